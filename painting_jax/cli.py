@@ -1,0 +1,80 @@
+"""What every verb's command line shares: one-line errors, exit status 2, a --help that explains."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from painting_jax.errors import UserError
+
+_EXIT_USER_ERROR = 2
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a verb: parses its flags, calls `main()`, and turns `UserError` into one line and status 2.
+
+    absl itself prints its whole help and exits with 1 on a bad flag, hence this wrapper.
+    """
+    module = inspect.getmodule(main)
+
+    def parse(argv: list[str]) -> list[str]:
+        if any(arg in ("--help", "-help", "-h") for arg in argv[1:]):
+            print(_help(module))
+            sys.exit(0)
+        try:
+            rest = flags.FLAGS(argv)
+        except UserError:
+            raise
+        # config_flags raises AttributeError, KeyError, TypeError or ValueError for a field that
+        # does not exist or has another type, and OSError for a config file that is not there.
+        except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+            raise UserError(f"{_one_line(error)} (see --help)") from error
+        if rest[1:]:
+            raise UserError(f"unexpected argument {rest[1]!r}: every option is given as --name=value")
+        return rest
+
+    def guarded(_: list[str]) -> None:
+        main()
+
+    try:
+        # The console belongs to the verbs' own words: libraries speak up from warnings on.
+        logging.set_verbosity(logging.WARNING)
+        app.run(guarded, argv=sys.argv, flags_parser=parse)
+    except UserError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is wrong with the run.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        # A full disk, a missing permission: the user's to mend, and named by the system itself.
+        if error.errno is None:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{os.strerror(error.errno)}{where}")
+
+
+def _fail(message: object) -> None:
+    print(f"error: {_one_line(message)}", file=sys.stderr)
+    sys.exit(_EXIT_USER_ERROR)
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+def _help(module) -> str:
+    """The verb's docstring, then the flags that its own module defines."""
+    own = flags.FLAGS.flags_by_module_dict().get("__main__", [])
+    own = own or flags.FLAGS.flags_by_module_dict().get(module.__name__, [])
+    lines = [inspect.getdoc(module) or "", "", "Options:"]
+    for flag in sorted(own, key=lambda f: f.name):
+        # config_flags registers one flag for each field already overridden; the rest are in the file.
+        default = "" if flag.default in (None, "", [], False) else f" [default: {flag.default}]"
+        lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")
+    return "\n".join(lines)

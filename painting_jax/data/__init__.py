@@ -1,0 +1,1 @@
+"""From files to batches: the record, the pipeline, pictures, videos, and the painter."""

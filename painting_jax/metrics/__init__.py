@@ -1,0 +1,1 @@
+"""Measures of painting processes: jitted, pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""Network architectures, one file each: pure NNX modules, arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""State, step, checkpoints and metric writers of a training run."""
