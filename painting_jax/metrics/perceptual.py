@@ -29,34 +29,30 @@ class PerceptualDistance(Protocol):
 
 @nnx.jit
 def distances(
-    distance: PerceptualDistance, frames_BFHWC: jax.Array, pairs_BP2: jax.Array
+    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
 ) -> jax.Array:
     """Distances between chosen pairs of frames; every frame is embedded once.
 
     Args:
       distance: an nnx module with `embed`.
-      frames_BFHWC: F frames for each of B comparisons, uint8.
-      pairs_BP2: int32, indices into the F frames.
+      frames_FHWC: uint8, all frames that take part, of one video or of several.
+      pairs_P2: int32, indices into the F frames.
 
     Returns:
-      float32[B, P].
+      float32[P].
     """
-    _, _, h, w, _ = frames_BFHWC.shape
+    count, height, width, _ = frames_FHWC.shape
     # lax.map batches by vmap, which cannot see through an nnx module that holds state.
     graph, state = nnx.split(distance)
-
-    def embed(picture_HWC):
-        return nnx.merge(graph, state).embed(picture_HWC[None])[0]
-
-    def one_comparison(args):
-        frames_FHWC, pairs_P2 = args
-        at_once = min(max(1, _PIXELS_AT_ONCE // (h * w)), len(frames_FHWC))
-        embedded_FD = jax.lax.map(embed, frames_FHWC, batch_size=at_once)
-        return jax.lax.map(
-            lambda pair: squared_distance(embedded_FD[pair[0]], embedded_FD[pair[1]]), pairs_P2
-        )
-
-    return jax.lax.map(one_comparison, (frames_BFHWC, pairs_BP2))
+    embedded_FD = jax.lax.map(
+        lambda picture_HWC: nnx.merge(graph, state).embed(picture_HWC[None])[0],
+        frames_FHWC,
+        batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
+    )
+    # Pair by pair: all embeddings of the pairs at once would be a second copy of the first.
+    return jax.lax.map(
+        lambda pair: squared_distance(embedded_FD[pair[0]], embedded_FD[pair[1]]), pairs_P2
+    )
 
 
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
