@@ -72,7 +72,14 @@ def evaluate(
     if unpaired:
         rows, strips, band = _unpaired(distance, reader, sources, recorded_sources, watch)
     else:
-        rows, strips = _paired(distance, reader, sources, recorded_sources, with_yardsticks, watch)
+        rows, strips = _paired(
+            distance,
+            reader,
+            sources,
+            recorded_sources,
+            with_yardsticks=with_yardsticks,
+            watch=watch,
+        )
         band = None
     count = sum(row.method == GENERATED for row in rows)
     return Result(
@@ -148,6 +155,7 @@ def _paired(
     reader: _Reader,
     sources: list[Source],
     recorded_sources: list[Source],
+    *,
     with_yardsticks: bool,
     watch: Callable,
 ) -> tuple[list[Measured], list[Strip]]:
