@@ -1,11 +1,13 @@
 """The record: one painting process, stored in the order it was painted."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from painting_jax import media
+from painting_jax.data import pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Process:
     Attributes:
       id: unique in its dataset.
       frames: N encoded RGB pictures of one size, from blank canvas to finished.
-      progress: float32[N], share of the painting time; rises strictly from 0 (blank) to 1 (finished).
+      progress: float32[N], share of the painting time; rises strictly from 0 (blank) to
+        1 (finished).
       medium: a name from `media.MEDIA`.
       caption: what is painted and in what manner, without the medium.
       reference: the finished picture, encoded.
@@ -50,11 +53,23 @@ class Process:
     source: str = ""
     licence: str = ""
 
+    def __post_init__(self):
+        """Raises `ValueError` where the promises above are broken."""
+        if self.medium not in media.MEDIA:
+            raise ValueError(f"{self.id}: unknown medium {self.medium!r}")
+        if len(self.frames) != len(self.progress) or len(self.frames) < 2:
+            raise ValueError(
+                f"{self.id}: {len(self.frames)} frames with {len(self.progress)} progress values"
+            )
+        if self.progress[0] != 0 or self.progress[-1] != 1 or np.any(np.diff(self.progress) <= 0):
+            raise ValueError(f"{self.id}: progress must rise strictly from 0 to 1")
+
 
 def features() -> tfds.features.FeaturesDict:
     """The TFDS features of a record.
 
     Frames are plain byte strings rather than `Image`, so that a reader decodes only those it chose.
+    Segments are a PNG: a `Tensor` with two unknown sides cannot be stored without TensorFlow.
     """
     blob = tfds.features.Scalar(np.object_)
     return tfds.features.FeaturesDict(
@@ -66,8 +81,58 @@ def features() -> tfds.features.FeaturesDict:
             "caption": tfds.features.Text(),
             "reference": blob,
             "variants": tfds.features.Sequence({"kind": tfds.features.Text(), "image": blob}),
-            "segments": tfds.features.Tensor(shape=(None, None), dtype=np.uint8),
+            "segments": blob,
             "source": tfds.features.Text(),
             "licence": tfds.features.Text(),
         }
     )
+
+
+def to_example(process: Process) -> dict:
+    """The record as `features()` stores it."""
+    return {
+        "id": process.id,
+        "frames": list(process.frames),
+        "progress": np.asarray(process.progress, np.float32),
+        "medium": process.medium,
+        "caption": process.caption,
+        "reference": process.reference,
+        "variants": [{"kind": v.kind, "image": v.image} for v in process.variants],
+        "segments": pictures.encode_labels(process.segments),
+        "source": process.source,
+        "licence": process.licence,
+    }
+
+
+def from_example(example: dict, medium_names: Sequence[str]) -> Process:
+    """Reverses `to_example` on what TFDS reads back; no frame is decoded.
+
+    Args:
+      example: a record of a TFDS data source.
+      medium_names: the class labels the data set was written with, in its order, so that a
+        registry that has grown since reads it unchanged.
+
+    Raises:
+      ValueError: if the record breaks the promises of `Process`.
+      UserError: if its label map is damaged.
+    """
+    variants = example["variants"]
+    return Process(
+        id=_text(example["id"]),
+        frames=tuple(bytes(frame) for frame in example["frames"]),
+        progress=np.asarray(example["progress"], np.float32),
+        medium=medium_names[int(example["medium"])],
+        caption=_text(example["caption"]),
+        reference=bytes(example["reference"]),
+        variants=tuple(
+            Variant(_text(kind), bytes(image))
+            for kind, image in zip(variants["kind"], variants["image"], strict=True)
+        ),
+        segments=pictures.decode_labels(bytes(example["segments"])),
+        source=_text(example["source"]),
+        licence=_text(example["licence"]),
+    )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
