@@ -143,6 +143,8 @@ def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.
 
 def _container_times(path: epath.Path) -> list[float]:
     """The rising times, in seconds from the first, of all frames; found without decoding any."""
+    if path.suffix.lower() == ".gif":
+        _check_gif_ends(path)
     with _opened(path) as (container, stream):
         ticks = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
         if not ticks:
