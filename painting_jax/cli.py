@@ -32,7 +32,9 @@ def run(main: Callable[[], None]) -> None:
         except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             raise UserError(f"{_one_line(error)} (see --help)") from error
         if rest[1:]:
-            raise UserError(f"unexpected argument {rest[1]!r}: every option is given as --name=value")
+            raise UserError(
+                f"unexpected argument {rest[1]!r}: every option is given as --name=value"
+            )
         return rest
 
     def guarded(_: list[str]) -> None:
