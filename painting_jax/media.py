@@ -74,6 +74,7 @@ class Medium:
       impasto: light and shade on the relief of the paint, 0..1.
       rim: how much pigment gathers at a stroke's edge, 0..1.
       jitter: colour differences between strokes, 0..1.
+      looks: of `painting_jax.diffusion.cross_media` that the conditioning picture may be given.
     """
 
     prompt: str
@@ -93,6 +94,13 @@ class Medium:
     impasto: float = 0.0
     rim: float = 0.0
     jitter: float = 0.02
+    looks: tuple[str, ...] = (
+        "monochrome",
+        "pencil_line",
+        "posterised",
+        "blurred",
+        "colour_shifted",
+    )
 
 
 _WHITE: RGB = (0.97, 0.97, 0.96)
