@@ -163,6 +163,15 @@ def _container_times(path: epath.Path) -> list[float]:
         return seconds
 
 
+def _check_gif_ends(path: epath.Path) -> None:
+    """A gif announces no duration: only its trailer byte tells that it is whole."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 64))
+        if not file.read().rstrip(b"\0").endswith(b";"):
+            raise UserError(f"{path} is cut short: it does not end as a gif does")
+
+
 def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
     """Decodes in one pass and yields, for each wanted time, the first frame not before it.
 
