@@ -1,10 +1,13 @@
 """What both dataset builders share: splits by source, one record format, all or nothing on disk."""
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import io
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,7 +33,8 @@ class Source:
     Attributes:
       key: content hash; sources with the same key share a split.
       name: as the user knows it; unique.
-      item: whatever the builder needs to make processes from it.
+      item: a dataclass with all that the builder makes processes from; its `path` says where the
+        contents lie.
     """
 
     key: str
@@ -106,17 +110,14 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def fingerprint(self) -> str:
         """A hash of all that decides the records: arguments, versions and the sources' contents."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
-        arguments = {
-            name: value
-            for name, value in dataclasses.asdict(self.builder_config).items()
-            # Where the sources lie is not what they are.
-            if name not in base | {"source"}
-        }
+        config = dataclasses.asdict(self.builder_config)
+        # Where the sources lie is not what they are.
+        arguments = {name: config[name] for name in config.keys() - base - {"source"}}
         sources, skipped = self._found
         what = [
             str(self.VERSION),
             arguments,
-            [[source.key, source.name, repr(source.item)] for source in sources],
+            [[source.key, source.name, _without_path(source.item)] for source in sources],
             [dataclasses.astuple(skip) for skip in skipped],
         ]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -168,6 +169,10 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._found = [source for source in sources if source.name != skip.name], [*skipped, skip]
 
 
+def _without_path(item: Any) -> dict:
+    return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
+
+
 def build(builder: ProcessBuilder, *, overwrite: bool = False) -> Summary:
     """Writes a builder's data set as ArrayRecord, unless it is there already.
 
@@ -212,13 +217,18 @@ def build(builder: ProcessBuilder, *, overwrite: bool = False) -> Summary:
 
 
 def _write(builder: ProcessBuilder) -> None:
+    # TFDS draws its own progress bars, prints of downloads, and makes a folder for them.
     tfds.disable_progress_bar()
-    config = tfds.download.DownloadConfig(
-        register_checksums=False, compute_stats=tfds.download.ComputeStatsMode.SKIP
-    )
+    config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
     while True:
         try:
-            builder.download_and_prepare(file_format="array_record", download_config=config)
+            with (
+                tempfile.TemporaryDirectory() as downloads,
+                contextlib.redirect_stdout(io.StringIO()),
+            ):
+                builder.download_and_prepare(
+                    download_dir=downloads, download_config=config, file_format="array_record"
+                )
         except _EmptySplit:
             # The sources that proved unusable are dropped by now: split the others anew.
             continue

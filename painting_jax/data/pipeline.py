@@ -25,19 +25,20 @@ Batch = dict[str, np.ndarray]
 class Source:
     """Random access to the processes of one split."""
 
-    def __init__(self, data_dir: epath.PathLike, split: str):
+    def __init__(self, data_dir: epath.PathLike, split: str, dataset: str = ""):
         """Opens a data set.
 
         Args:
           data_dir: what `prepare` was given, or the folder of one data set in it.
           split: "train", "validation" or "test".
+          dataset: builder or builder/name inside of `data_dir`; "" is the only one there.
 
         Raises:
           UserError: if there is no data set, more than one, or no process in the split.
         """
         if split not in splits.SPLITS:
             raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
-        self.path = _dataset_folder(data_dir)
+        self.path = _dataset_folder(epath.Path(data_dir) / dataset)
         try:
             builder = tfds.builder_from_directory(self.path)
         except (ValueError, OSError, KeyError) as error:
@@ -84,8 +85,7 @@ class Source:
         return [self.record(index).id for index in range(len(self))]
 
 
-def _dataset_folder(data_dir: epath.PathLike) -> epath.Path:
-    root = epath.Path(data_dir)
+def _dataset_folder(root: epath.Path) -> epath.Path:
     if not root.exists():
         raise UserError(f"{root} does not exist: make a data set with painting_jax.prepare")
     # A data set lies in NAME/CONFIG/VERSION below what prepare was given.
@@ -99,7 +99,7 @@ def _dataset_folder(data_dir: epath.PathLike) -> epath.Path:
         raise UserError(f"{root} holds no data set: make one with painting_jax.prepare")
     if len(found) > 1:
         names = ", ".join(str(path) for path in found)
-        raise UserError(f"{root} holds several data sets, name one of them: {names}")
+        raise UserError(f"{root} holds several data sets, name one as dataset: {names}")
     return found[0]
 
 
