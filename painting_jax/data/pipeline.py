@@ -48,7 +48,9 @@ class Source:
                 f"{self.path} has no {split} split: prepare it from three different sources or more"
             )
         try:
-            self._examples = builder.as_data_source(split=split)
+            self._examples = builder.as_data_source(
+                split=split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+            )
             self._length = len(self._examples)
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"{self.path}: the {split} split is damaged: {error}") from None
@@ -71,7 +73,7 @@ class Source:
         """
         try:
             return from_example(self._examples[int(index)], self._media)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"{self.path}: process {index} of {self.split} is damaged, prepare it anew: {error}"
             ) from None

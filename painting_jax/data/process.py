@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
+from google.protobuf import message
+from tensorflow_datasets.proto import tf_example_pb2
 
 from painting_jax import media
 from painting_jax.data import pictures
@@ -103,35 +105,48 @@ def to_example(process: Process) -> dict:
     }
 
 
-def from_example(example: dict, medium_names: Sequence[str]) -> Process:
-    """Reverses `to_example` on what TFDS reads back; no frame is decoded.
+def from_example(serialized: bytes, medium_names: Sequence[str]) -> Process:
+    """Reverses `to_example` on a stored record, a `tf.train.Example`; no frame is decoded.
+
+    TFDS could parse it as well, but builds arrays of every field: that took a sixth of the time of
+    making a batch at 64x64.
 
     Args:
-      example: a record of a TFDS data source.
+      serialized: a record as a TFDS data source gives it with `DeserializeMethod.RAW_BYTES`.
       medium_names: the class labels the data set was written with, in its order, so that a
         registry that has grown since reads it unchanged.
 
     Raises:
-      ValueError: if the record breaks the promises of `Process`.
+      ValueError: if the record cannot be parsed or breaks the promises of `Process`.
       UserError: if its label map is damaged.
     """
-    variants = example["variants"]
-    return Process(
-        id=_text(example["id"]),
-        frames=tuple(bytes(frame) for frame in example["frames"]),
-        progress=np.asarray(example["progress"], np.float32),
-        medium=medium_names[int(example["medium"])],
-        caption=_text(example["caption"]),
-        reference=bytes(example["reference"]),
-        variants=tuple(
-            Variant(_text(kind), bytes(image))
-            for kind, image in zip(variants["kind"], variants["image"], strict=True)
-        ),
-        segments=pictures.decode_labels(bytes(example["segments"])),
-        source=_text(example["source"]),
-        licence=_text(example["licence"]),
-    )
 
+    def blob(name: str) -> bytes:
+        return fields[name].bytes_list.value[0]
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    def text(name: str) -> str:
+        return blob(name).decode()
+
+    try:
+        fields = tf_example_pb2.Example.FromString(serialized).features.feature
+        return Process(
+            id=text("id"),
+            frames=tuple(fields["frames"].bytes_list.value),
+            progress=np.array(fields["progress"].float_list.value, np.float32),
+            medium=medium_names[fields["medium"].int64_list.value[0]],
+            caption=text("caption"),
+            reference=blob("reference"),
+            variants=tuple(
+                Variant(kind.decode(), image)
+                for kind, image in zip(
+                    fields["variants/kind"].bytes_list.value,
+                    fields["variants/image"].bytes_list.value,
+                    strict=True,
+                )
+            ),
+            segments=pictures.decode_labels(blob("segments")),
+            source=text("source"),
+            licence=text("licence"),
+        )
+    except (message.DecodeError, IndexError) as error:
+        raise ValueError(f"no painting process: {error}") from None
