@@ -1,32 +1,292 @@
 """The one registry of media. Adding a medium is adding one entry."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from painting_jax.errors import UserError
+
+RGB = tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One pass of the painter over the picture. Lengths are pixels of a 64 x 64 picture.
+
+    Attributes:
+      until: the progress, 0..1, at which the pass ends; it starts where the one before it ended.
+      marks: "contours" (lines along edges), "construction" (a head's guide lines), or "strokes".
+      blend: "cover" (opaque paint), "glaze" (lets light through: only darkens), or "lift" (an
+        eraser: back towards the ground).
+      width, length: of a stroke.
+      gap: distance between neighbouring strokes, in widths.
+      angle: of strokes that follow nothing, in degrees.
+      follow: 0 = parallel strokes, 1 = strokes along the picture's own forms.
+      flat: 0 = each stroke takes the colour under it, 1 = its segment's mean colour.
+      strength: the share of the way to the target, or the darkness of lines, 0..1.
+      share: the share of strokes laid, where the canvas is furthest from the target.
+      accents: choose those places among the lightest and darkest.
+      by_region: segment after segment, back to front, instead of the whole picture at once.
+      airbrush: colours flow inside a stroke as they do in the picture.
+      soft: blur of the pass, smudged or wet.
+    """
+
+    until: float
+    marks: str = "strokes"
+    blend: str = "cover"
+    width: float = 3.0
+    length: float = 8.0
+    gap: float = 0.8
+    angle: float = 30.0
+    follow: float = 0.0
+    flat: float = 0.0
+    strength: float = 1.0
+    share: float = 1.0
+    accents: bool = False
+    by_region: bool = True
+    airbrush: bool = False
+    soft: float = 0.0
+
+
+PAINTING = (
+    Stage(0.15, "contours", "glaze", width=1.1, length=7, strength=0.6, by_region=False),
+    Stage(0.45, width=7, length=16, gap=0.7, flat=0.7, angle=25),
+    Stage(0.75, width=3.4, length=9, gap=0.6, follow=1),
+    Stage(0.92, width=1.7, length=5, gap=0.6, follow=1, share=0.6, by_region=False),
+    Stage(1.0, width=1.1, length=3.5, gap=0.7, follow=1, share=0.35, accents=True, by_region=False),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Medium:
-    """A painting medium.
+    """A painting medium: how it is asked for, and how the painter works in it.
 
     Attributes:
       prompt: what a text-conditioned model is asked for.
+      stages: the painter's passes, in order; the last ends at 1.
+      grounds: what can be painted on, colours by name; the first is the default.
+      mono: one pigment, so no colour but that of the ground.
+      saturation, contrast: of the picture as seen by the painter, 1 = unchanged.
+      line: the light that a construction line lets through.
+      scale, direction: the default manner, words of `painting_jax.data.painter.manner`.
+      blunt: 2 = pointed strokes, larger = squarer.
+      tooth: how much of the ground's grain a stroke leaves uncovered, 0..1.
+      bristle: lightness differences across a stroke, 0..1.
+      impasto: light and shade on the relief of the paint, 0..1.
+      rim: how much pigment gathers at a stroke's edge, 0..1.
+      jitter: colour differences between strokes, 0..1.
+      looks: of `painting_jax.diffusion.cross_media` that the conditioning picture may be given.
     """
 
     prompt: str
+    stages: tuple[Stage, ...] = PAINTING
+    grounds: Mapping[str, RGB] = dataclasses.field(
+        default_factory=lambda: {"white": (0.97, 0.97, 0.96)}
+    )
+    mono: bool = False
+    saturation: float = 1.0
+    contrast: float = 1.0
+    line: RGB = (0.35, 0.3, 0.28)
+    scale: str = "broad"
+    direction: str = "from the top down"
+    blunt: float = 6.0
+    tooth: float = 0.0
+    bristle: float = 0.0
+    impasto: float = 0.0
+    rim: float = 0.0
+    jitter: float = 0.02
+    looks: tuple[str, ...] = (
+        "monochrome",
+        "pencil_line",
+        "posterised",
+        "blurred",
+        "colour_shifted",
+    )
+
+
+_WHITE: RGB = (0.97, 0.97, 0.96)
+_CREAM: RGB = (0.95, 0.9, 0.79)
+_GREY: RGB = (0.62, 0.62, 0.62)
+_PAPERS = {"white": _WHITE, "cream": _CREAM}
+_GRAPHITE: RGB = (0.45, 0.45, 0.45)
+
+
+def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
+    """Four passes of hatching from `start` to the end, each crossing the one before."""
+    span = 1 - start
+    thin = {"blend": "glaze", "length": 8.0, "gap": 1.7, "strength": strength}
+    return (
+        Stage(start + 0.35 * span, width=1.5 * width, angle=-50, **thin),
+        Stage(start + 0.65 * span, width=1.15 * width, angle=-25, share=0.8, **thin),
+        Stage(start + 0.85 * span, width=width, follow=1, share=0.6, **(thin | {"length": 5.0})),
+        Stage(
+            1.0,
+            blend="glaze",
+            width=0.8 * width,
+            length=3.5,
+            gap=1.2,
+            follow=1,
+            share=0.45,
+            by_region=False,
+        ),
+    )
 
 
 MEDIA: dict[str, Medium] = {
-    "acrylic": Medium("Acrylic painting process step by step."),
-    "oil": Medium("Oil painting process step by step."),
-    "watercolor": Medium("Watercolor painting process step by step."),
-    "pencil": Medium("Pencil drawing process step by step."),
-    "colored_pencil": Medium("Colored pencil drawing process step by step."),
-    "charcoal": Medium("Charcoal drawing process step by step."),
-    "ink": Medium("Ink drawing process step by step."),
-    "pastel": Medium("Pastel painting process step by step."),
-    "digital": Medium("Digital painting process step by step."),
-    "loomis_portrait": Medium("Loomis method portrait drawing process step by step."),
+    "acrylic": Medium(
+        "Acrylic painting process step by step.",
+        grounds={"white": _WHITE, "warm": (0.8, 0.6, 0.42), "grey": _GREY},
+        saturation=1.35,
+        contrast=1.1,
+        line=(0.35, 0.4, 0.6),
+        blunt=10,
+        jitter=0.01,
+        stages=(
+            Stage(0.15, "contours", "glaze", width=1.2, length=7, strength=0.8, by_region=False),
+            Stage(0.45, width=8, length=14, gap=0.75, flat=1, angle=0),
+            Stage(0.75, width=4, length=8, gap=0.65, follow=1, flat=0.1),
+            Stage(0.92, width=2, length=5, gap=0.65, follow=1, share=0.55, by_region=False),
+            Stage(1, width=1.3, length=3.5, gap=0.7, follow=1, share=0.3, accents=True),
+        ),
+    ),
+    "oil": Medium(
+        "Oil painting process step by step.",
+        grounds={"warm": (0.66, 0.47, 0.32), "white": _WHITE, "grey": (0.5, 0.5, 0.48)},
+        line=(0.3, 0.2, 0.13),
+        bristle=0.09,
+        impasto=0.5,
+        jitter=0.03,
+    ),
+    "watercolor": Medium(
+        "Watercolor painting process step by step.",
+        grounds=_PAPERS,
+        saturation=1.15,
+        line=_GRAPHITE,
+        tooth=0.25,
+        rim=0.5,
+        stages=(
+            Stage(0.15, "contours", "glaze", width=0.8, length=8, strength=0.35, by_region=False),
+            Stage(
+                0.45, blend="glaze", width=9, length=16, gap=0.7, flat=0.6, strength=0.4, soft=0.8
+            ),
+            Stage(
+                0.75, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
+            ),
+            Stage(0.92, blend="glaze", width=2, length=5, gap=0.7, follow=1, share=0.6, soft=0.3),
+            Stage(
+                1, blend="glaze", width=1.2, length=3.5, gap=0.7, follow=1, share=0.4, accents=True
+            ),
+        ),
+    ),
+    "pencil": Medium(
+        "Pencil drawing process step by step.",
+        grounds=_PAPERS,
+        mono=True,
+        line=_GRAPHITE,
+        scale="fine",
+        blunt=3,
+        tooth=0.35,
+        stages=(
+            Stage(0.2, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
+            *_hatching(0.75, 0.9, 0.2),
+        ),
+    ),
+    "colored_pencil": Medium(
+        "Colored pencil drawing process step by step.",
+        grounds=_PAPERS,
+        saturation=1.3,
+        line=(0.55, 0.45, 0.5),
+        scale="fine",
+        blunt=3,
+        tooth=0.45,
+        stages=(
+            Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
+            *_hatching(0.8, 1.1, 0.15),
+        ),
+    ),
+    "charcoal": Medium(
+        "Charcoal drawing process step by step.",
+        grounds={"white": _WHITE, "grey": (0.75, 0.75, 0.75), "toned": (0.78, 0.7, 0.6)},
+        mono=True,
+        contrast=1.25,
+        line=(0.2, 0.2, 0.2),
+        blunt=4,
+        tooth=0.5,
+        stages=(
+            Stage(0.12, "contours", "glaze", width=1.6, length=10, strength=0.5, by_region=False),
+            Stage(
+                0.5, blend="glaze", width=8, length=15, gap=0.6, angle=-40, strength=0.9, soft=1.2
+            ),
+            Stage(0.7, blend="glaze", width=2.6, length=8, gap=0.8, follow=1, share=0.6, soft=0.2),
+            Stage(0.85, "contours", "glaze", width=1.2, length=5, strength=0.7),
+            Stage(0.92, blend="glaze", width=1.2, length=4, follow=1, share=0.4, by_region=False),
+            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.5, by_region=False),
+        ),
+    ),
+    "ink": Medium(
+        "Ink drawing process step by step.",
+        grounds=_PAPERS,
+        mono=True,
+        contrast=1.6,
+        line=(0.05, 0.05, 0.05),
+        scale="fine",
+        blunt=2.5,
+        stages=(
+            Stage(0.3, "contours", "glaze", width=0.9, length=5, strength=1),
+            Stage(0.5, blend="glaze", width=0.8, length=7, gap=2.4, angle=-45, strength=0.7),
+            Stage(
+                0.65, blend="glaze", width=0.8, length=6, gap=2.4, angle=45, strength=1, share=0.5
+            ),
+            Stage(0.85, blend="glaze", width=4, length=8, gap=0.7, follow=1, share=0.5),
+            Stage(1, blend="glaze", width=1.2, length=3.5, follow=1, share=0.4, accents=True),
+        ),
+    ),
+    "pastel": Medium(
+        "Pastel painting process step by step.",
+        grounds={"toned": (0.55, 0.48, 0.44), "grey": (0.5, 0.53, 0.56), "white": _WHITE},
+        saturation=1.2,
+        line=(0.4, 0.35, 0.33),
+        blunt=5,
+        tooth=0.75,
+        jitter=0.04,
+        stages=(
+            Stage(0.15, "contours", "glaze", width=1.4, length=8, strength=0.8, by_region=False),
+            Stage(0.45, width=6, length=14, gap=0.75, flat=0.5, angle=-35),
+            Stage(0.75, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
+            Stage(0.92, width=1.7, length=6, gap=0.6, follow=1, share=0.7, by_region=False),
+            Stage(1, width=1.3, length=4, gap=0.7, follow=1, share=0.35, accents=True),
+        ),
+    ),
+    "digital": Medium(
+        "Digital painting process step by step.",
+        grounds={"white": (1, 1, 1), "grey": (0.5, 0.5, 0.5), "dark": (0.15, 0.16, 0.2)},
+        saturation=1.15,
+        line=(0.2, 0.35, 0.75),
+        blunt=8,
+        jitter=0,
+        stages=(
+            Stage(0.15, "contours", "glaze", width=0.8, length=7, by_region=False),
+            Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0),
+            Stage(0.75, width=5, length=9, gap=0.5, follow=1, airbrush=True),
+            Stage(0.92, width=2.2, length=5, gap=0.6, follow=1, share=0.6, airbrush=True),
+            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, airbrush=True),
+        ),
+    ),
+    "loomis_portrait": Medium(
+        "Loomis method portrait drawing process step by step.",
+        grounds=_PAPERS,
+        mono=True,
+        line=_GRAPHITE,
+        scale="fine",
+        blunt=3,
+        tooth=0.3,
+        stages=(
+            Stage(0.25, "construction", "glaze", width=1, length=3, strength=1),
+            Stage(0.45, "contours", "glaze", width=0.9, length=6, strength=0.7, by_region=False),
+            *_hatching(0.75, 0.9, 0.45)[:-1],
+            Stage(0.97, blend="lift", width=1.5, length=4, follow=1, share=0.5, by_region=False),
+            Stage(1, blend="glaze", width=0.8, length=3, gap=1.2, follow=1, share=0.4),
+        ),
+    ),
 }
 
 

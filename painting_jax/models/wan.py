@@ -379,7 +379,7 @@ class Rope:
 
     @classmethod
     def of(cls, grid: tuple[int, int, int], head_dim: int) -> "Rope":
-        """Angles of a (t, h, w) grid: the head is split between time, height and width as Wan does."""
+        """Angles of a (t, h, w) grid, the head split between the axes as Wan does."""
         spatial = 2 * (head_dim // 6)
         tables = []
         for axis, dim in enumerate((head_dim - 2 * spatial, spatial, spatial)):

@@ -42,7 +42,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def tree_shardings(tree, mesh: Mesh):
-    """Shardings of a tree of arrays (parameters, or optimizer state shaped like them) by its paths."""
+    """Shardings of a tree of parameters, or of optimizer state shaped like them, by its paths."""
 
     def sharding(path, leaf):
         name = "/".join(_key(entry) for entry in path)
@@ -56,7 +56,7 @@ def tree_shardings(tree, mesh: Mesh):
 
 
 def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec:
-    """Drops the axes that do not divide their dimension: a small array is replicated, not refused."""
+    """Drops axes that do not divide their dimension: a small array is replicated, not refused."""
     entries = []
     for size, axes in zip(shape, spec, strict=False):
         names = (axes,) if isinstance(axes, str) else axes or ()

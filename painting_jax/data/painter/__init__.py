@@ -1,0 +1,112 @@
+"""The painter: paints any photo in any medium and shows how.
+
+It gives the whole process as ground truth. A `Stage` of the medium's registry entry is planned as
+strokes (`planning`), stamped all at once (`strokes`), and laid on the canvas (`canvas`); a frame
+shows the strokes whose time has come. Within a stage a pixel changes once, so frames follow from
+the canvases before and after it and from each pixel's time.
+"""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from painting_jax import media
+from painting_jax.data.painter import canvas as surface
+from painting_jax.data.painter.guides import line_art, see
+from painting_jax.data.painter.manner import Manner, describe
+from painting_jax.data.painter.planning import plan
+from painting_jax.data.painter.strokes import stamp
+from painting_jax.data.segmentation import segment
+from painting_jax.errors import UserError
+
+__all__ = ["Manner", "Painting", "describe", "line_art", "paint"]
+
+_FINE_UP_TO = 384  # pixels of the shorter side up to which strokes are antialiased
+
+
+@dataclasses.dataclass(frozen=True)
+class Painting:
+    """One painted process.
+
+    Attributes:
+      frames_THWC: uint8, from the blank ground to the finished picture.
+      progress_T: float32, from 0 to 1.
+      segments_HW: uint8 labels 1..K in painting order.
+      manner: how it was painted.
+    """
+
+    frames_THWC: np.ndarray
+    progress_T: np.ndarray
+    segments_HW: np.ndarray
+    manner: Manner
+
+
+def paint(
+    photo_HWC: np.ndarray,
+    medium: str,
+    *,
+    frames: int,
+    seed: int,
+    manner: Manner | None = None,
+    segments_HW: np.ndarray | None = None,
+) -> Painting:
+    """Paints a photo; the same arguments give the same bits.
+
+    Args:
+      photo_HWC: uint8 RGB.
+      medium: a name from `media.MEDIA`.
+      frames: how many, at least 2, evenly spaced in progress.
+      seed: of stroke placement and colour.
+      manner: the medium's own if None.
+      segments_HW: uint8 labels in painting order; found automatically if None.
+
+    Raises:
+      UserError: for an unknown medium or manner, fewer than 2 frames, or segments of another size.
+    """
+    if medium not in media.MEDIA:
+        raise UserError(f"unknown medium {medium!r}: known are {', '.join(media.MEDIA)}")
+    if frames < 2:
+        raise UserError(f"a process needs at least 2 frames, not {frames}")
+    entry = media.MEDIA[medium]
+    manner = manner or Manner.default(medium)
+    manner.check(medium)
+    if segments_HW is None:
+        segments_HW = segment(photo_HWC)
+    if segments_HW.shape != photo_HWC.shape[:2]:
+        raise UserError(
+            f"segments are {segments_HW.shape}, the picture {photo_HWC.shape[:2]}: sizes must match"
+        )
+    rng = np.random.default_rng([seed, zlib.crc32(medium.encode())])
+    scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
+    guides = see(photo_HWC, entry, segments_HW)
+    labels_YX = np.repeat(np.repeat(segments_HW, scale, 0), scale, 1)
+    ground_C = np.array(entry.grounds[manner.ground], np.float32)
+    canvas_YXC = np.broadcast_to(ground_C, (*labels_YX.shape, 3)).copy()
+    progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+    frames_THWC = np.empty((frames, *photo_HWC.shape), np.uint8)
+    frames_THWC[0] = _shown(canvas_YXC, scale)
+    start = 0.0
+    for stage in entry.stages:
+        strokes = plan(stage, start, entry, manner, guides, surface.coarser(canvas_YXC, scale), rng)
+        clip = stage.marks == "strokes" and stage.blend != "lift"
+        marks = stamp(strokes, labels_YX, scale, entry.blunt, clip)
+        after_YXC = surface.laid(canvas_YXC, ground_C, strokes, marks, stage, entry, guides, scale)
+        due_YX = np.full(labels_YX.shape, np.inf, np.float32)
+        due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)
+        for t in np.flatnonzero((progress_T > start) & (progress_T < stage.until)):
+            done_YX = due_YX <= progress_T[t]
+            frames_THWC[t] = _shown(np.where(done_YX[..., None], after_YXC, canvas_YXC), scale)
+        canvas_YXC = after_YXC
+        frames_THWC[progress_T >= stage.until] = _shown(canvas_YXC, scale)
+        start = stage.until
+    return Painting(frames_THWC, progress_T, segments_HW.astype(np.uint8), manner)
+
+
+def _due(time_P: np.ndarray, along_P: np.ndarray, start: float, stage: media.Stage) -> np.ndarray:
+    """When each pixel is reached: a stroke takes a fiftieth of its stage."""
+    return time_P + 0.02 * (stage.until - start) * (along_P + 1)
+
+
+def _shown(canvas_YXC: np.ndarray, scale: int) -> np.ndarray:
+    return (surface.coarser(canvas_YXC, scale) * 255 + 0.5).astype(np.uint8)

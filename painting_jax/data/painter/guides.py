@@ -1,0 +1,107 @@
+"""What the painter sees: the picture in the medium's palette, its forms, edges and light."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from scipy import ndimage
+
+from painting_jax.media import Medium
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Guides:
+    """Maps at the photo's size.
+
+    Attributes:
+      target_HWC: the picture in the medium's palette, 0..1.
+      mean_KC: the target's mean colour by segment label.
+      labels_HW: segments.
+      angle_HW: direction of the picture's forms (along edges), radians.
+      firm_HW: how sure that direction is, 0..1.
+      edge_HW: strength of contours, 0..1.
+      unit: pixels per pixel of a 64 x 64 picture, as far as strokes are concerned.
+    """
+
+    target_HWC: np.ndarray
+    mean_KC: np.ndarray
+    labels_HW: np.ndarray
+    angle_HW: np.ndarray
+    firm_HW: np.ndarray
+    edge_HW: np.ndarray
+    unit: float
+
+
+def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur over the first two axes."""
+    sigmas = (sigma, sigma) + (0,) * (values_HWx.ndim - 2)
+    return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
+
+
+def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
+    """Looks at a uint8 photo with the eyes of a medium."""
+    height, width = labels_HW.shape
+    # Strokes grow slower than the picture: a big picture has more of them, too.
+    unit = (np.sqrt(height * width) / 64) ** 0.75
+    target_HWC = palette(photo_HWC, medium)
+    area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
+    mean_KC = np.stack(
+        [np.bincount(labels_HW.ravel(), target_HWC[..., c].ravel()) / area_K for c in range(3)], -1
+    ).astype(np.float32)
+    angle_HW, firm_HW, edge_HW = forms(target_HWC, unit)
+    border_HW = np.zeros_like(edge_HW)
+    border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
+    border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
+    edge_HW = np.maximum(edge_HW, 0.5 * np.minimum(border_HW, 1))
+    return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
+
+
+def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
+    """The photo with the medium's colours, float32 0..1."""
+    picture_HWC = photo_HWC.astype(np.float32) / 255
+    luma_HW1 = (picture_HWC @ LUMA)[..., None]
+    saturation = 0.0 if medium.mono else medium.saturation
+    picture_HWC = luma_HW1 + saturation * (picture_HWC - luma_HW1)
+    return np.clip(0.5 + medium.contrast * (picture_HWC - 0.5), 0, 1)
+
+
+def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Direction, its certainty and edge strength from the colour structure tensor."""
+    fine_HWC = blur(target_HWC, 0.7 * unit)
+    dy_HWC, dx_HWC = np.gradient(fine_HWC, axis=(0, 1))
+    yy_HW, xx_HW = (dy_HWC**2).sum(-1), (dx_HWC**2).sum(-1)
+    xy_HW = (dy_HWC * dx_HWC).sum(-1)
+    edge_HW = np.sqrt(yy_HW + xx_HW)
+    edge_HW = np.clip(edge_HW / max(np.quantile(edge_HW, 0.97), 0.02), 0, 1)
+    yy_HW, xx_HW, xy_HW = blur(np.stack([yy_HW, xx_HW, xy_HW], -1), 1.5 * unit).transpose(2, 0, 1)
+    angle_HW = 0.5 * np.arctan2(2 * xy_HW, xx_HW - yy_HW) + np.pi / 2
+    firm_HW = np.hypot(xx_HW - yy_HW, 2 * xy_HW) / (xx_HW + yy_HW + 1e-4)
+    return angle_HW, np.clip(2 * firm_HW, 0, 1), edge_HW
+
+
+@functools.lru_cache(maxsize=8)
+def grain(height: int, width: int, scale: int) -> np.ndarray:
+    """The ground's grain at `scale` times the size, uniform in 0..1.
+
+    It is the same for every picture, as one kind of paper is, so that a model can learn it.
+    """
+    noise_HW = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
+    noise_HW = blur(np.repeat(np.repeat(noise_HW, scale, 0), scale, 1), 0.5 * scale)
+    noise_HW = noise_HW / noise_HW.std()
+    grain_HW = 1 / (1 + np.exp(-1.7 * noise_HW))
+    grain_HW.flags.writeable = False
+    return grain_HW
+
+
+def line_art(picture_HWC: np.ndarray) -> np.ndarray:
+    """A clean contour drawing of a picture, uint8 RGB: dark lines on white.
+
+    Extended difference of Gaussians (Winnemöller et al. 2012), thresholded softly.
+    """
+    unit = (np.sqrt(picture_HWC.shape[0] * picture_HWC.shape[1]) / 64) ** 0.5
+    luma_HW = picture_HWC.astype(np.float32) @ LUMA / 255
+    narrow_HW, wide_HW = blur(luma_HW, 0.6 * unit), blur(luma_HW, 1.1 * unit)
+    line_HW = np.clip(1 + (narrow_HW - wide_HW + 0.008) * 22, 0.1, 1)
+    return np.repeat((255 * line_HW + 0.5).astype(np.uint8)[..., None], 3, -1)

@@ -1,0 +1,157 @@
+"""Automatic segmentation of a picture into a few regions, numbered in painting order."""
+
+import numpy as np
+from scipy import ndimage
+from skimage import color, segmentation, transform
+
+_SIDE = 96  # pixels of the longer side that the picture is segmented at
+_SEEDS = 120  # superpixels to merge
+_MOST = 8  # regions
+_ALIKE = 9.0  # Lab distance under which neighbours are one region
+_LEAST = 0.012  # share of the picture that the smallest region covers
+
+
+def segment(picture_HWC: np.ndarray) -> np.ndarray:
+    """Segments a picture into a few smooth regions, deterministically.
+
+    Superpixels are merged greedily, the pair whose union adds least colour variance first (Ward's
+    criterion on a region graph), then their borders are smoothed.
+
+    Args:
+      picture_HWC: uint8 RGB.
+
+    Returns:
+      uint8[H, W] with labels 1..K, K at most 8, numbered as a painter would proceed, back to
+      front: regions that touch the border, lie high, are large and plain come first.
+    """
+    height, width = picture_HWC.shape[:2]
+    zoom = min(1.0, _SIDE / max(height, width))
+    small = (max(1, round(height * zoom)), max(1, round(width * zoom)))
+    picture = picture_HWC.astype(np.float32) / 255
+    if zoom < 1:
+        picture = _shrink(picture, small)
+    # Lines of a drawing are no regions: the blur leaves their tone.
+    smooth = ndimage.gaussian_filter(picture, (max(small) / 60, max(small) / 60, 0))
+    lab_HWC = color.rgb2lab(smooth).astype(np.float32)
+    seeds_HW = segmentation.slic(
+        lab_HWC, n_segments=_SEEDS, compactness=8, convert2lab=False, max_num_iter=5, start_label=0
+    )
+    labels_HW = _back_to_front(_merged(seeds_HW, lab_HWC), lab_HWC)
+    # Smoothing can swallow a thin region whole.
+    labels_HW = np.unique(_at_size(labels_HW, (height, width)), return_inverse=True)[1]
+    return labels_HW.reshape(height, width).astype(np.uint8) + 1
+
+
+def _shrink(picture_HWC: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Antialiased down-scaling: whole pixels are averaged first, which is cheap on big pictures."""
+    whole = max(1, min(picture_HWC.shape[0] // shape[0], picture_HWC.shape[1] // shape[1]))
+    if whole > 1:
+        height, width = (side // whole for side in picture_HWC.shape[:2])
+        picture_HWC = picture_HWC[: height * whole, : width * whole]
+        picture_HWC = picture_HWC.reshape(height, whole, width, whole, -1).mean((1, 3))
+    return transform.resize(picture_HWC, shape, order=1, anti_aliasing=True).astype(np.float32)
+
+
+def _merged(seeds_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
+    """Merges neighbouring superpixels until few, unlike and not too small regions remain."""
+    seeds_HW = np.unique(seeds_HW, return_inverse=True)[1].reshape(seeds_HW.shape)
+    area_K = np.bincount(seeds_HW.ravel()).astype(np.float64)
+    count = alive = len(area_K)
+    mean_KC = _means(lab_HWC, seeds_HW, area_K)
+    beside_KK = np.zeros((count, count), bool)
+    for one, other in ((seeds_HW[1:], seeds_HW[:-1]), (seeds_HW[:, 1:], seeds_HW[:, :-1])):
+        beside_KK[one, other] = beside_KK[other, one] = True
+    np.fill_diagonal(beside_KK, False)
+
+    def apart_and_cost(k):
+        apart_K = np.linalg.norm(mean_KC[k, None] - mean_KC, axis=-1)
+        return apart_K, apart_K**2 * area_K[k, None] * area_K / (area_K[k, None] + area_K)
+
+    apart_KK, cost_KK = apart_and_cost(np.arange(count))
+    parent_K = np.arange(count)
+    while alive > 1:
+        wanted_KK = beside_KK
+        if alive <= _MOST:
+            tiny_K = area_K < _LEAST * seeds_HW.size
+            wanted_KK = beside_KK & ((apart_KK < _ALIKE) | tiny_K[:, None] | tiny_K)
+        if not wanted_KK.any():
+            break
+        keep, gone = divmod(int(np.where(wanted_KK, cost_KK, np.inf).argmin()), count)
+        area = area_K[keep] + area_K[gone]
+        mean_KC[keep] = (area_K[keep] * mean_KC[keep] + area_K[gone] * mean_KC[gone]) / area
+        area_K[keep] = area
+        beside_KK[keep] |= beside_KK[gone]
+        beside_KK[:, keep] |= beside_KK[:, gone]
+        beside_KK[gone] = beside_KK[:, gone] = False
+        beside_KK[keep, keep] = False
+        apart_KK[keep], cost_KK[keep] = apart_and_cost(keep)
+        apart_KK[:, keep], cost_KK[:, keep] = apart_KK[keep], cost_KK[keep]
+        parent_K[parent_K == gone] = keep
+        alive -= 1
+    return _without_specks(np.unique(parent_K, return_inverse=True)[1][seeds_HW])
+
+
+def _means(values_HWC: np.ndarray, labels_HW: np.ndarray, area_K: np.ndarray) -> np.ndarray:
+    sums = [
+        np.bincount(labels_HW.ravel(), channel.ravel()) for channel in np.rollaxis(values_HWC, 2)
+    ]
+    return np.stack(sums, -1) / area_K[:, None]
+
+
+def _without_specks(labels_HW: np.ndarray) -> np.ndarray:
+    """Gives every small island to what lies nearest to it; labels stay contiguous from 0."""
+    speck_HW = np.zeros(labels_HW.shape, bool)
+    for label in range(labels_HW.max() + 1):
+        islands_HW, count = ndimage.label(labels_HW == label)
+        if count > 1:
+            area_I = np.bincount(islands_HW.ravel())
+            small_I = area_I < min(_LEAST * labels_HW.size, area_I[1:].max())
+            speck_HW |= small_I[islands_HW] & (islands_HW > 0)
+    if not speck_HW.any():
+        return labels_HW
+    nearest = ndimage.distance_transform_edt(speck_HW, False, True)
+    return labels_HW[tuple(nearest)]
+
+
+def _at_size(labels_HW: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Labels at another size, borders smoothed: a pixel takes the label that weighs most there."""
+    rows, columns = (_linear(old, new) for old, new in zip(labels_HW.shape, shape, strict=True))
+    best_HW, most_HW = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    for label in range(labels_HW.max() + 1):
+        weight_HW = ndimage.gaussian_filter((labels_HW == label).astype(np.float32), 1)
+        weight_HW = rows @ weight_HW @ columns.T
+        better_HW = weight_HW > most_HW
+        best_HW[better_HW] = label
+        most_HW[better_HW] = weight_HW[better_HW]
+    return best_HW
+
+
+def _linear(old: int, new: int) -> np.ndarray:
+    """The matrix [new, old] that resamples a line linearly."""
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old))).astype(np.float32)
+
+
+def _back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
+    """Renumbers labels so that what a painter lays in first comes first."""
+    height, width = labels_HW.shape
+    area_K = np.bincount(labels_HW.ravel())
+    y_HW, x_HW = np.mgrid[:height, :width]
+    y_HW, x_HW = (y_HW + 0.5) / height, (x_HW + 0.5) / width
+    rim_HW = np.minimum(np.minimum(y_HW * height, (1 - y_HW) * height), x_HW * width)
+    rim_HW = np.minimum(rim_HW, (1 - x_HW) * width) < 1
+    detail_HW = ndimage.gaussian_gradient_magnitude(lab_HWC[..., 0], 1)
+    off_centre_HW = np.hypot(y_HW - 0.5, x_HW - 0.5)
+    features_HWC = np.stack([rim_HW, y_HW, detail_HW, off_centre_HW], -1)
+    rim_K, y_K, detail_K, off_centre_K = _means(features_HWC, labels_HW, area_K).T
+    on_border_K = rim_K * area_K / rim_HW.sum()
+    back_K = (
+        1.5 * on_border_K
+        + area_K / area_K.sum()
+        - 0.6 * y_K
+        - 0.5 * detail_K / (detail_K.max() + 1e-6)
+        + 1.5 * off_centre_K
+    )
+    rank_K = np.empty(len(back_K), np.int64)
+    rank_K[np.argsort(-back_K, kind="stable")] = np.arange(len(back_K))
+    return rank_K[labels_HW]
