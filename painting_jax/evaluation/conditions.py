@@ -20,7 +20,7 @@ Losses = Callable[..., np.ndarray]
 
 def effects(
     losses: Losses,
-    batches: Sequence[Mapping[str, np.ndarray]],
+    batches: Sequence[tuple[Mapping[str, np.ndarray], int]],
     *,
     draws: int,
     seed: int,
@@ -33,7 +33,7 @@ def effects(
 
     Args:
       losses: (batch, seed=) -> float32[B], the loss of each example at noise fixed by the seed.
-      batches: of the batch contract.
+      batches: of the batch contract, each with the number of its first examples that count.
       draws: how many draws of noise each example's loss is averaged over.
       seed: of the exchanges, the noise and the bootstrap.
       watch: wraps an iterable, with what is done, to show progress.
@@ -47,14 +47,18 @@ def effects(
         return np.mean([losses(batch, seed=seed + draw) for draw in range(draws)], axis=0)
 
     before, rise = [], {name: [] for name in CONDITIONS}
-    for batch in watch(batches, "exchanging conditions"):
+    for batch, count in watch(batches, "exchanging conditions"):
         loss_B = mean_loss(batch)
-        before.append(loss_B)
+        before.append(loss_B[:count])
         for name, key in CONDITIONS.items():
-            order_B, changed_B = exchange(batch[key], rng)
+            order_N, changed_N = exchange(batch[key][:count], rng)
+            difference_N = np.full(count, np.nan)
             # Without any other value in the batch there is nothing to measure.
-            exchanged_B = mean_loss({**batch, key: batch[key][order_B]}) if any(changed_B) else 0
-            rise[name].append(np.where(changed_B, exchanged_B - loss_B, np.nan))
+            if changed_N.any():
+                exchanged = {**batch, key: batch[key].copy()}
+                exchanged[key][:count] = batch[key][order_N]
+                difference_N[changed_N] = (mean_loss(exchanged) - loss_B)[:count][changed_N]
+            rise[name].append(difference_N)
     loss_N = np.concatenate(before)
     found = {}
     for name, differences in rise.items():

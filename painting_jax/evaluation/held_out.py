@@ -1,10 +1,12 @@
 """Evaluates a model on processes that it was not trained on."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from painting_jax.data import pipeline
 from painting_jax.errors import UserError
 from painting_jax.evaluation import conditions, yardsticks
 from painting_jax.evaluation.compare import Comparison, compare
@@ -25,7 +27,8 @@ class HeldOut:
     """A batch of recorded processes, with what the arrays do not say.
 
     Attributes:
-      batch: of the batch contract, frames in painted order.
+      batch: of the batch contract, frames in painted order; B examples, of which the first
+        len(names) count, and the rest fills the batch up.
       names: one an example, no two alike in an evaluation.
       media: one an example, a name from the registry.
       pictures: what identifies each example's picture; its media, crops and variants share it.
@@ -38,6 +41,28 @@ class HeldOut:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def load(
+    source: pipeline.Source, examples: pipeline.Examples, *, batch_size: int, at_most: int
+) -> list[HeldOut]:
+    """The first processes of a split, in batches of one size."""
+    batches = pipeline.evaluation_batches(source, examples, batch_size=batch_size)
+    loaded = []
+    for batch in itertools.islice(pipeline.iterate(batches), -(-at_most // batch_size)):
+        room = at_most - len(loaded) * batch_size
+        rows = batch["index_B"][batch["_mask"]][:room]
+        records = [source.record(row) for row in rows]
+        arrays = {name: array for name, array in batch.items() if name != "_mask"}
+        loaded.append(
+            HeldOut(
+                arrays,
+                [record.id for record in records],
+                [record.medium for record in records],
+                [record.source for record in records],
+            )
+        )
+    return loaded
 
 
 def evaluate(
@@ -73,13 +98,13 @@ def evaluate(
     rows, strips = [], []
     for start, held_out in watch(_with_starts(batches), "generating and measuring"):
         span = slice(start, start + len(held_out))
-        generated_BTHWC = generate(held_out.batch)
+        generated_BTHWC = generate(held_out.batch)[: len(held_out)]
         for frames_THWC, target, faded, other, input_HWC in zip(
             generated_BTHWC,
             recorded[span],
             yardsticks.from_picture(recorded[span]),
             others[span],
-            held_out.batch["reference_BHWC"],
+            held_out.batch["reference_BHWC"][: len(held_out)],
             strict=True,
         ):
             progress_T = np.linspace(0, 1, len(frames_THWC), dtype=np.float32)
@@ -90,8 +115,8 @@ def evaluate(
             strips.append(strip(shown, input_HWC=input_HWC))
     effects = {}
     if losses is not None:
-        arrays = [held_out.batch for held_out in batches]
-        effects = conditions.effects(losses, arrays, draws=_DRAWS, seed=seed, watch=watch)
+        counted = [(held_out.batch, len(held_out)) for held_out in batches]
+        effects = conditions.effects(losses, counted, draws=_DRAWS, seed=seed, watch=watch)
     shown_pictures = len(set(pictures))
     plural = "s" if shown_pictures != 1 else ""
     return Result(
@@ -119,8 +144,8 @@ def _recorded(held_out: HeldOut) -> list[Video]:
         for name, medium, frames_THWC, progress_T in zip(
             held_out.names,
             held_out.media,
-            batch["frames_BTHWC"],
-            batch["progress_BT"],
+            batch["frames_BTHWC"][: len(held_out)],
+            batch["progress_BT"][: len(held_out)],
             strict=True,
         )
     ]

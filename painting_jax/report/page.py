@@ -62,7 +62,12 @@ def _headlines(result: Result) -> str:
         for key, what in (("pdp", "distance-profile error"), ("between", "in-between distance")):
             share = mean(GENERATED, key) / (mean(yardstick, key) or math.nan)
             if math.isfinite(share):
-                items.append((f"{share:.2f}\N{MULTIPLICATION SIGN}", f"the {yardstick}'s {what}; below 1 is better"))
+                items.append(
+                    (
+                        f"{share:.2f}\N{MULTIPLICATION SIGN}",
+                        f"the {yardstick}'s {what}; below 1 is better",
+                    )
+                )
     if result.conditions:
         heeded = sum(effect.rise.low > 0 for effect in result.conditions.values())
         items.append((f"{heeded} of {len(result.conditions)}", "conditions change what is painted"))
