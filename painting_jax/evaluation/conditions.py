@@ -26,7 +26,7 @@ def effects(
     seed: int,
     watch: Callable[[Sequence, str], Sequence] = lambda items, _: items,
 ) -> dict[str, ConditionEffect]:
-    """The rise of the held-out loss when a condition is exchanged among the examples of a batch.
+    """The rise of the held-out loss when a condition is exchanged among the examples.
 
     An example counts for a condition only where it really got another value. The noise is the same
     with and without the exchange.
@@ -46,19 +46,24 @@ def effects(
     def mean_loss(batch) -> np.ndarray:
         return np.mean([losses(batch, seed=seed + draw) for draw in range(draws)], axis=0)
 
-    before, rise = [], {name: [] for name in CONDITIONS}
+    # Exchanged among all, not batch by batch: a batch may hold a single picture's processes.
+    values = {
+        name: np.concatenate([batch[key][:count] for batch, count in batches])
+        for name, key in CONDITIONS.items()
+    }
+    taken = {name: exchange(values_N, rng) for name, values_N in values.items()}
+    before, rise, start = [], {name: [] for name in CONDITIONS}, 0
     for batch, count in watch(batches, "exchanging conditions"):
         loss_B = mean_loss(batch)
         before.append(loss_B[:count])
         for name, key in CONDITIONS.items():
-            order_N, changed_N = exchange(batch[key][:count], rng)
-            difference_N = np.full(count, np.nan)
-            # Without any other value in the batch there is nothing to measure.
+            order_N, changed_N = (x[start : start + count] for x in taken[name])
+            exchanged_N = loss_B
             if changed_N.any():
-                exchanged = {**batch, key: batch[key].copy()}
-                exchanged[key][:count] = batch[key][order_N]
-                difference_N[changed_N] = (mean_loss(exchanged) - loss_B)[:count][changed_N]
-            rise[name].append(difference_N)
+                array = np.concatenate([values[name][order_N], batch[key][count:]])
+                exchanged_N = mean_loss({**batch, key: array})
+            rise[name].append(np.where(changed_N, (exchanged_N - loss_B)[:count], np.nan))
+        start += count
     loss_N = np.concatenate(before)
     found = {}
     for name, differences in rise.items():
@@ -69,24 +74,24 @@ def effects(
     return found
 
 
-def exchange(values_B: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def exchange(values_N: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A permutation that gives every example another value, as far as there are enough.
 
     Examples are laid out by value, in random order within, and the whole is turned by the largest
     group: no value can then meet itself unless it is held by more than half of the examples.
 
     Args:
-      values_B: any array with one entry an example.
+      values_N: any array with one entry an example.
       rng: decides the order within equal values.
 
     Returns:
-      order_B int, the example that each one's value comes from; changed_B bool, where the value
+      order_N int, the example that each one's value comes from; changed_N bool, where the value
       differs from its own.
     """
-    n = len(values_B)
-    _, group_B = np.unique(values_B.reshape(n, -1), axis=0, return_inverse=True)
-    group_B = group_B.reshape(-1)
-    by_value = np.lexsort((rng.permutation(n), group_B))
-    order_B = np.empty(n, int)
-    order_B[by_value] = np.roll(by_value, -np.bincount(group_B).max())
-    return order_B, group_B[order_B] != group_B
+    n = len(values_N)
+    _, group_N = np.unique(values_N.reshape(n, -1), axis=0, return_inverse=True)
+    group_N = group_N.reshape(-1)
+    by_value = np.lexsort((rng.permutation(n), group_N))
+    order_N = np.empty(n, int)
+    order_N[by_value] = np.roll(by_value, -np.bincount(group_N).max())
+    return order_N, group_N[order_N] != group_N

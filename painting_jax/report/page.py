@@ -173,7 +173,8 @@ def _curves(result: Result) -> str:
     )
     grid = f'<h3>By medium</h3><div class="media">{small}</div>' if small else ""
     return (
-        f'<section class="curves"><h2>The pace of painting</h2><figure>{drawing}'
+        f'<section class="curves"><h2>The pace of painting</h2><figure>'
+        f'<div class="scroll">{drawing}</div>'
         f"<figcaption>{text}</figcaption></figure>{grid}</section>"
     )
 

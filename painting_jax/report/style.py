@@ -26,7 +26,7 @@ p, li { max-width: 44rem; }
 .lead { font-size: 1.12rem; color: var(--faint); margin-top: 0; }
 .headlines {
   display: grid; gap: 1rem; padding: 0; margin: 1.6rem 0 0; list-style: none;
-  grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
+  grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr));
 }
 .headlines li {
   background: var(--card); border: 1px solid var(--rule); border-radius: .7rem;
@@ -37,8 +37,10 @@ p, li { max-width: 44rem; }
 figure { margin: 0; }
 figcaption, caption { color: var(--faint); font-size: .92rem; text-align: left; }
 .curves svg { width: 100%; height: auto; display: block; }
+.curves .scroll svg { min-width: 34rem; }
+.curves h3 { margin: 1.6rem 0 .6rem; }
 .curves svg text { font-family: inherit !important; }
-.media { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); }
+.media { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
 .media figcaption { color: var(--ink); }
 .process {
   background: var(--card); border: 1px solid var(--rule); border-radius: .8rem;
@@ -46,8 +48,8 @@ figcaption, caption { color: var(--faint); font-size: .92rem; text-align: left; 
 }
 .process header { padding: 0 0 .7rem; display: flex; gap: .6rem; align-items: baseline; }
 .process header span { color: var(--faint); }
-.easel { display: flex; flex-wrap: wrap; gap: .9rem; }
-.easel figure { flex: 0 1 11rem; min-width: 0; width: 11rem; }
+.easel { display: flex; gap: .9rem; }
+.easel figure { flex: 0 1 11rem; min-width: 0; }
 .easel img, .canvas { display: block; width: 100%; border-radius: .3rem; background-size: cover; }
 .scrub { display: flex; gap: .8rem; align-items: center; margin: .7rem 0 1rem; max-width: 35rem; }
 .scrub input { flex: 1; accent-color: var(--accent); min-width: 0; }
@@ -71,7 +73,7 @@ th, td {
 }
 th:first-child { text-align: left; padding-left: 0; }
 thead th { font-weight: 600; vertical-align: bottom; }
-tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 7rem; }
+tbody th { font-weight: 500; overflow-wrap: break-word; min-width: 7rem; max-width: 18rem; }
 td small { color: var(--faint); white-space: nowrap; display: block; }
 td strong { color: var(--accent); }
 dt { font-weight: 600; margin-top: .7rem; }

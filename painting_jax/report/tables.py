@@ -14,6 +14,7 @@ from painting_jax.evaluation.measures import (
     summary,
 )
 from painting_jax.evaluation.result import Result
+from painting_jax.evaluation.yardsticks import CROSS_FADE
 from painting_jax.metrics.bootstrap import Interval
 
 NOTHING = "\N{EN DASH}"
@@ -114,9 +115,10 @@ def methods(result: Result) -> Table:
     found = {
         method: summary(_of(result.rows, method), seed=result.seed) for method in methods_in(result)
     }
+    # The fades are handed the finished picture: only the measures of the way there are a contest.
     best = {
         key: _best(key, [found[method][key] for method in found if method != RECORDED])
-        for key in keys
+        for key in ("pdp", "between")
     }
     rows = [
         [
@@ -126,7 +128,7 @@ def methods(result: Result) -> Table:
                 interval_cell(
                     numbers[key],
                     MEASURES[key].digits,
-                    strong=len(found) > 2 and method != RECORDED and numbers[key].mean == best[key],
+                    strong=len(found) > 2 and numbers[key].mean == best.get(key),
                 )
                 for key in keys
             ),
@@ -134,6 +136,11 @@ def methods(result: Result) -> Table:
         for method, numbers in found.items()
     ]
     caption = "Means over the processes, in brackets their 95 % bootstrap intervals."
+    if CROSS_FADE in found:
+        caption += (
+            " The fades are made from the recorded finished picture, so theirs is exact by "
+            "construction."
+        )
     return Table(caption, ["Method", "n", *(_heading(result, key) for key in keys)], rows)
 
 
@@ -191,7 +198,7 @@ def media(result: Result) -> Table:
     for medium in _media(generated):
         ours = [row for row in generated if row.medium == medium]
         numbers = summary(ours, seed=result.seed)
-        cells = [Cell(medium), Cell(str(len(ours)))]
+        cells = [Cell(medium.replace("_", " ")), Cell(str(len(ours)))]
         cells += [interval_cell(numbers[key], MEASURES[key].digits) for key in keys]
         for method in yardsticks:
             theirs = [row for row in _of(result.rows, method) if row.medium == medium]
@@ -208,7 +215,7 @@ def videos(result: Result) -> Table:
     rows = [
         [
             Cell(row.name),
-            Cell(row.medium or NOTHING),
+            Cell(row.medium.replace("_", " ") or NOTHING),
             *(Cell(_number(row.numbers[key], MEASURES[key].digits)) for key in keys),
         ]
         for row in result.rows
