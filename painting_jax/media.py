@@ -26,7 +26,7 @@ class Stage:
       share: the share of strokes laid, where the canvas is furthest from the target.
       accents: choose those places among the lightest and darkest.
       by_region: segment after segment, back to front, instead of the whole picture at once.
-      airbrush: colours flow inside a stroke as they do in the picture.
+      flowing: colour or pressure changes inside a stroke as it does in the picture.
       soft: blur of the pass, smudged or wet.
     """
 
@@ -43,7 +43,7 @@ class Stage:
     share: float = 1.0
     accents: bool = False
     by_region: bool = True
-    airbrush: bool = False
+    flowing: bool = False
     soft: float = 0.0
 
 
@@ -73,6 +73,7 @@ class Medium:
       bristle: lightness differences across a stroke, 0..1.
       impasto: light and shade on the relief of the paint, 0..1.
       rim: how much pigment gathers at a stroke's edge, 0..1.
+      darkest: the least light that one layer of a glaze lets through, 0..1.
       jitter: colour differences between strokes, 0..1.
     """
 
@@ -92,6 +93,7 @@ class Medium:
     bristle: float = 0.0
     impasto: float = 0.0
     rim: float = 0.0
+    darkest: float = 0.03
     jitter: float = 0.02
 
 
@@ -105,10 +107,10 @@ _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
     """Four passes of hatching from `start` to the end, each crossing the one before."""
     span = 1 - start
-    thin = {"blend": "glaze", "length": 8.0, "gap": 1.7, "strength": strength}
+    thin = {"blend": "glaze", "length": 9.0, "gap": 1.7, "strength": strength, "flowing": True}
     return (
-        Stage(start + 0.35 * span, width=1.5 * width, angle=-50, **thin),
-        Stage(start + 0.65 * span, width=1.15 * width, angle=-25, share=0.8, **thin),
+        Stage(start + 0.35 * span, width=1.6 * width, angle=-50, **thin),
+        Stage(start + 0.65 * span, width=1.4 * width, angle=-15, share=0.7, **thin),
         Stage(start + 0.85 * span, width=width, follow=1, share=0.6, **(thin | {"length": 5.0})),
         Stage(
             1.0,
@@ -176,7 +178,8 @@ MEDIA: dict[str, Medium] = {
         line=_GRAPHITE,
         scale="fine",
         blunt=3,
-        tooth=0.35,
+        tooth=0.3,
+        darkest=0.4,
         stages=(
             Stage(0.2, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
             *_hatching(0.75, 0.9, 0.2),
@@ -189,7 +192,8 @@ MEDIA: dict[str, Medium] = {
         line=(0.55, 0.45, 0.5),
         scale="fine",
         blunt=3,
-        tooth=0.45,
+        tooth=0.4,
+        darkest=0.3,
         stages=(
             Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
             *_hatching(0.8, 1.1, 0.15),
@@ -202,7 +206,7 @@ MEDIA: dict[str, Medium] = {
         contrast=1.25,
         line=(0.2, 0.2, 0.2),
         blunt=4,
-        tooth=0.5,
+        tooth=0.35,
         stages=(
             Stage(0.12, "contours", "glaze", width=1.6, length=10, strength=0.5, by_region=False),
             Stage(
@@ -211,7 +215,7 @@ MEDIA: dict[str, Medium] = {
             Stage(0.7, blend="glaze", width=2.6, length=8, gap=0.8, follow=1, share=0.6, soft=0.2),
             Stage(0.85, "contours", "glaze", width=1.2, length=5, strength=0.7),
             Stage(0.92, blend="glaze", width=1.2, length=4, follow=1, share=0.4, by_region=False),
-            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.5, by_region=False),
+            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.3, by_region=False),
         ),
     ),
     "ink": Medium(
@@ -223,7 +227,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=2.5,
         stages=(
-            Stage(0.3, "contours", "glaze", width=0.9, length=5, strength=1),
+            Stage(0.3, "contours", "glaze", width=0.8, length=6, share=0.5),
             Stage(0.5, blend="glaze", width=0.8, length=7, gap=2.4, angle=-45, strength=0.7),
             Stage(
                 0.65, blend="glaze", width=0.8, length=6, gap=2.4, angle=45, strength=1, share=0.5
@@ -258,9 +262,9 @@ MEDIA: dict[str, Medium] = {
         stages=(
             Stage(0.15, "contours", "glaze", width=0.8, length=7, by_region=False),
             Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0),
-            Stage(0.75, width=5, length=9, gap=0.5, follow=1, airbrush=True),
-            Stage(0.92, width=2.2, length=5, gap=0.6, follow=1, share=0.6, airbrush=True),
-            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, airbrush=True),
+            Stage(0.75, width=5, length=9, gap=0.5, follow=1, flowing=True),
+            Stage(0.92, width=2.2, length=5, gap=0.6, follow=1, share=0.6, flowing=True),
+            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, flowing=True),
         ),
     ),
     "loomis_portrait": Medium(
@@ -271,6 +275,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.3,
+        darkest=0.4,
         stages=(
             Stage(0.25, "construction", "glaze", width=1, length=3, strength=1),
             Stage(0.45, "contours", "glaze", width=0.9, length=6, strength=0.7, by_region=False),

@@ -13,6 +13,7 @@ def laid(
     before_HWC: np.ndarray,
     ground_C: np.ndarray,
     strokes: Strokes,
+    flow_HWC: np.ndarray | None,
     stamp: Stamp,
     stage: Stage,
     medium: Medium,
@@ -25,13 +26,13 @@ def laid(
     if not touched_HW.any():
         return after_HWC
     height, width = guides.labels_HW.shape
-    paint_PC = strokes.colour_NC[stamp.stroke_P]
+    if flow_HWC is None:
+        paint_PC = strokes.colour_NC[stamp.stroke_P]
+    else:
+        paint_PC = finer(flow_HWC, scale)[touched_HW]
     bare_P = medium.tooth * grain(height, width, scale)[touched_HW]
     load_P = 1 - bare_P
     if stage.blend == "cover":
-        if stage.airbrush:
-            flowing_HWC = blur(guides.target_HWC, 0.12 * float(strokes.width_N[0]))
-            paint_PC = _finer(flowing_HWC, scale)[touched_HW]
         paint_PC = paint_PC + _relief(strokes, stamp, medium)[:, None]
         change_HWC = np.zeros_like(before_HWC)
         change_HWC[touched_HW] = (paint_PC - before_HWC[touched_HW]) * _crisp(load_P)[:, None]
@@ -72,7 +73,8 @@ def _relief(strokes: Strokes, stamp: Stamp, medium: Medium) -> np.ndarray:
     )
 
 
-def _finer(map_HWx: np.ndarray, scale: int) -> np.ndarray:
+def finer(map_HWx: np.ndarray, scale: int) -> np.ndarray:
+    """Repeats every pixel `scale` x `scale` times."""
     return np.repeat(np.repeat(map_HWx, scale, 0), scale, 1)
 
 

@@ -44,7 +44,7 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     """Looks at a uint8 photo with the eyes of a medium."""
     height, width = labels_HW.shape
     # Strokes grow slower than the picture: a big picture has more of them, too.
-    unit = (np.sqrt(height * width) / 64) ** 0.75
+    unit = (np.sqrt(height * width) / 64) ** 0.65
     target_HWC = palette(photo_HWC, medium)
     area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
     mean_KC = np.stack(
@@ -103,5 +103,7 @@ def line_art(picture_HWC: np.ndarray) -> np.ndarray:
     unit = (np.sqrt(picture_HWC.shape[0] * picture_HWC.shape[1]) / 64) ** 0.5
     luma_HW = picture_HWC.astype(np.float32) @ LUMA / 255
     narrow_HW, wide_HW = blur(luma_HW, 0.6 * unit), blur(luma_HW, 1.1 * unit)
-    line_HW = np.clip(1 + (narrow_HW - wide_HW + 0.008) * 22, 0.1, 1)
+    line_HW = np.clip(1 + (narrow_HW - wide_HW + 0.01) * 25, 0.1, 1)
+    marks_HW, _ = ndimage.label(line_HW < 0.85, np.ones((3, 3)))
+    line_HW[(np.bincount(marks_HW.ravel()) < 8 * unit)[marks_HW]] = 1
     return np.repeat((255 * line_HW + 0.5).astype(np.uint8)[..., None], 3, -1)

@@ -7,8 +7,6 @@ from painting_jax.data.painter.manner import SCALES, Manner, advance
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.media import Medium, Stage
 
-_DARKEST = 0.03  # the least light a glaze lets through
-
 
 def plan(
     stage: Stage,
@@ -18,22 +16,32 @@ def plan(
     guides: Guides,
     canvas_HWC: np.ndarray,
     rng: np.random.Generator,
-) -> Strokes:
+) -> tuple[Strokes, np.ndarray | None]:
     """The stage's strokes, sorted by time from `start` to nearly `stage.until`.
 
     Args:
       canvas_HWC: what stands on the canvas when the stage begins, at the photo's size, 0..1.
+
+    Returns:
+      The strokes, and if their paint flows its map [H, W, 3].
     """
     place = {"contours": contours, "construction": construction, "strokes": lattice}[stage.marks]
     strokes = place(stage, SCALES[manner.scale], guides, rng)
+    paint_HWC = None
     if stage.marks == "strokes":
-        strokes = _coloured(strokes, stage, medium, manner, guides, canvas_HWC, rng)
+        ground_C = np.array(medium.grounds[manner.ground], np.float32)
+        wide = strokes.width_N[0]
+        paint_HWC, gain_HW = mixed(stage, wide, medium, ground_C, guides, canvas_HWC)
+        strokes = _worthwhile(strokes, stage, gain_HW, guides)
+        strokes.colour_NC = _at(paint_HWC, strokes.y_N, strokes.x_N)
+        uneven_N1 = rng.normal(0, medium.jitter, (len(strokes), 1)).astype(np.float32)
+        strokes.colour_NC = np.clip(strokes.colour_NC + uneven_N1, 0, 1)
     else:
         strokes.colour_NC = 1 - strokes.colour_NC * (1 - np.array(medium.line, np.float32))
     if stage.marks != "construction":
         strokes = _ordered(strokes, stage, manner, guides, rng)
     strokes.time_N = start + (stage.until - start) * 0.95 * strokes.time_N
-    return strokes
+    return strokes, paint_HWC if stage.flowing else None
 
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
@@ -51,7 +59,7 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
     )
     u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.25, 0.25, u.size)
-    v = v.ravel() + rng.uniform(-0.15, 0.15, v.size)
+    v = v.ravel() + rng.uniform(-0.08, 0.08, v.size)
     turn = np.deg2rad(stage.angle)
     y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across
     x_N = width / 2 + np.cos(turn) * u * along - np.sin(turn) * v * across
@@ -80,7 +88,7 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
     strength_N = cells_NP.max(1)
     corner_y, corner_x = np.divmod(np.arange(rows * columns), columns)
     y_N, x_N = corner_y * cell + best_N // cell, corner_x * cell + best_N % cell
-    keep_N = strength_N > 0.3
+    keep_N = strength_N > max(0.3, np.quantile(strength_N, 1 - stage.share))
     y_N, x_N, strength_N = y_N[keep_N], x_N[keep_N], strength_N[keep_N]
     angle_N, bend_N = _along_forms(y_N, x_N, np.zeros(len(y_N)), long, 1.0, guides)
     length_N = long * rng.uniform(0.8, 1.2, len(y_N))
@@ -92,13 +100,7 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
 def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Loomis' head around the foreground segment: ball, face plane, guide lines, jaw; in turn."""
     height, width = guides.labels_HW.shape
-    front_HW = guides.labels_HW == guides.labels_HW.max()
-    y_P, x_P = np.nonzero(front_HW)
-    radius = np.clip(
-        0.75 * np.sqrt(len(y_P) / np.pi), 0.14 * min(height, width), 0.27 * min(height, width)
-    )
-    cy = np.clip(np.quantile(y_P, 0.4), 1.1 * radius, height - 1.9 * radius)
-    cx = np.clip(x_P.mean(), 1.1 * radius, width - 1.1 * radius)
+    cy, cx, radius = _head(guides)
 
     def arc(y, x, tall, broad, first=0.0, last=360.0):
         turn = np.deg2rad(np.linspace(first, last, 48))
@@ -139,6 +141,22 @@ def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Gene
     return strokes
 
 
+def _head(guides: Guides) -> tuple[float, float, float]:
+    """Centre and radius of the ball: on the nearest segment that fills the upper middle."""
+    labels_HW = guides.labels_HW
+    height, width = labels_HW.shape
+    y_HW, x_HW = np.mgrid[:height, :width]
+    off_HW = np.hypot((y_HW / height - 0.4) / 0.25, (x_HW / width - 0.5) / 0.2)
+    here_K = np.bincount(labels_HW.ravel(), np.exp(-(off_HW**2)).ravel())
+    area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
+    label = int((np.arange(len(area_K)) * here_K / np.sqrt(area_K)).argmax())
+    y_P, x_P = np.nonzero(labels_HW == label)
+    side = min(height, width)
+    radius = np.clip(0.9 * np.sqrt(len(y_P) / np.pi), 0.16 * side, 0.3 * side)
+    cy = np.clip(np.median(y_P), 1.1 * radius, max(height - 1.7 * radius, 1.1 * radius))
+    return cy, np.clip(np.median(x_P), 1.1 * radius, width - 1.1 * radius), radius
+
+
 def _strokes(y_N, x_N, angle_N, bend_N, length_N, width_N, guides: Guides) -> Strokes:
     label_N = _at(guides.labels_HW, y_N, x_N)
     colour_NC, time_N = np.zeros((len(y_N), 3), np.float32), np.zeros(len(y_N))
@@ -168,47 +186,49 @@ def _along_forms(y_N, x_N, angle_N, long, follow, guides: Guides) -> tuple[np.nd
     return angle_N, trust_N * np.clip(turn_N, -0.8, 0.8) * long / 8
 
 
-def _coloured(
-    strokes: Strokes,
-    stage: Stage,
-    medium: Medium,
-    manner: Manner,
-    guides: Guides,
-    canvas_HWC: np.ndarray,
-    rng: np.random.Generator,
-) -> Strokes:
-    """Chooses the strokes worth laying and mixes their paint."""
-    wide = strokes.width_N[0]
-    aim_HWC = blur(guides.target_HWC, 0.35 * wide)
-    now_HWC = blur(canvas_HWC, 0.5 * wide if stage.blend == "cover" else wide)
-    y_N, x_N = strokes.y_N, strokes.x_N
-    aim_NC, now_NC = _at(aim_HWC, y_N, x_N), _at(now_HWC, y_N, x_N)
-    aim_NC = aim_NC + stage.flat * (guides.mean_KC[strokes.label_N] - aim_NC)
-    ground_C = np.array(medium.grounds[manner.ground], np.float32)
+def mixed(
+    stage: Stage, wide: float, medium: Medium, ground_C: np.ndarray, guides: Guides, canvas_HWC
+) -> tuple[np.ndarray, np.ndarray]:
+    """The paint that each place asks for, [H, W, 3], and how much it would gain by it, [H, W].
+
+    Args:
+      wide: the brush's width in pixels; forms narrower than it are not seen.
+      ground_C: what an eraser lays bare.
+    """
+    aim_HWC = blur(guides.target_HWC, (0.2 if stage.flowing else 0.35) * wide)
+    if stage.flat:
+        aim_HWC = aim_HWC + stage.flat * (guides.mean_KC[guides.labels_HW] - aim_HWC)
+    now_HWC = blur(canvas_HWC, max(0.5, stage.gap) * wide)
     if stage.blend == "cover":
-        gain_N = np.abs(aim_NC - now_NC).sum(-1)
-        paint_NC = aim_NC + rng.normal(0, 1, (len(aim_NC), 1)) * medium.jitter
-    elif stage.blend == "lift":
-        gain_N = ((aim_NC - now_NC) @ LUMA).clip(0)
-        room_N = ((ground_C - now_NC) @ LUMA).clip(1e-3)
-        paint_NC = np.repeat((gain_N / room_N).clip(0, 1)[:, None], 3, 1)
+        return aim_HWC, np.abs(aim_HWC - now_HWC).sum(-1)
+    if medium.mono:
+        aim_HWC, now_HWC = (aim_HWC @ LUMA)[..., None], (now_HWC @ LUMA)[..., None]
+    if stage.blend == "lift":
+        lighter_HWC = (aim_HWC - now_HWC).clip(0)
+        ground = ground_C @ LUMA if medium.mono else ground_C
+        paint_HWC = lighter_HWC / (ground - now_HWC).clip(0.05)
     else:
-        if medium.mono:
-            aim_NC, now_NC, ground = aim_NC @ LUMA, now_NC @ LUMA, ground_C @ LUMA
-            aim_NC, now_NC = aim_NC[:, None].repeat(3, 1), now_NC[:, None].repeat(3, 1)
-        through_NC = np.clip(aim_NC / np.maximum(now_NC, 1e-3), 0, 1)
-        gain_N = (1 - through_NC).sum(-1)
-        through_NC = through_NC**stage.strength
-        # Gaps stay bare, so the strokes between them are the darker for it.
-        cover = np.clip(0.85 / stage.gap, 0.2, 1) if stage.gap > 1 else 1.0
-        paint_NC = 1 - (1 - through_NC) / (cover * (1 - 0.4 * medium.tooth))
-        paint_NC *= 1 + rng.normal(0, 1, (len(aim_NC), 1)) * medium.jitter
-        paint_NC = np.clip(paint_NC, _DARKEST, 1)
-    strokes.colour_NC = np.clip(paint_NC, 0, 1).astype(np.float32)
+        through_HWC = np.clip(aim_HWC / np.maximum(now_HWC, 1e-3), 1e-3, 1)
+        through_HWC = through_HWC**stage.strength
+        # Gaps and grain stay bare, so the paint between them is the darker for it.
+        cover = min(1.0, 0.85 / stage.gap) * (1 - 0.5 * medium.tooth)
+        paint_HWC = 1 - (1 - through_HWC) / cover
+        paint_HWC = paint_HWC.clip(medium.darkest)
+        lighter_HWC = 1 - through_HWC
+    paint_HWC = np.broadcast_to(paint_HWC.clip(0, 1), canvas_HWC.shape)
+    return paint_HWC, lighter_HWC.mean(-1)
+
+
+def _worthwhile(strokes: Strokes, stage: Stage, gain_HW: np.ndarray, guides: Guides) -> Strokes:
+    """The share of strokes that gains most; none that gains nothing to speak of."""
+    gain_N = _at(gain_HW, strokes.y_N, strokes.x_N)
+    least = 0.01
     if stage.accents:
-        gain_N = gain_N * (0.2 + np.abs(aim_NC.mean(-1) - aim_NC.mean()))
+        luma_HW = guides.target_HWC @ LUMA
+        gain_N = gain_N * np.abs(_at(luma_HW, strokes.y_N, strokes.x_N) - luma_HW.mean())
+        least = 0.002
     kept = np.argsort(-gain_N, kind="stable")[: max(1, round(stage.share * len(gain_N)))]
-    return strokes.take(kept[gain_N[kept] > 0.01])
+    return strokes.take(kept[gain_N[kept] > least])
 
 
 def _ordered(
