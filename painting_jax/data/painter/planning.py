@@ -99,7 +99,6 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
 
 def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Loomis' head around the foreground segment: ball, face plane, guide lines, jaw; in turn."""
-    height, width = guides.labels_HW.shape
     cy, cx, radius = _head(guides)
 
     def arc(y, x, tall, broad, first=0.0, last=360.0):
