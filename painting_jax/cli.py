@@ -13,7 +13,7 @@ _EXIT_USER_ERROR = 2
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a verb: parses its flags, calls `main()`, and turns `UserError` into one line and status 2.
+    """Runs a verb: parses its flags, calls `main()`; a `UserError` is one line and status 2.
 
     absl itself prints its whole help and exits with 1 on a bad flag, hence this wrapper.
     """
@@ -76,7 +76,6 @@ def _help(module) -> str:
     own = own or flags.FLAGS.flags_by_module_dict().get(module.__name__, [])
     lines = [inspect.getdoc(module) or "", "", "Options:"]
     for flag in sorted(own, key=lambda f: f.name):
-        # config_flags registers one flag for each field already overridden; the rest are in the file.
         default = "" if flag.default in (None, "", [], False) else f" [default: {flag.default}]"
         lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")
     return "\n".join(lines)

@@ -75,6 +75,7 @@ class Medium:
       rim: how much pigment gathers at a stroke's edge, 0..1.
       darkest: the least light that one layer of a glaze lets through, 0..1.
       jitter: colour differences between strokes, 0..1.
+      looks: of `painting_jax.diffusion.cross_media` that the conditioning picture may be given.
     """
 
     prompt: str
@@ -95,6 +96,13 @@ class Medium:
     rim: float = 0.0
     darkest: float = 0.03
     jitter: float = 0.02
+    looks: tuple[str, ...] = (
+        "monochrome",
+        "pencil_line",
+        "posterised",
+        "blurred",
+        "colour_shifted",
+    )
 
 
 _WHITE: RGB = (0.97, 0.97, 0.96)

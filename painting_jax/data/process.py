@@ -28,7 +28,7 @@ class Process:
     Attributes:
       id: unique in its dataset.
       frames: N encoded RGB pictures of one size, from blank canvas to finished.
-      progress: float32[N], share of the painting time; rises strictly from 0 (blank) to 1 (finished).
+      progress: float32[N], share of the painting time; rises strictly from 0 to 1.
       medium: a name from `media.MEDIA`.
       caption: what is painted and in what manner, without the medium.
       reference: the finished picture, encoded.

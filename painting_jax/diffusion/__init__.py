@@ -1,1 +1,1 @@
-"""Reverse painting, cross-media augmentation, flow matching, guidance and samplers: pure functions of arrays."""
+"""Reverse painting, cross-media augmentation, flow matching, guidance, samplers: pure functions."""

@@ -1,0 +1,110 @@
+"""Every field of an experiment, with the values a small picture-space model starts from."""
+
+from ml_collections import ConfigDict
+
+
+def base() -> ConfigDict:
+    """The fields that every experiment has; an experiment file sets those it differs in."""
+    config = ConfigDict()
+    config.seed = 0  # of parameters, noise and data order
+    config.steps = 1000  # optimizer steps
+    config.init_from = ""  # workdir whose averaged parameters and tokenizer to start from
+
+    config.data = data = ConfigDict()
+    data.data_dir = "data"  # where `prepare` put its datasets
+    data.dataset = ""  # builder/name inside data_dir; "" = the only one there
+    data.batch_size = 8  # global, over all devices and processes
+    data.frames = 9  # T, frames of a process the model sees
+    data.height = 64  # pixels
+    data.width = 64
+    data.text_length = 24  # tokens a caption is padded or cut to
+    data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
+
+    config.model = model = ConfigDict()
+    model.dim = 128  # width of the tokens
+    model.layers = 4
+    model.heads = 4
+    model.ffn_dim = 512  # hidden width of the feed-forward
+    model.patch = (1, 8, 8)  # time, height, width of a token
+    model.vocabulary = 512  # text tokens there is room for
+    model.text_dim = 64  # width of their embeddings
+    model.reference_head = True  # output mixes looks of the reference (picture space only)
+    model.dtype = "float32"  # computed in; parameters are float32
+    model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
+
+    config.objective = objective = ConfigDict()
+    objective.clean_prediction = True  # predict the clean sample; False: the velocity, as Wan
+    objective.law = "logit_normal"  # of the training noise levels: logit_normal or uniform
+    objective.mean = 0.0  # of the normal under the sigmoid
+    objective.std = 1.0
+    objective.shift = 1.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
+    objective.reference_everywhere = True  # the reference on every frame; False: on the first
+    objective.augment = 0.3  # probability of another look for the reference (cross-media)
+    objective.drop = drop = ConfigDict()  # probability of dropping each condition
+    drop.reference = 0.05
+    drop.medium = 0.1
+    drop.text = 0.1
+    drop.segments = 0.1
+
+    config.optimizer = optimizer = ConfigDict()  # AdamW
+    optimizer.learning_rate = 2e-3  # after the warm-up; falls by a cosine to `final` of it
+    optimizer.warmup_steps = 30
+    optimizer.final = 0.05
+    optimizer.b1 = 0.9
+    optimizer.b2 = 0.99
+    optimizer.weight_decay = 0.01  # of matrices; vectors are not decayed
+    optimizer.clip_norm = 1.0  # of the whole gradient
+    optimizer.ema_decay = 0.99  # of the parameters that are sampled from
+    optimizer.accumulate = 1  # parts a batch is cut into to save memory
+
+    config.sampling = sampling = ConfigDict()  # defaults of generate and evaluate
+    sampling.steps = 10
+    sampling.shift = 1.0
+    sampling.guidance = 1.0
+    sampling.guide_on = ("medium", "text")  # conditions that guidance strengthens
+
+    # Fields below may differ between a run and its resumption; those above may not.
+    config.mesh = mesh = ConfigDict()  # devices along each axis; -1 = those left over
+    mesh.data = -1
+    mesh.fsdp = 1
+    mesh.tensor = 1
+    mesh.sequence = 1
+
+    config.checkpoint = checkpoint = ConfigDict()
+    checkpoint.every = 200  # steps
+    checkpoint.keep = 2  # latest checkpoints kept
+
+    config.log = log = ConfigDict()
+    log.every = 20  # steps between metrics
+    log.samples_every = 500  # steps between contact sheets of samples
+    log.samples = 4  # held-out pictures on them
+    return config
+
+
+def parse_arg(arg: str | None, **defaults):
+    """Parses the part of `--config=file.py:runlocal,res=128` after the colon.
+
+    Args:
+      arg: comma-separated names (switched on) and name=value pairs, or None.
+      **defaults: the names that exist with their defaults, whose types the values take.
+
+    Returns:
+      A ConfigDict of all names.
+
+    Raises:
+      ValueError: for a name that does not exist.
+    """
+    parsed = ConfigDict(defaults)
+    for part in filter(None, (arg or "").split(",")):
+        name, equals, value = part.partition("=")
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            raise ValueError(f"unknown config argument {name!r}: known are {known}")
+        kind = type(defaults[name])
+        if not equals:
+            parsed[name] = True
+        elif kind is bool:
+            parsed[name] = value.lower() in ("1", "true", "yes")
+        else:
+            parsed[name] = kind(value)
+    return parsed

@@ -1,0 +1,90 @@
+"""Flow matching: straight paths from data to noise (arXiv 2210.02747), laws of the noise level.
+
+At noise level sigma a sample is x = (1 - sigma) clean + sigma noise; its velocity is noise - clean.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+# Where a clean prediction is turned into a velocity the noise level divides; below this floor the
+# loss would be all about the last, invisible trace of noise.
+NOISE_FLOOR = 0.05
+
+Law = Literal["uniform", "logit_normal"]
+
+
+def noise_levels(
+    key: PRNGKeyArray, count: int, *, law: Law, mean: float, std: float, shift: float
+) -> Float[Array, " b"]:
+    """Draws noise levels in (0, 1).
+
+    Args:
+      key: random key.
+      count: how many.
+      law: "uniform", or "logit_normal" (sigmoid of a normal; arXiv 2403.03206).
+      mean: of the normal under the sigmoid.
+      std: of the same.
+      shift: moves the levels towards noise, as `shifted` does; 1 leaves them.
+    """
+    if law == "uniform":
+        sigma_B = jax.random.uniform(key, (count,), minval=1e-4, maxval=1.0)
+    elif law == "logit_normal":
+        sigma_B = jax.nn.sigmoid(mean + std * jax.random.normal(key, (count,)))
+    else:
+        raise ValueError(f"unknown law of the noise level {law!r}")
+    return shifted(sigma_B, shift)
+
+
+def shifted(sigma: Float[Array, "*b"], shift: float) -> Float[Array, "*b"]:
+    """shift sigma / (1 + (shift - 1) sigma): the time shift of Wan and SD3 (arXiv 2403.03206)."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
+def expand(sigma_B: Float[Array, " b"], like: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
+    """Appends dimensions of extent 1 until the ranks are equal."""
+    return sigma_B.reshape(sigma_B.shape + (1,) * (like.ndim - sigma_B.ndim))
+
+
+def noisy(clean: Float[Array, "b ..."], noise: Float[Array, "b ..."], sigma_B: Float[Array, " b"]):
+    """The sample at noise level sigma on the straight path from clean to noise."""
+    sigma = expand(sigma_B, clean)
+    return (1 - sigma) * clean + sigma * noise
+
+
+def velocity(
+    prediction: Float[Array, "b ..."],
+    sample: Float[Array, "b ..."],
+    sigma_B: Float[Array, " b"],
+    *,
+    clean_prediction: bool,
+) -> Float[Array, "b ..."]:
+    """The velocity that a network's output stands for, at noise levels above 0.
+
+    A velocity network (Wan) outputs it; one that predicts the clean sample gives
+    (sample - clean) / sigma (arXiv 2511.13720).
+    """
+    if not clean_prediction:
+        return prediction
+    return (sample - prediction) / expand(sigma_B, sample)
+
+
+def velocity_loss(
+    prediction: Float[Array, "b ..."],
+    clean: Float[Array, "b ..."],
+    noise: Float[Array, "b ..."],
+    sigma_B: Float[Array, " b"],
+    *,
+    clean_prediction: bool,
+) -> Float[Array, " b"]:
+    """Mean squared error of the velocity, one number a sample.
+
+    A clean prediction's velocity divides by the noise level, here clipped at `NOISE_FLOOR`.
+    """
+    if clean_prediction:
+        error = (prediction - clean) / jnp.maximum(expand(sigma_B, clean), NOISE_FLOOR)
+    else:
+        error = prediction - (noise - clean)
+    return jnp.square(error).mean(range(1, error.ndim))

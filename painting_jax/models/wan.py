@@ -1,0 +1,447 @@
+"""The Wan video diffusion transformer, with what painting adds to it.
+
+Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314; the reference implementation is
+`WanTransformer3DModel` of diffusers), so that the published weights fit. Painting adds, each by
+choice and each starting as a no-op: the frame's progress in the modulation, medium tokens in
+cross-attention, and a segment map on the tokens.
+
+Shapes: B batch, T frames, H W height and width, C channels of the latents; t h w the grid of
+patches, S = t h w tokens; D width, N heads, K head width; L text tokens, M media.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from painting_jax.sharding.rules import constrain
+
+_EPS = 1e-6
+_ROPE_THETA = 10_000.0
+_MODULATIONS = 6  # shift, scale and gate, of self-attention and of the feed-forward
+
+
+@dataclasses.dataclass(frozen=True)
+class WanConfig:
+    """Sizes of a Wan transformer.
+
+    Attributes:
+      dim: D, width of the tokens.
+      layers: number of blocks.
+      heads: N; the head width is dim / heads.
+      ffn_dim: hidden width of the feed-forward.
+      in_channels: of the latents with their image condition, if that is concatenated.
+      out_channels: of the prediction.
+      patch: pixels of the latent video in one token, along time, height and width.
+      text_dim: width of the text embeddings.
+      image_dim: width of the CLIP image tokens; 0 = the model takes none.
+      freq_dim: sinusoids of the noise level.
+      media: M, number of media that steer the model; 0 = text alone does.
+      medium_tokens: tokens a medium is described with.
+      segment_channels: channels of the segment map's features; 0 = the model takes none.
+      progress: whether each frame's progress is added to the noise level's embedding.
+    """
+
+    dim: int
+    layers: int
+    heads: int
+    ffn_dim: int
+    in_channels: int
+    out_channels: int
+    patch: tuple[int, int, int] = (1, 2, 2)
+    text_dim: int = 4096
+    image_dim: int = 0
+    freq_dim: int = 256
+    media: int = 0
+    medium_tokens: int = 4
+    segment_channels: int = 0
+    progress: bool = False
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+
+SIZES: dict[str, WanConfig] = {
+    "wan21_t2v_1_3b": WanConfig(1536, 30, 12, 8960, in_channels=16, out_channels=16),
+    "wan21_t2v_14b": WanConfig(5120, 40, 40, 13824, in_channels=16, out_channels=16),
+    "wan21_i2v_14b": WanConfig(
+        5120, 40, 40, 13824, in_channels=36, out_channels=16, image_dim=1280
+    ),
+    "wan22_ti2v_5b": WanConfig(3072, 30, 24, 14336, in_channels=48, out_channels=48),
+}
+
+
+def linear(
+    inputs: int, outputs: int, *, rngs: nnx.Rngs, dtype, zero: bool = False, bias: bool = True
+):
+    """A linear layer with float32 parameters that computes in `dtype`."""
+    init = nnx.initializers.zeros_init() if zero else nnx.initializers.xavier_uniform()
+    return nnx.Linear(inputs, outputs, use_bias=bias, kernel_init=init, dtype=dtype, rngs=rngs)
+
+
+class EmbeddingMLP(nnx.Module):
+    """linear, activation, linear: diffusers' TimestepEmbedding and PixArtAlphaTextProjection."""
+
+    def __init__(self, inputs: int, dim: int, activation, *, rngs, dtype, zero: bool = False):
+        self.linear_1 = linear(inputs, dim, rngs=rngs, dtype=dtype)
+        self.linear_2 = linear(dim, dim, rngs=rngs, dtype=dtype, zero=zero)
+        self.activation = activation
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b d"]:
+        return self.linear_2(self.activation(self.linear_1(x)))
+
+
+class FeedForward(nnx.Module):
+    """proj_in, GELU, proj_out."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, approximate: bool, rngs, dtype):
+        self.proj_in = linear(inputs, hidden, rngs=rngs, dtype=dtype)
+        self.proj_out = linear(hidden, outputs, rngs=rngs, dtype=dtype)
+        self.approximate = approximate
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        return self.proj_out(jax.nn.gelu(self.proj_in(x), approximate=self.approximate))
+
+
+class ImageEmbedder(nnx.Module):
+    """CLIP image tokens to the transformer's width."""
+
+    def __init__(self, inputs: int, dim: int, *, rngs, dtype):
+        self.norm1 = nnx.LayerNorm(inputs, epsilon=1e-5, rngs=rngs)
+        self.ff = FeedForward(inputs, inputs, dim, approximate=False, rngs=rngs, dtype=dtype)
+        self.norm2 = nnx.LayerNorm(dim, epsilon=1e-5, rngs=rngs)
+
+    def __call__(self, image_BLI: Float[Array, "b l i"]) -> Float[Array, "b l d"]:
+        return self.norm2(self.ff(self.norm1(image_BLI)))
+
+
+class ConditionEmbedder(nnx.Module):
+    """Noise level, progress, text and image to what the blocks take."""
+
+    def __init__(self, config: WanConfig, *, rngs, dtype):
+        dim = config.dim
+        self.freq_dim = config.freq_dim
+        self.time_embedder = EmbeddingMLP(config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype)
+        self.time_proj = linear(dim, _MODULATIONS * dim, rngs=rngs, dtype=dtype)
+        self.text_embedder = EmbeddingMLP(
+            config.text_dim, dim, lambda x: jax.nn.gelu(x, approximate=True), rngs=rngs, dtype=dtype
+        )
+        if config.image_dim:
+            self.image_embedder = ImageEmbedder(config.image_dim, dim, rngs=rngs, dtype=dtype)
+        if config.progress:
+            self.progress_embedder = EmbeddingMLP(
+                config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype, zero=True
+            )
+
+    def time(
+        self, timestep_BF: Float[Array, "b f"], progress_BT: Float[Array, "b t"] | None
+    ) -> tuple[Float[Array, "b t d"], Float[Array, "b t 6 d"]]:
+        """Embeds the noise level (0..1000), one a sample (F = 1) or one a frame (F = T)."""
+        time_BTD = self.time_embedder(sinusoids(timestep_BF, self.freq_dim))
+        if progress_BT is not None:
+            # Progress has the noise level's range, so the same sinusoids resolve it.
+            time_BTD = time_BTD + self.progress_embedder(
+                sinusoids(1000 * progress_BT, self.freq_dim)
+            )
+        modulation = self.time_proj(jax.nn.silu(time_BTD))
+        return time_BTD, modulation.reshape(*time_BTD.shape[:2], _MODULATIONS, -1)
+
+
+class Attention(nnx.Module):
+    """Multi-head attention with RMS-normalised queries and keys (over all heads at once).
+
+    `to_k`, `to_v` see the text; the added projections see the image and the medium, each with
+    attention of its own over the same queries.
+    """
+
+    def __init__(self, config: WanConfig, *, cross: bool, rngs, dtype):
+        dim = config.dim
+        self.heads = config.heads
+        self.to_q = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_k = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_v = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_out = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.norm_q = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+        self.norm_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+        if cross and config.image_dim:
+            self.add_k_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
+            self.add_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
+            self.norm_added_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+        if cross and config.media:
+            self.medium_k_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
+            # The values start at zero: a pretrained model is unchanged until it is trained further.
+            self.medium_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype, zero=True)
+            self.norm_medium_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+
+    def _heads(self, x_BSD: Float[Array, "b s d"]) -> Float[Array, "b s n k"]:
+        return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
+
+    def _attend(self, q_BSNK, k_BLD, v_BLD) -> Float[Array, "b s d"]:
+        out = jax.nn.dot_product_attention(
+            q_BSNK, self._heads(k_BLD).astype(q_BSNK.dtype), self._heads(v_BLD)
+        )
+        return out.reshape(*out.shape[:2], -1)
+
+    def self_attention(self, x_BSD: Float[Array, "b s d"], rope: "Rope") -> Float[Array, "b s d"]:
+        v_BSD = self.to_v(x_BSD)
+        q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope).astype(v_BSD.dtype)
+        k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope).astype(v_BSD.dtype)
+        return self.to_out(self._attend(q_BSNK, k_BSNK.reshape(v_BSD.shape), v_BSD))
+
+    def cross_attention(
+        self,
+        x_BSD: Float[Array, "b s d"],
+        text_BLD: Float[Array, "b l d"],
+        image_BLD: Float[Array, "b i d"] | None,
+        medium_BLD: Float[Array, "b m d"] | None,
+    ) -> Float[Array, "b s d"]:
+        text_v_BLD = self.to_v(text_BLD)
+        q_BSNK = self._heads(self.norm_q(self.to_q(x_BSD))).astype(text_v_BLD.dtype)
+        out_BSD = self._attend(q_BSNK, self.norm_k(self.to_k(text_BLD)), text_v_BLD)
+        if image_BLD is not None:
+            out_BSD += self._attend(
+                q_BSNK, self.norm_added_k(self.add_k_proj(image_BLD)), self.add_v_proj(image_BLD)
+            )
+        if medium_BLD is not None:
+            out_BSD += self._attend(
+                q_BSNK,
+                self.norm_medium_k(self.medium_k_proj(medium_BLD)),
+                self.medium_v_proj(medium_BLD),
+            )
+        return self.to_out(out_BSD)
+
+
+class Block(nnx.Module):
+    """Self-attention, cross-attention and feed-forward, modulated by noise level and progress."""
+
+    def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype):
+        dim = config.dim
+        self.attn1 = Attention(config, cross=False, rngs=rngs, dtype=dtype)
+        self.attn2 = Attention(config, cross=True, rngs=rngs, dtype=dtype)
+        self.norm2 = nnx.LayerNorm(dim, epsilon=_EPS, rngs=rngs)
+        self.ffn = FeedForward(dim, config.ffn_dim, dim, approximate=True, rngs=rngs, dtype=dtype)
+        self.scale_shift_table = nnx.Param(
+            jax.random.normal(rngs.params(), (_MODULATIONS, dim)) / math.sqrt(dim)
+        )
+
+    def __call__(
+        self,
+        x_BSD: Float[Array, "b s d"],
+        modulation_BT6D: Float[Array, "b t 6 d"],
+        context: "Context",
+        rope: "Rope",
+    ) -> Float[Array, "b s d"]:
+        modulation = self.scale_shift_table[...] + modulation_BT6D.astype(jnp.float32)
+        shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = jnp.moveaxis(modulation, 2, 0)
+        dtype = x_BSD.dtype
+
+        h_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(dtype)
+        x_BSD = gated(x_BSD, self.attn1.self_attention(h_BSD, rope), gate)
+
+        h_BSD = self.norm2(x_BSD.astype(jnp.float32)).astype(dtype)
+        x_BSD = x_BSD + self.attn2.cross_attention(
+            h_BSD, context.text_BLD, context.image_BLD, context.medium_BLD
+        )
+
+        h_BSD = modulate(layer_norm(x_BSD), ffn_shift, ffn_scale).astype(dtype)
+        return constrain(gated(x_BSD, self.ffn(h_BSD), ffn_gate), "tokens")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What cross-attention attends to, at the transformer's width."""
+
+    text_BLD: Float[Array, "b l d"]
+    image_BLD: Float[Array, "b i d"] | None
+    medium_BLD: Float[Array, "b m d"] | None
+
+
+class WanTransformer(nnx.Module):
+    """Predicts the velocity or the clean sample of a noisy latent video.
+
+    Args:
+      config: sizes.
+      rngs: of the parameters.
+      dtype: computed in; parameters and normalisations are float32.
+      remat: recompute each block's inside in the backward pass instead of storing it.
+    """
+
+    def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat: bool = True):
+        self.config = config
+        self.dtype = dtype
+        self.remat = remat
+        dim, patch = config.dim, math.prod(config.patch)
+        self.patch_embedding = linear(patch * config.in_channels, dim, rngs=rngs, dtype=dtype)
+        self.condition_embedder = ConditionEmbedder(config, rngs=rngs, dtype=dtype)
+        if config.media:
+            self.medium_table = nnx.Param(
+                jax.random.normal(rngs.params(), (config.media, config.medium_tokens, dim))
+            )
+        if config.segment_channels:
+            self.segment_embedding = linear(
+                math.prod(config.patch[1:]) * config.segment_channels,
+                dim,
+                rngs=rngs,
+                dtype=dtype,
+                zero=True,
+            )
+
+        @nnx.split_rngs(splits=config.layers)
+        @nnx.vmap(in_axes=(0,), out_axes=0)
+        def stack(rngs):
+            return Block(config, rngs=rngs, dtype=dtype)
+
+        self.blocks = stack(rngs)
+        self.proj_out = linear(dim, patch * config.out_channels, rngs=rngs, dtype=dtype)
+        self.scale_shift_table = nnx.Param(
+            jax.random.normal(rngs.params(), (2, dim)) / math.sqrt(dim)
+        )
+
+    def __call__(
+        self,
+        latents_BTHWC: Float[Array, "b t h w c"],
+        timestep_BF: Float[Array, "b f"],
+        text_BLD: Float[Array, "b l d"],
+        *,
+        image_BLD: Float[Array, "b i e"] | None = None,
+        medium_BM: Float[Array, "b m"] | None = None,
+        segments_BHWC: Float[Array, "b h w s"] | None = None,
+        progress_BT: Float[Array, "b t"] | None = None,
+    ) -> Float[Array, "b t h w o"]:
+        """Applies the model.
+
+        Args:
+          latents_BTHWC: noisy latents, with the image condition concatenated where the model has
+            one; each extent a multiple of the patch's.
+          timestep_BF: noise level in 0..1000, one a sample (F = 1) or one a latent frame (F = T).
+          text_BLD: text embeddings, padded as the model was trained with (Wan: zeros to 512).
+          image_BLD: CLIP image tokens.
+          medium_BM: weights over the media; a row of zeros steers nothing.
+          segments_BHWC: features of the segment map at the latents' resolution.
+          progress_BT: each frame's share of the painting time, in the latents' order.
+
+        Returns:
+          The prediction, float32, of the latents' extents.
+        """
+        config = self.config
+        patches_BthwP = patchify(latents_BTHWC, config.patch).astype(self.dtype)
+        x_BthwD = self.patch_embedding(patches_BthwP)
+        if segments_BHWC is not None:
+            segments_B1hwP = patchify(segments_BHWC[:, None], (1, *config.patch[1:]))
+            x_BthwD = x_BthwD + self.segment_embedding(segments_B1hwP.astype(self.dtype))
+        batch, *grid, dim = x_BthwD.shape
+        x_BSD = constrain(x_BthwD.reshape(batch, -1, dim), "tokens")
+
+        embedder = self.condition_embedder
+        time_BTD, modulation_BT6D = embedder.time(timestep_BF, progress_BT)
+        context = Context(
+            text_BLD=embedder.text_embedder(text_BLD.astype(self.dtype)),
+            image_BLD=None if image_BLD is None else embedder.image_embedder(image_BLD),
+            medium_BLD=None if medium_BM is None else self._medium_tokens(medium_BM),
+        )
+        x_BSD = self._blocks(x_BSD, modulation_BT6D, context, Rope.of(grid, config.head_dim))
+
+        shift, scale = jnp.moveaxis(
+            self.scale_shift_table[...] + time_BTD.astype(jnp.float32)[:, :, None], 2, 0
+        )
+        x_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(self.dtype)
+        out_BSP = self.proj_out(x_BSD).astype(jnp.float32)
+        return unpatchify(out_BSP.reshape(batch, *grid, -1), config.patch)
+
+    def _medium_tokens(self, medium_BM: Float[Array, "b m"]) -> Float[Array, "b l d"]:
+        return jnp.einsum("bm,mld->bld", medium_BM, self.medium_table[...]).astype(self.dtype)
+
+    def _blocks(self, x_BSD, modulation_BT6D, context, rope) -> Float[Array, "b s d"]:
+        """Scans the blocks, so that compile time does not grow with depth."""
+        graph, stacked = nnx.split(self.blocks)
+
+        def block(x_BSD, state):
+            return nnx.merge(graph, state)(x_BSD, modulation_BT6D, context, rope), None
+
+        if self.remat:
+            block = jax.checkpoint(block, prevent_cse=False)
+        return jax.lax.scan(block, x_BSD, stacked)[0]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Rope:
+    """3D rotary positions: cosine and sine of each token's angles, float32[S, K/2]."""
+
+    cos_SK: Float[Array, "s k"]
+    sin_SK: Float[Array, "s k"]
+
+    @classmethod
+    def of(cls, grid: tuple[int, int, int], head_dim: int) -> "Rope":
+        """Angles of a (t, h, w) grid, the head split between the axes as Wan does."""
+        spatial = 2 * (head_dim // 6)
+        tables = []
+        for axis, dim in enumerate((head_dim - 2 * spatial, spatial, spatial)):
+            # Angles reach tens of radians: in float64 while they are small tables on the host.
+            frequencies = _ROPE_THETA ** (-np.arange(0, dim, 2) / dim)
+            angle = np.arange(grid[axis])[:, None] * frequencies
+            turns = np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+            shape = [2, 1, 1, 1, dim // 2]
+            shape[1 + axis] = grid[axis]
+            tables.append(jnp.broadcast_to(turns.reshape(shape), (2, *grid, dim // 2)))
+        return cls(*jnp.concatenate(tables, -1).reshape(2, math.prod(grid), -1))
+
+
+def rotate(x_BSNK: Float[Array, "b s n k"], rope: Rope) -> Float[Array, "b s n k"]:
+    """Turns neighbouring pairs of channels by the token's angles, in float32."""
+    pairs = x_BSNK.astype(jnp.float32).reshape(*x_BSNK.shape[:-1], -1, 2)
+    even, odd = pairs[..., 0], pairs[..., 1]
+    cos, sin = rope.cos_SK[:, None], rope.sin_SK[:, None]
+    return jnp.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x_BSNK.shape)
+
+
+def sinusoids(x: Float[Array, "*b"], dim: int) -> Float[Array, "*b d"]:
+    """cos and sin of x at `dim / 2` frequencies from 1 down to 1/10000."""
+    frequencies = jnp.exp(-math.log(10_000) * jnp.arange(dim // 2, dtype=jnp.float32) / (dim // 2))
+    angles = x[..., None].astype(jnp.float32) * frequencies
+    return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
+
+
+def layer_norm(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+    """Layer normalisation without parameters, in float32."""
+    x = x.astype(jnp.float32)
+    x = x - x.mean(-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + _EPS)
+
+
+def by_frame(x_BSD: Float[Array, "b s d"], frames: int) -> Float[Array, "b f p d"]:
+    """Groups tokens by the frames that a modulation tells apart."""
+    return x_BSD.reshape(x_BSD.shape[0], frames, -1, x_BSD.shape[-1])
+
+
+def modulate(x_BSD, shift_BFD, scale_BFD) -> Float[Array, "b s d"]:
+    """x (1 + scale) + shift, with one shift and scale a sample (F = 1) or a frame."""
+    x_BFPD = by_frame(x_BSD, shift_BFD.shape[1])
+    return (x_BFPD * (1 + scale_BFD[:, :, None]) + shift_BFD[:, :, None]).reshape(x_BSD.shape)
+
+
+def gated(x_BSD, update_BSD, gate_BFD) -> Float[Array, "b s d"]:
+    """x + gate * update, in float32, returned in x's dtype."""
+    update_BFPD = by_frame(update_BSD.astype(jnp.float32), gate_BFD.shape[1])
+    update_BSD = (update_BFPD * gate_BFD[:, :, None]).reshape(x_BSD.shape)
+    return (x_BSD.astype(jnp.float32) + update_BSD).astype(x_BSD.dtype)
+
+
+def patchify(x_BTHWC: Float[Array, "b t h w c"], patch) -> Float[Array, "b t2 h2 w2 p"]:
+    """Cuts a video into patches: the channels of a patch's pixels side by side, channel last."""
+    (pt, ph, pw), (b, t, h, w, c) = patch, x_BTHWC.shape
+    x = x_BTHWC.reshape(b, t // pt, pt, h // ph, ph, w // pw, pw, c)
+    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(b, t // pt, h // ph, w // pw, -1)
+
+
+def unpatchify(x_BthwP: Float[Array, "b t2 h2 w2 p"], patch) -> Float[Array, "b t h w c"]:
+    """The inverse of `patchify`."""
+    (pt, ph, pw), (b, t, h, w, p) = patch, x_BthwP.shape
+    x = x_BthwP.reshape(b, t, h, w, pt, ph, pw, p // (pt * ph * pw))
+    return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, t * pt, h * ph, w * pw, -1)

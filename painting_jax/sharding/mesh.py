@@ -1,0 +1,35 @@
+"""The device mesh."""
+
+import math
+from collections.abc import Mapping
+
+import jax
+from jax.sharding import AxisType, Mesh
+
+from painting_jax.errors import UserError
+
+AXES = ("data", "fsdp", "tensor", "sequence")
+
+
+def make_mesh(sizes: Mapping[str, int], devices: list | None = None) -> Mesh:
+    """A mesh of the axes data, fsdp, tensor and sequence.
+
+    Args:
+      sizes: devices along each axis; one may be -1, for what the others leave.
+      devices: all devices of all processes if not given.
+
+    Raises:
+      UserError: if the sizes do not multiply to the number of devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    shape = [sizes[axis] for axis in AXES]
+    if any(size < 1 and size != -1 for size in shape) or shape.count(-1) > 1:
+        raise UserError(f"mesh sizes {dict(sizes)}: each must be positive, one of them may be -1")
+    known = math.prod(size for size in shape if size != -1)
+    shape = [len(devices) // known if size == -1 else size for size in shape]
+    if math.prod(shape) != len(devices):
+        raise UserError(
+            f"mesh {dict(zip(AXES, shape, strict=True))} needs {math.prod(shape)} devices, "
+            f"there are {len(devices)}: set one axis to -1 or change the sizes"
+        )
+    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)

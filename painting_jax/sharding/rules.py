@@ -1,0 +1,71 @@
+"""How arrays are laid out on the mesh: rules as data, one table for parameters, one for data."""
+
+import math
+import re
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+_BATCH = ("data", "fsdp")
+
+# The first pattern found in a parameter's path decides. Specs are aligned to the *last* dimensions,
+# so that a scanned stack of layers (one more dimension in front) needs no rule of its own.
+PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
+    (r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|linear_1|time_proj)/kernel$", ("fsdp", "tensor")),
+    (r"(to_out|proj_out|linear_2)/kernel$", ("tensor", "fsdp")),
+    (r"(patch_embedding|segment_embedding)/kernel$", (None, "fsdp")),
+    (r"(medium_table|token_table)", (None, "fsdp")),
+)
+
+ACTIVATIONS: dict[str, PartitionSpec] = {
+    "batch": PartitionSpec(_BATCH),
+    "tokens": PartitionSpec(_BATCH, "sequence"),
+}
+
+
+def constrain(x: jax.Array, kind: str) -> jax.Array:
+    """Lays an activation out on the mesh that is set (`jax.set_mesh`); without one, leaves it."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, _fitting(ACTIVATIONS[kind], x.shape, mesh))
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Of arrays whose first dimension is the batch."""
+    return NamedSharding(mesh, ACTIVATIONS["batch"])
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Of arrays that every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def tree_shardings(tree, mesh: Mesh):
+    """Shardings of a tree of parameters, or of optimizer state shaped like them, by its paths."""
+
+    def sharding(path, leaf):
+        name = "/".join(_key(entry) for entry in path)
+        for pattern, axes in PARAMETERS:
+            if re.search(pattern, name) and leaf.ndim >= len(axes):
+                spec = PartitionSpec(*[None] * (leaf.ndim - len(axes)), *axes)
+                return NamedSharding(mesh, _fitting(spec, leaf.shape, mesh))
+        return replicated(mesh)
+
+    return jax.tree_util.tree_map_with_path(sharding, tree)
+
+
+def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec:
+    """Drops axes that do not divide their dimension: a small array is replicated, not refused."""
+    entries = []
+    for size, axes in zip(shape, spec, strict=False):
+        names = (axes,) if isinstance(axes, str) else axes or ()
+        entries.append(axes if size % math.prod(mesh.shape[name] for name in names) == 0 else None)
+    return PartitionSpec(*entries)
+
+
+def _key(entry) -> str:
+    for attribute in ("key", "name", "idx"):
+        if hasattr(entry, attribute):
+            return str(getattr(entry, attribute))
+    return str(entry)

@@ -1,0 +1,54 @@
+"""How much of the hardware a training step uses: model FLOPs against the device's peak."""
+
+import math
+
+from painting_jax.models.painting_model import PaintingConfig
+
+# Dense bfloat16 FLOP/s of one chip, as their makers state them.
+_PEAK = {
+    "TPU v4": 275e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5e": 197e12,
+    "TPU v5": 459e12,
+    "TPU v5p": 459e12,
+    "TPU v6 lite": 918e12,
+    "TPU v6e": 918e12,
+    "TPU v7x": 2307e12,
+    "NVIDIA A100": 312e12,
+    "NVIDIA H100": 989e12,
+    "NVIDIA H200": 989e12,
+    "NVIDIA B200": 2250e12,
+}
+
+
+def peak_flops(device_kind: str) -> float | None:
+    """Peak bfloat16 FLOP/s of a device by its `device_kind`, None where it is not known."""
+    matches = [name for name in _PEAK if device_kind.startswith(name)]
+    return _PEAK[max(matches, key=len)] if matches else None
+
+
+def tokens(config: PaintingConfig, frames: int, height: int, width: int) -> int:
+    """Transformer tokens of one video of that many pixels."""
+    latent_frames = 1 + (frames - 1) // config.codec_temporal
+    extents = (latent_frames, height // config.codec_spatial, width // config.codec_spatial)
+    return math.prod(extent // patch for extent, patch in zip(extents, config.patch, strict=True))
+
+
+def forward_flops(config: PaintingConfig, video_tokens: int, text_tokens: int) -> float:
+    """Multiply-adds, counted as two, of the matrix products of one sample's forward pass."""
+    wan = config.transformer()
+    dim, patch = wan.dim, math.prod(wan.patch)
+    context = text_tokens + (wan.medium_tokens if wan.media else 0)
+    self_attention = 4 * video_tokens * dim**2 + 2 * video_tokens**2 * dim
+    cross_attention = (2 * video_tokens + 2 * context) * dim**2 + 2 * video_tokens * context * dim
+    feed_forward = 2 * video_tokens * dim * wan.ffn_dim
+    ends = video_tokens * dim * patch * (wan.in_channels + wan.out_channels)
+    return 2.0 * (wan.layers * (self_attention + cross_attention + feed_forward) + ends)
+
+
+def step_flops(forward: float, batch_size: int) -> float:
+    """Useful FLOPs of a training step with all weights trained: the backward pass is two forwards.
+
+    Rematerialisation is work, but not useful work, and is left out.
+    """
+    return 3 * forward * batch_size
