@@ -27,7 +27,7 @@ def halves(height=64, width=64):
     return picture, segments
 
 
-def when_blocked(painting, since=0.2, until=0.45):
+def when_blocked(painting, since=0.149, until=0.45):
     """Progress at which the blocking stage first changes each pixel; nan where it never does."""
     window = (painting.progress_T >= since) & (painting.progress_T <= until)
     frames = painting.frames_THWC[window].astype(int)

@@ -89,12 +89,26 @@ def paint(
     start = 0.0
     for stage in entry.stages:
         strokes, flow_HWC = plan(
-            stage, start, entry, manner, guides, surface.coarser(canvas_YXC, scale), rng
+            stage,
+            start,
+            medium=entry,
+            manner=manner,
+            guides=guides,
+            canvas_HWC=surface.coarser(canvas_YXC, scale),
+            rng=rng,
         )
         clip = stage.marks == "strokes" and stage.blend != "lift"
-        marks = stamp(strokes, labels_YX, scale, entry.blunt, clip)
+        marks = stamp(strokes, labels_YX, scale=scale, blunt=entry.blunt, clip=clip)
         after_YXC = surface.laid(
-            canvas_YXC, ground_C, strokes, flow_HWC, marks, stage, entry, guides, scale
+            canvas_YXC,
+            strokes,
+            marks,
+            flow_HWC=flow_HWC,
+            ground_C=ground_C,
+            stage=stage,
+            medium=entry,
+            guides=guides,
+            scale=scale,
         )
         due_YX = np.full(labels_YX.shape, np.inf, np.float32)
         due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)

@@ -40,6 +40,13 @@ def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
 
 
+def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
+    """A map's values at the nearest pixels."""
+    height, width = map_HWx.shape[:2]
+    rows = np.clip(np.rint(y_N), 0, height - 1).astype(int)
+    return map_HWx[rows, np.clip(np.rint(x_N), 0, width - 1).astype(int)]
+
+
 def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     """Looks at a uint8 photo with the eyes of a medium."""
     height, width = labels_HW.shape
