@@ -201,7 +201,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.4,
-        darkest=0.3,
+        darkest=0.15,
         stages=(
             Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
             *_hatching(0.8, 1.1, 0.15),
@@ -270,7 +270,7 @@ MEDIA: dict[str, Medium] = {
         stages=(
             Stage(0.15, "contours", "glaze", width=0.8, length=7, by_region=False),
             Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0),
-            Stage(0.75, width=5, length=9, gap=0.5, follow=1, flowing=True),
+            Stage(0.75, width=4, length=8, gap=0.55, follow=1, flowing=True),
             Stage(0.92, width=2.2, length=5, gap=0.6, follow=1, share=0.6, flowing=True),
             Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, flowing=True),
         ),

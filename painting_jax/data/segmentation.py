@@ -5,7 +5,7 @@ from scipy import ndimage
 from skimage import color, segmentation, transform
 
 _SIDE = 96  # pixels of the longer side that the picture is segmented at
-_SEEDS = 120  # superpixels to merge
+_SEEDS = 90  # superpixels to merge
 _MOST = 8  # regions
 _ALIKE = 9.0  # Lab distance under which neighbours are one region
 _LEAST = 0.012  # share of the picture that the smallest region covers

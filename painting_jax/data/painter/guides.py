@@ -61,7 +61,8 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     border_HW = np.zeros_like(edge_HW)
     border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
     border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
-    edge_HW = np.maximum(edge_HW, 0.5 * np.minimum(border_HW, 1))
+    # A border that nothing in the picture shows is no line.
+    edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
     return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
 
 

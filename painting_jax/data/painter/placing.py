@@ -12,7 +12,7 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
     height, width = guides.labels_HW.shape
     wide = max(stage.width * scale * guides.unit, 0.8)
     long = max(stage.length * scale * guides.unit, 1.5 * wide)
-    along, across = 0.8 * long, stage.gap * wide
+    along, across = 0.72 * long, stage.gap * wide
     # Strokes that turn need a lattice as dense both ways.
     square = np.sqrt(along * across)
     along, across = (side + stage.follow * (square - side) for side in (along, across))
@@ -21,7 +21,7 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         np.arange(-np.ceil(reach / along) - 1, np.ceil(reach / along) + 2),
         np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
     )
-    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.25, 0.25, u.size)
+    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.15, 0.15, u.size)
     v = v.ravel() + rng.uniform(-0.08, 0.08, v.size)
     turn = np.deg2rad(stage.angle)
     y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across

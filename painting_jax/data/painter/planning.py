@@ -81,8 +81,11 @@ def mixed(
         through_HWC = through_HWC**stage.strength
         # Gaps and grain stay bare, so the paint between them is the darker for it.
         cover = min(1.0, 0.85 / stage.gap) * (1 - 0.5 * medium.tooth)
-        paint_HWC = 1 - (1 - through_HWC) / cover
-        paint_HWC = paint_HWC.clip(medium.darkest)
+        held_HWC = (1 - through_HWC) / cover
+        # A layer that cannot be dark enough keeps its hue.
+        most_HW1 = held_HWC.max(-1, keepdims=True)
+        held_HWC *= np.minimum(1, (1 - medium.darkest) / np.maximum(most_HW1, 1e-6))
+        paint_HWC = 1 - held_HWC
         lighter_HWC = 1 - through_HWC
     paint_HWC = np.broadcast_to(paint_HWC.clip(0, 1), canvas_HWC.shape)
     return paint_HWC, lighter_HWC.mean(-1)
