@@ -6,8 +6,6 @@ from painting_jax.data.painter.guides import Guides, blur, grain
 from painting_jax.data.painter.strokes import Stamp, Strokes
 from painting_jax.media import Medium, Stage
 
-_BRUSHES = 16  # different sets of bristles
-
 
 def laid(
     before_HWC: np.ndarray,
@@ -61,11 +59,11 @@ def laid(
 
 def _relief(strokes: Strokes, stamp: Stamp, medium: Medium) -> np.ndarray:
     """Lightness that bristles and the lit relief of the paint add, by pixel."""
+    # The brush stays the same, and so do its bristles.
     bristles = int(stamp.bristle_P.max(initial=0)) + 2
-    noise_KA = np.random.default_rng(1).standard_normal((_BRUSHES, bristles)).astype(np.float32)
-    kind_P = stamp.stroke_P % _BRUSHES
-    height_P = noise_KA[kind_P, stamp.bristle_P]
-    slope_P = noise_KA[kind_P, stamp.bristle_P + 1] - height_P
+    bristle_A = np.random.default_rng(1).standard_normal(bristles).astype(np.float32)
+    height_P = bristle_A[stamp.bristle_P]
+    slope_P = np.diff(bristle_A)[stamp.bristle_P]
     # Light falls from the upper left on ridges that run along the stroke, and on its edges.
     lit_N = np.cos(strokes.angle_N + np.pi / 4).astype(np.float32)
     edge_P = stamp.across_P**5 * (1 - 0.5 * np.abs(stamp.along_P))

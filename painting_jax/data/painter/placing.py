@@ -8,7 +8,10 @@ from painting_jax.media import Stage
 
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """Strokes on a jittered brick lattice, turned to the stage's angle."""
+    """Strokes on a brick lattice, turned to the stage's angle.
+
+    The jitter is just enough to look like a hand: a model can learn the lattice, not the jitter.
+    """
     height, width = guides.labels_HW.shape
     wide = max(stage.width * scale * guides.unit, 0.8)
     long = max(stage.length * scale * guides.unit, 1.5 * wide)
@@ -21,8 +24,8 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         np.arange(-np.ceil(reach / along) - 1, np.ceil(reach / along) + 2),
         np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
     )
-    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.15, 0.15, u.size)
-    v = v.ravel() + rng.uniform(-0.08, 0.08, v.size)
+    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.1, 0.1, u.size)
+    v = v.ravel() + rng.uniform(-0.05, 0.05, v.size)
     turn = np.deg2rad(stage.angle)
     y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across
     x_N = width / 2 + np.cos(turn) * u * along - np.sin(turn) * v * across
@@ -35,8 +38,8 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         angle_N, bend_N = _along_forms(
             guides, y_N, x_N, angle_N=angle_N, long=long, follow=stage.follow
         )
-    angle_N = angle_N + rng.normal(0, 0.06, len(y_N))
-    size_N = rng.uniform(0.85, 1.15, len(y_N))
+    angle_N = angle_N + rng.normal(0, 0.03, len(y_N))
+    size_N = rng.uniform(0.9, 1.1, len(y_N))
     return strokes_at(
         guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=long * size_N, wide=wide
     )
