@@ -88,6 +88,14 @@ def test_monochrome_media_are_grey_on_white(medium):
     assert (frames.max(-1) - frames.min(-1)).max() <= 4
 
 
+@pytest.mark.parametrize("medium", ["pencil", "ink"])
+def test_one_pigment_takes_the_same_share_of_light_from_every_colour_of_the_ground(medium):
+    manner = Manner("cream", "fine", DIRECTIONS[0])
+    frames = paint(photo(), medium, frames=5, seed=0, manner=manner).frames_THWC
+    share = frames / (255 * np.array(media.MEDIA[medium].grounds["cream"]))
+    assert np.ptp(share, axis=-1).max() < 0.01
+
+
 @pytest.mark.parametrize("medium", ["watercolor", "pencil", "colored_pencil", "ink"])
 def test_transparent_media_only_darken(medium):
     frames = paint(photo(), medium, frames=17, seed=0).frames_THWC.astype(int)
