@@ -36,21 +36,13 @@ def write_photos(folder: pathlib.Path, count: int) -> None:
         (folder / f"photo{seed}.png").write_bytes(pictures.encode(scene(seed), "png"))
 
 
-def painted_builder(
-    data_dir: pathlib.Path, photos: pathlib.Path, variants: int = 2, seed: int = 0
-) -> building.ProcessBuilder:
-    """A builder of tiny painted processes."""
-    config = painted_images.Config(
-        name="default",
-        source=str(photos),
-        media=MEDIA,
-        height=32,
-        width=32,
-        frames=6,
-        variants=variants,
-        seed=seed,
-    )
-    return painted_images.Builder(data_dir=str(data_dir), config=config)
+def build_painted(
+    data_dir: pathlib.Path, photos: pathlib.Path, *, overwrite: bool = False, **changes
+) -> building.Summary:
+    """Builds tiny painted processes."""
+    fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2}
+    config = painted_images.Config(name="default", source=str(photos), **fields | changes)
+    return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite)
 
 
 @pytest.fixture(scope="session")
@@ -58,5 +50,5 @@ def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A data set of four photos: two train (8 processes), one validates, one tests."""
     root = tmp_path_factory.mktemp("painted")
     write_photos(root / "photos", 4)
-    building.build(painted_builder(root / "data", root / "photos"))
+    build_painted(root / "data", root / "photos")
     return root / "data"
