@@ -21,14 +21,14 @@ def base() -> ConfigDict:
     data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
 
     config.model = model = ConfigDict()
-    model.dim = 128  # width of the tokens
+    model.dim = 192  # width of the tokens
     model.layers = 4
-    model.heads = 4
-    model.ffn_dim = 512  # hidden width of the feed-forward
-    model.patch = (1, 8, 8)  # time, height, width of a token
+    model.heads = 6
+    model.ffn_dim = 768  # hidden width of the feed-forward
+    model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings
-    model.reference_head = True  # output mixes looks of the reference (picture space only)
+    model.pixel_features = 16  # of the pixel head, in picture space; 0 = none
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
 
