@@ -1,0 +1,127 @@
+"""From a photo to records: crops and colours, then the painter, in each medium."""
+
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+
+from painting_jax.data import painter, pictures, segmentation
+from painting_jax.data.photos import Photo
+from painting_jax.data.process import Process, Variant
+
+# A training crop is at least this share of the largest one of its shape, by side.
+_SMALLEST_CROP = 0.6
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A photo to be painted, once in each of some media.
+
+    Attributes:
+      photo: the photo.
+      key: its content hash.
+      media: names from `media.MEDIA`.
+      height: of a frame, in pixels.
+      width: of a frame, in pixels.
+      frames: of each process.
+      seed: with `key` and `variant` it decides crop, colours and manners.
+      variant: which of the varied crops, or None for the photo as it is, cropped at its centre.
+    """
+
+    photo: Photo
+    key: str
+    media: tuple[str, ...]
+    height: int
+    width: int
+    frames: int
+    seed: int
+    variant: int | None
+
+
+def paint_photo(task: Task) -> list[Process]:
+    """Paints one crop of a photo in each medium; a pure function of the task and the file.
+
+    Raises:
+      UserError: if the photo cannot be read.
+    """
+    photo_HWC = _load(task.photo.path)
+    if task.variant is None:
+        crop_HWC = pictures.fit(photo_HWC, task.height, task.width)
+    else:
+        rng = np.random.default_rng(_seed(task, "crop"))
+        crop_HWC = _jittered(_random_crop(photo_HWC, task.height, task.width, rng), rng)
+    segments_HW = segmentation.segment(crop_HWC)
+    variants = (
+        Variant("photo", pictures.encode(crop_HWC)),
+        Variant("line_art", pictures.encode(painter.line_art(crop_HWC))),
+    )
+    return [_process(task, medium, crop_HWC, segments_HW, variants) for medium in task.media]
+
+
+def _process(
+    task: Task,
+    medium: str,
+    crop_HWC: np.ndarray,
+    segments_HW: np.ndarray,
+    variants: tuple[Variant, ...],
+) -> Process:
+    painted = painter.paint(
+        crop_HWC,
+        medium,
+        frames=task.frames,
+        seed=_seed(task, medium),
+        segments_HW=segments_HW,
+    )
+    frames = tuple(pictures.encode(frame_HWC) for frame_HWC in painted.frames_THWC)
+    return Process(
+        id=f"{task.photo.name}/{medium}/{0 if task.variant is None else task.variant}",
+        frames=frames,
+        progress=painted.progress_T,
+        medium=medium,
+        caption=f"{task.photo.subject}, {painter.describe(painted.manner)}",
+        reference=frames[-1],
+        variants=variants,
+        segments=painted.segments_HW,
+        source=task.photo.name,
+        licence=task.photo.licence,
+    )
+
+
+# A worker gets the variants of a photo one after the other.
+@functools.lru_cache(maxsize=2)
+def _load(path: str) -> np.ndarray:
+    return pictures.load(path)
+
+
+def _seed(task: Task, purpose: str) -> int:
+    text = f"{task.seed}/{task.key}/{task.variant}/{purpose}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _random_crop(
+    photo_HWC: np.ndarray, height: int, width: int, rng: np.random.Generator
+) -> np.ndarray:
+    """A box of the wanted shape, of any place and size, mirrored half of the time."""
+    top, left, bottom, right = pictures.centre_box(photo_HWC.shape[:2], height, width)
+    side = rng.uniform(_SMALLEST_CROP, 1)
+    box_height = max(1, round((bottom - top) * side))
+    box_width = max(1, round((right - left) * side))
+    y = rng.integers(photo_HWC.shape[0] - box_height + 1)
+    x = rng.integers(photo_HWC.shape[1] - box_width + 1)
+    crop_HWC = photo_HWC[y : y + box_height, x : x + box_width]
+    if rng.random() < 0.5:
+        crop_HWC = crop_HWC[:, ::-1]
+    return pictures.resize(np.ascontiguousarray(crop_HWC), height, width)
+
+
+def _jittered(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mildly other light: brightness, contrast, saturation and the warmth of the colours."""
+    brightness, contrast, saturation = rng.uniform(0.85, 1.15, 3)
+    warmth_C = 1 + np.array([1, 0, -1]) * rng.uniform(-0.05, 0.05)
+    values_HWC = picture_HWC.astype(np.float32) * (brightness * warmth_C)
+    grey_HW1 = values_HWC.mean(axis=-1, keepdims=True)
+    values_HWC = grey_HW1 + saturation * (values_HWC - grey_HW1)
+    middle = values_HWC.mean()
+    values_HWC = middle + contrast * (values_HWC - middle)
+    return np.clip(values_HWC + 0.5, 0, 255).astype(np.uint8)

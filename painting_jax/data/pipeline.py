@@ -1,0 +1,314 @@
+"""From records on disk to batches: T frames of each process, decoded, sized, stacked.
+
+Global batch k is a pure function of the data set, the seed and k. Each process takes its rows of
+it, so that the order depends neither on threads nor on the number of processes, and k alone is
+the state to save.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import grain
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+from google.protobuf import json_format
+
+from painting_jax import media
+from painting_jax.data import pictures, splits
+from painting_jax.data.process import Process, from_example
+from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+
+class Source:
+    """Random access to the processes of one split."""
+
+    def __init__(self, data_dir: epath.PathLike, split: str, dataset: str = ""):
+        """Opens a data set.
+
+        Args:
+          data_dir: what `prepare` was given, or the folder of one data set in it.
+          split: "train", "validation" or "test".
+          dataset: builder or builder/name inside of `data_dir`; "" is the only one there.
+
+        Raises:
+          UserError: if there is no data set, more than one, or no process in the split.
+        """
+        if split not in splits.SPLITS:
+            raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
+        self.path = _dataset_folder(epath.Path(data_dir) / dataset)
+        try:
+            builder = tfds.builder_from_directory(self.path)
+        except (json_format.ParseError, ValueError, OSError, KeyError) as error:
+            raise UserError(f"{self.path} is damaged: {error}") from None
+        if split not in builder.info.splits:
+            raise UserError(
+                f"{self.path} has no {split} split: prepare it from three different sources or more"
+            )
+        try:
+            self._examples = builder.as_data_source(
+                split=split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+            )
+            self._length = len(self._examples)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(f"{self.path}: the {split} split is damaged: {error}") from None
+        if self._length != builder.info.splits[split].num_examples:
+            raise UserError(f"{self.path}: the {split} split is cut short, prepare it anew")
+        self._media = builder.info.features["medium"].names
+        self.split = split
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Process:
+        return self.record(index)
+
+    def record(self, index: int) -> Process:
+        """The process in row `index` of the split, its pictures still encoded.
+
+        Raises:
+          UserError: if the record is damaged.
+        """
+        try:
+            return from_example(self._examples[int(index)], self._media)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"{self.path}: process {index} of {self.split} is damaged, prepare it anew: {error}"
+            ) from None
+
+    def captions(self) -> list[str]:
+        """All captions, by row."""
+        return [self.record(index).caption for index in range(len(self))]
+
+    def ids(self) -> list[str]:
+        """All process ids, by row."""
+        return [self.record(index).id for index in range(len(self))]
+
+
+def _dataset_folder(root: epath.Path) -> epath.Path:
+    if not root.exists():
+        raise UserError(f"{root} does not exist: make a data set with painting_jax.prepare")
+    # A data set lies in NAME/CONFIG/VERSION below what prepare was given.
+    found = [
+        info.parent
+        for depth in ("", "*/", "*/*/", "*/*/*/")
+        for info in sorted(root.glob(f"{depth}dataset_info.json"))
+        if not info.parent.name.startswith("incomplete.")
+    ]
+    if not found:
+        raise UserError(f"{root} holds no data set: make one with painting_jax.prepare")
+    if len(found) > 1:
+        names = ", ".join(str(path) for path in found)
+        raise UserError(f"{root} holds several data sets, name one as dataset: {names}")
+    return found[0]
+
+
+def choose_frames(
+    progress_N: np.ndarray, count: int, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Chooses frames by progress: the stored one nearest to each of `count` targets.
+
+    The targets are spread evenly over [0, 1]; with `rng` those between the ends move by up to half
+    of their distance. Where few frames are stored, or the painter paused, a frame comes twice.
+
+    Args:
+      progress_N: rises strictly from 0 to 1; N >= 1.
+      count: T; from 2 on the first and the last frame are always chosen, a single one is the last.
+      rng: None for evaluation.
+
+    Returns:
+      int64[T], never falling.
+    """
+    if count == 1:
+        return np.array([len(progress_N) - 1])
+    targets_T = np.linspace(0, 1, count)
+    if rng is not None:
+        targets_T[1:-1] += rng.uniform(-0.5, 0.5, count - 2) / (count - 1)
+    middles = (progress_N[1:] + progress_N[:-1]) / 2
+    chosen_T = np.searchsorted(middles, targets_T)
+    chosen_T[[0, -1]] = 0, len(progress_N) - 1
+    return chosen_T
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Turns a process into the arrays of one row of a batch.
+
+    Attributes:
+      frames: T.
+      height: of every picture, in pixels.
+      width: of every picture, in pixels.
+      tokenizer: for the captions.
+      text_length: L.
+      variant_probability: how often the reference is a stored variant instead of the finished
+        picture (where there are any), in training.
+    """
+
+    frames: int
+    height: int
+    width: int
+    tokenizer: Tokenizer
+    text_length: int
+    variant_probability: float = 0.0
+
+    def __post_init__(self):
+        for name in ("frames", "height", "width", "text_length"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.variant_probability <= 1:
+            raise UserError(f"variant_probability is {self.variant_probability}, not in 0..1")
+
+    def of(self, process: Process, index: int, rng: np.random.Generator | None) -> Batch:
+        """One row; only the pictures in it are decoded.
+
+        Args:
+          process: the record.
+          index: its row in the split.
+          rng: decides the frames and the reference, None for evaluation.
+
+        Raises:
+          UserError: if a picture is damaged.
+        """
+        chosen_T = choose_frames(process.progress, self.frames, rng)
+        decoded = {n: self._picture(process.frames[n]) for n in np.unique(chosen_T)}
+        weights_M = np.zeros(len(media.MEDIA), np.float32)
+        weights_M[list(media.MEDIA).index(process.medium)] = 1
+        reference = process.reference
+        if rng is not None and rng.random() < self.variant_probability and process.variants:
+            reference = process.variants[rng.integers(len(process.variants))].image
+        # The finished picture is usually the last frame, which is decoded already.
+        same = reference == process.frames[-1]
+        return {
+            "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
+            "progress_BT": process.progress[chosen_T].astype(np.float32),
+            "medium_BM": weights_M,
+            "text_BL": self.tokenizer.encode([process.caption], self.text_length)[0],
+            "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
+            "segments_BHW": self._segments(process.segments),
+            "index_B": np.int32(index),
+        }
+
+    def _picture(self, data: bytes) -> np.ndarray:
+        return pictures.fit(pictures.decode(data), self.height, self.width)
+
+    def _segments(self, labels_HW: np.ndarray) -> np.ndarray:
+        if not labels_HW.size:
+            return np.zeros((self.height, self.width), np.uint8)
+        return pictures.fit_labels(labels_HW, self.height, self.width)
+
+
+class _GlobalBatches:
+    """This process's rows of the global batches, as a Grain source: item k is batch k."""
+
+    def __init__(self, rows: grain.MapDataset, batch_size: int, process: int, processes: int):
+        self._rows = rows
+        self._batch_size = batch_size
+        share = batch_size // processes
+        self._mine = range(process * share, (process + 1) * share)
+
+    def __len__(self) -> int:
+        return len(self._rows) // self._batch_size
+
+    def __getitem__(self, k: int) -> Batch:
+        return _stack([self._rows[k * self._batch_size + row] for row in self._mine])
+
+
+def _stack(rows: Sequence[Batch]) -> Batch:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def training_batches(
+    source: Source,
+    examples: Examples,
+    *,
+    batch_size: int,
+    seed: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """Endless shuffled batches; item k holds this process's rows of global batch k.
+
+    Each epoch has its own order. Row r of global batch k holds the same example, frames and
+    reference however many processes there are.
+
+    Args:
+      source: the training split.
+      examples: what a row holds.
+      batch_size: B over all processes, of which each takes B / `process_count` adjacent rows.
+      seed: decides order, frames and references.
+      process_index: of this process.
+      process_count: of all.
+
+    Raises:
+      UserError: if the processes cannot share the batch evenly.
+    """
+    _check_share(batch_size, process_count)
+
+    def example(index: int, rng: np.random.Generator) -> Batch:
+        return examples.of(source.record(index), index, rng)
+
+    rows = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat().random_map(example)
+    return grain.MapDataset.source(_GlobalBatches(rows, batch_size, process_index, process_count))
+
+
+def evaluation_batches(
+    source: Source,
+    examples: Examples,
+    *,
+    batch_size: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """Every process of a split once, in order, with the finished picture as reference.
+
+    The last batch is filled up by repeating the split's last row; `_mask`, bool[B], is False there.
+
+    Args:
+      source: any split.
+      examples: what a row holds.
+      batch_size: B over all processes, of which each takes B / `process_count` adjacent rows.
+      process_index: of this process.
+      process_count: of all.
+
+    Raises:
+      UserError: if the processes cannot share the batch evenly.
+    """
+    _check_share(batch_size, process_count)
+    count = len(source)
+
+    def example(position: int) -> Batch:
+        index = min(position, count - 1)
+        row = examples.of(source.record(index), index, None)
+        return {**row, "_mask": np.bool_(position < count)}
+
+    filled = -(-count // batch_size) * batch_size
+    rows = grain.MapDataset.range(filled).map(example)
+    return grain.MapDataset.source(_GlobalBatches(rows, batch_size, process_index, process_count))
+
+
+def _check_share(batch_size: int, process_count: int) -> None:
+    if batch_size < 1 or batch_size % process_count:
+        raise UserError(
+            f"a batch of {batch_size} cannot be shared evenly by {process_count} processes"
+        )
+
+
+def iterate(
+    batches: grain.MapDataset, start: int = 0, *, threads: int = 2, ahead: int = 4
+) -> Iterator[Batch]:
+    """Batches `start`, `start` + 1, ... made ahead by threads.
+
+    Threads, not processes: decoding releases the interpreter lock, and worker processes would take
+    seconds to start.
+
+    Args:
+      batches: from `training_batches` or `evaluation_batches`.
+      start: the first batch, which is all the state there is.
+      threads: that make batches; their number does not change what comes out.
+      ahead: batches to hold ready.
+    """
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
+    return iter(batches[start:].to_iter_dataset(options))

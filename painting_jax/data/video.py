@@ -1,0 +1,370 @@
+"""Videos: recordings in, generated processes out."""
+
+import contextlib
+import fractions
+import html
+import math
+import os
+from collections.abc import Iterator
+
+import av
+import numpy as np
+from etils import epath
+from PIL import Image
+
+from painting_jax.data import files, pictures
+from painting_jax.errors import UserError
+
+SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".webp")
+
+# The controlled vocabulary of the IPTC for pictures made by a trained model.
+GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+# A container's own duration and the time of its last frame differ by about a frame; a file cut
+# short differs by more than this share.
+_MISSING_SHARE = 0.1
+
+Box = tuple[int, int, int, int]
+
+
+def read(
+    path: epath.PathLike,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    max_frames: int = 128,
+    max_side: int | None = None,
+    crop: Box | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads up to `max_frames` frames of a video, evenly spread over those between two times.
+
+    The file is streamed: besides the frames returned, one is held at a time.
+
+    Args:
+      path: mp4, mov, webm, mkv, gif or animated webp.
+      start: seconds from the beginning; None is the first frame.
+      end: seconds from the beginning, included; None is the last frame.
+      max_frames: at least 1.
+      max_side: a frame whose longer side has more pixels than this is scaled down to it.
+      crop: (x0, y0, x1, y1) in pixels of the upright frame, cut out before scaling.
+
+    Returns:
+      frames_THWC uint8 RGB, and seconds_T float64, rising strictly from the video's beginning.
+
+    Raises:
+      UserError: if the file is missing, no video, damaged, cut short, has no frame between the
+        times, frames beyond `pictures.MAX_MEGAPIXELS`, or does not contain the crop.
+    """
+    path = epath.Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: name a video ({', '.join(SUFFIXES)})")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a video ({', '.join(SUFFIXES)})")
+    # FFmpeg reads no animated webp, Pillow does.
+    times = _webp_times if path.suffix.lower() == ".webp" else _container_times
+    frames = _webp_frames if path.suffix.lower() == ".webp" else _container_frames
+    seconds = times(path)
+    inside = [
+        index
+        for index, second in enumerate(seconds)
+        if (start is None or second >= start) and (end is None or second <= end)
+    ]
+    if not inside:
+        span = f"{start or 0:g} to {'the end' if end is None else f'{end:g}'} s"
+        raise UserError(f"{path} has no frame from {span}: it lasts {seconds[-1]:.1f} s")
+    chosen = [inside[index] for index in evenly(len(inside), max_frames)]
+    wanted = [seconds[index] for index in chosen]
+    # A frame is scaled as it comes, so that the full-size ones need not be held.
+    decoded, when = [], []
+    for second, frame_HWC in frames(path, wanted):
+        decoded.append(_prepared(path, frame_HWC, crop, max_side))
+        when.append(second)
+    # Some containers (gif) count a frame at the end that no decoder gives: one is forgiven.
+    if len(decoded) < max(1, min(len(wanted) - 1, (1 - _MISSING_SHARE) * len(wanted))):
+        raise UserError(f"{path} is cut short: {len(decoded)} of {len(wanted)} frames can be read")
+    return np.stack(decoded), np.array(when)
+
+
+def evenly(count: int, at_most: int) -> list[int]:
+    """Up to `at_most` different indices spread evenly over range(count), both ends included."""
+    if at_most == 1:
+        return [count - 1]
+    return np.unique(np.linspace(0, count - 1, min(count, at_most)).round().astype(int)).tolist()
+
+
+def _prepared(
+    path: epath.Path, frame_HWC: np.ndarray, crop: Box | None, max_side: int | None
+) -> np.ndarray:
+    if crop is not None:
+        frame_HWC = cut(frame_HWC, crop, str(path))
+    return shrink(frame_HWC, max_side)
+
+
+def cut(picture_HWC: np.ndarray, crop: Box, name: str) -> np.ndarray:
+    """The part of a picture within (x0, y0, x1, y1); `UserError` unless the box lies in it."""
+    x0, y0, x1, y1 = crop
+    height, width = picture_HWC.shape[:2]
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise UserError(
+            f"{name}: crop {list(crop)} does not lie within its {width}x{height} pixels"
+        )
+    return picture_HWC[y0:y1, x0:x1]
+
+
+def shrink(picture_HWC: np.ndarray, max_side: int | None) -> np.ndarray:
+    """Scales a picture down so that its longer side has at most `max_side` pixels."""
+    height, width = picture_HWC.shape[:2]
+    longer = max(height, width)
+    if max_side is None or longer <= max_side:
+        return picture_HWC
+    scale = max_side / longer
+    return pictures.resize(picture_HWC, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+@contextlib.contextmanager
+def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Opens the video stream of a file; whatever FFmpeg objects to becomes a `UserError`."""
+    try:
+        with path.open("rb") as file, av.open(file) as container:
+            if not container.streams.video:
+                raise UserError(f"{path} has no video in it")
+            stream = container.streams.video[0]
+            if stream.width * stream.height > pictures.MAX_MEGAPIXELS * 10**6:
+                raise UserError(
+                    f"{path} has {stream.width}x{stream.height} pixels a frame, more than "
+                    f"{pictures.MAX_MEGAPIXELS} megapixels"
+                )
+            stream.thread_type = "AUTO"
+            yield container, stream
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} is not a readable video: {reason}") from None
+
+
+def _container_times(path: epath.Path) -> list[float]:
+    """The rising times, in seconds from the first, of all frames; found without decoding any."""
+    if path.suffix.lower() == ".gif":
+        _check_gif_ends(path)
+    with _opened(path) as (container, stream):
+        ticks = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
+        if not ticks:
+            raise UserError(f"{path} has no frames")
+        seconds = [float((tick - ticks[0]) * stream.time_base) for tick in ticks]
+        if stream.duration:
+            duration = float(stream.duration * stream.time_base)
+        else:
+            duration = (container.duration or 0) / av.time_base
+        step = seconds[-1] / max(1, len(seconds) - 1)
+        if duration - seconds[-1] > max(_MISSING_SHARE * duration, 2 * step) and step > 0:
+            raise UserError(
+                f"{path} is cut short: it announces {duration:.1f} s, its frames end at "
+                f"{seconds[-1]:.1f} s"
+            )
+        return seconds
+
+
+def _check_gif_ends(path: epath.Path) -> None:
+    """A gif announces no duration: only its trailer byte tells that it is whole."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 64))
+        if not file.read().rstrip(b"\0").endswith(b";"):
+            raise UserError(f"{path} is cut short: it does not end as a gif does")
+
+
+def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
+    """Decodes in one pass and yields, for each wanted time, the first frame not before it.
+
+    When the frames end before the wanted times do, the last frame stands for the rest.
+    """
+    remaining = iter(wanted)
+    target = next(remaining, None)
+    first, left_over = None, None
+    with _opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            if target is None:
+                return
+            if frame.pts is None:
+                continue
+            first = frame.pts if first is None else first
+            second = float((frame.pts - first) * stream.time_base)
+            # Times were derived from the same ticks: equal up to floating point.
+            if second < target - 1e-6:
+                left_over = second, frame
+                continue
+            yield second, _upright(frame, stream)
+            target, left_over = next(remaining, None), None
+        if target is not None and left_over is not None:
+            second, frame = left_over
+            yield second, _upright(frame, stream)
+
+
+def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
+    """RGB as a player shows it: square pixels, turned as a phone's recording says."""
+    aspect = stream.sample_aspect_ratio
+    width = frame.width
+    if aspect and aspect != 1:
+        width = max(1, round(frame.width * float(aspect)))
+    if "a" in frame.format.name and frame.format.name not in ("gray", "gray10le", "gray12le"):
+        # Alpha (gif, some webm) lies over white paper.
+        rgba_HWC = frame.to_ndarray(format="rgba", width=width, height=frame.height)
+        alpha = rgba_HWC[..., 3:].astype(np.uint16)
+        rgb_HWC = ((rgba_HWC[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+    else:
+        rgb_HWC = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb_HWC, turns)) if turns else rgb_HWC
+
+
+def _webp_image(path: epath.Path) -> Image.Image:
+    try:
+        image = Image.open(path.open("rb"), formats=("WEBP",))
+    except (OSError, ValueError, SyntaxError):
+        raise UserError(f"{path} is not a readable webp") from None
+    if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
+        raise UserError(f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame")
+    return image
+
+
+def _webp_times(path: epath.Path) -> list[float]:
+    seconds, elapsed = [], 0.0
+    with _webp_image(path) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            try:
+                image.seek(index)
+                image.load()
+            except (OSError, EOFError, ValueError) as error:
+                raise UserError(f"{path} is damaged at frame {index}: {error}") from None
+            seconds.append(elapsed)
+            elapsed += max(1, image.info.get("duration") or 100) / 1000
+    return seconds
+
+
+def _webp_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
+    targets = set(wanted)
+    elapsed = 0.0
+    with _webp_image(path) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            if elapsed in targets:
+                rgba = image.convert("RGBA")
+                white = Image.new("RGBA", rgba.size, "white")
+                yield elapsed, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
+            elapsed += max(1, image.info.get("duration") or 100) / 1000
+
+
+def write_mp4(
+    path: str | os.PathLike,
+    frames_THWC: np.ndarray,
+    fps: float,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Writes an H.264 video that every player shows.
+
+    The usual pixel format halves the colour planes, so sides must be even: an odd one is padded by
+    repeating its last row or column.
+
+    Args:
+      path: where; written beside and renamed.
+      frames_THWC: uint8 RGB.
+      fps: frames a second.
+      metadata: tags; mp4 keeps "title", "artist", "comment", "description" and "copyright".
+    """
+    _, height, width, _ = frames_THWC.shape
+    padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+    frames_THWC = np.pad(frames_THWC, padding, mode="edge")
+    rate = fractions.Fraction(fps).limit_denominator(1000)
+    with files.written_beside(path) as temporary:
+        # One thread, so that the same frames give the same bytes on every machine.
+        options = {"crf": "16", "preset": "medium", "threads": "1"}
+        with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as out:
+            out.metadata.update(metadata or {})
+            stream = out.add_stream("libx264", rate=rate, options=options)
+            stream.height, stream.width = frames_THWC.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for frame_HWC in frames_THWC:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode())
+
+
+def write_webp(
+    path: str | os.PathLike,
+    frames_THWC: np.ndarray,
+    fps: float,
+    metadata: dict[str, str] | None = None,
+    *,
+    lossless: bool = False,
+    hold_last: float = 1.5,
+) -> None:
+    """Writes an endless animated webp.
+
+    Args:
+      path: where; written beside and renamed.
+      frames_THWC: uint8 RGB.
+      fps: frames a second.
+      metadata: becomes the XMP packet of `provenance`.
+      lossless: exact pixels; otherwise quality 90.
+      hold_last: seconds for which the last frame stands still before the loop starts again.
+    """
+    images = [Image.fromarray(frame_HWC) for frame_HWC in frames_THWC]
+    durations = [round(1000 / fps)] * len(images)
+    durations[-1] += round(1000 * hold_last)
+    with files.written_beside(path) as temporary:
+        images[0].save(
+            temporary,
+            "WEBP",
+            save_all=True,
+            append_images=images[1:],
+            duration=durations,
+            loop=0,
+            lossless=lossless,
+            quality=90,
+            xmp=provenance(metadata or {}),
+        )
+
+
+def provenance(metadata: dict[str, str]) -> bytes:
+    """An XMP packet that says a picture was generated, as the IPTC asks for it.
+
+    Args:
+      metadata: "title" and "description" stand in their own fields, the rest follows in the
+        description as "key: value" lines.
+
+    Returns:
+      UTF-8 XML, for the XMP field of webp, png or jpeg.
+    """
+    rest = [f"{key}: {value}" for key, value in metadata.items() if key not in _OWN_FIELDS]
+    title = html.escape(metadata.get("title", ""))
+    text = html.escape("\n".join([*filter(None, [metadata.get("description")]), *rest]))
+    return f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ Iptc4xmpExt:DigitalSourceType="{GENERATED}">
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt></dc:description>
+</rdf:Description>
+</rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>""".encode()
+
+
+_OWN_FIELDS = ("title", "description")
+
+
+def read_metadata(path: epath.PathLike) -> dict[str, str]:
+    """The tags of a video, or {"xmp": packet} of a webp.
+
+    Raises:
+      UserError: if the file cannot be read.
+    """
+    path = epath.Path(path)
+    if path.suffix.lower() == ".webp":
+        with _webp_image(path) as image:
+            packet = image.info.get("xmp", b"")
+        return {"xmp": packet.decode()} if packet else {}
+    with _opened(path) as (container, _):
+        return dict(container.metadata)

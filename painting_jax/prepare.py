@@ -1,0 +1,132 @@
+"""Prepares a data set of painting processes.
+
+  python -m painting_jax.prepare --builder=painted_images [--source=PHOTOS] --data_dir=DATA
+  python -m painting_jax.prepare --builder=recorded_processes --source=RECORDINGS --data_dir=DATA
+
+painted_images paints photos: a picture, a folder or a "pattern*.jpg", or, without a source, the
+photos that ship in scikit-image and scikit-learn. A text file beside a photo (cat.txt for cat.jpg)
+says what it shows.
+
+recorded_processes reads recordings: videos (mp4, mov, webm, mkv, gif), folders of numbered
+pictures, folders of those, and .jsonl manifests, one {"path": "cat.mp4", "medium": "oil",
+"caption": "a cat", "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90} a line.
+"""
+
+import re
+
+from absl import flags, logging
+
+from painting_jax import cli, media
+from painting_jax.data import building
+from painting_jax.errors import UserError
+from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+from tfds_builders.recorded_processes import (
+    recorded_processes_dataset_builder as recorded_processes,
+)
+
+_BUILDER = flags.DEFINE_enum(
+    "builder", None, ["painted_images", "recorded_processes"], "What makes the processes."
+)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of data sets.")
+_NAME = flags.DEFINE_string("name", "default", "Name of this data set among the builder's.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set made from something else.")
+_SOURCE = flags.DEFINE_multi_string("source", [], "Photos or recordings; may be repeated.")
+_SIZE = flags.DEFINE_string(
+    "size",
+    None,
+    "painted_images: side of a frame, or HEIGHTxWIDTH [default: 64]. "
+    "recorded_processes: the longest side that is kept [default: 256].",
+)
+_MEDIA = flags.DEFINE_list("media", list(media.MEDIA), "painted_images: media to paint in.")
+_FRAMES = flags.DEFINE_integer("frames", 17, "painted_images: frames stored for a process.")
+_VARIANTS = flags.DEFINE_integer(
+    "variants", 8, "painted_images: crops of each training photo, painted in each medium."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "painted_images: of crops, colours and manners.")
+_MEDIUM = flags.DEFINE_string(
+    "medium", None, "recorded_processes: of recordings for which nothing else is said."
+)
+_MAX_FRAMES = flags.DEFINE_integer(
+    "max_frames", 128, "recorded_processes: frames kept of a recording, evenly spread."
+)
+
+_ONLY_FOR = {
+    "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
+    "recorded_processes": (_MEDIUM, _MAX_FRAMES),
+}
+
+
+def main() -> None:
+    """Builds the data set that the flags ask for and says what is in it."""
+    # TFDS warns of every configuration that is not in a list of its own.
+    logging.set_verbosity(logging.ERROR)
+    if _BUILDER.value is None:
+        raise UserError("--builder is missing: painted_images or recorded_processes")
+    if not _DATA_DIR.value:
+        raise UserError("--data_dir is missing: the folder to put the data set in")
+    if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
+        raise UserError(f"--name={_NAME.value}: letters, digits, '_', '-' and '.' make a name")
+    for builder, only_flags in _ONLY_FOR.items():
+        for flag in only_flags:
+            if flag.present and builder != _BUILDER.value:
+                raise UserError(f"--{flag.name} is for {builder}, not for {_BUILDER.value}")
+    if _BUILDER.value == "painted_images":
+        builder_class, config = painted_images.Builder, _painted()
+    else:
+        builder_class, config = recorded_processes.Builder, _recorded()
+    summary = building.build(builder_class, config, _DATA_DIR.value, overwrite=_OVERWRITE.value)
+    print("\n".join(summary.lines()))
+
+
+def _painted() -> painted_images.Config:
+    unknown = [name for name in _MEDIA.value if name not in media.MEDIA]
+    if unknown or not _MEDIA.value:
+        raise UserError(f"--media: unknown {unknown}: known are {', '.join(media.MEDIA)}")
+    if len(_SOURCE.value) > 1:
+        raise UserError('painted_images takes one --source: a folder or a "pattern*.jpg"')
+    height, width = _sides(_SIZE.value or "64")
+    return painted_images.Config(
+        name=_NAME.value,
+        source=_SOURCE.value[0] if _SOURCE.value else None,
+        media=tuple(dict.fromkeys(_MEDIA.value)),
+        height=height,
+        width=width,
+        frames=_at_least(2, _FRAMES),
+        variants=_at_least(1, _VARIANTS),
+        seed=_SEED.value,
+    )
+
+
+def _recorded() -> recorded_processes.Config:
+    if not _SOURCE.value:
+        raise UserError("--source is missing: videos, folders of numbered pictures or a manifest")
+    if _MEDIUM.value is not None and _MEDIUM.value not in media.MEDIA:
+        raise UserError(f"unknown medium {_MEDIUM.value!r}: known are {', '.join(media.MEDIA)}")
+    height, width = _sides(_SIZE.value or "256")
+    if height != width:
+        raise UserError(f"--size={_SIZE.value}: recorded_processes takes one number, the long side")
+    return recorded_processes.Config(
+        name=_NAME.value,
+        source=tuple(_SOURCE.value),
+        medium=_MEDIUM.value,
+        size=height,
+        max_frames=_at_least(2, _MAX_FRAMES),
+    )
+
+
+def _sides(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    sides = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not all(16 <= side <= 4096 for side in sides):
+        raise UserError(f"--size={text}: a side or HEIGHTxWIDTH, each 16..4096 pixels")
+    return sides
+
+
+def _at_least(least: int, flag: flags.FlagHolder[int]) -> int:
+    if flag.value < least:
+        raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
+    return flag.value
+
+
+if __name__ == "__main__":
+    cli.run(main)

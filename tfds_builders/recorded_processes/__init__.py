@@ -1,0 +1,1 @@
+"""Real recordings of people painting."""
