@@ -25,10 +25,10 @@ def base() -> ConfigDict:
     model.layers = 4
     model.heads = 4
     model.ffn_dim = 512  # hidden width of the feed-forward
-    model.patch = (1, 8, 8)  # time, height, width of a token
+    model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings
-    model.reference_head = True  # output mixes looks of the reference (picture space only)
+    model.pixel_features = 16  # of the pixel head, in picture space; 0 = none
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
 

@@ -26,7 +26,7 @@ class Stage:
       share: the share of strokes laid, where the canvas is furthest from the target.
       accents: choose those places among the lightest and darkest.
       by_region: segment after segment, back to front, instead of the whole picture at once.
-      airbrush: colours flow inside a stroke as they do in the picture.
+      flowing: colour or pressure changes inside a stroke as it does in the picture.
       soft: blur of the pass, smudged or wet.
     """
 
@@ -42,17 +42,17 @@ class Stage:
     strength: float = 1.0
     share: float = 1.0
     accents: bool = False
-    by_region: bool = True
-    airbrush: bool = False
+    by_region: bool = False
+    flowing: bool = False
     soft: float = 0.0
 
 
 PAINTING = (
-    Stage(0.15, "contours", "glaze", width=1.1, length=7, strength=0.6, by_region=False),
-    Stage(0.45, width=7, length=16, gap=0.7, flat=0.7, angle=25),
+    Stage(0.15, "contours", "glaze", width=1.1, length=7, strength=0.6),
+    Stage(0.45, width=7, length=16, gap=0.7, flat=0.7, angle=25, by_region=True),
     Stage(0.75, width=3.4, length=9, gap=0.6, follow=1),
-    Stage(0.92, width=1.7, length=5, gap=0.6, follow=1, share=0.6, by_region=False),
-    Stage(1.0, width=1.1, length=3.5, gap=0.7, follow=1, share=0.35, accents=True, by_region=False),
+    Stage(0.92, width=1.7, length=5, gap=0.6, follow=1, share=0.6, by_region=True),
+    Stage(1.0, width=1.1, length=3.5, gap=0.7, follow=1, share=0.35, accents=True),
 )
 
 
@@ -73,6 +73,7 @@ class Medium:
       bristle: lightness differences across a stroke, 0..1.
       impasto: light and shade on the relief of the paint, 0..1.
       rim: how much pigment gathers at a stroke's edge, 0..1.
+      darkest: the least light that one layer of a glaze lets through, 0..1.
       jitter: colour differences between strokes, 0..1.
       looks: of `painting_jax.diffusion.cross_media` that the conditioning picture may be given.
     """
@@ -93,7 +94,8 @@ class Medium:
     bristle: float = 0.0
     impasto: float = 0.0
     rim: float = 0.0
-    jitter: float = 0.02
+    darkest: float = 0.03
+    jitter: float = 0.015
     looks: tuple[str, ...] = (
         "monochrome",
         "pencil_line",
@@ -113,10 +115,10 @@ _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
     """Four passes of hatching from `start` to the end, each crossing the one before."""
     span = 1 - start
-    thin = {"blend": "glaze", "length": 8.0, "gap": 1.7, "strength": strength}
+    thin = {"blend": "glaze", "length": 9.0, "gap": 1.7, "strength": strength, "flowing": True}
     return (
-        Stage(start + 0.35 * span, width=1.5 * width, angle=-50, **thin),
-        Stage(start + 0.65 * span, width=1.15 * width, angle=-25, share=0.8, **thin),
+        Stage(start + 0.35 * span, width=1.6 * width, angle=-50, by_region=True, **thin),
+        Stage(start + 0.65 * span, width=1.4 * width, angle=-15, share=0.7, **thin),
         Stage(start + 0.85 * span, width=width, follow=1, share=0.6, **(thin | {"length": 5.0})),
         Stage(
             1.0,
@@ -126,7 +128,6 @@ def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
             gap=1.2,
             follow=1,
             share=0.45,
-            by_region=False,
         ),
     )
 
@@ -141,10 +142,10 @@ MEDIA: dict[str, Medium] = {
         blunt=10,
         jitter=0.01,
         stages=(
-            Stage(0.15, "contours", "glaze", width=1.2, length=7, strength=0.8, by_region=False),
-            Stage(0.45, width=8, length=14, gap=0.75, flat=1, angle=0),
+            Stage(0.15, "contours", "glaze", width=1.2, length=7, strength=0.8),
+            Stage(0.45, width=8, length=14, gap=0.75, flat=1, angle=0, by_region=True),
             Stage(0.75, width=4, length=8, gap=0.65, follow=1, flat=0.1),
-            Stage(0.92, width=2, length=5, gap=0.65, follow=1, share=0.55, by_region=False),
+            Stage(0.92, width=2, length=5, gap=0.65, follow=1, share=0.55),
             Stage(1, width=1.3, length=3.5, gap=0.7, follow=1, share=0.3, accents=True),
         ),
     ),
@@ -152,9 +153,9 @@ MEDIA: dict[str, Medium] = {
         "Oil painting process step by step.",
         grounds={"warm": (0.66, 0.47, 0.32), "white": _WHITE, "grey": (0.5, 0.5, 0.48)},
         line=(0.3, 0.2, 0.13),
-        bristle=0.09,
+        bristle=0.07,
         impasto=0.5,
-        jitter=0.03,
+        jitter=0.015,
     ),
     "watercolor": Medium(
         "Watercolor painting process step by step.",
@@ -164,14 +165,32 @@ MEDIA: dict[str, Medium] = {
         tooth=0.25,
         rim=0.5,
         stages=(
-            Stage(0.15, "contours", "glaze", width=0.8, length=8, strength=0.35, by_region=False),
+            Stage(0.15, "contours", "glaze", width=0.8, length=8, strength=0.35),
             Stage(
-                0.45, blend="glaze", width=9, length=16, gap=0.7, flat=0.6, strength=0.4, soft=0.8
+                0.45,
+                blend="glaze",
+                width=9,
+                length=16,
+                gap=0.7,
+                flat=0.6,
+                strength=0.4,
+                soft=0.8,
+                by_region=True,
             ),
             Stage(
                 0.75, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
             ),
-            Stage(0.92, blend="glaze", width=2, length=5, gap=0.7, follow=1, share=0.6, soft=0.3),
+            Stage(
+                0.92,
+                blend="glaze",
+                width=2,
+                length=5,
+                gap=0.7,
+                follow=1,
+                share=0.6,
+                soft=0.3,
+                by_region=True,
+            ),
             Stage(
                 1, blend="glaze", width=1.2, length=3.5, gap=0.7, follow=1, share=0.4, accents=True
             ),
@@ -184,9 +203,10 @@ MEDIA: dict[str, Medium] = {
         line=_GRAPHITE,
         scale="fine",
         blunt=3,
-        tooth=0.35,
+        tooth=0.3,
+        darkest=0.4,
         stages=(
-            Stage(0.2, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
+            Stage(0.2, "contours", "glaze", width=0.9, length=7, strength=0.6),
             *_hatching(0.75, 0.9, 0.2),
         ),
     ),
@@ -197,9 +217,10 @@ MEDIA: dict[str, Medium] = {
         line=(0.55, 0.45, 0.5),
         scale="fine",
         blunt=3,
-        tooth=0.45,
+        tooth=0.4,
+        darkest=0.15,
         stages=(
-            Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6, by_region=False),
+            Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6),
             *_hatching(0.8, 1.1, 0.15),
         ),
     ),
@@ -210,16 +231,24 @@ MEDIA: dict[str, Medium] = {
         contrast=1.25,
         line=(0.2, 0.2, 0.2),
         blunt=4,
-        tooth=0.5,
+        tooth=0.35,
         stages=(
-            Stage(0.12, "contours", "glaze", width=1.6, length=10, strength=0.5, by_region=False),
+            Stage(0.12, "contours", "glaze", width=1.6, length=10, strength=0.5),
             Stage(
-                0.5, blend="glaze", width=8, length=15, gap=0.6, angle=-40, strength=0.9, soft=1.2
+                0.5,
+                blend="glaze",
+                width=8,
+                length=15,
+                gap=0.6,
+                angle=-40,
+                strength=0.9,
+                soft=1.2,
+                by_region=True,
             ),
             Stage(0.7, blend="glaze", width=2.6, length=8, gap=0.8, follow=1, share=0.6, soft=0.2),
-            Stage(0.85, "contours", "glaze", width=1.2, length=5, strength=0.7),
-            Stage(0.92, blend="glaze", width=1.2, length=4, follow=1, share=0.4, by_region=False),
-            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.5, by_region=False),
+            Stage(0.85, "contours", "glaze", width=1.2, length=5, strength=0.7, by_region=True),
+            Stage(0.92, blend="glaze", width=1.2, length=4, follow=1, share=0.4),
+            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.3),
         ),
     ),
     "ink": Medium(
@@ -231,12 +260,14 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=2.5,
         stages=(
-            Stage(0.3, "contours", "glaze", width=0.9, length=5, strength=1),
+            Stage(0.3, "contours", "glaze", width=0.8, length=6, share=0.5, by_region=True),
             Stage(0.5, blend="glaze", width=0.8, length=7, gap=2.4, angle=-45, strength=0.7),
             Stage(
                 0.65, blend="glaze", width=0.8, length=6, gap=2.4, angle=45, strength=1, share=0.5
             ),
-            Stage(0.85, blend="glaze", width=4, length=8, gap=0.7, follow=1, share=0.5),
+            Stage(
+                0.85, blend="glaze", width=4, length=8, gap=0.7, follow=1, share=0.5, by_region=True
+            ),
             Stage(1, blend="glaze", width=1.2, length=3.5, follow=1, share=0.4, accents=True),
         ),
     ),
@@ -247,12 +278,12 @@ MEDIA: dict[str, Medium] = {
         line=(0.4, 0.35, 0.33),
         blunt=5,
         tooth=0.75,
-        jitter=0.04,
+        jitter=0.02,
         stages=(
-            Stage(0.15, "contours", "glaze", width=1.4, length=8, strength=0.8, by_region=False),
-            Stage(0.45, width=6, length=14, gap=0.75, flat=0.5, angle=-35),
+            Stage(0.15, "contours", "glaze", width=1.4, length=8, strength=0.8),
+            Stage(0.45, width=6, length=14, gap=0.75, flat=0.5, angle=-35, by_region=True),
             Stage(0.75, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
-            Stage(0.92, width=1.7, length=6, gap=0.6, follow=1, share=0.7, by_region=False),
+            Stage(0.92, width=1.7, length=6, gap=0.6, follow=1, share=0.7, by_region=True),
             Stage(1, width=1.3, length=4, gap=0.7, follow=1, share=0.35, accents=True),
         ),
     ),
@@ -264,11 +295,20 @@ MEDIA: dict[str, Medium] = {
         blunt=8,
         jitter=0,
         stages=(
-            Stage(0.15, "contours", "glaze", width=0.8, length=7, by_region=False),
-            Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0),
-            Stage(0.75, width=5, length=9, gap=0.5, follow=1, airbrush=True),
-            Stage(0.92, width=2.2, length=5, gap=0.6, follow=1, share=0.6, airbrush=True),
-            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, airbrush=True),
+            Stage(0.15, "contours", "glaze", width=0.8, length=7),
+            Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0, by_region=True),
+            Stage(0.75, width=4, length=8, gap=0.55, follow=1, flowing=True),
+            Stage(
+                0.92,
+                width=2.2,
+                length=5,
+                gap=0.6,
+                follow=1,
+                share=0.6,
+                flowing=True,
+                by_region=True,
+            ),
+            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, flowing=True),
         ),
     ),
     "loomis_portrait": Medium(
@@ -279,11 +319,12 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.3,
+        darkest=0.4,
         stages=(
             Stage(0.25, "construction", "glaze", width=1, length=3, strength=1),
-            Stage(0.45, "contours", "glaze", width=0.9, length=6, strength=0.7, by_region=False),
+            Stage(0.45, "contours", "glaze", width=0.9, length=6, strength=0.7),
             *_hatching(0.75, 0.9, 0.45)[:-1],
-            Stage(0.97, blend="lift", width=1.5, length=4, follow=1, share=0.5, by_region=False),
+            Stage(0.97, blend="lift", width=1.5, length=4, follow=1, share=0.5),
             Stage(1, blend="glaze", width=0.8, length=3, gap=1.2, follow=1, share=0.4),
         ),
     ),

@@ -70,19 +70,22 @@ def main() -> None:
         for flag in only_flags:
             if flag.present and builder != _BUILDER.value:
                 raise UserError(f"--{flag.name} is for {builder}, not for {_BUILDER.value}")
-    builder = _painted() if _BUILDER.value == "painted_images" else _recorded()
-    for line in building.build(builder, overwrite=_OVERWRITE.value).lines():
-        print(line)
+    if _BUILDER.value == "painted_images":
+        builder_class, config = painted_images.Builder, _painted()
+    else:
+        builder_class, config = recorded_processes.Builder, _recorded()
+    summary = building.build(builder_class, config, _DATA_DIR.value, overwrite=_OVERWRITE.value)
+    print("\n".join(summary.lines()))
 
 
-def _painted() -> building.ProcessBuilder:
+def _painted() -> painted_images.Config:
     unknown = [name for name in _MEDIA.value if name not in media.MEDIA]
     if unknown or not _MEDIA.value:
         raise UserError(f"--media: unknown {unknown}: known are {', '.join(media.MEDIA)}")
     if len(_SOURCE.value) > 1:
         raise UserError('painted_images takes one --source: a folder or a "pattern*.jpg"')
     height, width = _sides(_SIZE.value or "64")
-    config = painted_images.Config(
+    return painted_images.Config(
         name=_NAME.value,
         source=_SOURCE.value[0] if _SOURCE.value else None,
         media=tuple(dict.fromkeys(_MEDIA.value)),
@@ -92,10 +95,9 @@ def _painted() -> building.ProcessBuilder:
         variants=_at_least(1, _VARIANTS),
         seed=_SEED.value,
     )
-    return painted_images.Builder(data_dir=_DATA_DIR.value, config=config)
 
 
-def _recorded() -> building.ProcessBuilder:
+def _recorded() -> recorded_processes.Config:
     if not _SOURCE.value:
         raise UserError("--source is missing: videos, folders of numbered pictures or a manifest")
     if _MEDIUM.value is not None and _MEDIUM.value not in media.MEDIA:
@@ -103,14 +105,13 @@ def _recorded() -> building.ProcessBuilder:
     height, width = _sides(_SIZE.value or "256")
     if height != width:
         raise UserError(f"--size={_SIZE.value}: recorded_processes takes one number, the long side")
-    config = recorded_processes.Config(
+    return recorded_processes.Config(
         name=_NAME.value,
         source=tuple(_SOURCE.value),
         medium=_MEDIUM.value,
         size=height,
         max_frames=_at_least(2, _MAX_FRAMES),
     )
-    return recorded_processes.Builder(data_dir=_DATA_DIR.value, config=config)
 
 
 def _sides(text: str) -> tuple[int, int]:

@@ -7,8 +7,9 @@ import functools
 import hashlib
 import io
 import json
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -80,6 +81,10 @@ class _EmptySplit(Exception):
     """Every source of a split proved unusable while it was read."""
 
 
+# What the ArrayRecord writer says when the file system refuses, as text only.
+_REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
+
+
 class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A TFDS builder of painting processes.
 
@@ -97,6 +102,11 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ) -> Iterator[process.Process | Skipped]:
         """The processes of a split's sources; `Skipped` (by its name) for one that gives none."""
         raise NotImplementedError
+
+    def __init__(self, *, unusable: Sequence[Skipped] = (), **kwargs):
+        """Args: `unusable` sources are left out, by name; the rest as TFDS has it."""
+        self._unusable = list(unusable)
+        super().__init__(**kwargs)
 
     @functools.cached_property
     def _found(self) -> tuple[list[Source], list[Skipped]]:
@@ -132,12 +142,16 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         sources, skipped = self._found
+        left_out = {skip.name for skip in self._unusable}
+        sources = [source for source in sources if source.name not in left_out]
+        if not sources:
+            first = self._unusable[0]
+            raise UserError(f"no source can be used; {first.name}: {first.reason}")
         assigned = splits.assign(source.key for source in sources)
-        self.info.metadata.clear()
         self.info.metadata.update(
             fingerprint=self.fingerprint,
             counts={},
-            skipped=[dataclasses.astuple(skip) for skip in skipped],
+            skipped=[dataclasses.astuple(skip) for skip in [*skipped, *self._unusable]],
         )
         by_split = collections.defaultdict(list)
         for source in sources:
@@ -155,49 +169,55 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for result in self._processes(sources, split):
             if isinstance(result, Skipped):
                 self.info.metadata["skipped"].append(dataclasses.astuple(result))
-                self._drop(result)
+                self._unusable.append(result)
                 continue
             counts[result.medium] += 1
             yield result.id, process.to_example(result)
         if not counts:
-            raise _EmptySplit
+            raise _EmptySplit(self._unusable)
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
-
-    def _drop(self, skip: Skipped) -> None:
-        """Leaves a source out of a second attempt."""
-        sources, skipped = self._found
-        self._found = [source for source in sources if source.name != skip.name], [*skipped, skip]
 
 
 def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
 
 
-def build(builder: ProcessBuilder, *, overwrite: bool = False) -> Summary:
-    """Writes a builder's data set as ArrayRecord, unless it is there already.
+def build(
+    builder_class: type[ProcessBuilder],
+    config: tfds.core.BuilderConfig,
+    data_dir: epath.PathLike,
+    *,
+    overwrite: bool = False,
+) -> Summary:
+    """Writes a data set as ArrayRecord, unless it is there already.
 
     It is written beside its place and renamed when it is complete; what an earlier, killed attempt
     left beside is removed first.
 
     Args:
-      builder: a new one; it knows the folder.
+      builder_class: which builder.
+      config: its arguments and the data set's name.
+      data_dir: folder of data sets; this one comes to lie in BUILDER/NAME/VERSION below it.
       overwrite: replace a data set that was made from something else.
 
     Returns:
       what the data set holds.
 
     Raises:
-      UserError: if there is no usable source, or a data set made from other arguments or sources
-        stands there and is not to be replaced.
-      OSError: as the file system does, for instance when the disk is full; nothing is left then.
+      UserError: if there is no usable source, a data set made from other arguments or sources
+        stands there and is not to be replaced, or the file system refuses (nothing is left then).
     """
+
+    def new(unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
+        return builder_class(data_dir=data_dir, config=config, unusable=unusable)
+
+    builder = new()
     path = epath.Path(builder.data_dir)
     for left in path.parent.glob("incomplete.*") if path.parent.exists() else ():
         left.rmtree()
     fingerprint = builder.fingerprint
     if not path.exists():
-        _write(builder)
-        return _summary(builder, built=True)
+        return _summary(_written(new), built=True)
     if builder.info.metadata.get("fingerprint") == fingerprint:
         return _summary(builder, built=False)
     if not overwrite:
@@ -208,7 +228,7 @@ def build(builder: ProcessBuilder, *, overwrite: bool = False) -> Summary:
     replaced = path.parent / f"incomplete.replaced_{path.name}"
     path.rename(replaced)
     try:
-        _write(builder)
+        builder = _written(new)
     except BaseException:
         replaced.rename(path)
         raise
@@ -216,11 +236,14 @@ def build(builder: ProcessBuilder, *, overwrite: bool = False) -> Summary:
     return _summary(builder, built=True)
 
 
-def _write(builder: ProcessBuilder) -> None:
+def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuilder:
+    """Writes the data set of a new builder and returns that."""
     # TFDS draws its own progress bars, prints of downloads, and makes a folder for them.
     tfds.disable_progress_bar()
     config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
+    unusable: Sequence[Skipped] = ()
     while True:
+        builder = new(unusable)
         try:
             with (
                 tempfile.TemporaryDirectory() as downloads,
@@ -229,10 +252,27 @@ def _write(builder: ProcessBuilder) -> None:
                 builder.download_and_prepare(
                     download_dir=downloads, download_config=config, file_format="array_record"
                 )
-        except _EmptySplit:
-            # The sources that proved unusable are dropped by now: split the others anew.
-            continue
-        return
+        except _EmptySplit as empty:
+            # Split the sources that are left anew.
+            [unusable] = empty.args
+        except (OSError, RuntimeError) as error:
+            reason = _refusal(error)
+            if reason is None:
+                raise
+            raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
+        else:
+            return builder
+
+
+def _refusal(error: OSError | RuntimeError) -> str | None:
+    """Why the file system refused, if that is what an error is about."""
+    if match := _REFUSED.search(str(error)):
+        return match[1]
+    # TFDS wraps system errors into ones without a number.
+    for cause in (error, error.__cause__):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    return None
 
 
 def _summary(builder: ProcessBuilder, *, built: bool) -> Summary:

@@ -7,6 +7,7 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from etils import epath
@@ -100,12 +101,7 @@ def list_pictures(path: epath.PathLike) -> list[str]:
     text = os.fspath(path)
     root = epath.Path(path)
     if root.is_dir():
-        found = [
-            os.fspath(file)
-            for file in root.rglob("*")
-            if file.suffix.lower() in SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(root).parts)
-        ]
+        found = [os.fspath(file) for file in _below(root) if file.suffix.lower() in SUFFIXES]
     elif root.exists():
         return [text]
     else:
@@ -115,6 +111,17 @@ def list_pictures(path: epath.PathLike) -> list[str]:
     if not found:
         raise UserError(f"{path} holds no picture: {', '.join(SUFFIXES)} are understood")
     return sorted(found, key=natural_order)
+
+
+def _below(folder: epath.Path) -> Iterator[epath.Path]:
+    """All files in a folder and its subfolders, except hidden ones."""
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _below(path)
+        else:
+            yield path
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -12,6 +12,7 @@ import grain
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
+from google.protobuf import json_format
 
 from painting_jax import media
 from painting_jax.data import pictures, splits
@@ -41,7 +42,7 @@ class Source:
         self.path = _dataset_folder(epath.Path(data_dir) / dataset)
         try:
             builder = tfds.builder_from_directory(self.path)
-        except (ValueError, OSError, KeyError) as error:
+        except (json_format.ParseError, ValueError, OSError, KeyError) as error:
             raise UserError(f"{self.path} is damaged: {error}") from None
         if split not in builder.info.splits:
             raise UserError(

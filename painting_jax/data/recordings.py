@@ -74,6 +74,8 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
             _search(root, root, medium or "", found, skipped)
         else:
             found.append(Recording(os.fspath(root), root.name, medium or ""))
+    if not found and not skipped:
+        raise UserError(f"{', '.join(sources)}: no recordings there (videos, numbered pictures)")
     for recording in found:
         if not recording.medium:
             raise UserError(

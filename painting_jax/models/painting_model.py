@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
-from painting_jax.models import reference_head, segments
+from painting_jax.models import segments
+from painting_jax.models.pixel_head import PixelHead
 from painting_jax.models.wan import WanConfig, WanTransformer
 
 
@@ -47,7 +48,7 @@ class PaintingConfig:
       vocabulary: number of text tokens.
       text_dim: width of their learned embeddings.
       media: number of media.
-      reference_head: whether the output mixes looks of the reference (pixel spaces only).
+      pixel_features: of the pixel head; 0 = none (latent picture spaces).
     """
 
     dim: int
@@ -61,18 +62,17 @@ class PaintingConfig:
     vocabulary: int
     text_dim: int
     media: int
-    reference_head: bool
+    pixel_features: int
 
     def transformer(self) -> WanConfig:
         """Sizes of the transformer inside."""
-        head = reference_head.CHANNELS if self.reference_head else 0
         return WanConfig(
             dim=self.dim,
             layers=self.layers,
             heads=self.heads,
             ffn_dim=self.ffn_dim,
             in_channels=2 * self.codec_channels + self.codec_temporal,
-            out_channels=self.codec_channels + head,
+            out_channels=self.codec_channels,
             patch=self.patch,
             text_dim=self.text_dim,
             media=self.media,
@@ -97,6 +97,10 @@ class PaintingModel(nnx.Module):
             jax.random.normal(rngs.params(), (config.vocabulary, config.text_dim))
         )
         self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, remat=remat)
+        if config.pixel_features:
+            self.pixel_head = PixelHead(
+                config.dim, config.pixel_features, config.patch, rngs=rngs, dtype=dtype
+            )
 
     def __call__(
         self,
@@ -108,17 +112,21 @@ class PaintingModel(nnx.Module):
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
-        output_BTHWC = self.transformer(
+        segments_BHWC = segments.segment_features(
+            conditions.segments_BHW, self.config.codec_spatial
+        )
+        tokens_BthwD = self.transformer.tokens(
             jnp.concatenate([noisy_BTHWC, conditions.image_BTHWC], -1),
             1000 * sigma_B[:, None],
             text_BLD,
             medium_BM=conditions.medium_BM,
-            segments_BHWC=segments.segment_features(
-                conditions.segments_BHW, self.config.codec_spatial
-            ),
+            segments_BHWC=segments_BHWC,
             progress_BT=conditions.progress_BT,
         )
-        if not self.config.reference_head:
-            return output_BTHWC
-        reference_BTHWC = conditions.image_BTHWC[..., self.config.codec_temporal :]
-        return reference_head.mix(output_BTHWC, reference_BTHWC)
+        output_BTHWC = self.transformer.project(tokens_BthwD)
+        if self.config.pixel_features:
+            reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
+            output_BTHWC += self.pixel_head(
+                tokens_BthwD, noisy_BTHWC, reference_BHWC, segments_BHWC
+            )
+        return output_BTHWC

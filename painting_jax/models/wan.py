@@ -329,6 +329,33 @@ class WanTransformer(nnx.Module):
         Returns:
           The prediction, float32, of the latents' extents.
         """
+        tokens_BthwD = self.tokens(
+            latents_BTHWC,
+            timestep_BF,
+            text_BLD,
+            image_BLD=image_BLD,
+            medium_BM=medium_BM,
+            segments_BHWC=segments_BHWC,
+            progress_BT=progress_BT,
+        )
+        return self.project(tokens_BthwD)
+
+    def project(self, tokens_BthwD: Float[Array, "b t h w d"]) -> Float[Array, "b t h w o"]:
+        """The prediction from the last tokens, float32."""
+        return unpatchify(self.proj_out(tokens_BthwD).astype(jnp.float32), self.config.patch)
+
+    def tokens(
+        self,
+        latents_BTHWC: Float[Array, "b t h w c"],
+        timestep_BF: Float[Array, "b f"],
+        text_BLD: Float[Array, "b l d"],
+        *,
+        image_BLD: Float[Array, "b i e"] | None = None,
+        medium_BM: Float[Array, "b m"] | None = None,
+        segments_BHWC: Float[Array, "b h w s"] | None = None,
+        progress_BT: Float[Array, "b t"] | None = None,
+    ) -> Float[Array, "b t2 h2 w2 d"]:
+        """The last tokens, normalised and modulated; arguments as of a call."""
         config = self.config
         patches_BthwP = patchify(latents_BTHWC, config.patch).astype(self.dtype)
         x_BthwD = self.patch_embedding(patches_BthwP)
@@ -351,8 +378,7 @@ class WanTransformer(nnx.Module):
             self.scale_shift_table[...] + time_BTD.astype(jnp.float32)[:, :, None], 2, 0
         )
         x_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(self.dtype)
-        out_BSP = self.proj_out(x_BSD).astype(jnp.float32)
-        return unpatchify(out_BSP.reshape(batch, *grid, -1), config.patch)
+        return x_BSD.reshape(batch, *grid, dim)
 
     def _medium_tokens(self, medium_BM: Float[Array, "b m"]) -> Float[Array, "b l d"]:
         return jnp.einsum("bm,mld->bld", medium_BM, self.medium_table[...]).astype(self.dtype)

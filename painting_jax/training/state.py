@@ -50,7 +50,7 @@ def model_config(config: ConfigDict) -> PaintingConfig:
         vocabulary=config.model.vocabulary,
         text_dim=config.model.text_dim,
         media=len(media.MEDIA),
-        reference_head=config.model.reference_head,
+        pixel_features=config.model.pixel_features,
     )
 
 

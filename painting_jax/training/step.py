@@ -67,9 +67,7 @@ def make_train_step(config: ConfigDict) -> Callable:
             return jax.tree.map(jnp.add, total, gradient), loss_B
 
         # Part i takes every parts-th row from i on, so that each part spans all devices.
-        rows = jax.tree.map(
-            lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), sample
-        )
+        rows = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), sample)
         zeros = jax.tree.map(jnp.zeros_like, params)
         total, loss_PB = jax.lax.scan(one_part, zeros, rows)
         return loss_PB.T.reshape(-1), jax.tree.map(lambda g: g / parts, total)

@@ -80,7 +80,7 @@ def paint(
     rng = np.random.default_rng([seed, zlib.crc32(medium.encode())])
     scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
     guides = see(photo_HWC, entry, segments_HW)
-    labels_YX = np.repeat(np.repeat(segments_HW, scale, 0), scale, 1)
+    labels_YX = surface.finer(segments_HW, scale)
     ground_C = np.array(entry.grounds[manner.ground], np.float32)
     canvas_YXC = np.broadcast_to(ground_C, (*labels_YX.shape, 3)).copy()
     progress_T = np.linspace(0, 1, frames, dtype=np.float32)
@@ -88,10 +88,28 @@ def paint(
     frames_THWC[0] = _shown(canvas_YXC, scale)
     start = 0.0
     for stage in entry.stages:
-        strokes = plan(stage, start, entry, manner, guides, surface.coarser(canvas_YXC, scale), rng)
+        strokes, flow_HWC = plan(
+            stage,
+            start,
+            medium=entry,
+            manner=manner,
+            guides=guides,
+            canvas_HWC=surface.coarser(canvas_YXC, scale),
+            rng=rng,
+        )
         clip = stage.marks == "strokes" and stage.blend != "lift"
-        marks = stamp(strokes, labels_YX, scale, entry.blunt, clip)
-        after_YXC = surface.laid(canvas_YXC, ground_C, strokes, marks, stage, entry, guides, scale)
+        marks = stamp(strokes, labels_YX, scale=scale, blunt=entry.blunt, clip=clip)
+        after_YXC = surface.laid(
+            canvas_YXC,
+            strokes,
+            marks,
+            flow_HWC=flow_HWC,
+            ground_C=ground_C,
+            stage=stage,
+            medium=entry,
+            guides=guides,
+            scale=scale,
+        )
         due_YX = np.full(labels_YX.shape, np.inf, np.float32)
         due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)
         for t in np.flatnonzero((progress_T > start) & (progress_T < stage.until)):

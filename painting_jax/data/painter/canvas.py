@@ -6,64 +6,64 @@ from painting_jax.data.painter.guides import Guides, blur, grain
 from painting_jax.data.painter.strokes import Stamp, Strokes
 from painting_jax.media import Medium, Stage
 
-_BRUSHES = 16  # different sets of bristles
-
 
 def laid(
     before_HWC: np.ndarray,
-    ground_C: np.ndarray,
     strokes: Strokes,
     stamp: Stamp,
+    *,
+    flow_HWC: np.ndarray | None,
+    ground_C: np.ndarray,
     stage: Stage,
     medium: Medium,
     guides: Guides,
     scale: int,
 ) -> np.ndarray:
-    """The canvas after the stage, float32 0..1, `scale` times finer than the photo."""
-    after_HWC = before_HWC.copy()
-    touched_HW = stamp.touched_HW
-    if not touched_HW.any():
-        return after_HWC
-    height, width = guides.labels_HW.shape
-    paint_PC = strokes.colour_NC[stamp.stroke_P]
-    bare_P = medium.tooth * grain(height, width, scale)[touched_HW]
-    load_P = 1 - bare_P
-    if stage.blend == "cover":
-        if stage.airbrush:
-            flowing_HWC = blur(guides.target_HWC, 0.12 * float(strokes.width_N[0]))
-            paint_PC = _finer(flowing_HWC, scale)[touched_HW]
-        paint_PC = paint_PC + _relief(strokes, stamp, medium)[:, None]
-        change_HWC = np.zeros_like(before_HWC)
-        change_HWC[touched_HW] = (paint_PC - before_HWC[touched_HW]) * _crisp(load_P)[:, None]
-    elif stage.blend == "lift":
-        change_HWC = np.zeros_like(before_HWC)
-        change_HWC[touched_HW] = (ground_C - before_HWC[touched_HW]) * (paint_PC * load_P[:, None])
+    """The canvas after the stage.
+
+    Args:
+      before_HWC: the canvas before it, float32 0..1, `scale` times finer than the photo.
+      flow_HWC: paint by place, at the photo's size, if it is not one colour a stroke.
+      ground_C: what an eraser lays bare.
+    """
+    height, width, channels = before_HWC.shape
+    place_P = np.flatnonzero(stamp.touched_HW)
+    before_PC = before_HWC.reshape(-1, channels)[place_P]
+    if flow_HWC is None:
+        paint_PC = strokes.colour_NC[stamp.stroke_P]
     else:
-        load_P = load_P * (1 + medium.rim * (stamp.across_P**6 - 0.2))
-        change_HWC = np.zeros_like(before_HWC)
-        change_HWC[touched_HW] = -before_HWC[touched_HW] * (
-            np.minimum((1 - paint_PC) * load_P[:, None], 1)
-        )
+        paint_PC = finer(flow_HWC, scale).reshape(-1, channels)[place_P]
+    load_P = np.ones(len(place_P), np.float32)
+    if medium.tooth:
+        load_P -= medium.tooth * grain(height // scale, width // scale, scale).reshape(-1)[place_P]
+    if stage.blend == "cover":
+        if medium.bristle or medium.impasto:
+            paint_PC = paint_PC + _relief(strokes, stamp, medium)[:, None]
+        # Opaque paint either sits on the grain or misses it.
+        change_PC = (paint_PC - before_PC) * np.clip(2.5 * load_P - 0.4, 0, 1)[:, None]
+    elif stage.blend == "lift":
+        change_PC = (ground_C - before_PC) * (paint_PC * load_P[:, None])
+    else:
+        if medium.rim:
+            load_P = load_P * (1 + medium.rim * (stamp.across_P**6 - 0.2))
+        change_PC = -before_PC * np.minimum((1 - paint_PC) * load_P[:, None], 1)
     if stage.soft:
+        change_HWC = np.zeros_like(before_HWC)
+        change_HWC.reshape(-1, channels)[place_P] = change_PC
         change_HWC = blur(change_HWC, stage.soft * guides.unit * scale)
-    after_HWC[touched_HW] += change_HWC[touched_HW]
-    return np.clip(after_HWC, 0, 1, out=after_HWC)
-
-
-def _crisp(load_P: np.ndarray) -> np.ndarray:
-    """Opaque paint either sits on the grain or misses it."""
-    return np.clip(2.5 * load_P - 0.4, 0, 1)
+        change_PC = change_HWC.reshape(-1, channels)[place_P]
+    after_HWC = before_HWC.copy()
+    after_HWC.reshape(-1, channels)[place_P] = np.clip(before_PC + change_PC, 0, 1)
+    return after_HWC
 
 
 def _relief(strokes: Strokes, stamp: Stamp, medium: Medium) -> np.ndarray:
     """Lightness that bristles and the lit relief of the paint add, by pixel."""
-    if not medium.bristle and not medium.impasto:
-        return np.zeros(len(stamp.stroke_P), np.float32)
-    bristles = stamp.bristle_P.max() + 2
-    noise_KA = np.random.default_rng(1).standard_normal((_BRUSHES, bristles)).astype(np.float32)
-    kind_P = stamp.stroke_P % _BRUSHES
-    height_P = noise_KA[kind_P, stamp.bristle_P]
-    slope_P = noise_KA[kind_P, stamp.bristle_P + 1] - height_P
+    # The brush stays the same, and so do its bristles.
+    bristles = int(stamp.bristle_P.max(initial=0)) + 2
+    bristle_A = np.random.default_rng(1).standard_normal(bristles).astype(np.float32)
+    height_P = bristle_A[stamp.bristle_P]
+    slope_P = np.diff(bristle_A)[stamp.bristle_P]
     # Light falls from the upper left on ridges that run along the stroke, and on its edges.
     lit_N = np.cos(strokes.angle_N + np.pi / 4).astype(np.float32)
     edge_P = stamp.across_P**5 * (1 - 0.5 * np.abs(stamp.along_P))
@@ -72,7 +72,8 @@ def _relief(strokes: Strokes, stamp: Stamp, medium: Medium) -> np.ndarray:
     )
 
 
-def _finer(map_HWx: np.ndarray, scale: int) -> np.ndarray:
+def finer(map_HWx: np.ndarray, scale: int) -> np.ndarray:
+    """Repeats every pixel `scale` x `scale` times."""
     return np.repeat(np.repeat(map_HWx, scale, 0), scale, 1)
 
 

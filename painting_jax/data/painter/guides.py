@@ -40,11 +40,18 @@ def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
 
 
+def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
+    """A map's values at the nearest pixels."""
+    height, width = map_HWx.shape[:2]
+    rows = np.clip(np.rint(y_N), 0, height - 1).astype(int)
+    return map_HWx[rows, np.clip(np.rint(x_N), 0, width - 1).astype(int)]
+
+
 def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     """Looks at a uint8 photo with the eyes of a medium."""
     height, width = labels_HW.shape
     # Strokes grow slower than the picture: a big picture has more of them, too.
-    unit = (np.sqrt(height * width) / 64) ** 0.75
+    unit = (np.sqrt(height * width) / 64) ** 0.65
     target_HWC = palette(photo_HWC, medium)
     area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
     mean_KC = np.stack(
@@ -54,7 +61,8 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     border_HW = np.zeros_like(edge_HW)
     border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
     border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
-    edge_HW = np.maximum(edge_HW, 0.5 * np.minimum(border_HW, 1))
+    # A border that nothing in the picture shows is no line.
+    edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
     return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
 
 
@@ -103,5 +111,7 @@ def line_art(picture_HWC: np.ndarray) -> np.ndarray:
     unit = (np.sqrt(picture_HWC.shape[0] * picture_HWC.shape[1]) / 64) ** 0.5
     luma_HW = picture_HWC.astype(np.float32) @ LUMA / 255
     narrow_HW, wide_HW = blur(luma_HW, 0.6 * unit), blur(luma_HW, 1.1 * unit)
-    line_HW = np.clip(1 + (narrow_HW - wide_HW + 0.008) * 22, 0.1, 1)
+    line_HW = np.clip(1 + (narrow_HW - wide_HW + 0.01) * 25, 0.1, 1)
+    marks_HW, _ = ndimage.label(line_HW < 0.85, np.ones((3, 3)))
+    line_HW[(np.bincount(marks_HW.ravel()) < 8 * unit)[marks_HW]] = 1
     return np.repeat((255 * line_HW + 0.5).astype(np.uint8)[..., None], 3, -1)

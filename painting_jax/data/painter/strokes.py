@@ -58,7 +58,9 @@ class Stamp:
     bristle_P: np.ndarray
 
 
-def stamp(strokes: Strokes, labels_HW: np.ndarray, scale: int, blunt: float, clip: bool) -> Stamp:
+def stamp(
+    strokes: Strokes, labels_HW: np.ndarray, *, scale: int, blunt: float, clip: bool
+) -> Stamp:
     """Stamps strokes, sorted by time, on a canvas `scale` times finer than the photo.
 
     Every pixel belongs to the first stroke that covers it, so that in one pass it changes once.

@@ -1,0 +1,71 @@
+"""A head's construction after Andrew Loomis: ball, face plane, guide lines, jaw."""
+
+import numpy as np
+
+from painting_jax.data.painter.guides import Guides
+from painting_jax.data.painter.placing import strokes_at
+from painting_jax.data.painter.strokes import Strokes
+from painting_jax.media import Stage
+
+
+def _arc(y: float, x: float, size: tuple[float, float], first: float = 0, last: float = 360):
+    """An ellipse's arc as points [2, P]; `size` is tall, broad; angles in degrees, 90 = down."""
+    turn_P = np.deg2rad(np.linspace(first, last, 48))
+    return np.stack([y + size[0] * np.sin(turn_P), x + size[1] * np.cos(turn_P)])
+
+
+def _path(*points: tuple[float, float]):
+    """A line through (y, x) points as points [2, P]."""
+    knots, at_P = np.linspace(0, 1, len(points)), np.linspace(0, 1, 32)
+    return np.stack([np.interp(at_P, knots, side) for side in zip(*points, strict=True)])
+
+
+# In the order they are drawn; (y, x) in radii of the ball, from its centre.
+_LINES = (
+    _arc(0, 0, (1, 1)),  # ball
+    _arc(0.05, -0.62, (0.62, 0.3)),  # the plane cut off its side
+    _arc(0, 0, (0.22, 1), 0, 180),  # brow line
+    _arc(0, 0.1, (1, 0.22), -90, 90),  # centre line
+    _path((1, 0.1), (1.6, 0.12)),  # its way down to the chin
+    _path((0.2, 0.98), (1, 0.78), (1.6, 0.34), (1.6, -0.12), (1.05, -0.66), (0.6, -0.72)),  # jaw
+    _path((0.85, -0.3), (0.82, 0.45)),  # nose line
+    _path((1.6, -0.25), (1.6, 0.45)),  # chin line
+)
+
+
+def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
+    """The guide lines around the foreground segment, one after the other."""
+    del scale, rng  # guide lines are as thin and as sure in every manner
+    cy, cx, radius = _head(guides)
+    paths = [np.diff(path, axis=1) for path in _LINES]
+    middles = [(path[:, 1:] + path[:, :-1]) / 2 for path in _LINES]
+    dy_N, dx_N = np.concatenate(paths, 1)
+    y_N, x_N = np.concatenate(middles, 1)
+    strokes = strokes_at(
+        guides,
+        cy + radius * y_N,
+        cx + radius * x_N,
+        angle_N=np.arctan2(dy_N, dx_N),
+        bend_N=np.zeros(len(y_N)),
+        length_N=1.6 * radius * np.hypot(dy_N, dx_N),
+        wide=max(stage.width * guides.unit, 0.7),
+    )
+    strokes.colour_NC = np.full((len(y_N), 1), stage.strength)
+    strokes.time_N = np.linspace(0, 1, len(y_N), endpoint=False)
+    return strokes
+
+
+def _head(guides: Guides) -> tuple[float, float, float]:
+    """Centre and radius of the ball: on the nearest segment that fills the upper middle."""
+    labels_HW = guides.labels_HW
+    height, width = labels_HW.shape
+    y_HW, x_HW = np.mgrid[:height, :width]
+    off_HW = np.hypot((y_HW / height - 0.4) / 0.25, (x_HW / width - 0.5) / 0.2)
+    here_K = np.bincount(labels_HW.ravel(), np.exp(-(off_HW**2)).ravel())
+    area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
+    label = int((np.arange(len(area_K)) * here_K / np.sqrt(area_K)).argmax())
+    y_P, x_P = np.nonzero(labels_HW == label)
+    side = min(height, width)
+    radius = np.clip(0.9 * np.sqrt(len(y_P) / np.pi), 0.16 * side, 0.3 * side)
+    cy = np.clip(np.median(y_P), 1.1 * radius, max(height - 1.7 * radius, 1.1 * radius))
+    return cy, np.clip(np.median(x_P), 1.1 * radius, width - 1.1 * radius), radius

@@ -1,0 +1,119 @@
+"""Where strokes go: on a lattice, or along the picture's contours."""
+
+import numpy as np
+
+from painting_jax.data.painter.guides import Guides, at
+from painting_jax.data.painter.strokes import Strokes
+from painting_jax.media import Stage
+
+
+def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
+    """Strokes on a brick lattice, turned to the stage's angle.
+
+    The jitter is just enough to look like a hand: a model can learn the lattice, not the jitter.
+    """
+    height, width = guides.labels_HW.shape
+    wide = max(stage.width * scale * guides.unit, 0.8)
+    long = max(stage.length * scale * guides.unit, 1.5 * wide)
+    along, across = 0.72 * long, stage.gap * wide
+    # Strokes that turn need a lattice as dense both ways.
+    square = np.sqrt(along * across)
+    along, across = (side + stage.follow * (square - side) for side in (along, across))
+    reach = np.hypot(height, width) / 2
+    u, v = np.meshgrid(
+        np.arange(-np.ceil(reach / along) - 1, np.ceil(reach / along) + 2),
+        np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
+    )
+    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.1, 0.1, u.size)
+    v = v.ravel() + rng.uniform(-0.05, 0.05, v.size)
+    turn = np.deg2rad(stage.angle)
+    y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across
+    x_N = width / 2 + np.cos(turn) * u * along - np.sin(turn) * v * across
+    slack = 0.3 * long
+    near_N = (y_N > -slack) & (y_N < height + slack) & (x_N > -slack) & (x_N < width + slack)
+    y_N, x_N = y_N[near_N], x_N[near_N]
+    angle_N = np.full(len(y_N), turn)
+    bend_N = np.zeros(len(y_N))
+    if stage.follow:
+        angle_N, bend_N = _along_forms(
+            guides, y_N, x_N, angle_N=angle_N, long=long, follow=stage.follow
+        )
+    angle_N = angle_N + rng.normal(0, 0.03, len(y_N))
+    size_N = rng.uniform(0.9, 1.1, len(y_N))
+    return strokes_at(
+        guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=long * size_N, wide=wide
+    )
+
+
+def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
+    """Strokes along the strongest edges, at most one in each cell of a grid."""
+    wide, long = max(stage.width * guides.unit, 0.7), stage.length * scale**0.5 * guides.unit
+    height, width = guides.labels_HW.shape
+    cell = max(2, round(0.4 * long))
+    rows, columns = -(-height // cell), -(-width // cell)
+    padded_HW = np.zeros((rows * cell, columns * cell), np.float32)
+    padded_HW[:height, :width] = guides.edge_HW
+    cells_NP = padded_HW.reshape(rows, cell, columns, cell).swapaxes(1, 2).reshape(-1, cell * cell)
+    best_N = cells_NP.argmax(1)
+    strength_N = cells_NP.max(1)
+    corner_y, corner_x = np.divmod(np.arange(rows * columns), columns)
+    y_N, x_N = corner_y * cell + best_N // cell, corner_x * cell + best_N % cell
+    keep_N = strength_N > max(0.3, np.quantile(strength_N, 1 - stage.share))
+    y_N, x_N, strength_N = y_N[keep_N], x_N[keep_N], strength_N[keep_N]
+    angle_N, bend_N = _along_forms(
+        guides, y_N, x_N, angle_N=np.zeros(len(y_N)), long=long, follow=1
+    )
+    length_N = long * rng.uniform(0.8, 1.2, len(y_N))
+    strokes = strokes_at(
+        guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=length_N, wide=wide
+    )
+    strokes.colour_NC = (stage.strength * np.clip(0.4 + 0.7 * strength_N, 0, 1))[:, None]
+    return strokes
+
+
+def strokes_at(
+    guides: Guides,
+    y_N: np.ndarray,
+    x_N: np.ndarray,
+    *,
+    angle_N: np.ndarray,
+    bend_N: np.ndarray,
+    length_N: np.ndarray,
+    wide: float,
+) -> Strokes:
+    """Strokes of one width, still without paint and time; each belongs to its centre's segment."""
+    return Strokes(
+        y_N=y_N,
+        x_N=x_N,
+        angle_N=angle_N,
+        bend_N=bend_N,
+        length_N=length_N,
+        width_N=np.full(len(y_N), wide),
+        colour_NC=np.zeros((len(y_N), 3), np.float32),
+        label_N=at(guides.labels_HW, y_N, x_N),
+        time_N=np.zeros(len(y_N)),
+    )
+
+
+def _along_forms(
+    guides: Guides,
+    y_N: np.ndarray,
+    x_N: np.ndarray,
+    *,
+    angle_N: np.ndarray,
+    long: float,
+    follow: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turns strokes towards the picture's forms, as far as these are firm, and bends them."""
+    form_N = at(guides.angle_HW, y_N, x_N)
+    trust_N = follow * at(guides.firm_HW, y_N, x_N)
+    # Doubled angles: a stroke has no head.
+    angle_N = 0.5 * np.arctan2(
+        (1 - trust_N) * np.sin(2 * angle_N) + trust_N * np.sin(2 * form_N),
+        (1 - trust_N) * np.cos(2 * angle_N) + trust_N * np.cos(2 * form_N),
+    )
+    step_y, step_x = 0.4 * long * np.sin(angle_N), 0.4 * long * np.cos(angle_N)
+    ahead_N = at(guides.angle_HW, y_N + step_y, x_N + step_x)
+    behind_N = at(guides.angle_HW, y_N - step_y, x_N - step_x)
+    turn_N = 0.5 * np.arctan2(np.sin(2 * (ahead_N - behind_N)), np.cos(2 * (ahead_N - behind_N)))
+    return angle_N, trust_N * np.clip(turn_N, -0.8, 0.8) * long / 8

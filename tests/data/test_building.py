@@ -1,0 +1,209 @@
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from painting_jax.data import pipeline, splits
+from painting_jax.errors import UserError
+from tests.data.conftest import MEDIA, build_painted, write_photos
+from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _contents(folder: pathlib.Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def place(tmp_path) -> tuple[pathlib.Path, pathlib.Path]:
+    """A folder for data sets and one with three photos."""
+    write_photos(tmp_path / "photos", 3)
+    return tmp_path / "data", tmp_path / "photos"
+
+
+def test_processes_of_one_source_share_a_split(painted_dir):
+    sources = {}
+    for split in splits.SPLITS:
+        opened = pipeline.Source(painted_dir, split)
+        assert len(opened) == (8 if split == "train" else 2)
+        for index in range(len(opened)):
+            sources.setdefault(opened.record(index).source, set()).add(split)
+    assert len(sources) == 4
+    assert all(len(where) == 1 for where in sources.values())
+
+
+def test_summary_counts_what_is_on_disk(place):
+    summary = build_painted(*place)
+    assert summary.counts == {
+        "train": dict.fromkeys(MEDIA, 2),
+        "validation": dict.fromkeys(MEDIA, 1),
+        "test": dict.fromkeys(MEDIA, 1),
+    }
+    assert summary.built
+    assert summary.lines()[-1].endswith("8 processes")
+
+
+def test_second_run_changes_no_byte_and_says_so(place):
+    build_painted(*place)
+    before = _contents(place[0])
+    again = build_painted(*place)
+    assert not again.built
+    assert "unchanged" in again.lines()[-1]
+    assert _contents(place[0]) == before
+
+
+def test_same_arguments_write_the_same_bytes_elsewhere(place, tmp_path):
+    build_painted(*place)
+    moved = shutil.copytree(place[1], tmp_path / "elsewhere")
+    build_painted(tmp_path / "other", moved)
+    contents = [_contents(folder) for folder in (place[0], tmp_path / "other")]
+    assert {name: data for name, (data, _) in contents[0].items()} == {
+        name: data for name, (data, _) in contents[1].items()
+    }
+
+
+def test_other_arguments_or_photos_need_overwrite(place):
+    build_painted(*place)
+    before = _contents(place[0])
+    with pytest.raises(UserError, match="--overwrite"):
+        build_painted(*place, variants=1)
+    write_photos(place[1], 4)
+    with pytest.raises(UserError, match="--overwrite"):
+        build_painted(*place)
+    assert _contents(place[0]) == before
+    assert build_painted(*place, overwrite=True).built
+    assert not build_painted(*place).built
+
+
+def test_failed_overwrite_keeps_the_old_data_set(place, monkeypatch):
+    build_painted(*place)
+    before = _contents(place[0])
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(painted_images.Builder, "_processes", fail)
+    with pytest.raises(UserError, match="cannot be written: No space"):
+        build_painted(*place, seed=1, overwrite=True)
+    assert _contents(place[0]) == before
+
+
+def test_unusable_photos_are_skipped_by_name_and_counted(place):
+    (place[1] / "broken.png").write_bytes(b"no picture")
+    shutil.copy(place[1] / "photo0.png", place[1] / "zwilling.png")
+    summary = build_painted(*place)
+    assert {skip.name: skip.reason.split(":")[0].split(" ")[-1] for skip in summary.skipped} == {
+        "broken.png": "picture",
+        "zwilling.png": "photo0.png",
+    }
+    assert "2 skipped" in summary.lines()[-1]
+    assert any(line.startswith("skipped broken.png: ") for line in summary.lines())
+
+
+def test_nothing_usable_is_a_user_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"none of the 1 sources.*broken\.png"):
+        build_painted(tmp_path / "data", tmp_path / "photos")
+    assert not (tmp_path / "data").exists()
+
+
+def test_two_sources_all_train_and_the_summary_says_so(tmp_path):
+    write_photos(tmp_path / "photos", 2)
+    summary = build_painted(tmp_path / "data", tmp_path / "photos")
+    assert list(summary.counts) == ["train"]
+    assert any("nothing is held out" in line for line in summary.lines())
+    with pytest.raises(UserError, match="no test split"):
+        pipeline.Source(tmp_path / "data", "test")
+
+
+_BUILD = """
+    import pathlib, sys, time
+    from painting_jax.data import painting
+    from tests.data.conftest import build_painted
+
+    paint = painting.paint_photo
+
+    def slowly(task):
+        print("painting", file=sys.__stdout__, flush=True)
+        time.sleep(0.2)
+        return paint(task)
+
+    painting.paint_photo = slowly
+    build_painted(*map(pathlib.Path, sys.argv[1:]))
+"""
+
+
+def test_killed_run_leaves_no_half_data_set_and_the_next_one_cleans_up(place):
+    command = [sys.executable, "-c", textwrap.dedent(_BUILD), *map(str, place)]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as run:
+        for _ in range(3):
+            assert run.stdout.readline() == "painting\n"
+        run.send_signal(signal.SIGKILL)
+    left = [path.name for path in (place[0] / "painted_images" / "default").iterdir()]
+    assert left
+    assert all(name.startswith("incomplete.") for name in left)
+    with pytest.raises(UserError, match="holds no data set"):
+        pipeline.Source(place[0], "train")
+    build_painted(*place)
+    assert [p.name for p in (place[0] / "painted_images" / "default").iterdir()] == ["1.0.0"]
+
+
+def test_full_disk_ends_in_one_error_and_leaves_nothing(place):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot be written: File too large"):
+            build_painted(*place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path for path in place[0].rglob("*") if path.is_file()] == []
+
+
+_MANY = """
+    import os, sys, time
+    from painting_jax.data import workers
+
+    def work(task):
+        print(os.getpid(), flush=True)
+        time.sleep(0.1)
+
+    if __name__ == "__main__":
+        list(workers.in_order(work, range(1000), "many"))
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_workers_end_with_a_killed_run(tmp_path):
+    (tmp_path / "many.py").write_text(textwrap.dedent(_MANY))
+    command = [sys.executable, str(tmp_path / "many.py")]
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        pids = {int(run.stdout.readline()) for _ in range(4)}
+        run.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while (alive := [pid for pid in pids if _runs(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert alive == []
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -1,0 +1,223 @@
+"""The painter shows how a picture comes about, from the blank ground to the finished picture."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from skimage import data, transform
+
+from painting_jax import media
+from painting_jax.data.painter import Manner, describe, line_art, paint
+from painting_jax.data.painter.guides import palette
+from painting_jax.data.painter.manner import DIRECTIONS, SCALES
+from painting_jax.errors import UserError
+
+
+def photo(height=64, width=64):
+    picture = transform.resize(data.astronaut(), (height, width), anti_aliasing=True)
+    return (picture * 255).astype(np.uint8)
+
+
+def halves(height=64, width=64):
+    """A dark blue picture whose right half is red, and its two segments."""
+    picture = np.full((height, width, 3), (40, 60, 160), np.uint8)
+    picture[:, width // 2 :] = (170, 40, 50)
+    segments = np.ones((height, width), np.uint8)
+    segments[:, width // 2 :] = 2
+    return picture, segments
+
+
+def when_blocked(painting, since=0.149, until=0.45):
+    """Progress at which the blocking stage first changes each pixel; nan where it never does."""
+    window = (painting.progress_T >= since) & (painting.progress_T <= until)
+    frames = painting.frames_THWC[window].astype(int)
+    changed = np.abs(frames - frames[0]).max(-1) > 20
+    return np.where(changed.any(0), painting.progress_T[window][changed.argmax(0)], np.nan)
+
+
+@pytest.mark.parametrize("medium", media.MEDIA)
+def test_process_runs_from_blank_ground_to_finished_picture(medium):
+    picture = photo()
+    painting = paint(picture, medium, frames=9, seed=0)
+    ground = 255 * np.array(media.MEDIA[medium].grounds[painting.manner.ground])
+    np.testing.assert_allclose(
+        painting.frames_THWC[0], np.broadcast_to(ground, (64, 64, 3)), atol=1
+    )
+    aim = palette(picture, media.MEDIA[medium]) * 255
+    distance = np.sqrt(((painting.frames_THWC - aim) ** 2).mean((1, 2, 3)))
+    assert distance.argmin() == 8
+    assert distance[-1] < 0.75 * distance[0]
+
+
+@pytest.mark.parametrize("medium", media.MEDIA)
+@pytest.mark.parametrize("shape", [(48, 80), (16, 16), (90, 8)])
+def test_every_medium_paints_every_size(medium, shape):
+    painting = paint(photo(*shape), medium, frames=4, seed=0)
+    assert painting.frames_THWC.shape == (4, *shape, 3)
+    assert painting.frames_THWC.dtype == np.uint8
+    assert painting.segments_HW.shape == shape
+    assert not np.array_equal(painting.frames_THWC[0], painting.frames_THWC[-1])
+
+
+def test_progress_rises_evenly_from_0_to_1():
+    painting = paint(photo(), "oil", frames=6, seed=0)
+    np.testing.assert_allclose(painting.progress_T, np.arange(6) / 5, rtol=1e-6)
+    assert painting.progress_T.dtype == np.float32
+
+
+def test_same_seed_gives_same_bits_and_another_seed_does_not():
+    one, again, other = (paint(photo(), "oil", frames=4, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(one.frames_THWC, again.frames_THWC)
+    assert not np.array_equal(one.frames_THWC, other.frames_THWC)
+
+
+def test_painting_leaves_its_arguments_alone():
+    picture, segments = halves()
+    copies = picture.copy(), segments.copy()
+    paint(picture, "oil", frames=3, seed=0, segments_HW=segments)
+    assert np.array_equal(picture, copies[0])
+    assert np.array_equal(segments, copies[1])
+
+
+@pytest.mark.parametrize("medium", [name for name, entry in media.MEDIA.items() if entry.mono])
+def test_monochrome_media_are_grey_on_white(medium):
+    painting = paint(
+        photo(), medium, frames=5, seed=0, manner=Manner("white", "fine", DIRECTIONS[0])
+    )
+    frames = painting.frames_THWC.astype(int)
+    assert (frames.max(-1) - frames.min(-1)).max() <= 4
+
+
+@pytest.mark.parametrize("medium", ["pencil", "ink"])
+def test_one_pigment_takes_the_same_share_of_light_from_every_colour_of_the_ground(medium):
+    manner = Manner("cream", "fine", DIRECTIONS[0])
+    frames = paint(photo(), medium, frames=5, seed=0, manner=manner).frames_THWC
+    share = frames / (255 * np.array(media.MEDIA[medium].grounds["cream"]))
+    assert np.ptp(share, axis=-1).max() < 0.01
+
+
+@pytest.mark.parametrize("medium", ["watercolor", "pencil", "colored_pencil", "ink"])
+def test_transparent_media_only_darken(medium):
+    frames = paint(photo(), medium, frames=17, seed=0).frames_THWC.astype(int)
+    assert np.diff(frames, axis=0).max() <= 1
+
+
+@pytest.mark.parametrize("medium", ["acrylic", "watercolor", "pastel", "digital"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_regions_are_blocked_in_segment_order(medium, swapped):
+    picture, segments = halves()
+    segments = 3 - segments if swapped else segments
+    manner = dataclasses.replace(Manner.default(medium), direction="from the top down")
+    painting = paint(picture, medium, frames=41, seed=0, manner=manner, segments_HW=segments)
+    blocked = when_blocked(painting)
+    inside = np.abs(np.arange(64) - 31.5) > 8
+    first, last = (blocked[(segments == k) & inside] for k in (1, 2))
+    assert np.nanquantile(first, 0.95) <= np.nanquantile(last, 0.05) + 0.01
+
+
+@pytest.mark.parametrize("medium", ["oil", "pencil"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_direction_orders_the_strokes_of_a_region(medium, direction):
+    picture, _ = halves()
+    picture[:] = (40, 60, 70)
+    manner = Manner("white", "fine", direction)
+    segments = np.ones((64, 64), np.uint8)
+    painting = paint(picture, medium, frames=41, seed=0, manner=manner, segments_HW=segments)
+    blocked = when_blocked(painting)
+    early, late = {
+        "from the top down": (blocked[:16], blocked[-16:]),
+        "from the left": (blocked[:, :16], blocked[:, -16:]),
+        "from the right": (blocked[:, -16:], blocked[:, :16]),
+        "from the centre outward": (blocked[24:40, 24:40], blocked[:8, :8]),
+    }[direction]
+    assert np.nanquantile(early, 0.8) < np.nanquantile(late, 0.2)
+
+
+def test_ground_of_the_manner_shows_under_the_first_strokes():
+    manners = [Manner(ground, "broad", DIRECTIONS[0]) for ground in media.MEDIA["oil"].grounds]
+    for manner in manners:
+        painting = paint(photo(), "oil", frames=9, seed=0, manner=manner)
+        ground = 255 * np.array(media.MEDIA["oil"].grounds[manner.ground])
+        bare = np.abs(painting.frames_THWC[1:3] - ground).max(-1) < 3
+        assert bare.mean() > 0.2
+
+
+def test_broad_strokes_are_broader_than_fine_ones():
+    rough = {}
+    for scale in SCALES:
+        manner = Manner("white", scale, DIRECTIONS[0])
+        half_way = paint(photo(), "acrylic", frames=5, seed=0, manner=manner).frames_THWC[3]
+        rough[scale] = np.abs(half_way - palette(photo(), media.MEDIA["acrylic"]) * 255).mean()
+    assert rough["broad"] > rough["fine"]
+
+
+def test_loomis_head_is_constructed_before_it_is_drawn_and_fades():
+    white = np.full((64, 64, 3), 235, np.uint8)
+    white[20:40, 24:40] = 225
+    segments = np.ones((64, 64), np.uint8)
+    segments[20:40, 24:40] = 2
+    painting = paint(white, "loomis_portrait", frames=9, seed=0, segments_HW=segments)
+    frames = painting.frames_THWC.astype(int)
+    drawn = (frames < 200).any(-1).sum((1, 2))
+    assert drawn[1] > 30
+    assert not (frames[2, :6] < 200).any()
+    assert drawn[-1] < 0.7 * drawn[2]
+
+
+def test_manner_in_words():
+    assert describe(Manner("warm", "broad", "from the top down")) == (
+        "on a warm ground, broad strokes, from the top down"
+    )
+
+
+@pytest.mark.parametrize("medium", media.MEDIA)
+def test_sampled_manners_differ_and_can_be_painted(medium):
+    rng = np.random.default_rng(0)
+    manners = {Manner.sample(medium, rng) for _ in range(40)}
+    assert len(manners) > 8
+    for manner in manners:
+        manner.check(medium)
+
+
+def test_a_new_medium_is_one_entry(monkeypatch):
+    sanguine = media.Medium("Sanguine drawing process step by step.", line=(0.6, 0.25, 0.15))
+    monkeypatch.setitem(media.MEDIA, "sanguine", sanguine)
+    painting = paint(photo(), "sanguine", frames=5, seed=0)
+    assert painting.manner.ground == "white"
+    assert np.abs(np.diff(painting.frames_THWC.astype(int), axis=0)).mean((1, 2, 3)).min() > 1
+
+
+@pytest.mark.parametrize("medium", media.MEDIA)
+def test_stages_of_every_medium_follow_each_other_to_the_end(medium):
+    ends = [stage.until for stage in media.MEDIA[medium].stages]
+    assert ends == sorted(set(ends))
+    assert ends[0] > 0
+    assert ends[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("medium", "kwargs", "reason"),
+    [
+        ("fresco", {}, "unknown medium 'fresco'"),
+        ("oil", {"frames": 1}, "at least 2 frames"),
+        (
+            "oil",
+            {"manner": Manner("pink", "broad", DIRECTIONS[0])},
+            "unknown ground for oil 'pink'",
+        ),
+        ("oil", {"manner": Manner("warm", "huge", DIRECTIONS[0])}, "unknown stroke scale"),
+        ("oil", {"manner": Manner("warm", "fine", "sideways")}, "unknown direction"),
+        ("oil", {"segments_HW": np.ones((3, 3), np.uint8)}, "sizes must match"),
+    ],
+)
+def test_mistakes_are_named(medium, kwargs, reason):
+    with pytest.raises(UserError, match=reason):
+        paint(photo(16, 16), medium, **({"frames": 3, "seed": 0} | kwargs))
+
+
+def test_line_art_is_dark_lines_on_white():
+    drawing = line_art(photo(128, 128))
+    assert drawing.shape == (128, 128, 3)
+    assert (drawing == 255).mean() > 0.6
+    assert (drawing < 100).mean() > 0.01
+    assert np.ptp(drawing, axis=-1).max() == 0

@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from painting_jax.data import painter, painting, photos, pictures
+from tests.data.conftest import scene
+
+
+@pytest.fixture
+def task(tmp_path) -> painting.Task:
+    (tmp_path / "disc.png").write_bytes(pictures.encode(scene(0, 60, 90), "png"))
+    return painting.Task(
+        photo=photos.Photo(str(tmp_path / "disc.png"), "disc", "a disc", "CC0"),
+        key="0123",
+        media=("oil", "charcoal"),
+        height=32,
+        width=32,
+        frames=5,
+        seed=0,
+        variant=0,
+    )
+
+
+def test_every_medium_paints_the_same_crop_to_the_end(task):
+    records = painting.paint_photo(task)
+    assert [record.medium for record in records] == ["oil", "charcoal"]
+    assert [record.id for record in records] == ["disc/oil/0", "disc/charcoal/0"]
+    for record in records:
+        assert len(record.frames) == 5
+        assert record.reference == record.frames[-1]
+        assert record.segments.shape == (32, 32)
+        assert record.caption.startswith("a disc, ")
+        assert record.medium not in record.caption
+        assert [variant.kind for variant in record.variants] == ["photo", "line_art"]
+    assert records[0].variants == records[1].variants
+
+
+def test_painting_is_a_pure_function_of_the_task(task):
+    for a, b in zip(painting.paint_photo(task), painting.paint_photo(task), strict=True):
+        assert a.frames == b.frames
+        assert a.caption == b.caption
+
+
+def test_variants_and_seeds_show_other_crops(task):
+    tasks = [task, dataclasses.replace(task, variant=1), dataclasses.replace(task, seed=1)]
+    photos_shown = {painting.paint_photo(each)[0].variants[0].image for each in tasks}
+    assert len(photos_shown) == 3
+
+
+def test_held_out_photos_are_shown_as_they_are(task):
+    [record, _] = painting.paint_photo(dataclasses.replace(task, variant=None))
+    expected = pictures.fit(scene(0, 60, 90), 32, 32)
+    shown = pictures.decode(record.variants[0].image).astype(int)
+    assert np.abs(shown - expected).mean() < 3
+
+
+def test_line_art_is_that_of_the_photo(task):
+    [record, _] = painting.paint_photo(dataclasses.replace(task, variant=None))
+    photo, line_art = (pictures.decode(variant.image) for variant in record.variants)
+    assert np.abs(line_art.astype(int) - painter.line_art(photo)).mean() < 12

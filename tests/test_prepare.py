@@ -1,0 +1,92 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl.testing import flagsaver
+
+from painting_jax import cli
+from painting_jax import prepare as verb
+from painting_jax.data import video
+from tests.data.conftest import recording, write_photos
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_TINY = ("--size=16", "--frames=2", "--variants=1", "--media=oil")
+
+
+def prepare(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "painting_jax.prepare", *map(str, arguments)],
+        cwd=_ROOT,
+        env=os.environ | {"PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_photos_are_prepared_once(tmp_path):
+    write_photos(tmp_path / "in", 3)
+    arguments = (
+        "--builder=painted_images",
+        f"--source={tmp_path / 'in'}",
+        f"--data_dir={tmp_path / 'data'}",
+        *_TINY,
+    )
+    first = prepare(*arguments)
+    assert (first.returncode, first.stderr) == (0, "")
+    lines = first.stdout.splitlines()
+    assert lines[:3] == [f"{s}: 1 processes (oil 1)" for s in ("train", "validation", "test")]
+    assert lines[3].startswith("wrote ")
+    again = prepare(*arguments)
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[-1].startswith("unchanged, nothing to do")
+    other = prepare(*arguments, "--seed=1")
+    assert other.returncode == 2
+    assert other.stderr.startswith("error: ")
+    assert other.stderr.count("\n") == 1
+    assert prepare(*arguments, "--seed=1", "--name=second").returncode == 0
+
+
+def test_recordings_are_prepared(tmp_path):
+    for seed in range(2):
+        video.write_mp4(tmp_path / "in" / f"{seed}.mp4", recording(seed), fps=4)
+    run = prepare(
+        "--builder=recorded_processes",
+        f"--source={tmp_path / 'in' / '0.mp4'}",
+        f"--source={tmp_path / 'in' / '1.mp4'}",
+        f"--data_dir={tmp_path / 'data'}",
+        "--medium=digital",
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "train: 2 processes (digital 2)" in run.stdout
+    assert "nothing is held out" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--builder is missing"),
+        (("--builder=painted_images",), "--data_dir is missing"),
+        (("--builder=painted_images", "--data_dir=d", "--medium=oil"), "--medium is for recorded"),
+        (("--builder=painted_images", "--data_dir=d", "--media=crayon"), "unknown ['crayon']"),
+        (("--builder=painted_images", "--data_dir=d", "--frames=0"), "--frames=0"),
+        (("--builder=painted_images", "--data_dir=d", "--size=8"), "--size=8"),
+        (("--builder=painted_images", "--data_dir=d", "--source=none"), "none does not exist"),
+        (("--builder=painted_images", "--data_dir=d", "--name=../up"), "--name=../up"),
+        (("--builder=recorded_processes", "--data_dir=d"), "--source is missing"),
+        (
+            ("--builder=recorded_processes", "--data_dir=d", "--source=s", "--medium=crayon"),
+            "unknown medium 'crayon'",
+        ),
+    ],
+)
+def test_mistakes_end_in_one_line_and_status_2(monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["prepare", *arguments])
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as caught:
+        cli.run(verb.main)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

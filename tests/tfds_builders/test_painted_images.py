@@ -1,0 +1,46 @@
+from painting_jax import media
+from painting_jax.data import building, photos, pictures, pipeline
+from tests.data.conftest import scene
+from tfds_builders.painted_images import painted_images_dataset_builder as builder
+
+
+def test_packaged_photos_are_painted_when_no_source_is_given(tmp_path):
+    config = builder.Config(
+        name="default", media=("pencil",), height=16, width=16, frames=2, variants=1
+    )
+    summary = building.build(builder.Builder, config, tmp_path)
+    held_out = pipeline.Source(tmp_path, "test")
+    assert {name: counts["pencil"] for name, counts in summary.counts.items()} == {
+        "train": 9,
+        "validation": 2,
+        "test": 2,
+    }
+    subjects = {photo.subject for photo in photos.packaged()}
+    assert held_out.record(0).caption.split(", ")[0] in subjects
+
+
+def test_a_text_beside_a_photo_reaches_the_caption_and_names_tell_folders_apart(tmp_path):
+    for seed, name in enumerate(("a", "b")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "cat.png").write_bytes(pictures.encode(scene(seed), "png"))
+    (tmp_path / "in" / "a" / "cat.txt").write_text("a grey cat")
+    config = builder.Config(
+        name="pets",
+        source=str(tmp_path / "in"),
+        media=("oil",),
+        height=16,
+        width=24,
+        frames=2,
+        variants=1,
+    )
+    building.build(builder.Builder, config, tmp_path / "data")
+    source = pipeline.Source(tmp_path / "data", "train", "painted_images/pets")
+    captions = dict(zip(source.ids(), source.captions(), strict=True))
+    assert set(captions) == {"a/cat.png/oil/0", "b/cat.png/oil/0"}
+    assert captions["a/cat.png/oil/0"].startswith("a grey cat, ")
+    assert captions["b/cat.png/oil/0"].startswith("a picture, ")
+    assert pictures.decode(source.record(0).reference).shape == (16, 24, 3)
+
+
+def test_every_medium_of_the_registry_is_painted_by_default():
+    assert builder.Config(name="default").media == tuple(media.MEDIA)

@@ -1,0 +1,206 @@
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from painting_jax.data import building, pictures, pipeline, recordings, video
+from painting_jax.errors import UserError
+from tests.data.conftest import recording, scene
+from tfds_builders.recorded_processes import recorded_processes_dataset_builder as builder
+
+
+def write_gif(path: pathlib.Path, seed: int) -> None:
+    images = [Image.fromarray(frame) for frame in recording(seed)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
+
+
+def write_numbered(folder: pathlib.Path, seed: int, count: int = 11) -> None:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(recording(seed, count), start=1):
+        (folder / f"step {number}.jpg").write_bytes(pictures.encode(frame))
+
+
+def build(data_dir, *sources, medium="oil", **changes) -> building.Summary:
+    config = builder.Config(
+        name="default", source=tuple(map(str, sources)), medium=medium, **changes
+    )
+    return building.build(builder.Builder, config, data_dir)
+
+
+def records(data_dir) -> dict:
+    found = {}
+    for split in ("train", "validation", "test"):
+        try:
+            source = pipeline.Source(data_dir, split)
+        except UserError:
+            continue
+        found |= {source.record(i).id: source.record(i) for i in range(len(source))}
+    return found
+
+
+@pytest.fixture
+def studio(tmp_path) -> pathlib.Path:
+    """A folder of a video, a gif, two sequences of pictures, and what lies about."""
+    folder = tmp_path / "studio"
+    folder.mkdir()
+    video.write_mp4(folder / "cat.mp4", recording(0), fps=4)
+    write_gif(folder / "dog.gif", 1)
+    write_numbered(folder / "flowers", 2)
+    write_numbered(folder / "trees" / "oak", 3)
+    (folder / "final.png").write_bytes(pictures.encode(scene(0), "png"))
+    (folder / "notes.txt").write_text("about")
+    return folder
+
+
+def test_videos_gifs_and_numbered_pictures_become_processes(studio, tmp_path):
+    summary = build(tmp_path / "data", studio)
+    found = records(tmp_path / "data")
+    assert set(found) == {"cat.mp4", "dog.gif", "flowers", "trees/oak"}
+    assert [skip.name for skip in summary.skipped] == ["final.png"]
+    assert sum(sum(media.values()) for media in summary.counts.values()) == 4
+    for name, seed in (("cat.mp4", 0), ("dog.gif", 1), ("flowers", 2), ("trees/oak", 3)):
+        record = found[name]
+        assert record.medium == "oil"
+        assert record.reference == record.frames[-1]
+        assert record.segments.shape == (48, 64)
+        finished = pictures.decode(record.reference).astype(int)
+        assert np.abs(finished - recording(seed)[-1]).mean() < 8
+        assert pictures.decode(record.frames[0]).mean() > 250
+
+
+def test_pictures_are_taken_in_natural_order(studio, tmp_path):
+    build(tmp_path / "data", studio / "flowers")
+    record = records(tmp_path / "data")["flowers"]
+    assert len(record.frames) == 11
+    brightness = [pictures.decode(frame).mean() for frame in record.frames]
+    assert np.all(np.diff(brightness) < 0)
+    np.testing.assert_allclose(record.progress, np.linspace(0, 1, 11), atol=1e-6)
+
+
+def test_long_recordings_are_thinned_and_large_ones_scaled(studio, tmp_path):
+    build(tmp_path / "data", studio, max_frames=5, size=32)
+    for record in records(tmp_path / "data").values():
+        assert len(record.frames) == 5
+        assert pictures.decode(record.reference).shape == (24, 32, 3)
+        np.testing.assert_allclose(record.progress, np.linspace(0, 1, 5), atol=0.1)
+
+
+def test_manifest_says_which_part_is_what(studio, tmp_path):
+    entries = [
+        {"path": "cat.mp4", "medium": "ink", "caption": "a cat", "licence": "CC0", "end": 1.5},
+        {"path": "cat.mp4", "crop": [8, 0, 56, 48], "start": 1, "end": 2.5},
+        {"path": "flowers", "start": 2, "end": 7},
+        {"path": "trees/oak"},
+    ]
+    (studio / "list.jsonl").write_text("\n\n".join(map(json.dumps, entries)))
+    summary = build(tmp_path / "data", studio / "list.jsonl")
+    found = records(tmp_path / "data")
+    assert not summary.skipped
+    whole, part = found["cat.mp4"], found["cat.mp4#2"]
+    assert (whole.medium, whole.caption, whole.licence) == ("ink", "a cat", "CC0")
+    assert len(whole.frames) == 7
+    assert part.medium == "oil"
+    assert pictures.decode(part.reference).shape == (48, 48, 3)
+    assert len(found["flowers"].frames) == 6
+
+
+def test_parts_of_one_video_share_a_split(studio, tmp_path):
+    entries = [{"path": "cat.mp4", "end": 0.5 + 0.25 * part} for part in range(6)]
+    entries += [{"path": "dog.gif"}, {"path": "flowers"}, {"path": "trees/oak"}]
+    (studio / "list.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    summary = build(tmp_path / "data", studio / "list.jsonl")
+    assert sorted(media["oil"] for media in summary.counts.values()) in ([1, 1, 7], [1, 2, 6])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1 is not JSON"),
+        ("[]", "needs an object with a path"),
+        ('{"medium": "oil"}', "needs an object with a path"),
+        ('{"path": "a.mp4", "colour": "red"}', "says 'colour'"),
+        ('{"path": "a.mp4", "medium": "crayon"}', "unknown medium 'crayon'"),
+        ('{"path": "a.mp4", "start": 3, "end": 2}', "start 3 must lie before end 2"),
+        ('{"path": "a.mp4", "start": "3"}', "start must be a number"),
+        ('{"path": "a.mp4", "start": -1}', "start must be a number"),
+        ('{"path": "a.mp4", "crop": [0, 0, 10]}', "crop must be"),
+        ('{"path": "a.mp4", "crop": [9, 0, 5, 5]}', "crop must be"),
+        ('{"path": "a.mp4", "caption": 7}', "caption must be text"),
+        ("", "is empty"),
+    ],
+)
+def test_mistakes_in_a_manifest_are_user_errors(tmp_path, line, message):
+    (tmp_path / "list.jsonl").write_text(line)
+    with pytest.raises(UserError, match=message):
+        build(tmp_path / "data", tmp_path / "list.jsonl")
+    assert not (tmp_path / "data").exists()
+
+
+def test_recording_without_a_medium_is_named(studio, tmp_path):
+    with pytest.raises(UserError, match=r"cat\.mp4 has no medium"):
+        build(tmp_path / "data", studio, medium=None)
+
+
+def test_unusable_recordings_are_skipped_with_their_reason(studio, tmp_path):
+    data = (studio / "cat.mp4").read_bytes()
+    (studio / "cut.mp4").write_bytes(data[: len(data) // 2])
+    (studio / "empty.mp4").write_bytes(b"")
+    write_numbered(studio / "torn", 4)
+    (studio / "torn" / "step 3.jpg").write_bytes(b"no picture")
+    (studio / "list.jsonl").write_text(
+        "\n".join(
+            json.dumps({"path": name, "crop": [0, 0, 64, 48]})
+            for name in ("cut.mp4", "empty.mp4", "torn", "gone.mp4", "cat.mp4")
+        )
+        + '\n{"path": "dog.gif", "crop": [0, 0, 640, 48]}\n{"path": "dog.gif", "start": 90}'
+    )
+    summary = build(tmp_path / "data", studio / "list.jsonl")
+    reasons = {skip.name: skip.reason for skip in summary.skipped}
+    expected = {
+        "cut.mp4": "cut.mp4 is ",
+        "empty.mp4": "not a readable video",
+        "torn": "not a picture",
+        "gone.mp4": "does not exist",
+        "dog.gif": "does not lie within",
+        "dog.gif#2": "no frame from 90",
+    }
+    assert reasons.keys() == expected.keys()
+    assert [name for name in expected if expected[name] not in reasons[name]] == []
+    assert set(records(tmp_path / "data")) == {"cat.mp4"}
+    assert summary.lines()[-1].endswith("1 processes, 6 skipped")
+
+
+def test_second_run_with_skipped_recordings_changes_nothing(studio, tmp_path):
+    (studio / "empty.mp4").write_bytes(b"")
+    first = build(tmp_path / "data", studio)
+    again = build(tmp_path / "data", studio)
+    assert first.built
+    assert not again.built
+    assert again.counts == first.counts
+    assert again.skipped == first.skipped
+
+
+def test_nothing_usable_is_a_user_error(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a\.mp4.*not a readable video"):
+        build(tmp_path / "data", tmp_path / "in")
+    (tmp_path / "in" / "a.mp4").unlink()
+    with pytest.raises(UserError, match="no recordings there"):
+        build(tmp_path / "data", tmp_path / "in")
+    with pytest.raises(UserError, match="does not exist"):
+        build(tmp_path / "data", tmp_path / "none")
+    assert not list((tmp_path / "data").rglob("*.json"))
+
+
+def test_pictures_of_other_shapes_are_refused_but_an_odd_pixel_is_not(tmp_path):
+    write_numbered(tmp_path / "a", 0)
+    first = tmp_path / "a" / "step 1.jpg"
+    first.write_bytes(pictures.encode(recording(0, 1, 47, 64)[0]))
+    entry = recordings.Recording(str(tmp_path / "a"), "a", "oil")
+    assert len(recordings.to_process(entry, 20, 64).frames) == 11
+    first.write_bytes(pictures.encode(recording(0, 1, 64, 64)[0]))
+    with pytest.raises(UserError, match="another shape"):
+        recordings.to_process(entry, 20, 64)
