@@ -289,6 +289,12 @@ def evaluation_batches(
     return grain.MapDataset.source(_GlobalBatches(rows, batch_size, process_index, process_count))
 
 
+def spread(source: Source, examples: Examples, count: int) -> Batch:
+    """Processes spread evenly over a split, so that its pictures and media are all met."""
+    rows = np.linspace(0, len(source) - 1, count).round().astype(int)
+    return _stack([examples.of(source.record(row), row, None) for row in rows])
+
+
 def _check_share(batch_size: int, process_count: int) -> None:
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
