@@ -91,7 +91,7 @@ def by_medium(result: Result) -> dict[str, str]:
 
 
 def _axes(small: bool) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
@@ -142,7 +142,9 @@ def _svg(figure: Figure, axes: Axes, title: str, ylabel: str | None) -> str:
     if ylabel:
         axes.set_ylabel(_plain(ylabel), color=_INK, fontsize=9)
         axes.set_xlabel("progress", color=_INK, fontsize=9)
-        axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+        figure.legend(
+            loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK, fontsize=9
+        )
     # The salt keeps the ids of two figures on one page apart, and the same from run to run.
     style = {"svg.fonttype": "none", "svg.hashsalt": title}
     buffer = io.StringIO()

@@ -83,12 +83,15 @@ def _headlines(result: Result) -> str:
 
 
 def _processes(result: Result) -> str:
-    cards = "".join(_card(strip, f"p{index}") for index, strip in enumerate(result.strips))
-    shown, count = len(result.strips), len({(row.name, row.method) for row in result.rows})
-    note = "All are measured; these are some of them. " if count > shown else ""
+    cards = [_card(strip, f"p{index}") for index, strip in enumerate(result.strips)]
+    judged = [card for card, s in zip(cards, result.strips, strict=True) if GENERATED in s.rows]
+    others = [card for card, s in zip(cards, result.strips, strict=True) if GENERATED not in s.rows]
+    count = len({row.name for row in result.rows if row.method == GENERATED})
+    note = "All are measured; these are some of them. " if count > len(judged) else ""
+    recorded = f"<h3>The recorded set</h3>{''.join(others)}" if others else ""
     return (
         f"<section><h2>Watch them being painted</h2><p>{note}Press Paint, or pull the slider: "
-        f"every canvas stands at the same progress.</p>{cards}</section>"
+        f"every canvas stands at the same progress.</p>{''.join(judged)}{recorded}</section>"
     )
 
 
@@ -116,12 +119,14 @@ def _card(strip: Strip, key: str) -> str:
             f"{_strips(strip, rest, key)}</details>"
         )
     medium = html.escape(strip.medium.replace("_", " "))
-    return f"""<article class="process">
+    last = len(strip.progress_S) - 1
+    alone = " alone" if len(strip.rows) == 1 and strip.input_HWC is None else ""
+    return f"""<article class="process{alone}">
 <header><h3>{html.escape(strip.name)}</h3><span>{medium}</span></header>
 <div class="easel">{easel}</div>
 <div class="scrub" hidden><button type="button">Paint</button>
-<input type="range" min="0" max="{len(strip.progress_S) - 1}" value="{len(strip.progress_S) - 1}"
- aria-label="progress"><output></output></div>
+<input type="range" min="0" max="{last}" value="{last}" aria-label="progress"><output></output>
+</div>
 {_strips(strip, chief, key)}
 {others}
 </article>"""

@@ -35,10 +35,9 @@ p, li { max-width: 44rem; }
 .headlines b { display: block; font-size: 1.7rem; line-height: 1.2; color: var(--accent); }
 .headlines span { color: var(--faint); font-size: .92rem; }
 figure { margin: 0; }
-figcaption, caption { color: var(--faint); font-size: .92rem; text-align: left; }
+figcaption { color: var(--faint); font-size: .92rem; }
 .curves svg { width: 100%; height: auto; display: block; }
 .curves .scroll svg { min-width: 34rem; }
-.curves h3 { margin: 1.6rem 0 .6rem; }
 .curves svg text { font-family: inherit !important; }
 .media { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
 .media figcaption { color: var(--ink); }
@@ -46,11 +45,22 @@ figcaption, caption { color: var(--faint); font-size: .92rem; text-align: left; 
   background: var(--card); border: 1px solid var(--rule); border-radius: .8rem;
   padding: 1.1rem; margin: 0 0 1.4rem;
 }
-.process header { padding: 0 0 .7rem; display: flex; gap: .6rem; align-items: baseline; }
+.process header {
+  display: flex; gap: .6rem; align-items: baseline; max-width: none; margin: 0;
+  padding: 0 0 .7rem;
+}
 .process header span { color: var(--faint); }
 .easel { display: flex; gap: .9rem; }
 .easel figure { flex: 0 1 11rem; min-width: 0; }
 .easel img, .canvas { display: block; width: 100%; border-radius: .3rem; background-size: cover; }
+section > h3 { margin: 2rem 0 .8rem; }
+@media (min-width: 50rem) {
+  .alone { display: grid; grid-template-columns: 11rem 1fr; gap: 0 1.2rem; align-items: center; }
+  .alone header { grid-column: 1 / -1; }
+  .alone .easel { grid-row: 2 / 4; }
+  .alone .scrub { grid-row: 3; margin: .5rem 0 0; }
+  .alone .scroll { grid-row: 2; grid-column: 2; }
+}
 .scrub { display: flex; gap: .8rem; align-items: center; margin: .7rem 0 1rem; max-width: 35rem; }
 .scrub input { flex: 1; accent-color: var(--accent); min-width: 0; }
 .scrub output { min-width: 3.2rem; color: var(--faint); font-variant-numeric: tabular-nums; }
@@ -65,8 +75,7 @@ figcaption, caption { color: var(--faint); font-size: .92rem; text-align: left; 
 .ticks { display: grid; font-size: .75rem; color: var(--faint); text-align: center; }
 details { margin-top: .7rem; }
 summary { cursor: pointer; color: var(--faint); font-size: .92rem; }
-table { border-collapse: collapse; font-size: .92rem; margin: 0 0 1.2rem; min-width: 100%; }
-caption { padding-bottom: .5rem; }
+table { border-collapse: collapse; font-size: .92rem; margin: .3rem 0 1.6rem; min-width: 100%; }
 th, td {
   padding: .42rem .7rem; border-bottom: 1px solid var(--rule); text-align: right;
   font-variant-numeric: tabular-nums; vertical-align: baseline;

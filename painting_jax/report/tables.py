@@ -54,7 +54,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
     def html(self) -> str:
-        """As an HTML table."""
+        """As an HTML table below its caption, which stays put when a wide table is scrolled."""
         head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in self.header)
         body = "".join(
             f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
@@ -63,8 +63,8 @@ class Table:
             for cells in self.rows
         )
         return (
-            f'<div class="scroll"><table><caption>{html.escape(self.caption)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<figure><figcaption>{html.escape(self.caption)}</figcaption><div class="scroll">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
         )
 
     def markdown(self) -> str:
