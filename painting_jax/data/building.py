@@ -198,7 +198,7 @@ def build(
       builder_class: which builder.
       config: its arguments and the data set's name.
       data_dir: folder of data sets; this one comes to lie in BUILDER/NAME/VERSION below it.
-      overwrite: replace a data set that was made from something else.
+      overwrite: replace the data set that stands there, whatever it was made from.
 
     Returns:
       what the data set holds.
@@ -218,9 +218,9 @@ def build(
     fingerprint = builder.fingerprint
     if not path.exists():
         return _summary(_written(new), built=True)
-    if builder.info.metadata.get("fingerprint") == fingerprint:
-        return _summary(builder, built=False)
     if not overwrite:
+        if builder.info.metadata.get("fingerprint") == fingerprint:
+            return _summary(builder, built=False)
         raise UserError(
             f"{path} was made from other arguments or sources: "
             "give another --name or --data_dir, or --overwrite"
