@@ -21,10 +21,10 @@ def base() -> ConfigDict:
     data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
 
     config.model = model = ConfigDict()
-    model.dim = 192  # width of the tokens
+    model.dim = 128  # width of the tokens
     model.layers = 4
-    model.heads = 6
-    model.ffn_dim = 768  # hidden width of the feed-forward
+    model.heads = 4
+    model.ffn_dim = 512  # hidden width of the feed-forward
     model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings

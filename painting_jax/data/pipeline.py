@@ -7,7 +7,7 @@ the state to save.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import grain
 import numpy as np
@@ -231,8 +231,11 @@ class _Batches:
         return self._length
 
     def __getitem__(self, k: int) -> Batch:
-        rows = [self._row(k * self._batch_size + place) for place in self._mine]
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return _stack([self._row(k * self._batch_size + place) for place in self._mine])
+
+
+def _stack(rows: Sequence[Batch]) -> Batch:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def training_batches(
@@ -310,6 +313,12 @@ def evaluation_batches(
 
     filled = -(-count // max(1, batch_size)) * batch_size
     return grain.MapDataset.source(_Batches(row, filled, batch_size, process_index, process_count))
+
+
+def spread(source: Source, examples: Examples, count: int) -> Batch:
+    """Processes spread evenly over a split, so that its pictures and media are all met."""
+    rows = np.linspace(0, len(source) - 1, count).round().astype(int)
+    return _stack([examples.of(source.record(row), row, None) for row in rows])
 
 
 def iterate(

@@ -3,8 +3,9 @@
 A transformer of few, large patches is cheap, but 16 x 16 pixels do not pass through a token. What
 they show is mostly known, though: canvas here, a broad mass of the picture's colour there, the
 finished picture elsewhere. So each pixel gets gated features of what is known of it (looks of the
-reference, its segment, the noisy sample), with offsets from its token, and the token says how they
-make a colour. Patch-detail heads of pixel diffusion models do likewise (arXiv 2507.23268).
+reference, its segment), with offsets from its token, and the token says how they make a colour and
+how much of the noisy sample to keep. Patch-detail heads of pixel diffusion models do likewise
+(arXiv 2507.23268).
 """
 
 import jax
@@ -36,9 +37,9 @@ class PixelHead(nnx.Module):
         self.features = features
         self.dtype = dtype
         self.known = linear(_KNOWN, 2 * features, rngs=rngs, dtype=dtype)
-        self.noisy = linear(3, 2 * features, rngs=rngs, dtype=dtype, bias=False)
+        self.kept = linear(dim, 3, rngs=rngs, dtype=dtype, zero=True)
         self.offset = linear(dim, 2 * features, rngs=rngs, dtype=dtype)
-        self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype)
+        self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype, zero=True)
 
     def __call__(
         self,
@@ -58,15 +59,20 @@ class PixelHead(nnx.Module):
         known_BHWF = jnp.concatenate([_looks(reference_BHWC), segments_BHWC], -1)
         # What is known of a pixel is the same on every frame: it is projected once.
         known_BHWK = self.known(known_BHWF.astype(self.dtype))
-        noisy_BTHWK = self.noisy(noisy_BTHWC.astype(self.dtype))
-        pixels = patchify(known_BHWK[:, None] + noisy_BTHWK, self.patch)
-        pixels = pixels.reshape(*tokens_BthwD.shape[:-1], -1, 2 * self.features)
-        value, gate = jnp.split(pixels + self.offset(tokens_BthwD)[..., None, :], 2, -1)
-        combine = self.combine(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], self.features, 3)
-        colours = jnp.einsum("bthwpk,bthwkc->bthwpc", value * jax.nn.sigmoid(gate), combine)
-        scale = self.features**-0.5
-        flat = colours.reshape(*colours.shape[:4], -1).astype(jnp.float32) * scale
-        return unpatchify(flat, self.patch)
+        pixels = patchify(known_BHWK[:, None], (1, *self.patch[1:]))
+        pixels = pixels.reshape(*pixels.shape[:-1], -1, 2 * self.features)
+        offset = self.offset(tokens_BthwD)[..., None, :]
+        value, gate = jnp.split(pixels, 2, -1)
+        value_offset, gate_offset = jnp.split(offset, 2, -1)
+        combine = self.combine(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], 1, 3, self.features)
+        gated = (value + value_offset) * jax.nn.sigmoid(gate + gate_offset)
+        # A product and a sum rather than a matrix product: the compiler fuses the whole line above
+        # into the sum, and no array of all pixels' features is ever stored.
+        colours = (gated[..., None, :] * combine).sum(-1) * self.features**-0.5
+        kept = self.kept(tokens_BthwD)[..., None, :]
+        noisy = patchify(noisy_BTHWC.astype(self.dtype), self.patch)
+        colours = colours + kept * noisy.reshape(colours.shape)
+        return unpatchify(colours.reshape(*colours.shape[:4], -1).astype(jnp.float32), self.patch)
 
 
 def _looks(reference_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w f"]:

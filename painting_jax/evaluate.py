@@ -1,0 +1,133 @@
+"""Measures painting processes and writes a report.
+
+  python -m painting_jax.evaluate --workdir=RUN --output=OUT
+  python -m painting_jax.evaluate --generated=DIR --recorded=DIR [--unpaired] --output=OUT
+
+With --workdir the run's model paints the held-out processes of its data set; they are compared
+with the recorded ones, and so are three yardsticks: a cross-fade from the blank canvas to the
+picture, the picture coming into focus, and the process of another picture.
+
+With --generated any method's videos are compared (mp4, mov, webm, mkv, gif, webp, folders of
+numbered pictures, what generate left): with the recorded process of the same name, or with
+--unpaired each with its own last frame and their pace with that of the recorded set.
+
+OUT gets index.html (open it), metrics.json and table.md.
+"""
+
+from collections.abc import Iterable
+
+import tqdm
+from absl import flags
+
+from painting_jax import cli
+from painting_jax.errors import UserError
+from painting_jax.evaluation import folders
+from painting_jax.evaluation.result import Result
+from painting_jax.report import folder as report
+from painting_jax.weights import hed_vgg
+
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the report; an older one is replaced.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of noise, exchanged conditions and the bootstrap.")
+
+_GENERATED = flags.DEFINE_string("generated", None, "Folder of videos to judge.")
+_RECORDED = flags.DEFINE_string("recorded", None, "Folder of recorded processes to compare with.")
+_UNPAIRED = flags.DEFINE_bool("unpaired", False, "Compare with the recorded set as a whole.")
+_YARDSTICKS = flags.DEFINE_bool(
+    "yardsticks", False, "Measure cross-fade and blur-to-sharp beside each pair, too."
+)
+_FRAMES = flags.DEFINE_integer("frames", 33, "Frames of a video that are measured, at most.")
+_SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "A training run, whose model is evaluated.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Data sets, where they moved since training.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["test", "validation", "train"], "To evaluate on.")
+_EXAMPLES = flags.DEFINE_integer("examples", 40, "Processes of the split to evaluate on, at most.")
+_STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's].")
+_GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the run's].")
+
+_OF_VIDEOS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _FRAMES, _SIZE)
+_OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
+
+
+def main() -> None:
+    """Evaluates what the flags name, writes the report and says where it is."""
+    if (_GENERATED.value is None) == (_WORKDIR.value is None):
+        raise UserError("say what to evaluate: either --generated=DIR or --workdir=RUN")
+    if not _OUTPUT.value:
+        raise UserError("--output is missing: a new folder for the report")
+    wrong, mode = (_OF_A_RUN, "--workdir") if _GENERATED.value else (_OF_VIDEOS, "--generated")
+    for flag in wrong:
+        if flag.present:
+            raise UserError(f"--{flag.name} goes with {mode}")
+    for flag, least in ((_FRAMES, 2), (_SIZE, 64), (_EXAMPLES, 1)):
+        if flag.value < least:
+            raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
+    report.check(_OUTPUT.value)
+    result = _videos() if _GENERATED.value else _run()
+    for line in result.skipped:
+        print(f"left out: {line}")
+    page = report.write(result, _OUTPUT.value)
+    print(f"{result.subtitle} Left out: {len(result.skipped)}.")
+    print(f"report: {page}")
+
+
+def _videos() -> Result:
+    return folders.evaluate(
+        hed_vgg.load(),
+        generated=_GENERATED.value,
+        recorded=_RECORDED.value,
+        unpaired=_UNPAIRED.value,
+        with_yardsticks=_YARDSTICKS.value,
+        frames=_FRAMES.value,
+        size=_SIZE.value,
+        seed=_SEED.value,
+        watch=_watch,
+    )
+
+
+def _run() -> Result:
+    # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
+    from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.evaluation import held_out  # noqa: PLC0415
+    from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
+
+    distance = hed_vgg.load()
+    model = TrainedModel.load(_WORKDIR.value)
+    data, sampling = model.config.data, model.config.sampling
+    steps = sampling.steps if _STEPS.value is None else _STEPS.value
+    guidance = sampling.guidance if _GUIDANCE.value is None else _GUIDANCE.value
+    if steps < 1:
+        raise UserError(f"--steps={steps}: it must be at least 1")
+    source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
+    examples = pipeline.Examples(
+        data.frames, data.height, data.width, model.tokenizer, data.text_length
+    )
+    batches = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
+    return held_out.evaluate(
+        distance,
+        batches,
+        generate=lambda batch: model.generate(
+            batch, frames=data.frames, steps=steps, guidance=guidance, seed=_SEED.value
+        ),
+        losses=model.losses,
+        title=f"How {model.label} paints",
+        settings={
+            "workdir": str(_WORKDIR.value),
+            "model": model.label,
+            "trained_steps": int(model.step),
+            "data": str(source.path),
+            "split": _SPLIT.value,
+            "sampling_steps": steps,
+            "guidance": guidance,
+            "seed": _SEED.value,
+        },
+        watch=_watch,
+    )
+
+
+def _watch(items: Iterable, doing: str) -> Iterable:
+    return tqdm.tqdm(items, desc=doing, disable=None)
+
+
+if __name__ == "__main__":
+    cli.run(main)

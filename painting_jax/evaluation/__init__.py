@@ -1,0 +1,1 @@
+"""Measuring painting processes: which videos are compared with which, and what comes out."""

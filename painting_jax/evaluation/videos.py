@@ -1,0 +1,177 @@
+"""Painting processes as any method leaves them on disk: videos, folders of numbered pictures."""
+
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from painting_jax.data import pictures, video
+from painting_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """One painting process, in the order it was painted.
+
+    Attributes:
+      name: what pairs it with a process of another set.
+      frames_THWC: uint8 RGB, T >= 2.
+      progress_T: float32, share of the painting time, rising from 0 to 1.
+      medium: a name from the registry, or "" where it is not known.
+      input_HWC: uint8, the picture the process was asked for; None where it is not known.
+    """
+
+    name: str
+    frames_THWC: np.ndarray
+    progress_T: np.ndarray
+    medium: str = ""
+    input_HWC: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where one process lies: a video file, or a folder of numbered pictures.
+
+    Attributes:
+      name: the file's name without its suffix, or the folder's, with the folders above it.
+      path: of the video file or of the folder that holds the pictures.
+      record: the `process.json` that stands with it, if there is one.
+    """
+
+    name: str
+    path: pathlib.Path
+    record: pathlib.Path | None = None
+
+
+def find(folder: str | os.PathLike) -> list[Source]:
+    """The processes below a folder, in natural order of their names.
+
+    A process is a video file, a folder left by `generate` (its `steps`), or a folder that holds
+    nothing but pictures. Pictures that lie beside videos are not processes.
+
+    Raises:
+      UserError: if the folder is missing, is a file, or holds no process.
+    """
+    root = pathlib.Path(folder)
+    if not root.exists():
+        raise UserError(f"{root} does not exist: name a folder of videos or numbered pictures")
+    if not root.is_dir():
+        raise UserError(f"{root} is a file: name the folder that holds the videos")
+    found = list(_within(root, root))
+    if not found:
+        raise UserError(
+            f"{root} holds no videos ({', '.join(video.SUFFIXES)}) and no folders of pictures"
+        )
+    count = collections.Counter(source.name for source in found)
+    # cat.mp4 and cat.gif are two processes: where names collide, the suffix tells them apart.
+    found = [
+        dataclasses.replace(source, name=source.name + source.path.suffix)
+        if count[source.name] > 1
+        else source
+        for source in found
+    ]
+    return sorted(found, key=lambda source: pictures.natural_order(source.name))
+
+
+def _within(folder: pathlib.Path, root: pathlib.Path):
+    def name(path: pathlib.Path) -> str:
+        return path.relative_to(root).as_posix() if path != root else path.resolve().name
+
+    record = folder / "process.json"
+    if record.is_file():
+        steps, movie = folder / "steps", folder / "process.mp4"
+        yield Source(name(folder), steps if steps.is_dir() else movie, record)
+        return
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    folders = [path for path in inside if path.is_dir()]
+    videos = [path for path in inside if path.suffix.lower() in video.SUFFIXES]
+    # A still webp is a picture; among numbered pictures it is one of them.
+    stills = [path for path in inside if path.suffix.lower() in pictures.SUFFIXES]
+    movies = [path for path in videos if path.suffix.lower() != ".webp"]
+    if not folders and not movies and len(stills) > 1:
+        yield Source(name(folder), folder)
+        return
+    for path in folders:
+        yield from _within(path, root)
+    for path in videos:
+        if path.is_file():
+            yield Source(name(path.with_suffix("")), path)
+
+
+def load(source: Source, *, frames: int, size: int) -> Video:
+    """Reads a process.
+
+    Args:
+      source: from `find`.
+      frames: at most so many, evenly spread, the first and the last among them.
+      size: a longer side with more pixels is scaled down to this.
+
+    Raises:
+      UserError: if it cannot be read, has fewer than two frames, or its pictures differ in shape.
+    """
+    if source.path.is_dir():
+        frames_THWC, progress_T = _numbered(source.path, frames, size)
+    else:
+        frames_THWC, seconds_T = video.read(source.path, max_frames=frames, max_side=size)
+        progress_T = (seconds_T - seconds_T[0]) / max(seconds_T[-1] - seconds_T[0], 1e-9)
+    if len(frames_THWC) < 2:
+        raise UserError(f"{source.path} has one frame: a process needs at least two")
+    medium = ""
+    if source.record is not None:
+        record = _record(source.record)
+        medium = str(record.get("medium", ""))
+        stated = record.get("progress")
+        if isinstance(stated, list) and len(stated) == len(frames_THWC):
+            progress_T = np.asarray(stated)
+    return Video(source.name, frames_THWC, progress_T.astype(np.float32), medium)
+
+
+def _numbered(folder: pathlib.Path, frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in pictures.SUFFIXES]
+    paths = sorted(paths, key=lambda path: pictures.natural_order(path.name))
+    if not paths:
+        raise UserError(f"{folder} holds no pictures")
+    chosen = video.evenly(len(paths), frames)
+    loaded = [video.shrink(pictures.load(paths[i]), size) for i in chosen]
+    height, width = loaded[-1].shape[:2]
+    for i, picture in zip(chosen, loaded, strict=True):
+        # A pixel of rounding is no other shape: scans and exports differ by that.
+        if abs(picture.shape[0] / picture.shape[1] * width / height - 1) > 0.02:
+            raise UserError(f"{folder}: {paths[i].name} has another shape than {paths[-1].name}")
+    frames_THWC = np.stack([pictures.resize(picture, height, width) for picture in loaded])
+    return frames_THWC, np.asarray(chosen) / max(1, len(paths) - 1)
+
+
+def _record(path: pathlib.Path) -> dict:
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not readable JSON: {error}") from error
+    return record if isinstance(record, dict) else {}
+
+
+_LONG_SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_ASPECTS = (1.0, 7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4)
+
+
+def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
+    """The shape at which a video is compared, near its own and one of few.
+
+    Every new shape costs a compilation, so sides and aspects are rounded to a short list. The
+    longer side is the largest listed one that neither the video nor `size` falls short of, but at
+    least 64.
+    """
+    at_most = min(max(height, width), size)
+    long = max((side for side in _LONG_SIDES if side <= at_most), default=_LONG_SIDES[0])
+    aspect = min(height, width) / max(height, width)
+    nearest = min(_ASPECTS, key=lambda listed: abs(np.log(listed / aspect)))
+    short = round(long * nearest / 16) * 16
+    return (short, long) if height <= width else (long, short)
+
+
+def fit(frames_THWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
+    """Frames cropped around their centre to an aspect and resized to it: uint8[T, H, W, C]."""
+    return np.stack([pictures.fit(frame_HWC, *shape_HW) for frame_HWC in frames_THWC])

@@ -1,0 +1,59 @@
+"""LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features", CVPR 2018)."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from painting_jax.models.vgg import VGG16
+
+
+class LPIPS(nnx.Module):
+    """The learned perceptual distance over a VGG16 trunk, written as an embedding.
+
+    The published distance is
+
+        d(a, b) = sum_l mean_hw sum_c w_lc (f_lc(a) - f_lc(b))^2,
+
+    with f_l the activations of block l, scaled to unit length over the channels, and w_l >= 0 the
+    learned linear heads. That is the squared Euclidean distance of
+
+        e(a) = concat_l sqrt(w_l / (H_l W_l)) f_l(a),
+
+    so that a picture compared with many others goes through the trunk once.
+
+    Attributes:
+      label: what the numbers are called wherever they are shown; it names the trunk's weights.
+    """
+
+    def __init__(self, *, trunk: VGG16, label: str):
+        self.trunk = trunk
+        self.label = label
+        self.heads = nnx.List(nnx.Param(jnp.full((width,), 1 / width)) for width in trunk.widths)
+
+    def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
+        """Embeds pictures so that distances are squared Euclidean distances.
+
+        Args:
+          pictures_NHWC: RGB, uint8 or float32 in [0, 1], at least 16 pixels a side.
+
+        Returns:
+          float32[N, D], D growing with the size of the pictures.
+        """
+        if pictures_NHWC.dtype == jnp.uint8:
+            pictures_NHWC = pictures_NHWC.astype(jnp.float32) / 255
+        parts = []
+        for features, head in zip(self.trunk(pictures_NHWC), self.heads, strict=True):
+            n, h, w, _ = features.shape
+            length = jnp.sqrt(jnp.sum(features * features, axis=-1, keepdims=True))
+            scaled = features / (length + 1e-10) * jnp.sqrt(head[...] / (h * w))
+            parts.append(scaled.reshape(n, -1))
+        return jnp.concatenate(parts, axis=1)
+
+    def __call__(self, a_NHWC: jax.Array, b_NHWC: jax.Array) -> jax.Array:
+        """The distances of the pictures of two batches, one by one: float32[N], 0 = the same."""
+        return squared_distance(self.embed(a_NHWC), self.embed(b_NHWC))
+
+
+def squared_distance(a_ND: jax.Array, b_ND: jax.Array) -> jax.Array:
+    """Squared Euclidean distances of rows: float32[N]."""
+    return jnp.sum((a_ND - b_ND) ** 2, axis=-1)

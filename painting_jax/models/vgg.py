@@ -1,0 +1,61 @@
+"""VGG16 (Simonyan & Zisserman, 2015), the convolutions only: the trunk of perceptual distances."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+DEPTHS = (2, 2, 3, 3, 3)
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+class VGG16(nnx.Module):
+    """Five blocks of 3x3 convolutions with 2x2 max pooling in front of all but the first.
+
+    Attributes:
+      mean: per RGB channel, subtracted from pictures in [0, 1]; belongs to the weights.
+      std: per RGB channel, divides them afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        mean: tuple[float, float, float] = (0.485, 0.456, 0.406),
+        std: tuple[float, float, float] = (0.229, 0.224, 0.225),
+        widths: tuple[int, ...] = WIDTHS,
+        rngs: nnx.Rngs,
+    ):
+        self.mean, self.std, self.widths = mean, std, widths
+        inputs = (3, *widths[:-1])
+        self.blocks = nnx.List(
+            nnx.List(
+                nnx.Conv(
+                    before if i == 0 else width,
+                    width,
+                    (3, 3),
+                    # A metric has to give the same number on every device: no TF32, no bfloat16.
+                    precision=jax.lax.Precision.HIGHEST,
+                    rngs=rngs,
+                )
+                for i in range(depth)
+            )
+            for before, width, depth in zip(inputs, widths, DEPTHS, strict=True)
+        )
+
+    def __call__(self, pictures_NHWC: jax.Array) -> tuple[jax.Array, ...]:
+        """The activations at the end of each block (relu1_2, 2_2, 3_3, 4_3, 5_3).
+
+        Args:
+          pictures_NHWC: RGB float32 in [0, 1], at least 16 pixels a side.
+
+        Returns:
+          Five arrays [N, H / 2^k, W / 2^k, widths[k]], k = 0..4, sides rounded down.
+        """
+        x = (pictures_NHWC - jnp.asarray(self.mean)) / jnp.asarray(self.std)
+        features = []
+        for k, block in enumerate(self.blocks):
+            if k:
+                x = nnx.max_pool(x, (2, 2), strides=(2, 2))
+            for conv in block:
+                x = nnx.relu(conv(x))
+            features.append(x)
+        return tuple(features)

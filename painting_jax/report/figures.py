@@ -1,0 +1,167 @@
+"""The curves of a report, as SVG that follows the page's colours."""
+
+import io
+import re
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from painting_jax.evaluation.measures import GENERATED, RECORDED, Measured
+from painting_jax.evaluation.result import Band, Result
+from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, OTHER_PICTURE
+
+# Where the stages of a painting begin, as the built-in painter times them in most media.
+STAGES = ((0.0, "lines"), (0.15, "blocking"), (0.45, "refinement"), (0.75, "detail"))
+
+# Stands for the page's own text colour until the SVG is written.
+_INK = "#010203"
+
+_COLOURS = {
+    RECORDED: _INK,
+    GENERATED: "#e8590c",
+    CROSS_FADE: "#4c8bd6",
+    BLUR_TO_SHARP: "#9a6dd7",
+    OTHER_PICTURE: "#3f9d6b",
+}
+_VIDEO_COLOURS = ("#e8590c", "#4c8bd6", "#9a6dd7", "#3f9d6b", "#c2a000", "#d6336c")
+
+
+def profiles(rows: Sequence[Measured], *, distance: str, title: str, small: bool = False) -> str:
+    """The mean profiles of each method to the recorded finished picture, with 10-90 % bands.
+
+    Args:
+      rows: the processes whose profiles are averaged by method.
+      distance: the label of the perceptual distance.
+      title: for those who cannot see it.
+      small: for a grid of many: without legend and axis labels.
+
+    Returns:
+      An SVG element.
+    """
+    figure, axes = _axes(small)
+    order = [RECORDED, GENERATED, CROSS_FADE, BLUR_TO_SHARP, OTHER_PICTURE]
+    for method in order:
+        profiles_NK = np.array([row.profile_K for row in rows if row.method == method])
+        if not len(profiles_NK):
+            continue
+        chief = method in (RECORDED, GENERATED)
+        _curve(axes, profiles_NK.mean(axis=0), method, _COLOURS[method], chief=chief)
+        if chief and len(profiles_NK) > 2:
+            low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
+            _fill(axes, low_K, high_K, _COLOURS[method])
+    return _svg(figure, axes, title, None if small else f"{distance} to the finished picture")
+
+
+def own_profiles(rows: Sequence[Measured], band: Band | None, *, distance: str, title: str) -> str:
+    """The profiles of generated videos to their own last frames, over the recorded set's band."""
+    figure, axes = _axes(small=False)
+    if band is not None:
+        _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, chief=True)
+        _fill(axes, band.low_K, band.high_K, _INK)
+    generated = [row for row in rows if row.method == GENERATED]
+    if len(generated) <= len(_VIDEO_COLOURS):
+        for row, colour in zip(generated, _VIDEO_COLOURS, strict=False):
+            _curve(axes, row.own_profile_K, row.name, colour, chief=True)
+    else:
+        profiles_NK = np.array([row.own_profile_K for row in generated])
+        mean_K = profiles_NK.mean(axis=0)
+        _curve(
+            axes, mean_K, f"generated, mean of {len(generated)}", _COLOURS[GENERATED], chief=True
+        )
+        _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), _COLOURS[GENERATED])
+    return _svg(figure, axes, title, f"{distance} to the own last frame")
+
+
+def by_medium(result: Result) -> dict[str, str]:
+    """Small profiles, one for each medium."""
+    media = sorted({row.medium for row in result.rows if row.medium})
+    return {
+        medium: profiles(
+            [row for row in result.rows if row.medium == medium],
+            distance=result.distance,
+            title=f"Distance profiles in {medium}",
+            small=True,
+        )
+        for medium in media
+    }
+
+
+def _axes(small: bool) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
+    FigureCanvasSVG(figure)
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    for start, name in STAGES:
+        if start:
+            axes.axvline(start, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
+        if not small:
+            axes.text(
+                start + 0.008,
+                1.01,
+                name,
+                transform=axes.get_xaxis_transform(),
+                color=_INK,
+                alpha=0.6,
+                fontsize=9,
+            )
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1] if small else np.linspace(0, 1, 5))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.tick_params(colors=_INK, labelsize=7 if small else 9, length=3)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_INK)
+        spine.set_alpha(0.4)
+    return figure, axes
+
+
+def _curve(axes: Axes, curve_K: np.ndarray, label: str, colour: str, *, chief: bool) -> None:
+    axes.plot(
+        np.linspace(0, 1, len(curve_K)),
+        curve_K,
+        # A name that starts with an underscore would be left out of the legend.
+        label=_plain(label if not label.startswith("_") else f" {label}"),
+        color=colour,
+        linewidth=2.2 if chief else 1.3,
+        linestyle="-" if chief else (0, (4, 2)),
+    )
+
+
+def _fill(axes: Axes, low_K: np.ndarray, high_K: np.ndarray, colour: str) -> None:
+    grid_K = np.linspace(0, 1, len(low_K))
+    axes.fill_between(grid_K, low_K, high_K, color=colour, alpha=0.14, linewidth=0)
+
+
+def _svg(figure: Figure, axes: Axes, title: str, ylabel: str | None) -> str:
+    axes.set_ylim(bottom=0)
+    if ylabel:
+        axes.set_ylabel(_plain(ylabel), color=_INK, fontsize=9)
+        axes.set_xlabel("progress", color=_INK, fontsize=9)
+        figure.legend(
+            loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK, fontsize=9
+        )
+    # The salt keeps the ids of two figures on one page apart, and the same from run to run.
+    style = {"svg.fonttype": "none", "svg.hashsalt": title}
+    buffer = io.StringIO()
+    with matplotlib.rc_context(style):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue().replace(_INK, "currentColor")
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    label = f' role="img" aria-label="{_attribute(title)}"'
+    return re.sub(r"<svg", "<svg" + label, text, count=1)
+
+
+def _plain(text: str) -> str:
+    """Keeps matplotlib from reading mathematics into a file's name."""
+    return text.replace("$", r"\$")
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -1,0 +1,1 @@
+"""Published weights into our modules: from packages, from other libraries' files."""

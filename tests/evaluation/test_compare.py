@@ -1,0 +1,89 @@
+"""Numbers of known processes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from painting_jax.evaluation import yardsticks
+from painting_jax.evaluation.compare import Comparison, compare
+from painting_jax.evaluation.measures import GENERATED, RECORDED, difference, summary
+from tests.evaluation.recordings import Pixels, as_video
+
+
+def _error(a, b):
+    return float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2) / 255**2)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return as_video(0, frames=6)
+
+
+def test_a_copy_of_the_recorded_process_is_perfect(recorded):
+    copied, itself = compare(Pixels(), Comparison({GENERATED: recorded}, recorded))
+    assert copied.numbers["pdp"] == 0
+    assert copied.numbers["between"] == 0
+    assert copied.numbers["final_distance"] == 0
+    assert copied.numbers["final_psnr"] == 100
+    assert itself.method == RECORDED
+    np.testing.assert_array_equal(copied.profile_K, itself.own_profile_K)
+
+
+def test_numbers_equal_a_plain_computation(recorded):
+    other = as_video(1, frames=4)
+    row, _ = compare(Pixels(), Comparison({GENERATED: other}, recorded))
+    finished = recorded.frames_THWC[-1]
+    grid = np.linspace(0, 1, 33)
+
+    def curve(video):
+        errors = [_error(frame, finished) for frame in video.frames_THWC]
+        return np.interp(grid, video.progress_T, errors)
+
+    np.testing.assert_allclose(row.profile_K, curve(other), rtol=1e-4)
+    area = np.abs(curve(other) - curve(recorded)).mean()
+    assert row.numbers["pdp"] == pytest.approx(area, rel=1e-4)
+    # Recorded frames at 0.2, 0.4, 0.6, 0.8; the other's stand at 0, 1/3, 2/3, 1.
+    pairs = [(1, 1), (2, 1), (3, 2), (4, 2)]
+    errors = [_error(recorded.frames_THWC[r], other.frames_THWC[o]) for r, o in pairs]
+    assert row.numbers["between"] == pytest.approx(np.mean(errors), rel=1e-4)
+    final = _error(other.frames_THWC[-1], finished)
+    assert row.numbers["final_distance"] == pytest.approx(final, rel=1e-4)
+
+
+def test_without_a_recorded_process_paired_numbers_are_missing(recorded):
+    (row,) = compare(Pixels(), Comparison({GENERATED: recorded}))
+    assert np.isnan(row.numbers["pdp"])
+    assert np.isnan(row.profile_K).all()
+    assert 0 <= row.numbers["monotonicity"] <= 1
+    assert row.own_profile_K[-1] == 0
+
+
+def test_numbers_do_not_depend_on_the_other_methods(recorded):
+    other = as_video(1, frames=4)
+    alone, _ = compare(Pixels(), Comparison({GENERATED: other}, recorded))
+    fades = yardsticks.from_picture([recorded])[0]
+    beside = compare(Pixels(), Comparison({**fades, GENERATED: other}, recorded))[len(fades)]
+    assert beside.numbers["pdp"] == pytest.approx(alone.numbers["pdp"], rel=1e-5)
+    assert beside.numbers["between"] == pytest.approx(alone.numbers["between"], rel=1e-5)
+
+
+def test_yardsticks_end_at_the_recorded_picture_or_show_another(recorded):
+    other = as_video(1, frames=6)
+    fades = yardsticks.from_picture([recorded, other])[1]
+    for video in fades.values():
+        assert video.name == other.name
+        np.testing.assert_array_equal(video.frames_THWC[-1], other.frames_THWC[-1])
+    swapped = yardsticks.from_other_picture([recorded, other], ["cat", "dog"])
+    video = swapped[0][yardsticks.OTHER_PICTURE]
+    assert video.name == recorded.name
+    np.testing.assert_array_equal(video.frames_THWC, other.frames_THWC)
+    assert yardsticks.from_other_picture([recorded, other], ["cat", "cat"]) == [{}, {}]
+
+
+def test_differences_are_paired_by_name(recorded):
+    made = compare(Pixels(), Comparison({GENERATED: as_video(1)}, recorded))[0]
+    a, b = (dataclasses.replace(made, name=name, numbers={"pdp": 0.1}) for name in "ab")
+    others = [dataclasses.replace(row, numbers={"pdp": 0.3}) for row in (b, a)]
+    assert difference([a, b], others, "pdp", seed=0).mean == pytest.approx(0.2)
+    assert summary([made], seed=0)["pdp"].n == 1

@@ -1,0 +1,119 @@
+"""The profile and its score: against a plain loop, and what must not change them."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from painting_jax.metrics import pdp
+
+
+def _random(seed: int, b: int = 3, n: int = 7):
+    """Distances and strictly rising progress from 0 to 1, all frames valid."""
+    rng = np.random.default_rng(seed)
+    distance_BN = rng.uniform(0, 1, (b, n)).astype(np.float32)
+    gaps = rng.uniform(0.2, 1, (b, n - 1))
+    progress_BN = np.concatenate([np.zeros((b, 1)), np.cumsum(gaps, axis=1)], axis=1)
+    progress_BN = (progress_BN / progress_BN[:, -1:]).astype(np.float32)
+    return distance_BN, progress_BN, np.ones((b, n), bool)
+
+
+def _plain_profile(distance_N, progress_N, points):
+    """Linear interpolation, spelt out."""
+    curve = []
+    for k in range(points):
+        s = k / (points - 1)
+        i = int(np.clip(np.searchsorted(progress_N, s, side="right") - 1, 0, len(progress_N) - 2))
+        t = (s - progress_N[i]) / (progress_N[i + 1] - progress_N[i])
+        curve.append((1 - t) * distance_N[i] + t * distance_N[i + 1])
+    return np.array(curve)
+
+
+def test_profile_and_score_equal_a_plain_computation():
+    distance_BN, progress_BN, mask_BN = _random(0)
+    other_BN, _, _ = _random(1)
+    ours = pdp.profile(distance_BN, progress_BN, mask_BN, points=17)
+    theirs = pdp.profile(other_BN, progress_BN, mask_BN, points=17)
+    plain = [_plain_profile(d, s, 17) for d, s in zip(distance_BN, progress_BN, strict=True)]
+    plain_other = [_plain_profile(d, s, 17) for d, s in zip(other_BN, progress_BN, strict=True)]
+    np.testing.assert_allclose(ours, plain, rtol=2e-5, atol=1e-6)
+    area = [np.mean(np.abs(a - b)) for a, b in zip(plain, plain_other, strict=True)]
+    np.testing.assert_allclose(pdp.score(ours, theirs), area, rtol=2e-5)
+
+
+def test_monotonicity_of_known_curves():
+    curves_BN = np.array([[3, 2, 1, 0], [0, 1, 2, 3], [2, 2, 2, 2], [3, 1, 2, 0]], np.float32)
+    found = pdp.monotonicity(curves_BN, np.ones_like(curves_BN, bool))
+    np.testing.assert_allclose(found, [1, 0, 1, 4 / 5])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_score_is_bounded_and_zero_for_the_process_itself(seed):
+    distance_BN, progress_BN, mask_BN = _random(seed)
+    other_BN, other_progress_BN, _ = _random(seed + 1)
+    a_BK = pdp.profile(distance_BN, progress_BN, mask_BN)
+    b_BK = pdp.profile(other_BN, other_progress_BN, mask_BN)
+    assert np.all(pdp.score(a_BK, a_BK) == 0)
+    np.testing.assert_array_equal(pdp.score(a_BK, b_BK), pdp.score(b_BK, a_BK))
+    assert np.all(pdp.score(a_BK, b_BK) <= np.abs(a_BK - b_BK).max(axis=1) + 1e-6)
+    assert np.all(a_BK >= distance_BN.min(1)[:, None] - 1e-6)
+    assert np.all(a_BK <= distance_BN.max(1)[:, None] + 1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_padding_changes_nothing(seed, padding):
+    distance_BN, progress_BN, mask_BN = _random(seed)
+    rng = np.random.default_rng(seed)
+    junk = rng.uniform(-5, 5, (len(mask_BN), 6)).astype(np.float32)[:, :padding]
+    # One shape for all examples, so that jit compiles once: the rest of it is padding too.
+    fill = np.zeros((len(mask_BN), 6 - padding), np.float32)
+    padded = [np.concatenate([x, junk, fill], axis=1) for x in (distance_BN, progress_BN)]
+    padded_mask = np.concatenate([mask_BN, np.zeros((len(mask_BN), 6), bool)], axis=1)
+    np.testing.assert_allclose(
+        pdp.profile(*padded, padded_mask),
+        pdp.profile(distance_BN, progress_BN, mask_BN),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        pdp.monotonicity(padded[0], padded_mask),
+        pdp.monotonicity(distance_BN, mask_BN),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_order_of_videos_and_of_frames_changes_nothing(seed):
+    distance_BN, progress_BN, mask_BN = _random(seed)
+    rng = np.random.default_rng(seed)
+    videos, frames = rng.permutation(3), rng.permutation(7)
+    straight_BK = np.asarray(pdp.profile(distance_BN, progress_BN, mask_BN))
+    shuffled_BK = pdp.profile(
+        distance_BN[videos][:, frames], progress_BN[videos][:, frames], mask_BN
+    )
+    np.testing.assert_allclose(shuffled_BK, straight_BK[videos], rtol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_finer_sampling_of_the_same_course_changes_nothing(seed):
+    distance_BN, progress_BN, mask_BN = _random(seed)
+
+    def with_midpoints(x_BN):
+        middle = (x_BN[:, 1:] + x_BN[:, :-1]) / 2
+        return np.concatenate([x_BN, middle], axis=1)
+
+    finer = with_midpoints(distance_BN), with_midpoints(progress_BN)
+    fine_BK = pdp.profile(*finer, np.ones_like(finer[0], bool))
+    np.testing.assert_allclose(
+        fine_BK, pdp.profile(distance_BN, progress_BN, mask_BN), rtol=1e-4, atol=1e-5
+    )
+    order = np.argsort(finer[1], axis=1)
+    np.testing.assert_allclose(
+        pdp.monotonicity(np.take_along_axis(finer[0], order, 1), np.ones_like(order, bool)),
+        pdp.monotonicity(distance_BN, mask_BN),
+        rtol=1e-4,
+    )

@@ -1,0 +1,25 @@
+"""Distances between chosen frames of videos."""
+
+import numpy as np
+from flax import nnx
+
+from painting_jax.metrics import perceptual
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.models.vgg import VGG16
+
+
+def test_pairs_of_frames_give_the_distance_of_the_two_pictures():
+    distance = LPIPS(trunk=VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0)), label="random")
+    rng = np.random.default_rng(0)
+    frames_FHWC = rng.integers(0, 256, (5, 32, 48, 3), np.uint8)
+    pairs_P2 = np.array([[0, 4], [1, 1], [3, 2]], np.int32)
+    first, second = frames_FHWC[pairs_P2[:, 0]], frames_FHWC[pairs_P2[:, 1]]
+    one_by_one = nnx.jit(lambda d, x, y: d(x, y))(distance, first, second)
+    found_P = perceptual.distances(distance, frames_FHWC, pairs_P2)
+    np.testing.assert_allclose(found_P, one_by_one, rtol=1e-5, atol=1e-8)
+
+
+def test_nearest_progress_takes_the_earlier_of_two_equally_near():
+    progress_T = np.array([0.0, 0.5, 1.0])
+    found = perceptual.nearest(progress_T, np.array([0.0, 0.25, 0.3, 0.75, 0.9, 1.0]))
+    np.testing.assert_array_equal(found, [0, 0, 1, 1, 2, 2])

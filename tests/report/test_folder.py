@@ -1,0 +1,162 @@
+"""The report's three files."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from painting_jax.errors import UserError
+from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
+from painting_jax.evaluation.result import Band, ConditionEffect, Result, strip
+from painting_jax.evaluation.yardsticks import CROSS_FADE
+from painting_jax.metrics.bootstrap import Interval
+from painting_jax.report import folder
+from tests.evaluation.recordings import as_video
+
+VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
+
+
+def _row(name: str, method: str, medium: str, value: float) -> Measured:
+    numbers = {key: value for key in MEASURES if key not in ("to_band", "in_band")}
+    numbers |= {"to_band": float("nan"), "in_band": float("nan")}
+    curve_K = np.linspace(value, 0, 33)
+    return Measured(name, method, medium, numbers, curve_K, curve_K)
+
+
+@pytest.fixture
+def result() -> Result:
+    rows = [
+        _row(f"<b>{medium} & $x$", method, medium, value)
+        for medium in ("oil", "ink")
+        for method, value in ((GENERATED, 0.1), (CROSS_FADE, 0.4), (RECORDED, 0.3))
+    ]
+    video = as_video(0, name="<script>alert(1)</script>")
+    shown = strip({RECORDED: video, GENERATED: video}, input_HWC=video.frames_THWC[-1])
+    return Result(
+        title="How <it> paints",
+        subtitle="Two processes.",
+        distance="LPIPS (HED-VGG)",
+        rows=rows,
+        strips=[shown],
+        settings={"seed": 3},
+        conditions={"medium": ConditionEffect(Interval(0.1, 0.05, 0.15, 8), 0.5)},
+        skipped=["a & b.mp4 is cut short"],
+    )
+
+
+class _Balanced(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def _parsed(html: str) -> _Balanced:
+    parser = _Balanced()
+    parser.feed(html)
+    assert not parser.open
+    return parser
+
+
+def test_page_is_well_formed_and_needs_nothing_else(result, tmp_path):
+    html = folder.write(result, tmp_path / "out").read_text()
+    parser = _parsed(html)
+    sources = [attrs["src"] for tag, attrs in parser.tags if "src" in attrs]
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    assert not [tag for tag, _ in parser.tags if tag in ("link", "iframe", "object")]
+    assert "@import" not in html
+    assert all(attrs.get("alt") for tag, attrs in parser.tags if tag == "img")
+
+
+def test_names_are_text_and_never_markup(result, tmp_path):
+    html = folder.write(result, tmp_path / "out").read_text()
+    assert "alert(1)" in html
+    assert "<script>alert" not in html
+    assert "<b>oil" not in html
+
+
+def test_ids_are_unique_on_the_page(result, tmp_path):
+    parser = _parsed(folder.write(result, tmp_path / "out").read_text())
+    ids = [attrs["id"] for _, attrs in parser.tags if "id" in attrs]
+    html_ids = [i for i in ids if re.match(r"p\d+-", i)]
+    assert len(html_ids) == len(set(html_ids)) == 2
+
+
+def test_metrics_hold_every_number_and_its_n(result, tmp_path):
+    folder.write(result, tmp_path / "out")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["distance"] == "LPIPS (HED-VGG)"
+    pdp = metrics["methods"][GENERATED]["pdp"]
+    assert pdp == {"n": 2, **dict.fromkeys(("mean", "low", "high"), pytest.approx(0.1))}
+    assert metrics["methods"][GENERATED]["to_band"]["mean"] is None
+    assert metrics["conditions"]["medium"]["rise"]["n"] == 8
+    assert metrics["media"]["oil"][CROSS_FADE]["pdp"]["mean"] == pytest.approx(0.4)
+    assert len(metrics["videos"]) == 6
+    assert len(metrics["videos"][0]["profile"]) == 33
+    assert metrics["settings"]["seed"] == 3
+
+
+def test_tables_name_methods_conditions_and_the_distance(result, tmp_path):
+    folder.write(result, tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| generated | 2 | **0.100 [0.100, 0.100]** |" in table
+    assert "LPIPS (HED-VGG)" in table
+    assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | heeded |" in table
+
+
+def test_unpaired_columns_stay_empty(result, tmp_path):
+    nothing = dict.fromkeys(MEASURES, float("nan"))
+    curve_K = np.linspace(1, 0, 33)
+    unpaired = [
+        Measured(
+            "cat",
+            GENERATED,
+            "",
+            nothing | {"monotonicity": 1.0, "to_band": 0.1, "in_band": 0.5},
+            np.full(33, np.nan),
+            curve_K,
+        )
+    ]
+    band = Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
+    alone = Result("T", "S", "LPIPS (HED-VGG)", unpaired, [], {"seed": 0}, band=band)
+    _parsed(folder.write(alone, tmp_path / "out").read_text())
+    last = (tmp_path / "out" / "table.md").read_text().strip().splitlines()[-1]
+    dash = "\N{EN DASH}"
+    assert last == f"| cat | {dash} | " + f"{dash} | " * 5 + "1.000 | 0.100 | 0.500 |"
+
+
+def test_report_is_the_same_when_written_again(result, tmp_path):
+    first = folder.write(result, tmp_path / "a").read_text()
+    assert folder.write(result, tmp_path / "b").read_text() == first
+
+
+def test_failure_keeps_the_earlier_report(result, tmp_path, monkeypatch):
+    folder.write(result, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    def full_disk(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder, "page", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        folder.write(result, tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_with_other_files_is_left_alone(result, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        folder.write(result, tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
