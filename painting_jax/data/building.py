@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
+import painting_jax
 from painting_jax.data import process, splits
 from painting_jax.errors import UserError
 
@@ -125,7 +126,7 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
         sources, skipped = self._found
         what = [
-            str(self.VERSION),
+            [str(self.VERSION), painting_jax.__version__],
             arguments,
             [[source.key, source.name, _without_path(source.item)] for source in sources],
             [dataclasses.astuple(skip) for skip in skipped],

@@ -130,7 +130,7 @@ def choose_frames(
     """
     if count == 1:
         return np.array([len(progress_N) - 1])
-    targets_T = np.linspace(0, 1, count)
+    targets_T = np.arange(count) / (count - 1)
     if rng is not None:
         targets_T[1:-1] += rng.uniform(-0.5, 0.5, count - 2) / (count - 1)
     middles = (progress_N[1:] + progress_N[:-1]) / 2
@@ -179,7 +179,7 @@ class Examples:
           UserError: if a picture is damaged.
         """
         chosen_T = choose_frames(process.progress, self.frames, rng)
-        decoded = {n: self._picture(process.frames[n]) for n in np.unique(chosen_T)}
+        decoded = {n: self._picture(process.frames[n]) for n in set(chosen_T.tolist())}
         weights_M = np.zeros(len(media.MEDIA), np.float32)
         weights_M[list(media.MEDIA).index(process.medium)] = 1
         reference = process.reference
