@@ -29,7 +29,7 @@ _BUILDER = flags.DEFINE_enum(
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of data sets.")
 _NAME = flags.DEFINE_string("name", "default", "Name of this data set among the builder's.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a data set made from something else.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the data set there, if any.")
 _SOURCE = flags.DEFINE_multi_string("source", [], "Photos or recordings; may be repeated.")
 _SIZE = flags.DEFINE_string(
     "size",

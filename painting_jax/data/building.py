@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
+import painting_jax
 from painting_jax.data import process, splits
 from painting_jax.errors import UserError
 
@@ -125,7 +126,7 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
         sources, skipped = self._found
         what = [
-            str(self.VERSION),
+            [str(self.VERSION), painting_jax.__version__],
             arguments,
             [[source.key, source.name, _without_path(source.item)] for source in sources],
             [dataclasses.astuple(skip) for skip in skipped],
@@ -198,7 +199,7 @@ def build(
       builder_class: which builder.
       config: its arguments and the data set's name.
       data_dir: folder of data sets; this one comes to lie in BUILDER/NAME/VERSION below it.
-      overwrite: replace a data set that was made from something else.
+      overwrite: replace the data set that stands there, whatever it was made from.
 
     Returns:
       what the data set holds.
@@ -218,9 +219,9 @@ def build(
     fingerprint = builder.fingerprint
     if not path.exists():
         return _summary(_written(new), built=True)
-    if builder.info.metadata.get("fingerprint") == fingerprint:
-        return _summary(builder, built=False)
     if not overwrite:
+        if builder.info.metadata.get("fingerprint") == fingerprint:
+            return _summary(builder, built=False)
         raise UserError(
             f"{path} was made from other arguments or sources: "
             "give another --name or --data_dir, or --overwrite"

@@ -7,7 +7,7 @@ the state to save.
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import grain
 import numpy as np
@@ -22,6 +22,8 @@ from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
+
+_ENDLESS = 1 << 60
 
 
 class Source:
@@ -57,7 +59,9 @@ class Source:
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"{self.path}: the {split} split is damaged: {error}") from None
         if self._length != builder.info.splits[split].num_examples:
-            raise UserError(f"{self.path}: the {split} split is cut short, prepare it anew")
+            raise UserError(
+                f"{self.path}: the {split} split is cut short: prepare it with --overwrite"
+            )
         self._media = builder.info.features["medium"].names
         self.split = split
 
@@ -77,7 +81,8 @@ class Source:
             return from_example(self._examples[int(index)], self._media)
         except (RuntimeError, ValueError) as error:
             raise UserError(
-                f"{self.path}: process {index} of {self.split} is damaged, prepare it anew: {error}"
+                f"{self.path}: process {index} of {self.split} is damaged ({error}): "
+                "prepare it with --overwrite"
             ) from None
 
     def captions(self) -> list[str]:
@@ -125,7 +130,7 @@ def choose_frames(
     """
     if count == 1:
         return np.array([len(progress_N) - 1])
-    targets_T = np.linspace(0, 1, count)
+    targets_T = np.arange(count) / (count - 1)
     if rng is not None:
         targets_T[1:-1] += rng.uniform(-0.5, 0.5, count - 2) / (count - 1)
     middles = (progress_N[1:] + progress_N[:-1]) / 2
@@ -174,7 +179,7 @@ class Examples:
           UserError: if a picture is damaged.
         """
         chosen_T = choose_frames(process.progress, self.frames, rng)
-        decoded = {n: self._picture(process.frames[n]) for n in np.unique(chosen_T)}
+        decoded = {n: self._picture(process.frames[n]) for n in set(chosen_T.tolist())}
         weights_M = np.zeros(len(media.MEDIA), np.float32)
         weights_M[list(media.MEDIA).index(process.medium)] = 1
         reference = process.reference
@@ -201,43 +206,32 @@ class Examples:
         return pictures.fit_labels(labels_HW, self.height, self.width)
 
 
-class _Epochs:
-    """Rows of a split in endless epochs, each in an order of its own, as a Grain source.
+class _Batches:
+    """This process's rows of the global batches, as a Grain source: item k is batch k.
 
-    Grain's own shuffle walks through 65,536 numbers until one falls into the range, which takes
-    milliseconds an item when only a few recordings are there.
+    Rows are made here, not by Grain's `shuffle` and `random_map`, which cost a third of a
+    millisecond a row, and on few recordings several: its shuffle walks through 65,536 numbers until
+    one falls into the range.
     """
 
-    def __init__(self, count: int, seed: int):
-        self._count = count
-        self._seed = seed
-        self._order = functools.lru_cache(maxsize=4)(self._permutation)
-
-    def _permutation(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng((self._seed, epoch)).permutation(self._count)
-
-    def __len__(self) -> int:
-        return 1 << 60
-
-    def __getitem__(self, position: int) -> int:
-        epoch, place = divmod(position, self._count)
-        return int(self._order(epoch)[place])
-
-
-class _GlobalBatches:
-    """This process's rows of the global batches, as a Grain source: item k is batch k."""
-
-    def __init__(self, rows: grain.MapDataset, batch_size: int, process: int, processes: int):
-        self._rows = rows
+    def __init__(
+        self, row: Callable[[int], Batch], rows: int, batch_size: int, process: int, processes: int
+    ):
+        if batch_size < 1 or batch_size % processes:
+            raise UserError(
+                f"a batch of {batch_size} cannot be shared evenly by {processes} processes"
+            )
+        self._row = row
+        self._length = rows // batch_size
         self._batch_size = batch_size
         share = batch_size // processes
         self._mine = range(process * share, (process + 1) * share)
 
     def __len__(self) -> int:
-        return len(self._rows) // self._batch_size
+        return self._length
 
     def __getitem__(self, k: int) -> Batch:
-        return _stack([self._rows[k * self._batch_size + row] for row in self._mine])
+        return _stack([self._row(k * self._batch_size + place) for place in self._mine])
 
 
 def _stack(rows: Sequence[Batch]) -> Batch:
@@ -269,16 +263,21 @@ def training_batches(
     Raises:
       UserError: if the processes cannot share the batch evenly, or the seed is negative.
     """
-    _check_share(batch_size, process_count)
-    if not 0 <= seed < 1 << 32:
-        raise UserError(f"seed is {seed}: it must lie in 0..{(1 << 32) - 1}")
+    if seed < 0:
+        raise UserError(f"seed is {seed}: it must not be negative")
 
-    def example(index: int, rng: np.random.Generator) -> Batch:
-        return examples.of(source.record(index), index, rng)
+    @functools.lru_cache(maxsize=4)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, 0, epoch)).permutation(len(source))
 
-    epochs = _Epochs(len(source), seed)
-    rows = grain.MapDataset.source(epochs).seed(seed).random_map(example)
-    return grain.MapDataset.source(_GlobalBatches(rows, batch_size, process_index, process_count))
+    def row(position: int) -> Batch:
+        epoch, place = divmod(position, len(source))
+        index = int(order(epoch)[place])
+        return examples.of(source.record(index), index, np.random.default_rng((seed, 1, position)))
+
+    return grain.MapDataset.source(
+        _Batches(row, _ENDLESS, batch_size, process_index, process_count)
+    )
 
 
 def evaluation_batches(
@@ -303,30 +302,23 @@ def evaluation_batches(
     Raises:
       UserError: if the processes cannot share the batch evenly.
     """
-    _check_share(batch_size, process_count)
     count = len(source)
 
-    def example(position: int) -> Batch:
+    def row(position: int) -> Batch:
         index = min(position, count - 1)
-        row = examples.of(source.record(index), index, None)
-        return {**row, "_mask": np.bool_(position < count)}
+        return {
+            **examples.of(source.record(index), index, None),
+            "_mask": np.bool_(position < count),
+        }
 
-    filled = -(-count // batch_size) * batch_size
-    rows = grain.MapDataset.range(filled).map(example)
-    return grain.MapDataset.source(_GlobalBatches(rows, batch_size, process_index, process_count))
+    filled = -(-count // max(1, batch_size)) * batch_size
+    return grain.MapDataset.source(_Batches(row, filled, batch_size, process_index, process_count))
 
 
 def spread(source: Source, examples: Examples, count: int) -> Batch:
     """Processes spread evenly over a split, so that its pictures and media are all met."""
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
     return _stack([examples.of(source.record(row), row, None) for row in rows])
-
-
-def _check_share(batch_size: int, process_count: int) -> None:
-    if batch_size < 1 or batch_size % process_count:
-        raise UserError(
-            f"a batch of {batch_size} cannot be shared evenly by {process_count} processes"
-        )
 
 
 def iterate(

@@ -70,7 +70,8 @@ def features() -> tfds.features.FeaturesDict:
     """The TFDS features of a record.
 
     Frames are plain byte strings rather than `Image`, so that a reader decodes only those it chose.
-    Segments are a PNG: a `Tensor` with two unknown sides cannot be stored without TensorFlow.
+    Segments are bytes, too (`pictures.encode_labels`): TFDS stores no `Tensor` with two unknown
+    sides without TensorFlow.
     """
     blob = tfds.features.Scalar(np.object_)
     return tfds.features.FeaturesDict(

@@ -179,7 +179,7 @@ _MANY = """
     from painting_jax.data import workers
 
     def work(task):
-        print(os.getpid(), flush=True)
+        os.write(1, f"{os.getpid()}\\n".encode())
         time.sleep(0.1)
 
     if __name__ == "__main__":

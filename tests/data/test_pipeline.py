@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import hypothesis
@@ -174,6 +175,12 @@ def test_other_shapes_are_cropped_not_stretched(source):
     assert row["frames_BTHWC"].shape == (4, 16, 8, 3)
     assert row["segments_BHW"].shape == (16, 8)
     np.testing.assert_array_equal(row["reference_BHWC"], pictures.resize(whole[:, 8:24], 16, 8))
+
+
+def test_no_stored_segments_are_all_unlabelled(source):
+    bare = dataclasses.replace(source.record(0), segments=np.zeros((0, 0), np.uint8))
+    segments = _examples(source).of(bare, 0, None)["segments_BHW"]
+    np.testing.assert_array_equal(segments, np.zeros((32, 32), np.uint8))
 
 
 def test_evaluation_shows_every_process_once_and_masks_the_rest(source):
