@@ -4,7 +4,8 @@ A transformer of few, large patches is cheap, but 16 x 16 pixels do not pass thr
 they show is mostly known, though: canvas here, a broad mass of the picture's colour there, the
 finished picture elsewhere. So each pixel gets gated features of what is known of it (looks of the
 reference, its segment), with offsets from its token, and the token says how they make a colour and
-how much of the noisy sample to keep. Patch-detail heads of pixel diffusion models do likewise (arXiv 2507.23268).
+how much of the noisy sample to keep. Patch-detail heads of pixel diffusion models do likewise
+(arXiv 2507.23268).
 """
 
 import jax
@@ -36,9 +37,9 @@ class PixelHead(nnx.Module):
         self.features = features
         self.dtype = dtype
         self.known = linear(_KNOWN, 2 * features, rngs=rngs, dtype=dtype)
-        self.kept = linear(dim, 3, rngs=rngs, dtype=dtype)
+        self.kept = linear(dim, 3, rngs=rngs, dtype=dtype, zero=True)
         self.offset = linear(dim, 2 * features, rngs=rngs, dtype=dtype)
-        self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype)
+        self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype, zero=True)
 
     def __call__(
         self,

@@ -1,6 +1,10 @@
 """How much of the hardware a training step uses: model FLOPs against the device's peak."""
 
 import math
+import time
+
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
 from painting_jax.models.painting_model import PaintingConfig
 
@@ -52,3 +56,33 @@ def step_flops(forward: float, batch_size: int) -> float:
     Rematerialisation is work, but not useful work, and is left out.
     """
     return 3 * forward * batch_size
+
+
+class Meter:
+    """Measures the speed of a run between two reports.
+
+    Args:
+      config: of the experiment.
+      model: its sizes.
+      mesh: it runs on.
+      start: steps already done.
+    """
+
+    def __init__(self, config: ConfigDict, model: PaintingConfig, mesh: Mesh, start: int):
+        data = config.data
+        self._tokens = data.batch_size * tokens(model, data.frames, data.height, data.width)
+        forward = forward_flops(model, self._tokens // data.batch_size, data.text_length)
+        self._flops = step_flops(forward, data.batch_size)
+        peak = peak_flops(mesh.devices.flat[0].device_kind)
+        self._peak = peak and peak * mesh.size
+        self._step, self._time = start, time.monotonic()
+
+    def since_last(self, step: int) -> dict[str, float]:
+        """Steps and tokens a second, and the share of the peak where that is known."""
+        now = time.monotonic()
+        rate = (step - self._step) / (now - self._time)
+        self._step, self._time = step, now
+        speeds = {"steps_per_s": rate, "tokens_per_s": rate * self._tokens}
+        if self._peak:
+            speeds["peak_share"] = rate * self._flops / self._peak
+        return speeds

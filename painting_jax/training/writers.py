@@ -6,10 +6,12 @@ clu.periodic_actions from here.
 """
 
 import importlib
+import os
 import sys
 import types
 
 import numpy as np
+import tqdm
 from tensorboardX import SummaryWriter as TensorBoardWriter
 
 _NAME = "clu.metric_writers.summary_writer"
@@ -83,8 +85,52 @@ metric_writers = _without_tensorflow()
 periodic_actions = importlib.import_module("clu.periodic_actions")
 
 
-def make_writer(logdir: str, *, enabled: bool) -> metric_writers.MetricWriter:
-    """A writer to TensorBoard files in `logdir`, asynchronous; of one process only (`enabled`)."""
+class ConsoleWriter(metric_writers.MetricWriter):
+    """A line of numbers a report, above the progress bar."""
+
+    def write_scalars(self, step, scalars):
+        numbers = "  ".join(f"{name} {float(value):.4g}" for name, value in scalars.items())
+        tqdm.tqdm.write(f"step {step}  {numbers}")
+
+    def write_summaries(self, step, values, metadata=None):
+        """Nothing to read on a console."""
+
+    def write_images(self, step, images):
+        """Nothing to read on a console."""
+
+    def write_videos(self, step, videos):
+        """Nothing to read on a console."""
+
+    def write_audios(self, step, audios, *, sample_rate):
+        """Nothing to read on a console."""
+
+    def write_texts(self, step, texts):
+        """Nothing to read on a console."""
+
+    def write_histograms(self, step, arrays, num_buckets=None):
+        """Nothing to read on a console."""
+
+    def write_pointcloud(self, step, point_clouds, *, point_colors=None, configs=None):
+        """Nothing to read on a console."""
+
+    def write_hparams(self, hparams):
+        """Nothing to read on a console."""
+
+    def flush(self):
+        """Every line is written at once."""
+
+    def close(self):
+        """Nothing is held open."""
+
+
+def make_writer(logdir: str | os.PathLike, *, enabled: bool) -> metric_writers.MetricWriter:
+    """A writer to the console and, in the background, to TensorBoard files in `logdir`.
+
+    Args:
+      logdir: folder of the files.
+      enabled: on one process of several; the others' writers do nothing.
+    """
     if not enabled:
         return metric_writers.MultiWriter([])
-    return metric_writers.AsyncMultiWriter([metric_writers.SummaryWriter(logdir)])
+    tensorboard = metric_writers.AsyncWriter(metric_writers.SummaryWriter(os.fspath(logdir)))
+    return metric_writers.MultiWriter([ConsoleWriter(), tensorboard])

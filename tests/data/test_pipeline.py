@@ -200,6 +200,8 @@ def test_evaluation_is_shared_by_processes(source):
 def test_uneven_share_and_impossible_sizes_are_user_errors(source):
     with pytest.raises(UserError, match="shared evenly"):
         _training(source, process_count=3)
+    with pytest.raises(UserError, match="seed is -1"):
+        _training(source, seed=-1)
     with pytest.raises(UserError, match="frames must be at least 1"):
         _examples(source, frames=0)
     with pytest.raises(UserError, match="variant_probability"):

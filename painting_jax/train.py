@@ -1,0 +1,260 @@
+"""Trains a video diffusion model to paint, by reverse painting on recorded processes.
+
+  python -m painting_jax.train --config=configs/demo.py --data_dir=DATA --workdir=RUN
+
+Started again with the same --workdir it goes on from the last checkpoint, bit for bit as if it had
+not been stopped. Any field of the config is set by --config.FIELD=VALUE, as in
+--config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
+
+RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, samples (contact sheets, the
+recorded process above the painted one), and examples.jsonl (the examples that each step saw).
+"""
+
+import pathlib
+
+import jax
+import numpy as np
+import tqdm
+from absl import flags
+from clu import parameter_overview
+from etils import epath
+from flax import nnx
+from ml_collections import ConfigDict, config_flags
+
+import configs
+from painting_jax import cli
+from painting_jax.data import pictures, pipeline
+from painting_jax.data.files import written_beside
+from painting_jax.diffusion.painting import paint
+from painting_jax.errors import UserError
+from painting_jax.models.codec import PixelCodec
+from painting_jax.report.contact_sheet import contact_sheet
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.sharding.rules import batch_sharding, replicated
+from painting_jax.training import state as state_lib
+from painting_jax.training import throughput
+from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.examples_log import ExamplesLog
+from painting_jax.training.initialisation import start_state, start_tokenizer
+from painting_jax.training.step import TrainMetrics, make_train_step
+from painting_jax.training.writers import make_writer, periodic_actions
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", str(pathlib.Path(configs.__file__).parent / "demo.py"), "Experiment to run."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Data sets made by prepare [default: the config's data.data_dir]."
+)
+_DISTRIBUTED = flags.DEFINE_string(
+    "distributed",
+    "",
+    "Several processes: 'auto' where the cluster says who is who (TPU pods, Slurm), else "
+    "HOST:PORT,COUNT,INDEX.",
+)
+
+
+def main() -> None:
+    """Trains what the flags name."""
+    if not _WORKDIR.value:
+        raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
+    _join_processes(_DISTRIBUTED.value)
+    config = _CONFIG.value
+    if _DATA_DIR.value:
+        config.data.data_dir = _DATA_DIR.value
+    train(config, _WORKDIR.value)
+
+
+def train(config: ConfigDict, workdir: epath.PathLike) -> None:
+    """Trains a model, or goes on with it, up to `config.steps` steps.
+
+    Raises:
+      UserError: for data, a workdir or a mesh that do not fit, and for a loss that is no number.
+    """
+    folder = epath.Path(workdir)
+    lead = jax.process_index() == 0
+    mesh = make_mesh(config.mesh)
+    _check_batch(config, mesh)
+    source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
+    claim_workdir(folder, config)
+    tokenizer = start_tokenizer(config, folder, source)
+    checkpoints = Checkpoints(folder, every=config.checkpoint.every, keep=config.checkpoint.keep)
+    examples = pipeline.Examples(
+        frames=config.data.frames,
+        height=config.data.height,
+        width=config.data.width,
+        tokenizer=tokenizer,
+        text_length=config.data.text_length,
+        variant_probability=config.data.variant_probability,
+    )
+    with jax.set_mesh(mesh):
+        state, start, origin = start_state(config, checkpoints, mesh)
+        if lead:
+            if start == 0:
+                print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
+            print(f"{origin}; {len(source)} processes; {_devices(mesh)}", flush=True)
+        batches = pipeline.iterate(
+            pipeline.training_batches(
+                source,
+                examples,
+                batch_size=config.data.batch_size,
+                seed=config.seed,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            ),
+            start,
+        )
+        step_fn = jax.jit(make_train_step(config), donate_argnums=(0, 1))
+        running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
+        log = ExamplesLog(folder / _examples_file(), start)
+        writer = make_writer(folder, enabled=lead)
+        meter = throughput.Meter(config, state_lib.model_config(config), mesh, start)
+        sample = periodic_actions.PeriodicCallback(
+            every_steps=config.log.samples_every,
+            on_steps=[config.steps],
+            callback_fn=_sampler(config, source, examples, folder, writer),
+        )
+        progress = tqdm.tqdm(
+            total=config.steps, initial=start, unit="step", disable=None if lead else True
+        )
+        finite_before = None
+        for step in range(start, config.steps):
+            batch = next(batches)
+            log.write(step, batch.pop("index_B"))
+            on_device = jax.tree.map(
+                lambda array: jax.make_array_from_process_local_data(batch_sharding(mesh), array),
+                batch,
+            )
+            with jax.transfer_guard("disallow"):
+                state, running, finite = step_fn(state, running, on_device)
+            progress.update()
+            # The step before is looked at once this one is on its way, so that no device waits.
+            _check_finite(finite_before, step, checkpoints)
+            finite_before = finite
+            done = step + 1
+            if done % config.log.every == 0 or done == config.steps:
+                values = {**_computed(running), **meter.since_last(done)}
+                writer.write_scalars(done, values)
+                running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
+                progress.set_postfix(loss=f"{values['loss']:.3f}")
+            if done % config.checkpoint.every == 0 or done == config.steps:
+                _check_finite(finite, done, checkpoints)
+                writer.flush()
+                checkpoints.save(done, state, done)
+            sample(done, params=state.ema_params)
+        progress.close()
+        checkpoints.close()
+        writer.close()
+        log.close()
+    if lead:
+        print(f"trained {config.steps} steps: {folder}")
+
+
+def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer):
+    """A callback that paints held-out pictures and leaves a sheet of them in `samples`."""
+    try:
+        held_out = pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
+    except UserError:
+        # Too few sources for a validation split: what was trained on is better than nothing.
+        held_out = source
+    batch = pipeline.spread(held_out, examples, config.log.samples)
+    graph, objective = state_lib.graph(config), state_lib.make_objective(config)
+    sampling = config.sampling
+
+    @jax.jit
+    def painted(params, batch, seed_B):
+        return paint(
+            nnx.merge(graph, params),
+            batch,
+            seed_B,
+            codec=PixelCodec(),
+            objective=objective,
+            steps=sampling.steps,
+            shift=sampling.shift,
+            guidance_scale=sampling.guidance,
+            guide_on=tuple(sampling.guide_on),
+        )
+
+    def sample(step: int, t: float | None, params: dict) -> None:
+        del t
+        # Every process paints, for the parameters are spread over all; one of them writes.
+        frames_BTHWC = np.asarray(painted(params, batch, np.full(config.log.samples, config.seed)))
+        if jax.process_index():
+            return
+        rows = [
+            row for pair in zip(batch["frames_BTHWC"], frames_BTHWC, strict=True) for row in pair
+        ]
+        sheet_HWC = contact_sheet(
+            np.concatenate(rows),
+            np.tile(np.linspace(0, 1, config.data.frames), len(rows)),
+            columns=config.data.frames,
+            title=f"Step {step}: recorded above, painted below",
+        )
+        (folder / "samples").mkdir(exist_ok=True)
+        with written_beside(folder / "samples" / f"{step:07d}.png") as path:
+            path.write_bytes(pictures.encode(sheet_HWC, "png"))
+        writer.write_images(step, {"samples": sheet_HWC})
+
+    return sample
+
+
+def _examples_file() -> str:
+    return f"examples-{jax.process_index()}.jsonl" if jax.process_count() > 1 else "examples.jsonl"
+
+
+def _computed(running: TrainMetrics) -> dict[str, float]:
+    values = {name: float(value) for name, value in jax.device_get(running.compute()).items()}
+    # A noise range that no sample fell into has no loss.
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints) -> None:
+    if finite is None or finite:
+        return
+    last = checkpoints.latest()
+    good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
+    raise UserError(
+        f"loss or gradient of step {step} is no number (NaN): {good} in {checkpoints.folder}; "
+        "lower config.optimizer.learning_rate and start from it with config.init_from"
+    )
+
+
+def _check_batch(config: ConfigDict, mesh) -> None:
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    parts = config.optimizer.accumulate
+    if config.data.batch_size % (shards * parts):
+        raise UserError(
+            f"config.data.batch_size={config.data.batch_size} must be a multiple of {shards} "
+            f"devices along data and fsdp times {parts} accumulated parts"
+        )
+    for name in ("height", "width"):
+        patch = config.model.patch[1 if name == "height" else 2]
+        if config.data[name] % patch:
+            raise UserError(
+                f"config.data.{name}={config.data[name]} must be a multiple of the patch, {patch}"
+            )
+
+
+def _devices(mesh) -> str:
+    kind = mesh.devices.flat[0].device_kind
+    axes = ", ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1)
+    return f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")
+
+
+def _join_processes(description: str) -> None:
+    if not description:
+        return
+    if description == "auto":
+        jax.distributed.initialize()
+        return
+    try:
+        address, count, index = description.split(",")
+        jax.distributed.initialize(address, int(count), int(index))
+    except ValueError:
+        raise UserError(
+            f"--distributed={description}: it must be auto or HOST:PORT,COUNT,INDEX"
+        ) from None
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,144 @@
+"""Checkpoints of a run: the state and the place in the data, saved together, asynchronously."""
+
+import dataclasses
+import json
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from painting_jax.errors import UserError
+from painting_jax.training.state import TrainState, abstract_state
+
+# May differ between a run and its resumption: they change how it runs, not what it computes.
+_OPERATIONAL = ("mesh", "checkpoint", "log")
+
+
+class Checkpoints:
+    """The checkpoints in a run's workdir."""
+
+    def __init__(self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1):
+        """Opens them.
+
+        Args:
+          workdir: of the run.
+          every: steps between checkpoints.
+          keep: latest ones kept.
+        """
+        self.folder = epath.Path(workdir).resolve() / "checkpoints"
+        options = ocp.CheckpointManagerOptions(
+            save_interval_steps=every, max_to_keep=keep, cleanup_tmp_directories=True
+        )
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def latest(self) -> int | None:
+        """Steps done in the latest checkpoint, None if there is none."""
+        return self._manager.latest_step()
+
+    def due(self, step: int) -> bool:
+        """Whether a checkpoint is to be saved after this many steps."""
+        return self._manager.should_save(step)
+
+    def save(self, step: int, state: TrainState, next_batch: int) -> None:
+        """Saves in the background; the state may be donated as soon as this returns."""
+        if step == self.latest():
+            return
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(_as_dict(state)),
+                data=ocp.args.JsonSave({"next_batch": next_batch}),
+            ),
+            force=True,
+        )
+
+    def restore(self, config: ConfigDict, mesh: Mesh) -> tuple[TrainState, int]:
+        """The latest state, laid out on the mesh, and the next batch's number."""
+        target = _as_dict(abstract_state(config, mesh))
+        restored = self._manager.restore(
+            self.latest(),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
+            ),
+        )
+        return TrainState(**restored["state"]), restored["data"]["next_batch"]
+
+    def restore_ema(self, config: ConfigDict, mesh: Mesh) -> dict:
+        """The latest averaged parameters alone."""
+        target = {"ema_params": abstract_state(config, mesh).ema_params}
+        restored = self._manager.restore(
+            self.latest(),
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeRestore(
+                    item=target,
+                    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+                    partial_restore=True,
+                )
+            ),
+        )
+        return restored["state"]["ema_params"]
+
+    def close(self) -> None:
+        """Waits for what is being saved."""
+        self._manager.close()
+
+
+def _as_dict(state: TrainState) -> dict:
+    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+
+
+def read_config(workdir: epath.PathLike) -> ConfigDict:
+    """The config that a run was started with.
+
+    Raises:
+      UserError: if the folder is no run.
+    """
+    path = epath.Path(workdir) / "config.json"
+    if not path.exists():
+        raise UserError(f"{workdir} is no training run: it has no config.json")
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+
+
+def claim_workdir(workdir: epath.PathLike, config: ConfigDict) -> None:
+    """Writes the config into a new workdir, or checks that it is the one the run started with.
+
+    Raises:
+      UserError: if the workdir holds a run of another config, naming the fields that differ.
+    """
+    folder = epath.Path(workdir)
+    path = folder / "config.json"
+    mine = json.loads(config.to_json())
+    if path.exists():
+        theirs = json.loads(read_config(workdir).to_json())
+        differing = _differences(mine, theirs)
+        if differing:
+            raise UserError(
+                f"{workdir} holds a run of another config ({'; '.join(differing[:4])}): "
+                "use another --workdir, or the same config to resume"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{workdir} is not empty and holds no run: use a new --workdir")
+    if jax.process_index() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / "config.json.beside"
+        beside.write_text(json.dumps(mine, indent=2))
+        beside.rename(path)
+
+
+def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
+    lines = []
+    for name in sorted(mine.keys() | theirs.keys()):
+        if not prefix and name in _OPERATIONAL:
+            continue
+        a, b = mine.get(name), theirs.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            lines.append(f"{prefix}{name} was {b}, is {a}")
+    return lines

@@ -1,0 +1,121 @@
+"""A model from a run's latest checkpoint, ready to paint and to be measured."""
+
+import functools
+
+import jax
+import numpy as np
+from etils import epath
+from flax import nnx
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.diffusion.painting import paint
+from painting_jax.errors import UserError
+from painting_jax.models.codec import PixelCodec
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.training import state as state_lib
+from painting_jax.training.checkpoint import Checkpoints, read_config
+from painting_jax.training.step import make_loss
+
+_CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "segments_BHW")
+
+
+class TrainedModel:
+    """Averaged parameters with the functions that use them, jitted once per shape."""
+
+    def __init__(self, config: ConfigDict, params: dict, tokenizer: Tokenizer, step: int):
+        """Takes the parts; `load` finds them in a workdir."""
+        self.config = config
+        self.params = params
+        self.tokenizer = tokenizer
+        self.step = step
+        self._loss = jax.jit(make_loss(config))
+
+    @classmethod
+    def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None) -> "TrainedModel":
+        """Loads the latest checkpoint of a run.
+
+        Args:
+          workdir: of the run.
+          mesh: to lay the parameters out on; all devices along its data axis if None.
+
+        Raises:
+          UserError: if the folder is no run, has no checkpoint, or they do not fit together.
+        """
+        config = read_config(workdir)
+        folder = epath.Path(workdir)
+        checkpoints = Checkpoints(folder)
+        step = checkpoints.latest()
+        if step is None:
+            raise UserError(f"{workdir} has no checkpoint yet: train it first")
+        mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
+        try:
+            params = checkpoints.restore_ema(config, mesh)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"the checkpoint {checkpoints.folder / str(step)} does not fit the run's config: "
+                f"{error}"
+            ) from error
+        finally:
+            checkpoints.close()
+        return cls(config, params, Tokenizer.load(folder / "tokenizer"), step)
+
+    @property
+    def label(self) -> str:
+        """What a video's metadata calls the model."""
+        model = self.config.model
+        return f"painting_jax {model.dim}x{model.layers}, {self.step} steps"
+
+    def generate(
+        self,
+        batch: dict[str, np.ndarray],
+        *,
+        frames: int,
+        steps: int,
+        guidance: float,
+        seed: int | np.ndarray,
+    ) -> np.ndarray:
+        """Paints the pictures of a batch.
+
+        Args:
+          batch: reference_BHWC, medium_BM, text_BL, segments_BHW; see `data.pipeline`.
+          frames: T, evenly spaced in progress.
+          steps: of the sampler.
+          guidance: 1 = none.
+          seed: one for all pictures, or int[B].
+
+        Returns:
+          uint8[B, T, H, W, 3] in painted order.
+        """
+        given = {name: batch[name] for name in _CONDITIONS}
+        count = len(given["medium_BM"])
+        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+        given["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
+        seed_B = np.broadcast_to(np.int32(seed), (count,))
+        return np.asarray(self._paint(steps, guidance)(self.params, given, seed_B))
+
+    def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
+        """The objective on recorded processes, float32[B]: noise fixed by seed, nothing dropped."""
+        given = {name: batch[name] for name in (*_CONDITIONS, "frames_BTHWC", "progress_BT")}
+        return np.asarray(self._loss(self.params, given, seed))
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019  (a model lives as long as its process)
+    def _paint(self, steps: int, guidance: float):
+        graph = state_lib.graph(self.config)
+        sampling = self.config.sampling
+
+        def painted(params, batch, seed_B):
+            return paint(
+                nnx.merge(graph, params),
+                batch,
+                seed_B,
+                codec=PixelCodec(),
+                objective=state_lib.make_objective(self.config),
+                steps=steps,
+                shift=sampling.shift,
+                guidance_scale=guidance,
+                guide_on=tuple(sampling.guide_on),
+            )
+
+        return jax.jit(painted)
