@@ -48,7 +48,7 @@ def _evaluate(batches, generate, losses=None):
         batches,
         generate=generate,
         losses=losses,
-        title="T",
+        model="demo",
         settings={"seed": 0},
         watch=lambda items, _: items,
     )
