@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -28,3 +29,28 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a new folder beside `path` that takes its place when the block succeeds.
+
+    When the block raises, nothing remains of it and an older folder at `path` stays as it was.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".unfinished_"))
+    unfinished, replaced = beside / "new", beside / "old"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if path.exists():
+            path.rename(replaced)
+        try:
+            unfinished.rename(path)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(path)
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

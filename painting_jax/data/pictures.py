@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from etils import epath
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from painting_jax.errors import UserError
 
@@ -133,15 +133,20 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def encode(picture_HWC: np.ndarray, format: str = "jpeg") -> bytes:
+def encode(picture_HWC: np.ndarray, format: str = "jpeg", xmp: bytes | None = None) -> bytes:
     """Encodes uint8[H, W, 3] as "png" (exact) or "jpeg" (quality 95, no chroma subsampling).
+
+    An XMP packet (`video.provenance`) can be put into a PNG.
 
     Measured on photos at 64x64: such a JPEG takes a third of the bytes of a PNG, half its time
     to decode and a tenth to encode.
     """
     buffer = io.BytesIO()
     if format == "png":
-        Image.fromarray(picture_HWC).save(buffer, "PNG")
+        info = PngImagePlugin.PngInfo()
+        if xmp:
+            info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        Image.fromarray(picture_HWC).save(buffer, "PNG", pnginfo=info)
     elif format == "jpeg":
         Image.fromarray(picture_HWC).save(buffer, "JPEG", quality=95, subsampling=0)
     else:

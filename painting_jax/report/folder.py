@@ -1,16 +1,13 @@
 """Writes a report: a folder that appears whole or not at all."""
 
-import contextlib
 import json
 import math
 import os
 import pathlib
-import shutil
-import tempfile
-from collections.abc import Iterator
 
 import numpy as np
 
+from painting_jax.data.files import folder_written_beside
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import MEASURES, summary
 from painting_jax.evaluation.result import Result
@@ -45,7 +42,7 @@ def write(result: Result, output: str | os.PathLike) -> pathlib.Path:
     """
     check(output)
     output = pathlib.Path(output)
-    with _replaced(output) as unfinished:
+    with folder_written_beside(output) as unfinished:
         metrics = json.dumps(_finite(metrics_of(result)), indent=1, allow_nan=False)
         (unfinished / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
         (unfinished / "table.md").write_text(markdown(result), encoding="utf-8")
@@ -129,24 +126,3 @@ def _finite(value):
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return value
-
-
-@contextlib.contextmanager
-def _replaced(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder beside `path` that takes its place when the block succeeds, and else vanishes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".unfinished_report_"))
-    unfinished, replaced = beside / "new", beside / "old"
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        if path.exists():
-            path.rename(replaced)
-        try:
-            unfinished.rename(path)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(path)
-            raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

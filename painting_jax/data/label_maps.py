@@ -1,0 +1,36 @@
+"""Label maps that a user draws: which region is painted when."""
+
+import os
+
+import numpy as np
+
+from painting_jax.data import pictures
+from painting_jax.errors import UserError
+
+MOST = 64  # regions; more is a photo, not a map
+
+
+def load(path: str | os.PathLike) -> np.ndarray:
+    """Loads a label map from a picture: each grey value or colour is a region.
+
+    Regions are painted from the darkest to the lightest; black is left unlabelled.
+
+    Returns:
+      uint8[H, W], labels 1..K in painting order, 0 = unlabelled.
+
+    Raises:
+      UserError: if the file is no picture, or has more than `MOST` colours.
+    """
+    picture_HWC = pictures.load(path).astype(np.int64)
+    red, green, blue = np.moveaxis(picture_HWC, -1, 0)
+    # Luma first, so that order follows lightness; the colour itself tells equals apart.
+    luma = 299 * red + 587 * green + 114 * blue
+    code_HW = (luma << 24) | (red << 16) | (green << 8) | blue
+    codes, labels = np.unique(code_HW, return_inverse=True)
+    if len(codes) > MOST:
+        raise UserError(
+            f"{path} has {len(codes)} colours: a segment map has one flat colour a region, "
+            f"at most {MOST} (saved as PNG, without smoothing)"
+        )
+    first = 0 if codes[0] == 0 else 1
+    return (labels + first).reshape(code_HW.shape).astype(np.uint8)
