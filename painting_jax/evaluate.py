@@ -110,7 +110,7 @@ def _run() -> Result:
             batch, frames=data.frames, steps=steps, guidance=guidance, seed=_SEED.value
         ),
         losses=model.losses,
-        title=f"How {model.label} paints",
+        model=model.label,
         settings={
             "workdir": str(_WORKDIR.value),
             "model": model.label,

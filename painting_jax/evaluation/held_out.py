@@ -71,7 +71,7 @@ def evaluate(
     *,
     generate: Callable[[Mapping[str, np.ndarray]], np.ndarray],
     losses: conditions.Losses | None,
-    title: str,
+    model: str,
     settings: dict[str, object],
     watch: Callable[[Iterable, str], Iterable],
 ) -> Result:
@@ -82,7 +82,7 @@ def evaluate(
       batches: the held-out processes.
       generate: batch -> frames_BTHWC uint8 in painted order, evenly spread in progress.
       losses: (batch, seed=) -> float32[B]; None leaves the conditions unmeasured.
-      title: of the report.
+      model: what it is called.
       settings: everything the numbers depend on; "seed" among it.
       watch: wraps an iterable, with what is done, to show progress.
 
@@ -120,10 +120,10 @@ def evaluate(
     shown_pictures = len(set(pictures))
     plural = "s" if shown_pictures != 1 else ""
     return Result(
-        title=title,
+        title="How the model paints",
         subtitle=(
             f"{len(recorded)} held-out processes of {shown_pictures} picture{plural} that the "
-            f"model never saw, each painted by the model and compared with the recorded one."
+            f"model never saw, each painted by {model} and compared with the recorded one."
         ),
         distance=distance.label,
         rows=rows,

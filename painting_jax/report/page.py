@@ -70,7 +70,12 @@ def _headlines(result: Result) -> str:
                 )
     if result.conditions:
         heeded = sum(effect.rise.low > 0 for effect in result.conditions.values())
-        items.append((f"{heeded} of {len(result.conditions)}", "conditions change what is painted"))
+        items.append(
+            (
+                f"{heeded} of {len(result.conditions)}",
+                "conditions are heeded: given another example's, the model does worse",
+            )
+        )
     if result.band is not None:
         share = mean(GENERATED, "in_band")
         items.append((f"{100 * share:.0f} %", "of the generated profiles lie in the recorded band"))

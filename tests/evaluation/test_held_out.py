@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from painting_jax.data import pictures, pipeline
+from painting_jax.data.process import Process
+from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.errors import UserError
 from painting_jax.evaluation import held_out, yardsticks
 from painting_jax.evaluation.measures import GENERATED, RECORDED
@@ -45,7 +48,7 @@ def _evaluate(batches, generate, losses=None):
         batches,
         generate=generate,
         losses=losses,
-        title="T",
+        model="demo",
         settings={"seed": 0},
         watch=lambda items, _: items,
     )
@@ -98,3 +101,29 @@ def test_shown_processes_go_round_the_media():
 def test_nothing_held_out_is_an_error():
     with pytest.raises(UserError, match="held out"):
         _evaluate([], lambda batch: batch["frames_BTHWC"])
+
+
+class _Recorded:
+    """Five processes as a split holds them."""
+
+    def __len__(self):
+        return 5
+
+    def record(self, row: int) -> Process:
+        frames = tuple(pictures.encode(frame, "png") for frame in process(row, frames=4))
+        progress = np.linspace(0, 1, 4, dtype=np.float32)
+        return Process(
+            f"id{row}", frames, progress, "oil", "a cat", frames[-1], source=f"photo{row // 2}"
+        )
+
+
+@pytest.mark.parametrize(("at_most", "counts"), [(3, [2, 1]), (5, [2, 2, 1]), (99, [2, 2, 1])])
+def test_a_split_is_loaded_in_batches_of_one_size(at_most, counts):
+    examples = pipeline.Examples(4, 64, 64, Tokenizer.train(["a cat"]), 4)
+    found = held_out.load(_Recorded(), examples, batch_size=2, at_most=at_most)
+    assert [len(batch) for batch in found] == counts
+    assert all(len(batch.batch["frames_BTHWC"]) == 2 for batch in found)
+    names = [name for batch in found for name in batch.names]
+    assert names == [f"id{row}" for row in range(sum(counts))]
+    assert found[0].pictures == ["photo0", "photo0"]
+    np.testing.assert_array_equal(found[0].batch["frames_BTHWC"][1], process(1, frames=4))
