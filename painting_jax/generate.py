@@ -5,6 +5,7 @@
 --image takes a picture, a folder or a "pattern*.jpg", and may be repeated; so may --medium, which
 takes a medium or a mixture such as oil:0.7,pencil:0.3. Each picture in each medium gets a folder
 in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json.
+--held_out=COUNT takes pictures that the run was not trained on instead.
 """
 
 import dataclasses
@@ -16,15 +17,17 @@ import tqdm
 from absl import flags
 
 from painting_jax import cli, media
-from painting_jax.data import label_maps, pictures
+from painting_jax.data import pipeline, subjects
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
+from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.report import tutorial
 from painting_jax.training.trained_model import TrainedModel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The training run whose model paints.")
 _IMAGE = flags.DEFINE_multi_string("image", [], "Picture, folder or pattern; may be repeated.")
+_HELD_OUT = flags.DEFINE_integer("held_out", 0, "So many pictures of the data set's test split.")
 _MEDIUM = flags.DEFINE_multi_string(
     "medium", ["oil"], f"Medium or mixture; may be repeated. Known: {', '.join(media.MEDIA)}."
 )
@@ -52,23 +55,29 @@ class Job:
     """One picture to paint in one medium.
 
     Attributes:
-      image: its file.
+      subject: the picture.
       medium: as the user wrote it.
       folder: for the result.
     """
 
-    image: str
+    subject: Subject
     medium: str
     folder: pathlib.Path
 
 
 def main() -> None:
     """Paints what the flags name."""
-    jobs = _jobs()
-    _check_numbers()
+    _check_flags()
+    given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
     model = TrainedModel.load(_WORKDIR.value)
+    if _HELD_OUT.value:
+        data = model.config.data
+        source = pipeline.Source(data.data_dir, "test", data.dataset)
+        given += subjects.held_out(source, _HELD_OUT.value)
+    jobs = _jobs(given)
     generate(model, jobs)
-    print(f"painted {len(jobs)}: {pathlib.Path(_OUTPUT.value)}")
+    for job in jobs:
+        print(job.folder)
 
 
 def generate(model: TrainedModel, jobs: list[Job]) -> None:
@@ -81,7 +90,7 @@ def generate(model: TrainedModel, jobs: list[Job]) -> None:
         "seed": _SEED.value,
     }
     size = min(len(jobs), config.data.batch_size)
-    with tqdm.tqdm(total=len(jobs), unit="picture", disable=None) as progress:
+    with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
         for chunk in _chunks(jobs, size):
             rows, framings = zip(*[_row(model, job) for job in chunk], strict=True)
             # The last batch is filled up: another size would be compiled anew.
@@ -92,10 +101,10 @@ def generate(model: TrainedModel, jobs: list[Job]) -> None:
                 tutorial.write(
                     job.folder,
                     framing.cut(frames_THWC),
-                    title=f"{pathlib.Path(job.image).stem}, {job.medium}",
+                    title=f"{job.subject.name}, {job.medium}",
                     model=model.label,
                     parameters={
-                        "image": job.image,
+                        "image": job.subject.origin,
                         "medium": media.mixture(job.medium),
                         "prompt": _PROMPT.value,
                         "segments": _SEGMENTS.value or "automatic",
@@ -109,68 +118,54 @@ def generate(model: TrainedModel, jobs: list[Job]) -> None:
 def _row(model: TrainedModel, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
     """The conditions of one job, and where its picture lies on the model's canvas."""
     data = model.config.data
-    picture_HWC = pictures.load(job.image)
+    picture_HWC, labels_HW = job.subject.load()
     framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
+    reference_HWC = framing.place(picture_HWC)
     weights_M = np.zeros(len(media.MEDIA), np.float32)
     for name, weight in media.mixture(job.medium).items():
         weights_M[list(media.MEDIA).index(name)] = weight
+    # A map that is not given is found on what the model sees, as in training.
+    labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
     row = {
-        "reference_BHWC": framing.place(picture_HWC),
+        "reference_BHWC": reference_HWC,
         "medium_BM": weights_M,
         "text_BL": model.tokenizer.encode([_PROMPT.value], data.text_length)[0],
+        "segments_BHW": labels_HW,
     }
-    labels_HW = _labels(job, picture_HWC)
-    if labels_HW is None:
-        # Found on what the model sees, as in training.
-        row["segments_BHW"] = segment(row["reference_BHWC"])
-    else:
-        row["segments_BHW"] = framing.place_labels(labels_HW)
     return row, framing
 
 
-def _labels(job: Job, picture_HWC: np.ndarray) -> np.ndarray | None:
-    if not _SEGMENTS.value:
-        return None
-    path = pathlib.Path(_SEGMENTS.value)
-    if path.is_dir():
-        path = path / f"{pathlib.Path(job.image).stem}.png"
-    labels_HW = label_maps.load(path)
-    ours, theirs = picture_HWC.shape[:2], labels_HW.shape
-    if abs(ours[0] / ours[1] - theirs[0] / theirs[1]) > 0.02 * ours[0] / ours[1]:
-        raise UserError(
-            f"{path} is {theirs[1]}x{theirs[0]}, {job.image} {ours[1]}x{ours[0]}: "
-            "a segment map must have its picture's proportions"
-        )
-    return labels_HW
-
-
-def _jobs() -> list[Job]:
-    """Every picture in every medium, checked before a model is loaded."""
-    for flag in (_WORKDIR, _IMAGE, _OUTPUT):
-        if not flag.value:
-            raise UserError(f"--{flag.name} is missing (see --help)")
-    output = pathlib.Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: --output must be a folder")
-    images = [image for given in _IMAGE.value for image in pictures.list_pictures(given)]
+def _jobs(given: list[Subject]) -> list[Job]:
+    """Every picture in every medium, each with a folder of its own."""
     jobs, taken = [], set()
-    for image in images:
+    for subject in given:
         for medium in _MEDIUM.value:
             parts = media.mixture(medium)
             look = "-".join(
                 name if len(parts) == 1 else f"{name}{100 * weight:.0f}"
                 for name, weight in parts.items()
             )
-            name = f"{pathlib.Path(image).stem}-{look}"
+            name = f"{subject.name}-{look}"
             # Pictures of one name from two folders both keep their result.
             while name in taken:
                 name += "+"
             taken.add(name)
-            jobs.append(Job(image, medium, output / name))
+            jobs.append(Job(subject, medium, pathlib.Path(_OUTPUT.value) / name))
     return jobs
 
 
-def _check_numbers() -> None:
+def _check_flags() -> None:
+    """Refuses what cannot be done before a model is loaded."""
+    for flag in (_WORKDIR, _OUTPUT):
+        if not flag.value:
+            raise UserError(f"--{flag.name} is missing (see --help)")
+    if not _IMAGE.value and not _HELD_OUT.value:
+        raise UserError("--image is missing: a picture, a folder or a pattern")
+    for medium in _MEDIUM.value:
+        media.mixture(medium)
+    output = pathlib.Path(_OUTPUT.value)
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: --output must be a folder")
     if _FRAMES.value is not None and not 2 <= _FRAMES.value <= _MOST_FRAMES:
         raise UserError(f"--frames={_FRAMES.value}: it must be from 2 to {_MOST_FRAMES}")
     if _STEPS.value is not None and _STEPS.value < 1:

@@ -6,8 +6,8 @@ Started again with the same --workdir it goes on from the last checkpoint, bit f
 not been stopped. Any field of the config is set by --config.FIELD=VALUE, as in
 --config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
 
-RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, samples (contact sheets, the
-recorded process above the painted one), and examples.jsonl (the examples that each step saw).
+RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, sheets (what it paints, below
+what was recorded), and examples.jsonl (the examples that each step saw).
 """
 
 import pathlib
@@ -151,7 +151,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
 
 
 def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer):
-    """A callback that paints held-out pictures and leaves a sheet of them in `samples`."""
+    """A callback that paints held-out pictures and leaves a contact sheet of them in `sheets`."""
     try:
         held_out = pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
     except UserError:
@@ -190,8 +190,7 @@ def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer):
             columns=config.data.frames,
             title=f"Step {step}: recorded above, painted below",
         )
-        (folder / "samples").mkdir(exist_ok=True)
-        with written_beside(folder / "samples" / f"{step:07d}.png") as path:
+        with written_beside(folder / "sheets" / f"{step:07d}.png") as path:
             path.write_bytes(pictures.encode(sheet_HWC, "png"))
         writer.write_images(step, {"samples": sheet_HWC})
 

@@ -10,18 +10,28 @@ from painting_jax.errors import UserError
 MOST = 64  # regions; more is a photo, not a map
 
 
-def load(path: str | os.PathLike) -> np.ndarray:
+def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
     """Loads a label map from a picture: each grey value or colour is a region.
 
     Regions are painted from the darkest to the lightest; black is left unlabelled.
+
+    Args:
+      path: of the map.
+      shape_HW: of the picture that it maps; the map may have another size of these proportions.
 
     Returns:
       uint8[H, W], labels 1..K in painting order, 0 = unlabelled.
 
     Raises:
-      UserError: if the file is no picture, or has more than `MOST` colours.
+      UserError: if the file is no picture, has more than `MOST` colours or other proportions.
     """
     picture_HWC = pictures.load(path).astype(np.int64)
+    (height, width), (rows, columns) = shape_HW, picture_HWC.shape[:2]
+    if abs(rows * width - columns * height) > 0.02 * rows * width:
+        raise UserError(
+            f"{path} is {columns}x{rows}, its picture {width}x{height}: "
+            "a segment map must have its picture's proportions"
+        )
     red, green, blue = np.moveaxis(picture_HWC, -1, 0)
     # Luma first, so that order follows lightness; the colour itself tells equals apart.
     luma = 299 * red + 587 * green + 114 * blue

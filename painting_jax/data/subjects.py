@@ -1,0 +1,88 @@
+"""What is to be painted: a user's pictures, or pictures held out from training."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from painting_jax.data import label_maps, pictures
+from painting_jax.data.pipeline import Source
+from painting_jax.errors import UserError
+
+Loaded = tuple[np.ndarray, np.ndarray | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A picture to be painted.
+
+    Attributes:
+      name: short, for files.
+      origin: where it comes from, in words.
+      load: gives the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order, or
+        None where that is to be found. Only what is being painted is held in memory.
+    """
+
+    name: str
+    origin: str
+    load: Callable[[], Loaded]
+
+
+def from_files(paths: Sequence[str], segments: str | os.PathLike | None = None) -> list[Subject]:
+    """Pictures from files, folders and patterns.
+
+    Args:
+      paths: see `pictures.list_pictures`.
+      segments: a label map for the only picture, or a folder of maps named like the pictures.
+
+    Raises:
+      UserError: if there is no picture, or one map for several.
+    """
+    files = [file for path in paths for file in pictures.list_pictures(path)]
+    maps = pathlib.Path(segments) if segments else None
+    if maps and not maps.is_dir() and len(files) > 1:
+        raise UserError(
+            f"--segments={maps} is one map for {len(files)} pictures: name a folder of maps"
+        )
+
+    def subject(file: str) -> Subject:
+        def load() -> Loaded:
+            picture_HWC = pictures.load(file)
+            if maps is None:
+                return picture_HWC, None
+            path = maps / f"{pathlib.Path(file).stem}.png" if maps.is_dir() else maps
+            return picture_HWC, label_maps.load(path, picture_HWC.shape[:2])
+
+        return Subject(pathlib.Path(file).stem, file, load)
+
+    return [subject(file) for file in files]
+
+
+def held_out(source: Source, count: int) -> list[Subject]:
+    """The photos, or else the finished pictures, of the first different sources of a split."""
+    found: dict[str, Subject] = {}
+    for row in range(len(source)):
+        record = source.record(row)
+        if record.source not in found:
+            found[record.source] = _from_record(source, row)
+        if len(found) == count:
+            break
+    if len(found) < count:
+        raise UserError(f"{source.path} holds out {len(found)} pictures, fewer than {count}")
+    return list(found.values())
+
+
+def _from_record(source: Source, row: int) -> Subject:
+    record = source.record(row)
+    photos = [variant.image for variant in record.variants if variant.kind == "photo"]
+    image = photos[0] if photos else record.reference
+
+    def load() -> Loaded:
+        return pictures.decode(image), record.segments if record.segments.size else None
+
+    name = "".join(
+        letter if letter.isalnum() else "_" for letter in pathlib.Path(record.source).stem
+    )
+    return Subject(name, f"{source.split} split of {source.path}: {record.id}", load)
