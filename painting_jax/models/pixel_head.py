@@ -10,14 +10,14 @@ Patch-detail heads of pixel diffusion models do likewise (arXiv 2507.23268).
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import segments
 from painting_jax.models.blur import gaussian_blur
 from painting_jax.models.wan import linear, patchify, unpatchify
 
 _BLURS = (1.0, 3.0)  # pixels
-_KNOWN = 3 * (1 + len(_BLURS)) + 1 + segments.CHANNELS
+_KNOWN = 3 * (2 + len(_BLURS)) + 2 + segments.CHANNELS + 2
 
 
 class PixelHead(nnx.Module):
@@ -43,6 +43,7 @@ class PixelHead(nnx.Module):
         self,
         tokens_BthwD: Float[Array, "b t h w d"],
         reference_BHWC: Float[Array, "b h w 3"],
+        segments_BHW: UInt8[Array, "b h w"],
         segments_BHWC: Float[Array, "b h w s"],
     ) -> Float[Array, "b t h w 3"]:
         """Colours to add to the transformer's output, float32.
@@ -50,9 +51,12 @@ class PixelHead(nnx.Module):
         Args:
           tokens_BthwD: the transformer's last, normalised.
           reference_BHWC: RGB in [-1, 1]; zero where it is dropped.
-          segments_BHWC: `segments.segment_features`.
+          segments_BHW: label map; zeros = none.
+          segments_BHWC: `segments.segment_features` of it.
         """
-        known_BHWF = jnp.concatenate([_looks(reference_BHWC), segments_BHWC], -1)
+        looks_BHWF = _looks(reference_BHWC, segments_BHW)
+        places_BHW2 = jnp.broadcast_to(_places(*looks_BHWF.shape[1:3]), (*looks_BHWF.shape[:3], 2))
+        known_BHWF = jnp.concatenate([looks_BHWF, segments_BHWC, places_BHW2], -1)
         # What is known of a pixel is the same on every frame: it is projected once.
         known_BHWK = self.known(known_BHWF.astype(self.dtype))
         pixels = patchify(known_BHWK[:, None], (1, *self.patch[1:]))
@@ -68,7 +72,22 @@ class PixelHead(nnx.Module):
         return unpatchify(colours.reshape(*colours.shape[:4], -1).astype(jnp.float32), self.patch)
 
 
-def _looks(reference_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w f"]:
+def _looks(
+    reference_BHWC: Float[Array, "b h w 3"], segments_BHW: UInt8[Array, "b h w"]
+) -> Float[Array, "b h w f"]:
+    """The reference, out of focus twice, as flat regions, its fine detail, its outlines."""
     blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in _BLURS]
+    flat_BHWC = segments.flat_colours(reference_BHWC, segments_BHW)
     detail_BHW1 = (reference_BHWC - blurs[0]).mean(-1, keepdims=True)
-    return jnp.concatenate([reference_BHWC, *blurs, 4 * detail_BHW1], -1)
+    soft_BHW1 = blurs[0].mean(-1, keepdims=True)
+    slope = jnp.stack(jnp.gradient(soft_BHW1, axis=(1, 2)))
+    outline_BHW1 = jnp.sqrt(jnp.square(slope).sum(0) + 1e-6)
+    return jnp.concatenate(
+        [reference_BHWC, *blurs, flat_BHWC, 4 * detail_BHW1, 4 * outline_BHW1], -1
+    )
+
+
+def _places(height: int, width: int) -> Float[Array, "h w 2"]:
+    """Each pixel's row and column, from -1 to 1: strokes advance across the picture."""
+    rows, columns = jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width)
+    return jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), -1)
