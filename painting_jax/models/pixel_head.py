@@ -2,9 +2,10 @@
 
 A transformer of few, large patches is cheap, but 16 x 16 pixels do not pass through a token. What
 they show is mostly known, though: canvas here, a broad mass of the picture's colour there, the
-finished picture elsewhere. So each pixel gets gated features of what is known of it (looks of the
-reference, its segment), with offsets from its token, and the token says how they make a colour.
-Patch-detail heads of pixel diffusion models do likewise (arXiv 2507.23268).
+finished picture elsewhere. So each token weighs looks of the reference, and each pixel gets gated
+features of what is known of it (the looks, its segment, its place), with offsets from its token,
+which says how they make a colour. Patch-detail heads of pixel diffusion models do likewise
+(arXiv 2507.23268).
 """
 
 import jax
@@ -17,7 +18,9 @@ from painting_jax.models.blur import gaussian_blur
 from painting_jax.models.wan import linear, patchify, unpatchify
 
 _BLURS = (1.0, 3.0)  # pixels
-_KNOWN = 3 * (2 + len(_BLURS)) + 2 + segments.CHANNELS + 2
+_COLOURED = 2 + len(_BLURS)  # looks with three channels
+_STEEP = 4.0  # of the gates: region boundaries are sharp, and weights start small
+_KNOWN = 3 * _COLOURED + 2 + segments.CHANNELS + 2
 
 
 class PixelHead(nnx.Module):
@@ -37,6 +40,7 @@ class PixelHead(nnx.Module):
         self.dtype = dtype
         self.known = linear(_KNOWN, 2 * features, rngs=rngs, dtype=dtype)
         self.offset = linear(dim, 2 * features, rngs=rngs, dtype=dtype)
+        self.weigh = linear(dim, 3 * _COLOURED, rngs=rngs, dtype=dtype, zero=True)
         self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype, zero=True)
 
     def __call__(
@@ -65,10 +69,17 @@ class PixelHead(nnx.Module):
         value, gate = jnp.split(pixels, 2, -1)
         value_offset, gate_offset = jnp.split(offset, 2, -1)
         combine = self.combine(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], 1, 3, self.features)
-        gated = (value + value_offset) * jax.nn.sigmoid(gate + gate_offset)
+        gated = (value + value_offset) * jax.nn.sigmoid(_STEEP * (gate + gate_offset))
         # A product and a sum rather than a matrix product: the compiler fuses the whole line above
         # into the sum, and no array of all pixels' features is ever stored.
         colours = (gated[..., None, :] * combine).sum(-1) * self.features**-0.5
+        looks = patchify(looks_BHWF[:, None, ..., : 3 * _COLOURED], (1, *self.patch[1:]))
+        looks = jnp.moveaxis(looks.reshape(*looks.shape[:-1], -1, _COLOURED, 3), -2, 0)
+        weights = self.weigh(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], 1, _COLOURED, 3)
+        weights = jnp.moveaxis(weights, -2, 0)
+        # Four terms written out: as a reduction they crash the CPU compiler of jaxlib 0.10.2.
+        for weight, look in zip(weights, looks, strict=True):
+            colours = colours + weight * look
         return unpatchify(colours.reshape(*colours.shape[:4], -1).astype(jnp.float32), self.patch)
 
 
