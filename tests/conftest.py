@@ -35,6 +35,7 @@ def tiny(painted_dir: pathlib.Path) -> ml_collections.ConfigDict:
 
 TINY = {
     "steps": 12,
+    "optimizer.ema_decay": 0.99,
     "data.batch_size": 8,
     "data.frames": 3,
     "data.height": 32,

@@ -20,7 +20,7 @@ from painting_jax.models.wan import linear, patchify, unpatchify
 _BLURS = (1.0, 3.0)  # pixels
 _COLOURED = 2 + len(_BLURS)  # looks with three channels
 _STEEP = 4.0  # of the gates: region boundaries are sharp, and weights start small
-_KNOWN = 3 * _COLOURED + 2 + segments.CHANNELS + 2
+_KNOWN = 3 * _COLOURED + 3 + segments.CHANNELS + 2
 
 
 class PixelHead(nnx.Module):
@@ -86,15 +86,18 @@ class PixelHead(nnx.Module):
 def _looks(
     reference_BHWC: Float[Array, "b h w 3"], segments_BHW: UInt8[Array, "b h w"]
 ) -> Float[Array, "b h w f"]:
-    """The reference, out of focus twice, as flat regions, its fine detail, its outlines."""
+    """The reference, out of focus twice, as flat regions, its fine detail, edges and lines."""
     blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in _BLURS]
     flat_BHWC = segments.flat_colours(reference_BHWC, segments_BHW)
     detail_BHW1 = (reference_BHWC - blurs[0]).mean(-1, keepdims=True)
     soft_BHW1 = blurs[0].mean(-1, keepdims=True)
     slope = jnp.stack(jnp.gradient(soft_BHW1, axis=(1, 2)))
-    outline_BHW1 = jnp.sqrt(jnp.square(slope).sum(0) + 1e-6)
+    # Edges and lines saturate: a draughtsman draws the faint ones, too.
+    edges_BHW1 = jnp.tanh(8 * jnp.sqrt(jnp.square(slope).sum(0) + 1e-6))
+    wide_BHW1 = blurs[1].mean(-1, keepdims=True)
+    lines_BHW1 = jnp.tanh(12 * (wide_BHW1 - soft_BHW1))
     return jnp.concatenate(
-        [reference_BHWC, *blurs, flat_BHWC, 4 * detail_BHW1, 4 * outline_BHW1], -1
+        [reference_BHWC, *blurs, flat_BHWC, 4 * detail_BHW1, edges_BHW1, lines_BHW1], -1
     )
 
 

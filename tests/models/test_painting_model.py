@@ -41,16 +41,26 @@ def inputs(batch: int = 2, frames: int = 3, height: int = 8, width: int = 12):
     return noisy, jnp.array([0.3, 0.8])[:batch], conditions
 
 
+@nnx.jit
+def apply(model, noisy, sigma, conditions):
+    return model(noisy, sigma, conditions)
+
+
 def trained(config: PaintingConfig) -> PaintingModel:
     """A model whose zero-initialised parts are no longer zero."""
-    model = PaintingModel(config, rngs=nnx.Rngs(0))
-    keys = iter(jax.random.split(jax.random.key(1), 500))
+    model = fresh(config)
+    rng = np.random.default_rng(1)
     state = jax.tree.map(
-        lambda leaf: leaf + 0.1 * jax.random.normal(next(keys), leaf.shape),
+        lambda leaf: leaf + 0.1 * rng.normal(size=leaf.shape).astype(np.float32),
         nnx.to_pure_dict(nnx.state(model)),
     )
     nnx.update(model, state)
     return model
+
+
+def fresh(config: PaintingConfig) -> PaintingModel:
+    # Compiled as a whole: one by one, the initialisers take half a minute.
+    return nnx.jit(lambda: PaintingModel(config, rngs=nnx.Rngs(0)))()
 
 
 @pytest.mark.parametrize("pixel_features", [0, 4])
@@ -58,7 +68,7 @@ def trained(config: PaintingConfig) -> PaintingModel:
 def test_the_prediction_has_the_samples_shape(pixel_features, shape):
     config = dataclasses.replace(CONFIG, pixel_features=pixel_features)
     noisy, sigma, conditions = inputs(2, *shape)
-    prediction = PaintingModel(config, rngs=nnx.Rngs(0))(noisy, sigma, conditions)
+    prediction = apply(fresh(config), noisy, sigma, conditions)
     assert prediction.shape == noisy.shape
     assert prediction.dtype == jnp.float32
 
@@ -77,25 +87,25 @@ def test_the_prediction_has_the_samples_shape(pixel_features, shape):
 def test_every_condition_reaches_the_prediction(change):
     model = trained(CONFIG)
     noisy, sigma, conditions = inputs()
-    before = model(noisy, sigma, conditions)
-    after = model(noisy, sigma, dataclasses.replace(conditions, **change))
+    before = apply(model, noisy, sigma, conditions)
+    after = apply(model, noisy, sigma, dataclasses.replace(conditions, **change))
     assert float(jnp.abs(before - after).max()) > 1e-3
 
 
 def test_a_sample_does_not_depend_on_its_neighbours():
     model = trained(CONFIG)
     noisy, sigma, conditions = inputs()
-    both = model(noisy, sigma, conditions)
-    alone = model(noisy[:1], sigma[:1], jax.tree.map(lambda x: x[:1], conditions))
+    both = apply(model, noisy, sigma, conditions)
+    alone = apply(model, noisy[:1], sigma[:1], jax.tree.map(lambda x: x[:1], conditions))
     np.testing.assert_allclose(both[:1], alone, atol=1e-5)
 
 
 def test_padding_of_the_text_is_zero_whatever_its_row_of_the_table_holds():
     model = trained(CONFIG)
     noisy, sigma, conditions = inputs()
-    before = model(noisy, sigma, conditions)
+    before = apply(model, noisy, sigma, conditions)
     model.token_table[...] = model.token_table[...].at[0].set(99.0)
-    np.testing.assert_array_equal(model(noisy, sigma, conditions), before)
+    np.testing.assert_array_equal(apply(model, noisy, sigma, conditions), before)
 
 
 def test_unlabelled_pixels_have_no_features():

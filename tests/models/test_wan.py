@@ -51,8 +51,18 @@ RENAMED = (
 )
 
 
+def fresh(config: wan.WanConfig, remat: bool = True) -> wan.WanTransformer:
+    # Compiled as a whole: one by one, the initialisers take half a minute.
+    return nnx.jit(lambda: wan.WanTransformer(config, rngs=nnx.Rngs(0), remat=remat))()
+
+
+@nnx.jit
+def apply(model: wan.WanTransformer, arguments: dict):
+    return model(**arguments)
+
+
 def copy_weights(source: WanTransformer3DModel, config: wan.WanConfig) -> wan.WanTransformer:
-    model = wan.WanTransformer(config, rngs=nnx.Rngs(0))
+    model = fresh(config)
     state = nnx.to_pure_dict(nnx.state(model, nnx.Param))
     tensors: dict[str, np.ndarray] = {}
     for name, tensor in source.state_dict().items():
@@ -106,7 +116,15 @@ def test_equals_diffusers(extent, batch, image):
             encoder_hidden_states=torch.from_numpy(text),
             encoder_hidden_states_image=torch.from_numpy(tokens) if image else None,
         ).sample.permute(0, 2, 3, 4, 1)
-    actual = ours(jnp.asarray(latents), timestep[:, None], text, image_BLD=tokens)
+    actual = apply(
+        ours,
+        {
+            "latents_BTHWC": latents,
+            "timestep_BF": timestep[:, None],
+            "text_BLD": text,
+            "image_BLD": tokens,
+        },
+    )
     scale = float(expected.abs().max())
     np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5 * scale, rtol=0)
 
@@ -124,7 +142,7 @@ def test_one_noise_level_a_frame_equals_diffusers_one_a_token():
             timestep=torch.from_numpy(timestep_BT.repeat(6, axis=1)),
             encoder_hidden_states=torch.from_numpy(text),
         ).sample.permute(0, 2, 3, 4, 1)
-    actual = ours(jnp.asarray(latents), timestep_BT, text)
+    actual = apply(ours, {"latents_BTHWC": latents, "timestep_BF": timestep_BT, "text_BLD": text})
     np.testing.assert_allclose(
         actual, expected.numpy(), atol=1e-5 * float(expected.abs().max()), rtol=0
     )
@@ -132,7 +150,7 @@ def test_one_noise_level_a_frame_equals_diffusers_one_a_token():
 
 def painting_model(remat: bool = True) -> tuple[wan.WanTransformer, dict]:
     config = dataclasses.replace(TINY, media=3, segment_channels=2, progress=True)
-    model = wan.WanTransformer(config, rngs=nnx.Rngs(0), remat=remat)
+    model = fresh(config, remat)
     rng = np.random.default_rng(2)
     arguments = {
         "latents_BTHWC": rng.normal(size=(2, 3, 4, 6, config.in_channels)).astype(np.float32),
@@ -152,7 +170,7 @@ def conditions() -> dict:
 
 def test_what_painting_adds_starts_as_a_no_op():
     model, arguments = painting_model()
-    plain, steered = model(**arguments), model(**arguments, **conditions())
+    plain, steered = apply(model, arguments), apply(model, arguments | conditions())
     np.testing.assert_array_equal(plain, steered)
 
 
@@ -162,7 +180,7 @@ def test_what_painting_adds_receives_gradients():
     def loss(model):
         return jnp.square(model(**arguments, **conditions()) - 1).mean()
 
-    gradients = nnx.grad(loss)(model)
+    gradients = nnx.jit(nnx.grad(loss))(model)
     attention = gradients.blocks.attn2
     for gradient in (
         gradients.segment_embedding.kernel,
@@ -175,7 +193,7 @@ def test_what_painting_adds_receives_gradients():
 def test_rematerialisation_changes_no_gradient():
     def gradients(remat):
         model, arguments = painting_model(remat)
-        return nnx.grad(lambda model: jnp.square(model(**arguments)).mean())(model)
+        return nnx.jit(nnx.grad(lambda model: jnp.square(model(**arguments)).mean()))(model)
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), gradients(True), gradients(False)
@@ -184,7 +202,8 @@ def test_rematerialisation_changes_no_gradient():
 
 def test_compiled_size_does_not_grow_with_depth():
     def hlo_lines(layers):
-        model = wan.WanTransformer(dataclasses.replace(TINY, layers=layers), rngs=nnx.Rngs(0))
+        config = dataclasses.replace(TINY, layers=layers)
+        model = nnx.eval_shape(lambda: wan.WanTransformer(config, rngs=nnx.Rngs(0)))
         graph, state = nnx.split(model)
         _, arguments = painting_model()
         forward = jax.jit(lambda state, arguments: nnx.merge(graph, state)(**arguments))

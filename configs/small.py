@@ -1,0 +1,32 @@
+"""A picture-space model for one GPU or TPU chip: 128x128 pixels, 17 frames.
+
+Not trained yet by its authors; the same code as the demo, with a width and a batch that keep an
+accelerator busy. Prepare its data with --size=128 --frames=33.
+"""
+
+from configs import common
+
+
+def get_config(arg: str | None = None):
+    """Arguments: steps."""
+    arg = common.parse_arg(arg, steps=100_000)
+    config = common.base()
+    config.steps = arg.steps
+    config.data.batch_size = 64
+    config.data.frames = 17
+    config.data.height = config.data.width = 128
+    config.model.dim = 512
+    config.model.layers = 12
+    config.model.heads = 8
+    config.model.ffn_dim = 2048
+    config.model.pixel_features = 32
+    config.model.dtype = "bfloat16"
+    config.model.remat = True
+    config.optimizer.learning_rate = 3e-4
+    config.optimizer.warmup_steps = 2000
+    config.optimizer.ema_decay = 0.9995
+    config.sampling.steps = 20
+    config.checkpoint.every = 2000
+    config.log.every = 100
+    config.log.samples_every = 5000
+    return config
