@@ -12,8 +12,10 @@ from painting_jax.errors import UserError
 _EXIT_USER_ERROR = 2
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a verb: parses its flags, calls `main()`; a `UserError` is one line and status 2.
+
+    `argv` are the program and its arguments, by default those it was started with.
 
     absl itself prints its whole help and exits with 1 on a bad flag, hence this wrapper.
     """
@@ -43,7 +45,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         # The console belongs to the verbs' own words: libraries speak up from warnings on.
         logging.set_verbosity(logging.WARNING)
-        app.run(guarded, argv=sys.argv, flags_parser=parse)
+        app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
         _fail(error)
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, sheets (wha
 what was recorded), and examples.jsonl (the examples that each step saw).
 """
 
+import contextlib
 import pathlib
 
 import jax
@@ -87,7 +88,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         text_length=config.data.text_length,
         variant_probability=config.data.variant_probability,
     )
-    with jax.set_mesh(mesh):
+    # However training ends, what is being written is finished.
+    with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
+        at_end.callback(checkpoints.close)
         state, start, origin = start_state(config, checkpoints, mesh)
         if lead:
             if start == 0:
@@ -106,16 +109,20 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         )
         step_fn = jax.jit(make_train_step(config), donate_argnums=(0, 1))
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
-        log = ExamplesLog(folder / _examples_file(), start)
-        writer = make_writer(folder, enabled=lead)
+        log = at_end.enter_context(
+            contextlib.closing(ExamplesLog(folder / _examples_file(), start))
+        )
+        writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
         meter = throughput.Meter(config, state_lib.model_config(config), mesh, start)
         sample = periodic_actions.PeriodicCallback(
             every_steps=config.log.samples_every,
             on_steps=[config.steps],
             callback_fn=_sampler(config, source, examples, folder, writer),
         )
-        progress = tqdm.tqdm(
-            total=config.steps, initial=start, unit="step", disable=None if lead else True
+        progress = at_end.enter_context(
+            tqdm.tqdm(
+                total=config.steps, initial=start, unit="step", disable=None if lead else True
+            )
         )
         finite_before = None
         for step in range(start, config.steps):
@@ -142,10 +149,6 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
                 writer.flush()
                 checkpoints.save(done, state, done)
             sample(done, params=state.ema_params)
-        progress.close()
-        checkpoints.close()
-        writer.close()
-        log.close()
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 

@@ -1,7 +1,14 @@
 """Checkpoints of a run: the state and the place in the data, saved together, asynchronously."""
 
+import contextlib
 import dataclasses
+import errno
 import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 
 import jax
 import orbax.checkpoint as ocp
@@ -14,6 +21,8 @@ from painting_jax.training.state import TrainState, abstract_state
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
 _OPERATIONAL = ("mesh", "checkpoint", "log")
+
+_PROBE = 16 << 20  # bytes
 
 
 class Checkpoints:
@@ -42,17 +51,24 @@ class Checkpoints:
         return self._manager.should_save(step)
 
     def save(self, step: int, state: TrainState, next_batch: int) -> None:
-        """Saves in the background; the state may be donated as soon as this returns."""
+        """Saves in the background; the state may be donated as soon as this returns.
+
+        Raises:
+          UserError: if there is no room for it, or there was none for the one before.
+        """
         if step == self.latest():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_as_dict(state)),
-                data=ocp.args.JsonSave({"next_batch": next_batch}),
-            ),
-            force=True,
-        )
+        with self._refusals_told():
+            self._manager.wait_until_finished()
+            _check_room(self.folder, state)
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(_as_dict(state)),
+                    data=ocp.args.JsonSave({"next_batch": next_batch}),
+                ),
+                force=True,
+            )
 
     def restore(self, config: ConfigDict, mesh: Mesh) -> tuple[TrainState, int]:
         """The latest state, laid out on the mesh, and the next batch's number."""
@@ -81,8 +97,50 @@ class Checkpoints:
         return restored["state"]["ema_params"]
 
     def close(self) -> None:
-        """Waits for what is being saved."""
-        self._manager.close()
+        """Waits for what is being saved.
+
+        Raises:
+          UserError: if the file system refused it.
+        """
+        with self._refusals_told():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _refusals_told(self) -> Iterator[None]:
+        """Turns the file system's refusals into a `UserError`."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            reason = _refusal(error)
+            if reason is None:
+                raise
+            raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
+
+
+def _check_room(folder: epath.Path, state: TrainState) -> None:
+    """Raises OSError if a checkpoint will not fit, before any of it is written.
+
+    Orbax finds out in its threads, each of which reports at length, and leaves a part behind.
+    """
+    if not os.path.isdir(folder):
+        return  # Not on this machine.
+    size = sum(
+        shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards
+    )
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    # Quotas and limits do not show in the free space.
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(min(size, _PROBE)))
+
+
+def _refusal(error: OSError | ValueError) -> str | None:
+    """Why the file system refused, if that is what an error is about."""
+    if isinstance(error, OSError):
+        return error.strerror
+    # TensorStore has errors of its own.
+    match = re.search(r"os_error_code='(\d+)'", str(error))
+    return match and os.strerror(int(match[1]))
 
 
 def _as_dict(state: TrainState) -> dict:
