@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
@@ -61,14 +62,15 @@ class Checkpoints:
         with self._refusals_told():
             self._manager.wait_until_finished()
             _check_room(self.folder, state)
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(_as_dict(state)),
-                    data=ocp.args.JsonSave({"next_batch": next_batch}),
-                ),
-                force=True,
-            )
+            with held_back():
+                self._manager.save(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardSave(_as_dict(state)),
+                        data=ocp.args.JsonSave({"next_batch": next_batch}),
+                    ),
+                    force=True,
+                )
 
     def restore(self, config: ConfigDict, mesh: Mesh) -> tuple[TrainState, int]:
         """The latest state, laid out on the mesh, and the next batch's number."""
