@@ -29,17 +29,23 @@ _PROBE = 16 << 20  # bytes
 class Checkpoints:
     """The checkpoints in a run's workdir."""
 
-    def __init__(self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1):
+    def __init__(
+        self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1, read_only: bool = False
+    ):
         """Opens them.
 
         Args:
           workdir: of the run.
           every: steps between checkpoints.
           keep: latest ones kept.
+          read_only: nothing is created or tidied up: the run may be training at this moment.
         """
         self.folder = epath.Path(workdir).resolve() / "checkpoints"
         options = ocp.CheckpointManagerOptions(
-            save_interval_steps=every, max_to_keep=keep, cleanup_tmp_directories=True
+            save_interval_steps=every,
+            max_to_keep=None if read_only else keep,
+            create=not read_only,
+            cleanup_tmp_directories=not read_only,
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
@@ -160,7 +166,7 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
         raise UserError(f"{workdir} is no training run: it has no config.json")
     try:
         return ConfigDict(json.loads(path.read_text()))
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
 
 

@@ -1,11 +1,13 @@
 """Whether an experiment's values make sense, found out before anything is written."""
 
+from collections.abc import Iterator
 from typing import get_args
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from configs import common
 from painting_jax.diffusion.flow_matching import Law
 from painting_jax.errors import UserError
 
@@ -76,6 +78,30 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         lambda size: size % (shards * parts) == 0,
         f"a multiple of {shards} devices along data and fsdp times {parts} accumulated parts",
     )
+
+
+def check_fields(config: ConfigDict, origin: object) -> None:
+    """Checks that a config read from somewhere has every field that there is today.
+
+    Raises:
+      UserError: naming one that it lacks.
+    """
+    for name in _fields(common.base()):
+        value = config
+        for part in name.split("."):
+            if not isinstance(value, ConfigDict) or part not in value:
+                raise UserError(
+                    f"{origin} has no field {name}: it is damaged or of another version"
+                )
+            value = value[part]
+
+
+def _fields(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _require(config: ConfigDict, name: str, holds, words: str) -> None:

@@ -54,13 +54,13 @@ def check_init_from(config: ConfigDict) -> None:
             f"{config.init_from} has another model: config.model.{differing[0]} is "
             f"{theirs.model.get(differing[0], None)} there and {config.model[differing[0]]} here"
         )
-    with contextlib.closing(Checkpoints(config.init_from)) as checkpoints:
+    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
 
 
 def _params_of(config: ConfigDict, mesh: Mesh) -> dict:
-    with contextlib.closing(Checkpoints(config.init_from)) as checkpoints:
+    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         return checkpoints.restore_ema(config, mesh)
 
 
