@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -53,8 +54,12 @@ def environment(**changes: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)} | changes
 
 
-def verb(name: str, *arguments, **how) -> subprocess.CompletedProcess:
-    """Runs a verb as a user does and waits for it."""
+def verb(name: str, *arguments, file_limit: int | None = None) -> subprocess.CompletedProcess:
+    """Runs a verb as a user does; with `file_limit` no file can grow beyond so many bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
     return subprocess.run(
         [sys.executable, "-m", f"painting_jax.{name}", *map(str, arguments)],
         env=environment(),
@@ -62,7 +67,7 @@ def verb(name: str, *arguments, **how) -> subprocess.CompletedProcess:
         text=True,
         timeout=300,
         check=False,
-        **how,
+        preexec_fn=limit if file_limit else None,
     )
 
 

@@ -90,8 +90,13 @@ class Checkpoints:
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
     def restore_ema(self, config: ConfigDict, mesh: Mesh) -> dict:
-        """The latest averaged parameters alone."""
+        """The latest averaged parameters alone.
+
+        Raises:
+          UserError: if they are not those of the model in the config.
+        """
         target = {"ema_params": abstract_state(config, mesh).ema_params}
+        self._check_fit(target)
         restored = self._manager.restore(
             self.latest(),
             args=ocp.args.Composite(
@@ -103,6 +108,19 @@ class Checkpoints:
             ),
         )
         return restored["state"]["ema_params"]
+
+    def _check_fit(self, target: dict) -> None:
+        """Checks shapes. Orbax would, too, but reports from its threads while it fails."""
+        folder = self.folder / str(self.latest())
+        stored = ocp.PyTreeCheckpointHandler().metadata(folder / "state").tree
+        theirs, ours = _shapes({name: stored[name] for name in target}), _shapes(target)
+        for name in sorted(theirs.keys() | ours.keys()):
+            there, here = theirs.get(name, "absent"), ours.get(name, "absent")
+            if there != here:
+                raise UserError(
+                    f"the checkpoint {folder} is of another model than config.json: "
+                    f"{name} is {there} there and would be {here}"
+                )
 
     def close(self) -> None:
         """Waits for what is being saved.
@@ -123,6 +141,13 @@ class Checkpoints:
             if reason is None:
                 raise
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
+
+
+def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
 
 
 def _check_room(folder: epath.Path, state: TrainState) -> None:

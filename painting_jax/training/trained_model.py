@@ -61,8 +61,7 @@ class TrainedModel:
             # What is said first is about shapes or files; settings of Orbax follow.
             reason = str(error).partition(". ")[0][:200]
             raise UserError(
-                f"the checkpoint {checkpoints.folder / str(step)} is damaged or not of the model "
-                f"in config.json: {reason}"
+                f"the checkpoint {checkpoints.folder / str(step)} is damaged: {reason}"
             ) from error
         finally:
             checkpoints.close()
