@@ -37,7 +37,7 @@ def base() -> ConfigDict:
     objective.law = "logit_normal"  # of the training noise levels: logit_normal or uniform
     objective.mean = 0.0  # of the normal under the sigmoid
     objective.std = 1.0
-    objective.shift = 5.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
+    objective.shift = 8.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
     objective.reference_everywhere = True  # the reference on every frame; False: on the first
     objective.augment = 0.3  # probability of another look for the reference (cross-media)
     objective.drop = drop = ConfigDict()  # probability of dropping each condition
@@ -59,7 +59,7 @@ def base() -> ConfigDict:
 
     config.sampling = sampling = ConfigDict()  # defaults of generate and evaluate
     sampling.steps = 10
-    sampling.shift = 5.0
+    sampling.shift = 8.0
     sampling.guidance = 1.0
     sampling.guide_on = ("medium", "text")  # conditions that guidance strengthens
 

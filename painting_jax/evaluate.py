@@ -14,6 +14,7 @@ numbered pictures, what generate left): with the recorded process of the same na
 OUT gets index.html (open it), metrics.json and table.md.
 """
 
+import dataclasses
 from collections.abc import Iterable
 
 import tqdm
@@ -90,7 +91,7 @@ def _videos() -> Result:
 def _run() -> Result:
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
-    from painting_jax.evaluation import held_out  # noqa: PLC0415
+    from painting_jax.evaluation import held_out, transfer  # noqa: PLC0415
     from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
     distance = hed_vgg.load()
@@ -105,12 +106,16 @@ def _run() -> Result:
         data.frames, data.height, data.width, model.tokenizer, data.text_length
     )
     batches = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
-    return held_out.evaluate(
+
+    def generate(batch):
+        return model.generate(
+            batch, frames=data.frames, steps=steps, guidance=guidance, seed=_SEED.value
+        )
+
+    result = held_out.evaluate(
         distance,
         batches,
-        generate=lambda batch: model.generate(
-            batch, frames=data.frames, steps=steps, guidance=guidance, seed=_SEED.value
-        ),
+        generate=generate,
         losses=model.losses,
         model=model.label,
         settings={
@@ -125,6 +130,17 @@ def _run() -> Result:
         },
         watch=_watch,
     )
+    looks = transfer.transfers(
+        distance,
+        source,
+        examples,
+        generate=generate,
+        batch_size=data.batch_size,
+        at_most=_EXAMPLES.value,
+        seed=_SEED.value,
+        watch=_watch,
+    )
+    return dataclasses.replace(result, transfers=looks)
 
 
 def _watch(items: Iterable, doing: str) -> Iterable:

@@ -9,7 +9,7 @@ from absl.testing import flagsaver
 from painting_jax import cli
 from painting_jax import prepare as verb
 from painting_jax.data import video
-from tests.data.conftest import recording, write_photos
+from tests.synthetic import recording, write_photos
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _TINY = ("--size=16", "--frames=2", "--variants=1", "--media=oil")

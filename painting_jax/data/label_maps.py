@@ -6,8 +6,9 @@ import numpy as np
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
+from painting_jax.models.segments import MOST_LABELS
 
-MOST = 64  # regions; more is a photo, not a map
+MOST = MOST_LABELS  # regions; more is a photo, not a map
 
 
 def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:

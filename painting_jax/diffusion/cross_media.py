@@ -7,11 +7,12 @@ Pictures are RGB in [-1, 1]; everything runs on the device, vectorised over the 
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from painting_jax.models.blur import gaussian_blur
 
-_LUMA = jnp.array([0.299, 0.587, 0.114])
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:

@@ -7,6 +7,7 @@ import platform
 import numpy as np
 
 from painting_jax.evaluation.measures import Measured
+from painting_jax.evaluation.transfer import Transfer
 from painting_jax.evaluation.videos import Video
 from painting_jax.metrics import perceptual
 from painting_jax.metrics.bootstrap import Interval
@@ -77,6 +78,7 @@ class Result:
       settings: everything that the numbers depend on, seeds included.
       band: of the recorded set, when videos are not compared pair by pair.
       conditions: by condition; empty when no model was at hand.
+      transfers: from other looks of the pictures; empty when no model was at hand.
       skipped: what could not be used, one line each.
       notes: what a reader of the numbers has to know.
     """
@@ -89,6 +91,7 @@ class Result:
     settings: dict[str, object]
     band: Band | None = None
     conditions: dict[str, ConditionEffect] = dataclasses.field(default_factory=dict)
+    transfers: list[Transfer] = dataclasses.field(default_factory=list)
     skipped: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
 

@@ -20,7 +20,8 @@ class Video:
       name: what pairs it with a process of another set.
       frames_THWC: uint8 RGB, T >= 2.
       progress_T: float32, share of the painting time, rising from 0 to 1.
-      medium: a name from the registry, or "" where it is not known.
+      medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
+        known.
       input_HWC: uint8, the picture the process was asked for; None where it is not known.
     """
 
@@ -122,7 +123,7 @@ def load(source: Source, *, frames: int, size: int) -> Video:
     medium = ""
     if source.record is not None:
         record = _record(source.record)
-        medium = str(record.get("medium", ""))
+        medium = _medium(record.get("medium"))
         stated = record.get("progress")
         if isinstance(stated, list) and len(stated) == len(frames_THWC):
             progress_T = np.asarray(stated)
@@ -151,6 +152,12 @@ def _record(path: pathlib.Path) -> dict:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not readable JSON: {error}") from error
     return record if isinstance(record, dict) else {}
+
+
+def _medium(stated: object) -> str:
+    """The name of a medium, or those of a mixture joined; "" for anything else."""
+    names = [stated] if isinstance(stated, str) else stated if isinstance(stated, dict) else []
+    return " + ".join(name for name in names if isinstance(name, str))
 
 
 _LONG_SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)

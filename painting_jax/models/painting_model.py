@@ -78,6 +78,7 @@ class PaintingConfig:
             media=self.media,
             segment_channels=segments.CHANNELS,
             progress=True,
+            summary_dim=self.text_dim + self.media,
         )
 
 
@@ -112,6 +113,8 @@ class PaintingModel(nnx.Module):
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
+        words_B1 = jnp.maximum((~padding_BL1).sum(1), 1)
+        summary_BE = jnp.concatenate([text_BLD.sum(1) / words_B1, conditions.medium_BM], -1)
         segments_BHWC = segments.segment_features(
             conditions.segments_BHW, self.config.codec_spatial
         )
@@ -122,9 +125,12 @@ class PaintingModel(nnx.Module):
             medium_BM=conditions.medium_BM,
             segments_BHWC=segments_BHWC,
             progress_BT=conditions.progress_BT,
+            summary_BE=summary_BE,
         )
         output_BTHWC = self.transformer.project(tokens_BthwD)
         if self.config.pixel_features:
             reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-            output_BTHWC += self.pixel_head(tokens_BthwD, reference_BHWC, segments_BHWC)
+            output_BTHWC += self.pixel_head(
+                tokens_BthwD, reference_BHWC, conditions.segments_BHW, segments_BHWC
+            )
         return output_BTHWC

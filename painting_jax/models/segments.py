@@ -1,9 +1,11 @@
 """What the transformer sees of a segment map."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 CHANNELS = 9
+MOST_LABELS = 64
 _OCTAVES = 3
 
 
@@ -38,3 +40,19 @@ def segment_features(
     b, h, w, c = features.shape
     blocks = features.reshape(b, h // spatial, spatial, w // spatial, spatial, c)
     return blocks.mean((2, 4))
+
+
+def flat_colours(
+    picture_BHWC: Float[Array, "b h w c"], segments_BHW: UInt8[Array, "b h w"]
+) -> Float[Array, "b h w c"]:
+    """Each pixel gets the mean colour of its region; labels up to `MOST_LABELS`."""
+    channels = picture_BHWC.shape[-1]
+
+    def flat(picture_HWC, segments_HW):
+        label_P = segments_HW.reshape(-1).astype(jnp.int32)
+        sums = jax.ops.segment_sum(picture_HWC.reshape(-1, channels), label_P, MOST_LABELS + 1)
+        counts = jax.ops.segment_sum(jnp.ones(label_P.shape), label_P, MOST_LABELS + 1)
+        means = sums / jnp.maximum(counts, 1)[:, None]
+        return means[label_P].reshape(picture_HWC.shape)
+
+    return jax.vmap(flat)(picture_BHWC, segments_BHW)

@@ -2,8 +2,8 @@
 
 Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314; the reference implementation is
 `WanTransformer3DModel` of diffusers), so that the published weights fit. Painting adds, each by
-choice and each starting as a no-op: the frame's progress in the modulation, medium tokens in
-cross-attention, and a segment map on the tokens.
+choice and each starting as a no-op: the frame's progress and a summary of the conditions in the
+modulation, medium tokens in cross-attention, and a segment map on the tokens.
 
 Shapes: B batch, T frames, H W height and width, C channels of the latents; t h w the grid of
 patches, S = t h w tokens; D width, N heads, K head width; L text tokens, M media.
@@ -44,6 +44,7 @@ class WanConfig:
       medium_tokens: tokens a medium is described with.
       segment_channels: channels of the segment map's features; 0 = the model takes none.
       progress: whether each frame's progress is added to the noise level's embedding.
+      summary_dim: width of a summary of the conditions that is added there, too; 0 = none.
     """
 
     dim: int
@@ -60,6 +61,7 @@ class WanConfig:
     medium_tokens: int = 4
     segment_channels: int = 0
     progress: bool = False
+    summary_dim: int = 0
 
     @property
     def head_dim(self) -> int:
@@ -137,9 +139,16 @@ class ConditionEmbedder(nnx.Module):
             self.progress_embedder = EmbeddingMLP(
                 config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype, zero=True
             )
+        if config.summary_dim:
+            self.summary_embedder = EmbeddingMLP(
+                config.summary_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype, zero=True
+            )
 
     def time(
-        self, timestep_BF: Float[Array, "b f"], progress_BT: Float[Array, "b t"] | None
+        self,
+        timestep_BF: Float[Array, "b f"],
+        progress_BT: Float[Array, "b t"] | None,
+        summary_BE: Float[Array, "b e"] | None,
     ) -> tuple[Float[Array, "b t d"], Float[Array, "b t 6 d"]]:
         """Embeds the noise level (0..1000), one a sample (F = 1) or one a frame (F = T)."""
         time_BTD = self.time_embedder(sinusoids(timestep_BF, self.freq_dim))
@@ -148,6 +157,8 @@ class ConditionEmbedder(nnx.Module):
             time_BTD = time_BTD + self.progress_embedder(
                 sinusoids(1000 * progress_BT, self.freq_dim)
             )
+        if summary_BE is not None:
+            time_BTD = time_BTD + self.summary_embedder(summary_BE)[:, None]
         modulation = self.time_proj(jax.nn.silu(time_BTD))
         return time_BTD, modulation.reshape(*time_BTD.shape[:2], _MODULATIONS, -1)
 
@@ -313,6 +324,7 @@ class WanTransformer(nnx.Module):
         medium_BM: Float[Array, "b m"] | None = None,
         segments_BHWC: Float[Array, "b h w s"] | None = None,
         progress_BT: Float[Array, "b t"] | None = None,
+        summary_BE: Float[Array, "b e"] | None = None,
     ) -> Float[Array, "b t h w o"]:
         """Applies the model.
 
@@ -325,6 +337,7 @@ class WanTransformer(nnx.Module):
           medium_BM: weights over the media; a row of zeros steers nothing.
           segments_BHWC: features of the segment map at the latents' resolution.
           progress_BT: each frame's share of the painting time, in the latents' order.
+          summary_BE: a summary of the conditions.
 
         Returns:
           The prediction, float32, of the latents' extents.
@@ -337,6 +350,7 @@ class WanTransformer(nnx.Module):
             medium_BM=medium_BM,
             segments_BHWC=segments_BHWC,
             progress_BT=progress_BT,
+            summary_BE=summary_BE,
         )
         return self.project(tokens_BthwD)
 
@@ -354,6 +368,7 @@ class WanTransformer(nnx.Module):
         medium_BM: Float[Array, "b m"] | None = None,
         segments_BHWC: Float[Array, "b h w s"] | None = None,
         progress_BT: Float[Array, "b t"] | None = None,
+        summary_BE: Float[Array, "b e"] | None = None,
     ) -> Float[Array, "b t2 h2 w2 d"]:
         """The last tokens, normalised and modulated; arguments as of a call."""
         config = self.config
@@ -366,7 +381,7 @@ class WanTransformer(nnx.Module):
         x_BSD = constrain(x_BthwD.reshape(batch, -1, dim), "tokens")
 
         embedder = self.condition_embedder
-        time_BTD, modulation_BT6D = embedder.time(timestep_BF, progress_BT)
+        time_BTD, modulation_BT6D = embedder.time(timestep_BF, progress_BT, summary_BE)
         context = Context(
             text_BLD=embedder.text_embedder(text_BLD.astype(self.dtype)),
             image_BLD=None if image_BLD is None else embedder.image_embedder(image_BLD),

@@ -91,6 +91,16 @@ def metrics_of(result: Result) -> dict:
             name: {"rise": effect.rise._asdict(), "loss": effect.loss}
             for name, effect in result.conditions.items()
         },
+        "transfers": [
+            {
+                "look": transfer.look,
+                "media": transfer.media,
+                "given": transfer.given._asdict(),
+                "painted": transfer.painted._asdict(),
+                "nearer": transfer.nearer._asdict(),
+            }
+            for transfer in result.transfers
+        ],
         "band": result.band
         and {
             "n": result.band.n,

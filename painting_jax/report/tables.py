@@ -103,6 +103,8 @@ def all_tables(result: Result) -> dict[str, Table]:
         tables["against"] = against(result)
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.transfers:
+        tables["transfers"] = transfers(result)
     if len(_media(result.rows)) > 1:
         tables["media"] = media(result)
     tables["videos"] = videos(result)
@@ -185,6 +187,27 @@ def conditions(result: Result) -> Table:
         "The rise of the held-out loss when a condition is taken from another example, at the same "
         "noise. A condition is heeded when the whole interval lies above 0.",
         ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Verdict"],
+        rows,
+    )
+
+
+def transfers(result: Result) -> Table:
+    """How near the model comes to the painter's picture from other looks of it."""
+    rows = [
+        [
+            Cell(transfer.look),
+            Cell(transfer.media),
+            Cell(str(transfer.nearer.n)),
+            interval_cell(transfer.given, 3),
+            interval_cell(transfer.painted, 3),
+            interval_cell(transfer.nearer, 3, signed=True),
+        ]
+        for transfer in result.transfers
+    ]
+    return Table(
+        f"Across media: the model is given another look of a held-out picture. {result.distance} "
+        "to the painter's finished picture, of what was given and of what the model made of it.",
+        ["Given", "Painted in", "n", "Given ↓", "Painted ↓", "Nearer by"],
         rows,
     )
 

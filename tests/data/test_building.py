@@ -12,7 +12,7 @@ import pytest
 
 from painting_jax.data import pipeline, splits
 from painting_jax.errors import UserError
-from tests.data.conftest import MEDIA, build_painted, write_photos
+from tests.synthetic import MEDIA, build_painted, write_photos
 from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_two_sources_all_train_and_the_summary_says_so(tmp_path):
 _BUILD = """
     import pathlib, sys, time
     from painting_jax.data import painting
-    from tests.data.conftest import build_painted
+    from tests.synthetic import build_painted
 
     paint = painting.paint_photo
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from painting_jax.data import painter, painting, photos, pictures
-from tests.data.conftest import scene
+from tests.synthetic import scene
 
 
 @pytest.fixture

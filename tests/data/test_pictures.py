@@ -10,7 +10,7 @@ from PIL import Image
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
-from tests.data.conftest import scene
+from tests.synthetic import scene
 
 _NOISE = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 

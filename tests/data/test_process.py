@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 from painting_jax import media
 from painting_jax.data import pictures, pipeline, process
 from painting_jax.errors import UserError
-from tests.data.conftest import recording
+from tests.synthetic import recording
 
 
 def _process(**changes) -> process.Process:

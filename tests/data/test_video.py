@@ -7,7 +7,7 @@ from PIL import Image
 
 from painting_jax.data import video
 from painting_jax.errors import UserError
-from tests.data.conftest import recording, scene
+from tests.synthetic import recording, scene
 
 
 def _close(frames, expected, tolerance=6):

@@ -7,6 +7,7 @@ import pytest
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import videos
+from painting_jax.report import tutorial
 from tests.evaluation.recordings import process, write_movie, write_pictures
 
 
@@ -40,7 +41,22 @@ def test_numbered_pictures_come_in_natural_order_with_their_progress(tmp_path):
     np.testing.assert_allclose(few.progress_T, np.array([0, 6, 11]) / 11, rtol=1e-6)
 
 
-def test_medium_and_progress_come_from_the_record_of_generate(tmp_path):
+def test_what_generate_leaves_is_read_with_its_medium(tmp_path):
+    frames_THWC = process(3, frames=4)
+    tutorial.write(
+        tmp_path / "hat_oil",
+        frames_THWC,
+        title="hat",
+        model="demo",
+        parameters={"medium": {"oil": 0.7, "ink": 0.3}},
+    )
+    (source,) = videos.find(tmp_path)
+    video = videos.load(source, frames=9, size=64)
+    assert (video.name, video.medium) == ("hat_oil", "oil + ink")
+    np.testing.assert_array_equal(video.frames_THWC, frames_THWC)
+
+
+def test_stated_progress_is_kept(tmp_path):
     write_pictures(tmp_path / "hat" / "steps", process(3, frames=3))
     record = {"medium": "oil", "progress": [0.0, 0.2, 1.0]}
     (tmp_path / "hat" / "process.json").write_text(json.dumps(record))

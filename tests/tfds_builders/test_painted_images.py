@@ -1,6 +1,6 @@
 from painting_jax import media
 from painting_jax.data import building, photos, pictures, pipeline
-from tests.data.conftest import scene
+from tests.synthetic import scene
 from tfds_builders.painted_images import painted_images_dataset_builder as builder
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from painting_jax.data import building, pictures, pipeline, recordings, video
 from painting_jax.errors import UserError
-from tests.data.conftest import recording, scene
+from tests.synthetic import recording, scene
 from tfds_builders.recorded_processes import recorded_processes_dataset_builder as builder
 
 

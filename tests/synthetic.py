@@ -1,9 +1,8 @@
-"""Small recordings and data sets that the data tests share."""
+"""Small made-up photos, recordings and data sets that tests share."""
 
 import pathlib
 
 import numpy as np
-import pytest
 
 from painting_jax.data import building, pictures
 from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
@@ -43,12 +42,3 @@ def build_painted(
     fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2}
     config = painted_images.Config(name="default", source=str(photos), **fields | changes)
     return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite)
-
-
-@pytest.fixture(scope="session")
-def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A data set of four photos: two train (8 processes), one validates, one tests."""
-    root = tmp_path_factory.mktemp("painted")
-    write_photos(root / "photos", 4)
-    build_painted(root / "data", root / "photos")
-    return root / "data"

@@ -1,0 +1,131 @@
+"""Does a medium's look come from the medium? Grey and line versions of a picture, painted."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from painting_jax import media
+from painting_jax.data import pictures
+from painting_jax.data.painter import line_art
+from painting_jax.data.pipeline import Examples, Source
+from painting_jax.diffusion import cross_media, reverse_painting
+from painting_jax.metrics import bootstrap, perceptual
+from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.perceptual import PerceptualDistance
+
+# Media with colours of their own: from a grey picture there is something to add.
+COLOURED = tuple(name for name, medium in media.MEDIA.items() if not medium.mono)
+
+
+@dataclasses.dataclass(frozen=True)
+class Transfer:
+    """How near the model comes to the painter's picture from a picture in another look.
+
+    Attributes:
+      look: of the picture that the model was given.
+      media: that it was painted in.
+      given: distance of the given picture to the painter's finished one.
+      painted: distance of the model's last frame to it.
+      nearer: the paired difference, given less painted; above 0 the model came nearer.
+    """
+
+    look: str
+    media: str
+    given: Interval
+    painted: Interval
+    nearer: Interval
+
+
+def grey(photo_HWC: np.ndarray) -> np.ndarray:
+    """A picture without its colours, uint8."""
+    luma = cross_media.luminance(reverse_painting.to_float(jax.numpy.asarray(photo_HWC)))
+    return np.asarray(reverse_painting.to_uint8(luma)).repeat(3, -1)
+
+
+LOOKS = {"photo": lambda photo_HWC: photo_HWC, "grey photo": grey, "line drawing": line_art}
+
+
+def transfers(
+    distance: PerceptualDistance,
+    source: Source,
+    examples: Examples,
+    *,
+    generate: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+    batch_size: int,
+    at_most: int,
+    seed: int,
+    watch: Callable[[Iterable, str], Iterable],
+) -> list[Transfer]:
+    """Paints held-out photos, and their grey and line versions, in every coloured medium.
+
+    Args:
+      distance: the perceptual distance.
+      source: the held-out split, its processes with the photo they were painted from.
+      examples: makes its rows.
+      generate: batch -> frames_BTHWC uint8 in painted order.
+      batch_size: of the batches that `generate` gets.
+      at_most: processes of the split that are looked at.
+      seed: of the bootstrap.
+      watch: wraps an iterable, with what is done, to show progress.
+
+    Returns:
+      One entry a look over all coloured media, and one for oil alone; none without photos.
+    """
+    photos, rows = _photos(source, examples, at_most)
+    if not rows:
+        return []
+    finished_NHWC = np.stack([row["frames_BTHWC"][-1] for row in rows])
+    names = [list(media.MEDIA)[row["medium_BM"].argmax()] for row in rows]
+    found = []
+    for look, change in watch(LOOKS.items(), "painting other looks"):
+        given_NHWC = np.stack([change(photo_HWC) for photo_HWC in photos])
+        painted_NHWC = _painted(rows, given_NHWC, generate, batch_size)
+        before_N = _distances(distance, given_NHWC, finished_NHWC)
+        after_N = _distances(distance, painted_NHWC, finished_NHWC)
+        for label, chosen in (("all with colour", COLOURED), ("oil", ("oil",))):
+            of_N = np.isin(names, chosen)
+            found.append(
+                Transfer(
+                    look,
+                    label,
+                    *(
+                        bootstrap.interval(values_N[of_N], seed=seed)
+                        for values_N in (before_N, after_N, before_N - after_N)
+                    ),
+                )
+            )
+    return found
+
+
+def _photos(
+    source: Source, examples: Examples, at_most: int
+) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
+    photos, rows = [], []
+    for index in range(min(at_most, len(source))):
+        record = source.record(index)
+        kept = [variant.image for variant in record.variants if variant.kind == "photo"]
+        if kept and record.medium in COLOURED:
+            photo_HWC = pictures.decode(kept[0])
+            photos.append(pictures.fit(photo_HWC, examples.height, examples.width))
+            rows.append(examples.of(record, index, None))
+    return photos, rows
+
+
+def _painted(rows: Sequence[Mapping], given_NHWC, generate, batch_size: int) -> np.ndarray:
+    last = []
+    for start in range(0, len(rows), batch_size):
+        # Filled up to one size, so that nothing is compiled anew.
+        chosen = [min(row, len(rows) - 1) for row in range(start, start + batch_size)]
+        batch = {name: np.stack([rows[row][name] for row in chosen]) for name in rows[0]}
+        batch["reference_BHWC"] = given_NHWC[chosen]
+        last.append(generate(batch)[:, -1])
+    return np.concatenate(last)[: len(rows)]
+
+
+def _distances(distance: PerceptualDistance, first_NHWC, second_NHWC) -> np.ndarray:
+    count = len(first_NHWC)
+    pairs_P2 = np.stack([np.arange(count), np.arange(count) + count], 1).astype(np.int32)
+    both = np.concatenate([first_NHWC, second_NHWC])
+    return np.asarray(perceptual.distances(distance, both, pairs_P2))

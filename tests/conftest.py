@@ -1,0 +1,56 @@
+"""What all tests share: eight fake devices, a tiny data set and a tiny experiment."""
+
+import os
+
+# Before JAX starts, or it has one device.
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+
+import pathlib
+
+import ml_collections
+import pytest
+
+from configs import demo
+from tests.synthetic import build_painted, write_photos
+
+
+@pytest.fixture(scope="session")
+def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A data set of four photos: two train (8 processes), one validates, one tests."""
+    root = tmp_path_factory.mktemp("painted")
+    write_photos(root / "photos", 4)
+    build_painted(root / "data", root / "photos")
+    return root / "data"
+
+
+@pytest.fixture
+def tiny(painted_dir: pathlib.Path) -> ml_collections.ConfigDict:
+    """The demo's config, shrunk to what compiles in seconds."""
+    config = demo.get_config()
+    config.update_from_flattened_dict(TINY)
+    config.data.data_dir = str(painted_dir)
+    return config
+
+
+TINY = {
+    "steps": 12,
+    "data.batch_size": 8,
+    "data.frames": 3,
+    "data.height": 32,
+    "data.width": 32,
+    "data.text_length": 8,
+    "model.dim": 32,
+    "model.layers": 2,
+    "model.heads": 2,
+    "model.ffn_dim": 64,
+    "model.vocabulary": 64,
+    "model.text_dim": 16,
+    "model.pixel_features": 4,
+    "optimizer.warmup_steps": 2,
+    "sampling.steps": 2,
+    "checkpoint.every": 3,
+    "log.every": 4,
+    "log.samples": 2,
+    "log.samples_every": 100,
+}

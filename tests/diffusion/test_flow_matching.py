@@ -1,0 +1,106 @@
+"""The straight path, its velocity, and the laws of the noise level."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from painting_jax.diffusion import flow_matching, samplers
+
+LAW = {"law": "logit_normal", "mean": 0.3, "std": 1.2, "shift": 3.0}
+
+
+def pair(seed: int, shape=(2, 3, 4, 5)) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=shape).astype(np.float32), rng.normal(size=shape).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), level=st.floats(0.06, 1.0))
+def test_both_parametrisations_give_the_same_velocity_and_loss(seed, level):
+    clean, noise = pair(seed)
+    prediction, _ = pair(seed + 1)
+    sigma_B = jnp.array([level, 1.0])
+    sample = flow_matching.noisy(clean, noise, sigma_B)
+    velocity = flow_matching.velocity(prediction, sample, sigma_B, clean_prediction=True)
+    as_clean = flow_matching.velocity_loss(prediction, clean, noise, sigma_B, clean_prediction=True)
+    as_velocity = flow_matching.velocity_loss(
+        velocity, clean, noise, sigma_B, clean_prediction=False
+    )
+    np.testing.assert_allclose(as_clean, as_velocity, rtol=2e-3)
+
+
+def test_a_right_prediction_has_no_loss_and_gives_the_true_velocity():
+    clean, noise = pair(0)
+    sigma_B = jnp.array([0.2, 0.9])
+    sample = flow_matching.noisy(clean, noise, sigma_B)
+    velocity = flow_matching.velocity(clean, sample, sigma_B, clean_prediction=True)
+    np.testing.assert_allclose(velocity, noise - clean, atol=1e-4)
+    loss = flow_matching.velocity_loss(clean, clean, noise, sigma_B, clean_prediction=True)
+    np.testing.assert_array_equal(loss, 0)
+
+
+def test_the_loss_stays_bounded_where_the_noise_level_vanishes():
+    clean, noise = pair(0)
+    sigma_B = jnp.array([1e-6, flow_matching.NOISE_FLOOR])
+    loss = flow_matching.velocity_loss(clean + 0.1, clean, noise, sigma_B, clean_prediction=True)
+    np.testing.assert_allclose(loss[0], loss[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("law", ["uniform", "logit_normal"])
+def test_noise_levels_follow_their_quantiles(law):
+    arguments = LAW | {"law": law}
+    sigma_B = flow_matching.noise_levels(jax.random.key(0), 20_000, **arguments)
+    shares = jnp.array([0.1, 0.5, 0.9])
+    expected = flow_matching.noise_quantiles(shares, **arguments)
+    np.testing.assert_allclose(jnp.quantile(sigma_B, shares), expected, atol=0.02)
+    assert float(sigma_B.min()) > 0
+    assert float(sigma_B.max()) < 1 + 1e-6
+
+
+def test_an_unknown_law_is_refused():
+    with pytest.raises(ValueError, match="unknown law"):
+        flow_matching.noise_levels(jax.random.key(0), 1, **LAW | {"law": "cauchy"})
+
+
+@settings(max_examples=30, deadline=None)
+@given(sigma=st.floats(0, 1), shift=st.floats(0.2, 10))
+def test_a_shift_is_undone_by_its_inverse_and_keeps_the_ends(sigma, shift):
+    there = flow_matching.shifted(jnp.float32(sigma), shift)
+    np.testing.assert_allclose(flow_matching.shifted(there, 1 / shift), sigma, atol=2e-5)
+    ends = flow_matching.shifted(jnp.array([0.0, 1.0]), shift)
+    np.testing.assert_allclose(ends, [0, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "shift"), [(1, 1.0), (7, 3.0), (20, 5.0)])
+def test_the_euler_trajectory_equals_diffusers(steps, shift):
+    """The same noise levels and the same velocity field, through both samplers."""
+    noise, other = pair(3)
+    sigmas = np.asarray(samplers.schedule(steps, shift))
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+    scheduler.set_timesteps(sigmas=sigmas[:-1].tolist())
+    expected = torch.from_numpy(noise)
+    for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+        velocity = torch.sin(3 * expected) + sigma * torch.from_numpy(other)
+        expected = scheduler.step(velocity, timestep, expected).prev_sample
+
+    def velocity_field(sample, sigma_B):
+        return jnp.sin(3 * sample) + flow_matching.expand(sigma_B, sample) * other
+
+    actual = samplers.euler(velocity_field, jnp.asarray(noise), jnp.asarray(sigmas))
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5 * scale)
+
+
+def test_a_clean_prediction_is_reached_exactly_at_the_end():
+    clean, noise = pair(4)
+
+    def velocity_field(sample, sigma_B):
+        return flow_matching.velocity(clean, sample, sigma_B, clean_prediction=True)
+
+    reached = samplers.euler(velocity_field, jnp.asarray(noise), samplers.schedule(6, 4.0))
+    np.testing.assert_allclose(reached, clean, atol=1e-5)

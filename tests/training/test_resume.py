@@ -1,0 +1,130 @@
+"""A run that was interrupted and resumed, or spread over two processes, is the run left alone."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from tests.conftest import TINY
+
+
+def command(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
+    overrides = [f"--config.{name}={value}" for name, value in TINY.items()]
+    flags = [f"--data_dir={data_dir}", f"--workdir={workdir}", *overrides, *more]
+    return [sys.executable, "-m", "painting_jax.train", *flags]
+
+
+def environment(cache: pathlib.Path, devices: int = 1) -> dict[str, str]:
+    # Compiled programs are shared between the processes of this file.
+    return os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
+def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    path = workdir / "checkpoints" / str(TINY["steps"]) / "state"
+    tree = ocp.StandardCheckpointer().restore(path.resolve())
+    leaves = {}
+
+    def note(name, value):
+        if isinstance(value, dict):
+            for key, entry in value.items():
+                note(f"{name}/{key}", entry)
+        elif isinstance(value, (list, tuple)):
+            for key, entry in enumerate(value):
+                note(f"{name}/{key}", entry)
+        elif value is not None:
+            leaves[name] = np.asarray(value)
+
+    note("", tree)
+    return leaves
+
+
+def seen_examples(workdir: pathlib.Path) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "examples.jsonl").read_text().splitlines()]
+
+
+def run(arguments: list[str], env: dict[str, str]) -> str:
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kill_at(arguments: list[str], env: dict[str, str], workdir: pathlib.Path, step: int) -> None:
+    """Starts a run and ends it with SIGKILL as soon as it has begun a step."""
+    process = subprocess.Popen(
+        arguments, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = workdir / "examples.jsonl"
+    while process.poll() is None:
+        if log.exists() and log.read_bytes().count(b"\n") >= step:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            return
+        time.sleep(0.005)
+    pytest.fail(f"the run ended before step {step}")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(painted_dir, tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
+    """The workdir of a run that was left alone, and its compilation cache."""
+    root = tmp_path_factory.mktemp("uninterrupted")
+    run(command(painted_dir, root / "run"), environment(root / "cache"))
+    return root / "run", root / "cache"
+
+
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, painted_dir, tmp_path):
+    reference, cache = uninterrupted
+    arguments, env = command(painted_dir, tmp_path / "run"), environment(cache)
+    # While a checkpoint is written, between two, and before the last.
+    for step in (3, 5, random.Random(0).randrange(7, TINY["steps"])):
+        kill_at(arguments, env, tmp_path / "run", step)
+    assert "resumed after step" in run(arguments, env)
+    assert seen_examples(tmp_path / "run") == seen_examples(reference)
+    expected, actual = final_state(reference), final_state(tmp_path / "run")
+    assert expected.keys() == actual.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array, err_msg=name)
+    assert "trained" in run(arguments, env), "a finished run is left as it is"
+    np.testing.assert_array_equal(final_state(tmp_path / "run")["/step"], expected["/step"])
+
+
+def test_two_processes_end_with_the_parameters_of_one(uninterrupted, painted_dir, tmp_path):
+    reference, _ = uninterrupted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    env = environment(tmp_path / "cache")
+    processes = [
+        subprocess.Popen(
+            command(painted_dir, tmp_path / "run", f"--distributed={address},2,{index}"),
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    expected, actual = final_state(reference), final_state(tmp_path / "run")
+    for name, array in expected.items():
+        if name.startswith(("/params", "/ema_params")):
+            np.testing.assert_allclose(actual[name], array, atol=2e-4, err_msg=name)
+    rows = [
+        [json.loads(line)["rows"] for line in path.read_text().splitlines()]
+        for path in sorted((tmp_path / "run").glob("examples-*.jsonl"))
+    ]
+    both = [first + second for first, second in zip(*rows, strict=True)]
+    assert both == [line["rows"] for line in seen_examples(reference)]
