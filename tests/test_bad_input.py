@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import struct
+import time
 import types
 import zlib
 
@@ -264,13 +265,24 @@ def test_evaluate_on_a_full_disk_leaves_nothing(files, tmp_path):
     assert os.listdir(tmp_path) == ["in"]
 
 
-def test_training_on_a_full_disk_goes_on_when_there_is_room(files):
+def test_training_on_a_full_disk_leaves_no_half_checkpoint(files):
     workdir = files.root / "training"
-    # What a run killed while saving leaves behind.
     arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={workdir}", *tiny.FLAGS)
     tiny.assert_one_line(tiny.verb("train", *arguments, file_limit=100_000), "File too large")
     assert os.listdir(workdir / "checkpoints") == []
-    (workdir / "checkpoints" / "1.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
-    done = tiny.verb("train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert os.listdir(workdir / "checkpoints") == ["2"]
+
+
+def test_next_start_clears_away_a_half_saved_checkpoint(tmp_path):
+    half = tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp"
+    (half / "state").mkdir(parents=True)
+    Checkpoints(tmp_path, read_only=True).close()
+    time.sleep(0.2)
+    assert half.exists(), "who only reads leaves a run alone, which may be saving just now"
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest() is None
+    # It is done in the background; the first save waits for it.
+    until = time.monotonic() + 20
+    while half.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not half.exists()
+    checkpoints.close()

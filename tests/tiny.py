@@ -51,7 +51,9 @@ def prepare(data_dir: pathlib.Path, photos: int = 4) -> None:
 
 def environment(**changes: str) -> dict[str, str]:
     """For a program of this tree, started in any folder."""
-    return os.environ | {"PYTHONPATH": str(ROOT)} | changes
+    # Compiling is nearly all that these programs do: no time is spent on making the code fast.
+    own = {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    return os.environ | own | changes
 
 
 def verb(name: str, *arguments, file_limit: int | None = None) -> subprocess.CompletedProcess:
