@@ -30,7 +30,7 @@ lint: $(TEST)
 	$(VENV)/bin/ruff check .
 
 bench: $(BASE)
-	$(PY) -m benchmarks.demo
+	$(PY) -m benchmarks.main
 
 soak: $(TEST)
 	$(PY) -m pytest tests --soak

@@ -12,8 +12,10 @@ from painting_jax.errors import UserError
 _EXIT_USER_ERROR = 2
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a verb: parses its flags, calls `main()`; a `UserError` is one line and status 2.
+
+    `argv` are the program and its arguments, by default those it was started with.
 
     absl itself prints its whole help and exits with 1 on a bad flag, hence this wrapper.
     """
@@ -27,10 +29,15 @@ def run(main: Callable[[], None]) -> None:
             rest = flags.FLAGS(argv)
         except UserError:
             raise
-        # config_flags raises AttributeError, KeyError, TypeError or ValueError for a field that
-        # does not exist or has another type, and OSError for a config file that is not there.
-        except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-            raise UserError(f"{_one_line(error)} (see --help)") from error
+        # config_flags raises AttributeError or KeyError for a field that does not exist, TypeError
+        # or ValueError for one of another type, OSError for a config file that is not there.
+        except (flags.Error, TypeError, ValueError, OSError) as error:
+            raise UserError(f"{_last_words(error)} (see --help)") from error
+        except (AttributeError, KeyError) as error:
+            name = str(error.args[0]).strip("\"'")
+            raise UserError(f"the config has no field {name!r} (see its file)") from error
+        except (ImportError, NameError, SyntaxError) as error:
+            raise UserError(f"the config file has a mistake: {error}") from error
         if rest[1:]:
             raise UserError(
                 f"unexpected argument {rest[1]!r}: every option is given as --name=value"
@@ -43,7 +50,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         # The console belongs to the verbs' own words: libraries speak up from warnings on.
         logging.set_verbosity(logging.WARNING)
-        app.run(guarded, argv=sys.argv, flags_parser=parse)
+        app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
         _fail(error)
     except KeyboardInterrupt:
@@ -66,16 +73,25 @@ def _fail(message: object) -> None:
     sys.exit(_EXIT_USER_ERROR)
 
 
+def _last_words(error: Exception) -> str:
+    """What an error says; of one that quotes the traceback of a config file, its last line."""
+    text = str(error).strip()
+    return text.splitlines()[-1] if "Traceback" in text else text
+
+
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
 def _help(module) -> str:
     """The verb's docstring, then the flags that its own module defines."""
-    own = flags.FLAGS.flags_by_module_dict().get("__main__", [])
-    own = own or flags.FLAGS.flags_by_module_dict().get(module.__name__, [])
+    # absl knows the program itself by how it was called.
+    name = sys.argv[0] if module.__name__ == "__main__" else module.__name__
+    own = flags.FLAGS.flags_by_module_dict().get(name, [])
     lines = [inspect.getdoc(module) or "", "", "Options:"]
     for flag in sorted(own, key=lambda f: f.name):
-        default = "" if flag.default in (None, "", [], False) else f" [default: {flag.default}]"
+        # A config is not shown whole: its file says what there is.
+        hidden = flag.default in (None, "", [], False) or hasattr(flag.default, "items")
+        default = "" if hidden else f" [default: {flag.default}]"
         lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")
     return "\n".join(lines)

@@ -63,6 +63,8 @@ def main() -> None:
     for flag, least in ((_FRAMES, 2), (_SIZE, 64), (_EXAMPLES, 1)):
         if flag.value < least:
             raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
+    if not 0 <= _SEED.value < 2**31:
+        raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
     report.check(_OUTPUT.value)
     result = _videos() if _GENERATED.value else _run()
     for line in result.skipped:

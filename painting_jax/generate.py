@@ -9,6 +9,7 @@ in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.j
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Iterable
 
@@ -161,6 +162,12 @@ def _check_flags() -> None:
             raise UserError(f"--{flag.name} is missing (see --help)")
     if not _IMAGE.value and not _HELD_OUT.value:
         raise UserError("--image is missing: a picture, a folder or a pattern")
+    if _HELD_OUT.value < 0:
+        raise UserError(f"--held_out={_HELD_OUT.value}: it must be at least 1")
+    if not 0 <= _SEED.value < 2**31:
+        raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
+    if _GUIDANCE.value is not None and not math.isfinite(_GUIDANCE.value):
+        raise UserError(f"--guidance={_GUIDANCE.value}: it must be a number, 1 for none")
     for medium in _MEDIUM.value:
         media.mixture(medium)
     output = pathlib.Path(_OUTPUT.value)

@@ -10,6 +10,7 @@ RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, sheets (wha
 what was recorded), and examples.jsonl (the examples that each step saw).
 """
 
+import contextlib
 import pathlib
 
 import jax
@@ -34,13 +35,20 @@ from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.training import state as state_lib
 from painting_jax.training import throughput
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
-from painting_jax.training.initialisation import start_state, start_tokenizer
+from painting_jax.training.initialisation import (
+    check_init_from,
+    start_state,
+    start_tokenizer,
+)
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.writers import make_writer, periodic_actions
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", str(pathlib.Path(configs.__file__).parent / "demo.py"), "Experiment to run."
+    "config",
+    str(pathlib.Path(configs.__file__).parent / "demo.py"),
+    "Experiment to run, a file [default: configs/demo.py].",
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(
@@ -59,10 +67,20 @@ def main() -> None:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
     _join_processes(_DISTRIBUTED.value)
-    config = _CONFIG.value
+    config = _config()
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
     train(config, _WORKDIR.value)
+
+
+def _config() -> ConfigDict:
+    config = _CONFIG.value
+    try:
+        # A file that cannot be read is told of when a field is asked for.
+        config.keys()
+    except OSError as error:
+        raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
+    return config
 
 
 def train(config: ConfigDict, workdir: epath.PathLike) -> None:
@@ -74,8 +92,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     folder = epath.Path(workdir)
     lead = jax.process_index() == 0
     mesh = make_mesh(config.mesh)
-    _check_batch(config, mesh)
+    check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
+    check_init_from(config)
     claim_workdir(folder, config)
     tokenizer = start_tokenizer(config, folder, source)
     checkpoints = Checkpoints(folder, every=config.checkpoint.every, keep=config.checkpoint.keep)
@@ -87,7 +106,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         text_length=config.data.text_length,
         variant_probability=config.data.variant_probability,
     )
-    with jax.set_mesh(mesh):
+    # However training ends, what is being written is finished.
+    with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
+        at_end.callback(checkpoints.close)
         state, start, origin = start_state(config, checkpoints, mesh)
         if lead:
             if start == 0:
@@ -106,16 +127,20 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         )
         step_fn = jax.jit(make_train_step(config), donate_argnums=(0, 1))
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
-        log = ExamplesLog(folder / _examples_file(), start)
-        writer = make_writer(folder, enabled=lead)
+        log = at_end.enter_context(
+            contextlib.closing(ExamplesLog(folder / _examples_file(), start))
+        )
+        writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
         meter = throughput.Meter(config, state_lib.model_config(config), mesh, start)
         sample = periodic_actions.PeriodicCallback(
             every_steps=config.log.samples_every,
             on_steps=[config.steps],
             callback_fn=_sampler(config, source, examples, folder, writer),
         )
-        progress = tqdm.tqdm(
-            total=config.steps, initial=start, unit="step", disable=None if lead else True
+        progress = at_end.enter_context(
+            tqdm.tqdm(
+                total=config.steps, initial=start, unit="step", disable=None if lead else True
+            )
         )
         finite_before = None
         for step in range(start, config.steps):
@@ -142,10 +167,6 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
                 writer.flush()
                 checkpoints.save(done, state, done)
             sample(done, params=state.ema_params)
-        progress.close()
-        checkpoints.close()
-        writer.close()
-        log.close()
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
@@ -216,22 +237,6 @@ def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints)
         f"loss or gradient of step {step} is no number (NaN): {good} in {checkpoints.folder}; "
         "lower config.optimizer.learning_rate and start from it with config.init_from"
     )
-
-
-def _check_batch(config: ConfigDict, mesh) -> None:
-    shards = mesh.shape["data"] * mesh.shape["fsdp"]
-    parts = config.optimizer.accumulate
-    if config.data.batch_size % (shards * parts):
-        raise UserError(
-            f"config.data.batch_size={config.data.batch_size} must be a multiple of {shards} "
-            f"devices along data and fsdp times {parts} accumulated parts"
-        )
-    for name in ("height", "width"):
-        patch = config.model.patch[1 if name == "height" else 2]
-        if config.data[name] % patch:
-            raise UserError(
-                f"config.data.{name}={config.data[name]} must be a multiple of the patch, {patch}"
-            )
 
 
 def _devices(mesh) -> str:

@@ -56,11 +56,15 @@ class Tokenizer:
         """Loads what `save` wrote.
 
         Raises:
-          UserError: if the folder holds no tokenizer.
+          UserError: if the folder holds no tokenizer, or a damaged one.
         """
         if not (epath.Path(folder) / "tokenizer.json").exists():
             raise UserError(f"{folder} holds no tokenizer: name a run that has begun training")
-        return cls(transformers.PreTrainedTokenizerFast.from_pretrained(os.fspath(folder)))
+        try:
+            return cls(transformers.PreTrainedTokenizerFast.from_pretrained(os.fspath(folder)))
+        # The library has no error of its own for files it does not understand.
+        except Exception as error:
+            raise UserError(f"{folder} holds a damaged tokenizer: {error!r}") from error
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the tokenizer as a folder (JSON files), beside it and renamed."""

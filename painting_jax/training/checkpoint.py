@@ -1,7 +1,14 @@
 """Checkpoints of a run: the state and the place in the data, saved together, asynchronously."""
 
+import contextlib
 import dataclasses
+import errno
 import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 
 import jax
 import orbax.checkpoint as ocp
@@ -10,26 +17,35 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
 _OPERATIONAL = ("mesh", "checkpoint", "log")
 
+_PROBE = 16 << 20  # bytes
+
 
 class Checkpoints:
     """The checkpoints in a run's workdir."""
 
-    def __init__(self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1):
+    def __init__(
+        self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1, read_only: bool = False
+    ):
         """Opens them.
 
         Args:
           workdir: of the run.
           every: steps between checkpoints.
           keep: latest ones kept.
+          read_only: nothing is created or tidied up: the run may be training at this moment.
         """
         self.folder = epath.Path(workdir).resolve() / "checkpoints"
         options = ocp.CheckpointManagerOptions(
-            save_interval_steps=every, max_to_keep=keep, cleanup_tmp_directories=True
+            save_interval_steps=every,
+            max_to_keep=None if read_only else keep,
+            create=not read_only,
+            cleanup_tmp_directories=not read_only,
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
@@ -42,17 +58,25 @@ class Checkpoints:
         return self._manager.should_save(step)
 
     def save(self, step: int, state: TrainState, next_batch: int) -> None:
-        """Saves in the background; the state may be donated as soon as this returns."""
+        """Saves in the background; the state may be donated as soon as this returns.
+
+        Raises:
+          UserError: if there is no room for it, or there was none for the one before.
+        """
         if step == self.latest():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_as_dict(state)),
-                data=ocp.args.JsonSave({"next_batch": next_batch}),
-            ),
-            force=True,
-        )
+        with self._refusals_told():
+            self._manager.wait_until_finished()
+            _check_room(self.folder, state)
+            with held_back():
+                self._manager.save(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardSave(_as_dict(state)),
+                        data=ocp.args.JsonSave({"next_batch": next_batch}),
+                    ),
+                    force=True,
+                )
 
     def restore(self, config: ConfigDict, mesh: Mesh) -> tuple[TrainState, int]:
         """The latest state, laid out on the mesh, and the next batch's number."""
@@ -66,8 +90,13 @@ class Checkpoints:
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
     def restore_ema(self, config: ConfigDict, mesh: Mesh) -> dict:
-        """The latest averaged parameters alone."""
+        """The latest averaged parameters alone.
+
+        Raises:
+          UserError: if they are not those of the model in the config.
+        """
         target = {"ema_params": abstract_state(config, mesh).ema_params}
+        self._check_fit(target)
         restored = self._manager.restore(
             self.latest(),
             args=ocp.args.Composite(
@@ -80,9 +109,71 @@ class Checkpoints:
         )
         return restored["state"]["ema_params"]
 
+    def _check_fit(self, target: dict) -> None:
+        """Checks shapes. Orbax would, too, but reports from its threads while it fails."""
+        folder = self.folder / str(self.latest())
+        stored = ocp.PyTreeCheckpointHandler().metadata(folder / "state").tree
+        theirs, ours = _shapes({name: stored[name] for name in target}), _shapes(target)
+        for name in sorted(theirs.keys() | ours.keys()):
+            there, here = theirs.get(name, "absent"), ours.get(name, "absent")
+            if there != here:
+                raise UserError(
+                    f"the checkpoint {folder} is of another model than config.json: "
+                    f"{name} is {there} there and would be {here}"
+                )
+
     def close(self) -> None:
-        """Waits for what is being saved."""
-        self._manager.close()
+        """Waits for what is being saved.
+
+        Raises:
+          UserError: if the file system refused it.
+        """
+        with self._refusals_told():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _refusals_told(self) -> Iterator[None]:
+        """Turns the file system's refusals into a `UserError`."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            reason = _refusal(error)
+            if reason is None:
+                raise
+            raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
+
+
+def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _check_room(folder: epath.Path, state: TrainState) -> None:
+    """Raises OSError if a checkpoint will not fit, before any of it is written.
+
+    Orbax finds out in its threads, each of which reports at length, and leaves a part behind.
+    """
+    if not os.path.isdir(folder):
+        return  # Not on this machine.
+    size = sum(
+        shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards
+    )
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    # Quotas and limits do not show in the free space.
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(min(size, _PROBE)))
+
+
+def _refusal(error: OSError | ValueError) -> str | None:
+    """Why the file system refused, if that is what an error is about."""
+    if isinstance(error, OSError):
+        return error.strerror
+    # TensorStore has errors of its own.
+    match = re.search(r"os_error_code='(\d+)'", str(error))
+    return match and os.strerror(int(match[1]))
 
 
 def _as_dict(state: TrainState) -> dict:
@@ -100,7 +191,7 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
         raise UserError(f"{workdir} is no training run: it has no config.json")
     try:
         return ConfigDict(json.loads(path.read_text()))
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
 
 

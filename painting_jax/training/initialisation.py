@@ -4,6 +4,8 @@ In this order: its own last checkpoint; the averaged parameters of another run (
 random parameters.
 """
 
+import contextlib
+
 import jax
 from etils import epath
 from jax.sharding import Mesh
@@ -35,7 +37,14 @@ def start_state(
     return start(), 0, "started from random parameters"
 
 
-def _params_of(config: ConfigDict, mesh: Mesh) -> dict:
+def check_init_from(config: ConfigDict) -> None:
+    """Checks that the run to start from, if any, can be started from.
+
+    Raises:
+      UserError: if it is no run, has another model, or no checkpoint.
+    """
+    if not config.init_from:
+        return
     theirs = read_config(config.init_from)
     differing = [
         name for name, value in config.model.items() if theirs.model.get(name, None) != value
@@ -45,13 +54,14 @@ def _params_of(config: ConfigDict, mesh: Mesh) -> dict:
             f"{config.init_from} has another model: config.model.{differing[0]} is "
             f"{theirs.model.get(differing[0], None)} there and {config.model[differing[0]]} here"
         )
-    checkpoints = Checkpoints(config.init_from)
-    try:
+    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
+
+
+def _params_of(config: ConfigDict, mesh: Mesh) -> dict:
+    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         return checkpoints.restore_ema(config, mesh)
-    finally:
-        checkpoints.close()
 
 
 def start_tokenizer(config: ConfigDict, workdir: epath.PathLike, source: Source) -> Tokenizer:

@@ -16,6 +16,7 @@ from painting_jax.models.codec import PixelCodec
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, read_config
+from painting_jax.training.config_check import check_fields
 from painting_jax.training.step import make_loss
 
 _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "segments_BHW")
@@ -45,7 +46,11 @@ class TrainedModel:
         """
         config = read_config(workdir)
         folder = epath.Path(workdir)
-        checkpoints = Checkpoints(folder)
+        check_fields(config, folder / "config.json")
+        tokenizer = Tokenizer.load(folder / "tokenizer")
+        if not (folder / "checkpoints").exists():
+            raise UserError(f"{workdir} has no checkpoint yet: train it first")
+        checkpoints = Checkpoints(folder, read_only=True)
         step = checkpoints.latest()
         if step is None:
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
@@ -53,13 +58,14 @@ class TrainedModel:
         try:
             params = checkpoints.restore_ema(config, mesh)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # What is said first is about shapes or files; settings of Orbax follow.
+            reason = str(error).partition(". ")[0][:200]
             raise UserError(
-                f"the checkpoint {checkpoints.folder / str(step)} does not fit the run's config: "
-                f"{error}"
+                f"the checkpoint {checkpoints.folder / str(step)} is damaged: {reason}"
             ) from error
         finally:
             checkpoints.close()
-        return cls(config, params, Tokenizer.load(folder / "tokenizer"), step)
+        return cls(config, params, tokenizer, step)
 
     @property
     def label(self) -> str:

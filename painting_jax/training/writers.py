@@ -8,13 +8,20 @@ clu.periodic_actions from here.
 import importlib
 import os
 import sys
+import time
 import types
+from collections.abc import Iterable
 
 import numpy as np
 import tqdm
-from tensorboardX import SummaryWriter as TensorBoardWriter
+from tensorboardX import summary as make
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import directory_check
 
 _NAME = "clu.metric_writers.summary_writer"
+_FLUSH_SECONDS = 30  # after which what was written is to be seen
 
 
 def _without_tensorflow():
@@ -27,54 +34,69 @@ def _without_tensorflow():
     interface = importlib.import_module("clu.metric_writers.interface")
 
     class SummaryWriter(interface.MetricWriter):
-        """Writes TensorBoard event files."""
+        """Writes TensorBoard event files, in the calling thread.
+
+        tensorboardX's own writer has a thread, which a full disk ends, with a report of its own;
+        whoever writes then waits for it forever.
+        """
 
         def __init__(self, logdir: str):
             super().__init__()
-            self._writer = TensorBoardWriter(logdir)
+            directory_check(logdir)
+            self._events = EventsWriter(os.path.join(logdir, "events"))
+            self._flushed = 0.0
+
+        def _write(self, step: int, summaries: Iterable[Summary]) -> None:
+            now = time.time()
+            for summary in summaries:
+                self._events.write_event(Event(wall_time=now, step=step, summary=summary))
+            if now - self._flushed > _FLUSH_SECONDS:
+                self.flush()
 
         def write_summaries(self, step, values, metadata=None):
             raise NotImplementedError("TensorFlow summaries need TensorFlow")
 
         def write_scalars(self, step, scalars):
-            for name, value in scalars.items():
-                self._writer.add_scalar(name, float(np.asarray(value)), step)
+            self._write(step, (make.scalar(name, float(v)) for name, v in scalars.items()))
 
         def write_images(self, step, images):
-            for name, image in images.items():
-                batch = np.asarray(image)
+            def image(name, picture):
+                batch = np.asarray(picture)
                 batch = batch[None] if batch.ndim == 3 else batch
-                self._writer.add_images(name, batch, step, dataformats="NHWC")
+                return make.image(name, batch, dataformats="NHWC")
+
+            self._write(step, (image(*item) for item in images.items()))
 
         def write_videos(self, step, videos):
             for name, video_NTHWC in videos.items():
-                self._writer.add_video(name, np.moveaxis(np.asarray(video_NTHWC), -1, 2), step)
+                video_NTCHW = np.moveaxis(np.asarray(video_NTHWC), -1, 2)
+                self._write(step, [make.video(name, video_NTCHW)])
 
         def write_audios(self, step, audios, *, sample_rate):
-            for name, audio in audios.items():
-                self._writer.add_audio(name, np.asarray(audio), step, sample_rate)
+            named = ((name, np.asarray(audio)) for name, audio in audios.items())
+            self._write(step, (make.audio(*item, sample_rate=sample_rate) for item in named))
 
         def write_texts(self, step, texts):
-            for name, text in texts.items():
-                self._writer.add_text(name, text, step)
+            self._write(step, (make.text(name, text) for name, text in texts.items()))
 
         def write_histograms(self, step, arrays, num_buckets=None):
             for name, array in arrays.items():
                 bins = (num_buckets or {}).get(name, 64)
-                self._writer.add_histogram(name, np.asarray(array), step, bins=bins)
+                self._write(step, [make.histogram(name, np.asarray(array), bins)])
 
         def write_pointcloud(self, step, point_clouds, *, point_colors=None, configs=None):
             raise NotImplementedError("tensorboardX writes no point clouds")
 
         def write_hparams(self, hparams):
             lines = [f"    {name}: {value}" for name, value in hparams.items()]
-            self._writer.add_text("hparams", "\n".join(lines), 0)
+            self._write(0, [make.text("hparams", "\n".join(lines))])
 
         def flush(self):
-            self._writer.flush()
+            self._flushed = time.time()
+            self._events.flush()
 
         def close(self):
-            self._writer.close()
+            self._events.close()
 
     for module in (placeholder, package, sys.modules["clu.metric_writers.utils"]):
         module.SummaryWriter = SummaryWriter
@@ -124,7 +146,7 @@ class ConsoleWriter(metric_writers.MetricWriter):
 
 
 def make_writer(logdir: str | os.PathLike, *, enabled: bool) -> metric_writers.MetricWriter:
-    """A writer to the console and, in the background, to TensorBoard files in `logdir`.
+    """A writer to the console and to TensorBoard files in `logdir`.
 
     Args:
       logdir: folder of the files.
@@ -132,5 +154,5 @@ def make_writer(logdir: str | os.PathLike, *, enabled: bool) -> metric_writers.M
     """
     if not enabled:
         return metric_writers.MultiWriter([])
-    tensorboard = metric_writers.AsyncWriter(metric_writers.SummaryWriter(os.fspath(logdir)))
+    tensorboard = metric_writers.SummaryWriter(os.fspath(logdir))
     return metric_writers.MultiWriter([ConsoleWriter(), tensorboard])

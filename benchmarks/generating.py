@@ -1,0 +1,40 @@
+"""Painting pictures with a model of an experiment's size; its weights do not matter."""
+
+import statistics
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.timing import Row, seconds
+from painting_jax.data import pipeline
+from painting_jax.training import state as state_lib
+from painting_jax.training.trained_model import TrainedModel
+
+
+def measure(
+    config: ConfigDict, batch: pipeline.Batch, examples: pipeline.Examples, runs: int
+) -> list[Row]:
+    """Seconds a picture, one alone and in the whole batch, and the time to compile."""
+    model = TrainedModel(config, state_lib.init_state(config).params, examples.tokenizer, 0)
+    sampling = {
+        "frames": config.data.frames,
+        "steps": config.sampling.steps,
+        "guidance": config.sampling.guidance,
+        "seed": 0,
+    }
+    note = f"{sampling['frames']} frames, {sampling['steps']} sampling steps, no files"
+    rows = []
+    for count in (1, len(batch["medium_BM"])):
+        given = {name: np.asarray(values[:count]) for name, values in batch.items()}
+
+        def generate(given=given) -> None:
+            model.generate(given, **sampling)
+
+        first = seconds(generate)
+        values = [seconds(generate) / count for _ in range(runs)]
+        what = "generating one picture" if count == 1 else f"generating, batch of {count}"
+        compiling = first - count * statistics.median(values)
+        rows.append(
+            Row(what, "s/picture", values, f"{note}; compiling took {compiling:.1f} s before")
+        )
+    return rows

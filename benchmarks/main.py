@@ -1,0 +1,81 @@
+"""Measures how fast the parts are on this machine and prints a table in markdown.
+
+  python -m benchmarks.main
+
+Each figure is the median of several runs, with the least and the most. A small data set is prepared
+in a temporary folder first. It takes a few minutes; what is being measured is told on standard
+error, so that the table can be redirected into a file.
+"""
+
+import pathlib
+import sys
+import tempfile
+import time
+
+from absl import flags, logging
+
+from benchmarks import decoding, generating, machine, painting, training
+from benchmarks.timing import Row
+from configs import demo
+from painting_jax import cli
+from painting_jax.data import building, pipeline
+from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.errors import UserError
+from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+
+_RUNS = flags.DEFINE_integer("runs", 5, "Runs of each measurement.")
+
+
+def main() -> None:
+    """Measures everything, then prints the table."""
+    if _RUNS.value < 1:
+        raise UserError(f"--runs={_RUNS.value}: it must be at least 1")
+    # TFDS warns of every configuration that is not in a list of its own.
+    logging.set_verbosity(logging.ERROR)
+    start, described = time.monotonic(), machine.describe()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _measured(pathlib.Path(folder), _RUNS.value)
+    print("| measured | median | least - most | |\n|---|---|---|---|")
+    for row in rows:
+        print(row.markdown())
+    print()
+    for line in [*described, f"measured in {time.monotonic() - start:.0f} s"]:
+        print(f"- {line}")
+
+
+def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
+    config = demo.get_config()
+    data = config.data
+    _tell("preparing a small data set")
+    _prepare(folder)
+    source = pipeline.Source(folder, "train")
+    examples = pipeline.Examples(
+        frames=data.frames,
+        height=data.height,
+        width=data.width,
+        tokenizer=Tokenizer.train(source.captions(), size=config.model.vocabulary),
+        text_length=data.text_length,
+        variant_probability=data.variant_probability,
+    )
+    _tell("the painter")
+    rows = [painting.measure(64, 9, runs), painting.measure(256, 17, min(runs, 3))]
+    _tell("the input pipeline")
+    rows += decoding.measure(source, examples, data.batch_size, batches=60, runs=runs)
+    _tell("training")
+    rows += training.measure(config, source, examples, steps=4, runs=runs)
+    _tell("generating")
+    batch = pipeline.spread(source, examples, 8)
+    return rows + generating.measure(config, batch, examples, runs)
+
+
+def _prepare(folder: pathlib.Path) -> None:
+    fields = {"height": 64, "width": 64, "frames": 17, "variants": 1}
+    building.build(painted_images.Builder, painted_images.Config(name="bench", **fields), folder)
+
+
+def _tell(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,119 @@
+"""Whether an experiment's values make sense, found out before anything is written."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from configs import common
+from painting_jax.diffusion.flow_matching import Law
+from painting_jax.errors import UserError
+
+_LEAST = {
+    "seed": 0,
+    "steps": 1,
+    "data.batch_size": 1,
+    "data.frames": 2,
+    "data.height": 1,
+    "data.width": 1,
+    "data.text_length": 1,
+    "model.dim": 2,
+    "model.layers": 1,
+    "model.heads": 1,
+    "model.ffn_dim": 1,
+    "model.vocabulary": 2,
+    "model.text_dim": 1,
+    "model.pixel_features": 0,
+    "optimizer.warmup_steps": 0,
+    "optimizer.accumulate": 1,
+    "sampling.steps": 1,
+    "checkpoint.every": 1,
+    "checkpoint.keep": 1,
+    "log.every": 1,
+    "log.samples_every": 1,
+    "log.samples": 1,
+}
+_SHARES = (
+    "data.variant_probability",
+    "objective.augment",
+    "objective.drop.reference",
+    "objective.drop.medium",
+    "objective.drop.text",
+    "objective.drop.segments",
+    "optimizer.final",
+    "optimizer.ema_decay",
+)
+
+
+def check(config: ConfigDict, mesh: Mesh) -> None:
+    """Checks what the types of the fields leave open.
+
+    Raises:
+      UserError: for the first value that cannot be trained with, naming the field.
+    """
+    for name, least in _LEAST.items():
+        _require(config, name, lambda value, least=least: value >= least, f"at least {least}")
+    for name in _SHARES:
+        _require(config, name, lambda value: 0 <= value <= 1, "from 0 to 1")
+    laws = get_args(Law)
+    _require(config, "objective.law", lambda law: law in laws, f"one of {', '.join(laws)}")
+    _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")
+    known = set(config.objective.drop)
+    _require(config, "sampling.guide_on", known.issuperset, f"some of {', '.join(sorted(known))}")
+    heads = config.model.heads
+    _require(
+        config, "model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads"
+    )
+    _require(config, "model.patch", lambda patch: len(patch) == 3 and min(patch) > 0, "three sizes")
+    for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
+        _require(
+            config, name, lambda side, p=patch: side % p == 0, f"a multiple of the patch, {patch}"
+        )
+    shards, parts = mesh.shape["data"] * mesh.shape["fsdp"], config.optimizer.accumulate
+    _require(
+        config,
+        "data.batch_size",
+        lambda size: size % (shards * parts) == 0,
+        f"a multiple of {shards} devices along data and fsdp times {parts} accumulated parts",
+    )
+
+
+def check_fields(config: ConfigDict, origin: object) -> None:
+    """Checks that a config read from somewhere has every field that there is today.
+
+    Raises:
+      UserError: naming one that it lacks.
+    """
+    for name in _fields(common.base()):
+        value = config
+        for part in name.split("."):
+            if not isinstance(value, ConfigDict) or part not in value:
+                raise UserError(
+                    f"{origin} has no field {name}: it is damaged or of another version"
+                )
+            value = value[part]
+
+
+def _fields(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _require(config: ConfigDict, name: str, holds, words: str) -> None:
+    value = config
+    for part in name.split("."):
+        value = value[part]
+    if not holds(value):
+        raise UserError(f"config.{name}={value}: it must be {words}")
+
+
+def _is_float(name: str) -> bool:
+    try:
+        return jnp.issubdtype(jnp.dtype(name), jnp.floating)
+    except TypeError:
+        return False

@@ -1,0 +1,288 @@
+"""Users' mistakes, each tried through the command line: one line, status 2, nothing left behind."""
+
+import json
+import os
+import pathlib
+import shutil
+import struct
+import time
+import types
+import zlib
+
+import jax
+import numpy as np
+import pytest
+
+from configs import demo
+from painting_jax.data import pictures, video
+from painting_jax.training import state as state_lib
+from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.initialisation import start_tokenizer
+from tests import tiny
+from tests.verbs import Verb
+
+_CONFIG = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> types.SimpleNamespace:
+    """A data set, a run with a checkpoint of random parameters, and good and bad pictures."""
+    root = tmp_path_factory.mktemp("files")
+    tiny.prepare(root / "data")
+    _run(root)
+    good = pictures.encode(np.full((40, 40, 3), 200, np.uint8), "png")
+    (root / "good.png").write_bytes(good)
+    (root / "text.jpg").write_text("this is no picture")
+    noise_HWC = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    (root / "cut.png").write_bytes(pictures.encode(noise_HWC, "png")[:2000])
+    (root / "dot.png").write_bytes(pictures.encode(np.zeros((1, 1, 3), np.uint8), "png"))
+    (root / "huge.png").write_bytes(_announcing(20_000, 20_000))
+    (root / "empty").mkdir()
+    video.write_mp4(root / "videos" / "cut.mp4", np.repeat(noise_HWC[None], 12, axis=0), fps=4)
+    whole = (root / "videos" / "cut.mp4").read_bytes()
+    (root / "videos" / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    return types.SimpleNamespace(root=root, out=root / "out")
+
+
+def _run(root: pathlib.Path) -> None:
+    config = demo.get_config()
+    for flag in tiny.FLAGS:
+        name, value = flag.removeprefix("--config.").split("=")
+        config.update_from_flattened_dict({name: int(value)})
+    config.data.data_dir = str(root / "data")
+    claim_workdir(root / "run", config)
+    captions = types.SimpleNamespace(captions=lambda: ["a cat"])
+    start_tokenizer(config, root / "run", captions)
+    checkpoints = Checkpoints(root / "run")
+    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(config))(), 0)
+    checkpoints.close()
+
+
+def _announcing(height: int, width: int) -> bytes:
+    """A png whose header promises more than it holds."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _verb(name: str):
+    @pytest.fixture(scope="module")
+    def running(tmp_path_factory):
+        with Verb(name, tmp_path_factory.mktemp(name)) as verb:
+            yield verb
+
+    return running
+
+
+generate, evaluate, train, prepare = map(_verb, ("generate", "evaluate", "train", "prepare"))
+
+_PICTURES = [
+    ("none.png", "does not exist"),
+    ("text.jpg", "is not a picture"),
+    ("cut.png", "cut short"),
+    ("dot.png", "1x1 pixels"),
+    ("huge.png", "more than 64 megapixels"),
+    ("empty", "holds no picture"),
+]
+# What is done to a copy of a run, and what is then said of it.
+_RUNS = [
+    ("other_model", "other_model/checkpoints/0 is of another model"),
+    ("torn_config", "config.json is damaged"),
+    ("old_config", "has no field sampling.shift"),
+    ("no_tokenizer", "holds no tokenizer"),
+    ("torn_tokenizer", "damaged tokenizer"),
+    ("no_checkpoint", "has no checkpoint yet"),
+    ("empty", "is no training run"),
+]
+
+
+@pytest.fixture(scope="module")
+def spoilt(files) -> pathlib.Path:
+    """The folder with the runs of `_RUNS`."""
+    for name, _ in _RUNS[:-1]:
+        shutil.copytree(files.root / "run", files.root / name)
+    config = json.loads((files.root / "run" / "config.json").read_text())
+    other = config | {"model": config["model"] | {"dim": 64}}
+    (files.root / "other_model" / "config.json").write_text(json.dumps(other))
+    (files.root / "torn_config" / "config.json").write_text('{"seed":')
+    del config["sampling"]["shift"]
+    (files.root / "old_config" / "config.json").write_text(json.dumps(config))
+    shutil.rmtree(files.root / "no_tokenizer" / "tokenizer")
+    (files.root / "torn_tokenizer" / "tokenizer" / "tokenizer.json").write_text("{}")
+    shutil.rmtree(files.root / "no_checkpoint" / "checkpoints")
+    return files.root
+
+
+@pytest.mark.parametrize(("picture", "said"), _PICTURES)
+def test_generate_refuses_pictures(generate, files, picture, said):
+    arguments = (f"--workdir={files.root / 'run'}", f"--output={files.out}")
+    generate.refuses(*arguments, f"--image={files.root / picture}", said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--medium=crayon", "unknown medium 'crayon'"),
+        ("--medium=oil:0.5,pencil:0.3", "sum to 0.8"),
+        ("--medium=oil:x", "'x' of oil is no number"),
+        ("--frames=0", "from 2 to 512"),
+        ("--frames=many", "--frames=many"),
+        ("--steps=0", "--steps=0"),
+        ("--guidance=nan", "--guidance=nan"),
+        ("--seed=-1", "--seed=-1"),
+        ("--held_out=-1", "--held_out=-1"),
+        ("--held_out=99", "fewer than 99"),
+        ("--segments=nowhere.png", "nowhere.png does not exist"),
+    ],
+)
+def test_generate_refuses_values(generate, files, flag, said):
+    arguments = (f"--workdir={files.root / 'run'}", f"--output={files.out}")
+    generate.refuses(*arguments, f"--image={files.root / 'good.png'}", flag, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(("run", "said"), _RUNS)
+def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, run, said):
+    before = sorted(spoilt.rglob("*"))
+    arguments = (f"--workdir={spoilt / run}", f"--output={files.out}")
+    generate.refuses(*arguments, f"--image={files.root / 'good.png'}", said=said)
+    evaluate.refuses(*arguments, said=said)
+    assert sorted(spoilt.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--workdir=run", "--data_dir=nowhere"), "nowhere does not exist"),
+        (("--workdir=run", "--data_dir=empty"), "holds no data set"),
+        (("--workdir=run", "--split=all"), "--split=all"),
+        (("--workdir=run", "--examples=0"), "--examples=0"),
+        (("--generated=videos", "--recorded=videos"), "is not a readable video"),
+        (("--generated=empty", "--recorded=videos"), "holds no videos"),
+        (("--generated=videos", "--recorded=nowhere"), "nowhere does not exist"),
+        (("--generated=videos", "--recorded=videos", "--frames=0"), "--frames=0"),
+    ],
+)
+def test_evaluate_refuses(evaluate, files, flags, said):
+    placed = [flag.replace("=", f"={files.root}/") if flag[2] in "wgrd" else flag for flag in flags]
+    evaluate.refuses(*placed, f"--output={files.out}", said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--config.nothing=3",), "no field 'nothing'"),
+        (("--config.model.nothing=3",), "no field 'nothing'"),
+        (("--config.steps=many",), "--config.steps=many"),
+        (("--config.model.patch=3",), "three sizes"),
+        (("--config=none.py",), "none.py"),
+        ((f"{_CONFIG}:what",), "unknown config argument 'what'"),
+        (("--data_dir=/nowhere",), "/nowhere does not exist"),
+        (("--config.mesh.fsdp=3",), "mesh"),
+        (("--config.optimizer.accumulate=3",), "multiple of 1 devices"),
+        (("--config.optimizer.accumulate=0",), "at least 1"),
+        (("--config.data.frames=0",), "config.data.frames=0"),
+        (("--config.data.height=33",), "multiple of the patch"),
+        (("--config.objective.law=gauss",), "uniform, logit_normal"),
+        (("--config.model.dtype=float7",), "bfloat16"),
+        (("--config.init_from=/nowhere",), "/nowhere is no training run"),
+        (("--distributed=here",), "HOST:PORT"),
+        (("picture.jpg",), "'picture.jpg'"),
+    ],
+)
+def test_train_refuses(train, files, flags, said):
+    arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *flags, said=said)
+    assert not files.out.exists()
+
+
+def test_train_refuses_the_workdir_of_another_config(train, files):
+    before = sorted(files.root.rglob("*"))
+    arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", *tiny.FLAGS)
+    run = f"--workdir={files.root / 'run'}"
+    train.refuses(*arguments, run, "--config.model.dim=64", said="model.dim was 32, is 64")
+    train.refuses(*arguments, f"--workdir={files.root / 'data'}", said="is not empty")
+    assert sorted(files.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("picture", "said"), _PICTURES)
+def test_prepare_refuses_pictures(prepare, files, picture, said):
+    source = f"--source={files.root / picture}"
+    prepare.refuses("--builder=painted_images", f"--data_dir={files.out}", source, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("recording", "said"), [("videos/cut.mp4", "not a readable video"), ("none.mp4", "not exist")]
+)
+def test_prepare_refuses_recordings(prepare, files, tmp_path, recording, said):
+    flags = ("--builder=recorded_processes", "--medium=oil", f"--data_dir={tmp_path}")
+    prepare.refuses(*flags, f"--source={files.root / recording}", said=said)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_prepare_on_a_full_disk_leaves_no_data_set(prepare, files, tmp_path):
+    flags = ("--builder=painted_images", f"--data_dir={tmp_path}", "--variants=1", "--frames=4")
+    source = f"--source={files.root / 'good.png'}"
+    prepare.refuses(*flags, source, file_limit=2000, said="File too large")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_generate_on_a_full_disk_leaves_nothing(files):
+    done = tiny.verb(
+        "generate",
+        f"--workdir={files.root / 'run'}",
+        f"--image={files.root / 'good.png'}",
+        f"--output={files.out}",
+        file_limit=4000,
+    )
+    tiny.assert_one_line(done, "File too large")
+    assert not list(files.out.glob("*"))
+    files.out.rmdir()
+
+
+def test_evaluate_on_a_full_disk_leaves_nothing(files, tmp_path):
+    rng = np.random.default_rng(0)
+    frames_THWC = rng.integers(0, 256, (4, 64, 64, 3), np.uint8)
+    video.write_mp4(tmp_path / "in" / "cat.mp4", frames_THWC, fps=4)
+    done = tiny.verb(
+        "evaluate",
+        f"--generated={tmp_path / 'in'}",
+        "--unpaired",
+        f"--recorded={tmp_path / 'in'}",
+        f"--output={tmp_path / 'out'}",
+        file_limit=4000,
+    )
+    tiny.assert_one_line(done, "File too large")
+    assert os.listdir(tmp_path) == ["in"]
+
+
+def test_training_on_a_full_disk_leaves_no_half_checkpoint(files):
+    workdir = files.root / "training"
+    arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={workdir}", *tiny.FLAGS)
+    tiny.assert_one_line(tiny.verb("train", *arguments, file_limit=100_000), "File too large")
+    assert os.listdir(workdir / "checkpoints") == []
+
+
+def test_next_start_clears_away_a_half_saved_checkpoint(tmp_path):
+    half = tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp"
+    (half / "state").mkdir(parents=True)
+    Checkpoints(tmp_path, read_only=True).close()
+    time.sleep(0.2)
+    assert half.exists(), "who only reads leaves a run alone, which may be saving just now"
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest() is None
+    # It is done in the background; the first save waits for it.
+    until = time.monotonic() + 20
+    while half.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not half.exists()
+    checkpoints.close()

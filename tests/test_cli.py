@@ -1,0 +1,110 @@
+"""What the command line of every verb shares."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from absl import flags
+
+from painting_jax import cli
+from painting_jax.errors import UserError
+from tests import tiny
+
+_COLOUR = flags.DEFINE_string("test_cli_colour", "red", "Of the canvas.")
+
+
+def main() -> None:
+    """Does nothing."""
+
+
+def _status(argv: list[str], verb=main) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.run(verb, ["verb", *argv])
+    return caught.value.code
+
+
+def _raising(error: BaseException):
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize("spelling", ["--help", "-help", "-h"])
+def test_help_shows_docstring_and_flags(capsys, spelling):
+    assert _status([spelling]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("What the command line of every verb shares.")
+    assert "--test_cli_colour: Of the canvas. [default: red]" in shown.out
+    assert "--verbosity" not in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--test_cli_color=red"], "test_cli_color"),
+        (["--test_cli_colour"], "test_cli_colour"),
+        (["picture.jpg"], "'picture.jpg'"),
+    ],
+)
+def test_what_is_not_understood_is_one_line_and_status_2(capsys, argv, said):
+    assert _status(argv) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert said in shown.err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("no\n  such medium"), "error: no such medium"),
+        (OSError(28, "No space left on device", "a.png"), "error: No space left on device: a.png"),
+        (PermissionError(13, "Permission denied"), "error: Permission denied"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(capsys, error, line):
+    assert _status([], _raising(error)) == 2
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_ctrl_c_is_status_130_without_a_traceback(capsys):
+    assert _status([], _raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError("without a number")])
+def test_our_own_mistakes_keep_their_traceback(error):
+    with pytest.raises(type(error)):
+        cli.run(_raising(error), ["verb"])
+
+
+def test_reader_that_goes_away_is_no_error(tmp_path):
+    program = tmp_path / "talk.py"
+    program.write_text(
+        textwrap.dedent(
+            '''
+            """Talks."""
+            from painting_jax import cli
+
+            def main():
+                for line in range(100_000):
+                    print(line)
+
+            cli.run(main)
+            '''
+        )
+    )
+    done = subprocess.run(
+        f"{sys.executable} {program} | head -1",
+        shell=True,
+        executable="/bin/bash",
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -1,0 +1,81 @@
+"""A data set and a model so small that training them takes seconds, mostly to compile."""
+
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+from painting_jax.data import building, pictures
+from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# The smallest model that has every part.
+FLAGS = (
+    "--config.steps=2",
+    "--config.model.dim=32",
+    "--config.model.layers=1",
+    "--config.model.heads=2",
+    "--config.model.ffn_dim=32",
+    "--config.data.batch_size=2",
+    "--config.data.height=32",
+    "--config.data.width=32",
+    "--config.data.frames=3",
+    "--config.log.samples=2",
+    "--config.sampling.steps=1",
+)
+
+
+def prepare(data_dir: pathlib.Path, photos: int = 4) -> None:
+    """Paints a few made-up photos; from three on, every split has a process."""
+    folder = data_dir / "photos"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for index in range(photos):
+        picture_HWC = pictures.resize(rng.integers(0, 256, (4, 4, 3), np.uint8), 40, 40)
+        (folder / f"photo{index}.png").write_bytes(pictures.encode(picture_HWC, "png"))
+    config = painted_images.Config(
+        name="default",
+        source=str(folder),
+        media=("oil",),
+        height=32,
+        width=32,
+        frames=4,
+        variants=2,
+    )
+    building.build(painted_images.Builder, config, data_dir)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """For a program of this tree, started in any folder."""
+    # Compiling is nearly all that these programs do: no time is spent on making the code fast.
+    own = {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    return os.environ | own | changes
+
+
+def verb(name: str, *arguments, file_limit: int | None = None) -> subprocess.CompletedProcess:
+    """Runs a verb as a user does; with `file_limit` no file can grow beyond so many bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", f"painting_jax.{name}", *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        preexec_fn=limit if file_limit else None,
+    )
+
+
+def assert_one_line(done: subprocess.CompletedProcess, said: str) -> None:
+    """That a program ended as it does on a user's mistake."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert said in done.stderr
