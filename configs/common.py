@@ -28,7 +28,7 @@ def base() -> ConfigDict:
     model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings
-    model.pixel_features = 16  # of the pixel head, in picture space; 0 = none
+    model.pixel_gates = 4  # regions a token tells apart in its patch, in picture space; 0 = off
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
 

@@ -48,7 +48,7 @@ class PaintingConfig:
       vocabulary: number of text tokens.
       text_dim: width of their learned embeddings.
       media: number of media.
-      pixel_features: of the pixel head; 0 = none (latent picture spaces).
+      pixel_gates: regions a token tells apart; 0 = no pixel head (latent picture spaces).
     """
 
     dim: int
@@ -62,7 +62,7 @@ class PaintingConfig:
     vocabulary: int
     text_dim: int
     media: int
-    pixel_features: int
+    pixel_gates: int
 
     def transformer(self) -> WanConfig:
         """Sizes of the transformer inside."""
@@ -98,9 +98,9 @@ class PaintingModel(nnx.Module):
             jax.random.normal(rngs.params(), (config.vocabulary, config.text_dim))
         )
         self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, remat=remat)
-        if config.pixel_features:
+        if config.pixel_gates:
             self.pixel_head = PixelHead(
-                config.dim, config.pixel_features, config.patch, rngs=rngs, dtype=dtype
+                config.dim, config.pixel_gates, config.patch, rngs=rngs, dtype=dtype
             )
 
     def __call__(
@@ -128,7 +128,7 @@ class PaintingModel(nnx.Module):
             summary_BE=summary_BE,
         )
         output_BTHWC = self.transformer.project(tokens_BthwD)
-        if self.config.pixel_features:
+        if self.config.pixel_gates:
             reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
             output_BTHWC += self.pixel_head(
                 tokens_BthwD, reference_BHWC, conditions.segments_BHW, segments_BHWC

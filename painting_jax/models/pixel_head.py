@@ -1,11 +1,10 @@
-"""The pixel models' second output: detail, decided pixel by pixel from what a token knows.
+"""The pixel models' second output: each token writes a small network for its pixels.
 
 A transformer of few, large patches is cheap, but 16 x 16 pixels do not pass through a token. What
 they show is mostly known, though: canvas here, a broad mass of the picture's colour there, the
-finished picture elsewhere. So each token weighs looks of the reference, and each pixel gets gated
-features of what is known of it (the looks, its segment, its place), with offsets from its token,
-which says how they make a colour. Patch-detail heads of pixel diffusion models do likewise
-(arXiv 2507.23268).
+finished picture elsewhere. So a token gives the weights of a gated linear network that makes each
+of its pixels from what is known of that pixel: looks of the reference, its segment, its place.
+Patch-wise neural fields in pixel diffusion models do likewise (arXiv 2507.23268).
 """
 
 import jax
@@ -18,30 +17,30 @@ from painting_jax.models.blur import gaussian_blur
 from painting_jax.models.wan import linear, patchify, unpatchify
 
 _BLURS = (1.0, 3.0)  # pixels
-_COLOURED = 2 + len(_BLURS)  # looks with three channels
-_STEEP = 4.0  # of the gates: region boundaries are sharp, and weights start small
-_KNOWN = 3 * _COLOURED + 3 + segments.CHANNELS + 2
+_KNOWN = 3 * (2 + len(_BLURS)) + 3 + segments.CHANNELS + 2 + 1
+_STEEP = 4.0  # of the gates: boundaries are sharp, and weights start small
 
 
 class PixelHead(nnx.Module):
-    """Gated pixel features, combined by the tokens.
+    """Colours of pixels, by networks that their tokens write.
 
     Args:
       dim: width of the tokens.
-      features: K, gated features a pixel.
+      gates: G, regions that a token tells apart among its pixels.
       patch: of the transformer.
       rngs: of the parameters.
       dtype: computed in.
     """
 
-    def __init__(self, dim: int, features: int, patch: tuple[int, int, int], *, rngs, dtype):
+    def __init__(self, dim: int, gates: int, patch: tuple[int, int, int], *, rngs, dtype):
         self.patch = patch
-        self.features = features
+        self.gates = gates
         self.dtype = dtype
-        self.known = linear(_KNOWN, 2 * features, rngs=rngs, dtype=dtype)
-        self.offset = linear(dim, 2 * features, rngs=rngs, dtype=dtype)
-        self.weigh = linear(dim, 3 * _COLOURED, rngs=rngs, dtype=dtype, zero=True)
-        self.combine = linear(dim, 3 * features, rngs=rngs, dtype=dtype, zero=True)
+        self.gate_weights = linear(dim, _KNOWN * gates, rngs=rngs, dtype=dtype)
+        # One colour everywhere, and one more where each gate is open; none of them at first.
+        self.colour_weights = linear(
+            dim, _KNOWN * 3 * (1 + gates), rngs=rngs, dtype=dtype, zero=True
+        )
 
     def __call__(
         self,
@@ -58,29 +57,29 @@ class PixelHead(nnx.Module):
           segments_BHW: label map; zeros = none.
           segments_BHWC: `segments.segment_features` of it.
         """
+        known_BhwPF = self._known(reference_BHWC, segments_BHW, segments_BHWC)
+        shape = tokens_BthwD.shape[:-1]
+        gates = self.gate_weights(tokens_BthwD).reshape(*shape, _KNOWN, self.gates)
+        colours = self.colour_weights(tokens_BthwD).reshape(*shape, _KNOWN, 3, 1 + self.gates)
+        # What is known is the same on every frame: one matrix product a patch makes all frames.
+        open_ = jnp.einsum("bhwpf,bthwfg->bthwpg", known_BhwPF, gates)
+        open_ = jax.nn.sigmoid(_STEEP * open_)
+        colour = jnp.einsum("bhwpf,bthwfcg->bthwpcg", known_BhwPF, colours)
+        mixed = colour[..., 0]
+        # Few terms written out: as a reduction they crash the CPU compiler of jaxlib 0.10.2.
+        for gate in range(self.gates):
+            mixed = mixed + open_[..., gate, None] * colour[..., 1 + gate]
+        return unpatchify(mixed.reshape(*shape, -1).astype(jnp.float32), self.patch)
+
+    def _known(self, reference_BHWC, segments_BHW, segments_BHWC) -> Float[Array, "b h w p f"]:
+        """What is known of each pixel, patch by patch, with a constant."""
         looks_BHWF = _looks(reference_BHWC, segments_BHW)
-        places_BHW2 = jnp.broadcast_to(_places(*looks_BHWF.shape[1:3]), (*looks_BHWF.shape[:3], 2))
-        known_BHWF = jnp.concatenate([looks_BHWF, segments_BHWC, places_BHW2], -1)
-        # What is known of a pixel is the same on every frame: it is projected once.
-        known_BHWK = self.known(known_BHWF.astype(self.dtype))
-        pixels = patchify(known_BHWK[:, None], (1, *self.patch[1:]))
-        pixels = pixels.reshape(*pixels.shape[:-1], -1, 2 * self.features)
-        offset = self.offset(tokens_BthwD)[..., None, :]
-        value, gate = jnp.split(pixels, 2, -1)
-        value_offset, gate_offset = jnp.split(offset, 2, -1)
-        combine = self.combine(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], 1, 3, self.features)
-        gated = (value + value_offset) * jax.nn.sigmoid(_STEEP * (gate + gate_offset))
-        # A product and a sum rather than a matrix product: the compiler fuses the whole line above
-        # into the sum, and no array of all pixels' features is ever stored.
-        colours = (gated[..., None, :] * combine).sum(-1) * self.features**-0.5
-        looks = patchify(looks_BHWF[:, None, ..., : 3 * _COLOURED], (1, *self.patch[1:]))
-        looks = jnp.moveaxis(looks.reshape(*looks.shape[:-1], -1, _COLOURED, 3), -2, 0)
-        weights = self.weigh(tokens_BthwD).reshape(*tokens_BthwD.shape[:-1], 1, _COLOURED, 3)
-        weights = jnp.moveaxis(weights, -2, 0)
-        # Four terms written out: as a reduction they crash the CPU compiler of jaxlib 0.10.2.
-        for weight, look in zip(weights, looks, strict=True):
-            colours = colours + weight * look
-        return unpatchify(colours.reshape(*colours.shape[:4], -1).astype(jnp.float32), self.patch)
+        batch, height, width, _ = looks_BHWF.shape
+        places_BHW2 = jnp.broadcast_to(_places(height, width), (batch, height, width, 2))
+        ones_BHW1 = jnp.ones((batch, height, width, 1))
+        known = jnp.concatenate([looks_BHWF, segments_BHWC, places_BHW2, ones_BHW1], -1)
+        patches = patchify(known[:, None].astype(self.dtype), (1, *self.patch[1:]))[:, 0]
+        return patches.reshape(*patches.shape[:-1], -1, _KNOWN)
 
 
 def _looks(

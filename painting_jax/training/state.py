@@ -50,7 +50,7 @@ def model_config(config: ConfigDict) -> PaintingConfig:
         vocabulary=config.model.vocabulary,
         text_dim=config.model.text_dim,
         media=len(media.MEDIA),
-        pixel_features=config.model.pixel_features,
+        pixel_gates=config.model.pixel_gates,
     )
 
 
