@@ -33,7 +33,7 @@ bench: $(BASE)
 	$(PY) -m benchmarks.main
 
 soak: $(TEST)
-	$(PY) -m pytest tests --soak
+	$(PY) -m pytest soak
 
 clean:
 	rm -rf $(VENV) build *.egg-info
