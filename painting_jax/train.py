@@ -111,9 +111,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         at_end.callback(checkpoints.close)
         state, start, origin = start_state(config, checkpoints, mesh)
         if lead:
-            if start == 0:
-                print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
-            print(f"{origin}; {len(source)} processes; {_devices(mesh)}", flush=True)
+            count = parameter_overview.count_parameters(state.params)
+            print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
         batches = pipeline.iterate(
             pipeline.training_batches(
                 source,
@@ -131,6 +130,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
         )
         writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
+        table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
+        writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         meter = throughput.Meter(config, state_lib.model_config(config), mesh, start)
         sample = periodic_actions.PeriodicCallback(
             every_steps=config.log.samples_every,

@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import painted_dir  # noqa: F401
 from tests.training.test_resume import (
+    ENVIRONMENT,
     command,
-    environment,
     final_state,
     run,
     seen_examples,
@@ -21,19 +21,18 @@ from tests.training.test_resume import (
 
 @pytest.mark.parametrize("seed", range(5))
 def test_any_moments_of_death_leave_no_trace(seed, uninterrupted, painted_dir, tmp_path):  # noqa: F811
-    reference, cache = uninterrupted
     rng = random.Random(seed)
-    arguments, env = command(painted_dir, tmp_path / "run"), environment(cache)
+    arguments = command(painted_dir, tmp_path / "run")
     for _ in range(6):
         process = subprocess.Popen(
-            arguments, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         # Anywhere from the imports to the last save.
         time.sleep(rng.uniform(1, 40))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    run(arguments, env)
-    assert seen_examples(tmp_path / "run") == seen_examples(reference)
-    expected, actual = final_state(reference), final_state(tmp_path / "run")
+    run(arguments)
+    assert seen_examples(tmp_path / "run") == seen_examples(uninterrupted)
+    expected, actual = final_state(uninterrupted), final_state(tmp_path / "run")
     for name, array in expected.items():
         np.testing.assert_array_equal(actual[name], array, err_msg=name)

@@ -1,12 +1,15 @@
 """What all tests share: eight fake devices, a tiny data set and a tiny experiment."""
 
 import os
+import pathlib
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-
-import pathlib
+# Most of the time goes into compiling; the many processes started here share what was compiled.
+_CACHE = pathlib.Path(__file__).parent.parent / ".pytest_cache" / "xla"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 import ml_collections
 import pytest

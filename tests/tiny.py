@@ -62,9 +62,11 @@ def verb(name: str, *arguments, file_limit: int | None = None) -> subprocess.Com
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
+    # What JAX could not keep for the next process is no news of the verb's.
+    quiet = {"JAX_ENABLE_COMPILATION_CACHE": "false"} if file_limit else {}
     return subprocess.run(
         [sys.executable, "-m", f"painting_jax.{name}", *map(str, arguments)],
-        env=environment(),
+        env=environment(**quiet),
         capture_output=True,
         text=True,
         timeout=300,

@@ -18,6 +18,7 @@ from painting_jax.models.wan import linear, patchify, unpatchify
 
 _BLURS = (1.0, 3.0)  # pixels
 _KNOWN = 3 * (2 + len(_BLURS)) + 3 + segments.CHANNELS + 2 + 1
+_SCALE = _KNOWN**-0.5  # keeps sums over what is known at the size of one term
 _STEEP = 4.0  # of the gates: boundaries are sharp, and weights start small
 
 
@@ -63,8 +64,9 @@ class PixelHead(nnx.Module):
         colours = self.colour_weights(tokens_BthwD).reshape(*shape, _KNOWN, 3, 1 + self.gates)
         # What is known is the same on every frame: one matrix product a patch makes all frames.
         open_ = jnp.einsum("bhwpf,bthwfg->bthwpg", known_BhwPF, gates)
-        open_ = jax.nn.sigmoid(_STEEP * open_)
+        open_ = jax.nn.sigmoid(_STEEP * _SCALE * open_)
         colour = jnp.einsum("bhwpf,bthwfcg->bthwpcg", known_BhwPF, colours)
+        colour = colour * _SCALE
         mixed = colour[..., 0]
         # Few terms written out: as a reduction they crash the CPU compiler of jaxlib 0.10.2.
         for gate in range(self.gates):
