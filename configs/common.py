@@ -36,7 +36,7 @@ def base() -> ConfigDict:
     objective.clean_prediction = True  # predict the clean sample; False: the velocity, as Wan
     objective.law = "logit_normal"  # of the training noise levels: logit_normal or uniform
     objective.mean = 0.0  # of the normal under the sigmoid
-    objective.std = 1.4
+    objective.std = 1.0
     objective.shift = 12.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
     objective.reference_everywhere = True  # the reference on every frame; False: on the first
     objective.augment = 0.3  # probability of another look for the reference (cross-media)

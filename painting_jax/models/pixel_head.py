@@ -17,8 +17,9 @@ from painting_jax.models.blur import gaussian_blur
 from painting_jax.models.wan import linear, patchify, unpatchify
 
 _BLURS = (1.0, 3.0)  # pixels
-_KNOWN = 3 * (2 + len(_BLURS)) + 3 + segments.CHANNELS + 2 + 1
-_SCALE = _KNOWN**-0.5  # keeps sums over what is known at the size of one term
+_LOOKS = 2 + len(_BLURS)
+_PLAIN = _LOOKS + 3 + segments.CHANNELS + 2 + 1
+_SCALE = _PLAIN**-0.5  # keeps sums over what is known at the size of one term
 _STEEP = 4.0  # of the gates: boundaries are sharp, and weights start small
 
 
@@ -37,10 +38,13 @@ class PixelHead(nnx.Module):
         self.patch = patch
         self.gates = gates
         self.dtype = dtype
-        self.gate_weights = linear(dim, _KNOWN * gates, rngs=rngs, dtype=dtype)
+        self.gate_weights = linear(dim, _PLAIN * gates, rngs=rngs, dtype=dtype)
         # One colour everywhere, and one more where each gate is open; none of them at first.
-        self.colour_weights = linear(
-            dim, _KNOWN * 3 * (1 + gates), rngs=rngs, dtype=dtype, zero=True
+        # A look's weight is the same for red, green and blue: colours that no training picture had
+        # are painted like any other.
+        self.look_weights = linear(dim, _LOOKS * (1 + gates), rngs=rngs, dtype=dtype, zero=True)
+        self.plain_weights = linear(
+            dim, _PLAIN * 3 * (1 + gates), rngs=rngs, dtype=dtype, zero=True
         )
 
     def __call__(
@@ -58,48 +62,46 @@ class PixelHead(nnx.Module):
           segments_BHW: label map; zeros = none.
           segments_BHWC: `segments.segment_features` of it.
         """
-        known_BhwPF = self._known(reference_BHWC, segments_BHW, segments_BHWC)
-        shape = tokens_BthwD.shape[:-1]
-        gates = self.gate_weights(tokens_BthwD).reshape(*shape, _KNOWN, self.gates)
-        colours = self.colour_weights(tokens_BthwD).reshape(*shape, _KNOWN, 3, 1 + self.gates)
+        known_BhwCPK = self._known(reference_BHWC, segments_BHW, segments_BHWC)
+        shape, maps = tokens_BthwD.shape[:-1], 1 + self.gates
+        gates = self.gate_weights(tokens_BthwD).reshape(*shape, _PLAIN, self.gates)
+        of_looks = self.look_weights(tokens_BthwD).reshape(*shape, 1, _LOOKS, maps)
+        of_plain = self.plain_weights(tokens_BthwD).reshape(*shape, 3, _PLAIN, maps)
+        of_looks = jnp.broadcast_to(of_looks, (*shape, 3, _LOOKS, maps))
+        weights = jnp.concatenate([of_looks, of_plain], -2)
         # What is known is the same on every frame: one matrix product a patch makes all frames.
-        open_ = jnp.einsum("bhwpf,bthwfg->bthwpg", known_BhwPF, gates)
-        open_ = jax.nn.sigmoid(_STEEP * _SCALE * open_)
-        colour = jnp.einsum("bhwpf,bthwfcg->bthwpcg", known_BhwPF, colours)
-        colour = colour * _SCALE
+        colour = _SCALE * jnp.einsum("bhwcpk,bthwckg->bthwcpg", known_BhwCPK, weights)
+        plain_BhwPF = known_BhwCPK[:, :, :, 0, :, _LOOKS:]
+        open_ = _SCALE * jnp.einsum("bhwpf,bthwfg->bthwpg", plain_BhwPF, gates)
+        open_ = jax.nn.sigmoid(_STEEP * open_)[:, :, :, :, None]
         mixed = colour[..., 0]
         # Few terms written out: as a reduction they crash the CPU compiler of jaxlib 0.10.2.
         for gate in range(self.gates):
-            mixed = mixed + open_[..., gate, None] * colour[..., 1 + gate]
-        return unpatchify(mixed.reshape(*shape, -1).astype(jnp.float32), self.patch)
+            mixed = mixed + open_[..., gate] * colour[..., 1 + gate]
+        mixed = mixed.swapaxes(-1, -2).reshape(*shape, -1).astype(jnp.float32)
+        return unpatchify(mixed, self.patch)
 
-    def _known(self, reference_BHWC, segments_BHW, segments_BHWC) -> Float[Array, "b h w p f"]:
-        """What is known of each pixel, patch by patch, with a constant."""
-        looks_BHWF = _looks(reference_BHWC, segments_BHW)
-        batch, height, width, _ = looks_BHWF.shape
-        places_BHW2 = jnp.broadcast_to(_places(height, width), (batch, height, width, 2))
-        ones_BHW1 = jnp.ones((batch, height, width, 1))
-        known = jnp.concatenate([looks_BHWF, segments_BHWC, places_BHW2, ones_BHW1], -1)
-        patches = patchify(known[:, None].astype(self.dtype), (1, *self.patch[1:]))[:, 0]
-        return patches.reshape(*patches.shape[:-1], -1, _KNOWN)
-
-
-def _looks(
-    reference_BHWC: Float[Array, "b h w 3"], segments_BHW: UInt8[Array, "b h w"]
-) -> Float[Array, "b h w f"]:
-    """The reference, out of focus twice, as flat regions, its fine detail, edges and lines."""
-    blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in _BLURS]
-    flat_BHWC = segments.flat_colours(reference_BHWC, segments_BHW)
-    detail_BHW1 = (reference_BHWC - blurs[0]).mean(-1, keepdims=True)
-    soft_BHW1 = blurs[0].mean(-1, keepdims=True)
-    slope = jnp.stack(jnp.gradient(soft_BHW1, axis=(1, 2)))
-    # Edges and lines saturate: a draughtsman draws the faint ones, too.
-    edges_BHW1 = jnp.tanh(8 * jnp.sqrt(jnp.square(slope).sum(0) + 1e-6))
-    wide_BHW1 = blurs[1].mean(-1, keepdims=True)
-    lines_BHW1 = jnp.tanh(12 * (wide_BHW1 - soft_BHW1))
-    return jnp.concatenate(
-        [reference_BHWC, *blurs, flat_BHWC, 4 * detail_BHW1, edges_BHW1, lines_BHW1], -1
-    )
+    def _known(self, reference_BHWC, segments_BHW, segments_BHWC) -> Float[Array, "b h w 3 p k"]:
+        """What is known of each pixel, for red, green and blue: its looks, then the rest."""
+        blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in _BLURS]
+        flat = segments.flat_colours(reference_BHWC, segments_BHW)
+        looks_BHWCL = jnp.stack([reference_BHWC, *blurs, flat], -1)
+        light_BHWL = looks_BHWCL.mean(-2)
+        sharp, soft, wide = jnp.moveaxis(light_BHWL, -1, 0)[:3]
+        # Edges and lines saturate: a draughtsman draws the faint ones, too.
+        slope = jnp.stack(jnp.gradient(soft, axis=(1, 2)))
+        edges = jnp.tanh(8 * jnp.sqrt(jnp.square(slope).sum(0) + 1e-6))
+        lines = jnp.tanh(12 * (wide - soft))
+        batch, height, width = sharp.shape
+        places = jnp.broadcast_to(_places(height, width), (batch, height, width, 2))
+        drawn = jnp.stack([4 * (sharp - soft), edges, lines, jnp.ones_like(sharp)], -1)
+        plain_BHWF = jnp.concatenate([light_BHWL, drawn, segments_BHWC, places], -1)
+        plain_BHWCF = plain_BHWF[..., None, :].repeat(3, -2)
+        known = jnp.concatenate([looks_BHWCL, plain_BHWCF], -1).astype(self.dtype)
+        flattened = known.reshape(batch, 1, height, width, -1)
+        patches = patchify(flattened, (1, *self.patch[1:]))[:, 0]
+        patches = patches.reshape(*patches.shape[:-1], -1, 3, _LOOKS + _PLAIN)
+        return patches.swapaxes(-2, -3)
 
 
 def _places(height: int, width: int) -> Float[Array, "h w 2"]:
