@@ -96,8 +96,7 @@ def generate(model: TrainedModel, jobs: list[Job]) -> None:
             rows, framings = zip(*[_row(model, job) for job in chunk], strict=True)
             # The last batch is filled up: another size would be compiled anew.
             filled = [*rows, *[rows[-1]] * (size - len(rows))]
-            batch = {name: np.stack([row[name] for row in filled]) for name in rows[0]}
-            frames_BTHWC = model.generate(batch, **sampling)
+            frames_BTHWC = model.generate(pipeline.stack(filled), **sampling)
             for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
                 tutorial.write(
                     job.folder,

@@ -19,16 +19,13 @@ import tqdm
 from absl import flags
 from clu import parameter_overview
 from etils import epath
-from flax import nnx
 from ml_collections import ConfigDict, config_flags
 
 import configs
 from painting_jax import cli
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.files import written_beside
-from painting_jax.diffusion.painting import paint
 from painting_jax.errors import UserError
-from painting_jax.models.codec import PixelCodec
 from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
@@ -42,6 +39,7 @@ from painting_jax.training.initialisation import (
     start_state,
     start_tokenizer,
 )
+from painting_jax.training.sampling import make_paint
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.writers import make_writer, periodic_actions
 
@@ -97,7 +95,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     check_init_from(config)
     claim_workdir(folder, config)
     tokenizer = start_tokenizer(config, folder, source)
-    checkpoints = Checkpoints(folder, every=config.checkpoint.every, keep=config.checkpoint.keep)
+    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
     examples = pipeline.Examples(
         frames=config.data.frames,
         height=config.data.height,
@@ -136,7 +134,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         sample = periodic_actions.PeriodicCallback(
             every_steps=config.log.samples_every,
             on_steps=[config.steps],
-            callback_fn=_sampler(config, source, examples, folder, writer),
+            callback_fn=_sampler(config, source, examples, folder, writer, mesh),
         )
         progress = at_end.enter_context(
             tqdm.tqdm(
@@ -172,7 +170,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         print(f"trained {config.steps} steps: {folder}")
 
 
-def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer):
+def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer, mesh):
     """A callback that paints held-out pictures and leaves a contact sheet of them in `sheets`."""
     try:
         held_out = pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
@@ -180,22 +178,12 @@ def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer):
         # Too few sources for a validation split: what was trained on is better than nothing.
         held_out = source
     batch = pipeline.spread(held_out, examples, config.log.samples)
-    graph, objective = state_lib.graph(config), state_lib.make_objective(config)
     sampling = config.sampling
-
-    @jax.jit
-    def painted(params, batch, seed_B):
-        return paint(
-            nnx.merge(graph, params),
-            batch,
-            seed_B,
-            codec=PixelCodec(),
-            objective=objective,
-            steps=sampling.steps,
-            shift=sampling.shift,
-            guidance_scale=sampling.guidance,
-            guide_on=tuple(sampling.guide_on),
-        )
+    painted = jax.jit(
+        make_paint(config, steps=sampling.steps, guidance=sampling.guidance),
+        # Whole on every device: a process can read only what its own devices hold.
+        out_shardings=replicated(mesh),
+    )
 
     def sample(step: int, t: float | None, params: dict) -> None:
         del t

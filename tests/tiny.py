@@ -6,10 +6,7 @@ import resource
 import subprocess
 import sys
 
-import numpy as np
-
-from painting_jax.data import building, pictures
-from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+from tests.synthetic import build_painted, write_photos
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -31,22 +28,8 @@ FLAGS = (
 
 def prepare(data_dir: pathlib.Path, photos: int = 4) -> None:
     """Paints a few made-up photos; from three on, every split has a process."""
-    folder = data_dir / "photos"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for index in range(photos):
-        picture_HWC = pictures.resize(rng.integers(0, 256, (4, 4, 3), np.uint8), 40, 40)
-        (folder / f"photo{index}.png").write_bytes(pictures.encode(picture_HWC, "png"))
-    config = painted_images.Config(
-        name="default",
-        source=str(folder),
-        media=("oil",),
-        height=32,
-        width=32,
-        frames=4,
-        variants=2,
-    )
-    building.build(painted_images.Builder, config, data_dir)
+    write_photos(data_dir / "photos", photos)
+    build_painted(data_dir, data_dir / "photos", media=("oil",), frames=4)
 
 
 def environment(**changes: str) -> dict[str, str]:

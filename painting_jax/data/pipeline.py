@@ -231,10 +231,11 @@ class _Batches:
         return self._length
 
     def __getitem__(self, k: int) -> Batch:
-        return _stack([self._row(k * self._batch_size + place) for place in self._mine])
+        return stack([self._row(k * self._batch_size + place) for place in self._mine])
 
 
-def _stack(rows: Sequence[Batch]) -> Batch:
+def stack(rows: Sequence[Batch]) -> Batch:
+    """Rows to a batch."""
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -318,7 +319,7 @@ def evaluation_batches(
 def spread(source: Source, examples: Examples, count: int) -> Batch:
     """Processes spread evenly over a split, so that its pictures and media are all met."""
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
-    return _stack([examples.of(source.record(row), row, None) for row in rows])
+    return stack([examples.of(source.record(row), row, None) for row in rows])
 
 
 def iterate(

@@ -9,7 +9,7 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
-from painting_jax.data.pipeline import Examples, Source
+from painting_jax.data.pipeline import Examples, Source, stack
 from painting_jax.diffusion import cross_media, reverse_painting
 from painting_jax.metrics import bootstrap, perceptual
 from painting_jax.metrics.bootstrap import Interval
@@ -118,7 +118,7 @@ def _painted(rows: Sequence[Mapping], given_NHWC, generate, batch_size: int) -> 
     for start in range(0, len(rows), batch_size):
         # Filled up to one size, so that nothing is compiled anew.
         chosen = [min(row, len(rows) - 1) for row in range(start, start + batch_size)]
-        batch = {name: np.stack([rows[row][name] for row in chosen]) for name in rows[0]}
+        batch = stack([rows[row] for row in chosen])
         batch["reference_BHWC"] = given_NHWC[chosen]
         last.append(generate(batch)[:, -1])
     return np.concatenate(last)[: len(rows)]

@@ -314,45 +314,9 @@ class WanTransformer(nnx.Module):
             jax.random.normal(rngs.params(), (2, dim)) / math.sqrt(dim)
         )
 
-    def __call__(
-        self,
-        latents_BTHWC: Float[Array, "b t h w c"],
-        timestep_BF: Float[Array, "b f"],
-        text_BLD: Float[Array, "b l d"],
-        *,
-        image_BLD: Float[Array, "b i e"] | None = None,
-        medium_BM: Float[Array, "b m"] | None = None,
-        segments_BHWC: Float[Array, "b h w s"] | None = None,
-        progress_BT: Float[Array, "b t"] | None = None,
-        summary_BE: Float[Array, "b e"] | None = None,
-    ) -> Float[Array, "b t h w o"]:
-        """Applies the model.
-
-        Args:
-          latents_BTHWC: noisy latents, with the image condition concatenated where the model has
-            one; each extent a multiple of the patch's.
-          timestep_BF: noise level in 0..1000, one a sample (F = 1) or one a latent frame (F = T).
-          text_BLD: text embeddings, padded as the model was trained with (Wan: zeros to 512).
-          image_BLD: CLIP image tokens.
-          medium_BM: weights over the media; a row of zeros steers nothing.
-          segments_BHWC: features of the segment map at the latents' resolution.
-          progress_BT: each frame's share of the painting time, in the latents' order.
-          summary_BE: a summary of the conditions.
-
-        Returns:
-          The prediction, float32, of the latents' extents.
-        """
-        tokens_BthwD = self.tokens(
-            latents_BTHWC,
-            timestep_BF,
-            text_BLD,
-            image_BLD=image_BLD,
-            medium_BM=medium_BM,
-            segments_BHWC=segments_BHWC,
-            progress_BT=progress_BT,
-            summary_BE=summary_BE,
-        )
-        return self.project(tokens_BthwD)
+    def __call__(self, *latents_time_text, **conditions) -> Float[Array, "b t h w o"]:
+        """The prediction, float32, of the latents' extents; arguments as of `tokens`."""
+        return self.project(self.tokens(*latents_time_text, **conditions))
 
     def project(self, tokens_BthwD: Float[Array, "b t h w d"]) -> Float[Array, "b t h w o"]:
         """The prediction from the last tokens, float32."""
@@ -370,7 +334,19 @@ class WanTransformer(nnx.Module):
         progress_BT: Float[Array, "b t"] | None = None,
         summary_BE: Float[Array, "b e"] | None = None,
     ) -> Float[Array, "b t2 h2 w2 d"]:
-        """The last tokens, normalised and modulated; arguments as of a call."""
+        """The last tokens, normalised and modulated, which `project` makes the prediction of.
+
+        Args:
+          latents_BTHWC: noisy latents, with the image condition concatenated where the model has
+            one; each extent a multiple of the patch's.
+          timestep_BF: noise level in 0..1000, one a sample (F = 1) or one a latent frame (F = T).
+          text_BLD: text embeddings, padded as the model was trained with (Wan: zeros to 512).
+          image_BLD: CLIP image tokens.
+          medium_BM: weights over the media; a row of zeros steers nothing.
+          segments_BHWC: features of the segment map at the latents' resolution.
+          progress_BT: each frame's share of the painting time, in the latents' order.
+          summary_BE: a summary of the conditions.
+        """
         config = self.config
         patches_BthwP = patchify(latents_BTHWC, config.patch).astype(self.dtype)
         x_BthwD = self.patch_embedding(patches_BthwP)

@@ -45,7 +45,7 @@ def tree_shardings(tree, mesh: Mesh):
     """Shardings of a tree of parameters, or of optimizer state shaped like them, by its paths."""
 
     def sharding(path, leaf):
-        name = "/".join(_key(entry) for entry in path)
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
         for pattern, axes in PARAMETERS:
             if re.search(pattern, name) and leaf.ndim >= len(axes):
                 spec = PartitionSpec(*[None] * (leaf.ndim - len(axes)), *axes)
@@ -62,10 +62,3 @@ def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec
         names = (axes,) if isinstance(axes, str) else axes or ()
         entries.append(axes if size % math.prod(mesh.shape[name] for name in names) == 0 else None)
     return PartitionSpec(*entries)
-
-
-def _key(entry) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(entry, attribute):
-            return str(getattr(entry, attribute))
-    return str(entry)

@@ -29,20 +29,16 @@ _PROBE = 16 << 20  # bytes
 class Checkpoints:
     """The checkpoints in a run's workdir."""
 
-    def __init__(
-        self, workdir: epath.PathLike, *, every: int = 1, keep: int = 1, read_only: bool = False
-    ):
+    def __init__(self, workdir: epath.PathLike, *, keep: int = 1, read_only: bool = False):
         """Opens them.
 
         Args:
           workdir: of the run.
-          every: steps between checkpoints.
           keep: latest ones kept.
           read_only: nothing is created or tidied up: the run may be training at this moment.
         """
         self.folder = epath.Path(workdir).resolve() / "checkpoints"
         options = ocp.CheckpointManagerOptions(
-            save_interval_steps=every,
             max_to_keep=None if read_only else keep,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
@@ -52,10 +48,6 @@ class Checkpoints:
     def latest(self) -> int | None:
         """Steps done in the latest checkpoint, None if there is none."""
         return self._manager.latest_step()
-
-    def due(self, step: int) -> bool:
-        """Whether a checkpoint is to be saved after this many steps."""
-        return self._manager.should_save(step)
 
     def save(self, step: int, state: TrainState, next_batch: int) -> None:
         """Saves in the background; the state may be donated as soon as this returns.

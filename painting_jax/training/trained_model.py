@@ -5,18 +5,15 @@ import functools
 import jax
 import numpy as np
 from etils import epath
-from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.data.tokenizer import Tokenizer
-from painting_jax.diffusion.painting import paint
 from painting_jax.errors import UserError
-from painting_jax.models.codec import PixelCodec
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.config_check import check_fields
+from painting_jax.training.sampling import make_paint
 from painting_jax.training.step import make_loss
 
 _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "segments_BHW")
@@ -108,20 +105,4 @@ class TrainedModel:
 
     @functools.lru_cache(maxsize=8)  # noqa: B019  (a model lives as long as its process)
     def _paint(self, steps: int, guidance: float):
-        graph = state_lib.graph(self.config)
-        sampling = self.config.sampling
-
-        def painted(params, batch, seed_B):
-            return paint(
-                nnx.merge(graph, params),
-                batch,
-                seed_B,
-                codec=PixelCodec(),
-                objective=state_lib.make_objective(self.config),
-                steps=steps,
-                shift=sampling.shift,
-                guidance_scale=guidance,
-                guide_on=tuple(sampling.guide_on),
-            )
-
-        return jax.jit(painted)
+        return jax.jit(make_paint(self.config, steps=steps, guidance=guidance))

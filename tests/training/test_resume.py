@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -28,7 +29,11 @@ ENVIRONMENT = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count
 
 def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
     path = workdir / "checkpoints" / str(TINY["steps"]) / "state"
-    tree = ocp.StandardCheckpointer().restore(path.resolve())
+    # Whatever devices of whichever process it was saved from.
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    tree = ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(
+        path.resolve(), args=ocp.args.StandardRestore(fallback_sharding=here)
+    )
     leaves = {}
 
     def note(name, value):
