@@ -28,7 +28,7 @@ def base() -> ConfigDict:
     model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings
-    model.pixel_gates = 4  # regions a token tells apart in its patch, in picture space; 0 = off
+    model.pixel_layers = 4  # of paint that a token writes, in picture space; 0 = no pixel head
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
 

@@ -48,7 +48,7 @@ class PaintingConfig:
       vocabulary: number of text tokens.
       text_dim: width of their learned embeddings.
       media: number of media.
-      pixel_gates: regions a token tells apart; 0 = no pixel head (latent picture spaces).
+      pixel_layers: layers of paint a token writes; 0 = no pixel head (latent picture spaces).
     """
 
     dim: int
@@ -62,7 +62,7 @@ class PaintingConfig:
     vocabulary: int
     text_dim: int
     media: int
-    pixel_gates: int
+    pixel_layers: int
 
     def transformer(self) -> WanConfig:
         """Sizes of the transformer inside."""
@@ -98,9 +98,14 @@ class PaintingModel(nnx.Module):
             jax.random.normal(rngs.params(), (config.vocabulary, config.text_dim))
         )
         self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, remat=remat)
-        if config.pixel_gates:
+        if config.pixel_layers:
             self.pixel_head = PixelHead(
-                config.dim, config.pixel_gates, config.patch, rngs=rngs, dtype=dtype
+                config.dim,
+                config.pixel_layers,
+                config.text_dim + config.media,
+                config.patch,
+                rngs=rngs,
+                dtype=dtype,
             )
 
     def __call__(
@@ -127,10 +132,13 @@ class PaintingModel(nnx.Module):
             progress_BT=conditions.progress_BT,
             summary_BE=summary_BE,
         )
-        output_BTHWC = self.transformer.project(tokens_BthwD)
-        if self.config.pixel_gates:
-            reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-            output_BTHWC += self.pixel_head(
-                tokens_BthwD, reference_BHWC, conditions.segments_BHW, segments_BHWC
-            )
-        return output_BTHWC
+        if not self.config.pixel_layers:
+            return self.transformer.project(tokens_BthwD)
+        reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
+        return self.pixel_head(
+            tokens_BthwD,
+            reference_BHWC,
+            conditions.segments_BHW,
+            summary_BE,
+            conditions.progress_BT,
+        )

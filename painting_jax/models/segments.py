@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-CHANNELS = 9
+CHANNELS = 9  # of `segment_features`
+TURNS = 3  # of `turns`
 MOST_LABELS = 64
 _OCTAVES = 3
 
@@ -56,3 +57,36 @@ def flat_colours(
         return means[label_P].reshape(picture_HWC.shape)
 
     return jax.vmap(flat)(picture_BHWC, segments_BHW)
+
+
+def turns(segments_BHW: UInt8[Array, "b h w"]) -> Float[Array, "b h w 3"]:
+    """When each pixel's turn comes if the regions are painted one after the other.
+
+    A region takes time with the root of its area, so that a small one is seen to be painted.
+
+    Args:
+      segments_BHW: labels 1..K up to `MOST_LABELS`, in painting order; 0 = unlabelled.
+
+    Returns:
+      From -4 (first) to 4 (last), for strokes that advance inside a region downwards, to the right
+      and outwards from the picture's centre; 0 where unlabelled.
+    """
+    height, width = segments_BHW.shape[1:]
+    y, x = jnp.meshgrid(jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width), indexing="ij")
+    ahead_P3 = jnp.stack([y, x, jnp.hypot(y, x)], -1).reshape(-1, 3)
+
+    def turn(segments_HW):
+        label_P = segments_HW.reshape(-1).astype(jnp.int32)
+        labelled_P = (label_P > 0).astype(jnp.float32)
+        area_K = jax.ops.segment_sum(labelled_P, label_P, MOST_LABELS + 1)
+        time_K = jnp.sqrt(area_K)
+        begun_K = jnp.cumsum(time_K) - time_K
+        first_K3 = jax.ops.segment_min(ahead_P3, label_P, MOST_LABELS + 1)
+        last_K3 = jax.ops.segment_max(ahead_P3, label_P, MOST_LABELS + 1)
+        extent_P3 = jnp.maximum((last_K3 - first_K3)[label_P], 1e-6)
+        share_P3 = (ahead_P3 - first_K3[label_P]) / extent_P3
+        time_P3 = begun_K[label_P, None] + time_K[label_P, None] * share_P3
+        time_P3 = time_P3 / jnp.maximum(time_K.sum(), 1e-6)
+        return (8 * time_P3 - 4) * labelled_P[:, None]
+
+    return jax.vmap(turn)(segments_BHW).reshape(*segments_BHW.shape, 3)

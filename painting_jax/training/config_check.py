@@ -25,7 +25,7 @@ _LEAST = {
     "model.ffn_dim": 1,
     "model.vocabulary": 2,
     "model.text_dim": 1,
-    "model.pixel_gates": 0,
+    "model.pixel_layers": 0,
     "optimizer.warmup_steps": 0,
     "optimizer.accumulate": 1,
     "sampling.steps": 1,

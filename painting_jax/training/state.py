@@ -50,7 +50,7 @@ def model_config(config: ConfigDict) -> PaintingConfig:
         vocabulary=config.model.vocabulary,
         text_dim=config.model.text_dim,
         media=len(media.MEDIA),
-        pixel_gates=config.model.pixel_gates,
+        pixel_layers=config.model.pixel_layers,
     )
 
 

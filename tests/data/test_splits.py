@@ -27,7 +27,8 @@ def test_splits_depend_on_the_set_alone(sources, random):
 @hypothesis.given(_SOURCES)
 def test_most_sources_train(sources):
     held_out = sum(split != "train" for split in splits.assign(sources).values())
-    assert held_out <= max(4, 0.35 * len(sources))
+    # 15 % for either purpose, each rounded.
+    assert held_out <= max(4, 0.3 * len(sources) + 1)
     assert len(sources) < 4 or held_out < len(sources) / 2 + 1
 
 

@@ -23,7 +23,7 @@ CONFIG = PaintingConfig(
     vocabulary=20,
     text_dim=8,
     media=3,
-    pixel_gates=4,
+    pixel_layers=4,
 )
 
 
@@ -63,10 +63,10 @@ def fresh(config: PaintingConfig) -> PaintingModel:
     return nnx.jit(lambda: PaintingModel(config, rngs=nnx.Rngs(0)))()
 
 
-@pytest.mark.parametrize("pixel_gates", [0, 4])
+@pytest.mark.parametrize("pixel_layers", [0, 4])
 @pytest.mark.parametrize("shape", [(1, 8, 12), (3, 8, 4), (5, 4, 16)])
-def test_the_prediction_has_the_samples_shape(pixel_gates, shape):
-    config = dataclasses.replace(CONFIG, pixel_gates=pixel_gates)
+def test_the_prediction_has_the_samples_shape(pixel_layers, shape):
+    config = dataclasses.replace(CONFIG, pixel_layers=pixel_layers)
     noisy, sigma, conditions = inputs(2, *shape)
     prediction = apply(fresh(config), noisy, sigma, conditions)
     assert prediction.shape == noisy.shape

@@ -66,7 +66,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
 
     from painting_jax.models.painting_model import Conditions  # noqa: PLC0415
 
-    tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_gates=0)
+    tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_layers=0)
     config = state_lib.model_config(tiny)
     graph, state = nnx.split(nnx.eval_shape(lambda: PaintingModel(config, rngs=nnx.Rngs(0))))
     frames, side, words = 9, 64, 24
