@@ -58,8 +58,9 @@ def base() -> ConfigDict:
     optimizer.accumulate = 1  # parts a batch is cut into to save memory
 
     config.sampling = sampling = ConfigDict()  # defaults of generate and evaluate
-    sampling.steps = 10
-    sampling.shift = 8.0
+    sampling.steps = 4
+    sampling.shift = 20.0  # moves the steps towards noise
+    sampling.firmness = 2.0  # of the choice among paints in picture space; 1 = their mean
     sampling.guidance = 1.0
     sampling.guide_on = ("medium", "text")  # conditions that guidance strengthens
 

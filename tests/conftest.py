@@ -2,11 +2,15 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-# Most of the time goes into compiling; the many processes started here share what was compiled.
+# Most of the time goes into compiling: none of it into making the code fast, and the many processes
+# started here share what was compiled.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+)
 _CACHE = pathlib.Path(__file__).parent.parent / ".pytest_cache" / "xla"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
@@ -27,13 +31,23 @@ def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return root / "data"
 
 
+@pytest.fixture(scope="session")
+def tiny_config(painted_dir: pathlib.Path) -> Callable[[], ml_collections.ConfigDict]:
+    """Makes the demo's config, shrunk to what compiles in seconds."""
+
+    def make():
+        config = demo.get_config()
+        config.update_from_flattened_dict(TINY)
+        config.data.data_dir = str(painted_dir)
+        return config
+
+    return make
+
+
 @pytest.fixture
-def tiny(painted_dir: pathlib.Path) -> ml_collections.ConfigDict:
-    """The demo's config, shrunk to what compiles in seconds."""
-    config = demo.get_config()
-    config.update_from_flattened_dict(TINY)
-    config.data.data_dir = str(painted_dir)
-    return config
+def tiny(tiny_config) -> ml_collections.ConfigDict:
+    """Such a config, for one test to change."""
+    return tiny_config()
 
 
 TINY = {

@@ -72,7 +72,7 @@ class PaintingConfig:
             heads=self.heads,
             ffn_dim=self.ffn_dim,
             in_channels=2 * self.codec_channels + self.codec_temporal,
-            out_channels=self.codec_channels,
+            out_channels=0 if self.pixel_layers else self.codec_channels,
             patch=self.patch,
             text_dim=self.text_dim,
             media=self.media,

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-CHANNELS = 9  # of `segment_features`
-TURNS = 3  # of `turns`
+CHANNELS = 9
 MOST_LABELS = 64
 _OCTAVES = 3
 

@@ -35,7 +35,7 @@ class WanConfig:
       heads: N; the head width is dim / heads.
       ffn_dim: hidden width of the feed-forward.
       in_channels: of the latents with their image condition, if that is concatenated.
-      out_channels: of the prediction.
+      out_channels: of the prediction; 0 = the tokens are all that is asked for.
       patch: pixels of the latent video in one token, along time, height and width.
       text_dim: width of the text embeddings.
       image_dim: width of the CLIP image tokens; 0 = the model takes none.
@@ -309,7 +309,8 @@ class WanTransformer(nnx.Module):
             return Block(config, rngs=rngs, dtype=dtype)
 
         self.blocks = stack(rngs)
-        self.proj_out = linear(dim, patch * config.out_channels, rngs=rngs, dtype=dtype)
+        if config.out_channels:
+            self.proj_out = linear(dim, patch * config.out_channels, rngs=rngs, dtype=dtype)
         self.scale_shift_table = nnx.Param(
             jax.random.normal(rngs.params(), (2, dim)) / math.sqrt(dim)
         )

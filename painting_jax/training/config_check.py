@@ -62,11 +62,19 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")
     known = set(config.objective.drop)
     _require(config, "sampling.guide_on", known.issuperset, f"some of {', '.join(sorted(known))}")
+    _require(config, "sampling.firmness", lambda firmness: 0 < firmness < 100, "from 0 to 100")
     heads = config.model.heads
     _require(
         config, "model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads"
     )
     _require(config, "model.patch", lambda patch: len(patch) == 3 and min(patch) > 0, "three sizes")
+    if config.model.pixel_layers:
+        _require(
+            config,
+            "model.patch",
+            lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
+            "one frame and even sides for model.pixel_layers",
+        )
     for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
         _require(
             config, name, lambda side, p=patch: side % p == 0, f"a multiple of the patch, {patch}"

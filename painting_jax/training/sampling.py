@@ -6,6 +6,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from painting_jax.diffusion.painting import paint
+from painting_jax.models import pixel_head
 from painting_jax.models.codec import PixelCodec
 from painting_jax.training import state as state_lib
 
@@ -22,6 +23,9 @@ def make_paint(config: ConfigDict, *, steps: int, guidance: float) -> Callable:
     objective = state_lib.make_objective(config)
 
     def painted(params, batch, seed_B):
+        if config.model.pixel_layers:
+            head = pixel_head.firm(params["pixel_head"], config.sampling.firmness)
+            params = params | {"pixel_head": head}
         return paint(
             nnx.merge(graph, params),
             batch,

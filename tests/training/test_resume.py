@@ -24,7 +24,10 @@ def command(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[s
     return [sys.executable, "-m", "painting_jax.train", *flags]
 
 
-ENVIRONMENT = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+# One device; compiling is most of what these runs do, so no time goes into making the code fast.
+ENVIRONMENT = os.environ | {
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=1 --xla_backend_optimization_level=0"
+}
 
 
 def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:

@@ -53,9 +53,9 @@ def run(config, sizes: dict, steps: int) -> tuple[list[float], state_lib.TrainSt
     return losses, state
 
 
-@pytest.fixture
-def one_device(tiny):
-    return run(tiny, MESHES["one device"], 4)
+@pytest.fixture(scope="module")
+def one_device(tiny_config):
+    return run(tiny_config(), MESHES["one device"], 4)
 
 
 @pytest.mark.parametrize("mesh", list(MESHES)[1:])
