@@ -49,19 +49,22 @@ class PixelHead(nnx.Module):
         self.dtype = dtype
         self.gates = linear(dim, len(FORMS) * layers, rngs=rngs, dtype=dtype)
         self.shares = linear(dim, (_PALETTE + 1) * (1 + layers), rngs=rngs, dtype=dtype)
-        self._start_in_painting_order()
         self.manner = EmbeddingMLP(summary_dim + _MOMENTS, dim, jax.nn.silu, rngs=rngs, dtype=dtype)
         self.palette = linear(dim, 3 * (1 + layers), rngs=rngs, dtype=dtype)
         self.tints = linear(dim, 3 * (layers - 1), rngs=rngs, dtype=dtype, zero=True)
+        self._start_in_painting_order()
 
     def _start_in_painting_order(self) -> None:
-        """Sets biases: lines over the ground, masses, finer forms, the picture as it is on top."""
+        """Sets biases: dark lines over a light ground, masses, finer forms, on top the picture."""
         shares = np.zeros((1 + self.layers, _PALETTE + 1), np.float32)
         for layer in range(self.layers):
             shares[layer, _FROM_THE_GROUND[min(layer, len(_FROM_THE_GROUND) - 1)]] = 3
         shares[-1, LOOKS.index("sharp")] = 3
         gates = np.zeros((self.layers, len(FORMS)), np.float32)
         gates[0, FORMS.index("edges")], gates[0, FORMS.index("one")] = 6, -3
+        colours = np.zeros((1 + self.layers, 3), np.float32)
+        colours[0], colours[1] = 0.5, -0.5
+        self.palette.bias[...] = colours.reshape(-1)
         self.shares.bias[...] = shares.reshape(-1)
         self.gates.bias[...] = gates.reshape(-1) / _STEEP
 

@@ -11,6 +11,7 @@ from painting_jax.models import pixel_guides, pixel_head, segments
 from painting_jax.models.pixel_head import PixelHead
 
 DIM, SUMMARY = 16, 5
+see = jax.jit(pixel_guides.see)
 
 
 def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int = 2):
@@ -32,11 +33,15 @@ def head(layers: int, patch: tuple[int, int, int]) -> PixelHead:
     return model
 
 
+@nnx.jit
+def apply(model: PixelHead, given: dict):
+    return model(**given)
+
+
 def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np.ndarray:
     """The same in plain numpy: weights interpolated by SciPy, layers laid one over the other."""
     looks_BHWLC, forms_BHWF = (
-        np.asarray(x, np.float64)
-        for x in pixel_guides.see(given["reference_BHWC"], given["segments_BHW"])
+        np.asarray(x, np.float64) for x in see(given["reference_BHWC"], given["segments_BHW"])
     )
     manner_BTD = np.asarray(model.moment(given["summary_BE"], given["progress_BT"]))
     tokens = given["tokens_BthwD"] + manner_BTD[:, :, None, None]
@@ -88,8 +93,7 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
 )
 def test_equals_the_mixture_worked_out_pixel_by_pixel(layers, patch, size):
     model, given = head(layers, patch), inputs(*size, patch)
-    actual = nnx.jit(lambda model, given: model(**given))(model, given)
-    np.testing.assert_allclose(actual, worked_out(model, given, patch), atol=2e-5)
+    np.testing.assert_allclose(apply(model, given), worked_out(model, given, patch), atol=2e-5)
 
 
 def test_a_mixture_of_one_colour_is_that_colour():
@@ -99,7 +103,7 @@ def test_a_mixture_of_one_colour_is_that_colour():
     for layer in (model.palette, model.tints):
         layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
     model.palette.bias[...] = jnp.full((15,), 0.3)
-    np.testing.assert_allclose(model(**given), 0.3, atol=1e-5)
+    np.testing.assert_allclose(apply(model, given), 0.3, atol=1e-5)
 
 
 def test_a_firm_head_takes_its_likeliest_paint():
@@ -120,7 +124,7 @@ def test_patches_leave_no_seams():
     model, given = head(4, (1, 8, 8)), inputs(32, 32, (1, 8, 8))
     given["reference_BHWC"] = np.zeros((2, 32, 32, 3), np.float32)
     given["segments_BHW"] = np.zeros((2, 32, 32), np.uint8)
-    columns = np.asarray(model(**given)).mean((0, 1, 2, 4))
+    columns = np.asarray(apply(model, given)).mean((0, 1, 2, 4))
     steps = np.abs(np.diff(columns))
     at_borders, inside = steps[7::8], np.delete(steps, np.s_[7::8])
     assert at_borders.max() <= 1.5 * inside.max()
@@ -128,7 +132,7 @@ def test_patches_leave_no_seams():
 
 def test_every_weight_receives_a_gradient():
     model, given = head(4, (1, 4, 4)), inputs(8, 8, (1, 4, 4))
-    gradient = nnx.grad(lambda model: jnp.square(model(**given)).sum())(model)
+    gradient = nnx.jit(nnx.grad(lambda model: jnp.square(model(**given)).sum()))(model)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(jnp.abs(leaf).max()) > 0, path
 
@@ -136,7 +140,8 @@ def test_every_weight_receives_a_gradient():
 def test_turns_follow_the_order_of_the_regions_and_advance_inside_them():
     maps = np.zeros((1, 12, 12), np.uint8)
     maps[0, :, 4:8], maps[0, :, 8:] = 2, 1
-    down, right, outward = np.moveaxis(np.asarray(segments.turns(jnp.asarray(maps)))[0], -1, 0)
+    turns = np.asarray(jax.jit(segments.turns)(jnp.asarray(maps)))
+    down, right, outward = np.moveaxis(turns[0], -1, 0)
     for turn in (down, right, outward):
         assert not turn[:, :4].any(), "unlabelled"
         assert turn[:, 8:].max() <= turn[:, 4:8].min() + 1e-5, "region 1 comes before region 2"
@@ -151,13 +156,13 @@ def test_turns_follow_the_order_of_the_regions_and_advance_inside_them():
 def test_edges_are_told_by_the_pictures_own_strength(scale):
     picture = np.full((1, 16, 16, 3), -0.5, np.float32)
     picture[:, :, 8:] = -0.5 + scale
-    _, forms = pixel_guides.see(jnp.asarray(picture), jnp.ones((1, 16, 16), jnp.uint8))
+    _, forms = see(jnp.asarray(picture), jnp.ones((1, 16, 16), jnp.uint8))
     edges = np.asarray(forms)[0, :, :, pixel_guides.FORMS.index("edges")]
     assert edges[:, 7:9].min() > 0.8
     assert edges[:, :4].max() < 0.05
 
 
 def test_forms_are_as_many_as_named():
-    looks, forms = pixel_guides.see(jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 8, 8), jnp.uint8))
+    looks, forms = see(jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 8, 8), jnp.uint8))
     assert looks.shape[3] == len(pixel_guides.LOOKS)
     assert forms.shape[-1] == len(pixel_guides.FORMS)
