@@ -183,6 +183,8 @@ def test_evaluate_refuses(evaluate, files, flags, said):
         (("--config.model.nothing=3",), "no field 'nothing'"),
         (("--config.steps=many",), "--config.steps=many"),
         (("--config.model.patch=3",), "three sizes"),
+        (("--config.model.patch=(1,15,16)",), "even sides"),
+        (("--config.sampling.firmness=0",), "config.sampling.firmness=0"),
         (("--config=none.py",), "none.py"),
         ((f"{_CONFIG}:what",), "unknown config argument 'what'"),
         (("--data_dir=/nowhere",), "/nowhere does not exist"),
