@@ -182,7 +182,12 @@ def preprocess(pictures_BHWC: UInt8[Array, "b h w 3"], size: int = 224) -> Float
 
     Returns:
       float32[B, size, size, 3].
+
+    Raises:
+      ValueError: for pictures that are not uint8.
     """
+    if pictures_BHWC.dtype != np.uint8:
+        raise ValueError(f"pictures are uint8 in 0..255, not {pictures_BHWC.dtype}")
     _, height, width, _ = pictures_BHWC.shape
     short = min(height, width)
     x = jnp.asarray(pictures_BHWC, jnp.int32)

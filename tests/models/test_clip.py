@@ -1,6 +1,7 @@
 """The image encoder and its preprocessing against transformers'."""
 
 import dataclasses
+import functools
 import types
 
 import jax
@@ -19,6 +20,7 @@ from tests.weights.filling import fill, random_reference
 TINY = clip.CLIPVisionConfig(dim=24, layers=3, heads=3, ffn_dim=20, image_size=28)
 
 
+@functools.cache
 def reference(config: clip.CLIPVisionConfig) -> transformers.PreTrainedModel:
     kind = transformers.CLIPVisionModel
     if config.projection_dim:
@@ -43,12 +45,23 @@ def build(config: clip.CLIPVisionConfig) -> clip.CLIPVision:
     return clip.CLIPVision(config, rngs=nnx.Rngs(0))
 
 
+def converted(config: clip.CLIPVisionConfig) -> clip.CLIPVision:
+    return fill(lambda: build(config), TABLE, reference(config).state_dict())
+
+
 @nnx.jit
 def apply(model, pixels_BHWC):
-    return model(pixels_BHWC), model.embed(pixels_BHWC)
+    return model(pixels_BHWC)
 
 
-preprocess = jax.jit(clip.preprocess, static_argnums=1)
+def pixels(config: clip.CLIPVisionConfig, batch: int) -> np.ndarray:
+    shape = (batch, config.image_size, config.image_size, 3)
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def assert_near(actual, expected: torch.Tensor) -> None:
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5 * scale, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -56,25 +69,34 @@ preprocess = jax.jit(clip.preprocess, static_argnums=1)
     [
         ({}, 2),
         ({"heads": 5, "dim": 40, "patch": 7, "activation": "quick_gelu"}, 1),
-        ({"image_size": 32, "patch": 2, "projection_dim": 6}, 2),
+        ({"image_size": 32, "patch": 2, "layers": 12}, 2),
         ({"layers": 1, "heads": 1, "image_size": 30}, 1),
     ],
-    ids=["three heads", "five heads, quick GELU", "257 tokens, projected", "rest of a patch"],
+    ids=["three heads", "five heads, quick GELU", "257 tokens, 12 layers", "rest of a patch"],
 )
-def test_penultimate_tokens_and_embedding_equal_transformers(changes, batch):
+def test_penultimate_tokens_equal_transformers(changes, batch):
     config = dataclasses.replace(TINY, **changes)
-    theirs = reference(config)
-    ours = fill(lambda: build(config), TABLE, theirs.state_dict())
-    shape = (batch, config.image_size, config.image_size, 3)
-    pixels = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    pictures = torch.from_numpy(pixels(config, batch)).permute(0, 3, 1, 2)
     with torch.no_grad():
-        expected = theirs(torch.from_numpy(pixels).permute(0, 3, 1, 2), output_hidden_states=True)
-    pooled = expected.image_embeds if config.projection_dim else expected.pooler_output
-    tokens, embedding = apply(ours, pixels)
-    assert tokens.shape == (batch, config.tokens, config.dim)
-    for actual, wanted in ((tokens, expected.hidden_states[-2]), (embedding, pooled)):
-        scale = float(wanted.abs().max())
-        np.testing.assert_allclose(actual, wanted.numpy(), atol=1e-5 * scale, rtol=0)
+        expected = reference(config)(pictures, output_hidden_states=True).hidden_states[-2]
+    actual = apply(converted(config), pixels(config, batch))
+    assert actual.shape == (batch, config.tokens, config.dim)
+    assert_near(actual, expected)
+
+
+def test_embedding_equals_transformers_projected_or_not():
+    config = dataclasses.replace(TINY, projection_dim=6)
+    projected = converted(config)
+    plain = converted(TINY)
+    ours = nnx.jit(lambda *models: [model.embed(pixels(config, 2)) for model in models])
+    pictures = torch.from_numpy(pixels(config, 2)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = reference(config)(pictures).image_embeds, reference(TINY)(pictures).pooler_output
+    for actual, wanted in zip(ours(projected, plain), expected, strict=True):
+        assert_near(actual, wanted)
+
+
+preprocess = jax.jit(clip.preprocess, static_argnums=1)
 
 
 @pytest.mark.parametrize(
@@ -111,16 +133,18 @@ def test_picture_to_tokens_equals_diffusers():
     )
     with torch.no_grad():
         expected = WanImageToVideoPipeline.encode_image(pipeline, Image.fromarray(picture))
-    ours = fill(lambda: build(TINY), TABLE, theirs.state_dict())
-    actual, _ = apply(ours, preprocess(picture[None], 28))
-    scale = float(expected.abs().max())
-    np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5 * scale, rtol=0)
+    assert_near(apply(converted(TINY), preprocess(picture[None], 28)), expected)
 
 
 def test_pictures_of_a_batch_are_preprocessed_alike():
     pictures = np.random.default_rng(0).integers(0, 256, (2, 40, 52, 3), np.uint8)
     both = preprocess(pictures, 32)
     np.testing.assert_array_equal(both[1], preprocess(pictures[1:], 32)[0])
+
+
+def test_pictures_in_floats_are_refused():
+    with pytest.raises(ValueError, match="uint8 in 0..255, not float32"):
+        clip.preprocess(np.zeros((1, 40, 40, 3), np.float32))
 
 
 def test_other_sizes_are_refused():
