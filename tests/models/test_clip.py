@@ -5,6 +5,7 @@ import functools
 import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -143,13 +144,22 @@ def test_pictures_of_a_batch_are_preprocessed_alike():
 
 
 def test_pictures_in_floats_are_refused():
-    with pytest.raises(ValueError, match="uint8 in 0..255, not float32"):
+    with pytest.raises(ValueError, match=r"uint8 in .*, not float32"):
         clip.preprocess(np.zeros((1, 40, 40, 3), np.float32))
 
 
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match="the model takes 28 a side"):
         nnx.eval_shape(lambda: build(TINY)(np.zeros((1, 28, 32, 3), np.float32)))
+
+
+def test_bfloat16_is_for_weights_and_projections_and_not_for_tokens():
+    def tokens():
+        model = clip.CLIPVision(TINY, rngs=nnx.Rngs(0), dtype=jnp.bfloat16)
+        nnx.update(model, jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), nnx.state(model)))
+        return model(pixels(TINY, 1))
+
+    assert nnx.eval_shape(tokens).dtype == jnp.float32
 
 
 def test_compiled_size_does_not_grow_with_depth():
