@@ -11,7 +11,10 @@ _BATCH = ("data", "fsdp")
 # The first pattern found in a parameter's path decides. Specs are aligned to the *last* dimensions,
 # so that a scanned stack of layers (one more dimension in front) needs no rule of its own.
 PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
-    (r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|linear_1|time_proj)/kernel$", ("fsdp", "tensor")),
+    (
+        r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|proj_gate|linear_1|time_proj)/kernel$",
+        ("fsdp", "tensor"),
+    ),
     (r"(to_out|proj_out|linear_2)/kernel$", ("tensor", "fsdp")),
     (r"(patch_embedding|segment_embedding)/kernel$", (None, "fsdp")),
     (r"(medium_table|token_table)", (None, "fsdp")),
