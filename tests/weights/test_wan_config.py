@@ -1,0 +1,45 @@
+"""Sizes from a config.json that is not quite that of a Wan transformer."""
+
+import pytest
+
+from painting_jax.errors import UserError
+from painting_jax.models.wan import SIZES
+from painting_jax.weights.source import Source
+from painting_jax.weights.wan_config import diffusers_config, wan_config
+
+
+def of(config: dict):
+    return wan_config(Source("folder", {}, config, {}))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_come_back(size):
+    assert of(diffusers_config(SIZES[size])) == SIZES[size]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"_class_name": "WanVACETransformer3DModel"}, "is a WanVACETransformer3DModel"),
+        ({"qk_norm": None}, "qk_norm = None"),
+        ({"patch_size": [1, 4, 4]}, "patch_size"),
+        ({"pos_embed_seq_len": 514}, "pos_embed_seq_len = 514"),
+        ({"num_attention_heads": None}, "fetch it again"),
+    ],
+)
+def test_what_is_not_implemented_is_said(change, said):
+    with pytest.raises(UserError, match=said) as raised:
+        of(diffusers_config(SIZES["wan21_t2v_1_3b"]) | change)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_lost_field_is_named():
+    config = diffusers_config(SIZES["wan21_t2v_1_3b"])
+    del config["ffn_dim"]
+    with pytest.raises(UserError, match="lacks 'ffn_dim'"):
+        of(config)
+
+
+def test_a_file_of_something_else_is_said():
+    with pytest.raises(UserError, match="no Wan transformer"):
+        of({})
