@@ -1,0 +1,151 @@
+"""The language of the tables that map published tensor names to our parameters.
+
+A table is a list of rules, tried in order. A rule's pattern is a regular expression of a small
+kind, so that it can be read backwards too: literals, alternations of literals in named groups, and
+one group `(?P<layer>\\d+)` for layers that we keep stacked along a first axis.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """Between a layout of theirs and ours.
+
+    Attributes:
+      ours: makes ours of any array-like of theirs.
+      theirs: the way back.
+      axes: if `ours` is nothing but a transposition, its axes, so that devices can do it.
+    """
+
+    ours: Callable[[Any], Any]
+    theirs: Callable[[Any], Any]
+    axes: tuple[int, ...] | None = None
+
+
+def _transposition(*axes: int) -> Transform:
+    back = tuple(map(axes.index, range(len(axes))))
+    return Transform(lambda x: x.transpose(axes), lambda x: x.transpose(back), axes)
+
+
+def _patches(*patch: int) -> Transform:
+    """A strided convolution over patches, [O, I, *patch] <-> a linear layer's [patch I, O]."""
+    dims = len(patch)
+    order = _transposition(*range(2, 2 + dims), 1, 0)
+    return Transform(
+        lambda x: order.ours(x).reshape(-1, x.shape[0]),
+        lambda x: order.theirs(x.reshape(*patch, -1, x.shape[-1])),
+    )
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "same": Transform(lambda x: x, lambda x: x),
+    "transpose": _transposition(1, 0),
+    "first": Transform(lambda x: x.reshape(x.shape[1:]), lambda x: x.reshape(1, *x.shape)),
+    "conv1d": _transposition(2, 1, 0),
+    "conv2d": _transposition(2, 3, 1, 0),
+    "conv3d": _transposition(2, 3, 4, 1, 0),
+    "pointwise2d": Transform(
+        lambda x: x.reshape(x.shape[:2]).transpose(1, 0),
+        lambda x: x.transpose(1, 0).reshape(*x.shape[::-1], 1, 1),
+    ),
+    "scale2d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1)),
+    "scale3d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1, 1)),
+    "patches_1x2x2": _patches(1, 2, 2),
+    "patches_14x14": _patches(14, 14),
+}
+
+
+class Rule(NamedTuple):
+    """One line of a table.
+
+    Attributes:
+      pattern: of the whole of their name.
+      path: ours, levels separated by "/", with `\\g<group>` of the pattern; None = such a tensor
+        is known and not needed.
+      transform: a name in TRANSFORMS.
+    """
+
+    pattern: str
+    path: str | None
+    transform: str = "same"
+
+
+Table = Sequence[Rule]
+
+
+class Slot(NamedTuple):
+    """A place of ours for one of their tensors: a parameter, and a layer of it if it is stacked."""
+
+    path: str
+    layer: int | None
+
+
+def linear(theirs: str, ours: str, *, bias: bool = True) -> list[Rule]:
+    """Rules of a linear layer."""
+    weight = Rule(rf"{theirs}\.weight", f"{ours}/kernel", "transpose")
+    return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
+
+
+def norm(theirs: str, ours: str, *, bias: bool = False) -> list[Rule]:
+    """Rules of a normalisation's scale, and of its bias if it has one."""
+    weight = Rule(rf"{theirs}\.weight", f"{ours}/scale")
+    return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
+
+
+def conv(theirs: str, ours: str, dims: int, *, bias: bool = True) -> list[Rule]:
+    """Rules of a convolution over `dims` dimensions."""
+    weight = Rule(rf"{theirs}\.weight", f"{ours}/kernel", f"conv{dims}d")
+    return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
+
+
+def place(table: Table, name: str) -> tuple[Rule, Slot | None] | None:
+    """The first rule that knows a name of theirs, with its slot; None if none does."""
+    for rule in table:
+        match = re.fullmatch(rule.pattern, name)
+        if match:
+            if rule.path is None:
+                return rule, None
+            layer = match.groupdict().get("layer")
+            return rule, Slot(match.expand(rule.path), None if layer is None else int(layer))
+    return None
+
+
+class Spelling(NamedTuple):
+    """How a parameter of ours is written in their names."""
+
+    name: str  # with {layer} in it if layers are tensors of their own
+    transform: Transform
+
+    def of(self, layer: int | None) -> str:
+        return self.name.replace("{layer}", str(layer))
+
+
+def spellings(table: Table) -> dict[str, Spelling]:
+    """Reads a table backwards: path of ours -> their name, the first where there are several."""
+    result: dict[str, Spelling] = {}
+    for rule in table:
+        if rule.path is not None:
+            for name, path in _expand(rule):
+                result.setdefault(path, Spelling(name, TRANSFORMS[rule.transform]))
+    return result
+
+
+def _expand(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Every pair of names that a rule stands for, layers left open."""
+    # Odd items are the groups' names and even ones what is between, groups' contents in their turn.
+    parts = re.split(r"\(\?P<(\w+)>([^()]*)\)", rule.pattern)
+    groups, contents, literals = parts[1::3], parts[2::3], parts[0::3]
+    options = [
+        ["{layer}"] if g == "layer" else c.split("|") for g, c in zip(groups, contents, strict=True)
+    ]
+    for chosen in itertools.product(*options):
+        name = literals[0] + "".join(c + text for c, text in zip(chosen, literals[1:], strict=True))
+        path = rule.path
+        for group, option in zip(groups, chosen, strict=True):
+            path = path.replace(rf"\g<{group}>", option.replace(r"\.", "."))
+        yield name.replace(r"\.", "."), path

@@ -1,0 +1,174 @@
+"""Reading and writing one safetensors file, tensor by tensor.
+
+A file is eight bytes of length, that much JSON (name -> dtype, shape, place), and the tensors'
+bytes one after another (https://github.com/huggingface/safetensors). Nothing in it is ever run.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import struct
+from collections.abc import Callable, Mapping
+
+import ml_dtypes
+import numpy as np
+
+from painting_jax.errors import UserError
+
+DTYPES: dict[str, np.dtype] = {
+    name: np.dtype(dtype)
+    for name, dtype in {
+        "BOOL": np.bool_,
+        "U8": np.uint8,
+        "I8": np.int8,
+        "U16": np.uint16,
+        "I16": np.int16,
+        "U32": np.uint32,
+        "I32": np.int32,
+        "U64": np.uint64,
+        "I64": np.int64,
+        "F8_E4M3": ml_dtypes.float8_e4m3fn,
+        "F8_E5M2": ml_dtypes.float8_e5m2,
+        "F16": np.float16,
+        "BF16": ml_dtypes.bfloat16,
+        "F32": np.float32,
+        "F64": np.float64,
+    }.items()
+}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+# What the format's own library allows; a hostile length must not exhaust memory.
+_MAX_HEADER = 100_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """Where a tensor lies.
+
+    Attributes:
+      path: the file.
+      dtype: of its elements.
+      shape: in the file's own layout.
+      offset: of its first byte in the file.
+    """
+
+    path: pathlib.Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def view(self) -> np.ndarray:
+        """The tensor, mapped read-only; its pages are let go together with the last view of it."""
+        if not self.nbytes:
+            return np.empty(self.shape, self.dtype)
+        return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
+
+
+def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file and its metadata, without reading any tensor.
+
+    Raises:
+      UserError: if the file is cut short, or is no safetensors file.
+    """
+    path = pathlib.Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, _MAX_HEADER):
+                raise UserError(
+                    f"{path} is truncated or is no safetensors file ({size} bytes): fetch it again"
+                )
+            entries = json.loads(file.read(length), object_pairs_hook=_without_twins)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is no safetensors file, its header is damaged ({error}): fetch it again"
+        ) from error
+    try:
+        metadata = entries.pop("__metadata__", {})
+        tensors = {name: _tensor(path, 8 + length, entry) for name, entry in entries.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} has a damaged header ({type(error).__name__}: {error}): fetch it again"
+        ) from error
+    _check_places(path, size, 8 + length, tensors)
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise UserError(f"{path} has a damaged header (its metadata is no text): fetch it again")
+    return tensors, metadata
+
+
+def _without_twins(pairs: list[tuple]) -> dict:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return result
+
+
+def _tensor(path: pathlib.Path, data: int, entry: dict) -> Tensor:
+    shape, (begin, end) = entry["shape"], entry["data_offsets"]
+    if entry["dtype"] not in DTYPES:
+        raise UserError(
+            f"{path} holds tensors of type {entry['dtype']!r:.20}, which cannot be read: use a "
+            f"file in BF16, F16 or F32"
+        )
+    if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
+        raise ValueError("a shape or an offset is no count")
+    tensor = Tensor(path, DTYPES[entry["dtype"]], tuple(shape), data + begin)
+    if tensor.nbytes != end - begin:
+        raise ValueError("a shape does not fit its bytes")
+    return tensor
+
+
+def _check_places(path: pathlib.Path, size: int, data: int, tensors: dict[str, Tensor]) -> None:
+    """Tensors must fill the rest of the file, without gap or overlap."""
+    end = data
+    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.offset, tensor.nbytes)):
+        if tensor.offset != end:
+            raise UserError(f"{path} has a damaged header (tensors overlap): fetch it again")
+        end += tensor.nbytes
+    if end > size:
+        raise UserError(
+            f"{path} is truncated: {size} bytes of {end} are there, fetch it again (or free disk "
+            f"space first)"
+        )
+    if end < size:
+        raise UserError(f"{path} is damaged: {size - end} bytes too long, fetch it again")
+
+
+def write(
+    path: str | os.PathLike,
+    tensors: Mapping[str, tuple[np.dtype, tuple[int, ...], Callable[[], np.ndarray]]],
+    metadata: Mapping[str, str],
+) -> None:
+    """Writes a file, holding one tensor at a time.
+
+    Args:
+      path: of the new file.
+      tensors: name -> dtype, shape, and what gives the array when its turn comes.
+      metadata: texts for the header.
+    """
+    entries, end = {"__metadata__": dict(metadata)}, 0
+    for name, (dtype, shape, _) in tensors.items():
+        begin, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
+        entries[name] = {
+            "dtype": _NAMES[np.dtype(dtype)],
+            "shape": list(shape),
+            "data_offsets": [begin, end],
+        }
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start aligned
+    with pathlib.Path(path).open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for name, (dtype, shape, array) in tensors.items():
+            data = np.ascontiguousarray(array(), dtype)
+            if data.size != math.prod(shape):
+                raise ValueError(f"{name}: {data.shape} given, {shape} announced")
+            file.write(data.reshape(-1).view(np.uint8))
