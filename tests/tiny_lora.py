@@ -100,7 +100,8 @@ def inputs() -> dict[str, np.ndarray]:
     arrays = {
         "latents_BTHWC": rng.normal(size=(2, 2, 4, 6, CONFIG.in_channels)),
         "timestep_BF": np.array([[100.0], [900.0]]),
-        "text_BLD": rng.normal(size=(2, 7, CONFIG.text_dim)),
+        # Beside image tokens diffusers takes no other length of text.
+        "text_BLD": rng.normal(size=(2, 512, CONFIG.text_dim)),
         "image_BLD": rng.normal(size=(2, 5, CONFIG.image_dim)),
     }
     return {name: array.astype(np.float32) for name, array in arrays.items()}

@@ -125,32 +125,21 @@ def test_biases_and_whole_matrices_count_and_what_is_no_linear_layer_is_told(mod
     torch.manual_seed(3)
     outputs = 4 * tiny_lora.CONFIG.out_channels
     extra = {
-        "diffusion_model.blocks.1.self_attn.q.diff_b": torch.randn(24),
-        "diffusion_model.head.head.diff": 0.3 * torch.randn(outputs, 24),
+        f"diffusion_model.blocks.{block}.{original}.diff_b": torch.randn(width)
+        for block in range(tiny_lora.CONFIG.layers)
+        for original, _, width in tiny_lora.NAMES.values()
+    } | {
+        "diffusion_model.head.head.diff": 0.3 * torch.randn(outputs, tiny_lora.CONFIG.dim),
         "diffusion_model.head.head.diff_b": torch.randn(outputs),
-        "diffusion_model.blocks.0.norm3.diff": torch.zeros(24),
+        "diffusion_model.blocks.0.norm3.diff": torch.zeros(tiny_lora.CONFIG.dim),
     }
     path = tiny_lora.write(
-        tmp_path / "x.safetensors",
-        tiny_lora.pairs(1),
-        tiny_lora.COMFYUI,
-        extra=extra,
+        tmp_path / "x.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra
     )
+    assert_equal(models.merged([(path, 0.5)]), models.expected([(path, 0.5)]))
     read = lora.read(path, models.shapes)
     assert read.unused == ("diffusion_model.blocks.0.norm3.diff",)
-    assert "1 keys unused" in str(read)
-    for target in (adapters.Target("proj_out", None), adapters.Target("blocks/attn1/to_q", 1)):
-        assert read.factors[target].bias_O is not None
-    # diffusers takes the two halves of the head's matrix for one another unless it is square.
-    known = {key: x for key, x in extra.items() if "head" not in key}
-    plain = tiny_lora.write(
-        tmp_path / "y.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=known
-    )
-    assert_equal(models.merged([(plain, 0.5)]), models.expected([(plain, 0.5)]))
-    head = adapters.combine([(read.factors, 1.0)], models.shapes)["proj_out"]
-    whole = extra["diffusion_model.head.head.diff"].numpy().T
-    np.testing.assert_allclose(head.a @ head.b, whole, atol=1e-6)
-    np.testing.assert_array_equal(head.bias, extra["diffusion_model.head.head.diff_b"])
+    assert str(read).endswith("; 1 keys unused")
 
 
 def test_a_lora_on_the_patches_is_that_of_the_convolution(models, tmp_path):
@@ -201,7 +190,7 @@ def test_a_lora_that_fits_nothing_is_refused_with_the_first_keys_of_both_sides(m
     refused(
         models,
         tmp_path,
-        re.escape(key) + r".*the model's layers are .*condition_embedder\.",
+        re.escape(key) + r".*the model's layers are blocks\.0\.attn1",
         {key: np.ones((2, 24))},
     )
 
