@@ -14,22 +14,15 @@ from typing import Any, NamedTuple
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """Between a layout of theirs and ours.
-
-    Attributes:
-      ours: makes ours of any array-like of theirs.
-      theirs: the way back.
-      axes: if `ours` is nothing but a transposition, its axes, so that devices can do it.
-    """
+    """Between a layout of theirs and ours; each direction takes and gives any array's like."""
 
     ours: Callable[[Any], Any]
     theirs: Callable[[Any], Any]
-    axes: tuple[int, ...] | None = None
 
 
 def _transposition(*axes: int) -> Transform:
     back = tuple(map(axes.index, range(len(axes))))
-    return Transform(lambda x: x.transpose(axes), lambda x: x.transpose(back), axes)
+    return Transform(lambda x: x.transpose(axes), lambda x: x.transpose(back))
 
 
 def _patches(*patch: int) -> Transform:

@@ -1,0 +1,77 @@
+"""Tables read forwards and backwards."""
+
+import numpy as np
+import pytest
+
+from painting_jax.errors import UserError
+from painting_jax.weights import rules, wan
+from painting_jax.weights.accounting import account
+from painting_jax.weights.rules import Rule, Slot
+from painting_jax.weights.safetensors_file import Tensor
+from painting_jax.weights.source import Source
+
+THEIRS = {
+    "transpose": (3, 5),
+    "conv1d": (3, 4, 2),
+    "conv2d": (3, 4, 2, 5),
+    "conv3d": (3, 4, 2, 5, 6),
+    "pointwise2d": (3, 4, 1, 1),
+    "scale2d": (3, 1, 1),
+    "scale3d": (3, 1, 1, 1),
+    "patches_14x14": (3, 4, 14, 14),
+    "patches_1x2x2": (3, 4, 1, 2, 2),
+    "first": (1, 6, 3),
+    "same": (3, 4),
+}
+
+
+@pytest.mark.parametrize("name", rules.TRANSFORMS)
+def test_each_transform_has_its_way_back(name):
+    theirs = np.random.default_rng(0).normal(size=THEIRS[name])
+    transform = rules.TRANSFORMS[name]
+    np.testing.assert_array_equal(transform.theirs(transform.ours(theirs)), theirs)
+
+
+@pytest.mark.parametrize("table", wan.RULES)
+def test_a_table_read_backwards_and_forwards_is_where_it_began(table):
+    spelled = rules.spellings(table)
+    assert len(spelled) == 55
+    for path, spelling in spelled.items():
+        layer = 12 if "{layer}" in spelling.name else None
+        rule, slot = rules.place(table, spelling.of(layer))
+        assert slot == Slot(path, layer)
+        assert rules.TRANSFORMS[rule.transform] is spelling.transform
+
+
+def test_alternations_stand_for_every_name():
+    table = [
+        Rule(r"(?P<prefix>|old\.)up\.(?P<layer>\d+)\.(?P<x>q|k\.a)\.weight", r"up/\g<x>/kernel"),
+        Rule(r"up\.\d+\.unused", None),
+    ]
+    assert {path: name for path, (name, _) in rules.spellings(table).items()} == {
+        "up/q/kernel": "up.{layer}.q.weight",
+        "up/k.a/kernel": "up.{layer}.k.a.weight",
+    }
+    assert rules.place(table, "old.up.3.q.weight")[1] == Slot("up/q/kernel", 3)
+    assert rules.place(table, "up.3.unused")[1] is None
+    assert rules.place(table, "up.3.q.weights") is None
+
+
+def test_what_is_known_and_not_needed_is_no_surprise_and_a_second_spelling_is():
+    table = [Rule(r"(?P<prefix>|old\.)a", "a"), Rule("position_ids", None)]
+    targets = {"a": np.empty(3)}
+
+    def accounted(*names: str):
+        tensors = {name: Tensor("x", np.dtype("f4"), (3,), 0) for name in names}
+        return account(Source("x", tensors, {}, {}), targets, [table])
+
+    assert len(accounted("position_ids", "old.a")) == 1
+    with pytest.raises(UserError, match=r"1 unexpected \(old.a\)"):
+        accounted("a", "old.a")
+
+
+def test_many_layers_are_one_name_in_a_message():
+    table = [Rule(r"b\.(?P<layer>\d+)\.w", "b")]
+    tensors = {f"b.{n}.w": Tensor("x", np.dtype("f4"), (3,), 0) for n in (0, 4, 5)}
+    with pytest.raises(UserError, match=r"5 missing \(b\.\{1-3,6-7\}\.w\)"):
+        account(Source("x", tensors, {}, {}), {"b": np.empty((8, 3))}, [table])
