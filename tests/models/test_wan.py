@@ -1,7 +1,6 @@
 """The transformer against diffusers' WanTransformer3DModel on the same random weights."""
 
 import dataclasses
-import re
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,8 @@ from diffusers import WanTransformer3DModel
 from flax import nnx
 
 from painting_jax.models import wan
+from painting_jax.weights import rules
+from painting_jax.weights import wan as names
 
 TINY = wan.WanConfig(
     dim=48, layers=2, heads=4, ffn_dim=64, in_channels=8, out_channels=4, text_dim=32, freq_dim=64
@@ -41,16 +42,6 @@ def reference(config: wan.WanConfig) -> WanTransformer3DModel:
     return model
 
 
-RENAMED = (
-    ("to_out.0", "to_out"),
-    ("ffn.net.0.proj", "ffn.proj_in"),
-    ("ffn.net.2", "ffn.proj_out"),
-    ("ff.net.0.proj", "ff.proj_in"),
-    ("ff.net.2", "ff.proj_out"),
-    ("attn2.add_k_proj", "attn2.add_k_proj"),
-)
-
-
 def fresh(config: wan.WanConfig, remat: bool = True) -> wan.WanTransformer:
     # Compiled as a whole: one by one, the initialisers take half a minute.
     return nnx.jit(lambda: wan.WanTransformer(config, rngs=nnx.Rngs(0), remat=remat))()
@@ -62,38 +53,22 @@ def apply(model: wan.WanTransformer, arguments: dict):
 
 
 def copy_weights(source: WanTransformer3DModel, config: wan.WanConfig) -> wan.WanTransformer:
-    model = fresh(config)
-    state = nnx.to_pure_dict(nnx.state(model, nnx.Param))
-    tensors: dict[str, np.ndarray] = {}
+    """Our model with diffusers' weights; every tensor and every parameter has its counterpart."""
+    graph, state = nnx.split(nnx.eval_shape(lambda: wan.WanTransformer(config, rngs=nnx.Rngs(0))))
+    empty = jax.tree.map(lambda x: np.full(x.shape, np.nan, np.float32), nnx.to_pure_dict(state))
+    arrays = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(empty)
+    }
     for name, tensor in source.state_dict().items():
-        for theirs, ours in RENAMED:
-            name = name.replace(theirs, ours)
-        array = tensor.numpy()
-        if name == "patch_embedding.weight":
-            array = array.transpose(2, 3, 4, 1, 0).reshape(-1, config.dim)
-        elif name.endswith("weight") and array.ndim == 2:
-            array = array.T
-        kind = "scale" if "norm" in name else "kernel"
-        name = re.sub(r"weight$", kind, name)
-        if name.endswith("scale_shift_table"):
-            array = array[0]
-        match = re.match(r"blocks\.(\d+)\.(.*)", name)
-        if match:
-            tensors.setdefault(f"blocks.{match[2]}", [None] * config.layers)[int(match[1])] = array
-        else:
-            tensors[name] = array
-    used = set()
-
-    def fill(path, leaf):
-        name = ".".join(str(entry.key) for entry in path)
-        used.add(name)
-        array = np.asarray(tensors[name])
-        assert array.shape == leaf.shape, name
-        return jnp.asarray(array)
-
-    nnx.update(model, jax.tree_util.tree_map_with_path(fill, state))
-    assert used == set(tensors), "every tensor of the reference has its place"
-    return model
+        rule, slot = rules.place(names.DIFFUSERS, name)
+        array = rules.TRANSFORMS[rule.transform].ours(tensor.numpy())
+        place = arrays[slot.path] if slot.layer is None else arrays[slot.path][slot.layer]
+        assert array.shape == place.shape, name
+        place[...] = array
+    assert not any(np.isnan(array).any() for array in arrays.values())
+    nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, empty))
+    return nnx.merge(graph, state)
 
 
 @pytest.mark.parametrize(

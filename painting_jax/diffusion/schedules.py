@@ -1,0 +1,61 @@
+"""The noise levels that published models are sampled at, computed on the host.
+
+The numbers are those of diffusers' schedulers as the published Wan configs set them up, so that a
+video from the same noise is the same video.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from painting_jax.diffusion.flow_matching import shifted
+
+_TRAINED = 1000  # noise levels that Wan counts in training; timesteps are in 0..1000
+
+
+class Schedule(NamedTuple):
+    """Where a sampler evaluates the model.
+
+    Attributes:
+      sigmas: N + 1 noise levels for N steps, falling from (nearly) 1 to 0.
+      timesteps: what the model is told at each step, in 0..1000.
+    """
+
+    sigmas: Float[np.ndarray, " n1"]
+    timesteps: Float[np.ndarray, " n"]
+
+
+def _schedule(sigmas: Float[np.ndarray, " n"], timesteps: Float[np.ndarray, " n"]) -> Schedule:
+    return Schedule(np.append(sigmas, 0).astype(np.float32), timesteps.astype(np.float32))
+
+
+def unipc(steps: int, shift: float) -> Schedule:
+    """Of UniPC: `UniPCMultistepScheduler` with flow sigmas (Wan: shift 3 at 480p, 5 at 720p)."""
+    sigmas = shifted(np.linspace(1, 1 / _TRAINED, steps + 1)[:-1], shift)
+    # At noise level 1 the signal-to-noise ratio has no logarithm.
+    sigmas[0] = min(sigmas[0], 1 - 1e-6)
+    # The model is told whole timesteps, rounded down.
+    return _schedule(sigmas, np.floor(_TRAINED * sigmas))
+
+
+def euler(steps: int, shift: float) -> Schedule:
+    """Of Euler steps: `FlowMatchEulerDiscreteScheduler`.
+
+    Its lowest level is shifted twice, once as the end of the range and once like all others.
+    """
+    lowest = shifted(1 / _TRAINED, shift)
+    sigmas = shifted(np.linspace(1, lowest, steps), shift).astype(np.float32)
+    return _schedule(sigmas, _TRAINED * sigmas)
+
+
+def distilled(timesteps: Sequence[float] = (1000, 750, 500, 250), shift: float = 5.0) -> Schedule:
+    """Of models distilled to a few steps, with LoRAs like lightx2v's; Euler steps, guidance 1.
+
+    Args:
+      timesteps: that the model was distilled at, before the shift, falling.
+      shift: that it was distilled with.
+    """
+    sigmas = shifted(np.asarray(timesteps, np.float64) / _TRAINED, shift)
+    return _schedule(sigmas, _TRAINED * sigmas)

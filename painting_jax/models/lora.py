@@ -1,0 +1,220 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685) on the linear layers of a model.
+
+An adapter adds `scale * a b` to a layer's kernel. Several can be merged into the kernels, or kept
+apart as branches beside the layers, where they can be trained while the kernels are frozen.
+
+Shapes: L layers of a scanned stack, I inputs and O outputs of a linear layer, R rank.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+# The parameters that stay as they are while the adapters (`nnx.LoRAParam`) are trained.
+FROZEN = nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam))
+
+
+class Target(NamedTuple):
+    """A linear layer: its path in the model, and its place in a scanned stack if it is in one."""
+
+    path: str
+    layer: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Factors:
+    """What an adapter adds to one linear layer: `scale * a_IR @ b_RO`, and `bias_O` if any."""
+
+    a_IR: Float[np.ndarray, "i r"]
+    b_RO: Float[np.ndarray, "r o"]
+    scale: float = 1.0
+    bias_O: Float[np.ndarray, " o"] | None = None
+
+    @property
+    def rank(self) -> int:
+        return self.a_IR.shape[1]
+
+
+Lora = Mapping[Target, Factors]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """Adapters of one linear layer or of a scanned stack of them, float32; scales are in `b`."""
+
+    a: Float[Array, "*l i r"]
+    b: Float[Array, "*l r o"]
+    bias: Float[Array, "*l o"] | None = None
+
+
+def kernels(model: nnx.Module) -> dict[str, tuple[int, ...]]:
+    """Path -> shape of the kernel, [I, O] or stacked [L, I, O], of all linear layers."""
+    return {
+        "/".join(map(str, path)): module.kernel.shape
+        for path, module in nnx.iter_modules(model)
+        if isinstance(module, nnx.Linear | AdaptedLinear)
+    }
+
+
+def fresh(key: PRNGKeyArray, shapes: Mapping[str, tuple[int, ...]], rank: int) -> dict[str, Branch]:
+    """Branches to train, that change nothing yet.
+
+    Args:
+      key: random key.
+      shapes: of the kernels to adapt, by path.
+      rank: R.
+    """
+    branches = {}
+    for i, (path, (*stack, inputs, outputs)) in enumerate(sorted(shapes.items())):
+        bound = inputs**-0.5
+        a = jax.random.uniform(
+            jax.random.fold_in(key, i), (*stack, inputs, rank), minval=-bound, maxval=bound
+        )
+        branches[path] = Branch(a, jnp.zeros((*stack, rank, outputs)))
+    return branches
+
+
+def combine(
+    weighted: Iterable[tuple[Lora, float]], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Branch]:
+    """Several LoRAs with a weight each as branches, their ranks side by side.
+
+    Args:
+      weighted: LoRAs that fit the model, and how much each counts.
+      shapes: of the model's kernels, by path.
+    """
+    by_path: dict[str, list[list[tuple[int | None, Factors, float]]]] = {}
+    for lora, weight in weighted:
+        own: dict[str, list] = {}
+        for (path, layer), factors in lora.items():
+            own.setdefault(path, []).append((layer, factors, weight))
+        for path, entries in own.items():
+            by_path.setdefault(path, []).append(entries)
+    return {path: _branch(shapes[path], loras) for path, loras in by_path.items()}
+
+
+def _branch(shape: tuple[int, ...], loras: list[list[tuple[int | None, Factors, float]]]) -> Branch:
+    *stack, inputs, outputs = shape
+    ranks = [max(factors.rank for _, factors, _ in entries) for entries in loras]
+    a = np.zeros((*stack, inputs, sum(ranks)), np.float32)
+    b = np.zeros((*stack, sum(ranks), outputs), np.float32)
+    bias = np.zeros((*stack, outputs), np.float32)
+    first = 0
+    for entries, widest in zip(loras, ranks, strict=True):
+        for layer, factors, weight in entries:
+            where = () if layer is None else layer
+            own = slice(first, first + factors.rank)
+            a[where][:, own] = factors.a_IR
+            b[where][own] = weight * factors.scale * np.asarray(factors.b_RO, np.float32)
+            if factors.bias_O is not None:
+                bias[where] += weight * np.asarray(factors.bias_O, np.float32)
+        first += widest
+    return Branch(jnp.asarray(a), jnp.asarray(b), jnp.asarray(bias) if bias.any() else None)
+
+
+def separate(branches: Mapping[str, Branch]) -> dict[Target, Factors]:
+    """Branches as a LoRA, one pair of factors a linear layer."""
+    result = {}
+    for path, branch in branches.items():
+        branch = jax.tree.map(np.asarray, branch)
+        if branch.a.ndim == 2:
+            result[Target(path, None)] = Factors(branch.a, branch.b, bias_O=branch.bias)
+            continue
+        for layer in range(len(branch.a)):
+            bias_O = None if branch.bias is None else branch.bias[layer]
+            result[Target(path, layer)] = Factors(branch.a[layer], branch.b[layer], bias_O=bias_O)
+    return result
+
+
+def merge(params: dict, branches: Mapping[str, Branch]) -> dict:
+    """The parameters with branches added to the kernels and biases; added up in float32.
+
+    Args:
+      params: a tree as of `nnx.to_pure_dict(nnx.state(model, nnx.Param))`.
+      branches: by the path of their linear layer.
+    """
+    merged = jax.tree.map(lambda x: x, params)  # the dictionaries anew, the arrays shared
+    for path, branch in branches.items():
+        linear: Any = merged
+        for part in path.split("/"):
+            linear = linear[part]
+        linear["kernel"] = _merged(linear["kernel"], branch)
+        if branch.bias is not None:
+            linear["bias"] = (linear["bias"] + branch.bias).astype(linear["bias"].dtype)
+    return merged
+
+
+def _merged(kernel: Float[Array, "*l i o"], branch: Branch) -> Float[Array, "*l i o"]:
+    def one(layer):
+        kernel_IO, a_IR, b_RO = layer
+        change_IO = jnp.matmul(a_IR, b_RO, precision="highest")
+        return (kernel_IO.astype(jnp.float32) + change_IO).astype(kernel_IO.dtype)
+
+    layers = (kernel, branch.a, branch.b)
+    # Layer by layer: a stack of large kernels is never whole in float32.
+    return one(layers) if kernel.ndim == 2 else jax.lax.map(one, layers)
+
+
+class AdaptedLinear(nnx.Module):
+    """A linear layer with a branch beside it.
+
+    The layer's parameters keep their paths; the branch's are `nnx.LoRAParam`s, so that
+    `nnx.split(model, nnx.LoRAParam, ...)` parts the one from the other.
+    """
+
+    def __init__(self, linear: nnx.Linear, branch: Branch):
+        self.kernel = linear.kernel
+        self.bias = linear.bias
+        self.dtype = linear.dtype
+        self.lora_a = nnx.LoRAParam(branch.a)
+        self.lora_b = nnx.LoRAParam(branch.b)
+        self.lora_bias = None if branch.bias is None else nnx.LoRAParam(branch.bias)
+
+    def __call__(self, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:
+        dtype = self.dtype or x.dtype
+        x = x.astype(dtype)
+        y = x @ self.kernel[...].astype(dtype)
+        y += (x @ self.lora_a[...].astype(dtype)) @ self.lora_b[...].astype(dtype)
+        for bias in (self.bias, self.lora_bias):
+            if bias is not None:
+                y += bias[...].astype(dtype)
+        return y
+
+
+def attach(model: nnx.Module, branches: Mapping[str, Branch]) -> None:
+    """Puts branches beside the linear layers of a model, in place.
+
+    Args:
+      model: without branches yet.
+      branches: by the path of their linear layer.
+    """
+    for path, branch in branches.items():
+        parent, name = _parent(model, path)
+        setattr(parent, name, AdaptedLinear(getattr(parent, name), branch))
+
+
+def attached(model: nnx.Module) -> dict[str, Branch]:
+    """The branches of a model, by the path of their linear layer."""
+    return {
+        "/".join(map(str, path)): Branch(
+            module.lora_a[...],
+            module.lora_b[...],
+            None if module.lora_bias is None else module.lora_bias[...],
+        )
+        for path, module in nnx.iter_modules(model)
+        if isinstance(module, AdaptedLinear)
+    }
+
+
+def _parent(model: nnx.Module, path: str) -> tuple[nnx.Module, str]:
+    *parents, name = path.split("/")
+    for part in parents:
+        model = getattr(model, part)
+    return model, name

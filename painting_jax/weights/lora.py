@@ -1,0 +1,309 @@
+"""LoRA files: reading every dialect that Wan's are written in, writing diffusers' and ComfyUI's.
+
+A key names a layer, in diffusers' words or the original ones, and a part of its adapter:
+  diffusers, PEFT   transformer.blocks.0.attn1.to_q.lora_A.weight
+  ComfyUI           diffusion_model.blocks.0.self_attn.q.lora_down.weight, and .alpha
+  DiffSynth         blocks.0.self_attn.q.lora_A.default.weight
+  musubi            lora_unet_blocks_0_self_attn_q.lora_down.weight, and .alpha
+Any of the ways to name a layer goes with any of the ways to name the part.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+
+from painting_jax.data.files import written_beside
+from painting_jax.errors import UserError
+from painting_jax.models.lora import Factors, Lora, Target
+from painting_jax.weights import safetensors_file, wan
+from painting_jax.weights.rules import TRANSFORMS, Transform, place, spellings
+
+Dialect = Literal["diffusers", "comfyui"]
+
+_PREFIXES = r"(?:(?:base_model|model|transformer|transformer_2|diffusion_model)\.)*"
+_MUSUBI = "lora_unet_"
+_KEY = re.compile(
+    r"(?P<module>.+?)\."
+    r"(?P<part>lora_A|lora_B|lora[_.]down|lora[_.]up|alpha|diff_b|diff|dora_scale"
+    r"|lora_magnitude_vector)"
+    # PEFT puts an adapter's name between; there is one adapter in a file.
+    r"(?:\.(?!weight$|bias$)[^.]+)?(?P<bias>\.bias)?(?:\.weight)?"
+)
+_PARTS = {
+    "lora_A": "a",
+    "lora_down": "a",
+    "lora.down": "a",
+    "lora_B": "b",
+    "lora_up": "b",
+    "lora.up": "b",
+    "lora_magnitude_vector": "dora_scale",
+}
+_METADATA = "lora_adapter_metadata"
+_SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class LoraFile:
+    """What a file holds for a model.
+
+    Attributes:
+      factors: by linear layer of the model.
+      unused: keys that the model has no linear layer for, or that say something else.
+    """
+
+    factors: Lora
+    unused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """What it changes, in one line."""
+        kinds = Counter(target.path.removeprefix("blocks/") for target in self.factors)
+        layers = {target.layer for target in self.factors} - {None}
+        ranks = sorted({factors.rank for factors in self.factors.values()})
+        said = f"{len(self.factors)} matrices of rank {', '.join(map(str, ranks))}"
+        said += f" in {len(layers)} blocks: {', '.join(sorted(kinds))}"
+        return said + (f"; {len(self.unused)} keys unused" if self.unused else "")
+
+
+def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]) -> LoraFile:
+    """Reads a LoRA from a safetensors file, or from a folder with one in it.
+
+    Args:
+      path: of the file or folder.
+      shapes: of the model's kernels by path, as of `models.lora.kernels`.
+
+    Raises:
+      UserError: if there is no such file, or it does not fit the model.
+    """
+    file = _file(pathlib.Path(path))
+    tensors, metadata = safetensors_file.read_header(file)
+    beside = file.parent / "adapter_config.json"
+    try:
+        settings = json.loads(metadata.get(_METADATA, "null"))
+        if settings is None and beside.is_file():
+            settings = json.loads(beside.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} has damaged settings of its adapter: {error}") from error
+    arrays = {key: np.asarray(tensor.view()) for key, tensor in tensors.items()}
+    return parse(str(path), arrays, shapes, settings)
+
+
+def _file(path: pathlib.Path) -> pathlib.Path:
+    if not path.exists():
+        raise UserError(f"{path} does not exist: name a LoRA's safetensors file or its folder")
+    if path.is_file():
+        return path
+    files = sorted(path.glob("*.safetensors"))
+    if len(files) != 1:
+        raise UserError(
+            f"{path} holds {len(files)} safetensors files instead of one: name the LoRA's file"
+        )
+    return files[0]
+
+
+def parse(
+    name: str,
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    settings: Mapping | None = None,
+) -> LoraFile:
+    """Fits a LoRA's tensors to a model's linear layers.
+
+    Args:
+      name: of the LoRA, for messages.
+      tensors: by key, of any dialect.
+      shapes: of the model's kernels by path.
+      settings: PEFT's configuration, if there is one: `r`, `lora_alpha` and the like.
+
+    Raises:
+      UserError: if no key names a layer of the model, if matrices are of another size, if one of a
+        pair is missing, or if the adapters are of another kind.
+    """
+    parts: dict[Target, dict[str, np.ndarray]] = {}
+    named: dict[Target, tuple[str, Transform]] = {}
+    unused = []
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key)
+        found = match and _layer(match["module"])
+        if not found or found[0].path not in shapes:
+            unused.append(key)
+            continue
+        part = "bias" if match["bias"] else _PARTS.get(match["part"], match["part"])
+        target, transform = found
+        parts.setdefault(target, {})[part] = tensor
+        named[target] = match["module"], transform
+    if not parts:
+        raise UserError(_nothing_fits(name, list(tensors), shapes))
+    settings = {re.sub(r"^transformer\.", "", k): v for k, v in (settings or {}).items()}
+    factors, wrong = {}, []
+    for target, given in sorted(parts.items(), key=lambda item: str(item[0])):
+        module, transform = named[target]
+        *stack, inputs, outputs = shapes[target.path]
+        try:
+            if target.layer is not None and target.layer >= stack[0]:
+                raise ValueError(f"is beyond the {stack[0]} blocks of the model")
+            scale = _scale(given.get("alpha"), settings, module)
+            factors[target] = _factors(given, transform, scale, inputs, outputs)
+        except ValueError as error:
+            wrong.append(f"{module} {error}")
+    if wrong:
+        rest = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise UserError(
+            f"{name} does not fit the model: {wrong[0]}{rest}: use a LoRA that was trained on this "
+            f"model"
+        )
+    return LoraFile(factors, tuple(unused))
+
+
+def _layer(module: str) -> tuple[Target, Transform] | None:
+    """The linear layer that a key means."""
+    if module.startswith(_MUSUBI):
+        return _flat_layer(module.removeprefix(_MUSUBI))
+    bare = re.sub(rf"^{_PREFIXES}", "", module)
+    for table in wan.RULES:
+        found = place(table, f"{bare}.weight")
+        if found and found[1] and found[1].path.endswith("/kernel"):
+            rule, (path, layer) = found
+            target = Target(path.removesuffix("/kernel"), layer)
+            return target, TRANSFORMS[rule.transform]
+    return None
+
+
+def _flat_layer(module: str) -> tuple[Target, Transform] | None:
+    """The linear layer of a name whose points were made underscores."""
+    for pattern, path, transform in _FLAT:
+        match = pattern.fullmatch(module)
+        if match:
+            layer = match.groupdict().get("layer")
+            target = Target(path, None if layer is None else int(layer))
+            return target, transform
+    return None
+
+
+def _flattened(name: str) -> re.Pattern:
+    flat = name.removesuffix(".weight").replace(".", "_")
+    return re.compile(flat.replace("{layer}", r"(?P<layer>\d+)"))
+
+
+_FLAT = [
+    (_flattened(spelling.name), path.removesuffix("/kernel"), spelling.transform)
+    for table in wan.RULES
+    for path, spelling in spellings(table).items()
+    if path.endswith("/kernel")
+]
+
+
+def _factors(
+    given: dict[str, np.ndarray],
+    transform: Transform,
+    scale: Callable[[int], float],
+    inputs: int,
+    outputs: int,
+) -> Factors:
+    if "dora_scale" in given:
+        raise ValueError("is a DoRA, and only plain LoRAs can be used")
+    given = {part: x.astype(np.float32) for part, x in given.items()}
+    bias_O = given.get("diff_b")
+    if {"a", "b"} <= given.keys():
+        a_IR = transform.ours(given["a"])
+        b_RO = given["b"].reshape(given["b"].shape[:2]).T
+        if a_IR.shape[1] != b_RO.shape[0]:
+            raise ValueError(f"has lora_A of rank {a_IR.shape[1]}, lora_B of rank {b_RO.shape[0]}")
+        factor = scale(a_IR.shape[1])
+        if "bias" in given:
+            bias_O = factor * given["bias"]
+    elif {"a", "b"} & given.keys():
+        raise ValueError(f"has lora_{'A' if 'a' in given else 'B'} without the other")
+    elif "diff" in given:
+        # A whole matrix is a pair whose second one is the identity.
+        a_IR, b_RO, factor = transform.ours(given["diff"]), np.eye(outputs, dtype=np.float32), 1.0
+    else:
+        a_IR, b_RO, factor = np.zeros((inputs, 0)), np.zeros((0, outputs)), 1.0
+    size = a_IR.shape[0], b_RO.shape[1]
+    if size != (inputs, outputs):
+        raise ValueError(f"is {size[0]}x{size[1]}, in the model {inputs}x{outputs}")
+    if bias_O is not None and bias_O.shape != (outputs,):
+        raise ValueError(f"has a bias of {len(bias_O)}, in the model {outputs}")
+    return Factors(a_IR, b_RO, factor, bias_O)
+
+
+def _scale(alpha: np.ndarray | None, settings: Mapping, module: str) -> Callable[[int], float]:
+    """alpha / rank as a function of the rank; 1 where nothing says otherwise."""
+    if alpha is not None:
+        return lambda rank: float(alpha.astype(np.float32).reshape(())) / rank
+    if settings.get("lora_alpha") is None:
+        return lambda rank: 1.0
+    patterns = settings.get("alpha_pattern") or {}
+    fitting = (a for p, a in patterns.items() if re.fullmatch(rf"(?:.*\.)?(?:{p})", module))
+    value = next(fitting, settings["lora_alpha"])
+    return lambda rank: value / (rank**0.5 if settings.get("use_rslora") else rank)
+
+
+def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    spelled = spellings(wan.DIFFUSERS)
+    ours = [
+        spelled[f"{path}/kernel"].of(0).removesuffix(".weight")
+        for path in shapes
+        if f"{path}/kernel" in spelled
+    ]
+    return (
+        f"{name} fits no layer of the model: its first keys are "
+        f"{', '.join(keys[:_SHOWN]) or 'none'}; the model's layers are {', '.join(ours[:_SHOWN])}, "
+        f"...: use a LoRA for this model"
+    )
+
+
+def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.ndarray]:
+    """A LoRA's tensors under published keys.
+
+    Args:
+      lora: by paths of a `WanTransformer`.
+      dialect: "diffusers", where the scale is multiplied into lora_B; or "comfyui", with alphas.
+      dtype: of the tensors.
+
+    Raises:
+      UserError: if a layer is not one that the published model has.
+    """
+    spelled = spellings(wan.DIFFUSERS if dialect == "diffusers" else wan.ORIGINAL)
+    alien = sorted({t.path for t in lora if f"{t.path}/kernel" not in spelled})
+    if alien:
+        raise UserError(
+            f"the published layout has no place for a LoRA on {', '.join(alien[:_SHOWN])}: train "
+            f"one on other layers, or merge it"
+        )
+    result = {}
+    for target, factors in lora.items():
+        spelling = spelled[f"{target.path}/kernel"]
+        name = spelling.of(target.layer).removesuffix(".weight")
+        a_RI = spelling.transform.theirs(factors.a_IR)
+        b_OR = factors.b_RO.T.reshape(*factors.b_RO.T.shape, *(1,) * (a_RI.ndim - 2))
+        if dialect == "diffusers":
+            parts = {"lora_A.weight": a_RI, "lora_B.weight": factors.scale * b_OR}
+            prefix, bias = "transformer", "lora_B.bias"
+        else:
+            alpha = np.asarray(factors.scale * factors.rank)
+            parts = {"lora_down.weight": a_RI, "lora_up.weight": b_OR, "alpha": alpha}
+            prefix, bias = "diffusion_model", "diff_b"
+        if factors.bias_O is not None:
+            parts[bias] = factors.bias_O
+        result |= {f"{prefix}.{name}.{part}": x.astype(dtype) for part, x in parts.items()}
+    return dict(sorted(result.items()))
+
+
+def write(path: str | os.PathLike, lora: Lora, dialect: Dialect, dtype=np.float32) -> None:
+    """Writes a LoRA to a safetensors file; arguments and errors as of `tensors_of`."""
+    tensors = {
+        key: (array.dtype, array.shape, lambda array=array: array)
+        for key, array in tensors_of(lora, dialect, dtype).items()
+    }
+    try:
+        with written_beside(path) as unfinished:
+            safetensors_file.write(unfinished, tensors, {"format": "pt"})
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error

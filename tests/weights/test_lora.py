@@ -1,0 +1,226 @@
+"""LoRA files of every dialect give diffusers' numbers, and so do the files written here."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+import torch
+from flax import nnx
+from safetensors.torch import load_file
+
+from painting_jax.errors import UserError
+from painting_jax.models import lora as adapters
+from painting_jax.weights import lora
+from tests import tiny_lora
+from tests.models.test_wan import copy_weights, reference
+
+DOWN_UP = ("lora_down", "lora_up")
+FFN_RANKS = {"ffn.net.0.proj": 5, "ffn.net.2": 5}
+# What diffusers reads itself: keys, names of the parts, alpha, settings in the header.
+DIALECTS = {
+    "diffusers": (tiny_lora.DIFFUSERS, ("lora_A", "lora_B"), None, None),
+    "diffusers_with_settings": (
+        tiny_lora.DIFFUSERS,
+        ("lora_A", "lora_B"),
+        None,
+        {
+            "r": 3,
+            "lora_alpha": 6,
+            "rank_pattern": FFN_RANKS,
+            "alpha_pattern": {"ffn.net.2": 2},
+            "target_modules": list(tiny_lora.NAMES),
+        },
+    ),
+    "comfyui": (tiny_lora.COMFYUI, DOWN_UP, 1.5, None),
+    "comfyui_without_alpha": (tiny_lora.COMFYUI, ("lora_A", "lora_B"), None, None),
+    "musubi": (tiny_lora.MUSUBI, DOWN_UP, 1.5, None),
+}
+# What it does not, though others write it: the same layers by keys that it does read are the truth.
+FOREIGN = {
+    "default_infix": (tiny_lora.DIFFUSERS, ("lora_A.default", "lora_B.default")),
+    "diffsynth": (tiny_lora.DIFFSYNTH, ("lora_A.default", "lora_B.default")),
+    "peft": ("base_model.model.blocks.{block}.{theirs}", ("lora_A", "lora_B")),
+    "musubi_without_alpha": (tiny_lora.MUSUBI, DOWN_UP),
+}
+
+
+class Models:
+    """The same transformer here and in diffusers."""
+
+    def __init__(self):
+        self.theirs = reference(tiny_lora.CONFIG)
+        model = copy_weights(self.theirs, tiny_lora.CONFIG)
+        self.shapes = adapters.kernels(model)
+        graph, state = nnx.split(model)
+        self.params = nnx.to_pure_dict(state)
+        inputs = tiny_lora.inputs()
+
+        @jax.jit
+        def forward(params):
+            state = nnx.split(model)[1]
+            nnx.replace_by_pure_dict(state, params)
+            return nnx.merge(graph, state)(**inputs)
+
+        self.forward = forward
+
+    def read(self, path: str) -> adapters.Lora:
+        return lora.read(path, self.shapes).factors
+
+    def merged(self, weighted: list[tuple[str, float]]) -> np.ndarray:
+        loras = [(self.read(path), weight) for path, weight in weighted]
+        return self.forward(adapters.merge(self.params, adapters.combine(loras, self.shapes)))
+
+    def expected(self, weighted: list[tuple[str, float]]) -> np.ndarray:
+        with torch.no_grad():
+            transformer = tiny_lora.with_loras(self.theirs, weighted)
+            return tiny_lora.reference_forward(transformer).numpy()
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models()
+
+
+def assert_equal(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def write(folder, dialect: str, seed: int = 1) -> str:
+    key, parts, alpha, settings = DIALECTS[dialect]
+    path = folder / f"{dialect}{seed}.safetensors"
+    factors = tiny_lora.pairs(seed)
+    return tiny_lora.write(path, factors, key, parts, alpha, settings=settings)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_dialect_gives_diffusers_numbers(models, tmp_path, dialect):
+    path = write(tmp_path, dialect)
+    assert_equal(models.merged([(path, 1.0)]), models.expected([(path, 1.0)]))
+
+
+def test_two_loras_of_different_dialects_give_the_numbers_of_set_adapters(models, tmp_path):
+    weighted = [(write(tmp_path, "comfyui"), 0.7), (write(tmp_path, "diffusers", 2), -0.4)]
+    assert_equal(models.merged(weighted), models.expected(weighted))
+
+
+@pytest.mark.parametrize("dialect", FOREIGN)
+def test_dialects_that_diffusers_does_not_read_are_the_same_lora(models, tmp_path, dialect):
+    key, parts = FOREIGN[dialect]
+    path = tiny_lora.write(tmp_path / "x.safetensors", tiny_lora.pairs(1), key, parts)
+    known = models.read(write(tmp_path, "diffusers"))
+    assert_same(models.read(path), known)
+
+
+def assert_same(some: adapters.Lora, other: adapters.Lora):
+    assert some.keys() == other.keys()
+    for target, factors in some.items():
+        change = factors.scale * factors.a_IR @ factors.b_RO
+        same = other[target].scale * other[target].a_IR @ other[target].b_RO
+        np.testing.assert_allclose(change, same, atol=1e-6)
+
+
+def test_biases_and_whole_matrices_count_and_what_is_no_linear_layer_is_told(models, tmp_path):
+    """As in the LoRAs that distil Wan to a few steps."""
+    torch.manual_seed(3)
+    outputs = 4 * tiny_lora.CONFIG.out_channels
+    extra = {
+        f"diffusion_model.blocks.{block}.{original}.diff_b": torch.randn(width)
+        for block in range(tiny_lora.CONFIG.layers)
+        for original, _, width in tiny_lora.NAMES.values()
+    } | {
+        "diffusion_model.head.head.diff": 0.3 * torch.randn(outputs, tiny_lora.CONFIG.dim),
+        "diffusion_model.head.head.diff_b": torch.randn(outputs),
+        "diffusion_model.blocks.0.norm3.diff": torch.zeros(tiny_lora.CONFIG.dim),
+    }
+    path = tiny_lora.write(
+        tmp_path / "x.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra
+    )
+    assert_equal(models.merged([(path, 0.5)]), models.expected([(path, 0.5)]))
+    read = lora.read(path, models.shapes)
+    assert read.unused == ("diffusion_model.blocks.0.norm3.diff",)
+    assert str(read).endswith("; 1 keys unused")
+
+
+def test_a_lora_on_the_patches_is_that_of_the_convolution(models, tmp_path):
+    torch.manual_seed(4)
+    key = "transformer.patch_embedding.lora_"
+    down, up = torch.randn(2, 4, 1, 2, 2), torch.randn(24, 2, 1, 1, 1)
+    extra = {f"{key}A.weight": down, f"{key}B.weight": up}
+    path = tiny_lora.write(tmp_path / "x.safetensors", {}, "", extra=extra)
+    assert_equal(models.merged([(path, 1.0)]), models.expected([(path, 1.0)]))
+    lora.write(tmp_path / "y.safetensors", models.read(path), "diffusers")
+    for name, tensor in load_file(tmp_path / "y.safetensors").items():
+        torch.testing.assert_close(tensor, extra[name])
+
+
+@pytest.mark.parametrize("dialect", ["diffusers", "comfyui"])
+def test_what_is_written_gives_diffusers_the_numbers_of_what_was_read(models, tmp_path, dialect):
+    source = write(tmp_path, "comfyui")
+    lora.write(tmp_path / "out.safetensors", models.read(source), dialect)
+    again = str(tmp_path / "out.safetensors")
+    assert_equal(models.expected([(again, 0.8)]), models.expected([(source, 0.8)]))
+    assert_same(models.read(again), models.read(source))
+
+
+def test_what_is_written_may_be_bf16(models, tmp_path):
+    lora.write(
+        tmp_path / "x.safetensors",
+        models.read(write(tmp_path, "diffusers")),
+        "comfyui",
+        dtype=jax.numpy.bfloat16,
+    )
+    assert {x.dtype for x in load_file(tmp_path / "x.safetensors").values()} == {torch.bfloat16}
+    assert len(models.read(str(tmp_path / "x.safetensors"))) == 24
+
+
+def test_what_it_changes_is_told_in_a_line(models, tmp_path):
+    read = lora.read(write(tmp_path, "diffusers"), models.shapes)
+    assert str(read).startswith("24 matrices of rank 3, 5 in 2 blocks: attn1/to_k, attn1/to_out, ")
+
+
+def refused(models, tmp_path, match: str, tensors: dict[str, np.ndarray]):
+    with pytest.raises(UserError, match=match) as raised:
+        lora.parse("some.safetensors", tensors, models.shapes)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_lora_that_fits_nothing_is_refused_with_the_first_keys_of_both_sides(models, tmp_path):
+    key = "transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight"
+    refused(
+        models,
+        tmp_path,
+        re.escape(key) + r".*the model's layers are blocks\.0\.attn1",
+        {key: np.ones((2, 24))},
+    )
+
+
+BLOCK = "transformer.blocks.{}.attn1.to_q."
+
+
+@pytest.mark.parametrize(
+    ("match", "block", "parts"),
+    [
+        ("is 32x24, in the model 24x24", 0, {"lora_A.weight": (2, 32), "lora_B.weight": (24, 2)}),
+        ("beyond the 2 blocks", 2, {"lora_A.weight": (2, 24), "lora_B.weight": (24, 2)}),
+        ("lora_A without the other", 0, {"lora_A.weight": (2, 24)}),
+        ("lora_A of rank 2, lora_B of", 0, {"lora_A.weight": (2, 24), "lora_B.weight": (24, 3)}),
+        ("is a DoRA", 0, {"lora_A.weight": (2, 24), "lora_magnitude_vector": (24,)}),
+    ],
+)
+def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, block, parts):
+    tensors = {BLOCK.format(block) + part: np.ones(shape) for part, shape in parts.items()}
+    refused(models, tmp_path, match, tensors)
+
+
+def test_a_layer_that_is_ours_alone_cannot_be_exported():
+    factors = adapters.Factors(np.ones((2, 1)), np.ones((1, 2)))
+    with pytest.raises(UserError, match="no place for a LoRA on segment_embedding"):
+        lora.tensors_of({adapters.Target("segment_embedding", None): factors}, "diffusers")
+
+
+def test_a_missing_file_is_named(models, tmp_path):
+    with pytest.raises(UserError, match=r"nowhere does not exist"):
+        lora.read(tmp_path / "nowhere", models.shapes)
+    with pytest.raises(UserError, match=r"holds 0 safetensors files"):
+        lora.read(tmp_path, models.shapes)
