@@ -42,14 +42,14 @@ class Past:
 class CausalConv(nnx.Module):
     """A 3D convolution with a bias, whose last tap along time lies on the frame itself.
 
-    Before the first frame and around the picture there are zeros. Parameters are float32.
+    Before the first frame and around the picture there are zeros. Parameters are float32, and zero
+    until published ones take their place.
 
     Args:
       inputs: I.
       outputs: O.
       taps: K, R, S.
       stride: along time.
-      rngs: of the parameters.
       dtype: computed in.
     """
 
@@ -60,13 +60,11 @@ class CausalConv(nnx.Module):
         taps: tuple[int, int, int] = (3, 3, 3),
         *,
         stride: int = 1,
-        rngs: nnx.Rngs,
         dtype,
     ):
         self.stride, self.dtype = stride, dtype
         self.memory = taps[0] - stride  # frames that the next chunk's first frame sees, too
-        init = nnx.initializers.lecun_normal()
-        self.kernel = nnx.Param(init(rngs.params(), (*taps, inputs, outputs)))
+        self.kernel = nnx.Param(jnp.zeros((*taps, inputs, outputs)))
         self.bias = nnx.Param(jnp.zeros(outputs))
 
     def __call__(

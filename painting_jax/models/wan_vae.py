@@ -24,6 +24,7 @@ from painting_jax.models.wan_vae_blocks import (
     ResidualBlock,
     RMSNorm,
     UpBlock,
+    pointwise,
 )
 
 
@@ -103,17 +104,17 @@ class WanVAE(nnx.Module):
 
     Args:
       config: sizes.
-      rngs: of the parameters.
-      dtype: computed in; parameters and normalisations are float32.
+      dtype: computed in; parameters and normalisations are float32. Kernels are zero until
+        published ones take their place: drawing random ones would take minutes to compile.
     """
 
-    def __init__(self, config: WanVAEConfig, *, rngs: nnx.Rngs, dtype=jnp.float32):
+    def __init__(self, config: WanVAEConfig, *, dtype=jnp.float32):
         self.config = config
         z = config.latent_channels
-        self.encoder = Encoder(config, rngs=rngs, dtype=dtype)
-        self.quant_conv = nnx.Linear(2 * z, 2 * z, dtype=dtype, rngs=rngs)
-        self.post_quant_conv = nnx.Linear(z, z, dtype=dtype, rngs=rngs)
-        self.decoder = Decoder(config, rngs=rngs, dtype=dtype)
+        self.encoder = Encoder(config, dtype=dtype)
+        self.quant_conv = pointwise(2 * z, 2 * z, dtype=dtype)
+        self.post_quant_conv = pointwise(z, z, dtype=dtype)
+        self.decoder = Decoder(config, dtype=dtype)
 
     @property
     def channels(self) -> int:
@@ -171,29 +172,28 @@ class WanVAE(nnx.Module):
 class Encoder(nnx.Module):
     """Pixels to the moments of the latents."""
 
-    def __init__(self, config: WanVAEConfig, *, rngs, dtype):
-        kwargs = {"rngs": rngs, "dtype": dtype}
+    def __init__(self, config: WanVAEConfig, *, dtype):
         dims = [config.encoder_dim * width for width in (1, *config.widths)]
         halvings = (*config.temporal, None)  # the last width has none
-        self.conv_in = CausalConv(3 * config.patch**2, dims[0], **kwargs)
+        self.conv_in = CausalConv(3 * config.patch**2, dims[0], dtype=dtype)
         blocks = []
         for inputs, dim, temporal in zip(dims[:-1], dims[1:], halvings, strict=True):
             if config.residual:
                 halve = temporal is not None
                 blocks.append(
                     DownBlock(
-                        inputs, dim, config.depth, halve=halve, temporal=bool(temporal), **kwargs
+                        inputs, dim, config.depth, halve=halve, temporal=bool(temporal), dtype=dtype
                     )
                 )
                 continue
             for i in range(config.depth):
-                blocks.append(ResidualBlock(inputs if i == 0 else dim, dim, **kwargs))
+                blocks.append(ResidualBlock(inputs if i == 0 else dim, dim, dtype=dtype))
             if temporal is not None:
-                blocks.append(Downsample(dim, temporal=temporal, **kwargs))
+                blocks.append(Downsample(dim, temporal=temporal, dtype=dtype))
         self.down_blocks = nnx.List(blocks)
-        self.mid_block = MidBlock(dims[-1], **kwargs)
+        self.mid_block = MidBlock(dims[-1], dtype=dtype)
         self.norm_out = RMSNorm(dims[-1])
-        self.conv_out = CausalConv(dims[-1], 2 * config.latent_channels, **kwargs)
+        self.conv_out = CausalConv(dims[-1], 2 * config.latent_channels, dtype=dtype)
 
     def __call__(
         self, x_BTHWC: Float[Array, "b t h w c"], past: Past
@@ -208,12 +208,11 @@ class Encoder(nnx.Module):
 class Decoder(nnx.Module):
     """Latents to pixels."""
 
-    def __init__(self, config: WanVAEConfig, *, rngs, dtype):
-        kwargs = {"rngs": rngs, "dtype": dtype}
+    def __init__(self, config: WanVAEConfig, *, dtype):
         dims = [config.decoder_dim * width for width in (config.widths[-1], *config.widths[::-1])]
         doublings = (*config.temporal[::-1], None)
-        self.conv_in = CausalConv(config.latent_channels, dims[0], **kwargs)
-        self.mid_block = MidBlock(dims[0], **kwargs)
+        self.conv_in = CausalConv(config.latent_channels, dims[0], dtype=dtype)
+        self.mid_block = MidBlock(dims[0], dtype=dtype)
         blocks = []
         for k, (inputs, dim, temporal) in enumerate(
             zip(dims[:-1], dims[1:], doublings, strict=True)
@@ -227,12 +226,12 @@ class Decoder(nnx.Module):
                     double=temporal is not None,
                     temporal=bool(temporal),
                     residual=config.residual,
-                    **kwargs,
+                    dtype=dtype,
                 )
             )
         self.up_blocks = nnx.List(blocks)
         self.norm_out = RMSNorm(dims[-1])
-        self.conv_out = CausalConv(dims[-1], 3 * config.patch**2, **kwargs)
+        self.conv_out = CausalConv(dims[-1], 3 * config.patch**2, dtype=dtype)
 
     def __call__(
         self, x_BTHWC: Float[Array, "b t h w c"], past: Past

@@ -14,6 +14,20 @@ from jaxtyping import Array, Float
 
 from painting_jax.models.causal_conv import CausalConv, Past
 
+_ZEROS = nnx.initializers.zeros_init()
+
+
+def pointwise(inputs: int, outputs: int, *, dtype) -> nnx.Linear:
+    """A 1x1 convolution; like every kernel here, zero until a published one takes its place."""
+    return nnx.Linear(inputs, outputs, kernel_init=_ZEROS, dtype=dtype, rngs=nnx.Rngs(0))
+
+
+def picture_conv(inputs: int, outputs: int, *, dtype, **options) -> nnx.Conv:
+    """A 3x3 convolution of each frame."""
+    return nnx.Conv(
+        inputs, outputs, (3, 3), kernel_init=_ZEROS, dtype=dtype, rngs=nnx.Rngs(0), **options
+    )
+
 
 class RMSNorm(nnx.Module):
     """x / |x| sqrt(C) gamma over the channels, in float32, returned in x's dtype."""
@@ -30,14 +44,12 @@ class RMSNorm(nnx.Module):
 class ResidualBlock(nnx.Module):
     """x + conv(silu(norm(conv(silu(norm(x)))))), x through a 1x1 convolution if widths differ."""
 
-    def __init__(self, inputs: int, dim: int, *, rngs, dtype):
+    def __init__(self, inputs: int, dim: int, *, dtype):
         self.norm1 = RMSNorm(inputs)
-        self.conv1 = CausalConv(inputs, dim, rngs=rngs, dtype=dtype)
+        self.conv1 = CausalConv(inputs, dim, dtype=dtype)
         self.norm2 = RMSNorm(dim)
-        self.conv2 = CausalConv(dim, dim, rngs=rngs, dtype=dtype)
-        self.conv_shortcut = (
-            None if inputs == dim else nnx.Linear(inputs, dim, dtype=dtype, rngs=rngs)
-        )
+        self.conv2 = CausalConv(dim, dim, dtype=dtype)
+        self.conv_shortcut = None if inputs == dim else pointwise(inputs, dim, dtype=dtype)
 
     def __call__(self, x_BTHWC: Float[Array, "b t h w c"], past: Past) -> Float[Array, "b t h w d"]:
         shortcut = x_BTHWC if self.conv_shortcut is None else self.conv_shortcut(x_BTHWC)
@@ -48,10 +60,10 @@ class ResidualBlock(nnx.Module):
 class AttentionBlock(nnx.Module):
     """Self-attention with one head between the places of each frame."""
 
-    def __init__(self, dim: int, *, rngs, dtype):
+    def __init__(self, dim: int, *, dtype):
         self.norm = RMSNorm(dim)
-        self.to_qkv = nnx.Linear(dim, 3 * dim, dtype=dtype, rngs=rngs)
-        self.proj = nnx.Linear(dim, dim, dtype=dtype, rngs=rngs)
+        self.to_qkv = pointwise(dim, 3 * dim, dtype=dtype)
+        self.proj = pointwise(dim, dim, dtype=dtype)
 
     def __call__(self, x_BTHWD: Float[Array, "b t h w d"]) -> Float[Array, "b t h w d"]:
         batch, frames, *_, dim = x_BTHWD.shape
@@ -63,9 +75,9 @@ class AttentionBlock(nnx.Module):
 class MidBlock(nnx.Module):
     """A residual block, attention, a residual block."""
 
-    def __init__(self, dim: int, *, rngs, dtype):
-        self.attentions = nnx.List([AttentionBlock(dim, rngs=rngs, dtype=dtype)])
-        self.resnets = nnx.List([ResidualBlock(dim, dim, rngs=rngs, dtype=dtype) for _ in range(2)])
+    def __init__(self, dim: int, *, dtype):
+        self.attentions = nnx.List([AttentionBlock(dim, dtype=dtype)])
+        self.resnets = nnx.List([ResidualBlock(dim, dim, dtype=dtype) for _ in range(2)])
 
     def __call__(self, x_BTHWD: Float[Array, "b t h w d"], past: Past) -> Float[Array, "b t h w d"]:
         x_BTHWD = self.attentions[0](self.resnets[0](x_BTHWD, past))
@@ -75,12 +87,10 @@ class MidBlock(nnx.Module):
 class Downsample(nnx.Module):
     """Half the picture; if `temporal`, half the frames, too, but for the first."""
 
-    def __init__(self, dim: int, *, temporal: bool, rngs, dtype):
-        self.resample = nnx.Conv(
-            dim, dim, (3, 3), strides=2, padding=((0, 1), (0, 1)), dtype=dtype, rngs=rngs
-        )
+    def __init__(self, dim: int, *, temporal: bool, dtype):
+        self.resample = picture_conv(dim, dim, strides=2, padding=((0, 1), (0, 1)), dtype=dtype)
         self.time_conv = (
-            CausalConv(dim, dim, (3, 1, 1), stride=2, rngs=rngs, dtype=dtype) if temporal else None
+            CausalConv(dim, dim, (3, 1, 1), stride=2, dtype=dtype) if temporal else None
         )
 
     def __call__(
@@ -98,11 +108,9 @@ class Downsample(nnx.Module):
 class Upsample(nnx.Module):
     """Twice the picture, in `outputs` channels; if `temporal`, twice the frames but the first."""
 
-    def __init__(self, dim: int, outputs: int, *, temporal: bool, rngs, dtype):
-        self.time_conv = (
-            CausalConv(dim, 2 * dim, (3, 1, 1), rngs=rngs, dtype=dtype) if temporal else None
-        )
-        self.resample = nnx.Conv(dim, outputs, (3, 3), dtype=dtype, rngs=rngs)
+    def __init__(self, dim: int, outputs: int, *, temporal: bool, dtype):
+        self.time_conv = CausalConv(dim, 2 * dim, (3, 1, 1), dtype=dtype) if temporal else None
+        self.resample = picture_conv(dim, outputs, dtype=dtype)
 
     def __call__(
         self, x_BTHWD: Float[Array, "b t h w d"], past: Past
@@ -123,17 +131,12 @@ class Upsample(nnx.Module):
 class DownBlock(nnx.Module):
     """Wan2.2: residual blocks and a downsampling, beside averages that skip them all."""
 
-    def __init__(self, inputs: int, dim: int, depth: int, *, halve, temporal: bool, rngs, dtype):
+    def __init__(self, inputs: int, dim: int, depth: int, *, halve, temporal: bool, dtype):
         self.dim, self.factors = dim, (1 + temporal, 1 + halve)
         self.resnets = nnx.List(
-            [
-                ResidualBlock(inputs if i == 0 else dim, dim, rngs=rngs, dtype=dtype)
-                for i in range(depth)
-            ]
+            [ResidualBlock(inputs if i == 0 else dim, dim, dtype=dtype) for i in range(depth)]
         )
-        self.downsampler = (
-            Downsample(dim, temporal=temporal, rngs=rngs, dtype=dtype) if halve else None
-        )
+        self.downsampler = Downsample(dim, temporal=temporal, dtype=dtype) if halve else None
 
     def __call__(
         self, x_BTHWC: Float[Array, "b t h w c"], past: Past
@@ -157,19 +160,14 @@ class UpBlock(nnx.Module):
       residual: as in Wan2.2, and the upsampling keeps D channels; in Wan2.1 it halves them.
     """
 
-    def __init__(self, inputs, dim, depth, *, double, temporal, residual, rngs, dtype):
+    def __init__(self, inputs, dim, depth, *, double, temporal, residual, dtype):
         self.dim, self.factors = dim, (1 + temporal, 1 + double)
         self.residual = residual and double
         self.resnets = nnx.List(
-            [
-                ResidualBlock(inputs if i == 0 else dim, dim, rngs=rngs, dtype=dtype)
-                for i in range(depth)
-            ]
+            [ResidualBlock(inputs if i == 0 else dim, dim, dtype=dtype) for i in range(depth)]
         )
         outputs = dim if residual else dim // 2
-        self.upsampler = (
-            Upsample(dim, outputs, temporal=temporal, rngs=rngs, dtype=dtype) if double else None
-        )
+        self.upsampler = Upsample(dim, outputs, temporal=temporal, dtype=dtype) if double else None
 
     def __call__(
         self, x_BTHWC: Float[Array, "b t h w c"], past: Past

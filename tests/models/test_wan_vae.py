@@ -11,22 +11,41 @@ from diffusers import AutoencoderKLWan
 from flax import nnx
 
 from painting_jax.models import wan_vae
+from painting_jax.models.causal_conv import CausalConv
 from painting_jax.weights.wan_vae import DIFFUSERS, config_of
 
-TINY = {"base_dim": 4, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 1}
-WAN21 = TINY | {"z_dim": 4, "latents_mean": [-0.7, 0.1, 0.3, 0], "latents_std": [2.8, 1.4, 0.5, 1]}
-WAN22 = TINY | {
-    "decoder_base_dim": 8,
-    "z_dim": 6,
-    "latents_mean": [-0.2, 0, -0.1, 0.2, 0.1, 0.3],
-    "latents_std": [0.4, 1, 0.5, 1.1, 0.6, 0.7],
-    "is_residual": True,
-    "patch_size": 2,
-    "in_channels": 12,
-    "out_channels": 12,
-    "scale_factor_spatial": 16,
+TINY = {"base_dim": 4, "num_res_blocks": 1}
+CONFIGS = {
+    "wan21": TINY
+    | {"z_dim": 4, "latents_mean": [-0.7, 0.1, 0.3, 0], "latents_std": [2.8, 1.4, 0.5, 1]},
+    "wan22": TINY
+    | {
+        "decoder_base_dim": 8,
+        "z_dim": 6,
+        "latents_mean": [-0.2, 0, -0.1, 0.2, 0.1, 0.3],
+        "latents_std": [0.4, 1, 0.5, 1.1, 0.6, 0.7],
+        "is_residual": True,
+        "patch_size": 2,
+        "in_channels": 12,
+        "out_channels": 12,
+        "scale_factor_spatial": 16,
+    },
 }
-PICTURE = {"wan21": (16, 24), "wan22": (32, 48)}
+DEFAULTS = {"dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
+PUBLISHED = {
+    "wan21": {},
+    "wan22": CONFIGS["wan22"]
+    | {
+        "base_dim": 160,
+        "decoder_base_dim": 256,
+        "num_res_blocks": 2,
+        "z_dim": 48,
+        "latents_mean": wan_vae.SIZES["wan22"].latents_mean,
+        "latents_std": wan_vae.SIZES["wan22"].latents_std,
+    },
+}
+# The networks are tiny and compile for longer than they run.
+QUICK = {"xla_backend_optimization_level": 0}
 
 
 def reference(config: dict) -> AutoencoderKLWan:
@@ -39,55 +58,161 @@ def reference(config: dict) -> AutoencoderKLWan:
     return model
 
 
-def copy_weights(source: AutoencoderKLWan) -> wan_vae.WanVAE:
-    config = config_of(dict(source.config))
-    model = nnx.eval_shape(lambda: wan_vae.WanVAE(config, rngs=nnx.Rngs(0)))
+def fill(config: wan_vae.WanVAEConfig, tensors: dict[str, np.ndarray], dtype=jnp.float32):
+    """An autoencoder with tensors under diffusers' names."""
+    model = nnx.eval_shape(lambda: wan_vae.WanVAE(config, dtype=dtype))
     graph, state = nnx.split(model)
-    tensors = {}
-    for name, tensor in source.state_dict().items():
+    ours = {}
+    for name, tensor in tensors.items():
         for pattern, path, transform in DIFFUSERS:
             if match := re.fullmatch(pattern, name):
-                tensors[match.expand(path)] = transform(tensor.numpy())
+                ours[match.expand(path)] = transform(tensor)
                 break
 
     def take(path, leaf):
-        array = tensors.pop(".".join(str(entry.key) for entry in path))
+        array = ours.pop(".".join(str(entry.key) for entry in path))
         assert array.shape == leaf.shape, path
-        return jnp.asarray(array)
+        return array
 
-    state = jax.tree_util.tree_map_with_path(take, nnx.to_pure_dict(state))
-    assert not tensors, "every tensor of the reference has its place"
+    arrays = jax.tree_util.tree_map_with_path(take, nnx.to_pure_dict(state))
+    assert not ours, "every tensor of the reference has its place"
+    nnx.replace_by_pure_dict(state, arrays)
     return nnx.merge(graph, state)
 
 
-@pytest.fixture(scope="module", params=["wan21", "wan22"])
-def pair(request) -> tuple[AutoencoderKLWan, wan_vae.WanVAE, tuple[int, int]]:
-    theirs = reference({"wan21": WAN21, "wan22": WAN22}[request.param])
-    return theirs, copy_weights(theirs), PICTURE[request.param]
+def tensors_of(model: AutoencoderKLWan) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in model.state_dict().items()}
 
 
-encode = nnx.jit(lambda model, video: model.encode(video))
-decode = nnx.jit(lambda model, latents: model.decode(latents))
+class Pair:
+    """diffusers' autoencoder, and ours with the same weights."""
+
+    def __init__(self, variant: str):
+        self.theirs = reference(CONFIGS[variant])
+        self.config = config_of(dict(self.theirs.config))
+        self.ours = fill(self.config, tensors_of(self.theirs))
+        self.graph, self.state = nnx.split(self.ours)
+        self._encode = jax.jit(lambda state, x: nnx.merge(self.graph, state).encode(x))
+        self._decode = jax.jit(lambda state, z: nnx.merge(self.graph, state).decode(z))
+        rng = np.random.default_rng(0)
+        picture = (2 * self.ours.spatial, 3 * self.ours.spatial)
+        self.video = rng.uniform(-1, 1, (2, 13, *picture, 3)).astype(np.float32)
+        self.latents = rng.normal(size=(2, 4, 2, 3, self.ours.channels)).astype(np.float32)
+
+    def encode(self, video):
+        return _run(self._encode, self.state, video)
+
+    def decode(self, latents):
+        return _run(self._decode, self.state, latents)
+
+    def their_encode(self, video):
+        with torch.no_grad():
+            mean = self.theirs.encode(_channels_first(video)).latent_dist.mode()
+        return (_channels_last(mean) - self.config.latents_mean) / self.config.latents_std
+
+    def their_decode(self, latents):
+        z = latents * self.config.latents_std + self.config.latents_mean
+        with torch.no_grad():
+            return _channels_last(self.theirs.decode(_channels_first(z)).sample)
 
 
-def test_x(pair):
-    theirs, ours, picture = pair
-    import time
+def _run(function, *arguments) -> np.ndarray:
+    compiled = function.lower(*arguments).compile(compiler_options=QUICK)
+    return np.asarray(compiled(*arguments))
+
+
+def _channels_first(x_BTHWC: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x_BTHWC.astype(np.float32)).permute(0, 4, 1, 2, 3)
+
+
+def _channels_last(x_BCTHW: torch.Tensor) -> np.ndarray:
+    return x_BCTHW.permute(0, 2, 3, 4, 1).numpy()
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 1e-4):
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, atol=tolerance * np.abs(expected).max(), rtol=0)
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def pair(request) -> Pair:
+    return Pair(request.param)
+
+
+def test_encodes_like_diffusers(pair):
+    latents = pair.encode(pair.video)
+    for frames in (5, 9, 13):
+        # Causal: the latents of a shorter video are the first ones of a longer.
+        expected = pair.their_encode(pair.video[:, :frames])
+        assert_close(latents[:, : expected.shape[1]], expected)
+
+
+def test_decodes_like_diffusers(pair):
+    video = pair.decode(pair.latents)
+    for frames in (5, 9, 13):
+        expected = pair.their_decode(pair.latents[:, : 1 + frames // 4])
+        assert expected.shape[1] == frames
+        assert_close(video[:, :frames], expected)
+
+
+def test_encodes_and_decodes_a_picture_like_diffusers(pair):
+    picture, latents = pair.video[:, :1], pair.latents[:, :1]
+    assert_close(pair.encode(picture), pair.their_encode(picture))
+    assert_close(pair.decode(latents), pair.their_decode(latents))
+
+
+@pytest.mark.parametrize("variant", list(PUBLISHED))
+def test_every_published_tensor_has_its_place(variant):
+    with torch.device("meta"):
+        theirs = AutoencoderKLWan(**PUBLISHED[variant])
+    config = config_of(dict(theirs.config))
+    assert config == wan_vae.SIZES[variant]
+    zero = np.zeros((), np.float32)
+    shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+    fill(config, {name: np.broadcast_to(zero, shape) for name, shape in shapes.items()})
+
+
+@pytest.mark.parametrize("variant", list(CONFIGS))
+def test_compiled_size_does_not_grow_with_the_number_of_frames(variant):
+    config = config_of(DEFAULTS | CONFIGS[variant])
+    graph, state = nnx.split(nnx.eval_shape(lambda: wan_vae.WanVAE(config)))
+
+    def both(state, video):
+        return nnx.merge(graph, state).decode(nnx.merge(graph, state).encode(video))
+
+    def hlo_lines(frames):
+        video = jax.ShapeDtypeStruct((1, frames, 32, 48, 3), jnp.float32)
+        return jax.jit(both).lower(state, video).as_text().count("\n")
+
+    assert hlo_lines(9) == hlo_lines(33)
+
+
+def test_computes_in_the_dtype_asked_for_and_returns_float32():
+    config = config_of(DEFAULTS | CONFIGS["wan22"])
+    graph, state = nnx.split(nnx.eval_shape(lambda: wan_vae.WanVAE(config, dtype=jnp.bfloat16)))
+    latents = jax.ShapeDtypeStruct((1, 2, 2, 3, config.latent_channels), jnp.float32)
+    program = jax.make_jaxpr(lambda state, z: nnx.merge(graph, state).decode(z))(state, latents)
+    convolved = re.findall(r":(\w+)\[[\d,]+\] = conv_general_dilated", str(program))
+    assert set(convolved) == {"bf16"}
+    assert [out.dtype for out in program.out_avals] == [jnp.float32]
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 24), (5, 20, 24), (5, 16, 20)])
+def test_what_does_not_fit_is_refused(shape):
+    model = nnx.eval_shape(lambda: wan_vae.WanVAE(wan_vae.SIZES["wan21"]))
+    with pytest.raises(ValueError, match=r"one more than a multiple of 4, .* multiples of 8"):
+        model.encode(jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32))
+
+
+@pytest.mark.parametrize(("frames", "chunk"), [(1, 4), (5, 4), (9, 2), (13, 1)])
+def test_chunk_by_chunk_equals_the_whole_video_at_once(frames, chunk):
     rng = np.random.default_rng(0)
-    for frames in (1, 5, 9, 13):
-        t=time.time()
-        video = rng.uniform(-1, 1, (2, frames, *picture, 3)).astype(np.float32)
-        with torch.no_grad():
-            expected = theirs.encode(torch.from_numpy(video).permute(0, 4, 1, 2, 3)).latent_dist.mode().permute(0,2,3,4,1).numpy()
-        t1=time.time()
-        actual = wan_vae.denormalise(encode(ours, video), ours.config)
-        t2=time.time()
-        e1=np.abs(actual-expected).max()/np.abs(expected).max()
-        z = rng.normal(size=expected.shape).astype(np.float32)
-        with torch.no_grad():
-            expected = theirs.decode(torch.from_numpy(np.asarray(wan_vae.denormalise(z, ours.config))).permute(0, 4, 1, 2, 3)).sample.permute(0,2,3,4,1).numpy()
-        t3=time.time()
-        actual = decode(ours, z)
-        t4=time.time()
-        e2=np.abs(actual-expected).max()/np.abs(expected).max()
-        print(frames, e1, e2, "torch",t1-t,t3-t2,"jax",t2-t1,t4-t3, np.abs(expected).mean(), (np.abs(expected)==1).mean())
+    conv = CausalConv(2, 3, dtype=jnp.float32)
+    conv.kernel[...] = rng.normal(size=conv.kernel.shape).astype(np.float32)
+    conv.bias[...] = rng.normal(size=3).astype(np.float32)
+    video = rng.normal(size=(2, frames, 4, 5, 2)).astype(np.float32)
+    with torch.no_grad():
+        kernel = torch.from_numpy(np.moveaxis(conv.kernel[...], (-1, -2), (0, 1)).copy())
+        padded = torch.nn.functional.pad(_channels_first(video), (1, 1, 1, 1, 2, 0))
+        whole = torch.nn.functional.conv3d(padded, kernel, torch.from_numpy(np.array(conv.bias)))
+    assert_close(np.asarray(wan_vae.over_time(conv, video, chunk)), _channels_last(whole), 1e-5)
