@@ -207,12 +207,13 @@ def test_what_does_not_fit_is_refused(shape):
 @pytest.mark.parametrize(("frames", "chunk"), [(1, 4), (5, 4), (9, 2), (13, 1)])
 def test_chunk_by_chunk_equals_the_whole_video_at_once(frames, chunk):
     rng = np.random.default_rng(0)
-    conv = CausalConv(2, 3, dtype=jnp.float32)
-    conv.kernel[...] = rng.normal(size=conv.kernel.shape).astype(np.float32)
-    conv.bias[...] = rng.normal(size=3).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 3, 2, 3)).astype(np.float32)
+    bias = rng.normal(size=3).astype(np.float32)
     video = rng.normal(size=(2, frames, 4, 5, 2)).astype(np.float32)
     with torch.no_grad():
-        kernel = torch.from_numpy(np.moveaxis(conv.kernel[...], (-1, -2), (0, 1)).copy())
         padded = torch.nn.functional.pad(_channels_first(video), (1, 1, 1, 1, 2, 0))
-        whole = torch.nn.functional.conv3d(padded, kernel, torch.from_numpy(np.array(conv.bias)))
+        kernel_OIKRS = torch.from_numpy(kernel.transpose(4, 3, 0, 1, 2).copy())
+        whole = torch.nn.functional.conv3d(padded, kernel_OIKRS, torch.from_numpy(bias))
+    conv = CausalConv(2, 3, dtype=jnp.float32)
+    conv.kernel[...], conv.bias[...] = kernel, bias
     assert_close(np.asarray(wan_vae.over_time(conv, video, chunk)), _channels_last(whole), 1e-5)
