@@ -1,0 +1,219 @@
+"""The autoencoders against diffusers' AutoencoderKLWan on the same random weights."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLWan
+from flax import nnx
+
+from painting_jax.models import wan_vae
+from painting_jax.models.causal_conv import CausalConv
+from painting_jax.weights.wan_vae import DIFFUSERS, config_of
+
+TINY = {"base_dim": 4, "num_res_blocks": 1}
+CONFIGS = {
+    "wan21": TINY
+    | {"z_dim": 4, "latents_mean": [-0.7, 0.1, 0.3, 0], "latents_std": [2.8, 1.4, 0.5, 1]},
+    "wan22": TINY
+    | {
+        "decoder_base_dim": 8,
+        "z_dim": 6,
+        "latents_mean": [-0.2, 0, -0.1, 0.2, 0.1, 0.3],
+        "latents_std": [0.4, 1, 0.5, 1.1, 0.6, 0.7],
+        "is_residual": True,
+        "patch_size": 2,
+        "in_channels": 12,
+        "out_channels": 12,
+        "scale_factor_spatial": 16,
+    },
+}
+DEFAULTS = {"dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
+PUBLISHED = {
+    "wan21": {},
+    "wan22": CONFIGS["wan22"]
+    | {
+        "base_dim": 160,
+        "decoder_base_dim": 256,
+        "num_res_blocks": 2,
+        "z_dim": 48,
+        "latents_mean": wan_vae.SIZES["wan22"].latents_mean,
+        "latents_std": wan_vae.SIZES["wan22"].latents_std,
+    },
+}
+# The networks are tiny and compile for longer than they run.
+QUICK = {"xla_backend_optimization_level": 0}
+
+
+def reference(config: dict) -> AutoencoderKLWan:
+    torch.manual_seed(0)
+    model = AutoencoderKLWan(**config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Norm weights and biases away from their neutral start, so that a missing one shows.
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def fill(config: wan_vae.WanVAEConfig, tensors: dict[str, np.ndarray], dtype=jnp.float32):
+    """An autoencoder with tensors under diffusers' names."""
+    model = nnx.eval_shape(lambda: wan_vae.WanVAE(config, dtype=dtype))
+    graph, state = nnx.split(model)
+    ours = {}
+    for name, tensor in tensors.items():
+        for pattern, path, transform in DIFFUSERS:
+            if match := re.fullmatch(pattern, name):
+                ours[match.expand(path)] = transform(tensor)
+                break
+
+    def take(path, leaf):
+        array = ours.pop(".".join(str(entry.key) for entry in path))
+        assert array.shape == leaf.shape, path
+        return array
+
+    arrays = jax.tree_util.tree_map_with_path(take, nnx.to_pure_dict(state))
+    assert not ours, "every tensor of the reference has its place"
+    nnx.replace_by_pure_dict(state, arrays)
+    return nnx.merge(graph, state)
+
+
+def tensors_of(model: AutoencoderKLWan) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+
+
+class Pair:
+    """diffusers' autoencoder, and ours with the same weights."""
+
+    def __init__(self, variant: str):
+        self.theirs = reference(CONFIGS[variant])
+        self.config = config_of(dict(self.theirs.config))
+        self.ours = fill(self.config, tensors_of(self.theirs))
+        self.graph, self.state = nnx.split(self.ours)
+        self._encode = jax.jit(lambda state, x: nnx.merge(self.graph, state).encode(x))
+        self._decode = jax.jit(lambda state, z: nnx.merge(self.graph, state).decode(z))
+        rng = np.random.default_rng(0)
+        picture = (2 * self.ours.spatial, 3 * self.ours.spatial)
+        self.video = rng.uniform(-1, 1, (2, 13, *picture, 3)).astype(np.float32)
+        self.latents = rng.normal(size=(2, 4, 2, 3, self.ours.channels)).astype(np.float32)
+
+    def encode(self, video):
+        return _run(self._encode, self.state, video)
+
+    def decode(self, latents):
+        return _run(self._decode, self.state, latents)
+
+    def their_encode(self, video):
+        with torch.no_grad():
+            mean = self.theirs.encode(_channels_first(video)).latent_dist.mode()
+        return (_channels_last(mean) - self.config.latents_mean) / self.config.latents_std
+
+    def their_decode(self, latents):
+        z = latents * self.config.latents_std + self.config.latents_mean
+        with torch.no_grad():
+            return _channels_last(self.theirs.decode(_channels_first(z)).sample)
+
+
+def _run(function, *arguments) -> np.ndarray:
+    compiled = function.lower(*arguments).compile(compiler_options=QUICK)
+    return np.asarray(compiled(*arguments))
+
+
+def _channels_first(x_BTHWC: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x_BTHWC.astype(np.float32)).permute(0, 4, 1, 2, 3)
+
+
+def _channels_last(x_BCTHW: torch.Tensor) -> np.ndarray:
+    return x_BCTHW.permute(0, 2, 3, 4, 1).numpy()
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 1e-4):
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, atol=tolerance * np.abs(expected).max(), rtol=0)
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def pair(request) -> Pair:
+    return Pair(request.param)
+
+
+def test_encodes_like_diffusers(pair):
+    latents = pair.encode(pair.video)
+    for frames in (5, 9, 13):
+        # Causal: the latents of a shorter video are the first ones of a longer.
+        expected = pair.their_encode(pair.video[:, :frames])
+        assert_close(latents[:, : expected.shape[1]], expected)
+
+
+def test_decodes_like_diffusers(pair):
+    video = pair.decode(pair.latents)
+    for frames in (5, 9, 13):
+        expected = pair.their_decode(pair.latents[:, : 1 + frames // 4])
+        assert expected.shape[1] == frames
+        assert_close(video[:, :frames], expected)
+
+
+def test_encodes_and_decodes_a_picture_like_diffusers(pair):
+    picture, latents = pair.video[:, :1], pair.latents[:, :1]
+    assert_close(pair.encode(picture), pair.their_encode(picture))
+    assert_close(pair.decode(latents), pair.their_decode(latents))
+
+
+@pytest.mark.parametrize("variant", list(PUBLISHED))
+def test_every_published_tensor_has_its_place(variant):
+    with torch.device("meta"):
+        theirs = AutoencoderKLWan(**PUBLISHED[variant])
+    config = config_of(dict(theirs.config))
+    assert config == wan_vae.SIZES[variant]
+    zero = np.zeros((), np.float32)
+    shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+    fill(config, {name: np.broadcast_to(zero, shape) for name, shape in shapes.items()})
+
+
+@pytest.mark.parametrize("variant", list(CONFIGS))
+def test_compiled_size_does_not_grow_with_the_number_of_frames(variant):
+    config = config_of(DEFAULTS | CONFIGS[variant])
+    graph, state = nnx.split(nnx.eval_shape(lambda: wan_vae.WanVAE(config)))
+
+    def both(state, video):
+        return nnx.merge(graph, state).decode(nnx.merge(graph, state).encode(video))
+
+    def hlo_lines(frames):
+        video = jax.ShapeDtypeStruct((1, frames, 32, 48, 3), jnp.float32)
+        return jax.jit(both).lower(state, video).as_text().count("\n")
+
+    assert hlo_lines(9) == hlo_lines(33)
+
+
+def test_computes_in_the_dtype_asked_for_and_returns_float32():
+    config = config_of(DEFAULTS | CONFIGS["wan22"])
+    graph, state = nnx.split(nnx.eval_shape(lambda: wan_vae.WanVAE(config, dtype=jnp.bfloat16)))
+    latents = jax.ShapeDtypeStruct((1, 2, 2, 3, config.latent_channels), jnp.float32)
+    program = jax.make_jaxpr(lambda state, z: nnx.merge(graph, state).decode(z))(state, latents)
+    convolved = re.findall(r":(\w+)\[[\d,]+\] = conv_general_dilated", str(program))
+    assert set(convolved) == {"bf16"}
+    assert [out.dtype for out in program.out_avals] == [jnp.float32]
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 24), (5, 20, 24), (5, 16, 20)])
+def test_what_does_not_fit_is_refused(shape):
+    model = nnx.eval_shape(lambda: wan_vae.WanVAE(wan_vae.SIZES["wan21"]))
+    with pytest.raises(ValueError, match=r"one more than a multiple of 4, .* multiples of 8"):
+        model.encode(jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32))
+
+
+@pytest.mark.parametrize(("frames", "chunk"), [(1, 4), (5, 4), (9, 2), (13, 1)])
+def test_chunk_by_chunk_equals_the_whole_video_at_once(frames, chunk):
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 3, 2, 3)).astype(np.float32)
+    bias = rng.normal(size=3).astype(np.float32)
+    video = rng.normal(size=(2, frames, 4, 5, 2)).astype(np.float32)
+    with torch.no_grad():
+        padded = torch.nn.functional.pad(_channels_first(video), (1, 1, 1, 1, 2, 0))
+        kernel_OIKRS = torch.from_numpy(kernel.transpose(4, 3, 0, 1, 2).copy())
+        whole = torch.nn.functional.conv3d(padded, kernel_OIKRS, torch.from_numpy(bias))
+    conv = CausalConv(2, 3, dtype=jnp.float32)
+    conv.kernel[...], conv.bias[...] = kernel, bias
+    assert_close(np.asarray(wan_vae.over_time(conv, video, chunk)), _channels_last(whole), 1e-5)
