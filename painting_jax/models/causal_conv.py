@@ -98,7 +98,7 @@ def causal_conv(
     """A 3D convolution without padding along time, padded with zeros to the same picture.
 
     It is the sum of K 2D convolutions, one a tap along time: on CPUs XLA's 3D convolution takes
-    three times as long, and on GPUs it keeps the 2D one in the layout of the matrix units.
+    three times as long.
 
     Returns:
       (T - K) / stride + 1 frames.
