@@ -51,7 +51,6 @@ class PixelHead(nnx.Module):
         self.shares = linear(dim, (_PALETTE + 1) * (1 + layers), rngs=rngs, dtype=dtype)
         self.manner = EmbeddingMLP(summary_dim + _MOMENTS, dim, jax.nn.silu, rngs=rngs, dtype=dtype)
         self.palette = linear(dim, 3 * (1 + layers), rngs=rngs, dtype=dtype)
-        self.tints = linear(dim, 3 * (layers - 1), rngs=rngs, dtype=dtype, zero=True)
         self._start_in_painting_order()
 
     def _start_in_painting_order(self) -> None:
@@ -130,11 +129,9 @@ class PixelHead(nnx.Module):
         """Of each layer, the ground first: shares of the looks, then the colour's part."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
         shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
+        # One palette for the whole picture: colours that tokens choose err on unseen pictures.
         palette_BtGC = self.palette(manner_BtD).reshape(shape[0], shape[3], shape[4], 3)
-        tints = self.tints(tokens_BhwtD).reshape(*shape[:-1], -1, 3)
-        # Ground and lines have one colour all over; what comes above may vary with the place.
-        tints = jnp.pad(tints, [(0, 0)] * 4 + [(2, 0), (0, 0)])
-        own = shares[..., len(LOOKS) :] * (palette_BtGC[:, None, None] + tints)
+        own = shares[..., len(LOOKS) :] * palette_BtGC[:, None, None]
         return jnp.concatenate([shares[..., : len(LOOKS)], own], -1)
 
     def _hats(self, height: int, width: int) -> Float[Array, "h w 4"]:

@@ -27,10 +27,7 @@ def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int 
 
 
 def head(layers: int, patch: tuple[int, int, int]) -> PixelHead:
-    model = PixelHead(DIM, layers, SUMMARY, patch, rngs=nnx.Rngs(0), dtype=jnp.float32)
-    # Zero at first, as if there were none.
-    model.tints.kernel[...] = 0.1 * jax.random.normal(jax.random.key(1), model.tints.kernel.shape)
-    return model
+    return PixelHead(DIM, layers, SUMMARY, patch, rngs=nnx.Rngs(0), dtype=jnp.float32)
 
 
 @nnx.jit
@@ -48,7 +45,6 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
     gates = np.asarray(model.gates(tokens), np.float64)
     shares = np.asarray(model.shares(tokens), np.float64)
     palette = np.asarray(model.palette(manner_BTD), np.float64)
-    tints = np.asarray(model.tints(tokens), np.float64)
     batch, frames, *grid = tokens.shape[:-1]
     height, width = given["reference_BHWC"].shape[1:3]
     # Where a pixel's centre lies, counted in patches from the first patch's centre.
@@ -74,8 +70,7 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
             raw = shares[b, t].reshape(*grid, 1 + model.layers, -1)
             raw = np.exp(raw - raw.max(-1, keepdims=True))
             raw = raw / raw.sum(-1, keepdims=True)
-            colours = np.tile(palette[b, t].reshape(-1, 3), (*grid, 1, 1))
-            colours[..., 2:, :] += tints[b, t].reshape(*grid, -1, 3)
+            colours = palette[b, t].reshape(-1, 3)
             shares_HWGL = spread(raw[..., :-1])
             own_HWGC = spread(raw[..., -1:] * colours)
             paint_HWGC = np.einsum("hwgl,hwlc->hwgc", shares_HWGL, looks_BHWLC[b]) + own_HWGC
@@ -100,8 +95,7 @@ def test_a_mixture_of_one_colour_is_that_colour():
     model, given = head(4, (1, 4, 4)), inputs(8, 8, (1, 4, 4))
     # A grey one, or its light would be another colour.
     given["reference_BHWC"] = np.full((2, 8, 8, 3), 0.3, np.float32)
-    for layer in (model.palette, model.tints):
-        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
+    model.palette.kernel[...] = jnp.zeros_like(model.palette.kernel[...])
     model.palette.bias[...] = jnp.full((15,), 0.3)
     np.testing.assert_allclose(apply(model, given), 0.3, atol=1e-5)
 
