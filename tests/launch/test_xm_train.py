@@ -29,7 +29,7 @@ def _start(folder, *arguments: str, **environment: str) -> subprocess.Popen:
 
 
 def _finished(program: subprocess.Popen) -> subprocess.CompletedProcess:
-    out, err = program.communicate(timeout=120)
+    out, err = program.communicate(timeout=300)
     return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
 
@@ -45,7 +45,7 @@ def _processes_of(workdir) -> list[str]:
 
 def _stop_once(program: subprocess.Popen, condition) -> subprocess.CompletedProcess:
     """Presses Ctrl-C as soon as a condition holds."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not condition() and program.poll() is None and time.monotonic() < until:
         time.sleep(0.1)
     program.send_signal(signal.SIGINT)
