@@ -4,44 +4,27 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.clip import ACTIVATIONS, CLIPVisionConfig
-from painting_jax.weights.table import Row
+from painting_jax.weights.rules import Rule, Table, conv, linear, norm
 
 # Files differ in whether all names but the projection's begin with it.
-_MODEL = r"(?:vision_model\.)?"
-_LAYER = _MODEL + r"encoder\.layers\.(\d+)\."
-_LINEAR = (1, 0)
+_MODEL = r"(?P<prefix>|vision_model\.)"
+_LAYER = _MODEL + r"encoder\.layers\.(?P<layer>\d+)"
 _EPS = 1e-5
 
-
-def _with_bias(theirs: str, ours: str) -> tuple[Row, Row]:
-    return (
-        Row(theirs + r"\.weight", f"{ours}/kernel", _LINEAR),
-        Row(theirs + r"\.bias", f"{ours}/bias"),
-    )
-
-
-def _norm(theirs: str, ours: str) -> tuple[Row, Row]:
-    return Row(theirs + r"\.weight", f"{ours}/scale"), Row(theirs + r"\.bias", f"{ours}/bias")
-
-
-TABLE: tuple[Row, ...] = (
-    Row(_MODEL + r"embeddings\.class_embedding", "class_token"),
-    Row(_MODEL + r"embeddings\.position_embedding\.weight", "positions"),
-    # Output, input, height, width to height, width, input, output.
-    Row(_MODEL + r"embeddings\.patch_embedding\.weight", "patch_embedding/kernel", (2, 3, 1, 0)),
-    *_norm(_MODEL + r"pre_layrnorm", "norm_in"),
-    *_norm(_LAYER + r"layer_norm1", "blocks/norm1"),
-    *_with_bias(_LAYER + r"self_attn\.q_proj", "blocks/to_q"),
-    *_with_bias(_LAYER + r"self_attn\.k_proj", "blocks/to_k"),
-    *_with_bias(_LAYER + r"self_attn\.v_proj", "blocks/to_v"),
-    *_with_bias(_LAYER + r"self_attn\.out_proj", "blocks/to_out"),
-    *_norm(_LAYER + r"layer_norm2", "blocks/norm2"),
-    *_with_bias(_LAYER + r"mlp\.fc1", "blocks/proj_in"),
-    *_with_bias(_LAYER + r"mlp\.fc2", "blocks/proj_out"),
-    *_norm(_MODEL + r"post_layernorm", "norm_out"),
-    Row(r"visual_projection\.weight", "projection/kernel", _LINEAR),
+TABLE: Table = (
+    Rule(_MODEL + r"embeddings\.class_embedding", "class_token"),
+    Rule(_MODEL + r"embeddings\.position_embedding\.weight", "positions"),
+    *conv(_MODEL + r"embeddings\.patch_embedding", "patch_embedding", 2, bias=False),
+    *norm(_MODEL + r"pre_layrnorm", "norm_in", bias=True),
+    *norm(_LAYER + r"\.layer_norm(?P<n>1|2)", r"blocks/norm\g<n>", bias=True),
+    *linear(_LAYER + r"\.self_attn\.(?P<x>q|k|v)_proj", r"blocks/to_\g<x>"),
+    *linear(_LAYER + r"\.self_attn\.out_proj", "blocks/to_out"),
+    *linear(_LAYER + r"\.mlp\.fc1", "blocks/proj_in"),
+    *linear(_LAYER + r"\.mlp\.fc2", "blocks/proj_out"),
+    *norm(_MODEL + r"post_layernorm", "norm_out", bias=True),
+    *linear(r"visual_projection", "projection", bias=False),
     # The numbers 0, 1, 2, ..., which older versions saved along with the weights.
-    Row(_MODEL + r"embeddings\.position_ids", None),
+    Rule(_MODEL + r"embeddings\.position_ids", None),
 )
 
 

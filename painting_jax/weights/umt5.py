@@ -4,28 +4,27 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.umt5 import UMT5Config
-from painting_jax.weights.table import Row
+from painting_jax.weights.rules import Rule, Table, linear, norm
 
-_LAYER = r"encoder\.block\.(\d+)\.layer\."
-_LINEAR = (1, 0)
+_LAYER = r"encoder\.block\.(?P<layer>\d+)\.layer"
+_ATTENTION = _LAYER + r"\.0\.SelfAttention"
+_FEED_FORWARD = _LAYER + r"\.1\.DenseReluDense"
 
 # Files may hold the token table under both of its names, tied: whichever comes is taken.
-TABLE: tuple[Row, ...] = (
-    Row(r"shared\.weight", "token_table"),
-    Row(r"encoder\.embed_tokens\.weight", "token_table"),
-    Row(_LAYER + r"0\.layer_norm\.weight", "blocks/norm1/scale"),
-    Row(_LAYER + r"0\.SelfAttention\.q\.weight", "blocks/attn/to_q/kernel", _LINEAR),
-    Row(_LAYER + r"0\.SelfAttention\.k\.weight", "blocks/attn/to_k/kernel", _LINEAR),
-    Row(_LAYER + r"0\.SelfAttention\.v\.weight", "blocks/attn/to_v/kernel", _LINEAR),
-    Row(_LAYER + r"0\.SelfAttention\.o\.weight", "blocks/attn/to_out/kernel", _LINEAR),
-    Row(_LAYER + r"0\.SelfAttention\.relative_attention_bias\.weight", "blocks/attn/position_bias"),
-    Row(_LAYER + r"1\.layer_norm\.weight", "blocks/norm2/scale"),
-    Row(_LAYER + r"1\.DenseReluDense\.wi_0\.weight", "blocks/ffn/proj_gate/kernel", _LINEAR),
-    Row(_LAYER + r"1\.DenseReluDense\.wi_1\.weight", "blocks/ffn/proj_in/kernel", _LINEAR),
-    Row(_LAYER + r"1\.DenseReluDense\.wo\.weight", "blocks/ffn/proj_out/kernel", _LINEAR),
-    Row(r"encoder\.final_layer_norm\.weight", "norm_out/scale"),
+TABLE: Table = (
+    Rule(r"shared\.weight", "token_table"),
+    Rule(r"encoder\.embed_tokens\.weight", "token_table"),
+    *norm(_LAYER + r"\.0\.layer_norm", "blocks/norm1"),
+    *linear(_ATTENTION + r"\.(?P<x>q|k|v)", r"blocks/attn/to_\g<x>", bias=False),
+    *linear(_ATTENTION + r"\.o", "blocks/attn/to_out", bias=False),
+    Rule(_ATTENTION + r"\.relative_attention_bias\.weight", "blocks/attn/position_bias"),
+    *norm(_LAYER + r"\.1\.layer_norm", "blocks/norm2"),
+    *linear(_FEED_FORWARD + r"\.wi_0", "blocks/ffn/proj_gate", bias=False),
+    *linear(_FEED_FORWARD + r"\.wi_1", "blocks/ffn/proj_in", bias=False),
+    *linear(_FEED_FORWARD + r"\.wo", "blocks/ffn/proj_out", bias=False),
+    *norm(r"encoder\.final_layer_norm", "norm_out"),
     # ComfyUI's single files carry the tokenizer's bytes along.
-    Row(r"spiece_model", None),
+    Rule("spiece_model", None),
 )
 
 # What every UMT5 has and the implementation takes for granted.

@@ -1,16 +1,16 @@
 """Another library's random weights into our modules, in one go, by a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import numpy as np
 import torch
 from flax import nnx
 
-from painting_jax.weights.table import Row, place
+from painting_jax.weights.rules import TRANSFORMS, Table, place
 
 
-def fill(build: Callable[[], nnx.Module], rows: Sequence[Row], source: dict[str, torch.Tensor]):
+def fill(build: Callable[[], nnx.Module], table: Table, source: dict[str, torch.Tensor]):
     """Our module with the tensors of a state dict; every tensor has its place, and every place one.
 
     Tensors that are held under two names have to be equal.
@@ -18,10 +18,10 @@ def fill(build: Callable[[], nnx.Module], rows: Sequence[Row], source: dict[str,
     graph, state = nnx.split(nnx.eval_shape(build))
     filled: dict[str, dict[int | None, np.ndarray]] = {}
     for name, tensor in source.items():
-        found = place(rows, name)
-        assert found is not None, name
-        array = tensor.numpy() if found.axes is None else tensor.numpy().transpose(found.axes)
-        held = filled.setdefault(found.path, {}).setdefault(found.layer, array)
+        rule, slot = place(table, name) or (None, None)
+        assert slot is not None, name
+        array = TRANSFORMS[rule.transform].ours(tensor.numpy())
+        held = filled.setdefault(slot.path, {}).setdefault(slot.layer, array)
         np.testing.assert_array_equal(held, array, err_msg=name)
 
     def take(path, leaf):

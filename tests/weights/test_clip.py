@@ -9,7 +9,7 @@ import safetensors.numpy
 from painting_jax.errors import UserError
 from painting_jax.models.clip import SIZES
 from painting_jax.weights import clip
-from painting_jax.weights.table import place
+from painting_jax.weights.rules import place
 from tests.models.test_clip import TINY, reference
 
 _VIT_H = {
@@ -41,7 +41,9 @@ def test_published_config_is_the_published_size():
 
 
 def test_position_numbers_are_passed_over():
-    assert place(clip.TABLE, "vision_model.embeddings.position_ids").path is None
+    rule, slot = place(clip.TABLE, "vision_model.embeddings.position_ids")
+    assert rule.path is None
+    assert slot is None
 
 
 @pytest.mark.parametrize(

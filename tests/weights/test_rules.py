@@ -43,6 +43,37 @@ def test_a_table_read_backwards_and_forwards_is_where_it_began(table):
         assert rules.TRANSFORMS[rule.transform] is spelling.transform
 
 
+_RULES = (
+    Rule(r"layers\.(?P<layer>\d+)\.weight", "layers/kernel", "transpose"),
+    Rule(r"(?P<prefix>|model\.)bias", "bias"),
+    Rule("step", None),
+)
+
+
+def test_layer_is_read_from_the_name():
+    rule, slot = rules.place(_RULES, "layers.12.weight")
+    assert slot == Slot("layers/kernel", 12)
+    assert rule.transform == "transpose"
+
+
+def test_optional_prefix_is_no_layer():
+    rule, slot = rules.place(_RULES, "model.bias")
+    assert (rule, slot) == rules.place(_RULES, "bias")
+    assert slot == Slot("bias", None)
+    assert rule.transform == "same"
+
+
+def test_whole_name_has_to_fit():
+    assert rules.place(_RULES, "bias2") is None
+    assert rules.place(_RULES, "x.layers.1.weight") is None
+
+
+def test_what_is_passed_over_is_told_from_what_is_unknown():
+    rule, slot = rules.place(_RULES, "step")
+    assert rule.path is None
+    assert slot is None
+
+
 def test_alternations_stand_for_every_name():
     table = [
         Rule(r"(?P<prefix>|old\.)up\.(?P<layer>\d+)\.(?P<x>q|k\.a)\.weight", r"up/\g<x>/kernel"),

@@ -8,7 +8,7 @@ import safetensors.numpy
 from painting_jax.errors import UserError
 from painting_jax.models.umt5 import SIZES
 from painting_jax.weights import umt5
-from painting_jax.weights.table import place
+from painting_jax.weights.rules import place
 from tests.models.test_umt5 import TINY, reference
 
 _XXL = {
