@@ -5,6 +5,7 @@ random parameters.
 """
 
 import contextlib
+import json
 
 import jax
 from etils import epath
@@ -45,15 +46,16 @@ def check_init_from(config: ConfigDict) -> None:
     """
     if not config.init_from:
         return
-    theirs = read_config(config.init_from)
-    differing = [
-        name for name, value in config.model.items() if theirs.model.get(name, None) != value
-    ]
-    if differing:
-        raise UserError(
-            f"{config.init_from} has another model: config.model.{differing[0]} is "
-            f"{theirs.model.get(differing[0], None)} there and {config.model[differing[0]]} here"
-        )
+    # Both as JSON has them, which knows no tuples.
+    mine, theirs = (
+        json.loads(c.to_json())["model"] for c in (config, read_config(config.init_from))
+    )
+    for name, value in mine.items():
+        if theirs.get(name) != value:
+            raise UserError(
+                f"{config.init_from} has another model: config.model.{name} is "
+                f"{theirs.get(name)} there and {value} here"
+            )
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
