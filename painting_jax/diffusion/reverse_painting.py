@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from painting_jax.diffusion import conditions, cross_media, flow_matching
+from painting_jax.diffusion.structure_loss import structure_loss
 from painting_jax.models.codec import Codec
 from painting_jax.models.painting_model import Conditions
 
@@ -30,6 +31,8 @@ class Objective:
       augment: probability of giving the reference another look.
       looks_MA: for each medium the weights of `cross_media.LOOKS`.
       drop: probability of dropping each of `conditions.FIELDS`.
+      huber: as of `flow_matching.velocity_loss`.
+      structure: weight of `structure_loss`, in picture space; 0 = none.
     """
 
     clean_prediction: bool
@@ -41,6 +44,8 @@ class Objective:
     augment: float
     looks_MA: tuple[tuple[float, ...], ...]
     drop: dict[str, float]
+    huber: float = 0.0
+    structure: float = 0.0
 
 
 @jax.tree_util.register_dataclass
@@ -134,13 +139,17 @@ def painting_conditions(
 
 
 def loss(model, sample: Sample, objective: Objective) -> Float[Array, " b"]:
-    """The velocity loss of each sample."""
+    """The velocity loss of each sample, and what the prediction lacks in structure."""
     noisy_BTHWC = flow_matching.noisy(sample.clean_BTHWC, sample.noise_BTHWC, sample.sigma_B)
     prediction = model(noisy_BTHWC, sample.sigma_B, sample.conditions)
-    return flow_matching.velocity_loss(
+    loss_B = flow_matching.velocity_loss(
         prediction,
         sample.clean_BTHWC,
         sample.noise_BTHWC,
         sample.sigma_B,
         clean_prediction=objective.clean_prediction,
+        huber=objective.huber,
     )
+    if objective.structure:
+        loss_B += objective.structure * structure_loss(prediction, sample.clean_BTHWC)
+    return loss_B

@@ -84,6 +84,8 @@ def make_objective(config: ConfigDict) -> Objective:
             for medium in media.MEDIA.values()
         ),
         drop=config.objective.drop.to_dict(),
+        huber=config.objective.huber,
+        structure=config.objective.structure,
     )
 
 
