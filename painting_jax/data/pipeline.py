@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from painting_jax import media
 from painting_jax.data import pictures, splits
 from painting_jax.data.process import Process, from_example
-from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import Words
 from painting_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -147,8 +147,7 @@ class Examples:
       frames: T.
       height: of every picture, in pixels.
       width: of every picture, in pixels.
-      tokenizer: for the captions.
-      text_length: L.
+      words: how a process is put into words.
       variant_probability: how often the reference is a stored variant instead of the finished
         picture (where there are any), in training.
     """
@@ -156,12 +155,11 @@ class Examples:
     frames: int
     height: int
     width: int
-    tokenizer: Tokenizer
-    text_length: int
+    words: Words
     variant_probability: float = 0.0
 
     def __post_init__(self):
-        for name in ("frames", "height", "width", "text_length"):
+        for name in ("frames", "height", "width"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.variant_probability <= 1:
@@ -191,7 +189,7 @@ class Examples:
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
             "progress_BT": process.progress[chosen_T].astype(np.float32),
             "medium_BM": weights_M,
-            "text_BL": self.tokenizer.encode([process.caption], self.text_length)[0],
+            **self.words.row(process.caption, {process.medium: 1.0}),
             "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
             "segments_BHW": self._segments(process.segments),
             "index_B": np.int32(index),

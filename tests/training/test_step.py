@@ -6,6 +6,7 @@ import pytest
 
 from painting_jax.data import pipeline
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
@@ -26,8 +27,7 @@ def batches(config, count: int) -> list[dict]:
         config.data.frames,
         config.data.height,
         config.data.width,
-        tokenizer,
-        config.data.text_length,
+        TokenIds(tokenizer, config.data.text_length),
         0.3,
     )
     dataset = pipeline.training_batches(
