@@ -17,7 +17,7 @@ from configs import demo
 from painting_jax.data import pictures, video
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
-from painting_jax.training.initialisation import start_tokenizer
+from painting_jax.training.picture_task import PictureTask
 from tests import tiny
 from tests.verbs import Verb
 
@@ -52,9 +52,10 @@ def _run(root: pathlib.Path) -> None:
     config.data.data_dir = str(root / "data")
     claim_workdir(root / "run", config)
     captions = types.SimpleNamespace(captions=lambda: ["a cat"])
-    start_tokenizer(config, root / "run", captions)
+    task = PictureTask(config)
+    task.words(root / "run", [captions])
     checkpoints = Checkpoints(root / "run")
-    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(config))(), 0)
+    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
     checkpoints.close()
 
 
