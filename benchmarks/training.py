@@ -36,9 +36,7 @@ def measure(
 
     first = seconds(lambda: train(1))
     rates = [steps / seconds(lambda: train(steps)) for _ in range(runs)]
-    each = throughput.tokens(
-        task.transformer, task.codec, data.frames, data.height, data.width
-    )
+    each = throughput.tokens(task.transformer, task.codec, data.frames, data.height, data.width)
     tokens = data.batch_size * each
     parameters = sum(leaf.size for leaf in jax.tree.leaves(held[0].params))
     note = f"{parameters / 1e6:.2f} M parameters, batch {data.batch_size}, {steps} steps a run"

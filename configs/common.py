@@ -19,6 +19,7 @@ def base() -> ConfigDict:
     data.width = 64
     data.text_length = 24  # tokens a caption is padded or cut to
     data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
+    data.caption_probability = 1.0  # of telling the caption, beside the medium
 
     config.model = model = ConfigDict()
     model.dim = 128  # width of the tokens

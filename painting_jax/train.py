@@ -31,6 +31,7 @@ from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.training import throughput
+from painting_jax.training.base_model import begin_base, check_base
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
 from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
@@ -39,6 +40,9 @@ from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.task import Task
 from painting_jax.training.tasks import make_task
 from painting_jax.training.writers import make_writer, periodic_actions
+
+# Of a contact sheet: frames of a process, and pixels along a frame's longer side.
+_COLUMNS, _SIDE = 17, 256
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -90,22 +94,28 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
     check_init_from(config)
+    if config.pretrained.family:
+        check_base(config)
     claim_workdir(folder, config)
+    if config.pretrained.family:
+        begin_base(config, folder, source)
     task = make_task(config, folder)
     shown = _held_out(config) or source
+    words = task.words(folder, (source, shown), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
         height=config.data.height,
         width=config.data.width,
-        words=task.words(folder, (source, shown)),
+        words=words,
         variant_probability=config.data.variant_probability,
+        caption_probability=config.data.caption_probability,
     )
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
     # However training ends, what is being written is finished.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
         state, start, origin = start_state(task, checkpoints, mesh)
-        frozen = task.load_frozen(mesh)
+        frozen = task.load_frozen(mesh, words)
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
@@ -188,6 +198,9 @@ def _sampler(
     """A callback that paints some processes and leaves a contact sheet of them in `sheets`."""
     config = task.config
     batch = pipeline.spread(shown, examples, config.log.samples)
+    side = max(config.data.height, config.data.width)
+    progress_T = np.linspace(0, 1, task.frames)
+    shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
     sampling = config.sampling
     painted = jax.jit(
         functools.partial(task.paint, steps=sampling.steps, guidance=sampling.guidance),
@@ -207,9 +220,10 @@ def _sampler(
             row for pair in zip(batch["frames_BTHWC"], frames_BTHWC, strict=True) for row in pair
         ]
         sheet_HWC = contact_sheet(
-            np.concatenate(rows),
-            np.tile(np.linspace(0, 1, task.frames), len(rows)),
-            columns=task.frames,
+            np.concatenate([row[shown_K] for row in rows]),
+            np.tile(progress_T[shown_K], len(rows)),
+            columns=len(shown_K),
+            scale=_SIDE / side if side > _SIDE else None,
             title=f"Step {step}: recorded above, painted below",
         )
         with written_beside(folder / "sheets" / f"{step:07d}.png") as path:

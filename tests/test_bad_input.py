@@ -53,7 +53,7 @@ def _run(root: pathlib.Path) -> None:
     claim_workdir(root / "run", config)
     captions = types.SimpleNamespace(captions=lambda: ["a cat"])
     task = PictureTask(config)
-    task.words(root / "run", [captions])
+    task.words(root / "run", [captions], None)
     checkpoints = Checkpoints(root / "run")
     checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
     checkpoints.close()

@@ -1,11 +1,14 @@
 """How a process is put into words for a model: its entry in a row of a batch."""
 
 import dataclasses
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
 
+from painting_jax import media
+from painting_jax.data import text_embeddings
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.errors import UserError
 
@@ -42,3 +45,31 @@ class TokenIds:
     def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
         del mixture
         return {"text_BL": self.tokenizer.encode([caption], self.length)[0]}
+
+
+class Prompts:
+    """Media and captions as one prompt, embedded by a published text encoder: `text_BLD`.
+
+    Args:
+      embed: prompts to their embeddings, as of `text_embeddings.embed`.
+    """
+
+    def __init__(self, embed: Callable[[Iterable[str]], Mapping[str, np.ndarray]]):
+        self._embed = embed
+        self._known: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, prompts: Iterable[str]) -> None:
+        """Embeds prompts that will be needed, the encoder being opened once for all of them."""
+        with self._lock:
+            new = set(prompts) - self._known.keys()
+            if new:
+                self._known |= self._embed(sorted(new))
+
+    def embedding(self, prompt: str) -> np.ndarray:
+        """float32[L, D]: a prompt's embedding, padded."""
+        self.learn([prompt])
+        return text_embeddings.pad([self._known[prompt]])[0]
+
+    def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
+        return {"text_BLD": self.embedding(media.prompt(mixture, caption))}

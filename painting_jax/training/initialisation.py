@@ -7,7 +7,6 @@ the task's own, published or random ones.
 import contextlib
 
 import jax
-from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 

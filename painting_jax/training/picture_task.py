@@ -80,11 +80,12 @@ class PictureTask:
     def load_params(self, mesh):
         del mesh
 
-    def load_frozen(self, mesh):
-        del mesh
+    def load_frozen(self, mesh, words):
+        del mesh, words
         return {}
 
-    def words(self, workdir, sources):
+    def words(self, workdir, sources, mesh):
+        del mesh
         return TokenIds(self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length)
 
     def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:

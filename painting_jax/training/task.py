@@ -48,17 +48,18 @@ class Task(Protocol):
         """Trained parameters to start from, read from files; None if `init_params` makes them."""
         ...
 
-    def load_frozen(self, mesh: Mesh) -> dict:
-        """The frozen parameters, read from files."""
+    def load_frozen(self, mesh: Mesh, words: Words) -> dict:
+        """The frozen parameters, read from files; `words` as of the method."""
         ...
 
-    def words(self, workdir: epath.PathLike, sources: Sequence[Source]) -> Words:
+    def words(self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh) -> Words:
         """How processes are put into words.
 
         Args:
           workdir: of the run, where what is made for it is kept.
           sources: whose processes will be, the first of them trained on. May be empty for a run
             that has begun.
+          mesh: for a text encoder, which is freed again.
         """
         ...
 

@@ -3,8 +3,10 @@
 from etils import epath
 from ml_collections import ConfigDict
 
+from painting_jax.training.base_model import open_base
 from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.task import Task
+from painting_jax.training.wan_task import WanTask
 
 
 def make_task(config: ConfigDict, workdir: epath.PathLike) -> Task:
@@ -12,12 +14,11 @@ def make_task(config: ConfigDict, workdir: epath.PathLike) -> Task:
 
     Args:
       config: of the experiment.
-      workdir: of the run.
+      workdir: of the run, which has begun.
 
     Raises:
-      UserError: if it starts from weights that are not there, do not fit, or have changed since
-        the run was begun.
+      UserError: if it trains published weights that are not there, or have changed.
     """
-    if not config.pretrained.family:
-        return PictureTask(config)
-    raise NotImplementedError(workdir)
+    if config.pretrained.family:
+        return WanTask(config, open_base(config, workdir))
+    return PictureTask(config)

@@ -48,14 +48,14 @@ class TrainedModel:
         folder = epath.Path(workdir)
         check_fields(config, folder / "config.json")
         task = make_task(config, folder)
-        words = task.words(folder, ())
+        mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
+        words = task.words(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
         checkpoints = Checkpoints(folder, read_only=True)
         step = checkpoints.latest()
         if step is None:
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
         try:
             params = checkpoints.restore_ema(task, mesh)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -66,7 +66,7 @@ class TrainedModel:
             ) from error
         finally:
             checkpoints.close()
-        return cls(task, params, task.load_frozen(mesh), words, step)
+        return cls(task, params, task.load_frozen(mesh, words), words, step)
 
     @property
     def label(self) -> str:
