@@ -173,6 +173,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
                 checkpoints.save(done, state, done)
+                task.export(state.ema_params, folder, final=done == config.steps)
             sample(done, params=state.ema_params)
     if lead:
         print(f"trained {config.steps} steps: {folder}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from painting_jax.diffusion import samplers, schedules
 from painting_jax.diffusion.guidance import contrasted
@@ -101,7 +101,7 @@ def paint_process(
     steps: int,
     shift: float,
     guidance_scale: float,
-) -> UInt8[Array, "b t h w 3"]:
+) -> Float[Array, "b t h w 3"]:
     """Paints each picture of a batch with UniPC.
 
     Args:
@@ -115,7 +115,7 @@ def paint_process(
       guidance_scale: 1 = none.
 
     Returns:
-      Frames in painted order.
+      Frames in painted order, RGB in [-1, 1].
     """
     reference_BHWC = to_float(batch["reference_BHWC"])
     frames = batch["progress_BT"].shape[1]
@@ -141,4 +141,4 @@ def paint_process(
     if eyes.given:
         # The sampler's sums leave it alone but for their rounding.
         latents_BTHWC = with_first_frame(latents_BTHWC, given.image_BTHWC)
-    return reverse(to_uint8(codec.decode(latents_BTHWC)[:, eyes.given :]))
+    return reverse(codec.decode(latents_BTHWC)[:, eyes.given :])

@@ -117,6 +117,10 @@ class PictureTask:
         del frozen
         return conditions.drop_randomly(key, given, self.objective.drop)
 
+    def export(self, params, workdir, *, final):
+        """Does nothing: no one but this library knows such a model."""
+        del params, workdir, final
+
     def paint(self, params, frozen, batch, seed_B, *, steps, guidance):
         sampling = self.config.sampling
         if self.config.model.pixel_layers:

@@ -87,6 +87,18 @@ class Task(Protocol):
         """The conditions with some of them missing, each with its probability."""
         ...
 
+    def export(self, params: dict, workdir: epath.PathLike, *, final: bool) -> None:
+        """Leaves averaged parameters in the run's folder for other programs, where there are any.
+
+        All processes must call it.
+
+        Args:
+          params: to leave there.
+          workdir: of the run.
+          final: whether they are those that the run ends with.
+        """
+        ...
+
     def paint(
         self,
         params: dict,

@@ -1,9 +1,11 @@
 """Training a published model further: adapters of its transformer, or all of it."""
 
 import functools
+import pathlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
@@ -11,6 +13,7 @@ from ml_collections import ConfigDict
 from painting_jax import media
 from painting_jax.data.words import Prompts
 from painting_jax.diffusion import wan_process
+from painting_jax.diffusion.reverse_painting import to_uint8
 from painting_jax.diffusion.wan_process import Eyes
 from painting_jax.models import lora, wan_painting
 from painting_jax.models.clip import CLIPVision
@@ -22,7 +25,17 @@ from painting_jax.pretrained.folder import Folder
 from painting_jax.sharding.rules import replicated
 from painting_jax.training.picture_task import make_objective
 from painting_jax.weights import clip as clip_names
-from painting_jax.weights.lora import targets
+from painting_jax.weights import lora as lora_files
+from painting_jax.weights import wan as wan_names
+from painting_jax.weights.save import save_folder
+from painting_jax.weights.wan_config import diffusers_config
+
+
+EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
+
+# What a run leaves in its folder for diffusers, ComfyUI and `generate`: of averaged parameters.
+LORA_FILE = "lora.safetensors"
+TRANSFORMER = "transformer"
 
 
 class WanTask:
@@ -62,7 +75,7 @@ class WanTask:
 
     def _fresh(self, transformer: WanTransformer) -> dict[str, lora.Branch]:
         settings = self.config.lora
-        shapes = targets(settings.targets, lora.kernels(transformer))
+        shapes = lora_files.targets(settings.targets, lora.kernels(transformer))
         return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
 
     def init_params(self):
@@ -81,7 +94,7 @@ class WanTask:
                 self._folder,
                 mesh=mesh,
                 dtype=self._dtype,
-                cache=epath.Path(workdir) / "text_embeddings",
+                cache=epath.Path(workdir) / EMBEDDINGS,
             )
         )
         known = {
@@ -120,7 +133,7 @@ class WanTask:
         return wan_process.drop_text(key, given, frozen["empty_LD"], probability)
 
     def paint(self, params, frozen, batch, seed_B, *, steps, guidance):
-        return wan_process.paint_process(
+        frames_BTHWC = wan_process.paint_process(
             self._transformer(params, frozen),
             batch,
             seed_B,
@@ -130,6 +143,21 @@ class WanTask:
             shift=self.config.sampling.shift,
             guidance_scale=guidance,
         )
+        return to_uint8(frames_BTHWC)
+
+    def export(self, params, workdir, *, final):
+        workdir = pathlib.Path(workdir)
+        if not self.whole:
+            # Every process sees all of it, wherever its parts lie.
+            everywhere = replicated(jax.tree.leaves(params)[0].sharding.mesh)
+            whole = jax.jit(lambda tree: tree, out_shardings=everywhere)(params)
+            if jax.process_index() == 0:
+                branches = lora.from_tree(jax.tree.map(np.asarray, whole))
+                lora_files.write(workdir / LORA_FILE, lora.separate(branches), "diffusers")
+        # What a run ends with is always the same: there already, it was cut off right after.
+        elif final and not (workdir / TRANSFORMER).exists():
+            table, sizes = wan_names.DIFFUSERS, diffusers_config(self.transformer)
+            save_folder(params, workdir / TRANSFORMER, table, sizes)
 
     def _transformer(self, params: dict, frozen: dict) -> WanTransformer:
         if not self.whole:
