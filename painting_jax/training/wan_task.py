@@ -30,7 +30,6 @@ from painting_jax.weights import wan as wan_names
 from painting_jax.weights.save import save_folder
 from painting_jax.weights.wan_config import diffusers_config
 
-
 EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
 
 # What a run leaves in its folder for diffusers, ComfyUI and `generate`: of averaged parameters.
