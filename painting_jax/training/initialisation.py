@@ -5,6 +5,7 @@ the task's own, published or random ones.
 """
 
 import contextlib
+import json
 
 import jax
 from jax.sharding import Mesh
@@ -43,14 +44,15 @@ def check_init_from(config: ConfigDict) -> None:
     """
     if not config.init_from:
         return
-    theirs = read_config(config.init_from)
+    # Both as JSON has them, which knows no tuples.
+    mine, theirs = (json.loads(c.to_json()) for c in (config, read_config(config.init_from)))
     for section in _MODEL:
-        there = theirs.get(section, ConfigDict())
-        for name, value in config[section].items():
-            if there.get(name, None) != value:
+        there = theirs.get(section, {})
+        for name, value in mine[section].items():
+            if there.get(name) != value:
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
-                    f"{there.get(name, None)} there and {value} here"
+                    f"{there.get(name)} there and {value} here"
                 )
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:

@@ -34,6 +34,8 @@ def make_objective(config: ConfigDict, *, given: int = 0) -> Objective:
             for medium in media.MEDIA.values()
         ),
         drop=config.objective.drop.to_dict(),
+        huber=config.objective.huber,
+        structure=config.objective.structure,
         given=given,
     )
 
