@@ -30,7 +30,12 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
     init_from = task.config.init_from
     given = _params_of(task, mesh) if init_from else task.load_params(mesh)
     if given is not None:
-        start = jax.jit(lambda params: state_lib.init_state(task, params), out_shardings=shardings)
+        # What is given becomes the state's own: it may be most of what the devices hold.
+        start = jax.jit(
+            lambda params: state_lib.init_state(task, params),
+            out_shardings=shardings,
+            donate_argnums=0,
+        )
         return start(given), 0, f"started from {init_from or task.config.pretrained.path}"
     start = jax.jit(lambda: state_lib.init_state(task), out_shardings=shardings)
     return start(), 0, f"started from {task.origin}"
