@@ -77,6 +77,9 @@ class WanTask:
         return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
 
     def init_params(self):
+        if self.whole:
+            # Of these the shapes alone are asked for: `load_params` has the values.
+            return nnx.to_pure_dict(nnx.state(self._make(), nnx.Param))
         bare = nnx.eval_shape(lambda: WanTransformer(self.transformer, rngs=nnx.Rngs(0)))
         return lora.as_tree(self._fresh(bare))
 
