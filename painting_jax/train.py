@@ -176,8 +176,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             if done % config.checkpoint.every == 0 or done == config.steps:
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
-                checkpoints.save(done, state, done)
+                # First, as a run that is found to be finished does nothing any more.
                 task.export(state.ema_params, folder, final=done == config.steps)
+                checkpoints.save(done, state, done)
             sample(done, params=state.ema_params)
     if lead:
         print(f"trained {config.steps} steps: {folder}")
