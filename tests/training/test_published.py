@@ -50,7 +50,8 @@ def experiment(pretrained: pathlib.Path, data_dir: pathlib.Path):
     config.pretrained.path = str(pretrained)
     config.data.data_dir = str(data_dir)
     config.data.update(frames=FRAMES, height=HEIGHT, width=WIDTH, batch_size=4)
-    config.sampling.update(steps=2, guidance=3.0)
+    # The shift of the scheduler that lies in the folder.
+    config.sampling.update(steps=2, guidance=3.0, shift=3.0)
     config.checkpoint.every = SAVED
     return config
 
