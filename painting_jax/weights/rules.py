@@ -35,6 +35,14 @@ def _patches(*patch: int) -> Transform:
     )
 
 
+def _pointwise(dims: int) -> Transform:
+    """A convolution with one tap, [O, I, 1, ...] <-> a linear layer's [I, O]."""
+    return Transform(
+        lambda x: x.reshape(x.shape[:2]).transpose(1, 0),
+        lambda x: x.transpose(1, 0).reshape(*x.shape[::-1], *(1,) * dims),
+    )
+
+
 TRANSFORMS: dict[str, Transform] = {
     "same": Transform(lambda x: x, lambda x: x),
     "transpose": _transposition(1, 0),
@@ -42,10 +50,8 @@ TRANSFORMS: dict[str, Transform] = {
     "conv1d": _transposition(2, 1, 0),
     "conv2d": _transposition(2, 3, 1, 0),
     "conv3d": _transposition(2, 3, 4, 1, 0),
-    "pointwise2d": Transform(
-        lambda x: x.reshape(x.shape[:2]).transpose(1, 0),
-        lambda x: x.transpose(1, 0).reshape(*x.shape[::-1], 1, 1),
-    ),
+    "pointwise2d": _pointwise(2),
+    "pointwise3d": _pointwise(3),
     "scale2d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1)),
     "scale3d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1, 1)),
     "patches_1x2x2": _patches(1, 2, 2),

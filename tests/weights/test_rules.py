@@ -16,6 +16,7 @@ THEIRS = {
     "conv2d": (3, 4, 2, 5),
     "conv3d": (3, 4, 2, 5, 6),
     "pointwise2d": (3, 4, 1, 1),
+    "pointwise3d": (3, 4, 1, 1, 1),
     "scale2d": (3, 1, 1),
     "scale3d": (3, 1, 1, 1),
     "patches_14x14": (3, 4, 14, 14),
