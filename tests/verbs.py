@@ -18,6 +18,12 @@ from tests import tiny
 
 _SECONDS = 20  # that a run may take
 
+# What verbs import only where they need it, and every fork would import anew.
+_LATE = {
+    "painting_jax.generate": ("painting_jax.painters.trained", "painting_jax.painters.further"),
+    "painting_jax.evaluate": ("painting_jax.training.trained_model",),
+}
+
 
 class Verb:
     """A verb, ready to be run; use it as a context."""
@@ -59,6 +65,8 @@ class Verb:
 
 def _serve(name: str) -> None:
     verb = importlib.import_module(name)
+    for late in _LATE.get(name, ()):
+        importlib.import_module(late)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
