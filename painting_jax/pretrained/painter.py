@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ class PretrainedPainter:
         self._mesh = mesh or make_mesh({"data": 1, "fsdp": 1, "tensor": -1, "sequence": 1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
         self._cache, self._keep_apart = cache, keep_apart
-        self._experts = folder.experts(files)
+        self._experts, self._files = folder.experts(files), files
         self._vae_source, self._vae_config = folder.vae()
         self._codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
         self._boundary = folder.boundary
@@ -125,8 +126,9 @@ class PretrainedPainter:
 
     @property
     def label(self) -> str:
-        parts = [self._folder.title, *(one.title for named in self._loras for one in named)]
-        return " + ".join(parts)
+        files = [pathlib.Path(file).stem for file in self._files if file]
+        loras = [one.title for named in self._loras for one in named]
+        return " + ".join([self._folder.title, *files, *loras])
 
     @property
     def _config(self) -> WanConfig:
@@ -306,6 +308,7 @@ class PretrainedPainter:
             "prompt": painting.prompt,
             "negative_prompt": wishes.negative_prompt,
             "pretrained": self._folder.title,
+            "transformers": [pathlib.Path(file).stem for file in self._files if file],
             "lora": [[one.title for one in named] for named in self._loras],
             "height": height,
             "width": width,
