@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ class PretrainedPainter:
         self._mesh = mesh or make_mesh({"data": 1, "fsdp": 1, "tensor": -1, "sequence": 1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
         self._cache, self._keep_apart = cache, keep_apart
-        self._experts = folder.experts(files)
+        self._experts, self._files = folder.experts(files), files
         self._vae_source, self._vae_config = folder.vae()
         self._codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
         self._boundary = folder.boundary
@@ -114,9 +115,10 @@ class PretrainedPainter:
         resolution.check_frames(self._recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
         resolution.completed((1, 1), wishes.height, wishes.width, self._recipe.area, self._multiple)
-        self._shapes = lora.kernels(
-            nnx.eval_shape(transformer_maker(self._experts[0], self._dtype))
-        )
+        self._shapes = {}
+        if any(self._loras):
+            make_model = transformer_maker(self._experts[0], self._dtype)
+            self._shapes = lora.kernels(nnx.eval_shape(make_model))
         self._lora_files = [adapters.read(named, self._shapes) for named in self._loras]
         for named, found in zip(self._loras, self._lora_files, strict=True):
             for one, file in zip(named, found, strict=True):
@@ -124,8 +126,9 @@ class PretrainedPainter:
 
     @property
     def label(self) -> str:
-        parts = [self._folder.title, *(one.title for named in self._loras for one in named)]
-        return " + ".join(parts)
+        files = [pathlib.Path(file).stem for file in self._files if file]
+        loras = [one.title for named in self._loras for one in named]
+        return " + ".join([self._folder.title, *files, *loras])
 
     @property
     def _config(self) -> WanConfig:
@@ -145,6 +148,10 @@ class PretrainedPainter:
             )
         if self._config.image_dim and not self._folder.has("image_encoder"):
             raise UserError(f"{name} lacks the image_encoder that its transformer needs: add it")
+        encoders = ["image_encoder"] if self._config.image_dim else []
+        for component in ("tokenizer", "text_encoder", *encoders):
+            # Found now, not after an hour.
+            self._folder.folder(component)
         return conditioning
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
@@ -266,6 +273,8 @@ class PretrainedPainter:
 
     def _transformer(self, index: int) -> Loaded:
         expert: Expert = self._experts[index]
+        if not self._loras[index]:
+            return load_transformer(expert, mesh=self._mesh, dtype=self._dtype)
         return adapters.applied(
             load_transformer(expert, mesh=self._mesh, dtype=self._dtype),
             self._loras[index],
@@ -299,6 +308,7 @@ class PretrainedPainter:
             "prompt": painting.prompt,
             "negative_prompt": wishes.negative_prompt,
             "pretrained": self._folder.title,
+            "transformers": [pathlib.Path(file).stem for file in self._files if file],
             "lora": [[one.title for one in named] for named in self._loras],
             "height": height,
             "width": width,

@@ -44,8 +44,8 @@ class Kind:
         )
 
 
-def job(picture_HWC: np.ndarray) -> Job:
-    return Job(Subject("waves", "waves.png", lambda: (picture_HWC, None)), "oil", pathlib.Path())
+def job(picture_HWC: np.ndarray, medium: str = "oil") -> Job:
+    return Job(Subject("waves", "waves.png", lambda: (picture_HWC, None)), medium, pathlib.Path())
 
 
 def painted(painter: PretrainedPainter, picture_HWC: np.ndarray) -> Painted:
@@ -101,10 +101,10 @@ def test_two_experts_paint_what_diffusers_paints(kinds):
     noise = tiny_wan.noise(kind.theirs, frames, 32, 48)
     asked = {"guidance_scale": 3.0, "guidance_scale_2": 2.0, "num_inference_steps": 5}
     expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
-    wishes = {"guidance": 3.0, "guidance_2": 2.0, "steps": 5, "frames": frames}
-    result = painted(
-        kind.painter(height=32, width=48, noise_BCTHW=noise, **wishes, in_turn=True), picture
-    )
+    wishes = {"guidance": 3.0, "guidance_2": 2.0, "steps": 5, "frames": frames, "in_turn": True}
+    # Laid out on two devices, so that a layout that changes the numbers would show.
+    painter = kind.painter(devices=2, height=32, width=48, noise_BCTHW=noise, **wishes)
+    result = painted(painter, picture)
     assert_close(result.raw_THWC, expected)
     assert len(result.frames_THWC) == frames
 
@@ -125,14 +125,13 @@ def test_stacked_loras_paint_what_diffusers_paints_with_both_set(kinds, tmp_path
     kind.theirs.set_adapters(["a", "b"], weights)
     expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
     assert np.abs(plain - expected).max() > 0.05
-    painter = kind.painter(
-        guidance=1.0,
-        steps=3,
-        frames=frames,
-        height=32,
-        width=48,
-        noise_BCTHW=noise,
-        loras=[adapters.parse([f"{files[0]}:1.0,{files[1]}:0.7"])],
-    )
-    assert_close(painted(painter, picture).raw_THWC, expected)
-    assert painter.label == "wan21_t2v + 1 + 2:0.7"
+    wishes = {"guidance": 1.0, "steps": 3, "frames": frames, "height": 32, "width": 48}
+    for apart in (False, True):
+        painter = kind.painter(
+            **wishes,
+            noise_BCTHW=noise,
+            loras=[adapters.parse([f"{files[0]}:1.0,{files[1]}:0.7"])],
+            keep_apart=apart,
+        )
+        assert_close(painted(painter, picture).raw_THWC, expected)
+        assert painter.label == "wan21_t2v + 1 + 2:0.7"
