@@ -290,7 +290,9 @@ for path, leaf in load.flat(shapes).items():
     array = transform.theirs(np.ones(shape, np.float32))
     for layer in range(config.layers if stacked else 1):
         name_of = name.replace("{layer}", str(layer))
-        tensors[name_of] = (array.dtype, array.shape, lambda shape=array.shape: np.ones(shape))
+        tensors[name_of] = safetensors_file.Pending(
+            array.dtype, array.shape, lambda shape=array.shape: np.ones(shape)
+        )
 safetensors_file.write(sys.argv[1], tensors, {})
 mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
 source = open_source(sys.argv[1])
