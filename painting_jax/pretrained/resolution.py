@@ -1,0 +1,68 @@
+"""Sizes of the videos that a Wan model makes: heights and widths, frames, latents."""
+
+import math
+
+from painting_jax.errors import UserError
+from painting_jax.models.codec import Codec
+
+
+def fitted(shape_HW: tuple[int, int], area: int, multiple: int) -> tuple[int, int]:
+    """Height and width of a video of a picture: of its aspect, of about a number of pixels.
+
+    Both are rounded down to multiples, as in diffusers' examples of Wan.
+
+    Args:
+      shape_HW: of the picture.
+      area: height times width that the model was trained with.
+      multiple: of pixels along each side that the model asks for.
+    """
+    aspect = shape_HW[0] / shape_HW[1]
+    sides = (round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect)))
+    height, width = (max(multiple, side // multiple * multiple) for side in sides)
+    return height, width
+
+
+def completed(
+    shape_HW: tuple[int, int], height: int | None, width: int | None, area: int, multiple: int
+) -> tuple[int, int]:
+    """Height and width of a video where the user may have asked for either.
+
+    Arguments as of `fitted`; the side that is not asked for follows from the picture's aspect.
+
+    Raises:
+      UserError: if a side is no multiple of what the model asks for.
+    """
+    for name, side in (("height", height), ("width", width)):
+        if side is not None and (side <= 0 or side % multiple):
+            below = max(side // multiple * multiple, multiple)
+            raise UserError(
+                f"--{name}={side}: this model takes multiples of {multiple}, such as {below}"
+            )
+    if height is None and width is None:
+        return fitted(shape_HW, area, multiple)
+    aspect = shape_HW[0] / shape_HW[1]
+    if height is None:
+        height = max(multiple, round(width * aspect) // multiple * multiple)
+    if width is None:
+        width = max(multiple, round(height / aspect) // multiple * multiple)
+    return height, width
+
+
+def check_frames(frames: int, codec: Codec) -> None:
+    """Refuses a number of frames of which some would be left over.
+
+    Raises:
+      UserError: if it is not one more than a multiple of what a latent holds.
+    """
+    step = codec.temporal
+    if frames < 1 + step or (frames - 1) % step:
+        near = max(1, (frames - 1) // step) * step + 1
+        raise UserError(
+            f"--frames={frames}: this model makes {step}k+1 frames, such as {near} or {near + step}"
+        )
+
+
+def latents_shape(codec: Codec, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """T, H, W, C of a video's latents."""
+    t = (frames - 1) // codec.temporal + 1
+    return t, height // codec.spatial, width // codec.spatial, codec.channels
