@@ -1,138 +1,232 @@
 """Paints pictures: shows how they could be painted, from blank canvas to last detail.
 
   python -m painting_jax.generate --workdir=RUN --image=PICTURE --medium=oil --output=OUT
+  python -m painting_jax.generate --pretrained=FOLDER_OR_HUB_ID --lora=FILE:1.0 --image=PICTURE \\
+      --medium=oil --output=OUT
 
 --image takes a picture, a folder or a "pattern*.jpg", and may be repeated; so may --medium, which
 takes a medium or a mixture such as oil:0.7,pencil:0.3. Each picture in each medium gets a folder
 in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json.
---held_out=COUNT takes pictures that the run was not trained on instead.
+
+With --workdir the model of a training run paints; --held_out=COUNT takes pictures that the run was
+not trained on instead.
+
+With --pretrained published Wan weights do, in the layout of diffusers, with LoRAs or without: image
+to video of Wan2.1 and Wan2.2 (14B, A14B, TI2V 5B). What is not asked for is as published.
+--noise starts from given latents and --save_frames writes the frames as they come from the model,
+so that other implementations can be compared.
 """
 
-import dataclasses
 import math
 import pathlib
-from collections.abc import Iterable
 
 import numpy as np
-import tqdm
 from absl import flags
 
 from painting_jax import cli, media
-from painting_jax.data import pipeline, subjects
-from painting_jax.data.framing import Framing
-from painting_jax.data.segmentation import segment
+from painting_jax.data import subjects
+from painting_jax.data.files import written_beside
 from painting_jax.data.subjects import Subject
+from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError
+from painting_jax.painters.job import Job, Painter
 from painting_jax.report import tutorial
-from painting_jax.training.trained_model import TrainedModel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The training run whose model paints.")
+_PRETRAINED = flags.DEFINE_string(
+    "pretrained", None, "Published weights: a diffusers folder, or a hub id (owner/repository)."
+)
 _IMAGE = flags.DEFINE_multi_string("image", [], "Picture, folder or pattern; may be repeated.")
-_HELD_OUT = flags.DEFINE_integer("held_out", 0, "So many pictures of the data set's test split.")
 _MEDIUM = flags.DEFINE_multi_string(
     "medium", ["oil"], f"Medium or mixture; may be repeated. Known: {', '.join(media.MEDIA)}."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
 _FRAMES = flags.DEFINE_integer("frames", None, "Frames of the process [default: the model's].")
-_STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's].")
-_GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the run's].")
+_STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the model's].")
+_GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the model's].")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the noise: the same seed gives the same video.")
 _PROMPT = flags.DEFINE_string(
-    "prompt", "", "What is painted and how, as in 'a cat, on a warm ground, from the left'."
+    "prompt",
+    "",
+    "What is painted and how, as in 'a cat, on a warm ground, from the left'; with --pretrained "
+    "the whole prompt, in place of the medium's.",
 )
+_FPS = flags.DEFINE_float("fps", None, "Frames a second [default: six seconds in all].")
+
+# With --workdir alone.
+_HELD_OUT = flags.DEFINE_integer("held_out", 0, "So many pictures of the data set's test split.")
 _SEGMENTS = flags.DEFINE_string(
     "segments",
     None,
     "Map of the regions, one flat colour each, painted from the darkest to the lightest; or a "
     "folder of maps named like the pictures [default: found automatically].",
 )
-_FPS = flags.DEFINE_float("fps", None, "Frames a second [default: six seconds in all].")
+
+# With --pretrained alone.
+_LORA = flags.DEFINE_multi_string(
+    "lora",
+    [],
+    "LoRAs, each with a weight if it is not 1, as in a.safetensors:1.0,owner/repository:0.8; of a "
+    "model with two transformers for the first, which paints at high noise.",
+)
+_LORA_2 = flags.DEFINE_multi_string("lora_2", [], "The same for the second transformer.")
+_KEEP_LORA_APART = flags.DEFINE_bool(
+    "keep_lora_apart", False, "LoRAs beside the weights instead of merged into them."
+)
+_TRANSFORMER = flags.DEFINE_string(
+    "transformer", None, "Single safetensors file (of Wan, ComfyUI) for the folder's transformer."
+)
+_TRANSFORMER_2 = flags.DEFINE_string("transformer_2", None, "The same for the second transformer.")
+_NEGATIVE_PROMPT = flags.DEFINE_string("negative_prompt", "", "What guidance leads away from.")
+_HEIGHT = flags.DEFINE_integer(
+    "height", None, "Of the video; the picture is stretched to it [default: fitted to the picture]."
+)
+_WIDTH = flags.DEFINE_integer("width", None, "The same across.")
+_AREA = flags.DEFINE_integer(
+    "area", None, "Pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280]."
+)
+_GUIDANCE_2 = flags.DEFINE_float(
+    "guidance_2", None, "Guidance of the second transformer [default: as of the first]."
+)
+_GUIDANCE_IN_TURN = flags.DEFINE_bool(
+    "guidance_in_turn", False, "Guide in two passes, with the memory of one."
+)
+_SAMPLER = flags.DEFINE_enum(
+    "sampler", None, KINDS, "Kind of steps [default: the model's; distilled takes 4]."
+)
+_SHIFT = flags.DEFINE_float("shift", None, "Of the noise levels [default: the model's].")
+_DTYPE = flags.DEFINE_enum(
+    "dtype", None, ("bfloat16", "float32"), "Of the weights [default: float32 on a CPU]."
+)
+_NOISE = flags.DEFINE_string(
+    "noise", None, "A .npy of start latents [1, C, T, H, W], as diffusers' argument `latents`."
+)
+_SAVE_FRAMES = flags.DEFINE_string(
+    "save_frames", None, "A .npy for the raw frames [T, H, W, 3] in 0..1, blank canvas first."
+)
+_EMBEDDINGS = flags.DEFINE_string(
+    "embeddings", None, "Folder of known prompts' embeddings [default: in the user's cache]."
+)
+
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS)
+_OF_PUBLISHED = (
+    _LORA,
+    _LORA_2,
+    _KEEP_LORA_APART,
+    _TRANSFORMER,
+    _TRANSFORMER_2,
+    _NEGATIVE_PROMPT,
+    _HEIGHT,
+    _WIDTH,
+    _AREA,
+    _GUIDANCE_2,
+    _GUIDANCE_IN_TURN,
+    _SAMPLER,
+    _SHIFT,
+    _DTYPE,
+    _NOISE,
+    _SAVE_FRAMES,
+    _EMBEDDINGS,
+)
 
 _MOST_FRAMES = 512
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One picture to paint in one medium.
-
-    Attributes:
-      subject: the picture.
-      medium: as the user wrote it.
-      folder: for the result.
-    """
-
-    subject: Subject
-    medium: str
-    folder: pathlib.Path
 
 
 def main() -> None:
     """Paints what the flags name."""
     _check_flags()
     given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
-    model = TrainedModel.load(_WORKDIR.value)
-    if _HELD_OUT.value:
-        data = model.config.data
-        source = pipeline.Source(data.data_dir, "test", data.dataset)
-        given += subjects.held_out(source, _HELD_OUT.value)
+    if _SAVE_FRAMES.value and len(given) * len(_MEDIUM.value) > 1:
+        raise UserError("--save_frames takes one picture in one medium")
+    if _PRETRAINED.value:
+        painter = _published()
+    else:
+        painter, held_out = _trained()
+        given += held_out
     jobs = _jobs(given)
-    generate(model, jobs)
+    generate(painter, jobs)
     for job in jobs:
         print(job.folder)
 
 
-def generate(model: TrainedModel, jobs: list[Job]) -> None:
-    """Paints the jobs in batches of one size, and writes each as soon as it is painted."""
-    config = model.config
-    sampling = {
-        "frames": _FRAMES.value or config.data.frames,
-        "steps": _STEPS.value or config.sampling.steps,
-        "guidance": config.sampling.guidance if _GUIDANCE.value is None else _GUIDANCE.value,
-        "seed": _SEED.value,
-    }
-    size = min(len(jobs), config.data.batch_size)
-    with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
-        for chunk in _chunks(jobs, size):
-            rows, framings = zip(*[_row(model, job) for job in chunk], strict=True)
-            # The last batch is filled up: another size would be compiled anew.
-            filled = [*rows, *[rows[-1]] * (size - len(rows))]
-            frames_BTHWC = model.generate(pipeline.stack(filled), **sampling)
-            for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
-                tutorial.write(
-                    job.folder,
-                    framing.cut(frames_THWC),
-                    title=f"{job.subject.name}, {job.medium}",
-                    model=model.label,
-                    parameters={
-                        "image": job.subject.origin,
-                        "medium": media.mixture(job.medium),
-                        "prompt": _PROMPT.value,
-                        "segments": _SEGMENTS.value or "automatic",
-                        **sampling,
-                    },
-                    fps=_FPS.value,
-                )
-                progress.update()
+def generate(painter: Painter, jobs: list[Job]) -> None:
+    """Paints the jobs, and writes each as soon as it is painted."""
+    for painted in painter.generate(jobs):
+        if _SAVE_FRAMES.value:
+            with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
+                np.save(file, painted.raw_THWC)
+        tutorial.write(
+            painted.job.folder,
+            painted.frames_THWC,
+            title=f"{painted.job.subject.name}, {painted.job.medium}",
+            model=painter.label,
+            parameters=painted.parameters,
+            fps=_FPS.value,
+        )
 
 
-def _row(model: TrainedModel, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
-    """The conditions of one job, and where its picture lies on the model's canvas."""
-    data = model.config.data
-    picture_HWC, labels_HW = job.subject.load()
-    framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
-    reference_HWC = framing.place(picture_HWC)
-    weights_M = np.zeros(len(media.MEDIA), np.float32)
-    for name, weight in media.mixture(job.medium).items():
-        weights_M[list(media.MEDIA).index(name)] = weight
-    # A map that is not given is found on what the model sees, as in training.
-    labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
-    row = {
-        "reference_BHWC": reference_HWC,
-        "medium_BM": weights_M,
-        "text_BL": model.tokenizer.encode([_PROMPT.value], data.text_length)[0],
-        "segments_BHW": labels_HW,
-    }
-    return row, framing
+def _trained() -> tuple[Painter, list[Subject]]:
+    """The model of a run, and the pictures that were held out from it."""
+    # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
+    from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
+    from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
+
+    model = TrainedModel.load(_WORKDIR.value)
+    held_out = []
+    if _HELD_OUT.value:
+        data = model.config.data
+        source = pipeline.Source(data.data_dir, "test", data.dataset)
+        held_out = subjects.held_out(source, _HELD_OUT.value)
+    painter = TrainedPainter(
+        model,
+        prompt=_PROMPT.value,
+        segments=_SEGMENTS.value or "automatic",
+        frames=_FRAMES.value,
+        steps=_STEPS.value,
+        guidance=_GUIDANCE.value,
+        seed=_SEED.value,
+    )
+    return painter, held_out
+
+
+def _published() -> Painter:
+    """Published weights with what is asked for."""
+    from painting_jax.pretrained import adapters  # noqa: PLC0415
+    from painting_jax.pretrained.folder import Folder  # noqa: PLC0415
+    from painting_jax.pretrained.painter import PretrainedPainter  # noqa: PLC0415
+    from painting_jax.pretrained.recipe import Wishes, load_noise  # noqa: PLC0415
+
+    loras = [adapters.parse(_LORA.value)]
+    if _LORA_2.value:
+        loras.append(adapters.parse(_LORA_2.value))
+    wishes = Wishes(
+        sampler=_SAMPLER.value,
+        steps=_STEPS.value,
+        shift=_SHIFT.value,
+        guidance=_GUIDANCE.value,
+        guidance_2=_GUIDANCE_2.value,
+        frames=_FRAMES.value,
+        height=_HEIGHT.value,
+        width=_WIDTH.value,
+        area=_AREA.value,
+        prompt=_PROMPT.value,
+        negative_prompt=_NEGATIVE_PROMPT.value,
+        seed=_SEED.value,
+        noise_BCTHW=load_noise(_NOISE.value) if _NOISE.value else None,
+        noise_name=_NOISE.value or "",
+        in_turn=_GUIDANCE_IN_TURN.value,
+    )
+    files = (_TRANSFORMER.value, _TRANSFORMER_2.value)
+    return PretrainedPainter(
+        Folder.open(_PRETRAINED.value),
+        wishes,
+        dtype=_DTYPE.value,
+        loras=loras,
+        keep_apart=_KEEP_LORA_APART.value,
+        files=files if _TRANSFORMER_2.value else files[:1],
+        cache=_EMBEDDINGS.value,
+    )
 
 
 def _jobs(given: list[Subject]) -> list[Job]:
@@ -156,32 +250,34 @@ def _jobs(given: list[Subject]) -> list[Job]:
 
 def _check_flags() -> None:
     """Refuses what cannot be done before a model is loaded."""
-    for flag in (_WORKDIR, _OUTPUT):
-        if not flag.value:
-            raise UserError(f"--{flag.name} is missing (see --help)")
+    if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
+        raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
+    if not _OUTPUT.value:
+        raise UserError("--output is missing (see --help)")
+    wrong, mode = (_OF_A_RUN, "--workdir") if _PRETRAINED.value else (_OF_PUBLISHED, "--pretrained")
+    for flag in wrong:
+        if flag.present:
+            raise UserError(f"--{flag.name} goes with {mode}")
     if not _IMAGE.value and not _HELD_OUT.value:
         raise UserError("--image is missing: a picture, a folder or a pattern")
-    if _HELD_OUT.value < 0:
-        raise UserError(f"--held_out={_HELD_OUT.value}: it must be at least 1")
-    if not 0 <= _SEED.value < 2**31:
-        raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
-    if _GUIDANCE.value is not None and not math.isfinite(_GUIDANCE.value):
-        raise UserError(f"--guidance={_GUIDANCE.value}: it must be a number, 1 for none")
     for medium in _MEDIUM.value:
         media.mixture(medium)
     output = pathlib.Path(_OUTPUT.value)
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file: --output must be a folder")
-    if _FRAMES.value is not None and not 2 <= _FRAMES.value <= _MOST_FRAMES:
-        raise UserError(f"--frames={_FRAMES.value}: it must be from 2 to {_MOST_FRAMES}")
-    if _STEPS.value is not None and _STEPS.value < 1:
-        raise UserError(f"--steps={_STEPS.value}: it must be at least 1")
-    if _FPS.value is not None and not 0 < _FPS.value <= 240:
-        raise UserError(f"--fps={_FPS.value}: it must be above 0 and at most 240")
-
-
-def _chunks(jobs: list[Job], size: int) -> Iterable[list[Job]]:
-    return (jobs[start : start + size] for start in range(0, len(jobs), size))
+    for flag, fits, right in (
+        (_HELD_OUT, lambda count: count >= 0, "at least 1"),
+        (_SEED, lambda seed: 0 <= seed < 2**31, f"from 0 to {2**31 - 1}"),
+        (_GUIDANCE, math.isfinite, "a number, 1 for none"),
+        (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
+        (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
+        (_STEPS, lambda steps: steps >= 1, "at least 1"),
+        (_AREA, lambda area: area > 0, "above 0"),
+        (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
+        (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),
+    ):
+        if flag.value is not None and not fits(flag.value):
+            raise UserError(f"--{flag.name}={flag.value}: it must be {right}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ of compiled functions, and are freed with the last reference to it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -84,19 +85,19 @@ def load_image_encoder(folder: Folder, *, mesh: Mesh) -> Loaded:
 
 
 def image_tokens(
-    encoder: Loaded, pictures_HWC: list[UInt8[np.ndarray, "_ _ 3"]]
-) -> list[Float[np.ndarray, "1 l d"]]:
-    """The tokens that a transformer takes of each picture, of any size."""
-    size = encoder.graph_config.image_size
+    encoder: Loaded, picture_HWC: UInt8[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "1 l d"]:
+    """The tokens that a transformer takes of a picture of any size."""
+    pixels_BHWC = _preprocess(picture_HWC[None], encoder.model().config.image_size)
+    return np.asarray(_tokens(encoder.graph, encoder.params, pixels_BHWC))
 
-    @jax.jit
-    def tokens(params, pixels_BHWC) -> Float[Array, "b l d"]:
-        return encoder.model(params)(pixels_BHWC)
 
-    return [
-        np.asarray(tokens(encoder.params, preprocess(picture_HWC[None], size)))
-        for picture_HWC in pictures_HWC
-    ]
+_preprocess = jax.jit(preprocess, static_argnums=1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _tokens(graph, params, pixels_BHWC) -> Float[Array, "b l d"]:
+    return nnx.merge(graph, params)(pixels_BHWC)
 
 
 def _load(make_model: Callable, source: Source, tables, mesh: Mesh, dtype) -> Loaded:

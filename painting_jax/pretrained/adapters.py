@@ -1,0 +1,96 @@
+"""LoRAs for a published transformer: named on the command line, read, merged or kept apart."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
+
+from flax import nnx
+
+from painting_jax.errors import UserError
+from painting_jax.models import lora
+from painting_jax.pretrained.components import Loaded
+from painting_jax.weights import hub
+from painting_jax.weights import lora as lora_files
+from painting_jax.weights.lora import LoraFile
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """A LoRA as the user names it.
+
+    Attributes:
+      name: a safetensors file, a folder with one in it, or a hub id.
+      weight: how much it counts.
+    """
+
+    name: str
+    weight: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """What results call it, without the folders of this machine."""
+        name = self.name
+        if pathlib.Path(name).expanduser().exists():
+            name = pathlib.Path(name).expanduser().resolve().stem
+        return name if self.weight == 1 else f"{name}:{self.weight:g}"
+
+
+def parse(texts: Sequence[str]) -> list[Named]:
+    """Reads "a", "a:0.8" and "a:1.0,b:0.8".
+
+    Raises:
+      UserError: for an empty name or a weight that is no finite number.
+    """
+    named = []
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        name, colon, weight = part.rpartition(":")
+        if not colon:
+            name, weight = part, "1"
+        try:
+            value = float(weight)
+        except ValueError:
+            raise UserError(
+                f"the weight {weight!r} of the LoRA {name} is no number: write {name}:0.8"
+            ) from None
+        if not name or not math.isfinite(value):
+            raise UserError(f"--lora={part}: name a LoRA and a weight, as in style.safetensors:0.8")
+        named.append(Named(name, value))
+    return named
+
+
+def read(named: Sequence[Named], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:
+    """Reads LoRAs for a transformer whose kernels have these shapes; errors as of `hub`, `lora`."""
+    return [lora_files.read(hub.local(one.name), shapes) for one in named]
+
+
+def applied(
+    transformer: Loaded,
+    named: Sequence[Named],
+    files: Sequence[LoraFile],
+    shapes: dict[str, tuple[int, ...]],
+    *,
+    apart: bool,
+) -> Loaded:
+    """A transformer with LoRAs, each with its weight.
+
+    Args:
+      transformer: without any; freed if no one else holds it.
+      named: the LoRAs.
+      files: what they hold.
+      shapes: of the transformer's kernels.
+      apart: beside the kernels, which then stay as they are, instead of merged into them.
+    """
+    weights = [one.weight for one in named]
+    branches = lora.combine(zip((file.factors for file in files), weights, strict=True), shapes)
+    if not apart:
+        graph, params = transformer.graph, transformer.params
+        del transformer
+        # One by one, so that there are never two of more than one stack of kernels.
+        for path in list(branches):
+            params = lora.merge(params, {path: branches.pop(path)})
+        return Loaded(graph, params)
+    model = transformer.model()
+    lora.attach(model, branches)
+    graph, state = nnx.split(model)
+    return Loaded(graph, nnx.to_pure_dict(state))

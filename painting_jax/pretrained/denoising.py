@@ -1,0 +1,96 @@
+"""Noise to latents with the transformers of a published model, one step at a time."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float
+
+from painting_jax.diffusion.guidance import contrasted
+from painting_jax.diffusion.stepwise import Stepwise
+from painting_jax.models import wan_painting
+from painting_jax.models.wan_painting import WanConditions
+from painting_jax.pretrained.components import Loaded
+
+
+def stages(sampler: Stepwise, boundary: float | None) -> list[tuple[int, int]]:
+    """Which steps each transformer takes, as begin and end.
+
+    Args:
+      sampler: with all steps.
+      boundary: noise level, 0..1, below which the second transformer takes over; None = there is
+        one.
+    """
+    count = len(sampler.timesteps)
+    if boundary is None:
+        return [(0, count)]
+    high = int(np.sum(sampler.timesteps >= 1000 * boundary))
+    return [(0, high), (high, count)]
+
+
+def advance(
+    transformer: Loaded,
+    sampler: Stepwise,
+    state: Any,
+    steps: tuple[int, int],
+    conditions: WanConditions,
+    others: WanConditions,
+    *,
+    guidance: float,
+    in_turn: bool,
+    done: Callable[[], object],
+) -> Any:
+    """Takes some of a sampler's steps.
+
+    Args:
+      transformer: that takes them.
+      sampler: of the steps.
+      state: of the sampler.
+      steps: first one, and the one after the last.
+      conditions: of the video.
+      others: that guidance leads away from: those of a negative prompt.
+      guidance: 1 = none.
+      in_turn: as of `guidance.contrasted`.
+      done: called after each step.
+
+    Returns:
+      The state after them.
+    """
+    for step in range(*steps):
+        state = _advance(
+            transformer.graph,
+            sampler.advance,
+            guidance != 1,
+            in_turn,
+            transformer.params,
+            state,
+            sampler.part(step, step + 1),
+            conditions,
+            others,
+            jnp.float32(guidance),
+        )
+        jax.block_until_ready(state)
+        done()
+    return state
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _advance(
+    graph, take, guided: bool, in_turn: bool, params, state, steps, conditions, others, scale
+) -> Any:
+    transformer = nnx.merge(graph, params)
+
+    def velocity(sample, timestep_B, conditions) -> Float[Array, "b t h w c"]:
+        return wan_painting.velocity(transformer, sample, timestep_B, conditions)
+
+    def steered(sample, timestep_B) -> Float[Array, "b t h w c"]:
+        if not guided:
+            return velocity(sample, timestep_B, conditions)
+        from_others = contrasted(velocity, scale, in_turn=in_turn)
+        return from_others(sample, timestep_B, conditions, others)
+
+    return take(steered, state, steps)
