@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
-from painting_jax.training import state as state_lib
+from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.trained_model import TrainedModel
 
 
@@ -15,7 +15,8 @@ def measure(
     config: ConfigDict, batch: pipeline.Batch, examples: pipeline.Examples, runs: int
 ) -> list[Row]:
     """Seconds a picture, one alone and in the whole batch, and the time to compile."""
-    model = TrainedModel(config, state_lib.init_state(config).params, examples.tokenizer, 0)
+    task = PictureTask(config)
+    model = TrainedModel(task, task.init_params(), {}, examples.words, 0)
     sampling = {
         "frames": config.data.frames,
         "steps": config.sampling.steps,

@@ -20,6 +20,7 @@ from configs import demo
 from painting_jax import cli
 from painting_jax.data import building, pipeline
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
 
@@ -53,8 +54,9 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
         frames=data.frames,
         height=data.height,
         width=data.width,
-        tokenizer=Tokenizer.train(source.captions(), size=config.model.vocabulary),
-        text_length=data.text_length,
+        words=TokenIds(
+            Tokenizer.train(source.captions(), size=config.model.vocabulary), data.text_length
+        ),
         variant_probability=data.variant_probability,
     )
     _tell("the painter")

@@ -7,6 +7,7 @@ from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
 from painting_jax.training import state as state_lib
 from painting_jax.training import throughput
+from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.step import TrainMetrics, make_train_step
 
 
@@ -22,20 +23,21 @@ def measure(
     batches = pipeline.iterate(
         pipeline.training_batches(source, examples, batch_size=data.batch_size, seed=config.seed)
     )
-    step = jax.jit(make_train_step(config), donate_argnums=(0, 1))
-    held = [state_lib.init_state(config), TrainMetrics.empty()]
+    task = PictureTask(config)
+    step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
+    held = [state_lib.init_state(task), TrainMetrics.empty()]
 
     def train(count: int) -> None:
         for _ in range(count):
             batch = next(batches)
             del batch["index_B"]
-            *held[:], finite = step(*held, batch)
+            *held[:], finite = step(*held, batch, {})
         finite.block_until_ready()
 
     first = seconds(lambda: train(1))
     rates = [steps / seconds(lambda: train(steps)) for _ in range(runs)]
-    model = state_lib.model_config(config)
-    tokens = data.batch_size * throughput.tokens(model, data.frames, data.height, data.width)
+    each = throughput.tokens(task.transformer, task.codec, data.frames, data.height, data.width)
+    tokens = data.batch_size * each
     parameters = sum(leaf.size for leaf in jax.tree.leaves(held[0].params))
     note = f"{parameters / 1e6:.2f} M parameters, batch {data.batch_size}, {steps} steps a run"
     return [

@@ -19,6 +19,7 @@ def base() -> ConfigDict:
     data.width = 64
     data.text_length = 24  # tokens a caption is padded or cut to
     data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
+    data.caption_probability = 1.0  # of telling the caption, beside the medium
 
     config.model = model = ConfigDict()
     model.dim = 128  # width of the tokens
@@ -27,10 +28,29 @@ def base() -> ConfigDict:
     model.ffn_dim = 512  # hidden width of the feed-forward
     model.patch = (1, 16, 16)  # time, height, width of a token
     model.vocabulary = 512  # text tokens there is room for
-    model.text_dim = 64  # width of their embeddings
+    model.text_dim = 64  # width of their embeddings, or of the published text encoder's
     model.pixel_layers = 4  # of paint that a token writes, in picture space; 0 = no pixel head
+    model.in_channels = 0  # of a published transformer, its image condition included
+    model.image_dim = 0  # width of the image tokens it takes; 0 = none
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
+
+    config.pretrained = pretrained = ConfigDict()  # published weights to train further
+    pretrained.family = ""  # wan21 or wan22; "" = none, but a picture-space model of our own
+    pretrained.path = ""  # diffusers folder or hub id; "" = random weights, to try things out
+    pretrained.dtype = "bfloat16"  # what is frozen is held in
+
+    config.lora = lora = ConfigDict()  # adapters (LoRA) of a published transformer
+    lora.enabled = False  # they alone are trained; False: all of the transformer is
+    lora.rank = 32
+    lora.targets = (  # linear layers that get one, by the ends of their names in diffusers
+        "to_q",
+        "to_k",
+        "to_v",
+        "to_out.0",
+        "ffn.net.0.proj",
+        "ffn.net.2",
+    )
 
     config.objective = objective = ConfigDict()
     objective.clean_prediction = True  # predict the clean sample; False: the velocity, as Wan

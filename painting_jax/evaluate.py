@@ -102,9 +102,7 @@ def _run() -> Result:
     if steps < 1:
         raise UserError(f"--steps={steps}: it must be at least 1")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
-    examples = pipeline.Examples(
-        data.frames, data.height, data.width, model.tokenizer, data.text_length
-    )
+    examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)
     batches = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
 
     def generate(batch):

@@ -48,8 +48,8 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the noise: the same seed gives the s
 _PROMPT = flags.DEFINE_string(
     "prompt",
     "",
-    "What is painted and how, as in 'a cat, on a warm ground, from the left'; with --pretrained "
-    "the whole prompt, in place of the medium's.",
+    "What is painted and how, as in 'a cat, on a warm ground, from the left'; with published "
+    "weights the whole prompt, in place of the medium's.",
 )
 _FPS = flags.DEFINE_float("fps", None, "Frames a second [default: six seconds in all].")
 
@@ -169,24 +169,29 @@ def _trained() -> tuple[Painter, list[Subject]]:
     """The model of a run, and the pictures that were held out from it."""
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.painters.further import further_painter  # noqa: PLC0415
     from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
+    from painting_jax.pretrained.recipe import Wishes  # noqa: PLC0415
+    from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
     from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
-    model = TrainedModel.load(_WORKDIR.value)
+    config = read_config(_WORKDIR.value)
+    asked = {
+        "prompt": _PROMPT.value,
+        "frames": _FRAMES.value,
+        "steps": _STEPS.value,
+        "guidance": _GUIDANCE.value,
+        "seed": _SEED.value,
+    }
+    if config.get("pretrained", {}).get("family"):
+        painter = further_painter(_WORKDIR.value, Wishes(**asked))
+    else:
+        model = TrainedModel.load(_WORKDIR.value)
+        painter = TrainedPainter(model, segments=_SEGMENTS.value or "automatic", **asked)
     held_out = []
     if _HELD_OUT.value:
-        data = model.config.data
-        source = pipeline.Source(data.data_dir, "test", data.dataset)
+        source = pipeline.Source(config.data.data_dir, "test", config.data.dataset)
         held_out = subjects.held_out(source, _HELD_OUT.value)
-    painter = TrainedPainter(
-        model,
-        prompt=_PROMPT.value,
-        segments=_SEGMENTS.value or "automatic",
-        frames=_FRAMES.value,
-        steps=_STEPS.value,
-        guidance=_GUIDANCE.value,
-        seed=_SEED.value,
-    )
     return painter, held_out
 
 

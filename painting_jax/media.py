@@ -331,6 +331,17 @@ MEDIA: dict[str, Medium] = {
 }
 
 
+def prompt(mixture: Mapping[str, float], caption: str = "") -> str:
+    """What a model that is steered by text alone is asked for.
+
+    Args:
+      mixture: weight by medium; words have no weights, so the heaviest medium is named first.
+      caption: what is painted and how; may be empty.
+    """
+    ranked = sorted(mixture, key=lambda name: -mixture[name])
+    return " ".join(filter(None, [*(MEDIA[name].prompt for name in ranked), caption]))
+
+
 def mixture(text: str) -> dict[str, float]:
     """Parses "oil" or "oil:0.7,pencil:0.3" into weights by medium that sum to 1.
 

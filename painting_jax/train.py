@@ -11,6 +11,7 @@ what was recorded), and examples.jsonl (the examples that each step saw).
 """
 
 import contextlib
+import functools
 import pathlib
 
 import jax
@@ -29,19 +30,19 @@ from painting_jax.errors import UserError
 from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.training import state as state_lib
 from painting_jax.training import throughput
+from painting_jax.training.base_model import begin_base, check_base
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
 from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
-from painting_jax.training.initialisation import (
-    check_init_from,
-    start_state,
-    start_tokenizer,
-)
-from painting_jax.training.sampling import make_paint
+from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
+from painting_jax.training.task import Task
+from painting_jax.training.tasks import make_task
 from painting_jax.training.writers import make_writer, periodic_actions
+
+# Of a contact sheet: frames of a process, and pixels along a frame's longer side.
+_COLUMNS, _SIDE = 17, 256
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -93,21 +94,28 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
     check_init_from(config)
+    if config.pretrained.family:
+        check_base(config)
     claim_workdir(folder, config)
-    tokenizer = start_tokenizer(config, folder, source)
-    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
+    if config.pretrained.family:
+        begin_base(config, folder, source)
+    task = make_task(config, folder)
+    shown = _held_out(config) or source
+    words = task.words(folder, (source, shown), mesh)
     examples = pipeline.Examples(
-        frames=config.data.frames,
+        frames=task.frames,
         height=config.data.height,
         width=config.data.width,
-        tokenizer=tokenizer,
-        text_length=config.data.text_length,
+        words=words,
         variant_probability=config.data.variant_probability,
+        caption_probability=config.data.caption_probability,
     )
+    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
     # However training ends, what is being written is finished.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
-        state, start, origin = start_state(config, checkpoints, mesh)
+        state, start, origin = start_state(task, checkpoints, mesh)
+        frozen = task.load_frozen(mesh, words)
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
@@ -122,7 +130,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             ),
             start,
         )
-        step_fn = jax.jit(make_train_step(config), donate_argnums=(0, 1))
+        step_fn = jax.jit(make_train_step(task), donate_argnums=(0, 1))
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
@@ -130,11 +138,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
-        meter = throughput.Meter(config, state_lib.model_config(config), mesh, start)
+        meter = throughput.Meter(task, mesh, start)
         sample = periodic_actions.PeriodicCallback(
             every_steps=config.log.samples_every,
             on_steps=[config.steps],
-            callback_fn=_sampler(config, source, examples, folder, writer, mesh),
+            callback_fn=_sampler(task, frozen, shown, examples, folder, writer, mesh),
         )
         progress = at_end.enter_context(
             tqdm.tqdm(
@@ -150,7 +158,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
                 batch,
             )
             with jax.transfer_guard("disallow"):
-                state, running, finite = step_fn(state, running, on_device)
+                state, running, finite = step_fn(state, running, on_device, frozen)
             progress.update()
             # The step before is looked at once this one is on its way, so that no device waits.
             _check_finite(finite_before, step, checkpoints)
@@ -165,22 +173,38 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
                 checkpoints.save(done, state, done)
+                task.export(state.ema_params, folder, final=done == config.steps)
             sample(done, params=state.ema_params)
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
 
-def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer, mesh):
-    """A callback that paints held-out pictures and leaves a contact sheet of them in `sheets`."""
+def _held_out(config: ConfigDict) -> pipeline.Source | None:
+    """Processes to paint while training; None if there are too few sources for such a split."""
     try:
-        held_out = pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
+        return pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
     except UserError:
-        # Too few sources for a validation split: what was trained on is better than nothing.
-        held_out = source
-    batch = pipeline.spread(held_out, examples, config.log.samples)
+        return None
+
+
+def _sampler(
+    task: Task,
+    frozen: dict,
+    shown: pipeline.Source,
+    examples: pipeline.Examples,
+    folder: epath.Path,
+    writer,
+    mesh,
+):
+    """A callback that paints some processes and leaves a contact sheet of them in `sheets`."""
+    config = task.config
+    batch = pipeline.spread(shown, examples, config.log.samples)
+    side = max(config.data.height, config.data.width)
+    progress_T = np.linspace(0, 1, task.frames)
+    shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
     sampling = config.sampling
     painted = jax.jit(
-        make_paint(config, steps=sampling.steps, guidance=sampling.guidance),
+        functools.partial(task.paint, steps=sampling.steps, guidance=sampling.guidance),
         # Whole on every device: a process can read only what its own devices hold.
         out_shardings=replicated(mesh),
     )
@@ -188,16 +212,19 @@ def _sampler(config: ConfigDict, source, examples, folder: epath.Path, writer, m
     def sample(step: int, t: float | None, params: dict) -> None:
         del t
         # Every process paints, for the parameters are spread over all; one of them writes.
-        frames_BTHWC = np.asarray(painted(params, batch, np.full(config.log.samples, config.seed)))
+        frames_BTHWC = np.asarray(
+            painted(params, frozen, batch, np.full(config.log.samples, config.seed))
+        )
         if jax.process_index():
             return
         rows = [
             row for pair in zip(batch["frames_BTHWC"], frames_BTHWC, strict=True) for row in pair
         ]
         sheet_HWC = contact_sheet(
-            np.concatenate(rows),
-            np.tile(np.linspace(0, 1, config.data.frames), len(rows)),
-            columns=config.data.frames,
+            np.concatenate([row[shown_K] for row in rows]),
+            np.tile(progress_T[shown_K], len(rows)),
+            columns=len(shown_K),
+            scale=_SIDE / side if side > _SIDE else None,
             title=f"Step {step}: recorded above, painted below",
         )
         with written_beside(folder / "sheets" / f"{step:07d}.png") as path:

@@ -13,11 +13,13 @@ import jax
 import numpy as np
 import pytest
 
-from configs import demo
+from configs import demo, wan21_t2v_1_3b
 from painting_jax.data import pictures, video
+from painting_jax.models.wan import WanConfig
+from painting_jax.pretrained import random_folder
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
-from painting_jax.training.initialisation import start_tokenizer
+from painting_jax.training.picture_task import PictureTask
 from tests import tiny
 from tests.verbs import Verb
 
@@ -52,9 +54,10 @@ def _run(root: pathlib.Path) -> None:
     config.data.data_dir = str(root / "data")
     claim_workdir(root / "run", config)
     captions = types.SimpleNamespace(captions=lambda: ["a cat"])
-    start_tokenizer(config, root / "run", captions)
+    task = PictureTask(config)
+    task.words(root / "run", [captions], None)
     checkpoints = Checkpoints(root / "run")
-    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(config))(), 0)
+    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
     checkpoints.close()
 
 
@@ -203,6 +206,46 @@ def test_evaluate_refuses(evaluate, files, flags, said):
 def test_train_refuses(train, files, flags, said):
     arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
     train.refuses(*arguments, *flags, said=said)
+    assert not files.out.exists()
+
+
+@pytest.fixture(scope="module")
+def published(files) -> pathlib.Path:
+    """Published weights of a text-to-video model."""
+    model = wan21_t2v_1_3b.get_config("tiny").model
+    sizes = {name: model[name] for name in ("dim", "layers", "heads", "ffn_dim", "text_dim")}
+    transformer = WanConfig(**sizes, in_channels=16, out_channels=16)
+    folder = files.root / "published"
+    random_folder.write(folder, "wan21", transformer, texts=["a cat"], seed=0)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--config.pretrained.path=/nowhere",), "/nowhere does not exist"),
+        (("--config.pretrained.path={root}/data",), "is no diffusers folder"),
+        (("--config.pretrained.path={published}", "--config.model.dim=96"), "published has 48"),
+        (("--config.pretrained.path={published}", "--config.model.layers=3"), "published has 2"),
+        (("--config.pretrained.path={published}", "--config.model.in_channels=36"), "has 16"),
+        (("--config.pretrained.family=wan23",), "wan21 or wan22"),
+        (("--config.data.frames=8",), "it must be 4k+1, such as 5"),
+        (("--config.data.height=72",), "a multiple of the patch, 16"),
+        (
+            ("--config.pretrained.family=wan22", "--config.data.width=48"),
+            "multiple of the patch, 32",
+        ),
+        (("--config.lora.targets=('to_z',)",), "there are attn1.to_k, attn1.to_out.0"),
+        (("--config.lora.rank=0",), "config.lora.rank=0: it must be at least 1"),
+        (("--config.objective.clean_prediction=True",), "predict the velocity"),
+        (("--config.pretrained.family=",), "a LoRA is for published weights"),
+    ],
+)
+def test_train_refuses_of_published_weights(train, files, published, flags, said):
+    config = f"--config={tiny.ROOT / 'configs' / 'wan21_t2v_1_3b.py'}:lora,tiny"
+    placed = [flag.format(root=files.root, published=published) for flag in flags]
+    arguments = (config, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *placed, said=said)
     assert not files.out.exists()
 
 

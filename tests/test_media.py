@@ -64,3 +64,9 @@ def test_any_mixture_sums_to_one(names, data):
     assert list(mixed) == names
     assert sum(mixed.values()) == pytest.approx(1)
     np.testing.assert_allclose(list(mixed.values()), weights, atol=1e-4)
+
+
+def test_a_prompt_names_the_heaviest_medium_first_and_then_what_is_painted():
+    oil, pencil = media.MEDIA["oil"].prompt, media.MEDIA["pencil"].prompt
+    assert media.prompt({"oil": 1.0}) == oil
+    assert media.prompt({"oil": 0.3, "pencil": 0.7}, "a cat") == f"{pencil} {oil} a cat"

@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from painting_jax import media
 from painting_jax.data import pictures, splits
 from painting_jax.data.process import Process, from_example
-from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import Words
 from painting_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -89,6 +89,11 @@ class Source:
         """All captions, by row."""
         return [self.record(index).caption for index in range(len(self))]
 
+    def captions_and_media(self) -> set[tuple[str, str]]:
+        """All pairs of a caption and its medium that there are."""
+        records = map(self.record, range(len(self)))
+        return {(record.caption, record.medium) for record in records}
+
     def ids(self) -> list[str]:
         """All process ids, by row."""
         return [self.record(index).id for index in range(len(self))]
@@ -147,25 +152,26 @@ class Examples:
       frames: T.
       height: of every picture, in pixels.
       width: of every picture, in pixels.
-      tokenizer: for the captions.
-      text_length: L.
+      words: how a process is put into words.
       variant_probability: how often the reference is a stored variant instead of the finished
         picture (where there are any), in training.
+      caption_probability: how often the caption is told at all, in training.
     """
 
     frames: int
     height: int
     width: int
-    tokenizer: Tokenizer
-    text_length: int
+    words: Words
     variant_probability: float = 0.0
+    caption_probability: float = 1.0
 
     def __post_init__(self):
-        for name in ("frames", "height", "width", "text_length"):
+        for name in ("frames", "height", "width"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not 0 <= self.variant_probability <= 1:
-            raise UserError(f"variant_probability is {self.variant_probability}, not in 0..1")
+        for name in ("variant_probability", "caption_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} is {getattr(self, name)}, not in 0..1")
 
     def of(self, process: Process, index: int, rng: np.random.Generator | None) -> Batch:
         """One row; only the pictures in it are decoded.
@@ -185,13 +191,14 @@ class Examples:
         reference = process.reference
         if rng is not None and rng.random() < self.variant_probability and process.variants:
             reference = process.variants[rng.integers(len(process.variants))].image
+        told = rng is None or rng.random() < self.caption_probability
         # The finished picture is usually the last frame, which is decoded already.
         same = reference == process.frames[-1]
         return {
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
             "progress_BT": process.progress[chosen_T].astype(np.float32),
             "medium_BM": weights_M,
-            "text_BL": self.tokenizer.encode([process.caption], self.text_length)[0],
+            **self.words.row(process.caption if told else "", {process.medium: 1.0}),
             "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
             "segments_BHW": self._segments(process.segments),
             "index_B": np.int32(index),

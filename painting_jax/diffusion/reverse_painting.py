@@ -6,6 +6,8 @@ pixels, never in latents, because video codecs are causal.
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +32,7 @@ class Objective:
       augment: probability of giving the reference another look.
       looks_MA: for each medium the weights of `cross_media.LOOKS`.
       drop: probability of dropping each of `conditions.FIELDS`.
+      given: latent frames at the beginning that the model is given, and not judged by.
     """
 
     clean_prediction: bool
@@ -41,6 +44,7 @@ class Objective:
     augment: float
     looks_MA: tuple[tuple[float, ...], ...]
     drop: dict[str, float]
+    given: int = 0
 
 
 @jax.tree_util.register_dataclass
@@ -58,7 +62,7 @@ class Sample:
     clean_BTHWC: Float[Array, "b t h w c"]
     noise_BTHWC: Float[Array, "b t h w c"]
     sigma_B: Float[Array, " b"]
-    conditions: Conditions
+    conditions: Any
 
 
 def to_float(pictures: UInt8[Array, "*b c"]) -> Float[Array, "*b c"]:
@@ -77,9 +81,22 @@ def reverse(video_BTdots: Array) -> Array:
 
 
 def training_sample(
-    key: PRNGKeyArray, batch: dict[str, Array], codec: Codec, objective: Objective
+    key: PRNGKeyArray,
+    batch: dict[str, Array],
+    objective: Objective,
+    *,
+    encode: Callable[[dict[str, Array], Array], tuple[Array, Any]],
+    drop: Callable[[PRNGKeyArray, Any], Any],
 ) -> Sample:
-    """Draws a training sample from a batch of processes in painted order (see `data.pipeline`)."""
+    """Draws a training sample from a batch of processes.
+
+    Args:
+      key: random key.
+      batch: in painted order, see `data.pipeline`.
+      objective: how it is drawn.
+      encode: batch and conditioning pictures to clean latents and conditions, as `encode_painting`.
+      drop: random key and conditions to conditions with some missing.
+    """
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
     reference_BHWC = cross_media.augment(
         look_key,
@@ -87,8 +104,7 @@ def training_sample(
         batch["medium_BM"] @ jnp.array(objective.looks_MA),
         objective.augment,
     )
-    clean_BTHWC = codec.encode(to_float(reverse(batch["frames_BTHWC"])))
-    given = painting_conditions(batch, reference_BHWC, codec, objective)
+    clean_BTHWC, given = encode(batch, reference_BHWC)
     return Sample(
         clean_BTHWC=clean_BTHWC,
         noise_BTHWC=jax.random.normal(noise_key, clean_BTHWC.shape),
@@ -100,8 +116,19 @@ def training_sample(
             std=objective.std,
             shift=objective.shift,
         ),
-        conditions=conditions.drop_randomly(drop_key, given, objective.drop),
+        conditions=drop(drop_key, given),
     )
+
+
+def encode_painting(
+    batch: dict[str, Array],
+    reference_BHWC: Float[Array, "b h w 3"],
+    codec: Codec,
+    objective: Objective,
+) -> tuple[Float[Array, "b t h w c"], Conditions]:
+    """Latents of the processes played backwards, and conditions as of `painting_conditions`."""
+    clean_BTHWC = codec.encode(to_float(reverse(batch["frames_BTHWC"])))
+    return clean_BTHWC, painting_conditions(batch, reference_BHWC, codec, objective)
 
 
 def painting_conditions(
@@ -133,14 +160,21 @@ def painting_conditions(
     )
 
 
-def loss(model, sample: Sample, objective: Objective) -> Float[Array, " b"]:
-    """The velocity loss of each sample."""
+def loss(model: Callable, sample: Sample, objective: Objective) -> Float[Array, " b"]:
+    """The velocity loss of each sample.
+
+    Args:
+      model: noisy latents, noise level in (0, 1) and conditions to a prediction.
+      sample: to judge it by.
+      objective: that the sample was drawn with.
+    """
     noisy_BTHWC = flow_matching.noisy(sample.clean_BTHWC, sample.noise_BTHWC, sample.sigma_B)
     prediction = model(noisy_BTHWC, sample.sigma_B, sample.conditions)
+    judged = slice(objective.given, None)
     return flow_matching.velocity_loss(
-        prediction,
-        sample.clean_BTHWC,
-        sample.noise_BTHWC,
+        prediction[:, judged],
+        sample.clean_BTHWC[:, judged],
+        sample.noise_BTHWC[:, judged],
         sample.sigma_B,
         clean_prediction=objective.clean_prediction,
     )

@@ -162,6 +162,42 @@ def _merged(kernel: Float[Array, "*l i o"], branch: Branch) -> Float[Array, "*l 
     return one(layers) if kernel.ndim == 2 else jax.lax.map(one, layers)
 
 
+def as_tree(branches: Mapping[str, Branch]) -> dict:
+    """Branches as the parameters that they are in a model: a tree as of `nnx.to_pure_dict`."""
+    tree: dict = {}
+    for path, branch in branches.items():
+        parts = {"lora_a": branch.a, "lora_b": branch.b}
+        if branch.bias is not None:
+            parts["lora_bias"] = branch.bias
+        level = tree
+        for name in path.split("/"):
+            level = level.setdefault(name, {})
+        level.update(parts)
+    return tree
+
+
+def from_tree(tree: Mapping) -> dict[str, Branch]:
+    """The inverse of `as_tree`."""
+    if "lora_a" in tree:
+        return {"": Branch(tree["lora_a"], tree["lora_b"], tree.get("lora_bias"))}
+    return {
+        f"{name}/{path}".rstrip("/"): branch
+        for name, below in tree.items()
+        for path, branch in from_tree(below).items()
+    }
+
+
+def together(frozen: Mapping, adapters: Mapping) -> dict:
+    """The parameters of a model and those of its adapters as one tree."""
+    both = dict(frozen)
+    for name, below in adapters.items():
+        if isinstance(below, Mapping):
+            both[name] = together(frozen[name], below)
+        else:
+            both[name] = below
+    return both
+
+
 class AdaptedLinear(nnx.Module):
     """A linear layer with a branch beside it.
 

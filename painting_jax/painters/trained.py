@@ -43,7 +43,7 @@ class TrainedPainter:
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         config = self.model.config
         sampling = {
-            "frames": self.frames or config.data.frames,
+            "frames": self.frames or self.model.task.frames,
             "steps": self.steps or config.sampling.steps,
             "guidance": config.sampling.guidance if self.guidance is None else self.guidance,
             "seed": self.seed,
@@ -73,15 +73,16 @@ class TrainedPainter:
         picture_HWC, labels_HW = job.subject.load()
         framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
         reference_HWC = framing.place(picture_HWC)
+        mixture = media.mixture(job.medium)
         weights_M = np.zeros(len(media.MEDIA), np.float32)
-        for name, weight in media.mixture(job.medium).items():
+        for name, weight in mixture.items():
             weights_M[list(media.MEDIA).index(name)] = weight
         # A map that is not given is found on what the model sees, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
             "medium_BM": weights_M,
-            "text_BL": self.model.tokenizer.encode([self.prompt], data.text_length)[0],
+            **self.model.words.row(self.prompt, mixture),
             "segments_BHW": labels_HW,
         }
         return row, framing

@@ -110,7 +110,7 @@ class PretrainedPainter:
         if len(loras) > len(self._experts):
             raise UserError(f"--lora_2: {folder.name} has one transformer, name it with --lora")
         self._loras = [*loras, *[()] * (len(self._experts) - len(loras))]
-        self._conditioning = self._check_takes_pictures()
+        self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
         resolution.check_frames(self._recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
         resolution.completed((1, 1), wishes.height, wishes.width, self._recipe.area, self._multiple)
@@ -131,14 +131,13 @@ class PretrainedPainter:
     def _config(self) -> WanConfig:
         return self._experts[0].config
 
-    def _check_takes_pictures(self) -> str:
+    def _check_takes_pictures(self, *, trained: bool) -> str:
         name = self._folder.name
         try:
             conditioning = image_conditioning(self._config, self._codec)
         except ValueError as error:
             raise UserError(f"{name} is no model that paints a picture: {error}") from error
-        paints = self._folder.takes_first_frame or any(self._loras)
-        if conditioning == "first frame" and not paints:
+        if conditioning == "first frame" and not (self._folder.takes_first_frame or trained):
             raise UserError(
                 f"{name} makes videos from text alone: name an image-to-video model (such as "
                 "Wan2.1-I2V-14B-480P or Wan2.2-TI2V-5B), or with --lora one that was trained to "
@@ -206,7 +205,7 @@ class PretrainedPainter:
                 f"--medium={job.medium}: a published model is asked in words, for one medium; "
                 "write what you mean with --prompt"
             )
-        prompt = self._wishes.prompt or media.MEDIA[next(iter(parts))].prompt
+        prompt = self._wishes.prompt or media.prompt(parts)
         return Painting(job, pictures.resize(picture_HWC, height, width), prompt)
 
     def _noise(self, size_HW: tuple[int, int]) -> Float[np.ndarray, "1 t h w c"]:

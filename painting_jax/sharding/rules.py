@@ -18,6 +18,8 @@ PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"(to_out|proj_out|linear_2)/kernel$", ("tensor", "fsdp")),
     (r"(patch_embedding|segment_embedding)/kernel$", (None, "fsdp")),
     (r"(medium_table|token_table)", (None, "fsdp")),
+    (r"lora_a$", ("fsdp", None)),
+    (r"lora_b$", (None, "fsdp")),
 )
 
 ACTIVATIONS: dict[str, PartitionSpec] = {

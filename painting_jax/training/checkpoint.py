@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from painting_jax.errors import UserError
 from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
+from painting_jax.training.task import Task
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
 _OPERATIONAL = ("mesh", "checkpoint", "log")
@@ -70,9 +71,9 @@ class Checkpoints:
                     force=True,
                 )
 
-    def restore(self, config: ConfigDict, mesh: Mesh) -> tuple[TrainState, int]:
+    def restore(self, task: Task, mesh: Mesh) -> tuple[TrainState, int]:
         """The latest state, laid out on the mesh, and the next batch's number."""
-        target = _as_dict(abstract_state(config, mesh))
+        target = _as_dict(abstract_state(task, mesh))
         restored = self._manager.restore(
             self.latest(),
             args=ocp.args.Composite(
@@ -81,13 +82,13 @@ class Checkpoints:
         )
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
-    def restore_ema(self, config: ConfigDict, mesh: Mesh) -> dict:
+    def restore_ema(self, task: Task, mesh: Mesh) -> dict:
         """The latest averaged parameters alone.
 
         Raises:
-          UserError: if they are not those of the model in the config.
+          UserError: if they are not those of the task's model.
         """
-        target = {"ema_params": abstract_state(config, mesh).ema_params}
+        target = {"ema_params": abstract_state(task, mesh).ema_params}
         self._check_fit(target)
         restored = self._manager.restore(
             self.latest(),

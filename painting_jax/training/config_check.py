@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from configs import common
 from painting_jax.diffusion.flow_matching import Law
 from painting_jax.errors import UserError
+from painting_jax.models import wan_vae
 
 _LEAST = {
     "seed": 0,
@@ -26,6 +27,9 @@ _LEAST = {
     "model.vocabulary": 2,
     "model.text_dim": 1,
     "model.pixel_layers": 0,
+    "model.in_channels": 0,
+    "model.image_dim": 0,
+    "lora.rank": 1,
     "optimizer.warmup_steps": 0,
     "optimizer.accumulate": 1,
     "sampling.steps": 1,
@@ -37,6 +41,7 @@ _LEAST = {
 }
 _SHARES = (
     "data.variant_probability",
+    "data.caption_probability",
     "objective.augment",
     "objective.drop.reference",
     "objective.drop.medium",
@@ -68,16 +73,28 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         config, "model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads"
     )
     _require(config, "model.patch", lambda patch: len(patch) == 3 and min(patch) > 0, "three sizes")
-    if config.model.pixel_layers:
+    families = ("", *wan_vae.SIZES)
+    named = " or ".join(wan_vae.SIZES)
+    _require(config, "pretrained.family", lambda name: name in families, f"{named}, or empty")
+    _require(config, "pretrained.dtype", _is_float, "float32, bfloat16 or float16")
+    if config.pretrained.family:
+        _check_published(config)
+    elif config.lora.enabled:
+        raise UserError("config.lora.enabled=True: a LoRA is for published weights, name a family")
+    elif config.model.pixel_layers:
         _require(
             config,
             "model.patch",
             lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
             "one frame and even sides for model.pixel_layers",
         )
+    pixels = _pixels_in_a_latent(config)
     for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
         _require(
-            config, name, lambda side, p=patch: side % p == 0, f"a multiple of the patch, {patch}"
+            config,
+            name,
+            lambda side, p=patch * pixels: side % p == 0,
+            f"a multiple of the patch, {patch * pixels}",
         )
     shards, parts = mesh.shape["data"] * mesh.shape["fsdp"], config.optimizer.accumulate
     _require(
@@ -86,6 +103,32 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         lambda size: size % (shards * parts) == 0,
         f"a multiple of {shards} devices along data and fsdp times {parts} accumulated parts",
     )
+
+
+def _check_published(config: ConfigDict) -> None:
+    vae = wan_vae.SIZES[config.pretrained.family]
+    step = 2 ** sum(vae.temporal)
+    _require(
+        config,
+        "data.frames",
+        lambda frames: frames > step and frames % step == 1,
+        f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
+    )
+    _require(config, "model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
+    _require(
+        config,
+        "objective.clean_prediction",
+        lambda clean: not clean,
+        "False: published models predict the velocity",
+    )
+
+
+def _pixels_in_a_latent(config: ConfigDict) -> int:
+    """Along one side."""
+    if not config.pretrained.family:
+        return 1
+    vae = wan_vae.SIZES[config.pretrained.family]
+    return vae.patch * 2 ** (len(vae.widths) - 1)
 
 
 def check_fields(config: ConfigDict, origin: object) -> None:

@@ -1,40 +1,38 @@
 """Where a run starts.
 
 In this order: its own last checkpoint; the averaged parameters of another run (`init_from`);
-random parameters.
+the task's own, published or random ones.
 """
 
 import contextlib
 
 import jax
-from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from painting_jax.data.pipeline import Source
-from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.errors import UserError
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.state import TrainState
+from painting_jax.training.task import Task
+
+# Of two configs, these sections have to agree for parameters to fit.
+_MODEL = ("model", "lora")
 
 
-def start_state(
-    config: ConfigDict, checkpoints: Checkpoints, mesh: Mesh
-) -> tuple[TrainState, int, str]:
+def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[TrainState, int, str]:
     """The state to train from, the number of its next batch, and where it came from, in words."""
     if checkpoints.latest() is not None:
-        state, next_batch = checkpoints.restore(config, mesh)
+        state, next_batch = checkpoints.restore(task, mesh)
         return state, next_batch, f"resumed after step {int(state.step)}"
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(config, mesh))
-    if config.init_from:
-        params = _params_of(config, mesh)
-        start = jax.jit(
-            lambda params: state_lib.init_state(config, params), out_shardings=shardings
-        )
-        return start(params), 0, f"started from {config.init_from}"
-    start = jax.jit(lambda: state_lib.init_state(config), out_shardings=shardings)
-    return start(), 0, "started from random parameters"
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
+    init_from = task.config.init_from
+    given = _params_of(task, mesh) if init_from else task.load_params(mesh)
+    if given is not None:
+        start = jax.jit(lambda params: state_lib.init_state(task, params), out_shardings=shardings)
+        return start(given), 0, f"started from {init_from or task.config.pretrained.path}"
+    start = jax.jit(lambda: state_lib.init_state(task), out_shardings=shardings)
+    return start(), 0, f"started from {task.origin}"
 
 
 def check_init_from(config: ConfigDict) -> None:
@@ -46,33 +44,19 @@ def check_init_from(config: ConfigDict) -> None:
     if not config.init_from:
         return
     theirs = read_config(config.init_from)
-    differing = [
-        name for name, value in config.model.items() if theirs.model.get(name, None) != value
-    ]
-    if differing:
-        raise UserError(
-            f"{config.init_from} has another model: config.model.{differing[0]} is "
-            f"{theirs.model.get(differing[0], None)} there and {config.model[differing[0]]} here"
-        )
+    for section in _MODEL:
+        there = theirs.get(section, ConfigDict())
+        for name, value in config[section].items():
+            if there.get(name, None) != value:
+                raise UserError(
+                    f"{config.init_from} has another model: config.{section}.{name} is "
+                    f"{there.get(name, None)} there and {value} here"
+                )
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
 
 
-def _params_of(config: ConfigDict, mesh: Mesh) -> dict:
-    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
-        return checkpoints.restore_ema(config, mesh)
-
-
-def start_tokenizer(config: ConfigDict, workdir: epath.PathLike, source: Source) -> Tokenizer:
-    """The run's tokenizer: its own, else that of `init_from`, else learned from the captions."""
-    folder = epath.Path(workdir) / "tokenizer"
-    if folder.exists():
-        return Tokenizer.load(folder)
-    if config.init_from:
-        tokenizer = Tokenizer.load(epath.Path(config.init_from) / "tokenizer")
-    else:
-        tokenizer = Tokenizer.train(source.captions(), size=config.model.vocabulary)
-    if jax.process_index() == 0:
-        tokenizer.save(folder)
-    return tokenizer
+def _params_of(task: Task, mesh: Mesh) -> dict:
+    with contextlib.closing(Checkpoints(task.config.init_from, read_only=True)) as checkpoints:
+        return checkpoints.restore_ema(task, mesh)

@@ -8,14 +8,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from clu import metrics
-from flax import nnx
-from ml_collections import ConfigDict
 
 from painting_jax.diffusion import flow_matching, reverse_painting
-from painting_jax.models.codec import PixelCodec
 from painting_jax.sharding.rules import constrain
 from painting_jax.training import state as state_lib
 from painting_jax.training.state import TrainState
+from painting_jax.training.task import Task
 
 _LEVELS = 4  # equal ranges of the noise level that the loss is reported by
 
@@ -39,31 +37,29 @@ class TrainMetrics(metrics.Collection):
     gradient_norm: metrics.Average.from_output("gradient_norm")
 
 
-def make_train_step(config: ConfigDict) -> Callable:
-    """The function (state, metrics, batch) -> (state, metrics, finite), to be jitted.
+def make_train_step(task: Task) -> Callable:
+    """The function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
 
     Its randomness is a function of the seed and the step, so that none has to be saved. `finite`
     tells whether loss and gradient were numbers.
     """
-    graph = state_lib.graph(config)
-    objective = state_lib.make_objective(config)
+    config, objective = task.config, task.objective
     optimizer = state_lib.make_optimizer(config)
-    codec = PixelCodec()
     seed, parts, decay = config.seed, config.optimizer.accumulate, config.optimizer.ema_decay
 
-    def losses(params, sample):
-        loss_B = reverse_painting.loss(nnx.merge(graph, params), sample, objective)
+    def losses(params, frozen, sample):
+        loss_B = reverse_painting.loss(task.model(params, frozen), sample, objective)
         return loss_B.mean(), loss_B
 
     gradient_of = jax.value_and_grad(losses, has_aux=True)
 
-    def gradients(params, sample):
+    def gradients(params, frozen, sample):
         if parts == 1:
-            (_, loss_B), gradient = gradient_of(params, sample)
+            (_, loss_B), gradient = gradient_of(params, frozen, sample)
             return loss_B, gradient
 
         def one_part(total, part):
-            (_, loss_B), gradient = gradient_of(params, part)
+            (_, loss_B), gradient = gradient_of(params, frozen, part)
             return jax.tree.map(jnp.add, total, gradient), loss_B
 
         # Part i takes every parts-th row from i on, so that each part spans all devices.
@@ -72,11 +68,17 @@ def make_train_step(config: ConfigDict) -> Callable:
         total, loss_PB = jax.lax.scan(one_part, zeros, rows)
         return loss_PB.T.reshape(-1), jax.tree.map(lambda g: g / parts, total)
 
-    def train_step(state: TrainState, running: TrainMetrics, batch: dict):
+    def train_step(state: TrainState, running: TrainMetrics, batch: dict, frozen: dict):
         batch = jax.tree.map(functools.partial(constrain, kind="batch"), batch)
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        sample = reverse_painting.training_sample(key, batch, codec, objective)
-        loss_B, gradient = gradients(state.params, sample)
+        sample = reverse_painting.training_sample(
+            key,
+            batch,
+            objective,
+            encode=lambda batch, reference: task.encode(batch, reference, frozen),
+            drop=lambda key, conditions: task.drop(key, conditions, frozen),
+        )
+        loss_B, gradient = gradients(state.params, frozen, sample)
         norm = optax.global_norm(gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -92,22 +94,18 @@ def make_train_step(config: ConfigDict) -> Callable:
     return train_step
 
 
-def make_loss(config: ConfigDict) -> Callable:
-    """The function (params, batch, seed) -> loss of each sample, nothing dropped or augmented.
+def make_loss(task: Task) -> Callable:
+    """The function (params, frozen, batch, seed) -> loss of each sample, nothing dropped.
 
     Each sample is noised at every one of eight levels, the middles of eight equal shares of the
     training law, so that two calls with one seed differ only in their conditions.
     """
-    graph = state_lib.graph(config)
-    objective = state_lib.make_objective(config)
-    codec = PixelCodec()
+    objective = task.objective
 
-    def held_out_loss(params, batch, seed):
-        model = nnx.merge(graph, params)
-        frames = reverse_painting.reverse(batch["frames_BTHWC"])
-        clean = codec.encode(reverse_painting.to_float(frames))
+    def held_out_loss(params, frozen, batch, seed):
+        model = task.model(params, frozen)
         reference = reverse_painting.to_float(batch["reference_BHWC"])
-        conditions = reverse_painting.painting_conditions(batch, reference, codec, objective)
+        clean, conditions = task.encode(batch, reference, frozen)
 
         def at_level(total, sigma_and_key):
             sigma, key = sigma_and_key

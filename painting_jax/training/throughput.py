@@ -4,9 +4,10 @@ import math
 import time
 
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
-from painting_jax.models.painting_model import PaintingConfig
+from painting_jax.models.codec import Codec
+from painting_jax.models.wan import WanConfig
+from painting_jax.training.task import Task
 
 # Dense bfloat16 FLOP/s of one chip, as their makers state them.
 _PEAK = {
@@ -31,16 +32,15 @@ def peak_flops(device_kind: str) -> float | None:
     return _PEAK[max(matches, key=len)] if matches else None
 
 
-def tokens(config: PaintingConfig, frames: int, height: int, width: int) -> int:
+def tokens(config: WanConfig, codec: Codec, frames: int, height: int, width: int) -> int:
     """Transformer tokens of one video of that many pixels."""
-    latent_frames = 1 + (frames - 1) // config.codec_temporal
-    extents = (latent_frames, height // config.codec_spatial, width // config.codec_spatial)
+    latent_frames = 1 + (frames - 1) // codec.temporal
+    extents = (latent_frames, height // codec.spatial, width // codec.spatial)
     return math.prod(extent // patch for extent, patch in zip(extents, config.patch, strict=True))
 
 
-def forward_flops(config: PaintingConfig, video_tokens: int, text_tokens: int) -> float:
+def forward_flops(wan: WanConfig, video_tokens: int, text_tokens: int) -> float:
     """Multiply-adds, counted as two, of the matrix products of one sample's forward pass."""
-    wan = config.transformer()
     dim, patch = wan.dim, math.prod(wan.patch)
     context = text_tokens + (wan.medium_tokens if wan.media else 0)
     self_attention = 4 * video_tokens * dim**2 + 2 * video_tokens**2 * dim
@@ -50,29 +50,30 @@ def forward_flops(config: PaintingConfig, video_tokens: int, text_tokens: int) -
     return 2.0 * (wan.layers * (self_attention + cross_attention + feed_forward) + ends)
 
 
-def step_flops(forward: float, batch_size: int) -> float:
-    """Useful FLOPs of a training step with all weights trained: the backward pass is two forwards.
+def step_flops(forward: float, batch_size: int, *, whole: bool = True) -> float:
+    """Useful FLOPs of a training step: a backward pass is two forwards, if all weights are trained.
 
-    Rematerialisation is work, but not useful work, and is left out.
+    Of adapters it is one: no gradient of the frozen weights is asked for. Rematerialisation is
+    work, but not useful work, and is left out.
     """
-    return 3 * forward * batch_size
+    return (3 if whole else 2) * forward * batch_size
 
 
 class Meter:
     """Measures the speed of a run between two reports.
 
     Args:
-      config: of the experiment.
-      model: its sizes.
+      task: of the experiment.
       mesh: it runs on.
       start: steps already done.
     """
 
-    def __init__(self, config: ConfigDict, model: PaintingConfig, mesh: Mesh, start: int):
-        data = config.data
-        self._tokens = data.batch_size * tokens(model, data.frames, data.height, data.width)
-        forward = forward_flops(model, self._tokens // data.batch_size, data.text_length)
-        self._flops = step_flops(forward, data.batch_size)
+    def __init__(self, task: Task, mesh: Mesh, start: int):
+        data = task.config.data
+        each = tokens(task.transformer, task.codec, data.frames, data.height, data.width)
+        self._tokens = data.batch_size * each
+        forward = forward_flops(task.transformer, each, data.text_length)
+        self._flops = step_flops(forward, data.batch_size, whole=task.whole)
         peak = peak_flops(mesh.devices.flat[0].device_kind)
         self._peak = peak and peak * mesh.size
         self._step, self._time = start, time.monotonic()

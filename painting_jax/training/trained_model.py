@@ -6,29 +6,32 @@ import jax
 import numpy as np
 from etils import epath
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
-from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import Words
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.config_check import check_fields
-from painting_jax.training.sampling import make_paint
 from painting_jax.training.step import make_loss
+from painting_jax.training.task import Task
+from painting_jax.training.tasks import make_task
 
-_CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "segments_BHW")
+# Of a batch, what a model is told.
+_CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_BHW")
 
 
 class TrainedModel:
     """Averaged parameters with the functions that use them, jitted once per shape."""
 
-    def __init__(self, config: ConfigDict, params: dict, tokenizer: Tokenizer, step: int):
+    def __init__(self, task: Task, params: dict, frozen: dict, words: Words, step: int):
         """Takes the parts; `load` finds them in a workdir."""
-        self.config = config
+        self.task = task
+        self.config = task.config
         self.params = params
-        self.tokenizer = tokenizer
+        self.frozen = frozen
+        self.words = words
         self.step = step
-        self._loss = jax.jit(make_loss(config))
+        self._loss = jax.jit(make_loss(task))
 
     @classmethod
     def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None) -> "TrainedModel":
@@ -44,16 +47,17 @@ class TrainedModel:
         config = read_config(workdir)
         folder = epath.Path(workdir)
         check_fields(config, folder / "config.json")
-        tokenizer = Tokenizer.load(folder / "tokenizer")
+        task = make_task(config, folder)
+        mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
+        words = task.words(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
         checkpoints = Checkpoints(folder, read_only=True)
         step = checkpoints.latest()
         if step is None:
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
         try:
-            params = checkpoints.restore_ema(config, mesh)
+            params = checkpoints.restore_ema(task, mesh)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # What is said first is about shapes or files; settings of Orbax follow.
             reason = str(error).partition(". ")[0][:200]
@@ -62,7 +66,7 @@ class TrainedModel:
             ) from error
         finally:
             checkpoints.close()
-        return cls(config, params, tokenizer, step)
+        return cls(task, params, task.load_frozen(mesh, words), words, step)
 
     @property
     def label(self) -> str:
@@ -82,7 +86,7 @@ class TrainedModel:
         """Paints the pictures of a batch.
 
         Args:
-          batch: reference_BHWC, medium_BM, text_BL, segments_BHW; see `data.pipeline`.
+          batch: reference_BHWC, medium_BM, what `words` makes, segments_BHW; see `data.pipeline`.
           frames: T, evenly spaced in progress.
           steps: of the sampler.
           guidance: 1 = none.
@@ -91,18 +95,19 @@ class TrainedModel:
         Returns:
           uint8[B, T, H, W, 3] in painted order.
         """
-        given = {name: batch[name] for name in _CONDITIONS}
+        given = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(given["medium_BM"])
         progress_T = np.linspace(0, 1, frames, dtype=np.float32)
         given["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
         seed_B = np.broadcast_to(np.int32(seed), (count,))
-        return np.asarray(self._paint(steps, guidance)(self.params, given, seed_B))
+        return np.asarray(self._paint(steps, guidance)(self.params, self.frozen, given, seed_B))
 
     def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
         """The objective on recorded processes, float32[B]: noise fixed by seed, nothing dropped."""
-        given = {name: batch[name] for name in (*_CONDITIONS, "frames_BTHWC", "progress_BT")}
-        return np.asarray(self._loss(self.params, given, seed))
+        names = (*_CONDITIONS, "frames_BTHWC", "progress_BT")
+        given = {name: batch[name] for name in names if name in batch}
+        return np.asarray(self._loss(self.params, self.frozen, given, seed))
 
     @functools.lru_cache(maxsize=8)  # noqa: B019  (a model lives as long as its process)
     def _paint(self, steps: int, guidance: float):
-        return jax.jit(make_paint(self.config, steps=steps, guidance=guidance))
+        return jax.jit(functools.partial(self.task.paint, steps=steps, guidance=guidance))

@@ -292,6 +292,40 @@ def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ..
     )
 
 
+def targets(
+    names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """The linear layers that are meant by names, as by PEFT's `target_modules`.
+
+    Args:
+      names: each the end of a layer's name in diffusers, such as "to_q" or "attn1.to_q".
+      shapes: of the model's kernels by path.
+
+    Returns:
+      Those of `shapes` that are meant.
+
+    Raises:
+      UserError: if a name means no layer.
+    """
+    spelled = spellings(wan.DIFFUSERS)
+    theirs = {
+        path: spelled[f"{path}/kernel"].name.removesuffix(".weight")
+        for path in shapes
+        if f"{path}/kernel" in spelled
+    }
+    meant = {}
+    for name in names:
+        found = [path for path, full in theirs.items() if f".{full}".endswith(f".{name}")]
+        if not found or not name:
+            known = [full.removeprefix("blocks.{layer}.") for full in theirs.values()]
+            raise UserError(
+                f"{name!r} is no linear layer of the model to train a LoRA on: there are "
+                f"{', '.join(sorted(known))}"
+            )
+        meant |= {path: shapes[path] for path in found}
+    return meant
+
+
 def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.ndarray]:
     """A LoRA's tensors under published keys.
 

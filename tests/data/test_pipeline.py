@@ -9,6 +9,7 @@ import pytest
 from painting_jax import media
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 
 
@@ -68,8 +69,7 @@ def _examples(source: pipeline.Source, **changes) -> pipeline.Examples:
         "frames": 4,
         "height": 32,
         "width": 32,
-        "tokenizer": Tokenizer.train(source.captions()),
-        "text_length": 12,
+        "words": TokenIds(Tokenizer.train(source.captions()), 12),
         "variant_probability": 0.5,
     }
     return pipeline.Examples(**fields | changes)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from painting_jax import media
+from painting_jax.diffusion import conditions as conditions_lib
 from painting_jax.diffusion import cross_media, reverse_painting
 from painting_jax.models.codec import PixelCodec
 
@@ -23,6 +24,19 @@ OBJECTIVE = reverse_painting.Objective(
     looks_MA=tuple((1.0,) * len(cross_media.LOOKS) for _ in media.MEDIA),
     drop=dict.fromkeys(("reference", "medium", "text", "segments"), 0.0),
 )
+
+
+def drawn(given_batch: dict, objective=OBJECTIVE) -> reverse_painting.Sample:
+    """A training sample in picture space."""
+    return reverse_painting.training_sample(
+        jax.random.key(0),
+        given_batch,
+        objective,
+        encode=lambda batch, reference: reverse_painting.encode_painting(
+            batch, reference, PixelCodec(), objective
+        ),
+        drop=lambda key, conditions: conditions_lib.drop_randomly(key, conditions, objective.drop),
+    )
 
 
 def batch(size: int = 2, frames: int = 5) -> dict[str, jnp.ndarray]:
@@ -55,9 +69,7 @@ def test_every_8_bit_value_survives_the_way_to_the_model_and_back():
 
 def test_the_model_sees_the_finished_picture_first_and_the_blank_canvas_last():
     given_batch = batch()
-    sample = reverse_painting.training_sample(
-        jax.random.key(0), given_batch, PixelCodec(), OBJECTIVE
-    )
+    sample = drawn(given_batch)
     frames = reverse_painting.to_float(given_batch["frames_BTHWC"])
     np.testing.assert_array_equal(sample.clean_BTHWC[:, 0], frames[:, -1])
     np.testing.assert_array_equal(sample.clean_BTHWC[:, -1], frames[:, 0])
@@ -66,9 +78,8 @@ def test_the_model_sees_the_finished_picture_first_and_the_blank_canvas_last():
 
 
 def test_augmentation_changes_the_reference_and_never_the_target():
-    plain = reverse_painting.training_sample(jax.random.key(0), batch(), PixelCodec(), OBJECTIVE)
-    always = dataclasses.replace(OBJECTIVE, augment=1.0)
-    changed = reverse_painting.training_sample(jax.random.key(0), batch(), PixelCodec(), always)
+    plain = drawn(batch())
+    changed = drawn(batch(), dataclasses.replace(OBJECTIVE, augment=1.0))
     np.testing.assert_array_equal(plain.clean_BTHWC, changed.clean_BTHWC)
     assert np.any(
         np.asarray(plain.conditions.image_BTHWC) != np.asarray(changed.conditions.image_BTHWC)
@@ -77,9 +88,7 @@ def test_augmentation_changes_the_reference_and_never_the_target():
 
 def test_training_and_sampling_are_conditioned_alike():
     given_batch = batch()
-    sample = reverse_painting.training_sample(
-        jax.random.key(0), given_batch, PixelCodec(), OBJECTIVE
-    )
+    sample = drawn(given_batch)
     reference = reverse_painting.to_float(given_batch["reference_BHWC"])
     conditions = reverse_painting.painting_conditions(
         given_batch, reference, PixelCodec(), OBJECTIVE
@@ -88,8 +97,17 @@ def test_training_and_sampling_are_conditioned_alike():
 
 
 def test_a_model_that_knows_the_answer_has_no_loss():
-    sample = reverse_painting.training_sample(jax.random.key(0), batch(), PixelCodec(), OBJECTIVE)
+    sample = drawn(batch())
     loss_B = reverse_painting.loss(
         lambda noisy, sigma_B, conditions: sample.clean_BTHWC, sample, OBJECTIVE
     )
     np.testing.assert_array_equal(loss_B, 0)
+
+
+def test_frames_that_the_model_is_given_are_not_judged():
+    objective = dataclasses.replace(OBJECTIVE, given=2)
+    sample = drawn(batch(), objective)
+    wrong_in_the_given = sample.clean_BTHWC.at[:, :2].add(1)
+    loss_B = reverse_painting.loss(lambda *_: wrong_in_the_given, sample, objective)
+    np.testing.assert_array_equal(loss_B, 0)
+    assert np.all(reverse_painting.loss(lambda *_: wrong_in_the_given, sample, OBJECTIVE) > 0)

@@ -6,6 +6,7 @@ import pytest
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.process import Process
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.evaluation import held_out, yardsticks
 from painting_jax.evaluation.measures import GENERATED, RECORDED
@@ -119,7 +120,7 @@ class _Recorded:
 
 @pytest.mark.parametrize(("at_most", "counts"), [(3, [2, 1]), (5, [2, 2, 1]), (99, [2, 2, 1])])
 def test_a_split_is_loaded_in_batches_of_one_size(at_most, counts):
-    examples = pipeline.Examples(4, 64, 64, Tokenizer.train(["a cat"]), 4)
+    examples = pipeline.Examples(4, 64, 64, TokenIds(Tokenizer.train(["a cat"]), 4))
     found = held_out.load(_Recorded(), examples, batch_size=2, at_most=at_most)
     assert [len(batch) for batch in found] == counts
     assert all(len(batch.batch["frames_BTHWC"]) == 2 for batch in found)

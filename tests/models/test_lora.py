@@ -111,3 +111,20 @@ def test_merging_adds_in_float32_and_keeps_the_dtype_and_the_input():
     np.testing.assert_array_equal(merged["kernel"][1], 1 - 2 * 0.5)
     np.testing.assert_array_equal(merged["bias"][1], -2)
     np.testing.assert_array_equal(params["linear"]["kernel"], kernel)
+
+
+def test_branches_as_parameters_and_back():
+    shapes = {"blocks/attn1/to_q": (2, 4, 3), "proj_out": (4, 6)}
+    branches = lora.fresh(jax.random.key(0), shapes, rank=2)
+    tree = lora.as_tree(branches)
+    assert tree["blocks"]["attn1"]["to_q"]["lora_a"].shape == (2, 4, 2)
+    again = lora.from_tree(tree)
+    assert again.keys() == branches.keys()
+    jax.tree.map(np.testing.assert_array_equal, again, branches)
+
+
+def test_adapters_join_the_parameters_of_their_layers(both):
+    whole = nnx.to_pure_dict(nnx.state(both[1]))
+    adapters = lora.as_tree(lora.attached(both[1]))
+    frozen = nnx.to_pure_dict(nnx.state(both[1], lora.FROZEN))
+    jax.tree.map(np.testing.assert_array_equal, lora.together(frozen, adapters), whole)

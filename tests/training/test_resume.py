@@ -30,8 +30,8 @@ ENVIRONMENT = os.environ | {
 }
 
 
-def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    path = workdir / "checkpoints" / str(TINY["steps"]) / "state"
+def final_state(workdir: pathlib.Path, steps: int = TINY["steps"]) -> dict[str, np.ndarray]:
+    path = workdir / "checkpoints" / str(steps) / "state"
     # Whatever devices of whichever process it was saved from.
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     tree = ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(

@@ -6,10 +6,12 @@ import pytest
 
 from painting_jax.data import pipeline
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.training import state as state_lib
+from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.step import TrainMetrics, make_loss, make_train_step
 
 MESHES = {
@@ -26,8 +28,7 @@ def batches(config, count: int) -> list[dict]:
         config.data.frames,
         config.data.height,
         config.data.width,
-        tokenizer,
-        config.data.text_length,
+        TokenIds(tokenizer, config.data.text_length),
         0.3,
     )
     dataset = pipeline.training_batches(
@@ -41,13 +42,15 @@ def run(config, sizes: dict, steps: int) -> tuple[list[float], state_lib.TrainSt
     devices = jax.devices() if -1 in sizes.values() else jax.devices()[: np.prod([*sizes.values()])]
     mesh = make_mesh(sizes, devices)
     with jax.set_mesh(mesh):
-        layout = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(config, mesh))
-        state = jax.jit(lambda: state_lib.init_state(config), out_shardings=layout)()
-        step = jax.jit(make_train_step(config))
+        task = PictureTask(config)
+        layout = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
+        state = jax.jit(lambda: state_lib.init_state(task), out_shardings=layout)()
+        step = jax.jit(make_train_step(task))
         losses = []
         for batch in batches(config, steps):
             empty = jax.device_put(TrainMetrics.empty(), replicated(mesh))
-            state, metrics, finite = step(state, empty, jax.device_put(batch, batch_sharding(mesh)))
+            on_device = jax.device_put(batch, batch_sharding(mesh))
+            state, metrics, finite = step(state, empty, on_device, {})
             assert finite
             losses.append(float(metrics.compute()["loss"]))
     return losses, state
@@ -103,14 +106,15 @@ def test_loss_by_noise_level_averages_to_the_loss(tiny):
 
 def test_the_held_out_loss_depends_on_its_seed_and_examples_alone(tiny):
     [batch] = batches(tiny, 1)
-    params = state_lib.init_state(tiny).params
-    loss = jax.jit(make_loss(tiny))
-    first = np.asarray(loss(params, batch, 0))
-    np.testing.assert_array_equal(first, loss(params, batch, 0))
-    assert not np.allclose(first, loss(params, batch, 1))
+    task = PictureTask(tiny)
+    params = task.init_params()
+    loss = jax.jit(make_loss(task))
+    first = np.asarray(loss(params, {}, batch, 0))
+    np.testing.assert_array_equal(first, loss(params, {}, batch, 0))
+    assert not np.allclose(first, loss(params, {}, batch, 1))
     reordered = {name: array[::-1] for name, array in batch.items()}
     assert first.shape == (tiny.data.batch_size,)
-    assert not np.allclose(first, loss(params, reordered, 0))
+    assert not np.allclose(first, loss(params, {}, reordered, 0))
 
 
 def test_a_mesh_that_does_not_fit_is_refused():

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from painting_jax.errors import UserError
+from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting_model import PaintingModel
-from painting_jax.training import state as state_lib
 from painting_jax.training import throughput
 from painting_jax.training.checkpoint import claim_workdir, read_config
 from painting_jax.training.examples_log import ExamplesLog
+from painting_jax.training.picture_task import model_config
 
 
 def test_a_workdir_keeps_its_config_and_refuses_another(tiny, tmp_path):
@@ -67,7 +68,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     from painting_jax.models.painting_model import Conditions  # noqa: PLC0415
 
     tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_layers=0)
-    config = state_lib.model_config(tiny)
+    config = model_config(tiny)
     graph, state = nnx.split(nnx.eval_shape(lambda: PaintingModel(config, rngs=nnx.Rngs(0))))
     frames, side, words = 9, 64, 24
     shape = (1, frames, side, side, 3)
@@ -84,9 +85,9 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     )
     forward = jax.jit(lambda state, *arguments: nnx.merge(graph, state)(*arguments))
     counted = forward.lower(state, *arguments).compile().cost_analysis()["flops"]
-    tokens = throughput.tokens(config, frames, side, side)
+    tokens = throughput.tokens(config.transformer(), PixelCodec(), frames, side, side)
     assert tokens == 9 * 4 * 4
-    ours = throughput.forward_flops(config, tokens, words)
+    ours = throughput.forward_flops(config.transformer(), tokens, words)
     assert ours == pytest.approx(counted, rel=0.1)
 
 

@@ -247,3 +247,17 @@ def test_a_missing_file_is_named(models, tmp_path):
         lora.read(tmp_path / "nowhere", models.shapes)
     with pytest.raises(UserError, match=r"holds 0 safetensors files"):
         lora.read(tmp_path, models.shapes)
+
+
+def test_layers_to_train_are_named_by_the_ends_of_their_names_in_diffusers(models):
+    shapes = models.shapes
+    assert set(lora.targets(["to_q"], shapes)) == {"blocks/attn1/to_q", "blocks/attn2/to_q"}
+    assert set(lora.targets(["attn1.to_out.0"], shapes)) == {"blocks/attn1/to_out"}
+    both = lora.targets(["ffn.net.2", "proj_out"], shapes)
+    assert both == {path: shapes[path] for path in ("blocks/ffn/proj_out", "proj_out")}
+
+
+@pytest.mark.parametrize("name", ["to_x", "o_q", ""])
+def test_a_name_of_no_layer_is_refused_with_those_there_are(models, name):
+    with pytest.raises(UserError, match=r"is no linear layer .* attn1\.to_q, .*ffn\.net\.2"):
+        lora.targets(["to_k", name], models.shapes)

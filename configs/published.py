@@ -1,0 +1,113 @@
+"""What the experiments on published Wan models have in common."""
+
+from ml_collections import ConfigDict
+
+from configs import common
+from painting_jax.models.wan import SIZES
+
+# Of a model that a laptop trains: every size shrunk, every part there.
+_TINY_FRAMES, _TINY_SIDE = 9, 64
+
+
+def base(
+    size: str,
+    family: str,
+    path: str,
+    *,
+    frames: int,
+    height: int,
+    width: int,
+    shift: float,
+    arg: ConfigDict,
+) -> ConfigDict:
+    """An experiment on a published model.
+
+    Args:
+      size: of the transformer, a key of `models.wan.SIZES`.
+      family: of the autoencoder.
+      path: of the weights on the hub.
+      frames: T that it was published for.
+      height: of its videos, in pixels.
+      width: of its videos.
+      shift: of its noise levels, in training and in sampling.
+      arg: as `parse` gives it.
+    """
+    config = common.base()
+    config.steps = arg.steps
+    config.pretrained.family = family
+    config.pretrained.path = path
+    config.lora.enabled = arg.lora
+    config.lora.rank = arg.rank
+
+    wan = SIZES[size]
+    model = config.model
+    model.dim, model.layers, model.heads, model.ffn_dim = (
+        wan.dim,
+        wan.layers,
+        wan.heads,
+        wan.ffn_dim,
+    )
+    model.patch = wan.patch
+    model.text_dim = wan.text_dim
+    model.in_channels, model.image_dim = wan.in_channels, wan.image_dim
+    model.pixel_layers = 0
+    model.dtype = "bfloat16"
+    model.remat = True
+
+    data = config.data
+    data.batch_size = 1
+    data.frames, data.height, data.width = frames, height, width
+    data.text_length = 512
+    # When painting, a medium is often all that is asked for.
+    data.caption_probability = 0.5
+
+    config.objective.clean_prediction = False
+    config.objective.shift = shift
+    config.objective.reference_everywhere = False
+
+    optimizer = config.optimizer
+    optimizer.learning_rate = 1e-4 if arg.lora else 1e-5
+    optimizer.warmup_steps = 100
+    optimizer.b2 = 0.999
+    optimizer.ema_decay = 0.99
+
+    sampling = config.sampling
+    sampling.steps = 20
+    sampling.shift = shift
+    sampling.guidance = 5.0
+    sampling.guide_on = ("text",)
+
+    config.checkpoint.every = 250
+    config.log.samples_every = 500
+    config.log.samples = 1
+    if arg.tiny:
+        _shrink(config)
+    return config
+
+
+def parse(arg: str | None) -> ConfigDict:
+    """The arguments that these experiments take.
+
+    lora: train adapters (LoRA) alone; rank: theirs; steps: of the run; tiny: random weights of the
+    same parts, all sizes shrunk, to try everything out in a minute on two CPU cores.
+    """
+    return common.parse_arg(arg, lora=False, rank=32, steps=2000, tiny=False)
+
+
+def _shrink(config: ConfigDict) -> None:
+    config.pretrained.path = ""
+    config.pretrained.dtype = "float32"
+    model, data = config.model, config.data
+    model.dim, model.layers, model.heads, model.ffn_dim = 48, 2, 2, 96
+    model.text_dim = 32
+    model.image_dim = 32 if model.image_dim else 0
+    model.dtype = "float32"
+    data.batch_size = 2
+    data.frames, data.height, data.width = _TINY_FRAMES, _TINY_SIDE, _TINY_SIDE
+    config.steps = min(config.steps, 50)
+    config.optimizer.learning_rate = 1e-2
+    config.optimizer.warmup_steps = 5
+    config.sampling.steps = 3
+    config.checkpoint.every = 25
+    config.log.every = 10
+    config.log.samples_every = 50

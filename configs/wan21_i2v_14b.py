@@ -1,0 +1,21 @@
+"""Wan2.1 image to video 14B, 480p: 81 frames of 480x832, the model of Loomis Painter.
+
+Not trained yet by its authors. `--config=configs/wan21_i2v_14b.py:lora,rank=32` trains adapters,
+without `lora` all of the transformer; `:lora,tiny` tries everything out on a laptop.
+"""
+
+from configs import published
+
+
+def get_config(arg: str | None = None):
+    """Arguments: lora, rank, steps, tiny; see `published.parse`."""
+    return published.base(
+        "wan21_i2v_14b",
+        "wan21",
+        "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+        frames=81,
+        height=480,
+        width=832,
+        shift=3.0,
+        arg=published.parse(arg),
+    )

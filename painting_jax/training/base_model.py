@@ -1,0 +1,135 @@
+"""The published model that a run trains further: found, checked, and known again."""
+
+import json
+
+import jax
+from etils import epath
+from flax import nnx
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from painting_jax import media
+from painting_jax.data.pipeline import Source
+from painting_jax.data.text_embeddings import fingerprint
+from painting_jax.errors import UserError
+from painting_jax.models import lora, wan_vae
+from painting_jax.models.wan import WanConfig, WanTransformer
+from painting_jax.pretrained import random_folder
+from painting_jax.pretrained.folder import Folder
+from painting_jax.weights.lora import targets
+
+# Sizes that a config tells, so that its other values can be checked without the weights.
+_SIZES = ("dim", "layers", "heads", "ffn_dim", "text_dim", "in_channels", "image_dim")
+_COMPONENTS = ("transformer", "vae", "text_encoder", "tokenizer", "image_encoder")
+_RANDOM = "pretrained"
+_RECORD = "pretrained.json"
+
+
+def check_base(config: ConfigDict) -> None:
+    """Checks that a published model is there and is the one that the config tells of.
+
+    Raises:
+      UserError: if it is not, or there is no layer for a LoRA.
+    """
+    path = config.pretrained.path
+    transformer = _opened(config, Folder.open(path)) if path else _config_sizes(config)
+    if config.lora.enabled:
+        bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
+        try:
+            targets(config.lora.targets, lora.kernels(bare))
+        except UserError as error:
+            raise UserError(f"config.lora.targets: {error}") from error
+
+
+def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> None:
+    """Notes in a new run what it trains further, having made that up if there is none.
+
+    Args:
+      config: of the experiment.
+      workdir: of the run.
+      source: of the words that a made-up tokenizer knows.
+    """
+    workdir = epath.Path(workdir)
+    record = workdir / _RECORD
+    if jax.process_index() == 0 and not record.exists():
+        if not config.pretrained.path and not (workdir / _RANDOM).exists():
+            prompts = [entry.prompt for entry in media.MEDIA.values()]
+            random_folder.write(
+                workdir / _RANDOM,
+                config.pretrained.family,
+                _config_sizes(config),
+                texts=[*prompts, *source.captions()],
+                seed=config.seed,
+            )
+        content = {"fingerprint": _fingerprint(_folder(config, workdir))}
+        beside = workdir / f"{_RECORD}.beside"
+        beside.write_text(json.dumps(content, indent=2))
+        beside.rename(record)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("the pretrained model is there")
+
+
+def open_base(config: ConfigDict, workdir: epath.PathLike) -> Folder:
+    """The published model of a run that has begun.
+
+    Raises:
+      UserError: if it is not what it was then.
+    """
+    record = epath.Path(workdir) / _RECORD
+    folder = _folder(config, epath.Path(workdir))
+    _opened(config, folder)
+    try:
+        then = json.loads(record.read_text())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{record} is missing or damaged: {error!r}") from None
+    if then != _fingerprint(folder):
+        raise UserError(
+            f"{folder.name} holds other weights than when {workdir} was begun: put those back, or "
+            "begin another run"
+        )
+    return folder
+
+
+def _folder(config: ConfigDict, workdir: epath.Path) -> Folder:
+    return Folder.open(config.pretrained.path or workdir / _RANDOM)
+
+
+def _opened(config: ConfigDict, folder: Folder) -> WanConfig:
+    """The sizes of a folder's transformer, found to be those of the config."""
+    experts = folder.experts()
+    if len(experts) > 1:
+        raise UserError(f"{folder.name} has two transformers: name a model of one to train it")
+    for name in _SIZES:
+        here, there = config.model[name], getattr(experts[0].config, name)
+        if here != there:
+            raise UserError(
+                f"config.model.{name}={here}: the transformer in {folder.name} has {there}; "
+                "take the config of this model, or the model of this config"
+            )
+    _, vae = folder.vae()
+    family = config.pretrained.family
+    if _pixels(vae) != _pixels(wan_vae.SIZES[family]):
+        raise UserError(
+            f"config.pretrained.family={family}: the autoencoder in {folder.name} makes latents of "
+            f"{_pixels(vae)} pixels a side, that of {family} of {_pixels(wan_vae.SIZES[family])}"
+        )
+    if config.model.image_dim and not folder.has("image_encoder"):
+        raise UserError(f"{folder.name} lacks the image_encoder that its transformer needs: add it")
+    return experts[0].config
+
+
+def _config_sizes(config: ConfigDict) -> WanConfig:
+    return WanConfig(
+        **{name: config.model[name] for name in _SIZES},
+        out_channels=wan_vae.SIZES[config.pretrained.family].latent_channels,
+        patch=tuple(config.model.patch),
+    )
+
+
+def _pixels(vae: wan_vae.WanVAEConfig) -> int:
+    """Along one side of a latent."""
+    return vae.patch * 2 ** (len(vae.widths) - 1)
+
+
+def _fingerprint(folder: Folder) -> str:
+    return fingerprint([folder.folder(name) for name in _COMPONENTS if folder.has(name)])

@@ -1,0 +1,33 @@
+import numpy as np
+
+from painting_jax import media
+from painting_jax.data.words import Prompts
+
+ASKED: list[list[str]] = []
+
+
+def embed(prompts):
+    """Each prompt as one token per word, which is the number of its letters."""
+    ASKED.append(list(prompts))
+    return {
+        prompt: np.array([[len(word)] for word in prompt.split()], np.float32).reshape(-1, 1)
+        for prompt in prompts
+    }
+
+
+def test_media_and_caption_are_one_prompt_padded_with_zeros():
+    row = Prompts(embed).row("a cat", {"oil": 1.0})
+    words = f"{media.MEDIA['oil'].prompt} a cat".split()
+    assert row["text_BLD"].shape == (512, 1)
+    np.testing.assert_array_equal(row["text_BLD"][: len(words), 0], [len(word) for word in words])
+    assert not row["text_BLD"][len(words) :].any()
+
+
+def test_known_prompts_are_not_embedded_again():
+    ASKED.clear()
+    words = Prompts(embed)
+    words.learn(["b", "a", "b"])
+    words.learn(["a"])
+    assert not words.embedding("a")[1:].any()
+    words.embedding("")
+    assert ASKED == [["a", "b"], [""]]

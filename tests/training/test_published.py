@@ -1,0 +1,201 @@
+"""Fifty steps of a LoRA on a tiny random Wan2.2 TI2V of diffusers', and what comes of them."""
+
+import contextlib
+import io
+import pathlib
+import re
+import shutil
+import types
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from configs import wan22_ti2v_5b
+from painting_jax import media, train
+from painting_jax.data.subjects import Subject
+from painting_jax.errors import UserError
+from painting_jax.models import lora
+from painting_jax.models.wan import WanTransformer
+from painting_jax.painters.further import further_painter
+from painting_jax.painters.job import Job
+from painting_jax.pretrained.recipe import Wishes
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.training import base_model
+from painting_jax.training.trained_model import TrainedModel
+from painting_jax.training.wan_task import LORA_FILE, WanTask
+from painting_jax.weights import lora as lora_files
+from tests import tiny_wan
+from tests.training.test_resume import final_state
+
+FRAMES, HEIGHT, WIDTH = 5, 32, 64
+STEPS, SAVED = 50, 25
+SIZES = {
+    "dim": 24,
+    "layers": 2,
+    "heads": 2,
+    "ffn_dim": 32,
+    "text_dim": 16,
+    "in_channels": 6,
+}
+ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
+
+
+def experiment(pretrained: pathlib.Path, data_dir: pathlib.Path):
+    config = wan22_ti2v_5b.get_config(f"lora,rank=3,steps={STEPS},tiny")
+    config.model.update(SIZES)
+    config.pretrained.path = str(pretrained)
+    config.data.data_dir = str(data_dir)
+    config.data.update(frames=FRAMES, height=HEIGHT, width=WIDTH, batch_size=4)
+    config.sampling.update(steps=2, guidance=3.0)
+    config.checkpoint.every = SAVED
+    return config
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return tiny_wan.pipeline("wan22_ti2v")
+
+
+@pytest.fixture(scope="module")
+def config(pipeline, painted_dir, tmp_path_factory):
+    folder = tiny_wan.save(pipeline, tmp_path_factory.mktemp("published") / "ti2v")
+    return experiment(folder, painted_dir)
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    """Training on one of the fake devices: the others have nothing to compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "make_mesh", lambda sizes: ONE_DEVICE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(config, one_device, tmp_path_factory):
+    """A run of all steps: its workdir, what it printed, and its frozen arrays after it."""
+    held, load = [], WanTask.load_frozen
+
+    def load_and_hold(task, mesh, words):
+        held.append(load(task, mesh, words))
+        return held[-1]
+
+    workdir = tmp_path_factory.mktemp("further") / "run"
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(WanTask, "load_frozen", load_and_hold)
+        train.train(config, workdir)
+    return types.SimpleNamespace(workdir=workdir, printed=printed.getvalue(), frozen=held[0])
+
+
+@pytest.fixture(scope="module")
+def model(run) -> TrainedModel:
+    return TrainedModel.load(run.workdir, ONE_DEVICE)
+
+
+def test_the_loss_falls(run):
+    losses = [float(value) for value in re.findall(r"loss (\S+)", run.printed)]
+    assert len(losses) == STEPS // 10
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_only_the_lora_is_trained_and_saved(run):
+    saved = final_state(run.workdir, STEPS)
+    params = [name for name in saved if name.startswith("/params")]
+    assert {name.rpartition("/")[2] for name in params} == {"lora_a", "lora_b"}
+    assert len(params) == 2 * 10, "queries, keys, values, outputs of two attentions; feed-forward"
+    moments = [name for name in saved if re.search(r"/(mu|nu)/", name)]
+    assert len(moments) == 2 * len(params)
+    averages = [name for name in saved if name.startswith("/ema_params")]
+    assert len(saved) - len(params) - len(moments) - len(averages) < 5, "steps and counts"
+
+
+def test_the_base_stays_bit_for_bit_what_it_was(run, model):
+    jax.tree.map(np.testing.assert_array_equal, run.frozen, model.frozen)
+
+
+def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, tmp_path):
+    again = tmp_path / "run"
+    shutil.copytree(run.workdir, again)
+    shutil.rmtree(again / "checkpoints" / str(STEPS))
+    (again / LORA_FILE).unlink()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        train.train(config, again)
+    assert f"resumed after step {SAVED}" in printed.getvalue()
+    expected, actual = final_state(run.workdir, STEPS), final_state(again, STEPS)
+    assert expected.keys() == actual.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array, err_msg=name)
+    for file in (LORA_FILE, "examples.jsonl"):
+        assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
+
+
+def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config):
+    picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
+    noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
+    wishes = Wishes(noise_BCTHW=noise_BCTHW, noise_name="given")
+    painter = further_painter(run.workdir, wishes, mesh=ONE_DEVICE)
+    subject = Subject("waves", "made up", lambda: (picture_HWC, None))
+    [ours] = painter.generate([Job(subject, "oil", pathlib.Path())])
+    pipeline.load_lora_weights(str(run.workdir), weight_name=LORA_FILE)
+    asked = {
+        "prompt": media.MEDIA["oil"].prompt,
+        "negative_prompt": "",
+        "num_inference_steps": config.sampling.steps,
+        "guidance_scale": config.sampling.guidance,
+    }
+    theirs = tiny_wan.paint(pipeline, picture_HWC, noise_BCTHW, FRAMES, **asked)
+    pipeline.unload_lora_weights()
+    bare = tiny_wan.paint(pipeline, picture_HWC, noise_BCTHW, FRAMES, **asked)
+    assert np.abs(theirs - bare).max() > 0.01, "the LoRA is to be seen"
+    np.testing.assert_allclose(ours.raw_THWC, theirs, rtol=0, atol=1e-3)
+
+
+def test_a_sheet_painted_while_training_is_what_generate_paints(run, model, config):
+    assert (run.workdir / "sheets" / f"{STEPS:07d}.png").exists()
+    picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
+    mixture = {"oil": 1.0}
+    row = {
+        "reference_BHWC": picture_HWC,
+        "medium_BM": np.zeros(len(media.MEDIA), np.float32),
+        "segments_BHW": np.zeros((HEIGHT, WIDTH), np.uint8),
+        **model.words.row("", mixture),
+    }
+    sampling = config.sampling
+    assert model.task.frames == FRAMES - 1, "the picture itself comes before the process"
+    [frames_THWC] = model.generate(
+        {name: value[None] for name, value in row.items()},
+        frames=model.task.frames,
+        steps=sampling.steps,
+        guidance=sampling.guidance,
+        seed=5,
+    )
+    painter = further_painter(run.workdir, Wishes(seed=5), mesh=ONE_DEVICE)
+    subject = Subject("waves", "made up", lambda: (picture_HWC, None))
+    [painted] = painter.generate([Job(subject, "oil", pathlib.Path())])
+    assert frames_THWC.shape == painted.frames_THWC.shape == (FRAMES - 1, HEIGHT, WIDTH, 3)
+    difference = np.abs(frames_THWC.astype(int) - painted.frames_THWC)
+    assert difference.max() <= 1
+
+
+def test_what_it_leaves_is_the_average_of_its_adapters(run, model):
+    bare = nnx.eval_shape(lambda: WanTransformer(model.task.transformer, rngs=nnx.Rngs(0)))
+    shapes = lora.kernels(bare)
+    left = lora.combine([(lora_files.read(run.workdir / LORA_FILE, shapes).factors, 1.0)], shapes)
+    jax.tree.map(np.testing.assert_array_equal, lora.as_tree(left), model.params)
+
+
+def test_a_base_that_has_changed_is_refused(run, config, tmp_path):
+    moved = tmp_path / "other"
+    shutil.copytree(config.pretrained.path, moved)
+    changed = config.copy_and_resolve_references()
+    changed.pretrained.path = str(moved)
+    base_model.open_base(changed, run.workdir)  # a copy is the same model
+    file = moved / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="holds other weights than when"):
+        base_model.open_base(changed, run.workdir)
