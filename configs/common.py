@@ -58,6 +58,8 @@ def base() -> ConfigDict:
     objective.mean = 0.0  # of the normal under the sigmoid
     objective.std = 1.0
     objective.shift = 12.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
+    objective.huber = 0.1  # errors above it count by their size, not their square; 0 = squares
+    objective.structure = 1.0  # weight of the difference in edges (pictures only)
     objective.reference_everywhere = True  # the reference on every frame; False: on the first
     objective.augment = 0.3  # probability of another look for the reference (cross-media)
     objective.drop = drop = ConfigDict()  # probability of dropping each condition
@@ -80,7 +82,7 @@ def base() -> ConfigDict:
     config.sampling = sampling = ConfigDict()  # defaults of generate and evaluate
     sampling.steps = 4
     sampling.shift = 20.0  # moves the steps towards noise
-    sampling.firmness = 2.0  # of the choice among paints in picture space; 1 = their mean
+    sampling.firmness = 1.5  # of the choice among paints in picture space; 1 = their mean
     sampling.guidance = 1.0
     sampling.guide_on = ("medium", "text")  # conditions that guidance strengthens
 

@@ -62,6 +62,7 @@ def base(
     data.caption_probability = 0.5
 
     config.objective.clean_prediction = False
+    config.objective.huber = config.objective.structure = 0.0
     config.objective.shift = shift
     config.objective.reference_everywhere = False
 

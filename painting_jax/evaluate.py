@@ -102,12 +102,13 @@ def _run() -> Result:
     if steps < 1:
         raise UserError(f"--steps={steps}: it must be at least 1")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
+    model.words.expect(source.captions_and_media())
     examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)
     batches = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
 
     def generate(batch):
         return model.generate(
-            batch, frames=data.frames, steps=steps, guidance=guidance, seed=_SEED.value
+            batch, frames=model.task.frames, steps=steps, guidance=guidance, seed=_SEED.value
         )
 
     result = held_out.evaluate(

@@ -6,8 +6,12 @@ Started again with the same --workdir it goes on from the last checkpoint, bit f
 not been stopped. Any field of the config is set by --config.FIELD=VALUE, as in
 --config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
 
+Published weights are trained further with configs/wan*.py, a LoRA of them alone with :lora, as in
+--config=configs/wan22_ti2v_5b.py:lora,rank=32.
+
 RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, sheets (what it paints, below
-what was recorded), and examples.jsonl (the examples that each step saw).
+what was recorded), and examples.jsonl (the examples that each step saw); of a LoRA also
+lora.safetensors, which diffusers and ComfyUI load.
 """
 
 import contextlib

@@ -12,6 +12,7 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanTransformer3DModel,
 )
+from safetensors.torch import save_file
 
 from tests.data import wan_text
 
@@ -166,3 +167,20 @@ def save(pipe, folder: pathlib.Path) -> pathlib.Path:
     """The pipeline as a folder on disk."""
     pipe.save_pretrained(folder)
     return folder
+
+
+def write_lora(path: pathlib.Path, seed: int) -> pathlib.Path:
+    """A LoRA on the attention and the feed-forward of every block, in diffusers' keys."""
+    rng = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for block in range(2):
+        for name, inputs, outputs in (
+            *[(f"attn{n}.to_{x}", 24, 24) for n in (1, 2) for x in ("q", "k", "v", "out.0")],
+            ("ffn.net.0.proj", 24, 32),
+            ("ffn.net.2", 32, 24),
+        ):
+            key = f"transformer.blocks.{block}.{name}"
+            tensors[f"{key}.lora_A.weight"] = 0.3 * torch.randn(3, inputs, generator=rng)
+            tensors[f"{key}.lora_B.weight"] = 0.3 * torch.randn(outputs, 3, generator=rng)
+    save_file(tensors, path)
+    return path

@@ -25,6 +25,10 @@ class Words(Protocol):
         """
         ...
 
+    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Gets ready for rows of processes, of each its caption and its medium."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenIds:
@@ -46,6 +50,10 @@ class TokenIds:
         del mixture
         return {"text_BL": self.tokenizer.encode([caption], self.length)[0]}
 
+    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Does nothing: a caption's ids are made in no time."""
+        del processes
+
 
 class Prompts:
     """Media and captions as one prompt, embedded by a published text encoder: `text_BLD`.
@@ -59,8 +67,17 @@ class Prompts:
         self._known: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
-    def learn(self, prompts: Iterable[str]) -> None:
-        """Embeds prompts that will be needed, the encoder being opened once for all of them."""
+    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Embeds their prompts, with their captions and without, and the empty one."""
+        told = {
+            media.prompt({medium: 1.0}, words)
+            for caption, medium in processes
+            for words in ("", caption)
+        }
+        self._learn({"", *told})
+
+    def _learn(self, prompts: Iterable[str]) -> None:
+        """Embeds those that are new, the encoder being opened once for all of them."""
         with self._lock:
             new = set(prompts) - self._known.keys()
             if new:
@@ -68,7 +85,7 @@ class Prompts:
 
     def embedding(self, prompt: str) -> np.ndarray:
         """float32[L, D]: a prompt's embedding, padded."""
-        self.learn([prompt])
+        self._learn([prompt])
         return text_embeddings.pad([self._known[prompt]])[0]
 
     def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:

@@ -84,13 +84,27 @@ def velocity_loss(
     sigma_B: Float[Array, " b"],
     *,
     clean_prediction: bool,
+    huber: float = 0.0,
 ) -> Float[Array, " b"]:
-    """Mean squared error of the velocity, one number a sample.
+    """Error of the velocity, one number a sample.
 
     A clean prediction's velocity divides by the noise level, here clipped at `NOISE_FLOOR`.
+
+    Args:
+      prediction: of the network.
+      clean: the sample without noise.
+      noise: that was added.
+      sigma_B: the noise level.
+      clean_prediction: as of `velocity`.
+      huber: root mean square over the channels up to which an error counts by its square; larger
+        ones count by their size, as in consistency training (pseudo-Huber, arXiv 2310.14189), so
+        that of two outcomes the likelier is predicted and not their mean. 0 = all by their square.
     """
     if clean_prediction:
         error = (prediction - clean) / jnp.maximum(expand(sigma_B, clean), NOISE_FLOOR)
     else:
         error = prediction - (noise - clean)
-    return jnp.square(error).mean(range(1, error.ndim))
+    square = jnp.square(error).mean(-1)
+    if huber:
+        square = 2 * huber * (jnp.sqrt(square + huber**2) - huber)
+    return square.mean(range(1, square.ndim))

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from painting_jax.diffusion import conditions, cross_media, flow_matching
+from painting_jax.diffusion.structure_loss import structure_loss
 from painting_jax.models.codec import Codec
 from painting_jax.models.painting_model import Conditions
 
@@ -33,6 +34,8 @@ class Objective:
       looks_MA: for each medium the weights of `cross_media.LOOKS`.
       drop: probability of dropping each of `conditions.FIELDS`.
       given: latent frames at the beginning that the model is given, and not judged by.
+      huber: as of `flow_matching.velocity_loss`.
+      structure: weight of `structure_loss`, in picture space; 0 = none.
     """
 
     clean_prediction: bool
@@ -45,6 +48,8 @@ class Objective:
     looks_MA: tuple[tuple[float, ...], ...]
     drop: dict[str, float]
     given: int = 0
+    huber: float = 0.0
+    structure: float = 0.0
 
 
 @jax.tree_util.register_dataclass
@@ -161,7 +166,7 @@ def painting_conditions(
 
 
 def loss(model: Callable, sample: Sample, objective: Objective) -> Float[Array, " b"]:
-    """The velocity loss of each sample.
+    """The velocity loss of each sample, and what the prediction lacks in structure.
 
     Args:
       model: noisy latents, noise level in (0, 1) and conditions to a prediction.
@@ -171,10 +176,14 @@ def loss(model: Callable, sample: Sample, objective: Objective) -> Float[Array, 
     noisy_BTHWC = flow_matching.noisy(sample.clean_BTHWC, sample.noise_BTHWC, sample.sigma_B)
     prediction = model(noisy_BTHWC, sample.sigma_B, sample.conditions)
     judged = slice(objective.given, None)
-    return flow_matching.velocity_loss(
+    loss_B = flow_matching.velocity_loss(
         prediction[:, judged],
         sample.clean_BTHWC[:, judged],
         sample.noise_BTHWC[:, judged],
         sample.sigma_B,
         clean_prediction=objective.clean_prediction,
+        huber=objective.huber,
     )
+    if objective.structure:
+        loss_B += objective.structure * structure_loss(prediction, sample.clean_BTHWC)
+    return loss_B

@@ -7,12 +7,12 @@ import numpy as np
 from painting_jax.evaluation.result import ConditionEffect
 from painting_jax.metrics import bootstrap
 
-# The condition's name, and the batch's array that carries it.
+# The condition's name, and the arrays that may carry it: a batch has one of them.
 CONDITIONS = {
-    "medium": "medium_BM",
-    "segments": "segments_BHW",
-    "text": "text_BL",
-    "reference": "reference_BHWC",
+    "medium": ("medium_BM",),
+    "segments": ("segments_BHW",),
+    "text": ("text_BL", "text_BLD"),
+    "reference": ("reference_BHWC",),
 }
 
 Losses = Callable[..., np.ndarray]
@@ -46,17 +46,19 @@ def effects(
     def mean_loss(batch) -> np.ndarray:
         return np.mean([losses(batch, seed=seed + draw) for draw in range(draws)], axis=0)
 
+    first, _ = batches[0]
+    arrays = {name: next(k for k in keys if k in first) for name, keys in CONDITIONS.items()}
     # Exchanged among all, not batch by batch: a batch may hold a single picture's processes.
     values = {
         name: np.concatenate([batch[key][:count] for batch, count in batches])
-        for name, key in CONDITIONS.items()
+        for name, key in arrays.items()
     }
     taken = {name: exchange(values_N, rng) for name, values_N in values.items()}
     before, rise, start = [], {name: [] for name in CONDITIONS}, 0
     for batch, count in watch(batches, "exchanging conditions"):
         loss_B = mean_loss(batch)
         before.append(loss_B[:count])
-        for name, key in CONDITIONS.items():
+        for name, key in arrays.items():
             order_N, changed_N = (x[start : start + count] for x in taken[name])
             exchanged_N = loss_B
             if changed_N.any():

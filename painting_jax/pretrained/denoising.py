@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from painting_jax.diffusion.guidance import contrasted
@@ -15,6 +16,7 @@ from painting_jax.diffusion.stepwise import Stepwise
 from painting_jax.models import wan_painting
 from painting_jax.models.wan_painting import WanConditions
 from painting_jax.pretrained.components import Loaded
+from painting_jax.sharding.rules import replicated
 
 
 def stages(sampler: Stepwise, boundary: float | None) -> list[tuple[int, int]]:
@@ -42,6 +44,7 @@ def advance(
     *,
     guidance: float,
     in_turn: bool,
+    mesh: Mesh,
     done: Callable[[], object],
 ) -> Any:
     """Takes some of a sampler's steps.
@@ -55,24 +58,30 @@ def advance(
       others: that guidance leads away from: those of a negative prompt.
       guidance: 1 = none.
       in_turn: as of `guidance.contrasted`.
+      mesh: that the transformer is laid out on.
       done: called after each step.
 
     Returns:
       The state after them.
     """
+    everywhere = replicated(mesh)
+    conditions, others = jax.device_put((conditions, others), everywhere)
     for step in range(*steps):
-        state = _advance(
-            transformer.graph,
-            sampler.advance,
-            guidance != 1,
-            in_turn,
-            transformer.params,
-            state,
-            sampler.part(step, step + 1),
-            conditions,
-            others,
-            jnp.float32(guidance),
-        )
+        # Where each step finds the state is where the first one does: they are one program.
+        state = jax.device_put(state, everywhere)
+        with jax.set_mesh(mesh):
+            state = _advance(
+                transformer.graph,
+                sampler.advance,
+                guidance != 1,
+                in_turn,
+                transformer.params,
+                state,
+                sampler.part(step, step + 1),
+                conditions,
+                others,
+                jnp.float32(guidance),
+            )
         jax.block_until_ready(state)
         done()
     return state

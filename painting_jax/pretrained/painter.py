@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, UInt8
 
 from painting_jax import media
 from painting_jax.data import pictures, text_embeddings
-from painting_jax.diffusion.reverse_painting import to_float, to_uint8
+from painting_jax.diffusion.reverse_painting import reverse, to_float, to_uint8
 from painting_jax.diffusion.stepwise import stepwise
 from painting_jax.diffusion.wan_conditions import picture_condition
 from painting_jax.errors import UserError
@@ -148,10 +148,6 @@ class PretrainedPainter:
         return conditioning
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
-        with jax.set_mesh(self._mesh):
-            yield from self._generate(jobs)
-
-    def _generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         paintings = [self._begun(job) for job in jobs]
         texts = self._texts(paintings)
         tokens = self._image_tokens(paintings)
@@ -179,6 +175,7 @@ class PretrainedPainter:
                         painting.others,
                         guidance=guidance,
                         in_turn=self._wishes.in_turn,
+                        mesh=self._mesh,
                         done=progress.update,
                     )
                     if last:
@@ -250,7 +247,7 @@ class PretrainedPainter:
                 self._config,
                 self._recipe.frames,
                 vae.params,
-                to_float(jnp.asarray(painting.picture_HWC[None])),
+                painting.picture_HWC[None],
             )
         )
         noise_BTHWC = jnp.asarray(self._noise(painting.picture_HWC.shape[:2]))
@@ -281,14 +278,15 @@ class PretrainedPainter:
         first_frame = self._conditioning == "first frame"
         if first_frame:
             latents_BTHWC = with_first_frame(latents_BTHWC, painting.conditions.image_BTHWC)
-        video_THWC = np.asarray(_decode(vae.graph, vae.params, latents_BTHWC))[0, ::-1]
+        frames_BTHWC, raw_BTHWC = _decode(vae.graph, vae.params, latents_BTHWC)
+        frames_THWC = np.asarray(frames_BTHWC[0])
         # A first frame that is the picture itself was not painted.
-        own_THWC = video_THWC[:-1] if first_frame else video_THWC
+        painted_THWC = frames_THWC[:-1] if first_frame else frames_THWC
         return Painted(
             painting.job,
-            np.asarray(to_uint8(own_THWC)),
+            painted_THWC,
             self._parameters(painting),
-            raw_THWC=(video_THWC + 1) / 2,
+            raw_THWC=np.asarray(raw_BTHWC[0]),
         )
 
     def _parameters(self, painting: Painting) -> dict:
@@ -315,10 +313,15 @@ class PretrainedPainter:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _encode(graph, config, frames: int, params, reference_BHWC) -> Float[Array, "b t h w c"]:
-    return picture_condition(nnx.merge(graph, params), config, reference_BHWC, frames)
+def _encode(graph, config, frames: int, params, picture_BHWC) -> Float[Array, "b t h w c"]:
+    """The condition that a picture in 0..255 is."""
+    return picture_condition(nnx.merge(graph, params), config, to_float(picture_BHWC), frames)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _decode(graph, params, latents_BTHWC) -> Float[Array, "b t h w 3"]:
-    return nnx.merge(graph, params).decode(latents_BTHWC)
+def _decode(
+    graph, params, latents_BTHWC
+) -> tuple[UInt8[Array, "b t h w 3"], Float[Array, "b t h w 3"]]:
+    """Frames in painted order, in 0..255 and in 0..1."""
+    video_BTHWC = reverse(nnx.merge(graph, params).decode(latents_BTHWC))
+    return to_uint8(video_BTHWC), (video_BTHWC + 1) / 2

@@ -62,6 +62,15 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         _require(config, name, lambda value, least=least: value >= least, f"at least {least}")
     for name in _SHARES:
         _require(config, name, lambda value: 0 <= value <= 1, "from 0 to 1")
+    for name in ("objective.huber", "objective.structure"):
+        _require(config, name, lambda value: 0 <= value < float("inf"), "at least 0")
+    if config.objective.structure:
+        _require(
+            config,
+            "objective.clean_prediction",
+            bool,
+            "True for objective.structure, which judges pictures",
+        )
     laws = get_args(Law)
     _require(config, "objective.law", lambda law: law in laws, f"one of {', '.join(laws)}")
     _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")

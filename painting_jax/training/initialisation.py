@@ -5,6 +5,7 @@ the task's own, published or random ones.
 """
 
 import contextlib
+import json
 
 import jax
 from jax.sharding import Mesh
@@ -29,7 +30,12 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
     init_from = task.config.init_from
     given = _params_of(task, mesh) if init_from else task.load_params(mesh)
     if given is not None:
-        start = jax.jit(lambda params: state_lib.init_state(task, params), out_shardings=shardings)
+        # What is given becomes the state's own: it may be most of what the devices hold.
+        start = jax.jit(
+            lambda params: state_lib.init_state(task, params),
+            out_shardings=shardings,
+            donate_argnums=0,
+        )
         return start(given), 0, f"started from {init_from or task.config.pretrained.path}"
     start = jax.jit(lambda: state_lib.init_state(task), out_shardings=shardings)
     return start(), 0, f"started from {task.origin}"
@@ -43,14 +49,15 @@ def check_init_from(config: ConfigDict) -> None:
     """
     if not config.init_from:
         return
-    theirs = read_config(config.init_from)
+    # Both as JSON has them, which knows no tuples.
+    mine, theirs = (json.loads(c.to_json()) for c in (config, read_config(config.init_from)))
     for section in _MODEL:
-        there = theirs.get(section, ConfigDict())
-        for name, value in config[section].items():
-            if there.get(name, None) != value:
+        there = theirs.get(section, {})
+        for name, value in mine[section].items():
+            if there.get(name) != value:
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
-                    f"{there.get(name, None)} there and {value} here"
+                    f"{there.get(name)} there and {value} here"
                 )
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:

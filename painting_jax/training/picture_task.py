@@ -12,30 +12,11 @@ from painting_jax import media
 from painting_jax.data.pipeline import Source
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.data.words import TokenIds
-from painting_jax.diffusion import conditions, cross_media, painting, reverse_painting
-from painting_jax.diffusion.reverse_painting import Objective
+from painting_jax.diffusion import conditions, painting, reverse_painting
 from painting_jax.models import pixel_head
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting_model import PaintingConfig, PaintingModel
-
-
-def make_objective(config: ConfigDict, *, given: int = 0) -> Objective:
-    """The training objective of an experiment; `given` as of `Objective`."""
-    return Objective(
-        clean_prediction=config.objective.clean_prediction,
-        law=config.objective.law,
-        mean=config.objective.mean,
-        std=config.objective.std,
-        shift=config.objective.shift,
-        reference_everywhere=config.objective.reference_everywhere,
-        augment=config.objective.augment,
-        looks_MA=tuple(
-            tuple(float(look in medium.looks) for look in cross_media.LOOKS)
-            for medium in media.MEDIA.values()
-        ),
-        drop=config.objective.drop.to_dict(),
-        given=given,
-    )
+from painting_jax.training.objective import make_objective
 
 
 def model_config(config: ConfigDict) -> PaintingConfig:

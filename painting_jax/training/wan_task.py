@@ -10,7 +10,6 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax import media
 from painting_jax.data.words import Prompts
 from painting_jax.diffusion import wan_process
 from painting_jax.diffusion.reverse_painting import to_uint8
@@ -23,7 +22,7 @@ from painting_jax.pretrained import text
 from painting_jax.pretrained.components import load_image_encoder, load_transformer, load_vae
 from painting_jax.pretrained.folder import Folder
 from painting_jax.sharding.rules import replicated
-from painting_jax.training.picture_task import make_objective
+from painting_jax.training.objective import make_objective
 from painting_jax.weights import clip as clip_names
 from painting_jax.weights import lora as lora_files
 from painting_jax.weights import wan as wan_names
@@ -96,13 +95,7 @@ class WanTask:
                 cache=epath.Path(workdir) / EMBEDDINGS,
             )
         )
-        known = {
-            media.prompt({medium: 1.0}, caption)
-            for source in sources
-            for told, medium in source.captions_and_media()
-            for caption in ("", told)
-        }
-        words.learn({"", *known})
+        words.expect({pair for source in sources for pair in source.captions_and_media()})
         return words
 
     def load_frozen(self, mesh, words):

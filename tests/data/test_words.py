@@ -23,11 +23,14 @@ def test_media_and_caption_are_one_prompt_padded_with_zeros():
     assert not row["text_BLD"][len(words) :].any()
 
 
-def test_known_prompts_are_not_embedded_again():
+def test_expected_prompts_are_embedded_once_and_all_together():
     ASKED.clear()
     words = Prompts(embed)
-    words.learn(["b", "a", "b"])
-    words.learn(["a"])
-    assert not words.embedding("a")[1:].any()
-    words.embedding("")
-    assert ASKED == [["a", "b"], [""]]
+    words.expect([("a cat", "oil"), ("a cat", "oil"), ("", "ink")])
+    oil, ink = media.MEDIA["oil"].prompt, media.MEDIA["ink"].prompt
+    assert [["", ink, oil, f"{oil} a cat"]] == ASKED
+    words.row("a cat", {"oil": 1.0})
+    assert not words.embedding("").any()
+    assert len(ASKED) == 1
+    words.row("a dog", {"oil": 1.0})
+    assert ASKED[1:] == [[f"{oil} a dog"]]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from hypothesis import given, settings
@@ -49,6 +50,38 @@ def test_the_loss_stays_bounded_where_the_noise_level_vanishes():
     sigma_B = jnp.array([1e-6, flow_matching.NOISE_FLOOR])
     loss = flow_matching.velocity_loss(clean + 0.1, clean, noise, sigma_B, clean_prediction=True)
     np.testing.assert_allclose(loss[0], loss[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("huber", [0.01, 0.1, 1.0])
+def test_large_errors_count_by_their_size(huber):
+    prediction, target = pair(0)
+    loss = flow_matching.velocity_loss(
+        prediction, 0 * target, -target, jnp.ones(2), clean_prediction=False, huber=huber
+    )
+    size = np.sqrt(np.square(prediction + target).mean(-1))
+    expected = 2 * scipy.special.pseudo_huber(huber, size).mean((1, 2))
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+
+
+def test_of_two_outcomes_the_likelier_costs_least_and_not_their_mean():
+    outcomes = jnp.repeat(jnp.array([0.0, 1.0]), jnp.array([7, 3]))[:, None, None]
+
+    def best(huber):
+        guesses = jnp.linspace(0, 1, 101)
+        costs = jax.vmap(
+            lambda guess: flow_matching.velocity_loss(
+                jnp.full_like(outcomes, guess),
+                outcomes,
+                0 * outcomes,
+                jnp.ones(10),
+                clean_prediction=True,
+                huber=huber,
+            ).mean()
+        )(guesses)
+        return guesses[costs.argmin()]
+
+    np.testing.assert_allclose(best(0.0), 0.3, atol=0.01)
+    assert best(0.1) < 0.1
 
 
 @pytest.mark.parametrize("law", ["uniform", "logit_normal"])

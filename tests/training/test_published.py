@@ -14,6 +14,7 @@ from flax import nnx
 
 from configs import wan22_ti2v_5b
 from painting_jax import media, train
+from painting_jax.data.pipeline import Examples, Source
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.models import lora
@@ -27,6 +28,7 @@ from painting_jax.training.trained_model import TrainedModel
 from painting_jax.training.wan_task import LORA_FILE, WanTask
 from painting_jax.weights import lora as lora_files
 from tests import tiny_wan
+from tests.data import wan_text
 from tests.training.test_resume import final_state
 
 FRAMES, HEIGHT, WIDTH = 5, 32, 64
@@ -74,19 +76,28 @@ def one_device():
 
 @pytest.fixture(scope="module")
 def run(config, one_device, tmp_path_factory):
-    """A run of all steps: its workdir, what it printed, and its frozen arrays after it."""
-    held, load = [], WanTask.load_frozen
+    """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
+    held, sheets = [], []
+    load, contact_sheet = WanTask.load_frozen, train.contact_sheet
 
     def load_and_hold(task, mesh, words):
         held.append(load(task, mesh, words))
         return held[-1]
 
+    def hold_and_draw(frames_THWC, *arguments, **options):
+        sheets.append(frames_THWC)
+        return contact_sheet(frames_THWC, *arguments, **options)
+
     workdir = tmp_path_factory.mktemp("further") / "run"
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(WanTask, "load_frozen", load_and_hold)
+        patch.setattr(train, "contact_sheet", hold_and_draw)
         train.train(config, workdir)
-    return types.SimpleNamespace(workdir=workdir, printed=printed.getvalue(), frozen=held[0])
+    [sheet] = sheets
+    return types.SimpleNamespace(
+        workdir=workdir, printed=printed.getvalue(), frozen=held[0], sheet=sheet
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +126,16 @@ def test_the_base_stays_bit_for_bit_what_it_was(run, model):
     jax.tree.map(np.testing.assert_array_equal, run.frozen, model.frozen)
 
 
-def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, tmp_path):
+def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
+    run, config, tmp_path, monkeypatch
+):
     again = tmp_path / "run"
     shutil.copytree(run.workdir, again)
     shutil.rmtree(again / "checkpoints" / str(STEPS))
     (again / LORA_FILE).unlink()
     printed = io.StringIO()
+    # It has been painted before.
+    monkeypatch.setattr(train, "_sampler", lambda *_: lambda *_, **__: None)
     with contextlib.redirect_stdout(printed):
         train.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()
@@ -132,13 +147,19 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, t
         assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
 
 
-def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config):
+def paint(run, picture_HWC: np.ndarray, wishes: Wishes, medium: str):
+    """What `generate --workdir` paints."""
+    painter = further_painter(run.workdir, wishes, mesh=ONE_DEVICE)
+    subject = Subject("picture", "made up", lambda: (picture_HWC, None))
+    return painter.generate([Job(subject, medium, pathlib.Path())])
+
+
+def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config, monkeypatch):
+    wan_text.stand_in_for_ftfy(monkeypatch)
     picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
     noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
     wishes = Wishes(noise_BCTHW=noise_BCTHW, noise_name="given")
-    painter = further_painter(run.workdir, wishes, mesh=ONE_DEVICE)
-    subject = Subject("waves", "made up", lambda: (picture_HWC, None))
-    [ours] = painter.generate([Job(subject, "oil", pathlib.Path())])
+    [ours] = paint(run, picture_HWC, wishes, "oil")
     pipeline.load_lora_weights(str(run.workdir), weight_name=LORA_FILE)
     asked = {
         "prompt": media.MEDIA["oil"].prompt,
@@ -153,31 +174,21 @@ def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config)
     np.testing.assert_allclose(ours.raw_THWC, theirs, rtol=0, atol=1e-3)
 
 
-def test_a_sheet_painted_while_training_is_what_generate_paints(run, model, config):
+def test_a_sheet_painted_while_training_is_what_generate_paints(run, config):
     assert (run.workdir / "sheets" / f"{STEPS:07d}.png").exists()
-    picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
-    mixture = {"oil": 1.0}
-    row = {
-        "reference_BHWC": picture_HWC,
-        "medium_BM": np.zeros(len(media.MEDIA), np.float32),
-        "segments_BHW": np.zeros((HEIGHT, WIDTH), np.uint8),
-        **model.words.row("", mixture),
-    }
-    sampling = config.sampling
-    assert model.task.frames == FRAMES - 1, "the picture itself comes before the process"
-    [frames_THWC] = model.generate(
-        {name: value[None] for name, value in row.items()},
-        frames=model.task.frames,
-        steps=sampling.steps,
-        guidance=sampling.guidance,
-        seed=5,
+    source = Source(config.data.data_dir, "validation")
+    record = source.record(0)
+    wordless = types.SimpleNamespace(row=lambda caption, mixture: {})
+    # The picture itself comes before the process, which has a frame less than the video.
+    process = Examples(FRAMES - 1, HEIGHT, WIDTH, wordless).of(record, 0, None)
+    recorded, painted = np.split(run.sheet, [FRAMES - 1])
+    np.testing.assert_array_equal(recorded, process["frames_BTHWC"])
+    prompt = media.prompt({record.medium: 1.0}, record.caption)
+    [generated] = paint(
+        run, process["reference_BHWC"], Wishes(prompt=prompt, seed=config.seed), record.medium
     )
-    painter = further_painter(run.workdir, Wishes(seed=5), mesh=ONE_DEVICE)
-    subject = Subject("waves", "made up", lambda: (picture_HWC, None))
-    [painted] = painter.generate([Job(subject, "oil", pathlib.Path())])
-    assert frames_THWC.shape == painted.frames_THWC.shape == (FRAMES - 1, HEIGHT, WIDTH, 3)
-    difference = np.abs(frames_THWC.astype(int) - painted.frames_THWC)
-    assert difference.max() <= 1
+    assert generated.frames_THWC.shape == painted.shape
+    assert np.abs(generated.frames_THWC.astype(int) - painted).max() <= 1
 
 
 def test_what_it_leaves_is_the_average_of_its_adapters(run, model):

@@ -11,6 +11,7 @@ from painting_jax.models.painting_model import PaintingModel
 from painting_jax.training import throughput
 from painting_jax.training.checkpoint import claim_workdir, read_config
 from painting_jax.training.examples_log import ExamplesLog
+from painting_jax.training.initialisation import check_init_from
 from painting_jax.training.picture_task import model_config
 
 
@@ -36,6 +37,18 @@ def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path):
     with pytest.raises(UserError, match="not empty"):
         claim_workdir(tmp_path, tiny)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_to_start_from_has_the_same_model_and_a_checkpoint(tiny, tmp_path):
+    claim_workdir(tmp_path / "run", tiny)
+    (tmp_path / "run" / "checkpoints").mkdir()
+    tiny.init_from = str(tmp_path / "run")
+    # The same model, so that nothing but the checkpoint is missed.
+    with pytest.raises(UserError, match="has no checkpoint to start from"):
+        check_init_from(tiny)
+    tiny.model.patch = (1, 8, 8)
+    with pytest.raises(UserError, match=r"config.model.patch is \[1, 16, 16\] there and"):
+        check_init_from(tiny)
 
 
 def test_a_damaged_config_is_named(tmp_path):

@@ -1,0 +1,28 @@
+"""The training objective of an experiment."""
+
+from ml_collections import ConfigDict
+
+from painting_jax import media
+from painting_jax.diffusion import cross_media
+from painting_jax.diffusion.reverse_painting import Objective
+
+
+def make_objective(config: ConfigDict, *, given: int = 0) -> Objective:
+    """The objective that a config tells of; `given` as of `Objective`."""
+    return Objective(
+        clean_prediction=config.objective.clean_prediction,
+        law=config.objective.law,
+        mean=config.objective.mean,
+        std=config.objective.std,
+        shift=config.objective.shift,
+        reference_everywhere=config.objective.reference_everywhere,
+        augment=config.objective.augment,
+        looks_MA=tuple(
+            tuple(float(look in medium.looks) for look in cross_media.LOOKS)
+            for medium in media.MEDIA.values()
+        ),
+        drop=config.objective.drop.to_dict(),
+        huber=config.objective.huber,
+        structure=config.objective.structure,
+        given=given,
+    )

@@ -1,0 +1,30 @@
+"""Taking a sampler's steps a few at a time."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from painting_jax.diffusion import samplers, schedules
+from painting_jax.diffusion.stepwise import stepwise
+from tests.diffusion.test_samplers import noise_of, velocity
+
+SHAPE = (1, 2, 3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "sampler", "schedule"),
+    [
+        ("unipc", 5, samplers.unipc, schedules.unipc(5, 3.0)),
+        ("euler", 5, samplers.euler, schedules.euler(5, 3.0)),
+        ("distilled", 4, samplers.euler, schedules.distilled(shift=3.0)),
+    ],
+)
+def test_steps_in_parts_lead_where_all_at_once_do(kind, steps, sampler, schedule):
+    noise = jnp.asarray(noise_of(SHAPE))
+    expected = sampler(velocity, noise, *schedule)
+    walk = stepwise(kind, steps, 3.0)
+    np.testing.assert_array_equal(walk.timesteps, schedule.timesteps)
+    state = walk.start(noise)
+    for part in (walk.part(0, 1), walk.part(1, 2), walk.part(2, steps)):
+        state = walk.advance(velocity, state, part)
+    np.testing.assert_allclose(walk.sample(state), expected, rtol=0, atol=1e-6)
