@@ -114,9 +114,10 @@ class PretrainedPainter:
         resolution.check_frames(self._recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
         resolution.completed((1, 1), wishes.height, wishes.width, self._recipe.area, self._multiple)
-        self._shapes = lora.kernels(
-            nnx.eval_shape(transformer_maker(self._experts[0], self._dtype))
-        )
+        self._shapes = {}
+        if any(self._loras):
+            make_model = transformer_maker(self._experts[0], self._dtype)
+            self._shapes = lora.kernels(nnx.eval_shape(make_model))
         self._lora_files = [adapters.read(named, self._shapes) for named in self._loras]
         for named, found in zip(self._loras, self._lora_files, strict=True):
             for one, file in zip(named, found, strict=True):
@@ -145,6 +146,10 @@ class PretrainedPainter:
             )
         if self._config.image_dim and not self._folder.has("image_encoder"):
             raise UserError(f"{name} lacks the image_encoder that its transformer needs: add it")
+        encoders = ["image_encoder"] if self._config.image_dim else []
+        for component in ("tokenizer", "text_encoder", *encoders):
+            # Found now, not after an hour.
+            self._folder.folder(component)
         return conditioning
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
@@ -266,6 +271,8 @@ class PretrainedPainter:
 
     def _transformer(self, index: int) -> Loaded:
         expert: Expert = self._experts[index]
+        if not self._loras[index]:
+            return load_transformer(expert, mesh=self._mesh, dtype=self._dtype)
         return adapters.applied(
             load_transformer(expert, mesh=self._mesh, dtype=self._dtype),
             self._loras[index],

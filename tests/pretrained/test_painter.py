@@ -44,8 +44,8 @@ class Kind:
         )
 
 
-def job(picture_HWC: np.ndarray) -> Job:
-    return Job(Subject("waves", "waves.png", lambda: (picture_HWC, None)), "oil", pathlib.Path())
+def job(picture_HWC: np.ndarray, medium: str = "oil") -> Job:
+    return Job(Subject("waves", "waves.png", lambda: (picture_HWC, None)), medium, pathlib.Path())
 
 
 def painted(painter: PretrainedPainter, picture_HWC: np.ndarray) -> Painted:
