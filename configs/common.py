@@ -58,7 +58,7 @@ def base() -> ConfigDict:
     objective.mean = 0.0  # of the normal under the sigmoid
     objective.std = 1.0
     objective.shift = 12.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
-    objective.huber = 0.1  # errors above it count by their size, not their square; 0 = squares
+    objective.huber = 0.2  # errors above it count by their size, not their square; 0 = squares
     objective.structure = 1.0  # weight of the difference in edges (pictures only)
     objective.reference_everywhere = True  # the reference on every frame; False: on the first
     objective.augment = 0.3  # probability of another look for the reference (cross-media)
