@@ -107,11 +107,11 @@ def convert(
         return _convert_pipeline(hub.local(pretrained), target, changes, {part: source})
     if changes.loras.get("transformer_2"):
         raise UserError(f"--lora_2 is for models of two transformers, {name} is a single component")
-    rewritten = _rewritten(source, layout, changes.dtype, changes.loras.get("transformer", ()))
     if layout == "diffusers":
         save.check_new(target)
     else:
         _check_new_file(target)
+    rewritten = _rewritten(source, layout, changes.dtype, changes.loras.get("transformer", ()))
     with _bar([rewritten]) as bar:
         tensors = _reporting(rewritten.tensors, bar)
         if layout == "diffusers":
