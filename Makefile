@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint bench soak clean
+.PHONY: demo test lint bench bench-wan soak clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -31,6 +31,9 @@ lint: $(TEST)
 
 bench: $(BASE)
 	$(PY) -m benchmarks.main
+
+bench-wan: $(TEST)
+	$(PY) -m benchmarks.wan
 
 soak: $(TEST)
 	$(PY) -m pytest soak

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import numpy as np
-import safetensors
-import safetensors.numpy
 import transformers
 from flax import nnx
 
 from painting_jax.data import prompts
-from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
 from painting_jax.models.umt5 import UMT5Encoder
+from painting_jax.weights import safetensors_file
 
 LENGTH = 512  # tokens, of all Wan models
 
@@ -149,20 +147,18 @@ def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> pathlib.Pa
 
 
 def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
-    with written_beside(path) as temporary:
-        safetensors.numpy.save_file(
-            {"embedding": embedding_LD},
-            temporary,
-            metadata={"prompt": prompt, "sha256": _checksum(prompt, embedding_LD)},
-        )
+    tensor = safetensors_file.Pending(embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD)
+    metadata = {"prompt": prompt, "sha256": _checksum(prompt, embedding_LD)}
+    safetensors_file.write_whole(path, {"embedding": tensor}, metadata)
 
 
 def _read(path: pathlib.Path, prompt: str) -> np.ndarray | None:
     """What `_write` wrote; None if there is nothing or it is damaged."""
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            metadata, embedding_LD = file.metadata() or {}, file.get_tensor("embedding")
-    except (OSError, safetensors.SafetensorError):
+        tensors, metadata = safetensors_file.read_header(path)
+        # Copied, as the file may be replaced.
+        embedding_LD = np.array(tensors["embedding"].view())
+    except (UserError, KeyError):
         return None
     intact = metadata.get("sha256") == _checksum(prompt, embedding_LD)
     return embedding_LD if intact else None

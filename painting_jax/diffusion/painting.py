@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 from jaxtyping import Array, Int, UInt8
 
-from painting_jax.diffusion import flow_matching, guidance, reverse_painting, samplers
+from painting_jax.diffusion import flow_matching, guidance, reverse_painting, samplers, schedules
 from painting_jax.diffusion.reverse_painting import Objective
 from painting_jax.models.codec import Codec
 
@@ -54,6 +54,6 @@ def paint(
     latents_BTHWC = samplers.euler(
         lambda sample, sigma_B: guided(sample, sigma_B, conditions),
         noise,
-        samplers.schedule(steps, shift),
+        schedules.even(steps, shift),
     )
     return reverse_painting.reverse(reverse_painting.to_uint8(codec.decode(latents_BTHWC)))

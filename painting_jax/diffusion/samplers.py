@@ -8,14 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from painting_jax.diffusion import unipc as unipc_lib
-from painting_jax.diffusion.flow_matching import shifted
 
 Velocity = Callable[[Float[Array, "b ..."], Float[Array, " b"]], Float[Array, "b ..."]]
-
-
-def schedule(steps: int, shift: float) -> Float[Array, " n"]:
-    """Noise levels from 1 to 0, `steps` + 1 of them, evenly spaced before the shift."""
-    return shifted(jnp.linspace(1.0, 0.0, steps + 1), shift)
 
 
 def euler(

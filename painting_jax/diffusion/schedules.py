@@ -1,14 +1,15 @@
-"""The noise levels that published models are sampled at, computed on the host.
+"""The noise levels that models are sampled at.
 
-The numbers are those of diffusers' schedulers as the published Wan configs set them up, so that a
-video from the same noise is the same video.
+But for `even`, they are computed on the host, and are those of diffusers' schedulers as the
+published Wan configs set them up, so that a video from the same noise is the same video.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from painting_jax.diffusion.flow_matching import shifted
 
@@ -25,6 +26,11 @@ class Schedule(NamedTuple):
 
     sigmas: Float[np.ndarray, " n1"]
     timesteps: Float[np.ndarray, " n"]
+
+
+def even(steps: int, shift: float) -> Float[Array, " n1"]:
+    """Noise levels from 1 to 0, `steps` + 1 of them, evenly spaced before the shift."""
+    return shifted(jnp.linspace(1.0, 0.0, steps + 1), shift)
 
 
 def _schedule(sigmas: Float[np.ndarray, " n"], timesteps: Float[np.ndarray, " n"]) -> Schedule:

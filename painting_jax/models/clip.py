@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
-from painting_jax.models.wan import linear
+from painting_jax.models.wan import linear, stack
 
 _EPS = 1e-5
 
@@ -118,13 +118,7 @@ class CLIPVision(nnx.Module):
         self.class_token = nnx.Param(jax.random.normal(rngs.params(), (dim,)) / math.sqrt(dim))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.tokens, dim)))
         self.norm_in = _layer_norm(dim, rngs)
-
-        @nnx.split_rngs(splits=config.layers)
-        @nnx.vmap(in_axes=(0,), out_axes=0)
-        def stack(rngs):
-            return Block(config, rngs=rngs, dtype=dtype)
-
-        self.blocks = stack(rngs)
+        self.blocks = stack(Block, config, rngs=rngs, dtype=dtype)
         self.norm_out = _layer_norm(dim, rngs)
         if config.projection_dim:
             self.projection = linear(dim, config.projection_dim, rngs=rngs, dtype=dtype, bias=False)

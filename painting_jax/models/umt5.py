@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from painting_jax.models.wan import linear
+from painting_jax.models.wan import linear, stack
 
 _EPS = 1e-6
 
@@ -130,13 +130,7 @@ class UMT5Encoder(nnx.Module):
         self.token_table = nnx.Param(
             jax.random.normal(rngs.params(), (config.vocabulary, config.dim))
         )
-
-        @nnx.split_rngs(splits=config.layers)
-        @nnx.vmap(in_axes=(0,), out_axes=0)
-        def stack(rngs):
-            return Block(config, rngs=rngs, dtype=dtype)
-
-        self.blocks = stack(rngs)
+        self.blocks = stack(Block, config, rngs=rngs, dtype=dtype)
         self.norm_out = nnx.RMSNorm(config.dim, epsilon=_EPS, rngs=rngs)
 
     def __call__(

@@ -86,6 +86,17 @@ def linear(
     return nnx.Linear(inputs, outputs, use_bias=bias, kernel_init=init, dtype=dtype, rngs=rngs)
 
 
+def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
+    """`config.layers` blocks as one, whose parameters have a first axis of that length."""
+
+    @nnx.split_rngs(splits=config.layers)
+    @nnx.vmap(in_axes=(0,), out_axes=0)
+    def make(rngs):
+        return block(config, rngs=rngs, dtype=dtype)
+
+    return make(rngs)
+
+
 class EmbeddingMLP(nnx.Module):
     """linear, activation, linear: diffusers' TimestepEmbedding and PixArtAlphaTextProjection."""
 
@@ -303,12 +314,7 @@ class WanTransformer(nnx.Module):
                 zero=True,
             )
 
-        @nnx.split_rngs(splits=config.layers)
-        @nnx.vmap(in_axes=(0,), out_axes=0)
-        def stack(rngs):
-            return Block(config, rngs=rngs, dtype=dtype)
-
-        self.blocks = stack(rngs)
+        self.blocks = stack(Block, config, rngs=rngs, dtype=dtype)
         if config.out_channels:
             self.proj_out = linear(dim, patch * config.out_channels, rngs=rngs, dtype=dtype)
         self.scale_shift_table = nnx.Param(

@@ -4,11 +4,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from painting_jax.errors import UserError
-from painting_jax.weights.rules import TRANSFORMS, Slot, Table, Transform, place, spellings
-from painting_jax.weights.safetensors_file import Tensor
+from painting_jax.weights.rules import (
+    NOTHING,
+    TRANSFORMS,
+    Slot,
+    Table,
+    Transform,
+    place,
+    spellings,
+)
+from painting_jax.weights.safetensors_file import Tensor, same
 from painting_jax.weights.source import Source
 
 _SHOWN = 8  # names of a kind, layers counted together
@@ -29,7 +35,7 @@ class Placement(NamedTuple):
 
 
 def account(
-    source: Source, targets: Mapping[str, Shaped], tables: Sequence[Table], *, added: str = r"(?!)"
+    source: Source, targets: Mapping[str, Shaped], tables: Sequence[Table], *, added: str = NOTHING
 ) -> list[Placement]:
     """Gives each tensor of the source its place, in the order in which they lie in the files.
 
@@ -42,9 +48,7 @@ def account(
     Raises:
       UserError: if tensors are missing, unexpected or of another shape, naming them all.
     """
-    table = max(
-        tables, key=lambda table: sum(place(table, name) is not None for name in source.tensors)
-    )
+    table = fitting(source, tables)
     spelled = spellings(table)
     wanted = {path: shape for path, shape in targets.items() if not re.search(added, path)}
     unspelled = sorted(wanted.keys() - spelled.keys())
@@ -56,37 +60,47 @@ def account(
         for layer in _layers(spelled[path].name, leaf)
     }
     taken: dict[Slot, Placement] = {}
-    unexpected, misshapen = [], []
+    unexpected, contrary, misshapen = [], [], []
     for name, tensor in source.tensors.items():
         rule, slot = place(table, name) or (None, None)
         if rule is not None and slot is None:
             continue
-        if slot not in slots or slot in taken:
+        if slot not in slots:
             unexpected.append(name)
             continue
+        if slot in taken:
+            # Tied tensors may be held under each of their names.
+            if not same(tensor, taken[slot].tensor):
+                contrary.append(name)
+            continue
         transform = TRANSFORMS[rule.transform]
-        expected = transform.theirs(_no_memory(slots[slot])).shape
+        expected = transform.their_shape(slots[slot])
         if tensor.shape != expected:
             misshapen.append(f"{name} is {list(tensor.shape)} instead of {list(expected)}")
         taken[slot] = Placement(tensor, slot, transform)
     missing = [spelled[slot.path].of(slot.layer) for slot in slots if slot not in taken]
-    _report(source.name, missing=missing, unexpected=unexpected, misshapen=misshapen)
+    kinds = {
+        "missing": missing,
+        "unexpected": unexpected,
+        "held a second time with other numbers": contrary,
+        "of another shape": misshapen,
+    }
+    _report(source.name, kinds)
     return sorted(taken.values(), key=lambda p: (p.tensor.path, p.tensor.offset))
+
+
+def fitting(source: Source, tables: Sequence[Table]) -> Table:
+    """The table that knows most names of the source."""
+    return max(
+        tables, key=lambda table: sum(place(table, name) is not None for name in source.tensors)
+    )
 
 
 def _layers(name: str, leaf: Shaped) -> Iterable[int | None]:
     return range(leaf.shape[0]) if "{layer}" in name else [None]
 
 
-def _no_memory(shape: tuple[int, ...]) -> np.ndarray:
-    """An array to try a change of layout on."""
-    return np.broadcast_to(np.uint8(0), shape)
-
-
-def _report(
-    source: str, *, missing: list[str], unexpected: list[str], misshapen: list[str]
-) -> None:
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+def _report(source: str, kinds: Mapping[str, list[str]]) -> None:
     said = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in kinds.items() if names]
     if said:
         raise UserError(

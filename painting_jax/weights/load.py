@@ -18,12 +18,11 @@ from tqdm import tqdm
 
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.weights.accounting import Placement, account
-from painting_jax.weights.rules import Table
+from painting_jax.weights.rules import NOTHING, Table
 from painting_jax.weights.source import Source
 
 _PIECE = 64 << 20  # bytes that are copied at once
 _BLOCK = 128  # rows and columns that a processor's cache holds
-_NOTHING = r"(?!)"
 
 
 def load_params(
@@ -33,8 +32,8 @@ def load_params(
     *,
     mesh: Mesh,
     dtype=jnp.float32,
-    float32: str = _NOTHING,
-    added: str = _NOTHING,
+    float32: str = NOTHING,
+    added: str = NOTHING,
     progress: bool = True,
 ) -> dict:
     """The parameters of a model, filled from published weights.
@@ -73,7 +72,7 @@ def load_params(
 
     def start() -> dict[str, jax.Array]:
         """Zeros to be filled; of the initialisers only those of what is added are compiled."""
-        own = initial() if added != _NOTHING else {}
+        own = initial() if added != NOTHING else {}
         return {
             path: own[path].astype(target.dtype)
             if re.search(added, path)

@@ -19,11 +19,12 @@ from typing import Literal
 
 import numpy as np
 
-from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
 from painting_jax.models.lora import Factors, Lora, Target
 from painting_jax.weights import safetensors_file, wan
+from painting_jax.weights.accounting import Shaped
 from painting_jax.weights.rules import TRANSFORMS, Transform, place, spellings
+from painting_jax.weights.safetensors_file import Pending
 
 Dialect = Literal["diffusers", "comfyui"]
 
@@ -159,6 +160,38 @@ def parse(
             f"model"
         )
     return LoraFile(factors, tuple(unused))
+
+
+def is_lora(names: Iterable[str]) -> bool:
+    """Whether tensors of these names are a LoRA's, of any dialect."""
+    return any(_KEY.fullmatch(name) for name in names)
+
+
+def own_shapes(tensors: Mapping[str, Shaped]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the kernels that a LoRA must have been made for, as far as it tells.
+
+    Args:
+      tensors: arrays or descriptions of them, by key.
+
+    Returns:
+      As of `models.lora.kernels`: [I, O], or [L, I, O] with as many layers as it has.
+    """
+    sizes: dict[str, list[int]] = {}
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key)
+        found = match and _layer(match["module"])
+        if not found:
+            continue
+        (path, layer), transform = found
+        layers_inputs_outputs = sizes.setdefault(path, [0, 0, 0])
+        part = "bias" if match["bias"] else _PARTS.get(match["part"], match["part"])
+        told = [0 if layer is None else layer + 1, 0, 0]
+        if part in ("a", "diff"):
+            told[1] = transform.our_shape(tensor.shape)[0]
+        if part in ("b", "diff", "diff_b", "bias"):
+            told[2] = tensor.shape[0]
+        sizes[path] = list(map(max, layers_inputs_outputs, told))
+    return {path: tuple(told if told[0] else told[1:]) for path, told in sizes.items()}
 
 
 def _layer(module: str) -> tuple[Target, Transform] | None:
@@ -315,6 +348,10 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
     for target, factors in lora.items():
         spelling = spelled[f"{target.path}/kernel"]
         name = spelling.of(target.layer).removesuffix(".weight")
+        if not factors.rank and dialect == "diffusers":
+            # A bias alone: diffusers looks for a pair to tell that the layer is adapted.
+            a_IR, b_RO = np.zeros((len(factors.a_IR), 1)), np.zeros((1, factors.b_RO.shape[1]))
+            factors = dataclasses.replace(factors, a_IR=a_IR, b_RO=b_RO)
         a_RI = spelling.transform.theirs(factors.a_IR)
         b_OR = factors.b_RO.T.reshape(*factors.b_RO.T.shape, *(1,) * (a_RI.ndim - 2))
         if dialect == "diffusers":
@@ -324,6 +361,8 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
             alpha = np.asarray(factors.scale * factors.rank)
             parts = {"lora_down.weight": a_RI, "lora_up.weight": b_OR, "alpha": alpha}
             prefix, bias = "diffusion_model", "diff_b"
+            if not factors.rank:
+                parts = {}
         if factors.bias_O is not None:
             parts[bias] = factors.bias_O
         result |= {f"{prefix}.{name}.{part}": x.astype(dtype) for part, x in parts.items()}
@@ -333,11 +372,7 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
 def write(path: str | os.PathLike, lora: Lora, dialect: Dialect, dtype=np.float32) -> None:
     """Writes a LoRA to a safetensors file; arguments and errors as of `tensors_of`."""
     tensors = {
-        key: (array.dtype, array.shape, lambda array=array: array)
+        key: Pending(array.dtype, array.shape, lambda array=array: array)
         for key, array in tensors_of(lora, dialect, dtype).items()
     }
-    try:
-        with written_beside(path) as unfinished:
-            safetensors_file.write(unfinished, tensors, {"format": "pt"})
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    safetensors_file.write_whole(path, tensors, {"format": "pt"})

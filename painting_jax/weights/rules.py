@@ -11,6 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+NOTHING = r"(?!)"  # a regex that no path matches
+
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
@@ -18,6 +22,19 @@ class Transform:
 
     ours: Callable[[Any], Any]
     theirs: Callable[[Any], Any]
+
+    def our_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in our layout of what has this shape in theirs."""
+        return self.ours(_no_memory(shape)).shape
+
+    def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in their layout of what has this shape in ours."""
+        return self.theirs(_no_memory(shape)).shape
+
+
+def _no_memory(shape: tuple[int, ...]) -> np.ndarray:
+    """An array to try a change of layout on."""
+    return np.broadcast_to(np.uint8(0), shape)
 
 
 def _transposition(*axes: int) -> Transform:

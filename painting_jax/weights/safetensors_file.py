@@ -11,10 +11,12 @@ import os
 import pathlib
 import struct
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
 
+from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
 
 DTYPES: dict[str, np.dtype] = {
@@ -41,6 +43,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 # What the format's own library allows; a hostile length must not exhaust memory.
 _MAX_HEADER = 100_000_000
+_PIECE = 16 << 20  # bytes that are compared at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,24 @@ class Tensor:
         if not self.nbytes:
             return np.empty(self.shape, self.dtype)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
+
+
+class Pending(NamedTuple):
+    """A tensor to be written.
+
+    Attributes:
+      dtype: of its elements.
+      shape: in the file's own layout.
+      array: gives it when its turn comes.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    array: Callable[[], np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -103,6 +124,20 @@ def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, s
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise UserError(f"{path} has a damaged header (its metadata is no text): fetch it again")
     return tensors, metadata
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors are equal to the last bit; only pieces of them are ever read."""
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        return False
+    with a.path.open("rb") as one, b.path.open("rb") as other:
+        one.seek(a.offset)
+        other.seek(b.offset)
+        for begin in range(0, a.nbytes, _PIECE):
+            size = min(_PIECE, a.nbytes - begin)
+            if one.read(size) != other.read(size):
+                return False
+    return True
 
 
 def _without_twins(pairs: list[tuple]) -> dict:
@@ -143,24 +178,37 @@ def _check_places(path: pathlib.Path, size: int, data: int, tensors: dict[str, T
         raise UserError(f"{path} is damaged: {size - end} bytes too long, fetch it again")
 
 
+def write_whole(
+    path: str | os.PathLike, tensors: Mapping[str, Pending], metadata: Mapping[str, str]
+) -> None:
+    """Writes a file that appears whole or not at all; arguments as of `write`.
+
+    Raises:
+      UserError: if it cannot be written.
+    """
+    try:
+        with written_beside(path) as unfinished:
+            write(unfinished, tensors, metadata)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def write(
-    path: str | os.PathLike,
-    tensors: Mapping[str, tuple[np.dtype, tuple[int, ...], Callable[[], np.ndarray]]],
-    metadata: Mapping[str, str],
+    path: str | os.PathLike, tensors: Mapping[str, Pending], metadata: Mapping[str, str]
 ) -> None:
     """Writes a file, holding one tensor at a time.
 
     Args:
       path: of the new file.
-      tensors: name -> dtype, shape, and what gives the array when its turn comes.
+      tensors: by name.
       metadata: texts for the header.
     """
     entries, end = {"__metadata__": dict(metadata)}, 0
-    for name, (dtype, shape, _) in tensors.items():
-        begin, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
+    for name, pending in tensors.items():
+        begin, end = end, end + pending.nbytes
         entries[name] = {
-            "dtype": _NAMES[np.dtype(dtype)],
-            "shape": list(shape),
+            "dtype": _NAMES[np.dtype(pending.dtype)],
+            "shape": list(pending.shape),
             "data_offsets": [begin, end],
         }
     header = json.dumps(entries, separators=(",", ":")).encode()
@@ -168,7 +216,7 @@ def write(
     with pathlib.Path(path).open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         for name, (dtype, shape, array) in tensors.items():
-            data = np.ascontiguousarray(array(), dtype)
-            if data.size != math.prod(shape):
+            data = np.asarray(array(), dtype)
+            if data.shape != tuple(shape):
                 raise ValueError(f"{name}: {data.shape} given, {shape} announced")
-            file.write(data.reshape(-1).view(np.uint8))
+            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))

@@ -2,27 +2,24 @@
 
 import functools
 import json
-import math
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from painting_jax.data.files import folder_written_beside, written_beside
+from painting_jax.data.files import folder_written_beside
 from painting_jax.errors import UserError
 from painting_jax.weights import safetensors_file
 from painting_jax.weights.load import flat
-from painting_jax.weights.rules import Spelling, Table, spellings
+from painting_jax.weights.rules import NOTHING, Spelling, Table, spellings
+from painting_jax.weights.safetensors_file import Pending
 
-_NOTHING = r"(?!)"
-_METADATA = {"format": "pt"}  # the layout; other libraries refuse files that do not say it
-
-# dtype, shape, and what gives the array.
-_Pending = tuple[np.dtype, tuple[int, ...], Callable[[], np.ndarray]]
+METADATA = {"format": "pt"}  # the layout; other libraries refuse files that do not say it
+SHARD_BYTES = 5 * 10**9  # of a file at most, as diffusers has it
 
 
 def save_folder(
@@ -32,9 +29,9 @@ def save_folder(
     config: dict,
     *,
     dtype=None,
-    leave_out: str = _NOTHING,
+    leave_out: str = NOTHING,
     stem: str = "diffusion_pytorch_model",
-    shard_bytes: int = 5 * 10**9,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Writes a component folder that diffusers' `from_pretrained` loads.
 
@@ -54,10 +51,24 @@ def save_folder(
       UserError: if the folder is there already or cannot be written, or if a parameter has no name
         in the table.
     """
-    folder = pathlib.Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not empty: name a new folder")
     tensors = _renamed(params, table, dtype, leave_out)
+    if jax.process_index() != 0:
+        check_new(folder)
+        _take_part(tensors)
+        return
+    write_folder(tensors, folder, config, stem=stem, shard_bytes=shard_bytes)
+
+
+def write_folder(
+    tensors: dict[str, Pending],
+    folder: str | os.PathLike,
+    config: dict,
+    *,
+    stem: str,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Writes tensors under published names; arguments and errors as of `save_folder`."""
+    check_new(folder)
     shards = _sharded(tensors, shard_bytes)
     names = [
         f"{stem}.safetensors"
@@ -65,26 +76,34 @@ def save_folder(
         else f"{stem}-{i:05}-of-{len(shards):05}.safetensors"
         for i in range(1, len(shards) + 1)
     ]
-    if jax.process_index() != 0:
-        _take_part(tensors)
-        return
     try:
         with folder_written_beside(folder) as unfinished:
             for name, shard in zip(names, shards, strict=True):
-                safetensors_file.write(unfinished / name, shard, _METADATA)
-            _write_json(unfinished / "config.json", config)
+                safetensors_file.write(unfinished / name, shard, METADATA)
+            write_json(unfinished / "config.json", config)
             if len(shards) > 1:
                 index = {
-                    "metadata": {"total_size": sum(map(_nbytes, tensors.values()))},
+                    "metadata": {"total_size": sum(pending.nbytes for pending in tensors.values())},
                     "weight_map": {
                         key: name
                         for name, shard in zip(names, shards, strict=True)
                         for key in shard
                     },
                 }
-                _write_json(unfinished / f"{stem}.safetensors.index.json", index)
+                write_json(unfinished / f"{stem}.safetensors.index.json", index)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def check_new(folder: str | os.PathLike) -> None:
+    """Refuses a folder to write that holds something.
+
+    Raises:
+      UserError: if it is there and not empty, or is a file.
+    """
+    folder = pathlib.Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty: name a new folder")
 
 
 def save_file(
@@ -93,7 +112,7 @@ def save_file(
     table: Table,
     *,
     dtype=None,
-    leave_out: str = _NOTHING,
+    leave_out: str = NOTHING,
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Writes everything to a single file, as ComfyUI takes it; arguments as of `save_folder`."""
@@ -101,14 +120,10 @@ def save_file(
     if jax.process_index() != 0:
         _take_part(tensors)
         return
-    try:
-        with written_beside(path) as unfinished:
-            safetensors_file.write(unfinished, tensors, _METADATA | (metadata or {}))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    safetensors_file.write_whole(path, tensors, METADATA | (metadata or {}))
 
 
-def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, _Pending]:
+def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, Pending]:
     """Their name -> how to get the tensor, sorted by name."""
     spelled = spellings(table)
     ours = {path: x for path, x in flat(params).items() if not re.search(leave_out, path)}
@@ -125,20 +140,14 @@ def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, _Pe
     return dict(sorted(result.items()))
 
 
-def _tensors(array: jax.Array, spelling: Spelling, dtype) -> Iterator[tuple[str, _Pending]]:
+def _tensors(array: jax.Array, spelling: Spelling, dtype) -> Iterator[tuple[str, Pending]]:
     dtype = np.dtype(array.dtype if dtype is None else dtype)
     layers = range(array.shape[0]) if "{layer}" in spelling.name else [None]
     for layer in layers:
         shape = array.shape if layer is None else array.shape[1:]
-        theirs = spelling.transform.theirs(np.broadcast_to(np.uint8(0), shape)).shape
-        yield (
-            spelling.of(layer),
-            (
-                dtype,
-                theirs,
-                functools.partial(_fetched, array, layer, spelling, dtype),
-            ),
-        )
+        fetch = functools.partial(_fetched, array, layer, spelling, dtype)
+        theirs = spelling.transform.their_shape(shape)
+        yield spelling.of(layer), Pending(dtype, theirs, fetch)
 
 
 def _fetched(array: jax.Array, layer: int | None, spelling: Spelling, dtype) -> np.ndarray:
@@ -170,28 +179,23 @@ def _whole(sharding: jax.sharding.Sharding):
     return jax.jit(lambda x: x, out_shardings=_everywhere(sharding))
 
 
-def _take_part(tensors: dict[str, _Pending]) -> None:
+def _take_part(tensors: dict[str, Pending]) -> None:
     """Gathers what the writing process gathers, in its order, as all processes must."""
-    for _, _, array in tensors.values():
-        array()
+    for pending in tensors.values():
+        pending.array()
 
 
-def _sharded(tensors: dict[str, _Pending], limit: int) -> list[dict[str, _Pending]]:
+def _sharded(tensors: dict[str, Pending], limit: int) -> list[dict[str, Pending]]:
     shards, size = [{}], 0
     for name, pending in tensors.items():
-        nbytes = _nbytes(pending)
-        if shards[-1] and size + nbytes > limit:
+        if shards[-1] and size + pending.nbytes > limit:
             shards.append({})
             size = 0
         shards[-1][name] = pending
-        size += nbytes
+        size += pending.nbytes
     return shards
 
 
-def _nbytes(pending: _Pending) -> int:
-    dtype, shape, _ = pending
-    return math.prod(shape) * dtype.itemsize
-
-
-def _write_json(path: pathlib.Path, content: dict) -> None:
+def write_json(path: pathlib.Path, content: dict) -> None:
+    """Writes an object as diffusers writes its configs."""
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")

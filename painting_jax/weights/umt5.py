@@ -10,7 +10,7 @@ _LAYER = r"encoder\.block\.(?P<layer>\d+)\.layer"
 _ATTENTION = _LAYER + r"\.0\.SelfAttention"
 _FEED_FORWARD = _LAYER + r"\.1\.DenseReluDense"
 
-# Files may hold the token table under both of its names, tied: whichever comes is taken.
+# Files hold the token table under either of its names, or tied under both.
 TABLE: Table = (
     Rule(r"shared\.weight", "token_table"),
     Rule(r"encoder\.embed_tokens\.weight", "token_table"),

@@ -60,6 +60,11 @@ def _from_shapes(source: Source) -> WanConfig:
         )
 
     dim, in_channels, *patch = shape("patch_embedding.weight")
+    if dim % _HEAD_DIM:
+        raise UserError(
+            f"{source.name} is {dim} wide, which is no published size, and does not say how many "
+            f"heads it has: name a diffusers folder, whose config.json says so"
+        )
     freq_dim = shape("time_embedding.0.weight", "time_embedder.linear_1.weight")[1]
     text_dim = shape("text_embedding.0.weight", "text_embedder.linear_1.weight")[1]
     layers = [re.search(r"blocks\.(\d+)\.", name) for name in source.tensors]

@@ -10,7 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from painting_jax.diffusion import flow_matching, samplers
+from painting_jax.diffusion import flow_matching, samplers, schedules
 
 LAW = {"law": "logit_normal", "mean": 0.3, "std": 1.2, "shift": 3.0}
 
@@ -113,7 +113,7 @@ def test_a_shift_is_undone_by_its_inverse_and_keeps_the_ends(sigma, shift):
 def test_the_euler_trajectory_equals_diffusers(steps, shift):
     """The same noise levels and the same velocity field, through both samplers."""
     noise, other = pair(3)
-    sigmas = np.asarray(samplers.schedule(steps, shift))
+    sigmas = np.asarray(schedules.even(steps, shift))
     scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
     scheduler.set_timesteps(sigmas=sigmas[:-1].tolist())
     expected = torch.from_numpy(noise)
@@ -135,5 +135,5 @@ def test_a_clean_prediction_is_reached_exactly_at_the_end():
     def velocity_field(sample, sigma_B):
         return flow_matching.velocity(clean, sample, sigma_B, clean_prediction=True)
 
-    reached = samplers.euler(velocity_field, jnp.asarray(noise), samplers.schedule(6, 4.0))
+    reached = samplers.euler(velocity_field, jnp.asarray(noise), schedules.even(6, 4.0))
     np.testing.assert_allclose(reached, clean, atol=1e-5)

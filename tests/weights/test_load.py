@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from diffusers import WanTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 from flax import nnx
 
+from benchmarks import loading
 from painting_jax.errors import UserError
 from painting_jax.models import wan
 from painting_jax.sharding.mesh import make_mesh
@@ -266,53 +268,20 @@ def unwritten(shapes: dict[str, tuple[int, ...]], config: dict) -> Source:
     return Source("unwritten", tensors, config, {})
 
 
-MEASURED = """
-import sys
-import jax, jax.numpy as jnp, numpy as np
-from flax import nnx
-from painting_jax.models import wan
-from painting_jax.sharding.mesh import make_mesh
-from painting_jax.weights import load, safetensors_file, wan as table
-from painting_jax.weights.rules import spellings
-from painting_jax.weights.source import open_source
-
-def status(field):
-    return 1024 * int(open("/proc/self/status").read().split(field + ":")[1].split()[0])
-
-config = wan.WanConfig(512, 12, 4, 2048, in_channels=16, out_channels=16)
-make = lambda: wan.WanTransformer(config, rngs=nnx.Rngs(0))
-shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make), nnx.Param))
-tensors = {}
-for path, leaf in load.flat(shapes).items():
-    name, transform = spellings(table.DIFFUSERS)[path]
-    stacked = "{layer}" in name
-    shape = leaf.shape[1:] if stacked else leaf.shape
-    array = transform.theirs(np.ones(shape, np.float32))
-    for layer in range(config.layers if stacked else 1):
-        name_of = name.replace("{layer}", str(layer))
-        tensors[name_of] = (array.dtype, array.shape, lambda shape=array.shape: np.ones(shape))
-safetensors_file.write(sys.argv[1], tensors, {})
-mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
-source = open_source(sys.argv[1])
-before = status("VmRSS")
-open("/proc/self/clear_refs", "w").write("5")  # the peak so far is forgotten
-params = load.load_params(make, source, table.RULES, mesh=mesh)
-resident = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
-print(resident, status("VmHWM") - before - resident)
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by Linux's accounts")
 def test_the_host_holds_little_more_than_the_parameters(tmp_path):
+    loading.write(
+        wan.WanConfig(512, 24, 4, 2048, in_channels=16, out_channels=16), tmp_path / "wan"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, tmp_path / "wan.safetensors"],
+        [sys.executable, "-m", "benchmarks.loading", tmp_path / "wan"],
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    resident, beyond = map(int, done.stdout.split())
-    assert resident > 200e6
+    found = json.loads(done.stdout)
+    assert found["resident"] > 200e6
     # Measured: 80 MB, nearly all of it compiled programs; a second copy would be 220.
-    assert beyond < 150e6
+    assert found["beyond"] < 150e6

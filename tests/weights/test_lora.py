@@ -163,6 +163,29 @@ def test_what_is_written_gives_diffusers_the_numbers_of_what_was_read(models, tm
     assert_same(models.read(again), models.read(source))
 
 
+def test_a_lora_itself_tells_the_shapes_of_its_layers(models, tmp_path):
+    extra = {"diffusion_model.head.head.diff": torch.zeros(16, 24), "x": torch.zeros(1)}
+    for key, parts in ((tiny_lora.COMFYUI, ("lora_A", "lora_B")), (tiny_lora.MUSUBI, DOWN_UP)):
+        path = tiny_lora.write(
+            tmp_path / "x.safetensors", tiny_lora.pairs(1), key, parts, extra=extra
+        )
+        shapes = lora.own_shapes(load_file(path))
+        assert len(shapes) == 13
+        assert shapes.items() <= models.shapes.items()
+        assert lora.is_lora(load_file(path))
+    assert not lora.is_lora(models.theirs.state_dict())
+
+
+def test_a_bias_alone_is_written_without_matrices_or_with_zeros(models):
+    factors = adapters.Factors(np.zeros((24, 0)), np.zeros((0, 32)), 1.0, np.ones(32))
+    written = {adapters.Target("blocks/ffn/proj_in", 1): factors}
+    assert lora.tensors_of(written, "comfyui").keys() == {"diffusion_model.blocks.1.ffn.0.diff_b"}
+    for tensors in (lora.tensors_of(written, dialect) for dialect in ("diffusers", "comfyui")):
+        (read,) = lora.parse("x", tensors, models.shapes).factors.values()
+        assert not read.a_IR.any()
+        np.testing.assert_array_equal(read.bias_O, np.ones(32))
+
+
 def test_what_is_written_may_be_bf16(models, tmp_path):
     lora.write(
         tmp_path / "x.safetensors",

@@ -89,17 +89,27 @@ def test_alternations_stand_for_every_name():
     assert rules.place(table, "up.3.q.weights") is None
 
 
-def test_what_is_known_and_not_needed_is_no_surprise_and_a_second_spelling_is():
+def test_what_is_known_and_not_needed_is_no_surprise():
     table = [Rule(r"(?P<prefix>|old\.)a", "a"), Rule("position_ids", None)]
-    targets = {"a": np.empty(3)}
+    tensors = {name: Tensor("x", np.dtype("f4"), (3,), 0) for name in ("position_ids", "old.a")}
+    assert len(account(Source("x", tensors, {}, {}), {"a": np.empty(3)}, [table])) == 1
 
-    def accounted(*names: str):
-        tensors = {name: Tensor("x", np.dtype("f4"), (3,), 0) for name in names}
-        return account(Source("x", tensors, {}, {}), targets, [table])
 
-    assert len(accounted("position_ids", "old.a")) == 1
-    with pytest.raises(UserError, match=r"1 unexpected \(old.a\)"):
-        accounted("a", "old.a")
+def test_a_tensor_under_both_of_its_names_has_to_be_the_same(tmp_path):
+    path = tmp_path / "tied"
+    path.write_bytes(np.float32([1, 2, 1, 2, 1, 3]).tobytes())
+    table = [Rule("shared", "a"), Rule("tied", "a")]
+
+    def accounted(offset: int):
+        tensors = {"shared": _at(0), "tied": _at(offset)}
+        return account(Source("x", tensors, {}, {}), {"a": np.empty(2)}, [table])
+
+    def _at(offset: int) -> Tensor:
+        return Tensor(path, np.dtype("f4"), (2,), offset)
+
+    assert [placement.tensor for placement in accounted(8)] == [_at(0)]
+    with pytest.raises(UserError, match=r"1 held a second time with other numbers \(tied\)"):
+        accounted(16)
 
 
 def test_many_layers_are_one_name_in_a_message():

@@ -52,7 +52,9 @@ def test_the_library_reads_what_is_written(tmp_path):
         "c": np.float32(3),
     }
     path = tmp_path / "a.safetensors"
-    tensors = {k: (x.dtype, x.shape, lambda x=x: x) for k, x in arrays.items()}
+    tensors = {
+        k: safetensors_file.Pending(x.dtype, x.shape, lambda x=x: x) for k, x in arrays.items()
+    }
     safetensors_file.write(path, tensors, {"format": "pt"})
     theirs = safetensors.torch.load_file(path)
     assert theirs.keys() == arrays.keys()

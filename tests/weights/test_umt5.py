@@ -4,11 +4,15 @@ import json
 
 import pytest
 import safetensors.numpy
+from flax import nnx
 
 from painting_jax.errors import UserError
-from painting_jax.models.umt5 import SIZES
+from painting_jax.models.umt5 import SIZES, UMT5Encoder
 from painting_jax.weights import umt5
+from painting_jax.weights.accounting import account
+from painting_jax.weights.load import flat
 from painting_jax.weights.rules import place
+from painting_jax.weights.source import open_source
 from tests.models.test_umt5 import TINY, reference
 
 _XXL = {
@@ -31,6 +35,20 @@ def test_saved_folder_has_the_sizes_and_every_tensor_a_place(tmp_path):
     assert umt5.config(json.loads((tmp_path / "config.json").read_text())) == TINY
     names = safetensors.numpy.load_file(tmp_path / "model.safetensors")
     assert all(place(umt5.TABLE, name) for name in names)
+
+
+def test_token_table_may_lie_there_under_both_names(tmp_path):
+    reference(TINY).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    table = tensors.pop("shared.weight", None)
+    table = tensors.pop("encoder.embed_tokens.weight", table)
+    both = {"shared.weight": table, "encoder.embed_tokens.weight": table.copy()}
+    safetensors.numpy.save_file(tensors | both, path)
+    model = nnx.eval_shape(lambda: UMT5Encoder(TINY, rngs=nnx.Rngs(0)))
+    targets = flat(nnx.to_pure_dict(nnx.state(model, nnx.Param)))
+    placements = account(open_source(tmp_path), targets, [umt5.TABLE])
+    assert len(placements) == len(tensors) + 1
 
 
 def test_published_config_is_the_published_size():

@@ -1,9 +1,11 @@
 """Sizes from a config.json that is not quite that of a Wan transformer."""
 
+import numpy as np
 import pytest
 
 from painting_jax.errors import UserError
 from painting_jax.models.wan import SIZES
+from painting_jax.weights.safetensors_file import Tensor
 from painting_jax.weights.source import Source
 from painting_jax.weights.wan_config import diffusers_config, wan_config
 
@@ -43,3 +45,9 @@ def test_a_lost_field_is_named():
 def test_a_file_of_something_else_is_said():
     with pytest.raises(UserError, match="no Wan transformer"):
         of({})
+
+
+def test_a_single_file_of_no_published_width_is_refused():
+    tensors = {"patch_embedding.weight": Tensor("x", np.dtype("f4"), (24, 16, 1, 2, 2), 0)}
+    with pytest.raises(UserError, match=r"24 wide, .* name a diffusers folder"):
+        wan_config(Source("x", tensors, {}, {}))

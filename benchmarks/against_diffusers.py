@@ -1,0 +1,194 @@
+"""Wan's transformer and autoencoder against diffusers', on the same CPU with the same weights.
+
+Both run by turns in one process, so that whatever else the machine does falls on both.
+"""
+
+import contextlib
+import io
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from flax import nnx
+
+from benchmarks.timing import Row, number, seconds
+from painting_jax.models.wan import WanConfig, WanTransformer
+from painting_jax.models.wan_vae import SIZES, WanVAE, WanVAEConfig
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.weights import wan, wan_vae
+from painting_jax.weights.load import load_params
+from painting_jax.weights.source import open_source
+from painting_jax.weights.wan_config import diffusers_config
+
+_TOLERANCE = 1e-4  # of the largest value, between what is compared
+_TEXT = 512
+
+
+class Setting(NamedTuple):
+    """What is measured.
+
+    Attributes:
+      transformer: its sizes.
+      latents: frames, height and width of the latents that it is given.
+      vae: sizes of the autoencoder.
+      video: frames, height and width of the video that is encoded and decoded.
+    """
+
+    transformer: WanConfig
+    latents: tuple[int, int, int]
+    vae: WanVAEConfig
+    video: tuple[int, int, int]
+
+
+# Heads, text and autoencoder of the published models; width and depth that a CPU can bear.
+SETTING = Setting(
+    WanConfig(512, 8, 4, 2048, in_channels=16, out_channels=16), (3, 30, 52), SIZES["wan21"],
+    (9, 64, 64),
+)  # fmt: skip
+
+
+class Contest(NamedTuple):
+    """The same work done by both; each returns an array of the same numbers."""
+
+    what: str
+    ours: Callable[[], np.ndarray]
+    theirs: Callable[[], np.ndarray]
+    note: str
+
+
+def measure(setting: Setting, runs: int, tell: Callable[[str], None]) -> list[Row]:
+    """Seconds of both and the ratio of each pair of runs.
+
+    Raises:
+      AssertionError: if their numbers differ.
+    """
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    rows = []
+    for make in (_transformer, _autoencoder):
+        for contest in make(setting):
+            tell(contest.what)
+            rows += _contested(contest, runs)
+    return rows
+
+
+def _contested(contest: Contest, runs: int) -> list[Row]:
+    # The first runs compile, and show that it is the same work.
+    ours, theirs = contest.ours(), contest.theirs()
+    difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    assert difference < _TOLERANCE, f"{contest.what}: numbers differ by {difference:.1e}"
+    times = [(seconds(contest.ours), seconds(contest.theirs)) for _ in range(runs)]
+    ours, theirs = zip(*times, strict=True)
+    note = f"{contest.note}; numbers differ by {number(difference)} of the largest"
+    return [
+        Row(f"{contest.what}, ours", "s", ours),
+        Row(f"{contest.what}, diffusers", "s", theirs),
+        Row(f"{contest.what}, ours / diffusers", "", [a / b for a, b in times], note),
+    ]
+
+
+def _transformer(setting: Setting) -> list[Contest]:
+    config = setting.transformer
+    torch.manual_seed(0)
+    theirs = WanTransformer3DModel.from_config(diffusers_config(config)).eval()
+    graph, params = _same(
+        lambda: WanTransformer(config, rngs=nnx.Rngs(0), remat=False), theirs, wan.RULES
+    )
+    rng = np.random.default_rng(0)
+    latents = rng.normal(size=(1, *setting.latents, config.in_channels)).astype(np.float32)
+    text = rng.normal(size=(1, _TEXT, config.text_dim)).astype(np.float32)
+    timestep = np.float32([500])
+    # None of them a constant that could be worked with beforehand.
+    inputs = tuple(map(jnp.asarray, (latents, timestep[:, None], text)))
+
+    def ours_of(params, latents, timestep, text):
+        return nnx.merge(graph, params)(latents, timestep, text)
+
+    forward = jax.jit(ours_of)
+    backward = jax.jit(
+        jax.grad(lambda *given: jnp.square(ours_of(*given)).mean(), argnums=(0, 1)),
+    )
+    their_latents, their_text = _channels_first(latents), torch.from_numpy(text)
+
+    def theirs_of(latents: torch.Tensor) -> torch.Tensor:
+        return theirs(latents, torch.from_numpy(timestep), their_text, return_dict=False)[0]
+
+    def their_forward() -> np.ndarray:
+        with torch.no_grad():
+            return _channels_last(theirs_of(their_latents))
+
+    def their_backward() -> np.ndarray:
+        theirs.zero_grad()
+        latents = their_latents.clone().requires_grad_()
+        theirs_of(latents).square().mean().backward()
+        return _channels_last(latents.grad)
+
+    tokens = int(np.prod([n // p for n, p in zip(setting.latents, config.patch, strict=True)]))
+    note = f"width {config.dim}, {config.layers} layers, {tokens} tokens, float32"
+    return [
+        Contest(
+            "transformer, forward",
+            lambda: np.asarray(forward(params, *inputs)),
+            their_forward,
+            note,
+        ),
+        Contest(
+            "transformer, forward and backward",
+            lambda: np.asarray(jax.block_until_ready(backward(params, *inputs))[1]),
+            their_backward,
+            f"{note}, gradients of all parameters and of the latents",
+        ),
+    ]
+
+
+def _autoencoder(setting: Setting) -> list[Contest]:
+    config = setting.vae
+    torch.manual_seed(0)
+    theirs = AutoencoderKLWan.from_config(wan_vae.diffusers_config(config)).eval()
+    graph, params = _same(lambda: WanVAE(config), theirs, wan_vae.tables(config))
+    rng = np.random.default_rng(0)
+    video = rng.uniform(-1, 1, (1, *setting.video, 3)).astype(np.float32)
+    encode = jax.jit(lambda params, x: nnx.merge(graph, params).moments(x)[0])
+    decode = jax.jit(lambda params, z: nnx.merge(graph, params).decode(z))
+    latents = np.asarray(jax.eval_shape(encode, params, video).shape)
+    latents = rng.normal(size=latents).astype(np.float32)
+    their_video = _channels_first(video)
+    their_latents = _channels_first(latents * config.latents_std + config.latents_mean)
+
+    def their_encode() -> np.ndarray:
+        with torch.no_grad():
+            return _channels_last(theirs.encode(their_video).latent_dist.mode())
+
+    def their_decode() -> np.ndarray:
+        with torch.no_grad():
+            return _channels_last(theirs.decode(their_latents).sample)
+
+    frames, height, width = setting.video
+    note = f"{frames} frames of {height}x{width}, width {config.encoder_dim}, float32"
+    return [
+        Contest("VAE, encode", lambda: np.asarray(encode(params, video)), their_encode, note),
+        Contest("VAE, decode", lambda: np.asarray(decode(params, latents)), their_decode, note),
+    ]
+
+
+def _same(make_model: Callable[[], nnx.Module], theirs: torch.nn.Module, tables) -> tuple[Any, Any]:
+    """Our model, taken apart, with the weights of theirs, by way of a folder on disk."""
+    mesh = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        theirs.save_pretrained(pathlib.Path(folder))
+        params = load_params(make_model, open_source(folder), tables, mesh=mesh, progress=False)
+    return nnx.graphdef(nnx.eval_shape(make_model)), nnx.State(params)
+
+
+def _channels_first(x_BTHWC: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x_BTHWC.astype(np.float32)).permute(0, 4, 1, 2, 3).contiguous()
+
+
+def _channels_last(x_BCTHW: torch.Tensor) -> np.ndarray:
+    return x_BCTHW.permute(0, 2, 3, 4, 1).numpy()

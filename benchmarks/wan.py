@@ -1,0 +1,75 @@
+"""Measures Wan's models and prints a table in markdown.
+
+  python -m benchmarks.wan                   against diffusers, on the CPU
+  python -m benchmarks.wan --what=full_size  1.3B, 81 frames of 480x832, bfloat16, on an accelerator
+  python -m benchmarks.wan --what=loading    host memory while a 1.3B model is loaded
+
+Each figure is the median of several runs, with the least and the most. What is being measured is
+told on standard error, so that the table can be redirected into a file.
+"""
+
+import sys
+import time
+
+import jax
+from absl import flags
+
+from benchmarks import full_size, loading, machine
+from benchmarks.timing import Row
+from painting_jax import cli
+from painting_jax.errors import UserError
+
+_WHAT = flags.DEFINE_enum(
+    "what", "against_diffusers", ["against_diffusers", "full_size", "loading"], "To measure."
+)
+_RUNS = flags.DEFINE_integer("runs", 7, "Runs of each measurement, after one that is not counted.")
+_ATTENTION = flags.DEFINE_enum(
+    "attention",
+    None,
+    ["cudnn", "xla"],
+    "full_size: JAX's implementation of attention [default: cudnn on a GPU, else xla].",
+)
+_SIZE = flags.DEFINE_string("size", "wan21_t2v_1_3b", "loading: of models.wan.SIZES.")
+_FOLDER = flags.DEFINE_string(
+    "folder", None, "loading: where the weights are written [default: the system's for such]."
+)
+
+
+def main() -> None:
+    """Measures what is asked for, then prints the table."""
+    if _RUNS.value < 1:
+        raise UserError(f"--runs={_RUNS.value}: it must be at least 1")
+    if _WHAT.value == "against_diffusers":
+        # Before JAX looks for an accelerator: the other side has none.
+        jax.config.update("jax_platforms", "cpu")
+    start, described = time.monotonic(), machine.describe()
+    print("| measured | median | least - most | |\n|---|---|---|---|")
+    for row in _rows():
+        print(row.markdown())
+    print()
+    for line in [*described, f"measured in {time.monotonic() - start:.0f} s"]:
+        print(f"- {line}")
+
+
+def _rows() -> list[Row]:
+    if _WHAT.value == "loading":
+        return loading.measure(_SIZE.value, _FOLDER.value, _tell)
+    if _WHAT.value == "full_size":
+        gpu = jax.default_backend() == "gpu"
+        return full_size.measure(
+            _ATTENTION.value or ("cudnn" if gpu else "xla"), _RUNS.value, _tell
+        )
+    try:
+        # The other side is for tests and benchmarks alone, and not always installed.
+        from benchmarks import against_diffusers  # noqa: PLC0415
+    except ImportError as error:
+        raise UserError(f"{error}: pip install -e .[test]") from error
+    return against_diffusers.measure(against_diffusers.SETTING, _RUNS.value, _tell)
+
+
+def _tell(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)

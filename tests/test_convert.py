@@ -1,0 +1,300 @@
+"""Models and LoRAs converted by the verb: diffusers reads what it writes, with the same numbers."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import transformers
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+
+from tests import tiny_lora, tiny_wan
+from tests.models.test_wan import reference
+from tests.verbs import Verb
+
+WEIGHTS = ("transformer", "vae", "text_encoder", "image_encoder")
+
+
+@pytest.fixture(scope="module")
+def convert(tmp_path_factory):
+    with Verb("convert", tmp_path_factory.mktemp("printed")) as verb:
+        yield verb
+
+
+def converted(convert, source, target, *options) -> str:
+    done = convert(f"--source={source}", f"--target={target}", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return tiny_wan.pipeline("wan21_i2v")
+
+
+@pytest.fixture(scope="module")
+def folder(pipeline, tmp_path_factory):
+    return tiny_wan.save(pipeline, tmp_path_factory.mktemp("published") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def all_in_float32(monkeypatch):
+    # By itself it loads some parameters in float32 whatever is asked for.
+    monkeypatch.setattr(WanTransformer3DModel, "_keep_in_fp32_modules", None)
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    return {k: x for file in files for k, x in safetensors.torch.load_file(file).items()}
+
+
+def assert_same(actual: dict, expected: dict) -> None:
+    assert actual.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(actual[name], tensor, atol=0, rtol=0)
+
+
+def test_a_whole_model_is_read_by_diffusers_and_paints_the_same(
+    convert, pipeline, folder, tmp_path
+):
+    said = converted(convert, folder, tmp_path / "out")
+    assert "transformer: " in said
+    again = WanImageToVideoPipeline.from_pretrained(tmp_path / "out")
+    for part in WEIGHTS:
+        assert_same(getattr(again, part).state_dict(), getattr(pipeline, part).state_dict())
+    assert json.loads((tmp_path / "out" / "model_index.json").read_text()) == json.loads(
+        (folder / "model_index.json").read_text()
+    )
+    for part in ("tokenizer", "scheduler", "image_processor"):
+        files = {path.name for path in (folder / part).iterdir()}
+        assert {path.name for path in (tmp_path / "out" / part).iterdir()} == files
+
+
+def test_weights_may_be_bf16_but_for_what_loses_too_much(convert, folder, tmp_path):
+    converted(convert, folder, tmp_path / "out", "--dtype=bfloat16")
+    for part in WEIGHTS:
+        for name, tensor in weights(tmp_path / "out" / part).items():
+            precise = part == "vae" or (
+                part == "transformer"
+                and any(word in name for word in ("norm", "time_embedder", "scale_shift_table"))
+            )
+            assert tensor.dtype == (torch.float32 if precise else torch.bfloat16), (part, name)
+    encoder = transformers.UMT5EncoderModel.from_pretrained(tmp_path / "out" / "text_encoder")
+    assert encoder.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("part", ["transformer", "vae"])
+def test_a_component_becomes_a_single_file_and_returns(convert, folder, part, tmp_path):
+    file = tmp_path / "one.safetensors"
+    converted(convert, folder / part, file, "--format=comfyui")
+    single, expected = weights(file), weights(folder / part)
+    assert len(single) == len(expected)
+    assert not single.keys() & expected.keys() - {"patch_embedding.weight", "patch_embedding.bias"}
+    converted(convert, file, tmp_path / "out", f"--pretrained={folder}")
+    assert_same(weights(tmp_path / "out" / part), expected)
+    WanImageToVideoPipeline.from_pretrained(tmp_path / "out")
+
+
+def test_a_component_alone_stays_a_folder_that_diffusers_loads(convert, pipeline, folder, tmp_path):
+    converted(convert, folder / "vae", tmp_path / "vae")
+    assert_same(
+        AutoencoderKLWan.from_pretrained(tmp_path / "vae").state_dict(), pipeline.vae.state_dict()
+    )
+
+
+def test_the_second_expert_is_replaced_where_it_is_asked_for(convert, tmp_path):
+    folder = tiny_wan.save(tiny_wan.pipeline("wan22_i2v_a14b"), tmp_path / "experts")
+    first, second = (weights(folder / part) for part in ("transformer", "transformer_2"))
+    source = folder / "transformer"
+    options = f"--pretrained={folder}", "--component=transformer_2"
+    converted(convert, source, tmp_path / "out", *options)
+    assert not torch.equal(first["proj_out.weight"], second["proj_out.weight"])
+    assert_same(weights(tmp_path / "out" / "transformer_2"), first)
+
+
+@pytest.fixture(scope="module")
+def lora_model():
+    return reference(tiny_lora.CONFIG)
+
+
+def numbers(transformer) -> np.ndarray:
+    with torch.no_grad():
+        return tiny_lora.reference_forward(transformer).numpy()
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "comfyui"])
+@pytest.mark.parametrize(
+    ("key", "parts"),
+    [
+        (tiny_lora.DIFFUSERS, ("lora_A", "lora_B")),
+        (tiny_lora.COMFYUI, ("lora_down", "lora_up")),
+        (tiny_lora.MUSUBI, ("lora_down", "lora_up")),
+    ],
+    ids=["diffusers", "comfyui", "musubi"],
+)
+def test_a_lora_in_another_dialect_gives_diffusers_the_same_numbers(
+    convert, lora_model, key, parts, layout, tmp_path
+):
+    source, target = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    alpha = None if key is tiny_lora.DIFFUSERS else 1.5
+    tiny_lora.write(source, tiny_lora.pairs(1), key, parts, alpha)
+    said = converted(convert, source, target, f"--format={layout}")
+    assert said.startswith("24 matrices of rank 3, 5 in 2 blocks")
+    expected, actual = (
+        numbers(tiny_lora.with_loras(lora_model, [(str(path), 0.8)])) for path in (source, target)
+    )
+    assert_close(actual, expected)
+    prefix = {"diffusers": "transformer.", "comfyui": "diffusion_model."}[layout]
+    assert all(name.startswith(prefix) for name in weights(target))
+
+
+def test_what_a_lora_holds_for_no_linear_layer_is_told(convert, tmp_path):
+    extra = {"diffusion_model.blocks.0.norm3.diff": torch.zeros(24)}
+    source = tiny_lora.write(
+        tmp_path / "a.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra
+    )
+    said = converted(convert, source, tmp_path / "b.safetensors", "--dtype=bfloat16")
+    assert "left out, as no linear layer has them: diffusion_model.blocks.0.norm3.diff" in said
+    assert {x.dtype for x in weights(tmp_path / "b.safetensors").values()} == {torch.bfloat16}
+
+
+def test_merged_loras_give_the_numbers_of_set_adapters(convert, lora_model, tmp_path):
+    lora_model.save_pretrained(tmp_path / "base")
+    keys = [(tiny_lora.DIFFUSERS, 0.7), (tiny_lora.COMFYUI, -0.4)]
+    weighted = [
+        (tiny_lora.write(tmp_path / f"{i}.safetensors", tiny_lora.pairs(i), key), weight)
+        for i, (key, weight) in enumerate(keys)
+    ]
+    assert_merged(convert, lora_model, weighted, tmp_path)
+
+
+def test_merged_biases_and_whole_matrices_give_diffusers_numbers(convert, lora_model, tmp_path):
+    lora_model.save_pretrained(tmp_path / "base")
+    extra = {
+        f"diffusion_model.blocks.{block}.{original}.diff_b": torch.randn(width)
+        for block in range(tiny_lora.CONFIG.layers)
+        for original, _, width in tiny_lora.NAMES.values()
+    } | {
+        "diffusion_model.head.head.diff": 0.3 * torch.randn(16, 24),
+        "diffusion_model.head.head.diff_b": torch.randn(16),
+    }
+    path = tmp_path / "a.safetensors"
+    tiny_lora.write(path, tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra)
+    assert_merged(convert, lora_model, [(str(path), 0.5)], tmp_path)
+
+
+def assert_merged(convert, model, weighted: list[tuple[str, float]], folder) -> None:
+    loras = ",".join(f"{path}:{weight}" for path, weight in weighted)
+    said = converted(convert, folder / "base", folder / "out", f"--lora={loras}")
+    assert said.count(" merged, ") == len(weighted)
+    merged = WanTransformer3DModel.from_pretrained(folder / "out").eval()
+    assert_close(numbers(merged), numbers(tiny_lora.with_loras(model, weighted)))
+
+
+def change(path, tensors: dict[str, torch.Tensor | None], renamed: dict[str, str] = {}) -> None:  # noqa: B006
+    """Changes tensors of a component's file; None = removes it."""
+    (file,) = path.glob("*.safetensors")
+    state = safetensors.torch.load_file(file) | tensors
+    state = {renamed.get(k, k): x for k, x in state.items() if x is not None}
+    safetensors.torch.save_file(state, file, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("part", "tensors", "renamed", "said"),
+    [
+        ("transformer", {"proj_out.bias": None}, {}, "1 missing (proj_out.bias)"),
+        (
+            "transformer",
+            {},
+            {"blocks.1.ffn.net.2.bias": "blocks.1.ffn.net.3.bias"},
+            "1 missing (blocks.1.ffn.net.2.bias); 1 unexpected (blocks.1.ffn.net.3.bias)",
+        ),
+        (
+            "vae",
+            {"decoder.conv_in.bias": torch.zeros(17)},
+            {},
+            "decoder.conv_in.bias is [17] instead of [16]",
+        ),
+        ("text_encoder", {"encoder.final_layer_norm.weight": None}, {}, "1 missing"),
+        ("image_encoder", {"extra.weight": torch.zeros(1)}, {}, "1 unexpected (extra.weight)"),
+    ],
+    ids=["missing", "renamed", "misshapen", "text encoder", "image encoder"],
+)
+def test_tensors_that_do_not_fit_are_named_in_one_line(
+    convert, folder, part, tensors, renamed, said, tmp_path
+):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    change(broken / part, tensors, renamed)
+    for source in (broken, broken / part):
+        target = f"--target={tmp_path / 'out'}"
+        convert.refuses(f"--source={source}", target, said=said)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+def test_a_file_cut_short_is_said(convert, folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (file,) = (broken / "vae").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-1])
+    for source in (broken, broken / "vae", file):
+        convert.refuses(f"--source={source}", f"--target={tmp_path / 'out'}", said="truncated: ")
+
+
+def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):
+    convert.refuses(
+        f"--source={folder}",
+        f"--target={tmp_path / 'out'}",
+        said="cannot be written",
+        file_limit=20_000,
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--source is missing"),
+        (["--source={folder}"], "--target is missing"),
+        (["--source=nowhere", "--target={out}"], "nowhere does not exist"),
+        (["--source={folder}", "--target={folder}"], "is not empty: name a new folder"),
+        (["--source={folder}", "--target={out}", "--format=comfyui"], "name one of its components"),
+        (
+            ["--source={folder}/transformer", "--target={out}", "--format=comfyui"],
+            "name it .safetensors",
+        ),
+        (
+            ["--source={folder}/text_encoder", "--target={out}.safetensors", "--format=comfyui"],
+            "use it as it is",
+        ),
+        (["--source={folder}/tokenizer", "--target={out}"], "holds no weights"),
+        (["--source={folder}", "--target={out}", "--lora_2={folder}"], "has no transformer_2"),
+        (["--source={folder}", "--target={out}", "--lora=a:b"], "is no number"),
+        (["--source={folder}/vae", "--target={out}", "--lora=a"], "LoRAs are merged into transf"),
+        (["--source={folder}", "--target={out}", "--dtype=int8"], "dtype"),
+        (["--source={folder}", "--target={out}", "--component=transformer_2"], "name one"),
+        (
+            [
+                "--source={folder}/vae",
+                "--target={out}",
+                "--pretrained={folder}",
+                "--component=transformer_2",
+            ],
+            "has no transformer_2",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said(convert, folder, options, said, tmp_path):
+    given = [option.format(folder=folder, out=tmp_path / "out") for option in options]
+    convert.refuses(*given, said=said)
+
+
+def test_help_explains(convert):
+    done = convert("--help")
+    assert done.returncode == 0
+    assert "--source=MODEL --target=FOLDER" in done.stdout
+    assert "--pretrained: " in done.stdout
