@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 
 from configs import wan22_ti2v_5b
-from painting_jax import media, train
+from painting_jax import media
 from painting_jax.data.pipeline import Examples, Source
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
@@ -23,7 +23,7 @@ from painting_jax.painters.further import further_painter
 from painting_jax.painters.job import Job
 from painting_jax.pretrained.recipe import Wishes
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.training import base_model
+from painting_jax.training import base_model, loop
 from painting_jax.training.trained_model import TrainedModel
 from painting_jax.training.wan_task import LORA_FILE, WanTask
 from painting_jax.weights import lora as lora_files
@@ -71,7 +71,7 @@ def config(pipeline, painted_dir, tmp_path_factory):
 def one_device():
     """Training on one of the fake devices: the others have nothing to compile."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "make_mesh", lambda sizes: ONE_DEVICE)
+        patch.setattr(loop, "make_mesh", lambda sizes: ONE_DEVICE)
         yield
 
 
@@ -79,7 +79,7 @@ def one_device():
 def run(config, one_device, tmp_path_factory):
     """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
     held, sheets = [], []
-    load, contact_sheet = WanTask.load_frozen, train.contact_sheet
+    load, contact_sheet = WanTask.load_frozen, loop.contact_sheet
 
     def load_and_hold(task, mesh, words):
         held.append(load(task, mesh, words))
@@ -93,8 +93,8 @@ def run(config, one_device, tmp_path_factory):
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(WanTask, "load_frozen", load_and_hold)
-        patch.setattr(train, "contact_sheet", hold_and_draw)
-        train.train(config, workdir)
+        patch.setattr(loop, "contact_sheet", hold_and_draw)
+        loop.train(config, workdir)
     [sheet] = sheets
     return types.SimpleNamespace(
         workdir=workdir, printed=printed.getvalue(), frozen=held[0], sheet=sheet
@@ -136,9 +136,9 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
     (again / LORA_FILE).unlink()
     printed = io.StringIO()
     # It has been painted before.
-    monkeypatch.setattr(train, "_sampler", lambda *_: lambda *_, **__: None)
+    monkeypatch.setattr(loop, "_sampler", lambda *_: lambda *_, **__: None)
     with contextlib.redirect_stdout(printed):
-        train.train(config, again)
+        loop.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()
     expected, actual = final_state(run.workdir, STEPS), final_state(again, STEPS)
     assert expected.keys() == actual.keys()
