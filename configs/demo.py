@@ -8,7 +8,7 @@ def get_config(arg: str | None = None):
     common.parse_arg(arg)
     config = common.base()
     config.data.data_dir = "runs/data"  # where `make demo` puts it
-    config.steps = 1600
+    config.steps = 1400
     config.model.layers = 3
     # Many small steps: with Adam a parameter moves by the learning rate a step at most, and the
     # gates of the pixel head have far to go.
