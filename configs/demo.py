@@ -1,4 +1,4 @@
-"""About two million parameters, 64x64 pixels, 9 frames: six minutes on two CPU cores."""
+"""About two million parameters, 64x64 pixels, 9 frames: eight minutes on two CPU cores."""
 
 from configs import common
 
