@@ -1,10 +1,13 @@
 """Perceptual distances between the frames of videos, in bounded memory."""
 
+import functools
 from typing import Protocol
 
 import jax
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from painting_jax.metrics.lpips import squared_distance
 
@@ -27,32 +30,54 @@ class PerceptualDistance(Protocol):
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
 
 
-@nnx.jit
-def distances(
-    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
+@functools.partial(nnx.jit, static_argnames="mesh")
+def embed(
+    distance: PerceptualDistance, frames_FHWC: jax.Array, *, mesh: Mesh | None = None
 ) -> jax.Array:
-    """Distances between chosen pairs of frames; every frame is embedded once.
+    """Embeds frames, a few at a time: float32[F, D].
 
     Args:
       distance: an nnx module with `embed`.
-      frames_FHWC: uint8, all frames that take part, of one video or of several.
-      pairs_P2: int32, indices into the F frames.
-
-    Returns:
-      float32[P].
+      frames_FHWC: uint8.
+      mesh: each device along its data axis takes its share of the frames, which must divide F.
     """
-    count, height, width, _ = frames_FHWC.shape
     # lax.map batches by vmap, which cannot see through an nnx module that holds state.
     graph, state = nnx.split(distance)
-    embedded_FD = jax.lax.map(
-        lambda picture_HWC: nnx.merge(graph, state).embed(picture_HWC[None])[0],
-        frames_FHWC,
-        batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
-    )
+
+    def share(state, frames_FHWC):
+        count, height, width, _ = frames_FHWC.shape
+        return jax.lax.map(
+            lambda picture_HWC: nnx.merge(graph, state).embed(picture_HWC[None])[0],
+            frames_FHWC,
+            batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
+        )
+
+    if mesh is not None:
+        share = jax.shard_map(share, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"))
+    return share(state, frames_FHWC)
+
+
+@jax.jit
+def between(first_FD: jax.Array, second_GD: jax.Array, pairs_P2: jax.Array) -> jax.Array:
+    """Distances between chosen rows of two sets of embeddings: float32[P].
+
+    Args:
+      first_FD: from `embed`.
+      second_GD: from `embed`.
+      pairs_P2: int32, an index into either.
+    """
     # Pair by pair: all embeddings of the pairs at once would be a second copy of the first.
     return jax.lax.map(
-        lambda pair: squared_distance(embedded_FD[pair[0]], embedded_FD[pair[1]]), pairs_P2
+        lambda pair: squared_distance(first_FD[pair[0]], second_GD[pair[1]]), pairs_P2
     )
+
+
+def distances(
+    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
+) -> jax.Array:
+    """Distances between chosen pairs of frames, float32[P]; every frame is embedded once."""
+    embedded_FD = embed(distance, frames_FHWC)
+    return between(embedded_FD, embedded_FD, pairs_P2)
 
 
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
