@@ -9,8 +9,10 @@ from painting_jax.errors import UserError
 from painting_jax.evaluation import videos, yardsticks
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.measures import GENERATED, RECORDED, Measured
-from painting_jax.evaluation.result import Band, Result, Strip, strip, versions
+from painting_jax.evaluation.result import Result, Strip, strip, versions
 from painting_jax.evaluation.videos import Source, Video
+from painting_jax.metrics import pdp
+from painting_jax.metrics.pdp import Band
 from painting_jax.metrics.perceptual import PerceptualDistance
 
 # So many processes are shown; all are measured.
@@ -140,13 +142,14 @@ def _unpaired(
     if not recorded_sources:
         return generated, strips, None
     recorded, recorded_strips = measure(recorded_sources, RECORDED)
-    profiles_NK = np.stack([row.own_profile_K for row in recorded])
-    low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
-    band = Band(profiles_NK.mean(axis=0), low_K, high_K, len(recorded))
-    for row in generated:
-        curve_K = row.own_profile_K
-        row.numbers["to_band"] = float(np.abs(curve_K - band.mean_K).mean())
-        row.numbers["in_band"] = float(((curve_K >= low_K) & (curve_K <= high_K)).mean())
+    profile_NK = np.stack([row.own_profile_K for row in recorded])
+    band = pdp.band(profile_NK, np.ones(len(recorded), bool))
+    profile_BK = np.stack([row.own_profile_K for row in generated])
+    columns = {"to_band": pdp.to_band(profile_BK, band), "in_band": pdp.inside(profile_BK, band)}
+    for key, column_B in columns.items():
+        for row, value in zip(generated, np.asarray(column_B), strict=True):
+            row.numbers[key] = float(value)
+    band = Band(*map(np.asarray, band[:3]), int(band.n))
     return generated + recorded, strips + recorded_strips, band
 
 

@@ -11,6 +11,7 @@ from painting_jax.evaluation.transfer import Transfer
 from painting_jax.evaluation.videos import Video
 from painting_jax.metrics import perceptual
 from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.pdp import Band
 
 # A strip shows so many frames.
 _STRIP_FRAMES = 9
@@ -33,23 +34,6 @@ class Strip:
     progress_S: np.ndarray
     rows: dict[str, np.ndarray]
     input_HWC: np.ndarray | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Band:
-    """Where the recorded set's profiles to their own last frames lie, each float32[K].
-
-    Attributes:
-      mean_K: of the set.
-      low_K: its 10th percentile.
-      high_K: its 90th percentile.
-      n: how many processes.
-    """
-
-    mean_K: np.ndarray
-    low_K: np.ndarray
-    high_K: np.ndarray
-    n: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +60,8 @@ class Result:
       rows: one for every measured process.
       strips: the processes to look at.
       settings: everything that the numbers depend on, seeds included.
-      band: of the recorded set, when videos are not compared pair by pair.
+      band: of the recorded set's profiles to their own last frames, when videos are not compared
+        pair by pair.
       conditions: by condition; empty when no model was at hand.
       transfers: from other looks of the pictures; empty when no model was at hand.
       skipped: what could not be used, one line each.

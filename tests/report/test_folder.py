@@ -9,8 +9,9 @@ import pytest
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
-from painting_jax.evaluation.result import Band, ConditionEffect, Result, strip
+from painting_jax.evaluation.result import ConditionEffect, Result, strip
 from painting_jax.evaluation.yardsticks import CROSS_FADE
+from painting_jax.metrics import pdp
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.report import folder
 from tests.evaluation.recordings import as_video
@@ -128,7 +129,7 @@ def test_unpaired_columns_stay_empty(result, tmp_path):
             curve_K,
         )
     ]
-    band = Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
+    band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
     alone = Result("T", "S", "LPIPS (HED-VGG)", unpaired, [], {"seed": 0}, band=band)
     _parsed(folder.write(alone, tmp_path / "out").read_text())
     last = (tmp_path / "out" / "table.md").read_text().strip().splitlines()[-1]
