@@ -41,7 +41,7 @@ class Stages(NamedTuple):
 def stages(profile_BK: jax.Array) -> Stages:
     """Fits three stages to curves over even progress, as `pdp.profile` gives them, K >= 8."""
     points = profile_BK.shape[1]
-    line_2K, bends_P2K, knots_P2 = _bases(points)
+    line_2K, bends_P2K, bends_at_P2 = map(jnp.asarray, _bases(points))
     product = functools.partial(jnp.einsum, precision="highest")
     centred_BK = profile_BK - jnp.mean(profile_BK, axis=1, keepdims=True)
     straight_BK = product("bj,jk->bk", product("bk,jk->bj", centred_BK, line_2K), line_2K)
@@ -56,7 +56,7 @@ def stages(profile_BK: jax.Array) -> Stages:
     bent_B = unexplained_B > points * (1e-6 * size_B) ** 2
     gain_B = explained_BP[rows_B, best_B] / jnp.where(bent_B, unexplained_B, 1)
     boundary_B2 = jnp.where(
-        bent_B[:, None], knots_P2[best_B] / (points - 1), jnp.array([1 / 3, 2 / 3])
+        bent_B[:, None], bends_at_P2[best_B], jnp.array([1 / 3, 2 / 3])
     )
     bend_BK = product("bj,bjk->bk", weight_BP2[rows_B, best_B], bends_P2K[best_B])
     first_B, second_B = boundary_B2[:, 0], boundary_B2[:, 1]
@@ -73,7 +73,8 @@ def _bases(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Orthonormal bases over the grid, each bend's freed of the straight lines, and the bends.
 
     Returns:
-      float32[2, K] of the straight lines, float32[P, 2, K], int32[P, 2].
+      float32[2, K] of the straight lines, float32[P, 2, K], and where the bends are, float32[P, 2]
+      in (0, 1).
     """
     grid_K = np.arange(points, dtype=np.float64)
     line_K2 = np.linalg.qr(np.stack([np.ones(points), grid_K], axis=1))[0]
@@ -86,5 +87,5 @@ def _bases(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (
         line_K2.T.astype(np.float32),
         np.swapaxes(bends_PK2, 1, 2).astype(np.float32),
-        knots_P2,
+        (knots_P2 / (points - 1)).astype(np.float32),
     )
