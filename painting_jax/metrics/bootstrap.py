@@ -2,19 +2,19 @@
 
 Where several values come from one picture they are drawn together (the cluster bootstrap): it is
 other pictures that might have been chosen, not other frames of these.
+
+On the host, in float64: there is one number an example, and any count of them.
 """
 
 from typing import Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 LEVEL = 0.95
 RESAMPLES = 4000
 
-# Resamples that are held at once.
-_AT_ONCE = 250
+# Drawn clusters that are held at once.
+_AT_ONCE = 2**20
 
 
 class Interval(NamedTuple):
@@ -103,43 +103,28 @@ def _intervals(
         return [none] * len(values_VN), np.zeros((len(values_VN), 0))
     pictures_N = np.arange(n) if pictures_N is None else np.asarray(pictures_N)[valid_N]
     _, cluster_N = np.unique(pictures_N, return_inverse=True)
-    clusters = int(cluster_N.max()) + 1
-    # Room for a power of two, so that few shapes are compiled.
-    room = 1 << (clusters - 1).bit_length()
-    count_C = np.bincount(cluster_N, minlength=room)
-    mean_V = values_VN.mean(axis=1)
-    # Deviations are drawn, not values: float32 would cut a small spread off a large mean.
-    total_VC = np.stack(
-        [
-            np.bincount(cluster_N, weights=values_N - mean, minlength=room)
-            for values_N, mean in zip(values_VN, mean_V, strict=True)
-        ]
-    )
-    drawn_VR = _resampled(
-        jax.random.key(seed), total_VC.astype(np.float32), count_C.astype(np.int32), clusters
-    )
-    means_VR = mean_V[:, None] + np.asarray(drawn_VR, np.float64)
+    count_C = np.bincount(cluster_N)
+    total_VC = np.stack([np.bincount(cluster_N, weights=values_N) for values_N in values_VN])
+    means_VR = _resampled(np.random.default_rng(seed), total_VC, count_C)
     tail = (1 - LEVEL) / 2
     ends_2V = np.quantile(means_VR, [tail, 1 - tail], axis=1)
     found = [
         Interval(float(mean), float(low), float(high), n)
-        for mean, low, high in zip(mean_V, *ends_2V, strict=True)
+        for mean, low, high in zip(values_VN.mean(axis=1), *ends_2V, strict=True)
     ]
     return found, means_VR
 
 
-@jax.jit
-def _resampled(
-    key: jax.Array, total_VC: jax.Array, count_C: jax.Array, clusters: jax.Array
-) -> jax.Array:
-    """Means of resamples of the first `clusters` clusters: float32[V, R]."""
-    room = len(count_C)
-
-    def one(key):
-        chosen_C = jax.random.randint(key, (room,), 0, clusters)
-        inside_C = jnp.arange(room) < clusters
-        count = jnp.sum(jnp.where(inside_C, count_C[chosen_C], 0))
-        return jnp.sum(jnp.where(inside_C, total_VC[:, chosen_C], 0), axis=1) / count
-
-    keys = jax.random.split(key, RESAMPLES)
-    return jax.lax.map(one, keys, batch_size=_AT_ONCE).T
+def _resampled(rng: np.random.Generator, total_VC: np.ndarray, count_C: np.ndarray) -> np.ndarray:
+    """Means of resamples of the clusters: float64[V, R]."""
+    clusters = len(count_C)
+    at_once = max(1, _AT_ONCE // clusters)
+    means = []
+    for start in range(0, RESAMPLES, at_once):
+        rows = min(at_once, RESAMPLES - start)
+        drawn_RC = rng.integers(0, clusters, (rows, clusters))
+        # How often each cluster was drawn: the same cell for the same cluster of the same row.
+        cell_RC = drawn_RC + clusters * np.arange(rows)[:, None]
+        weight_RC = np.bincount(cell_RC.ravel(), minlength=rows * clusters).reshape(rows, clusters)
+        means.append((total_VC @ weight_RC.T) / (weight_RC @ count_C))
+    return np.concatenate(means, axis=1)

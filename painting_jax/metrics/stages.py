@@ -55,9 +55,7 @@ def stages(profile_BK: jax.Array) -> Stages:
     size_B = jnp.max(jnp.abs(profile_BK), axis=1)
     bent_B = unexplained_B > points * (1e-6 * size_B) ** 2
     gain_B = explained_BP[rows_B, best_B] / jnp.where(bent_B, unexplained_B, 1)
-    boundary_B2 = jnp.where(
-        bent_B[:, None], bends_at_P2[best_B], jnp.array([1 / 3, 2 / 3])
-    )
+    boundary_B2 = jnp.where(bent_B[:, None], bends_at_P2[best_B], jnp.array([1 / 3, 2 / 3]))
     bend_BK = product("bj,bjk->bk", weight_BP2[rows_B, best_B], bends_P2K[best_B])
     first_B, second_B = boundary_B2[:, 0], boundary_B2[:, 1]
     return Stages(
