@@ -11,23 +11,7 @@ from painting_jax.evaluation.measures import GENERATED, Measured
 from painting_jax.evaluation.strips import Strip
 from painting_jax.evaluation.transfer import Transfer
 from painting_jax.metrics.bootstrap import Interval
-
-
-@dataclasses.dataclass(frozen=True)
-class Band:
-    """Where the recorded set's profiles to their own last frames lie, each float32[K].
-
-    Attributes:
-      mean_K: of the set.
-      low_K: its 10th percentile.
-      high_K: its 90th percentile.
-      n: how many processes.
-    """
-
-    mean_K: np.ndarray
-    low_K: np.ndarray
-    high_K: np.ndarray
-    n: int
+from painting_jax.metrics.pdp import Band
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Meas
 from painting_jax.evaluation.result import Band, ConditionEffect, Result
 from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.yardsticks import CROSS_FADE
+from painting_jax.metrics import pdp
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.report import folder
 from tests.evaluation.recordings import as_video
