@@ -32,6 +32,7 @@ from painting_jax.evaluation import folders
 from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measuring import Measuring
 from painting_jax.evaluation.methods import parse
+from painting_jax.evaluation.order import AUTO, ORDERS
 from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.store import Store, file_state
 from painting_jax.report import folder as report
@@ -52,6 +53,9 @@ _UNPAIRED = flags.DEFINE_bool("unpaired", False, "Compare with the recorded set 
 _YARDSTICKS = flags.DEFINE_bool(
     "yardsticks", False, "Measure cross-fade and blur-to-sharp beside each pair, too."
 )
+_ORDER = flags.DEFINE_enum(
+    "order", AUTO, list(ORDERS), "In which order generated frames come; auto finds out and says so."
+)
 _FRAMES = flags.DEFINE_integer("frames", 33, "Frames of a video that are measured, at most.")
 _SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
 
@@ -65,7 +69,7 @@ _GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default:
 # Frames are shared by all devices.
 _DATA = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
 
-_OF_VIDEOS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _FRAMES, _SIZE)
+_OF_VIDEOS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _FRAMES, _SIZE)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
 
 
@@ -88,6 +92,8 @@ def main() -> None:
     result, store = _videos() if _GENERATED.value else _run()
     for line in result.skipped:
         print(f"left out: {line}")
+    for line in result.notes if _GENERATED.value else ():
+        print(f"note: {line}")
     page = report.write(result, _OUTPUT.value)
     store.remove()
     print(f"{result.subtitle} Left out: {len(result.skipped)}.")
@@ -102,9 +108,12 @@ def _videos() -> tuple[Result, Store]:
         "size": _SIZE.value,
         "yardsticks": _YARDSTICKS.value,
         "unpaired": _UNPAIRED.value,
+        "order": _ORDER.value,
     }
     store = _store(settings | instruments.identity)
-    measuring = Measuring(instruments, _FRAMES.value, _SIZE.value, _YARDSTICKS.value, store)
+    measuring = Measuring(
+        instruments, _FRAMES.value, _SIZE.value, _YARDSTICKS.value, store, _ORDER.value
+    )
     result = folders.evaluate(
         measuring,
         methods=methods,

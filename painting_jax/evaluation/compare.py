@@ -9,13 +9,22 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from painting_jax.evaluation import on_canvas
 from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import MEASURES, RECORDED, Measured
+from painting_jax.evaluation.padding import padded, round_up, row
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import fidelity, pdp, perceptual
+from painting_jax.metrics import look, pdp, perceptual, stages, texture
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.metrics.perceptual import PerceptualDistance
 
-# Numbers of frames and pairs are rounded up, so that few shapes are compiled.
-_STEP = 8
+# Textures are compared at so many moments: their statistics are long.
+MOMENTS = (0.25, 0.5, 0.75, 1.0)
+
+# A pace that bends less has no stages.
+_STAGED = 0.5
+
+Features = dict[tuple[str, str], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +34,12 @@ class Comparison:
     Attributes:
       methods: videos by method.
       recorded: the recorded process they are compared with, if there is one.
+      segments_HW: uint8, the regions of the recorded finished picture, 0 = unlabelled.
     """
 
     methods: Mapping[str, Video]
     recorded: Video | None = None
+    segments_HW: np.ndarray | None = None
 
     @property
     def videos(self) -> dict[str, Video]:
@@ -36,38 +47,21 @@ class Comparison:
         return {**self.methods, **({RECORDED: self.recorded} if self.recorded else {})}
 
 
-def compare(instruments: Instruments, comparison: Comparison) -> list[Measured]:
-    """Measures the processes of a comparison.
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """What a network says of a video's T frames.
 
-    Every frame goes through each backbone once; of the embeddings, those of the recorded process
-    and of one other are held at a time. Comparisons of one shape with about as many frames share
-    a compilation.
-
-    Returns:
-      One row per method, in their order, and last one of the recorded process.
+    Attributes:
+      embedded_TD: padded, on the device.
+      vector_TC: float32, one a frame; None where they are not asked for.
+      texture_QS: at `MOMENTS`; None of networks without a place for texture.
+      drift: of the texture.
     """
-    videos = comparison.videos
-    numbers = {method: dict.fromkeys(MEASURES, math.nan) for method in videos}
-    profiles = {}
-    for key, distance in instruments.distances.items():
-        found = _distances(instruments, distance, comparison)
-        profiles[key] = _profiles(found, comparison)
-        for method in videos:
-            numbers[method] |= _of_distance(key, method, found[method], profiles[key])
-    for method, video in comparison.methods.items():
-        numbers[method] |= _of_last_frame(video, comparison.recorded)
-    return [
-        Measured(
-            video.name,
-            method,
-            video.medium,
-            numbers[method],
-            *profiles["distance"][method],
-            order=video.order,
-            frames=len(video.frames_THWC),
-        )
-        for method, video in videos.items()
-    ]
+
+    embedded_TD: jax.Array
+    vector_TC: np.ndarray | None = None
+    texture_QS: np.ndarray | None = None
+    drift: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,52 +77,128 @@ class _Distances:
     between_N: np.ndarray
 
 
+def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Measured], Features]:
+    """Measures the processes of a comparison.
+
+    Every frame goes through each backbone once; of the embeddings, those of the recorded process
+    and of one other are held at a time. Comparisons of one shape with about as many frames share
+    a compilation.
+
+    Returns:
+      One row per method, in their order, and last one of the recorded process; and what sets of
+      processes are compared by, by what it is and the method: "frame" float32[T, C] with
+      "progress" float32[T], and "texture" float32[Q, S].
+    """
+    videos = comparison.videos
+    numbers = {method: dict.fromkeys(MEASURES, math.nan) for method in videos}
+    features: Features = {}
+    for key, distance in instruments.distances.items():
+        found = _distances(instruments, distance, comparison, numbers, features)
+        profiles = {method: _profiles(found[method], video) for method, video in videos.items()}
+        for method in videos:
+            numbers[method] |= _of_distance(key, method, found[method], profiles)
+        if key == "distance":
+            chief = profiles
+    if instruments.features is not None:
+        for method, video in videos.items():
+            count = len(video.frames_THWC)
+            features["frame", method] = np.asarray(
+                _embedded(instruments, instruments.features, video)
+            )[:count]
+    on_canvas.measure(comparison.methods, comparison.recorded, comparison.segments_HW, numbers)
+    rows = [
+        Measured(
+            video.name,
+            method,
+            video.medium,
+            numbers[method] | _staged(*chief[method], chief.get(RECORDED)),
+            *chief[method],
+            order=video.order,
+            frames=len(video.frames_THWC),
+        )
+        for method, video in videos.items()
+    ]
+    features |= {("progress", method): video.progress_T for method, video in videos.items()}
+    return rows, features
+
+
 def _distances(
-    instruments: Instruments, distance: perceptual.PerceptualDistance, comparison: Comparison
+    instruments: Instruments,
+    distance: PerceptualDistance,
+    comparison: Comparison,
+    numbers: dict[str, dict[str, float]],
+    features: Features,
 ) -> dict[str, _Distances]:
+    """The distances of every video; what else the network says is added to the rest."""
     recorded = comparison.recorded
     nothing = np.zeros(0, np.float32)
-    found, recorded_TD = {}, None
+    found, theirs = {}, None
     # The recorded one first, for the others are measured to it.
     for method, video in reversed(comparison.videos.items()):
         count = len(video.frames_THWC)
-        frames_THWC = _padded(video.frames_THWC, _round_up(count, instruments.devices))
-        embedded_TD = perceptual.embed(
-            distance, _placed(frames_THWC, instruments), mesh=instruments.mesh
-        )
-        own_T = _pairs(embedded_TD, embedded_TD, np.arange(count), count - 1)
+        seen = _seen(instruments, distance, video)
+        own_T = _pairs(seen.embedded_TD, seen.embedded_TD, np.arange(count), count - 1)
         finished_T = between_N = nothing
         if recorded is not None and method == RECORDED:
-            recorded_TD, finished_T = embedded_TD, own_T
+            theirs, finished_T = seen, own_T
         elif recorded is not None:
             last = len(recorded.frames_THWC) - 1
-            finished_T = _pairs(embedded_TD, recorded_TD, np.arange(count), last)
+            finished_T = _pairs(seen.embedded_TD, theirs.embedded_TD, np.arange(count), last)
             at = perceptual.nearest(video.progress_T, recorded.progress_T[1:-1])
-            between_N = _pairs(embedded_TD, recorded_TD, at, np.arange(1, last))
+            between_N = _pairs(seen.embedded_TD, theirs.embedded_TD, at, np.arange(1, last))
         found[method] = _Distances(own_T, finished_T, between_N)
+        if seen.texture_QS is not None:
+            numbers[method]["texture_drift"] = seen.drift
+            features["frame", method] = seen.vector_TC
+            features["texture", method] = seen.texture_QS
+            if theirs is not None and method != RECORDED:
+                apart_Q = np.linalg.norm(seen.texture_QS - theirs.texture_QS, axis=1)
+                numbers[method]["texture_apart"] = float(apart_Q.mean())
     return found
+
+
+def _seen(instruments: Instruments, distance: PerceptualDistance, video: Video) -> _Seen:
+    if not isinstance(distance, LPIPS):
+        return _Seen(_embedded(instruments, distance, video))
+    count = len(video.frames_THWC)
+    frames_1THWC, mask_1T = row(video.frames_THWC, instruments.devices)
+    done_TIJ = np.asarray(texture.finished(frames_1THWC, mask_1T)[0], np.float32)
+    before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])
+    given = (_placed(x, instruments) for x in (frames_1THWC[0], before_TIJ, done_TIJ))
+    found = look.look(distance, *given, mesh=instruments.mesh)
+    drift = texture.drift_of(found.before, found.after, done_TIJ.mean(axis=(1, 2)))
+    at_Q = perceptual.nearest(video.progress_T, np.array(MOMENTS))
+    return _Seen(
+        found.embedded_FD,
+        np.asarray(found.vector_FC)[:count],
+        np.asarray(found.texture_FS[at_Q]),
+        float(drift),
+    )
+
+
+def _embedded(instruments: Instruments, distance: PerceptualDistance, video: Video) -> jax.Array:
+    frames_THWC = padded(video.frames_THWC, round_up(len(video.frames_THWC), instruments.devices))
+    return perceptual.embed(distance, _placed(frames_THWC, instruments), mesh=instruments.mesh)
 
 
 def _pairs(first_TD: jax.Array, second_TD: jax.Array, first_N, second_N) -> np.ndarray:
     """The distances of some rows of the first to some of the second: float32[N]."""
     pairs_N2 = np.stack(np.broadcast_arrays(first_N, second_N), axis=1).astype(np.int32)
-    padded_N2 = _padded(pairs_N2, _round_up(len(pairs_N2)))
+    padded_N2 = padded(pairs_N2, round_up(len(pairs_N2)))
     return np.asarray(perceptual.between(first_TD, second_TD, padded_N2))[: len(pairs_N2)]
 
 
-def _profiles(
-    found: Mapping[str, _Distances], comparison: Comparison
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _profiles(found: _Distances, video: Video) -> tuple[np.ndarray, np.ndarray]:
     """Profiles to the recorded finished picture, NaN without one, and to the own last frame."""
-    profiles = {}
-    for method, video in comparison.videos.items():
-        own_K = _profile(found[method].own_T, video.progress_T)
-        finished_T = found[method].finished_T
-        profile_K = np.full_like(own_K, math.nan)
-        if len(finished_T):
-            profile_K = _profile(finished_T, video.progress_T)
-        profiles[method] = profile_K, own_K
-    return profiles
+    progress_1T, _ = row(video.progress_T)
+    own_K, finished_K = (
+        np.asarray(pdp.profile(distance_1T, progress_1T, mask_1T))[0]
+        for distance_1T, mask_1T in (
+            row(found.own_T),
+            row(found.finished_T if len(found.finished_T) else found.own_T),
+        )
+    )
+    return finished_K if len(found.finished_T) else np.full_like(own_K, math.nan), own_K
 
 
 def _of_distance(
@@ -140,8 +210,8 @@ def _of_distance(
     """What one distance says of a process, by the keys of `MEASURES`."""
     numbers = {}
     if key == "distance":
-        numbers["monotonicity"] = float(pdp.monotonicity(*_row(found.own_T))[0])
-    if RECORDED in profiles and method != RECORDED:
+        numbers["monotonicity"] = float(pdp.monotonicity(*row(found.own_T))[0])
+    if RECORDED in profiles and method != RECORDED and len(found.finished_T):
         score, own = (
             float(pdp.score(ours_K[None], theirs_K[None])[0])
             for ours_K, theirs_K in zip(profiles[method], profiles[RECORDED], strict=True)
@@ -156,41 +226,25 @@ def _of_distance(
     return numbers
 
 
-def _of_last_frame(video: Video, recorded: Video | None) -> dict[str, float]:
-    if recorded is None:
+def _staged(
+    profile_K: np.ndarray, own_K: np.ndarray, recorded: tuple[np.ndarray, np.ndarray] | None
+) -> dict[str, float]:
+    """Where the stages of a process begin, and how far from where the recorded one's do."""
+    curve_K = profile_K if np.isfinite(profile_K).all() else own_K
+    found = stages.stages(curve_K[None])
+    if float(found.gain_B[0]) < _STAGED:
         return {}
-    ours, theirs = video.frames_THWC[-1:], recorded.frames_THWC[-1:]
-    return {
-        "final_ssim": float(fidelity.ssim(ours, theirs)[0]),
-        "final_psnr": float(fidelity.psnr(ours, theirs)[0]),
-    }
-
-
-def _profile(distance_T: np.ndarray, progress_T: np.ndarray) -> np.ndarray:
-    distance_1T, mask_1T = _row(distance_T)
-    progress_1T, _ = _row(progress_T)
-    return np.asarray(pdp.profile(distance_1T, progress_1T, mask_1T))[0]
-
-
-def _row(values_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values as a batch of one, padded to one of few lengths, and which of them are real."""
-    width = _round_up(len(values_T))
-    values_1T = _padded(np.asarray(values_T, np.float32), width)[None]
-    return values_1T, (np.arange(width) < len(values_T))[None]
+    blocking, detail = map(float, found.boundary_B2[0])
+    numbers = {"blocking_at": blocking, "detail_at": detail}
+    if recorded is not None and recorded[0] is not profile_K:
+        theirs = stages.stages(recorded[0][None])
+        if float(theirs.gain_B[0]) >= _STAGED:
+            apart = np.abs(np.asarray(theirs.boundary_B2[0]) - np.array([blocking, detail]))
+            numbers["stages_off"] = float(apart.mean())
+    return numbers
 
 
 def _placed(frames_THWC: np.ndarray, instruments: Instruments) -> np.ndarray | jax.Array:
     if instruments.mesh is None:
         return frames_THWC
     return jax.device_put(frames_THWC, NamedSharding(instruments.mesh, P("data")))
-
-
-def _padded(x_N: np.ndarray, size: int) -> np.ndarray:
-    return np.pad(x_N, [(0, size - len(x_N))] + [(0, 0)] * (x_N.ndim - 1))
-
-
-def _round_up(count: int, multiple: int = 1) -> int:
-    """One of few numbers from `count` on: at most an eighth more from 64 on, all told few."""
-    step = max(_STEP, 2 ** max(0, count.bit_length() - 4))
-    step = math.lcm(step, multiple)
-    return max(1, -(-count // step)) * step

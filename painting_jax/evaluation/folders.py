@@ -7,11 +7,14 @@ import numpy as np
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import showing, videos
-from painting_jax.evaluation.measures import RECORDED, Measured
+from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
 from painting_jax.evaluation.measuring import Measuring, Picture
 from painting_jax.evaluation.methods import Method
-from painting_jax.evaluation.result import Band, Result, versions
+from painting_jax.evaluation.result import Result, versions
+from painting_jax.evaluation.sets import Sets
 from painting_jax.evaluation.videos import Source
+from painting_jax.metrics import pdp
+from painting_jax.metrics.pdp import Band
 
 
 def evaluate(
@@ -50,10 +53,13 @@ def evaluate(
         pictures, skipped = _each_alone(generated, recorded_sources), []
     else:
         pictures, skipped = _paired(generated, recorded_sources)
-    measured, rows = [], []
+    measured, rows, notes, sets = [], [], [], Sets()
     for picture, found in measuring.all(watch(pictures, "measuring")):
         skipped += found.skipped
+        notes += found.notes
         if found.rows:
+            sets.add(found)
+            sets.add_textures(found)
             measured.append((picture, found.rows))
             rows += found.rows
     for method in [*generated, *([RECORDED] if recorded else [])]:
@@ -75,6 +81,7 @@ def evaluate(
             "generated": {method.name: str(method.folder) for method in methods},
             "recorded": str(recorded or ""),
             "unpaired": unpaired,
+            "order": measuring.order,
             "frames": measuring.frames,
             "size": measuring.size,
             "seed": seed,
@@ -82,7 +89,9 @@ def evaluate(
         },
         judged=tuple(generated),
         band=band,
+        sets=sets.compare(),
         skipped=skipped,
+        notes=[*_turned(rows, tuple(generated)), *notes],
     )
 
 
@@ -103,12 +112,23 @@ def _subtitle(
     )
 
 
+def _turned(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
+    """Of every method whose videos ran backwards, how many did."""
+    notes = []
+    for method in judged:
+        orders = [row.order for row in rows if row.method == method]
+        if REVERSED in orders:
+            notes.append(
+                f"{orders.count(REVERSED)} of {len(orders)} {method} videos ran from finished to "
+                "blank and were turned round; --order=painted takes all as they are"
+            )
+    return notes
+
+
 def _each_alone(generated: Mapping[str, list[Source]], recorded: Sequence[Source]) -> list[Picture]:
-    every = [(method, source) for method, sources in generated.items() for source in sources]
-    return [
-        Picture({method: source})
-        for method, source in [*every, *((RECORDED, source) for source in recorded)]
-    ]
+    # The recorded set first: it is what the textures of the others are held against.
+    every = [(RECORDED, recorded), *generated.items()]
+    return [Picture({method: source}) for method, sources in every for source in sources]
 
 
 def _paired(
@@ -143,16 +163,15 @@ def _paired(
 
 
 def _band(rows: Sequence[Measured]) -> Band:
-    """The band of the recorded set; what the others keep of it is added to their numbers."""
+    """The band of the recorded set; how the others keep to it is added to their numbers."""
     profiles_NK = np.stack([row.own_profile_K for row in rows if row.method == RECORDED])
-    low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
-    band = Band(profiles_NK.mean(axis=0), low_K, high_K, len(profiles_NK))
+    band = pdp.band(profiles_NK, np.ones(len(profiles_NK), bool))
     for row in rows:
         if row.method != RECORDED:
-            curve_K = row.own_profile_K
-            row.numbers["to_band"] = float(np.abs(curve_K - band.mean_K).mean())
-            row.numbers["in_band"] = float(((curve_K >= low_K) & (curve_K <= high_K)).mean())
-    return band
+            own_1K = row.own_profile_K[None]
+            row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
+            row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
+    return Band(*map(np.asarray, band[:3]), int(band.n))
 
 
 def _names(sources: Sequence[Source]) -> str:

@@ -17,6 +17,7 @@ from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.outcome import Outcome
 from painting_jax.evaluation.result import ConditionEffect, Result, versions
+from painting_jax.evaluation.sets import Sets
 from painting_jax.evaluation.store import Store
 from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.videos import Video
@@ -119,9 +120,11 @@ def evaluate(
         raise UserError("nothing is held out to evaluate on: prepare more pictures")
     seed = int(settings["seed"])
     measuring = _Measuring(instruments, held_out, generate, model, store)
-    measured = []
+    measured, sets = [], Sets()
     for _, outcomes in measuring.all(watch(held_out.spans(), "generating and measuring")):
-        measured += [found.rows for found in outcomes]
+        for found in outcomes:
+            measured.append(found.rows)
+            sets.add(found)
     effects = {}
     if losses is not None:
         effects = _effects(losses, held_out, seed=seed, store=store, watch=watch)
@@ -142,11 +145,12 @@ def evaluate(
             if (kept := measuring.kept(number))
         ],
         settings={**settings, "versions": versions()},
+        sets=sets.compare(),
         conditions=effects,
         videos=store.folder / "videos",
         notes=[
-            f"Intervals are over the {len(held_out)} processes; these come from {shown_pictures} "
-            f"picture{plural}, so they say little about other pictures."
+            f"The {len(held_out)} processes come from {shown_pictures} picture{plural}, over which "
+            "intervals are taken: few pictures say little about others."
         ],
     )
 
@@ -197,12 +201,13 @@ class _Measuring:
             )
         ]
         found = []
-        for number, target, frames_THWC, faded, input_HWC in zip(
+        for number, target, frames_THWC, faded, input_HWC, segments_HW in zip(
             span,
             recorded,
             self.generate(batch),
             yardsticks.from_picture(recorded),
             batch["reference_BHWC"],
+            batch["segments_BHW"],
             strict=False,
         ):
             progress_T = np.linspace(0, 1, len(frames_THWC), dtype=np.float32)
@@ -212,11 +217,16 @@ class _Measuring:
                 methods[yardsticks.OTHER_PICTURE] = dataclasses.replace(
                     other[number], name=target.name, medium=target.medium
                 )
-            rows = compare(self.instruments, Comparison(methods, target))
+            rows, features = compare(self.instruments, Comparison(methods, target, segments_HW))
+            rows = [
+                dataclasses.replace(row, picture=str(held_out.pictures[number])) for row in rows
+            ]
+            # Only sets that are not compared picture by picture are compared by texture.
+            features = {key: array for key, array in features.items() if key[0] != "texture"}
             shown = strip({RECORDED: target, **methods}, input_HWC=input_HWC)
             shown = dataclasses.replace(shown, video=f"videos/{self._video(number).name}")
             self._write_video(number, frames_THWC)
-            found.append(Outcome(rows, shown))
+            found.append(Outcome(rows, shown, features=features))
             self.store.put(self._key(number), *outcome.pack(found[-1]))
         return found
 

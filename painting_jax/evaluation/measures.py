@@ -1,6 +1,8 @@
 """What is measured of one process, and how the numbers of many become a table."""
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,6 +40,8 @@ class Measure:
 GROUPS = {
     "process": "The way there: is progress paced as the painter paced it?",
     "final": "The finished picture: is it the recorded one?",
+    "stages": "Stages and regions: when does each begin, and which part is painted first?",
+    "time": "From frame to frame: does it move as painting does, and does the paint stay?",
 }
 
 MEASURES: dict[str, Measure] = {
@@ -64,6 +68,22 @@ MEASURES: dict[str, Measure] = {
         "the same progress: does it look like the painting did at that moment?",
         "lower",
         "process",
+    ),
+    "pdp_clip": Measure(
+        "PDP score, {clip}",
+        "distance-profile error by {clip}",
+        "The PDP score with 1 - cosine of {clip} as the distance.",
+        "lower",
+        "process",
+        needs="clip",
+    ),
+    "pdp_dino": Measure(
+        "PDP score, {dino}",
+        "distance-profile error by {dino}",
+        "The PDP score with 1 - cosine of {dino} as the distance.",
+        "lower",
+        "process",
+        needs="dino",
     ),
     "monotonicity": Measure(
         "Monotonicity",
@@ -95,6 +115,22 @@ MEASURES: dict[str, Measure] = {
         "lower",
         "final",
     ),
+    "final_clip": Measure(
+        "Final picture, {clip}",
+        "final similarity by {clip}",
+        "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
+        "higher",
+        "final",
+        needs="clip",
+    ),
+    "final_dino": Measure(
+        "Final picture, {dino}",
+        "final similarity by {dino}",
+        "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
+        "higher",
+        "final",
+        needs="dino",
+    ),
     "final_ssim": Measure(
         "Final picture, SSIM",
         "final SSIM",
@@ -109,6 +145,96 @@ MEASURES: dict[str, Measure] = {
         "higher",
         "final",
         1,
+    ),
+    "blocking_at": Measure(
+        "Colour blocking begins",
+        "where colour blocking begins",
+        "Share of the time at which the distance profile first bends: composition ends. Only of "
+        "profiles that bend.",
+        "",
+        "stages",
+        2,
+    ),
+    "detail_at": Measure(
+        "Detail begins",
+        "where detail begins",
+        "Share of the time at which the profile bends again. Only of profiles that bend.",
+        "",
+        "stages",
+        2,
+    ),
+    "stages_off": Measure(
+        "Stages off by",
+        "error of the stages' beginnings",
+        "Mean distance in time of these two moments from the recorded process's.",
+        "lower",
+        "stages",
+        2,
+    ),
+    "region_pdp": Measure(
+        "PDP by region",
+        "distance-profile error by region",
+        "Area between the profiles of each region's colour difference, this and the recorded "
+        "process's, mean over the picture.",
+        "lower",
+        "stages",
+    ),
+    "region_order": Measure(
+        "Order of regions",
+        "agreement in the order of regions",
+        "Kendall's tau between the orders in which this and the recorded process finish the "
+        "regions: 1 = the same, 0 = none of it, -1 = the reverse.",
+        "higher",
+        "stages",
+        2,
+    ),
+    "work": Measure(
+        "Change over time",
+        "error of change over time",
+        "Area between the shares of all change that are done by each moment, this and the "
+        "recorded process's.",
+        "lower",
+        "time",
+    ),
+    "worked_on": Measure(
+        "Canvas changed per step",
+        "share of the canvas that changes per step",
+        "Share of the pixels that change in a step in which anything does. A painter works "
+        "somewhere, a fade or noise works everywhere; it grows with the time between frames.",
+        "",
+        "time",
+        2,
+    ),
+    "flicker": Measure(
+        "Flicker",
+        "flicker",
+        "Share of all movement that the next step undoes: 0 = paint stays, about 0.6 = noise.",
+        "lower",
+        "time",
+    ),
+    "texture_drift": Measure(
+        "Texture drift",
+        "drift of the texture",
+        "How far the texture (Gram matrices of the features) of finished areas changes from frame "
+        "to frame, 0 = it stays.",
+        "lower",
+        "time",
+    ),
+    "texture_apart": Measure(
+        "Texture, to the recorded",
+        "distance of the texture",
+        "Distance of the frames' textures to those of the recorded process at the same progress.",
+        "lower",
+        "time",
+    ),
+    "texture_to_set": Measure(
+        "Texture, to the recorded set",
+        "distance of the texture to the recorded set",
+        "Distance of the frames' textures to the mean of the recorded set's, over that of its own "
+        "members: about 1 = like them.",
+        "lower",
+        "time",
+        2,
     ),
 }
 
@@ -126,6 +252,7 @@ class Measured:
       own_profile_K: distance to its own last frame over even progress.
       order: `PAINTED`, or `REVERSED` where the video ran backwards and was turned round.
       frames: how many were measured.
+      picture: what identifies its picture; "" = its name does. Intervals are over pictures.
     """
 
     name: str
@@ -136,25 +263,33 @@ class Measured:
     own_profile_K: np.ndarray
     order: str = PAINTED
     frames: int = 0
+    picture: str = ""
 
 
-def interval(rows: list[Measured], key: str, *, seed: int) -> bootstrap.Interval:
-    """The mean of a measure over the rows, with its bootstrap interval."""
-    return bootstrap.interval(np.array([row.numbers[key] for row in rows]), seed=seed)
+def interval(rows: Sequence[Measured], key: str, *, seed: int) -> bootstrap.Interval:
+    """The mean of a measure over the rows, with its bootstrap interval over pictures."""
+    values_N = np.array([row.numbers[key] for row in rows])
+    pictures_N = np.array([row.picture or row.name for row in rows])
+    return bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
 
 
-def difference(
-    rows: list[Measured], others: list[Measured], key: str, *, seed: int
-) -> bootstrap.Interval:
-    """How far rows are ahead of others in a measure: the mean difference over equal names.
+def against(
+    rows: Sequence[Measured], others: Sequence[Measured], key: str, *, seed: int
+) -> tuple[bootstrap.Paired, float]:
+    """Two methods in a measure, over the names that both have.
 
-    Above 0 the rows are better.
+    Returns:
+      The comparison, its difference turned so that above 0 the rows are ahead; and the mean of the
+      rows over that of the others.
     """
-    sign = 1 if MEASURES[key].better == "lower" else -1
-    by_name = {row.name: row.numbers[key] for row in rows}
-    gaps = [
-        sign * (other.numbers[key] - by_name[other.name])
-        for other in others
-        if other.name in by_name
-    ]
-    return bootstrap.interval(np.array(gaps), seed=seed)
+    by_name = {row.name: row for row in rows}
+    pairs = [(by_name[other.name], other) for other in others if other.name in by_name]
+    first_N, second_N = (np.array([pair[side].numbers[key] for pair in pairs]) for side in range(2))
+    pictures_N = np.array([row.picture or row.name for row, _ in pairs])
+    better = MEASURES[key].better
+    found = bootstrap.paired(first_N, second_N, better=better, pictures_N=pictures_N, seed=seed)
+    if better == "lower":
+        mean, low, high, n = found.difference
+        found = found._replace(difference=bootstrap.Interval(-mean, -high, -low, n))
+    share = found.first.mean / found.second.mean if found.second.mean else math.nan
+    return found, share

@@ -3,12 +3,15 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
+
+from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
-from painting_jax.evaluation import outcome, videos, yardsticks
+from painting_jax.evaluation import order, outcome, videos, yardsticks
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
-from painting_jax.evaluation.measures import RECORDED
+from painting_jax.evaluation.measures import PAINTED, RECORDED, REVERSED
 from painting_jax.evaluation.outcome import Outcome
 from painting_jax.evaluation.store import Store, file_state
 from painting_jax.evaluation.strips import strip
@@ -37,6 +40,7 @@ class Measuring:
       frames: at most so many of a video.
       size: longer sides are scaled down to this.
       with_yardsticks: measure the cross-fade and the blur-to-sharp beside each pair, too.
+      order: of the generated videos' frames, one of `order.ORDERS`.
       store: of what was found; everything above is part of what its entries depend on.
     """
 
@@ -45,6 +49,7 @@ class Measuring:
     size: int
     with_yardsticks: bool
     store: Store
+    order: str = order.AUTO
 
     def all(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Outcome]]:
         """Measures pictures one after the other; the next one is read meanwhile."""
@@ -79,24 +84,47 @@ class Measuring:
         together = methods | ({RECORDED: recorded} if recorded else {})
         # All at one size, or the finer ones would be measured by what the coarser cannot show.
         size = min(max(video.frames_THWC.shape[1:3]) for video in together.values())
-        shape_HW = videos.common_shape(
-            *(recorded or next(iter(methods.values()))).frames_THWC.shape[1:3], size
-        )
-        fitted = {
-            method: dataclasses.replace(video, frames_THWC=videos.fit(video.frames_THWC, shape_HW))
-            for method, video in methods.items()
-        }
+        first = recorded or next(iter(methods.values()))
+        shape_HW = videos.common_shape(*first.frames_THWC.shape[1:3], size)
+        fitted = {method: _fitted(video, shape_HW) for method, video in together.items()}
+        recorded = fitted.pop(RECORDED) if recorded else None
+        for method, video in fitted.items():
+            if method != RECORDED and self._runs(picture, method, video, recorded) == REVERSED:
+                fitted[method], methods[method] = order.turned(video), order.turned(methods[method])
+        notes = [
+            f"{_sources(picture)[RECORDED].path} looks reversed; recorded processes are taken as "
+            "painted: turn it round if it is not"
+            for video in (recorded or fitted.get(RECORDED),)
+            if video is not None and order.of(video) == REVERSED
+        ]
+        segments_HW = None
         if recorded:
-            recorded = dataclasses.replace(
-                recorded, frames_THWC=videos.fit(recorded.frames_THWC, shape_HW)
-            )
+            segments_HW = segment(recorded.frames_THWC[-1])
             if self.with_yardsticks:
                 fitted |= yardsticks.from_picture([recorded])[0]
-        rows = compare(self.instruments, Comparison(fitted, recorded))
+        rows, features = compare(self.instruments, Comparison(fitted, recorded, segments_HW))
+        if recorded:
+            # Only sets that are not compared picture by picture are compared by texture.
+            features = {key: array for key, array in features.items() if key[0] != "texture"}
+        else:
+            # Long, and told apart well enough by ten bits.
+            features |= {k: x.astype(np.float16) for k, x in features.items() if k[0] == "texture"}
         shown = ({RECORDED: recorded} | fitted) if recorded else methods
-        found = Outcome(rows, strip(shown), skipped)
+        found = Outcome(rows, strip(shown), skipped, notes, features)
         self.store.put(_key(picture), *outcome.pack(found))
         return found
+
+    def _runs(self, picture: Picture, method: str, video: Video, recorded: Video | None) -> str:
+        """Which way a generated video runs, as far as nobody says so."""
+        if self.order != order.AUTO:
+            return self.order
+        # What `generate` left lies in painted order.
+        told = picture.sources[method].record is not None
+        return PAINTED if told else order.of(video, recorded)
+
+
+def _fitted(video: Video, shape_HW: tuple[int, int]) -> Video:
+    return dataclasses.replace(video, frames_THWC=videos.fit(video.frames_THWC, shape_HW))
 
 
 def _sources(picture: Picture) -> dict[str, Source]:

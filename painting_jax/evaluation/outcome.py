@@ -17,12 +17,14 @@ class Outcome:
       rows: one for each of them.
       strip: to look at.
       skipped: what of the picture could not be used, one line each.
-      features: by what they are of and the method, float32[N, D]: what sets are compared by.
+      notes: what a reader has to know of it, one line each.
+      features: by what they are and the method: what sets of processes are compared by.
     """
 
     rows: list[Measured]
     strip: Strip
     skipped: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
     features: Mapping[tuple[str, str], np.ndarray] = dataclasses.field(default_factory=dict)
 
 
@@ -35,6 +37,7 @@ def pack(outcome: Outcome) -> tuple[dict, dict[str, np.ndarray]]:
             "medium": row.medium,
             "order": row.order,
             "frames": row.frames,
+            "picture": row.picture,
             "numbers": row.numbers,
         }
         for row in outcome.rows
@@ -51,6 +54,7 @@ def pack(outcome: Outcome) -> tuple[dict, dict[str, np.ndarray]]:
             "video": shown.video,
         },
         "skipped": outcome.skipped,
+        "notes": outcome.notes,
         "features": [list(key) for key in outcome.features],
     }
     arrays = {"given": _bytes(shown.given)}
@@ -78,7 +82,7 @@ def unpack(meta: Mapping, arrays: Mapping[str, np.ndarray]) -> Outcome:
         shown["video"],
     )
     features = {tuple(key): arrays[f"features{f}"] for f, key in enumerate(meta["features"])}
-    return Outcome(rows, strip, list(meta["skipped"]), features)
+    return Outcome(rows, strip, list(meta["skipped"]), list(meta["notes"]), features)
 
 
 def _bytes(data: bytes) -> np.ndarray:

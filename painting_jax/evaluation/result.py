@@ -4,10 +4,10 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import platform
-
-import numpy as np
+from collections.abc import Mapping
 
 from painting_jax.evaluation.measures import GENERATED, Measured
+from painting_jax.evaluation.sets import SetNumbers
 from painting_jax.evaluation.strips import Strip
 from painting_jax.evaluation.transfer import Transfer
 from painting_jax.metrics.bootstrap import Interval
@@ -34,12 +34,14 @@ class Result:
     Attributes:
       title: what was evaluated.
       subtitle: on what, in a sentence.
-      labels: what the backbones are called: "distance", and "clip" and "dino" if they were named.
+      labels: what the backbones are called: "distance", "features" (of sets), and "clip" and
+        "dino" if they were named.
       rows: one for every measured process.
       strips: the processes to look at.
       settings: everything that the numbers depend on, seeds included.
       judged: the methods that the evaluation is about, in their order.
       band: of the recorded set, when videos are not compared pair by pair.
+      sets: by method, what compares its frames with the recorded ones as sets.
       conditions: by condition; empty when no model was at hand.
       transfers: from other looks of the pictures; empty when no model was at hand.
       videos: the folder in which the generated videos were left, if they were generated here.
@@ -55,6 +57,7 @@ class Result:
     settings: dict[str, object]
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None
+    sets: Mapping[str, SetNumbers] = dataclasses.field(default_factory=dict)
     conditions: dict[str, ConditionEffect] = dataclasses.field(default_factory=dict)
     transfers: list[Transfer] = dataclasses.field(default_factory=list)
     videos: pathlib.Path | None = None

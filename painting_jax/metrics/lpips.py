@@ -39,8 +39,12 @@ class LPIPS(nnx.Module):
         Returns:
           float32[N, D], D growing with the size of the pictures.
         """
+        return self.embed_maps(self.maps(pictures_NHWC))
+
+    def embed_maps(self, maps: tuple[jax.Array, ...]) -> jax.Array:
+        """The same of what `maps` gave."""
         parts = []
-        for features_NHWD in self._weighted(pictures_NHWC):
+        for features_NHWD in self._weighted(maps):
             n, h, w, _ = features_NHWD.shape
             parts.append((features_NHWD / jnp.sqrt(h * w)).reshape(n, -1))
         return jnp.concatenate(parts, axis=1)
@@ -53,17 +57,23 @@ class LPIPS(nnx.Module):
         """
         n, height, width, _ = a_NHWC.shape
         map_NHW = jnp.zeros((n, height, width))
-        for a, b in zip(self._weighted(a_NHWC), self._weighted(b_NHWC), strict=True):
+        for a, b in zip(
+            self._weighted(self.maps(a_NHWC)), self._weighted(self.maps(b_NHWC)), strict=True
+        ):
             apart_NHW = jnp.sum((a - b) ** 2, axis=-1)
             map_NHW += jax.image.resize(apart_NHW, map_NHW.shape, "nearest")
         return map_NHW
 
-    def _weighted(self, pictures_NHWC: jax.Array) -> list[jax.Array]:
-        """sqrt(w_l) f_l of every block."""
+    def maps(self, pictures_NHWC: jax.Array) -> tuple[jax.Array, ...]:
+        """The activations of the trunk, uint8 or float32 in [0, 1] in."""
         if pictures_NHWC.dtype == jnp.uint8:
             pictures_NHWC = pictures_NHWC.astype(jnp.float32) / 255
+        return self.trunk(pictures_NHWC)
+
+    def _weighted(self, maps: tuple[jax.Array, ...]) -> list[jax.Array]:
+        """sqrt(w_l) f_l of every block."""
         weighted = []
-        for features, head in zip(self.trunk(pictures_NHWC), self.heads, strict=True):
+        for features, head in zip(maps, self.heads, strict=True):
             length = jnp.sqrt(jnp.sum(features * features, axis=-1, keepdims=True))
             weighted.append(features / (length + 1e-10) * jnp.sqrt(head[...]))
         return weighted

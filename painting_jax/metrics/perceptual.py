@@ -1,7 +1,8 @@
 """Perceptual distances between the frames of videos, in bounded memory."""
 
 import functools
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -41,20 +42,44 @@ def embed(
       frames_FHWC: uint8.
       mesh: each device along its data axis takes its share of the frames, which must divide F.
     """
-    # lax.map batches by vmap, which cannot see through an nnx module that holds state.
-    graph, state = nnx.split(distance)
+    return by_frame(
+        lambda distance, frame_HWC: distance.embed(frame_HWC[None])[0],
+        distance,
+        frames_FHWC,
+        mesh=mesh,
+    )
 
-    def share(state, frames_FHWC):
+
+def by_frame(
+    function: Callable, network: nnx.Module, frames_FHWC: jax.Array, *rest, mesh: Mesh | None
+) -> Any:
+    """Calls `function(network, frame_HWC, *rest_of_frame)` for every frame, a few at a time.
+
+    Args:
+      function: of arrays without the axis of the frames.
+      network: an nnx module.
+      frames_FHWC: the frames.
+      *rest: further arrays, with an entry for each frame.
+      mesh: each device along its data axis takes its share of the frames, which must divide F.
+
+    Returns:
+      What the function returns, with the axis of the frames in front.
+    """
+    # lax.map batches by vmap, which cannot see through an nnx module that holds state.
+    graph, state = nnx.split(network)
+
+    def share(state, frames_FHWC, *rest):
         count, height, width, _ = frames_FHWC.shape
         return jax.lax.map(
-            lambda picture_HWC: nnx.merge(graph, state).embed(picture_HWC[None])[0],
-            frames_FHWC,
+            lambda given: function(nnx.merge(graph, state), *given),
+            (frames_FHWC, *rest),
             batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
         )
 
     if mesh is not None:
-        share = jax.shard_map(share, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"))
-    return share(state, frames_FHWC)
+        shares = (P("data"),) * (1 + len(rest))
+        share = jax.shard_map(share, mesh=mesh, in_specs=(P(), *shares), out_specs=P("data"))
+    return share(state, frames_FHWC, *rest)
 
 
 @jax.jit

@@ -157,7 +157,11 @@ def statistics(
       pictures_NHWC: RGB uint8, at least 16 x 16 pixels.
       blocks: of the trunk, from 0.
     """
-    found = trunk(pictures_NHWC.astype(jnp.float32) / 255)
+    return of_maps(trunk(pictures_NHWC.astype(jnp.float32) / 255), blocks=blocks)
+
+
+def of_maps(found: tuple[jax.Array, ...], *, blocks: tuple[int, ...] = (0, 1, 2)) -> jax.Array:
+    """The same of a trunk's activations."""
     parts = []
     for block in blocks:
         gram_NDD = gram(found[block], jnp.ones(found[block].shape[:3]))
@@ -167,6 +171,37 @@ def statistics(
         length_N1 = jnp.linalg.norm(half_NS, axis=1, keepdims=True)
         parts.append(half_NS / jnp.maximum(length_N1, 1e-30))
     return jnp.concatenate(parts, axis=1) / jnp.sqrt(len(blocks))
+
+
+def grams(found: tuple[jax.Array, ...], weight_NIJ: jax.Array) -> tuple[jax.Array, ...]:
+    """The Gram matrices of a trunk's activations over an area, of the blocks that `drift` takes.
+
+    Args:
+      found: float32[N, H, W, D] each.
+      weight_NIJ: how much each cell of the canvas counts.
+    """
+    return tuple(
+        gram(found[block], jax.image.resize(weight_NIJ, found[block].shape[:3], "nearest"))
+        for block in _BLOCKS
+    )
+
+
+@jax.jit
+def drift_of(
+    before: tuple[jax.Array, ...], after: tuple[jax.Array, ...], area_T: jax.Array
+) -> jax.Array:
+    """`Drift.mean_B` of one video from Gram matrices: float32[].
+
+    Args:
+      before: of `grams`, [T, D, D] each: of every frame over what was finished before it.
+      after: over what is finished with it.
+      area_T: the share of the canvas that is finished with each frame; 0 for padding.
+    """
+    total_S = sum(_apart(a[:-1], b[1:]) for a, b in zip(after, before, strict=True))
+    # What padding would add is left out: its areas follow those of the last frame.
+    area_S = jnp.where(area_T[1:] > 0, area_T[:-1], 0)
+    area = jnp.sum(area_S)
+    return jnp.sum(total_S / len(before) * area_S) / jnp.where(area > 0, area, 1)
 
 
 def empty(width: int) -> Textures:

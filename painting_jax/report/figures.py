@@ -11,8 +11,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from painting_jax.evaluation.measures import RECORDED, Measured
-from painting_jax.evaluation.result import Band, Result
+from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, NAMES, OTHER_PICTURE
+from painting_jax.metrics.pdp import Band
 
 # Where the stages of a painting begin, as the built-in painter times them in most media.
 STAGES = ((0.0, "lines"), (0.15, "blocking"), (0.45, "refinement"), (0.75, "detail"))

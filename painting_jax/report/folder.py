@@ -15,8 +15,8 @@ metrics.json is an object of
   methods     by method, then measure: mean, low, high (the bootstrap interval), n
   judged      the methods that the evaluation is about; the others are yardsticks or recordings
   media       the same by medium, then method
-  against     of pairs of methods on the same pictures: how far the first is ahead, by measure
-  sets        by method: what compares it with the recorded ones as sets
+  sets        by method: FID and KID to the recorded processes, n, and whether n is too small for
+              FID; by part of the progress as fid_Q, kid_Q, count_Q
   conditions, transfers, band   where they were measured
   videos      of every process: name, method, medium, order of the file, frames, its measures, and
               its profiles over `profile_points` evenly spread moments
@@ -26,6 +26,7 @@ A number that there is not is null; in metrics.csv its place is empty.
 """
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -132,6 +133,7 @@ def metrics_of(result: Result) -> dict:
             }
             for medium in media
         },
+        "sets": {method: dataclasses.asdict(found) for method, found in result.sets.items()},
         "conditions": {
             name: {"rise": effect.rise._asdict(), "loss": effect.loss}
             for name, effect in result.conditions.items()

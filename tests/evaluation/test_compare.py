@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from painting_jax.evaluation import yardsticks
-from painting_jax.evaluation.compare import Comparison, _round_up, compare
-from painting_jax.evaluation.measures import GENERATED, RECORDED, difference, interval
+from painting_jax.evaluation.compare import Comparison
+from painting_jax.evaluation.compare import compare as compare_with_features
+from painting_jax.evaluation.measures import GENERATED, RECORDED, against, interval
+from painting_jax.evaluation.padding import round_up
 from painting_jax.sharding.mesh import make_mesh
 from tests.evaluation.recordings import PIXELS, as_video
+
+
+def compare(*given):
+    return compare_with_features(*given)[0]
 
 
 def _error(a, b):
@@ -101,15 +107,18 @@ def test_frames_shared_by_devices_give_the_same_numbers(recorded):
 
 
 def test_few_shapes_are_compiled_whatever_the_lengths():
-    sizes = {_round_up(count) for count in range(1, 200)}
+    sizes = {round_up(count) for count in range(1, 200)}
     assert len(sizes) < 24
-    assert all(_round_up(count) >= count for count in range(1, 200))
-    assert _round_up(33, 16) == 48
+    assert all(round_up(count) >= count for count in range(1, 200))
+    assert round_up(33, 16) == 48
 
 
 def test_differences_are_paired_by_name(recorded):
     made = compare(PIXELS, Comparison({GENERATED: as_video(1)}, recorded))[0]
     a, b = (dataclasses.replace(made, name=name, numbers={"pdp": 0.1}) for name in "ab")
     others = [dataclasses.replace(row, numbers={"pdp": 0.3}) for row in (b, a)]
-    assert difference([a, b], others, "pdp", seed=0).mean == pytest.approx(0.2)
+    found, share = against([a, b], others, "pdp", seed=0)
+    assert found.difference.mean == pytest.approx(0.2)
+    assert found.first_better == 1
+    assert share == pytest.approx(1 / 3)
     assert interval([made], "pdp", seed=0).n == 1

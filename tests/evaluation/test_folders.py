@@ -7,27 +7,39 @@ import tempfile
 
 import numpy as np
 import pytest
+from flax import nnx
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
 from painting_jax.evaluation import folders, measuring, yardsticks
-from painting_jax.evaluation.measures import GENERATED, RECORDED
+from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.measures import GENERATED, PAINTED, RECORDED, REVERSED
 from painting_jax.evaluation.measuring import Measuring
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.store import Store
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.models.vgg import VGG16
 from tests import tiny
 from tests.evaluation.recordings import PIXELS, process, write_movie, write_pictures
 
 
 def evaluate(
-    folder, *, recorded, unpaired=False, with_yardsticks=False, partial=None, watch=None, **changes
+    folder,
+    *,
+    recorded,
+    unpaired=False,
+    with_yardsticks=False,
+    partial=None,
+    watch=None,
+    instruments=PIXELS,
+    **changes,
 ):
     """Measures one folder's videos, or those of several methods by name."""
     folders_of = folder if isinstance(folder, dict) else {GENERATED: folder}
     with tempfile.TemporaryDirectory() as other:
         store = Store(partial or other, {"yardsticks": with_yardsticks})
         return folders.evaluate(
-            Measuring(PIXELS, 9, 64, with_yardsticks, store, **changes),
+            Measuring(instruments, 9, 64, with_yardsticks, store, **changes),
             methods=[Method(name, str(path)) for name, path in folders_of.items()],
             recorded=recorded and str(recorded),
             unpaired=unpaired,
@@ -62,12 +74,12 @@ def test_pairs_are_measured_and_the_rest_is_named(root):
 
 def test_unpaired_videos_are_measured_against_the_band(root):
     found = evaluate(root / "generated", recorded=root / "recorded", unpaired=True)
-    assert [row.method for row in found.rows] == [GENERATED, RECORDED, RECORDED]
-    numbers = found.rows[0].numbers
+    assert [row.method for row in found.rows] == [RECORDED, RECORDED, GENERATED]
+    numbers = found.rows[2].numbers
     assert np.isnan(numbers["pdp"])
     profiles_NK = np.stack([row.own_profile_K for row in found.rows])
-    np.testing.assert_allclose(found.band.mean_K, profiles_NK[1:].mean(0), rtol=1e-6)
-    area = np.abs(profiles_NK[0] - profiles_NK[1:].mean(0)).mean()
+    np.testing.assert_allclose(found.band.mean_K, profiles_NK[:2].mean(0), rtol=1e-6)
+    area = np.abs(profiles_NK[2] - profiles_NK[:2].mean(0)).mean()
     assert numbers["to_band"] == pytest.approx(area, rel=1e-5)
     assert 0 <= numbers["in_band"] <= 1
 
@@ -138,7 +150,7 @@ def test_several_methods_are_measured_on_the_same_pictures(several):
 
 def test_several_methods_are_measured_without_pairs(several):
     found = evaluate(_methods(several), recorded=several / "recorded", unpaired=True)
-    assert [row.method for row in found.rows] == ["copies"] * 3 + ["fades"] * 2 + [RECORDED] * 3
+    assert [row.method for row in found.rows] == [RECORDED] * 3 + ["copies"] * 3 + ["fades"] * 2
     assert found.band.n == 3
 
 
@@ -226,3 +238,51 @@ def test_a_video_of_zeros_has_numbers(tmp_path):
     row = evaluate(tmp_path / "made", recorded=tmp_path / "recorded").rows[0]
     assert np.isfinite([row.numbers[key] for key in ("pdp", "between", "final_distance")]).all()
     assert row.numbers["final_distance"] > 0
+
+
+def test_reversed_videos_are_found_turned_round_and_said(several):
+    for name, seed in (("cat", 0), ("dog", 1)):
+        frames_THWC = process(seed, frames=5)
+        write_pictures(several / "backwards" / name, frames_THWC[::-1])
+    found = evaluate(several / "backwards", recorded=several / "recorded")
+    rows = [row for row in found.rows if row.method == GENERATED]
+    assert [row.order for row in rows] == [REVERSED] * 2
+    assert all(row.numbers["pdp"] == row.numbers["final_distance"] == 0 for row in rows)
+    assert any("2 of 2 generated videos ran" in note for note in found.notes)
+    alone = evaluate(several / "backwards", recorded=None, unpaired=True)
+    assert [row.order for row in alone.rows] == [REVERSED] * 2
+    taken = evaluate(several / "backwards", recorded=several / "recorded", order=PAINTED)
+    assert taken.rows[0].numbers["final_distance"] > 0
+    assert not taken.notes
+    forwards = evaluate(several / "copies", recorded=several / "recorded", order=REVERSED)
+    assert forwards.rows[0].numbers["final_distance"] > 0
+
+
+def test_a_recorded_process_that_looks_reversed_is_said(several):
+    write_pictures(several / "odd" / "cat", process(0, frames=5)[::-1])
+    found = evaluate(several / "copies", recorded=several / "odd")
+    assert any("odd/cat looks reversed" in note for note in found.notes)
+
+
+def test_everything_is_taken_from_one_look_at_the_frames(several):
+    """With a network that has a texture, sets and textures are measured, too."""
+    trunk = VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0))
+    instruments = Instruments(LPIPS(trunk=trunk, label="LPIPS (random)"))
+    found = evaluate(_methods(several), recorded=several / "recorded", instruments=instruments)
+    copies, fades = (
+        [row.numbers for row in found.rows if row.method == method]
+        for method in ("copies", "fades")
+    )
+    for numbers in copies:
+        assert numbers["texture_apart"] == numbers["work"] == numbers["region_pdp"] == 0
+        assert numbers["region_order"] == pytest.approx(1)
+    assert all(numbers["worked_on"] > copies[0]["worked_on"] for numbers in fades)
+    assert all(numbers["texture_apart"] > 0 for numbers in fades)
+    assert found.sets["copies"].fid == pytest.approx(0, abs=1e-6)
+    assert found.sets["copies"].n == 3
+    assert found.labels["features"] == "random"
+    apart = evaluate(
+        _methods(several), recorded=several / "recorded", instruments=instruments, unpaired=True
+    )
+    assert all(np.isfinite(row.numbers["texture_to_set"]) for row in apart.rows[3:])
+    assert apart.sets["fades"].n == 2

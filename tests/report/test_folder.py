@@ -11,7 +11,7 @@ import pytest
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
-from painting_jax.evaluation.result import Band, ConditionEffect, Result
+from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.yardsticks import CROSS_FADE
 from painting_jax.metrics import pdp
@@ -136,7 +136,7 @@ def test_only_measures_that_were_taken_have_columns(result, tmp_path):
             curve_K,
         )
     ]
-    band = Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
+    band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
     alone = Result("T", "S", {"distance": "LPIPS (HED-VGG)"}, unpaired, [], {"seed": 0}, band=band)
     _parsed(folder.write(alone, tmp_path / "out").read_text())
     last = (tmp_path / "out" / "table.md").read_text().strip().splitlines()[-1]
