@@ -23,16 +23,16 @@ them. What a backbone takes and gives:
 
 Frames are RGB, float32 in [0, 1] or uint8, of any size that the network takes, any number of them:
 they go through in batches of one size, padded, so that a new number of frames compiles nothing.
-Resizing, cropping and normalising are the network's own and happen on the device; CLIP, DINOv2 and
-Inception round floats to 8 bits first, as they were published for pictures of 8 bits. Vectors are
-as the network gives them, not scaled to unit length.
+Resizing, cropping and normalising are the network's own and happen on the device; CLIP and DINOv2
+round floats to 8 bits first, for they are published with Pillow's resizing of 8-bit pictures, which
+they get to the last bit. Vectors are as the network gives them, not scaled to unit length.
 """
 
 import dataclasses
 import functools
 import hashlib
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -41,11 +41,27 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
+from painting_jax.data import prompts
 from painting_jax.errors import UserError
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.features import Maps, TrunkFeatures
+from painting_jax.models import clip, dinov2
+from painting_jax.models.clip import CLIP
+from painting_jax.models.dinov2 import DINOv2
+from painting_jax.models.features import (
+    CLIPFeatures,
+    DINOv2Features,
+    InceptionFeatures,
+    Maps,
+    TrunkFeatures,
+)
+from painting_jax.models.inception import InceptionV3
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.weights import hed_vgg
+from painting_jax.weights import clip as clip_names
+from painting_jax.weights import dinov2 as dinov2_names
+from painting_jax.weights import hed_vgg, lpips
+from painting_jax.weights import inception as inception_names
+from painting_jax.weights.load import load_model
+from painting_jax.weights.source import Source, open_source, read_json
 
 DEFAULT = "lpips=hed"
 
@@ -81,7 +97,7 @@ class Backbone:
       identity: differs whenever its weights do: for caches and for the record of an evaluation.
       features: the network as a pure module, the parameters on one device or on all of `mesh`.
       distance: LPIPS over it; of the kind lpips alone.
-      tokenize: texts to what `features.describe` takes, of CLIP with its tokenizer alone.
+      tokenize: texts to what `features.describe` takes, of the kind clip alone.
       mesh: frames are spread over its batch axes; None = one device.
     """
 
@@ -106,13 +122,10 @@ class Backbone:
         """One vector a text, in the space of the vectors of frames: float32[M, D].
 
         Raises:
-          UserError: if the network knows no texts, or its tokenizer was not beside its weights.
+          UserError: if the network takes no texts, or its tokenizer is not beside its weights.
         """
         if self.tokenize is None:
-            raise UserError(
-                f"{self.label} takes no texts here: --backbone=clip=FOLDER needs a folder with "
-                f"tokenizer.json, or vocab.json and merges.txt, beside the weights"
-            )
+            raise UserError(f"{self.label} takes no texts: name clip=WEIGHTS for what does")
         graph, state = self._parts
         return _texts(graph, state, self.tokenize(texts))
 
@@ -201,22 +214,107 @@ def _opened(kind: str, weights: str, mesh: Mesh | None) -> Backbone:
 
 
 def _open_lpips(weights: str) -> Backbone:
-    if weights != "hed":
-        raise UserError(f"lpips={weights}: hed is known")
-    distance = hed_vgg.load()
+    trunk, colon, file = weights.partition(":")
+    if weights == "hed":
+        distance, label, files = hed_vgg.load(), hed_vgg.WEIGHTS, hed_vgg.files()
+    elif trunk in lpips.TRUNKS and colon and file:
+        source = _source(file)
+        distance, label, files = lpips.load(trunk, source), lpips.TRUNKS[trunk][0], source.files
+    else:
+        known = ", ".join(f"lpips={name}:FILE" for name in lpips.TRUNKS)
+        raise UserError(f"lpips={weights} is not known: name lpips=hed, {known}")
+    features = TrunkFeatures(distance.trunk, label=label)
+    stand_in = label == hed_vgg.WEIGHTS
+    identity = _identity("lpips", label, [*files, lpips.HEADS])
+    return Backbone("lpips", label, stand_in, identity, features, distance)
+
+
+def _open_clip(weights: str) -> Backbone:
+    source = _source(weights)
+    config = clip_names.both_config(_config(source))
+    model = load_model(lambda: CLIP(config, rngs=nnx.Rngs(0)), source, [clip_names.BOTH])
+    label = f"CLIP {_size(config.vision, clip.SIZES)}"
     return Backbone(
-        "lpips",
-        hed_vgg.WEIGHTS,
-        True,
-        _identity("lpips", hed_vgg.WEIGHTS, hed_vgg.files()),
-        TrunkFeatures(distance.trunk, label=hed_vgg.WEIGHTS),
-        distance,
+        "clip",
+        label,
+        False,
+        _identity("clip", label, source.files),
+        CLIPFeatures(model, label=label),
+        tokenize=functools.partial(_tokenized, source.folder, config.text.length),
     )
+
+
+def _open_dino(weights: str) -> Backbone:
+    source = _source(weights)
+    config = dinov2_names.config(_config(source))
+    model = load_model(lambda: DINOv2(config, rngs=nnx.Rngs(0)), source, dinov2_names.TABLES)
+    label = f"DINOv2 {_size(config, dinov2.SIZES)}"
+    identity = _identity("dino", label, source.files)
+    return Backbone("dino", label, False, identity, DINOv2Features(model, label=label))
+
+
+def _open_inception(weights: str) -> Backbone:
+    source = _source(weights)
+    inception_names.check(source)
+    model = load_model(lambda: InceptionV3(rngs=nnx.Rngs(0)), source, [inception_names.TABLE])
+    label = "Inception v3"
+    identity = _identity("inception", label, source.files)
+    return Backbone("inception", label, False, identity, InceptionFeatures(model, label=label))
 
 
 _OPENERS: dict[str, Callable[[str], Backbone]] = {
     "lpips": _open_lpips,
+    "clip": _open_clip,
+    "dino": _open_dino,
+    "inception": _open_inception,
 }
+
+
+def _source(weights: str) -> Source:
+    """Of a path, or of a hub id with what may stand behind its @."""
+    if pathlib.Path(weights).expanduser().exists():
+        return open_source(weights)
+    name, _, revision = weights.partition("@")
+    return open_source(name, revision=revision or None)
+
+
+def _config(source: Source) -> dict:
+    """The config.json that lies with the weights.
+
+    Raises:
+      UserError: if none does.
+    """
+    if source.config:
+        return source.config
+    path = source.folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"{source.name} has no config.json beside it: put its model's there")
+    return read_json(path)
+
+
+def _tokenized(folder: pathlib.Path, length: int, texts: Sequence[str]) -> np.ndarray:
+    """int32[M, L]: the ids of texts by the tokenizer in a folder, cut and padded to one length."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise UserError(
+            f"{folder} has no tokenizer for texts: put its model's tokenizer.json there, or its "
+            f"vocab.json and merges.txt"
+        )
+    tokenizer = prompts.load_tokenizer(folder)
+    # Zeros after the end: a text's end is its first, or its largest id.
+    ids_ML = np.zeros((len(texts), length), np.int32)
+    for row_L, text in zip(ids_ML, texts, strict=True):
+        ids = prompts.encode(tokenizer, text, length)
+        row_L[: len(ids)] = ids
+    return ids_ML
+
+
+def _size(config: Any, sizes: Mapping[str, Any]) -> str:
+    """A model's size as its authors call it: "ViT-B/32", or widths for one they have not."""
+    name = next((name for name, known in sizes.items() if known == config), None)
+    if name is None:
+        return f"of {config.layers} layers, width {config.dim}, patch {config.patch}"
+    letter, patch, *registers = name.removeprefix("vit_").split("_")
+    return f"ViT-{letter.upper()}/{patch}" + (" with registers" if registers else "")
 
 
 def _identity(kind: str, label: str, files: Iterable[pathlib.Path]) -> str:

