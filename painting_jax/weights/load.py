@@ -16,6 +16,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from tqdm import tqdm
 
+from painting_jax.sharding.mesh import AXES, make_mesh
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.weights.accounting import Placement, account
 from painting_jax.weights.rules import NOTHING, Table
@@ -93,6 +94,19 @@ def load_params(
             params[path] = _filled(params[path], placement)
             bar.update(placement.tensor.nbytes)
     return jax.tree.unflatten(structure, [params[path] for path in targets])
+
+
+def load_model(
+    make_model: Callable[[], nnx.Module], source: Source, tables: Sequence[Table]
+) -> nnx.Module:
+    """A model that one device holds, in float32, filled from published weights.
+
+    Raises:
+      UserError: as of `load_params`.
+    """
+    mesh = make_mesh(dict.fromkeys(AXES, 1), jax.devices()[:1])
+    params = load_params(make_model, source, tables, mesh=mesh)
+    return nnx.merge(nnx.graphdef(nnx.eval_shape(make_model)), nnx.State(params))
 
 
 def flat(tree) -> dict[str, jax.Array]:
