@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from painting_jax.data import pipeline, video
+from painting_jax.data import pictures, pipeline, video
 from painting_jax.errors import UserError
 from painting_jax.evaluation import conditions, outcome, showing, yardsticks
+from painting_jax.evaluation.across import Finished, across
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
@@ -26,6 +27,9 @@ from painting_jax.metrics.bootstrap import Interval
 # Draws of noise that an example's loss is averaged over when conditions are exchanged, and among
 # how many of the first examples: their pictures are held at once.
 _DRAWS, _EXCHANGED = 4, 256
+
+# Pixels a side of the finished pictures that are compared between media.
+_THUMBNAIL = 64
 
 # Seconds that a kept video lasts, and what its longer side has at least.
 _SECONDS, _SIDE = 6.0, 256
@@ -77,13 +81,13 @@ def load(
     numbers = range(min(at_most, len(source)))
     # Kept without the frames, which would fill the memory.
     told = [(r.id, r.medium, r.source) for r in map(source.record, numbers)]
-    names, media, pictures = zip(*told, strict=True) if told else ((), (), ())
+    names, media, of_pictures = zip(*told, strict=True) if told else ((), (), ())
     return HeldOut(
         lambda number: examples.of(source.record(number), number, None),
         batch_size,
         names,
         media,
-        pictures,
+        of_pictures,
     )
 
 
@@ -120,11 +124,12 @@ def evaluate(
         raise UserError("nothing is held out to evaluate on: prepare more pictures")
     seed = int(settings["seed"])
     measuring = _Measuring(instruments, held_out, generate, model, store)
-    measured, sets = [], Sets()
+    measured, finished, sets = [], [], Sets()
     for _, outcomes in measuring.all(watch(held_out.spans(), "generating and measuring")):
         for found in outcomes:
             measured.append(found.rows)
             sets.add(found)
+            finished += _finished(found)
     effects = {}
     if losses is not None:
         effects = _effects(losses, held_out, seed=seed, store=store, watch=watch)
@@ -146,6 +151,7 @@ def evaluate(
         ],
         settings={**settings, "versions": versions()},
         sets=sets.compare(),
+        across=across(finished, seed=seed),
         conditions=effects,
         videos=store.folder / "videos",
         notes=[
@@ -153,6 +159,15 @@ def evaluate(
             "intervals are taken: few pictures say little about others."
         ],
     )
+
+
+def _finished(found: Outcome) -> list[Finished]:
+    last = {key: array[-1] for key, array in found.features.items() if key[0] == "frame"}
+    return [
+        Finished(row, found.features["finished", row.method], last.get(("frame", row.method)))
+        for row in found.rows
+        if ("finished", row.method) in found.features
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,6 +238,9 @@ class _Measuring:
             ]
             # Only sets that are not compared picture by picture are compared by texture.
             features = {key: array for key, array in features.items() if key[0] != "texture"}
+            for method in (GENERATED, RECORDED):
+                shown_HWC = methods.get(method, target).frames_THWC[-1]
+                features["finished", method] = pictures.fit(shown_HWC, _THUMBNAIL, _THUMBNAIL)
             shown = strip({RECORDED: target, **methods}, input_HWC=input_HWC)
             shown = dataclasses.replace(shown, video=f"videos/{self._video(number).name}")
             self._write_video(number, frames_THWC)

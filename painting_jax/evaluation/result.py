@@ -4,8 +4,9 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from painting_jax.evaluation.across import Across
 from painting_jax.evaluation.measures import GENERATED, Measured
 from painting_jax.evaluation.sets import SetNumbers
 from painting_jax.evaluation.strips import Strip
@@ -42,6 +43,7 @@ class Result:
       judged: the methods that the evaluation is about, in their order.
       band: of the recorded set, when videos are not compared pair by pair.
       sets: by method, what compares its frames with the recorded ones as sets.
+      across: by method, how pictures painted in several media compare.
       conditions: by condition; empty when no model was at hand.
       transfers: from other looks of the pictures; empty when no model was at hand.
       videos: the folder in which the generated videos were left, if they were generated here.
@@ -58,6 +60,7 @@ class Result:
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None
     sets: Mapping[str, SetNumbers] = dataclasses.field(default_factory=dict)
+    across: Sequence[Across] = ()
     conditions: dict[str, ConditionEffect] = dataclasses.field(default_factory=dict)
     transfers: list[Transfer] = dataclasses.field(default_factory=list)
     videos: pathlib.Path | None = None

@@ -13,10 +13,8 @@ from matplotlib.figure import Figure
 from painting_jax.evaluation.measures import RECORDED, Measured
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, NAMES, OTHER_PICTURE
+from painting_jax.metrics import stages
 from painting_jax.metrics.pdp import Band
-
-# Where the stages of a painting begin, as the built-in painter times them in most media.
-STAGES = ((0.0, "lines"), (0.15, "blocking"), (0.45, "refinement"), (0.75, "detail"))
 
 # Stands for the page's own text colour until the SVG is written.
 _INK = "#010203"
@@ -50,7 +48,7 @@ def profiles(
     Returns:
       An SVG element.
     """
-    figure, axes = _axes(small)
+    figure, axes = _axes(small, stages_of(rows))
     for method in [RECORDED, *judged, *NAMES]:
         profiles_NK = np.array([row.profile_K for row in rows if row.method == method])
         if not len(profiles_NK):
@@ -72,7 +70,7 @@ def own_profiles(
     title: str,
 ) -> str:
     """The profiles of generated videos to their own last frames, over the recorded set's band."""
-    figure, axes = _axes(small=False)
+    figure, axes = _axes(False, stages_of(rows))
     if band is not None:
         _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, chief=True)
         _fill(axes, band.low_K, band.high_K, _INK)
@@ -111,13 +109,23 @@ def by_medium(result: Result) -> dict[str, str]:
     }
 
 
-def _axes(small: bool) -> tuple[Figure, Axes]:
+def stages_of(rows: Sequence[Measured]) -> list[tuple[float, str]]:
+    """Where the stages of the recorded processes begin, on average; none without any that bend."""
+    recorded = [row.numbers for row in rows if row.method == RECORDED]
+    found = np.array([(numbers["blocking_at"], numbers["detail_at"]) for numbers in recorded])
+    found = found[np.isfinite(found).all(axis=1)] if len(found) else found
+    if not len(found):
+        return []
+    return list(zip((0.0, *found.mean(axis=0)), stages.NAMES, strict=True))
+
+
+def _axes(small: bool, begun: Sequence[tuple[float, str]]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    for start, name in STAGES:
+    for start, name in begun:
         if start:
             axes.axvline(start, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
         if not small:

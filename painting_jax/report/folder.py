@@ -17,7 +17,7 @@ metrics.json is an object of
   media       the same by medium, then method
   sets        by method: FID and KID to the recorded processes, n, and whether n is too small for
               FID; by part of the progress as fid_Q, kid_Q, count_Q
-  conditions, transfers, band   where they were measured
+  across, conditions, transfers, band   where they were measured
   videos      of every process: name, method, medium, order of the file, frames, its measures, and
               its profiles over `profile_points` evenly spread moments
   skipped     what could not be used, a line each
@@ -134,6 +134,15 @@ def metrics_of(result: Result) -> dict:
             for medium in media
         },
         "sets": {method: dataclasses.asdict(found) for method, found in result.sets.items()},
+        "across": {
+            found.method: {
+                "edges": found.edges._asdict(),
+                "pace": found.pace._asdict(),
+                "recognised": found.recognised._asdict(),
+                "chance": found.chance,
+            }
+            for found in result.across
+        },
         "conditions": {
             name: {"rise": effect.rise._asdict(), "loss": effect.loss}
             for name, effect in result.conditions.items()

@@ -161,6 +161,9 @@ def _strip_id(key: str, strip: Strip, method: str) -> str:
 
 
 def _curves(result: Result) -> str:
+    begun = ""
+    if figures.stages_of(result.rows):
+        begun = "Dotted lines: where the stages of the recorded processes begin, on average."
     if any(np.isfinite(row.profile_K).all() for row in result.rows):
         drawing = figures.profiles(
             result.rows,
@@ -171,7 +174,7 @@ def _curves(result: Result) -> str:
         text = (
             "How far each frame is from the recorded finished picture, over painting progress. "
             "Thick: recorded and generated, with the range that 80 % of the processes keep to. "
-            "Dotted lines: where the stages begin, as the built-in painter times them."
+            f"{begun}"
         )
     else:
         drawing = figures.own_profiles(
@@ -184,8 +187,7 @@ def _curves(result: Result) -> str:
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
             "Shaded: where 80 % of the recorded processes run. They paint other pictures: this "
-            "compares the pace, nothing else. Dotted lines: where the stages begin, as the "
-            "built-in painter times them."
+            f"compares the pace, nothing else. {begun}"
         )
     media = figures.by_medium(result) if result.conditions or _several_media(result) else {}
     small = "".join(

@@ -120,6 +120,8 @@ def all_tables(result: Result) -> dict[str, Table]:
         tables["against"] = against(result)
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.across:
+        tables["across"] = across(result)
     if result.transfers:
         tables["transfers"] = transfers(result)
     if len(_media(result.rows)) > 1 and _keys(result, "final"):
@@ -287,6 +289,29 @@ def conditions(result: Result) -> Table:
         "The rise of the held-out loss when a condition is taken from another example, at the same "
         "noise. A condition is heeded when the whole interval lies above 0.",
         ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Verdict"],
+        rows,
+    )
+
+
+def across(result: Result) -> Table:
+    """The same pictures in several media."""
+    rows = [
+        [
+            Cell(found.method),
+            Cell(str(found.pace.n), value=found.pace.n),
+            interval_cell(found.edges, 2),
+            interval_cell(found.pace, 3),
+            interval_cell(found.recognised, 2),
+            _number_cell(found.chance, 2),
+        ]
+        for found in result.across
+    ]
+    return Table(
+        "Across media: one picture painted in several. Edges: do they lie in the same places, 1 = "
+        "yes. Pace: area between the relative profiles of two media, 0 = paced alike. Recognised: "
+        "share whose medium a linear probe names, trained on recorded pictures that it does not "
+        f"judge ({_sets_label(result)} features). What recorded processes reach is the mark.",
+        ["Method", "Pictures", "Edges", "Pace", "Medium recognised ↑", "By chance"],
         rows,
     )
 

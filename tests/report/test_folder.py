@@ -23,8 +23,9 @@ VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
 
 
 def _row(name: str, method: str, medium: str, value: float) -> Measured:
-    numbers = {key: value for key in MEASURES if key not in ("to_band", "in_band")}
-    numbers |= {"to_band": float("nan"), "in_band": float("nan")}
+    without = {key for key, measure in MEASURES.items() if measure.needs}
+    numbers = {key: value for key in MEASURES.keys() - without - {"to_band", "in_band"}}
+    numbers = dict.fromkeys(MEASURES, float("nan")) | numbers
     curve_K = np.linspace(value, 0, 33)
     return Measured(name, method, medium, numbers, curve_K, curve_K)
 
