@@ -28,8 +28,10 @@ def test_videos_become_a_report_and_damaged_ones_are_named(tmp_path):
     assert "dog.mp4" in done.stdout
     assert str(tmp_path / "out" / "index.html") in done.stdout
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["distance"] == "LPIPS (HED-VGG)"
+    assert metrics["backbones"] == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
     assert metrics["methods"]["generated"]["to_band"]["n"] == 1
+    # Nothing is left of what was kept meanwhile.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["generated", "out", "recorded"]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,8 @@ def test_videos_become_a_report_and_damaged_ones_are_named(tmp_path):
     [
         (["--generated=nowhere", "--unpaired"], "nowhere does not exist"),
         (["--generated=.", "--steps=3"], "--steps goes with --workdir"),
+        (["--generated=a:one,a:two", "--unpaired"], "names 'a' twice"),
+        (["--generated=.", "--unpaired", "--backbones=clap=x"], "'clap=x' names no backbone"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(args, said, tmp_path):
