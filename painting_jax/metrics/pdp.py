@@ -48,7 +48,7 @@ def profile(
 
     Args:
       distance_BN: d(x_i, r), of frames in any order.
-      progress_BN: in [0, 1], no two alike in a row's valid frames.
+      progress_BN: in [0, 1]; frames of a row that share it have to share their distance, too.
       mask_BN: bool, True for frames, False for padding; at least one frame a row.
       points: K.
 

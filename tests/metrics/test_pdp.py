@@ -166,14 +166,31 @@ def test_profile_does_not_depend_on_order_padding_or_the_batch(seed):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_finer_sampling_of_the_same_curve_leaves_the_score(seed):
-    """Frames in between, on the line that the profile draws anyway, and still frames as well."""
+    """Frames in between, on the line that the profile draws anyway."""
     distance_BN, progress_BN, mask_BN = _random(seed)
-    recorded_BK = pdp.profile(*_random(seed + 1))
     middle = [(x_BN[:, 1:] + x_BN[:, :-1]) / 2 for x_BN in (distance_BN, progress_BN)]
     finer = [
         np.concatenate([x_BN, y_BN], axis=1).astype(np.float32)
         for x_BN, y_BN in zip((distance_BN, progress_BN), middle, strict=True)
     ]
-    found = pdp.score(pdp.profile(*finer, np.ones((3, 13), bool)), recorded_BK)
-    expected = pdp.score(pdp.profile(distance_BN, progress_BN, mask_BN), recorded_BK)
+    _scores_alike(finer, (distance_BN, progress_BN), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_still_frames_leave_the_score(seed):
+    """Any frame may stand for a while, if its progress does."""
+    distance_BN, progress_BN, _ = _random(seed)
+    stands = np.sort(np.append(np.arange(7), np.random.default_rng(seed).integers(0, 7, 6)))
+    longer = [x_BN[:, stands] for x_BN in (distance_BN, progress_BN)]
+    _scores_alike(longer, (distance_BN, progress_BN), seed)
+
+
+def _scores_alike(changed, original, seed: int) -> None:
+    """The scores of two processes against a third are the same."""
+    recorded_BK = pdp.profile(*_random(seed + 1))
+    found, expected = (
+        pdp.score(pdp.profile(*x, np.ones(x[0].shape, bool)), recorded_BK)
+        for x in (changed, original)
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
