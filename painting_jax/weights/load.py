@@ -16,7 +16,6 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from tqdm import tqdm
 
-from painting_jax.sharding.mesh import AXES, make_mesh
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.weights.accounting import Placement, account
 from painting_jax.weights.rules import NOTHING, Table
@@ -99,14 +98,24 @@ def load_params(
 def load_model(
     make_model: Callable[[], nnx.Module], source: Source, tables: Sequence[Table]
 ) -> nnx.Module:
-    """A model that one device holds, in float32, filled from published weights.
+    """A model that one device and the host can hold whole, in float32, from published weights.
+
+    Nothing is compiled, which a network of many small tensors of many shapes would wait for.
 
     Raises:
       UserError: as of `load_params`.
     """
-    mesh = make_mesh(dict.fromkeys(AXES, 1), jax.devices()[:1])
-    params = load_params(make_model, source, tables, mesh=mesh)
-    return nnx.merge(nnx.graphdef(nnx.eval_shape(make_model)), nnx.State(params))
+    graph, state = nnx.split(nnx.eval_shape(make_model))
+    shapes = nnx.to_pure_dict(state)
+    arrays = {path: np.empty(leaf.shape, np.float32) for path, leaf in flat(shapes).items()}
+    for placement in account(source, arrays, tables):
+        whole = arrays[placement.slot.path]
+        layer = placement.slot.layer
+        part = whole if layer is None else whole[layer]
+        part[...] = placement.transform.ours(placement.tensor.view())
+    loaded = jax.tree.unflatten(jax.tree.structure(shapes), list(map(jnp.asarray, arrays.values())))
+    nnx.replace_by_pure_dict(state, loaded)
+    return nnx.merge(graph, state)
 
 
 def flat(tree) -> dict[str, jax.Array]:

@@ -139,7 +139,7 @@ def test_file_in_pytorch_fids_names_gives_the_published_activations(tmp_path, de
         np.testing.assert_allclose(x_NHWC, wanted, atol=1e-5 * np.abs(wanted).max(), rtol=0)
 
 
-@pytest.mark.parametrize("shape", [(64, 96), (301, 480), (299, 299)])
+@pytest.mark.parametrize("shape", [(64, 96), (301, 480)])
 def test_preprocessing_equals_bilinear_interpolation(shape):
     pictures = np.random.default_rng(0).uniform(0, 1, (1, *shape, 3)).astype(np.float32)
     expected = 2 * F.interpolate(
@@ -152,5 +152,5 @@ def test_preprocessing_equals_bilinear_interpolation(shape):
 def test_torchvisions_inception_is_refused(tmp_path, definition):
     other = definition.weights | {"fc.weight": torch.zeros(1000, 2048)}
     safetensors.torch.save_file(other, tmp_path / "inception_v3.safetensors")
-    with pytest.raises(UserError, match="not FID's .1000 classes instead of 1008"):
+    with pytest.raises(UserError, match=r"not FID's .1000 classes instead of 1008"):
         check(open_source(tmp_path / "inception_v3.safetensors"))

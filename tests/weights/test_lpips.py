@@ -16,8 +16,11 @@ from painting_jax.weights.safetensors_file import read_header
 
 # What torchvision counts through: a convolution (outputs, kernel, stride, padding), an activation
 # after which LPIPS looks, one after which it does not, a pooling (kernel, stride).
-_VGG16 = [layer for block, (width, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)))
-          for layer in [*[(width, 3, 1, 1), "relu"] * (depth - 1), (width, 3, 1, 1), "look", (2, 2)]]  # fmt: skip # noqa: E501
+_VGG16 = [
+    layer
+    for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+    for layer in [*[(width, 3, 1, 1), "relu"] * (depth - 1), (width, 3, 1, 1), "look", (2, 2)]
+]
 _ALEXNET = [(64, 11, 4, 2), "look", (3, 2), (192, 5, 1, 2), "look", (3, 2), (384, 3, 1, 1), "look",
             (256, 3, 1, 1), "look", (256, 3, 1, 1), "look", (3, 2)]  # fmt: skip
 LAYERS = {"vgg": _VGG16, "alex": _ALEXNET}
@@ -72,7 +75,7 @@ def test_file_in_torchvisions_names_gives_the_published_distance(tmp_path, trunk
     backbone = backbones.open_backbone(f"lpips={trunk}:{tmp_path / 'trunk.safetensors'}")
     assert (backbone.distance.label, backbone.stand_in) == (label, False)
     tensors, _ = read_header(lpips.HEADS)
-    heads = [tensors[f"{trunk}.lin{k}"].view() for k in range(5)]
+    heads = [np.array(tensors[f"{trunk}.lin{k}"].view()) for k in range(5)]
     rng = np.random.default_rng(1)
     a, b = rng.uniform(0, 1, (2, 2, *shape, 3)).astype(np.float32)
     actual = nnx.jit(lambda d, a, b: d(a, b))(backbone.distance, a, b)
@@ -87,7 +90,7 @@ def test_heads_are_not_negative_and_come_with_their_licence():
 
 def test_pickled_trunk_is_refused_with_the_way_to_convert_it(tmp_path):
     (tmp_path / "vgg16-397923af.pth").write_bytes(b"\x80\x02")
-    with pytest.raises(UserError, match="is a pickle.* python -c .*vgg16-397923af.safetensors"):
+    with pytest.raises(UserError, match=r"is a pickle.* python -c .*vgg16-397923af.safetensors"):
         backbones.open_backbone(f"lpips=vgg:{tmp_path / 'vgg16-397923af.pth'}")
 
 
