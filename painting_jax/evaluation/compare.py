@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from painting_jax.errors import UserError
 from painting_jax.evaluation import on_canvas
 from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import MEASURES, RECORDED, Measured
@@ -88,6 +89,9 @@ def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Meas
       One row per method, in their order, and last one of the recorded process; and what sets of
       processes are compared by, by what it is and the method: "frame" float32[T, C] with
       "progress" float32[T], and "texture" float32[Q, S].
+
+    Raises:
+      UserError: if a network gives what is no number.
     """
     videos = comparison.videos
     numbers = {method: dict.fromkeys(MEASURES, math.nan) for method in videos}
@@ -138,6 +142,10 @@ def _distances(
         count = len(video.frames_THWC)
         seen = _seen(instruments, distance, video)
         own_T = _pairs(seen.embedded_TD, seen.embedded_TD, np.arange(count), count - 1)
+        if not np.isfinite(own_T).all():
+            raise UserError(
+                f"{distance.label} gives distances that are no numbers: its weights are damaged"
+            )
         finished_T = between_N = nothing
         if recorded is not None and method == RECORDED:
             theirs, finished_T = seen, own_T

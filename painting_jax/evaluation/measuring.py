@@ -91,12 +91,7 @@ class Measuring:
         for method, video in fitted.items():
             if method != RECORDED and self._runs(picture, method, video, recorded) == REVERSED:
                 fitted[method], methods[method] = order.turned(video), order.turned(methods[method])
-        notes = [
-            f"{_sources(picture)[RECORDED].path} looks reversed; recorded processes are taken as "
-            "painted: turn it round if it is not"
-            for video in (recorded or fitted.get(RECORDED),)
-            if video is not None and order.of(video) == REVERSED
-        ]
+        notes = _looks_reversed(picture, recorded or fitted.get(RECORDED))
         segments_HW = None
         if recorded:
             segments_HW = segment(recorded.frames_THWC[-1])
@@ -121,6 +116,15 @@ class Measuring:
         # What `generate` left lies in painted order.
         told = picture.sources[method].record is not None
         return PAINTED if told else order.of(video, recorded)
+
+
+def _looks_reversed(picture: Picture, recorded: Video | None) -> list[str]:
+    if recorded is None or order.of(recorded) == PAINTED:
+        return []
+    return [
+        f"{_sources(picture)[RECORDED].path} looks reversed; recorded processes are taken as "
+        "painted: turn it round if it is not"
+    ]
 
 
 def _fitted(video: Video, shape_HW: tuple[int, int]) -> Video:

@@ -27,8 +27,6 @@ class Store:
         """
         self.folder = pathlib.Path(folder)
         self._depends_on = dict(depends_on)
-        # How many entries were found: what an earlier run had done.
-        self.found = 0
 
     def get(self, key: object) -> tuple[dict, dict[str, np.ndarray]] | None:
         """The entry of a key in plain types, or None: what cannot be read has to be done again."""
@@ -38,7 +36,6 @@ class Store:
             meta = json.loads(arrays.pop("meta").tobytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        self.found += 1
         return meta, arrays
 
     def put(self, key: object, meta: Mapping, arrays: Mapping[str, np.ndarray]) -> None:

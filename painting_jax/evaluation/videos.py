@@ -24,6 +24,9 @@ class Video:
       medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
         known.
       order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
+
+    Raises:
+      UserError: for frames of another type, or a progress that is not finite.
     """
 
     name: str
@@ -31,6 +34,15 @@ class Video:
     progress_T: np.ndarray
     medium: str = ""
     order: str = PAINTED
+
+    def __post_init__(self):
+        if self.frames_THWC.dtype != np.uint8:
+            raise UserError(
+                f"{self.name} has frames of {self.frames_THWC.dtype} where uint8 is measured: "
+                "round them first, and see that none is NaN"
+            )
+        if not np.isfinite(self.progress_T).all():
+            raise UserError(f"{self.name} has a progress that is no number")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from painting_jax.errors import UserError
 from painting_jax.evaluation import yardsticks
 from painting_jax.evaluation.compare import Comparison
 from painting_jax.evaluation.compare import compare as compare_with_features
+from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import GENERATED, RECORDED, against, interval
 from painting_jax.evaluation.padding import round_up
 from painting_jax.sharding.mesh import make_mesh
-from tests.evaluation.recordings import PIXELS, as_video
+from tests.evaluation.recordings import PIXELS, Pixels, as_video
 
 
 def compare(*given):
@@ -104,6 +106,17 @@ def test_frames_shared_by_devices_give_the_same_numbers(recorded):
     ):
         for key, number in one.numbers.items():
             assert shared.numbers[key] == pytest.approx(number, rel=1e-5, abs=1e-7, nan_ok=True)
+
+
+def test_what_is_no_number_is_refused(recorded):
+    class Broken(Pixels):
+        def embed(self, pictures_NHWC):
+            return super().embed(pictures_NHWC) * float("nan")
+
+    with pytest.raises(UserError, match="weights are damaged"):
+        compare(Instruments(Broken()), Comparison({GENERATED: recorded}, recorded))
+    with pytest.raises(UserError, match="frames of float32"):
+        dataclasses.replace(recorded, frames_THWC=np.full((4, 64, 64, 3), np.nan, np.float32))
 
 
 def test_few_shapes_are_compiled_whatever_the_lengths():
