@@ -26,19 +26,19 @@ def choose(
       judged: the methods; each has its worst and best shown, while there is room.
       shown: at most so many.
     """
-    why: dict[int, str] = {}
+    why: dict[int, list[str]] = {}
+    short = ""
     for place, word in ((-1, "worst"), (0, "best"), (-2, "second worst")):
         for method in judged:
             key, ranked = _ranked(pictures, method)
-            if len(ranked) >= _FEW and len(why) < shown:
-                of = f"{word} of {len(ranked)}" + (f" by {method}" if len(judged) > 1 else "")
-                reason = f"{of}: {MEASURES[key].short}"
-                index = ranked[place]
-                why[index] = f"{why[index]}; {reason}" if index in why else reason
+            if len(ranked) >= _FEW and (ranked[place] in why or len(why) < shown):
+                short = MEASURES[key].short
+                of = method if len(judged) > 1 else str(len(ranked))
+                why.setdefault(ranked[place], []).append(f"{word} of {of}")
     for index in _in_turns(pictures, judged):
         if len(why) < shown:
-            why.setdefault(index, "")
-    return list(why.items())
+            why.setdefault(index, [])
+    return [(i, f"{', '.join(words)} in {short}" if words else "") for i, words in why.items()]
 
 
 def _in_turns(pictures: Sequence[Sequence[Measured]], judged: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh
 
-from painting_jax.metrics import perceptual, texture
+from painting_jax.metrics import perceptual, similarity, texture
 from painting_jax.metrics.lpips import LPIPS
 
 
@@ -17,7 +17,8 @@ class Look(NamedTuple):
 
     Attributes:
       embedded_FD: between which distances are taken, see `lpips`.
-      vector_FC: the mean activation of the last stage.
+      vector_FC: the mean activation of the last stage, scaled to a mean square of 1: KID's kernel
+        takes features of about that size, and activations may be of any.
       texture_FS: `texture.statistics`.
       before: `texture.grams` over the first area.
       after: over the second.
@@ -53,7 +54,7 @@ def look(
         maps = distance.maps(frame_HWC[None])
         found = Look(
             distance.embed_maps(maps),
-            jnp.mean(maps[-1], axis=(1, 2)),
+            similarity.unit(jnp.mean(maps[-1], axis=(1, 2))) * jnp.sqrt(maps[-1].shape[-1]),
             texture.of_maps(maps),
             *(texture.grams(maps, area_IJ[None]) for area_IJ in (before_IJ, after_IJ)),
         )

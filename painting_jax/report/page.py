@@ -214,7 +214,8 @@ def _numbers(result: Result) -> str:
     many = len(videos.rows) > 12
     rest = f"<details><summary>{len(videos.rows)} processes, one by one</summary>{videos.html()}"
     return (
-        f"<section><h2>The numbers</h2>{body}"
+        '<section><h2>The numbers</h2><p class="sorts" hidden>A click on a heading sorts its '
+        f"table.</p>{body}"
         f"{rest + '</details>' if many else videos.html()}</section>"
     )
 

@@ -46,11 +46,11 @@ figcaption { color: var(--faint); font-size: .92rem; }
   padding: 1.1rem; margin: 0 0 1.4rem;
 }
 .process header {
-  display: flex; gap: .6rem; align-items: baseline; max-width: none; margin: 0;
+  display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; max-width: none; margin: 0;
   padding: 0 0 .7rem;
 }
 .process header span, .process header .why { color: var(--faint); }
-.process header .why { margin: 0 0 0 auto; font-size: .92rem; text-align: right; }
+.process header .why { margin: 0; flex-basis: 100%; font-size: .92rem; }
 a { color: var(--accent); }
 .easel { display: flex; gap: .9rem; }
 .easel figure { flex: 0 1 11rem; min-width: 0; }
@@ -87,6 +87,7 @@ thead th { font-weight: 600; vertical-align: bottom; }
 thead button {
   all: unset; cursor: pointer; font-weight: 600; text-align: inherit; position: relative;
 }
+thead button:hover { text-decoration: underline; }
 thead button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 thead button::after { content: ""; position: absolute; left: 100%; padding-left: .15rem; }
 th[aria-sort=ascending] button::after { content: "\\25B4"; }
@@ -103,6 +104,7 @@ footer { color: var(--faint); font-size: .88rem; padding-top: 2rem; padding-bott
 # Headings become buttons that sort: rising, then falling, rows without a number last. The canvases
 # show one frame of the strip below them; without script the strips alone remain.
 SCRIPT = """
+for (const part of document.querySelectorAll('.sorts')) part.hidden = false;
 for (const table of document.querySelectorAll('table')) {
   const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
   if (body.rows.length < 2) continue;

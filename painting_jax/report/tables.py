@@ -25,7 +25,12 @@ NOTHING = "\N{EN DASH}"
 _SIMILARITIES = {"clip": "CLIP", "dino": "DINO"}
 
 # By these methods are held against each other, picture by picture.
-_CONTESTED = ("pdp", "between", "final_distance", "to_band")
+_CONTESTED = {
+    "pdp": "PDP",
+    "between": "In between",
+    "final_distance": "Final",
+    "to_band": "To the band",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,10 @@ class Table:
 
     def html(self) -> str:
         """As an HTML table below its caption, which stays put when a wide table is scrolled."""
-        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in self.header)
+        # An arrow alone in a line would stand for nothing.
+        joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
+        joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
+        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
         body = "".join(
             f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
             + "".join(f"<td{_sorted_by(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
@@ -224,6 +232,7 @@ def methods(result: Result, group: str) -> Table:
             ),
         ]
         for method, numbers in found.items()
+        if any(number.n for number in numbers.values())
     ]
     caption = (
         f"{GROUPS[group]} Means over the processes, in brackets their 95 % bootstrap "
@@ -261,7 +270,7 @@ def against(result: Result) -> Table:
         rows.append(cells)
     header = ["Pair", "n"]
     for key in keys:
-        label = MEASURES[key].label.format_map(labels(result))
+        label = _CONTESTED[key]
         header += [f"{label}: share", f"{label}: ahead by", f"{label}: P(ahead)"]
     return Table(
         "Held against each other on the same pictures. Share: the first one's mean over the "

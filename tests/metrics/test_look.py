@@ -24,7 +24,8 @@ def test_one_look_gives_distances_vectors_textures_and_their_drift():
     )
     embedded_TD, vector_TC, statistics_TS = one_by_one(distance, frames_THWC)
     np.testing.assert_allclose(found.embedded_FD, embedded_TD, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.vector_FC, vector_TC, rtol=1e-5, atol=1e-6)
+    size_T1 = np.sqrt(np.mean(np.asarray(vector_TC) ** 2, axis=1, keepdims=True))
+    np.testing.assert_allclose(found.vector_FC, vector_TC / size_T1, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.texture_FS, statistics_TS, rtol=1e-4, atol=1e-6)
     drift = texture.drift(distance.trunk, frames_THWC[None], mask_1T).mean_B[0]
     assert drift > 0
