@@ -4,6 +4,9 @@ With the kernel (x.y / D + 1)^3, estimated without bias, so that it may fall bel
 pictures. It needs features, not moments: of a stream a bounded sample is kept, drawn by a hash of
 the names, so that the sample depends neither on order nor on interruptions. The reference is
 torchmetrics' `KernelInceptionDistance`.
+
+The kernel is made for Inception's features, whose mean square is about 1. Others are best brought
+to it, `similarity.unit(x) * sqrt(D)`, or their scale decides what the kernel sees.
 """
 
 import hashlib

@@ -167,7 +167,7 @@ def test_profile_does_not_depend_on_order_padding_or_the_batch(seed):
 @given(st.integers(0, 2**32 - 1))
 def test_finer_sampling_of_the_same_curve_leaves_the_score(seed):
     """Frames in between, on the line that the profile draws anyway."""
-    distance_BN, progress_BN, mask_BN = _random(seed)
+    distance_BN, progress_BN, _ = _random(seed)
     middle = [(x_BN[:, 1:] + x_BN[:, :-1]) / 2 for x_BN in (distance_BN, progress_BN)]
     finer = [
         np.concatenate([x_BN, y_BN], axis=1).astype(np.float32)
