@@ -43,17 +43,17 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of noise, exchanged conditions and the 
 _BACKBONES = flags.DEFINE_multi_string(
     "backbones",
     None,
-    "Networks to measure with, KIND=WEIGHTS, several with commas between them or repeated. "
+    "Networks to measure with, KIND=WEIGHTS, several with commas between them. "
     "lpips=vgg:FILE or lpips=alex:FILE is the published LPIPS, without it VGG16 weights that ship "
     "in a package stand in; clip=HUB_ID_OR_FOLDER and dino=HUB_ID_OR_FOLDER add similarities, "
-    "inception=FILE the features of FID and KID, for which LPIPS's network stands in.",
+    "inception=FILE the features of FID and KID, for which LPIPS's network stands in",
 )
 
 _GENERATED = flags.DEFINE_multi_string(
     "generated",
     None,
-    "Folder of videos to judge, or several as name:DIR,name2:DIR2; may be repeated. A backslash "
-    "stands before a comma or a colon of a path.",
+    "Folder of videos to judge, or several as name:DIR,name2:DIR2. A backslash stands before a "
+    "comma or a colon of a path",
 )
 _RECORDED = flags.DEFINE_string("recorded", None, "Folder of recorded processes to compare with.")
 _UNPAIRED = flags.DEFINE_bool("unpaired", False, "Compare with the recorded set as a whole.")

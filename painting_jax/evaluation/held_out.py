@@ -136,10 +136,11 @@ def evaluate(
     chosen = showing.choose(measured, (GENERATED,))
     shown_pictures = len(set(held_out.pictures))
     plural = "s" if shown_pictures != 1 else ""
+    processes = f"{len(held_out)} held-out process{'es' if len(held_out) != 1 else ''}"
     return Result(
         title="How the model paints",
         subtitle=(
-            f"{len(held_out)} held-out processes of {shown_pictures} picture{plural} that the "
+            f"{processes} of {shown_pictures} picture{plural} that the "
             f"model never saw, each painted by {model} and compared with the recorded one."
         ),
         labels=instruments.labels,
@@ -155,8 +156,8 @@ def evaluate(
         conditions=effects,
         videos=store.folder / "videos",
         notes=[
-            f"The {len(held_out)} processes come from {shown_pictures} picture{plural}, over which "
-            "intervals are taken: few pictures say little about others."
+            f"Intervals are taken over {shown_pictures} picture{plural}: few pictures say little "
+            "about others."
         ],
     )
 

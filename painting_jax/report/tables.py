@@ -339,7 +339,7 @@ def transfers(result: Result) -> Table:
         for transfer in result.transfers
     ]
     return Table(
-        f"Across media: the model is given another look of a held-out picture. {result.distance} "
+        f"Other looks: the model is given another look of a held-out picture. {result.distance} "
         "to the painter's finished picture, of what was given and of what the model made of it.",
         ["Given", "Painted in", "n", "Given ↓", "Painted ↓", "Nearer by"],
         rows,
@@ -369,18 +369,21 @@ def videos(result: Result) -> Table:
     """Every generated process."""
     keys = _keys(result)
     several = len(result.judged) > 1
+    # What was generated here needs no finding out.
+    ordered = result.videos is None
     rows = [
         [
             Cell(row.name),
             *([Cell(row.method)] if several else []),
             Cell(row.medium.replace("_", " ") or NOTHING),
-            Cell(row.order),
+            *([Cell(row.order)] if ordered else []),
             *(_number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
         ]
         for row in result.rows
         if row.method in result.judged
     ]
-    header = ["Process", *(["Method"] if several else []), "Medium", "Order of the file"]
+    header = ["Process", *(["Method"] if several else []), "Medium"]
+    header += ["Order of the file"] if ordered else []
     header += [_heading(result, key) for key in keys]
     return Table("Every generated process by itself.", header, rows)
 
