@@ -39,8 +39,6 @@ def test_videos_become_a_report_and_damaged_ones_are_named(tmp_path):
     [
         (["--generated=nowhere", "--unpaired"], "nowhere does not exist"),
         (["--generated=.", "--steps=3"], "--steps goes with --workdir"),
-        (["--generated=a:one,a:two", "--unpaired"], "names 'a' twice"),
-        (["--generated=.", "--unpaired", "--backbones=clap=x"], "'clap=x' names no backbone"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(args, said, tmp_path):
