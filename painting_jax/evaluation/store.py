@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -41,9 +42,12 @@ class Store:
     def put(self, key: object, meta: Mapping, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps an entry; it appears whole or not at all."""
         encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        # In memory first: on a full disk an archive cannot even be closed without complaint.
+        file = io.BytesIO()
+        np.savez(file, meta=encoded, **arrays)
         try:
-            with written_beside(self._path(key)) as temporary, temporary.open("wb") as file:
-                np.savez(file, meta=encoded, **arrays)
+            with written_beside(self._path(key)) as temporary:
+                temporary.write_bytes(file.getbuffer())
         except OSError:
             self._remove_if_empty()
             raise

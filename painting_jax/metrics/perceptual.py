@@ -78,7 +78,10 @@ def by_frame(
 
     if mesh is not None:
         shares = (P("data"),) * (1 + len(rest))
-        share = jax.shard_map(share, mesh=mesh, in_specs=(P(), *shares), out_specs=P("data"))
+        # Networks may scan over constants, which the check takes for a mistake.
+        share = jax.shard_map(
+            share, mesh=mesh, in_specs=(P(), *shares), out_specs=P("data"), check_vma=False
+        )
     return share(state, frames_FHWC, *rest)
 
 
