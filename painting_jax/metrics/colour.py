@@ -33,8 +33,13 @@ def difference(a: jax.Array, b: jax.Array) -> jax.Array:
       a: sRGB [..., 3], uint8 or float32 in [0, 1].
       b: sRGB, of a shape that broadcasts with it.
     """
-    apart = lab(a) - lab(b)
-    return jnp.sqrt(apart[..., 0] ** 2 + apart[..., 1] ** 2 + apart[..., 2] ** 2)
+    return apart(lab(a), lab(b))
+
+
+def apart(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The same of pictures that are in Lab already, as `lab` gives them."""
+    off = a - b
+    return jnp.sqrt(off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2)
 
 
 def _linear(x, xp):

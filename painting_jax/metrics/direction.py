@@ -103,7 +103,7 @@ def _ordered(small_TBD: jax.Array, mask_BT: jax.Array, last_B: jax.Array) -> jax
         # One in three by chance.
         return 1.5 * outer / jnp.maximum(jnp.sum(three), 1) - 0.5
 
-    threes_B = jax.lax.map(lambda args: of_three(*args), (apart_BTT, mask_BT))
+    threes_B = jax.vmap(of_three)(apart_BTT, mask_BT)
     # The ends are nearest to themselves in any order: only the frames between them tell.
     inner_BT = mask_BT & (place_T > 0) & (place_T < last_B[:, None])
     from_last_BT = apart_BTT[jnp.arange(len(last_B)), last_B]

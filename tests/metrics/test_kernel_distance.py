@@ -26,6 +26,7 @@ def _everyone(x) -> np.ndarray:
     return np.ones(len(x), bool)
 
 
+@pytest.mark.filterwarnings("ignore:Metric `Kernel")
 @pytest.mark.parametrize(("n", "m", "d", "size"), [(60, 50, 16, 30), (40, 90, 200, 40)])
 def test_kid_equals_torchmetrics_on_the_same_subsets(n, m, d, size):
     a_ND, b_MD = _features(0, n, d), _features(1, m, d)

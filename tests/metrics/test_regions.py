@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from painting_jax.metrics import colour, regions
+from painting_jax.metrics import colour, perceptual, regions
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.models.vgg import VGG16
 
 
 def _halves(order=(0, 1), frames=9):
@@ -40,6 +43,16 @@ def test_colour_map_is_the_colour_difference_of_every_frame():
     frames_THWC, picture, _ = _halves()
     found = regions.colour_map(frames_THWC[None], picture[None])[0]
     np.testing.assert_allclose(found, colour.difference(frames_THWC, picture), rtol=1e-6)
+
+
+def test_perceptual_map_averages_to_the_distance_of_every_frame():
+    distance = LPIPS(trunk=VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0)), label="random")
+    frames_THWC, picture, _ = _halves()
+    found = regions.perceptual_map(distance, frames_THWC[None, ::3], picture[None])
+    pairs_P2 = np.array([[0, 3], [1, 3], [2, 3]], np.int32)
+    frames_FHWC = np.concatenate([frames_THWC[::3], picture[None]])
+    expected = perceptual.distances(distance, frames_FHWC, pairs_P2)
+    np.testing.assert_allclose(found[0].mean((1, 2)), expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
