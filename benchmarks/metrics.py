@@ -17,7 +17,7 @@ from painting_jax import cli
 from painting_jax.errors import UserError
 
 _RUNS = flags.DEFINE_integer("runs", 7, "Runs of each measurement, after one that is not counted.")
-_FRAMES = flags.DEFINE_integer("frames", 8, "Frames that go through at once.")
+_FRAMES = flags.DEFINE_integer("frames", 16, "Frames that go through at once.")
 _SIDE = flags.DEFINE_integer("side", 256, "Of the frames that LPIPS compares, in pixels.")
 
 

@@ -65,7 +65,7 @@ from painting_jax.weights.source import Source, open_source, read_json
 
 DEFAULT = "lpips=hed"
 
-# Pixels of all frames that go through at once, for each device.
+# Pixels of all frames that go through a network at their own size at once, for each device.
 _PIXELS_AT_ONCE = 2**19
 
 
@@ -74,9 +74,11 @@ class Features(Protocol):
 
     Attributes:
       label: what numbers made of them are called, such as "CLIP ViT-B/32".
+      at_once: how many pictures are best given at a time; None = as their size allows.
     """
 
     label: str
+    at_once: int | None
 
     def __call__(self, pictures_NHWC: jax.Array) -> jax.Array:
         """float32[N, D]."""
@@ -135,7 +137,7 @@ class Backbone:
 
     def _batched(self, function: Callable, frames_NHWC: np.ndarray | jax.Array) -> Any:
         count, height, width, _ = frames_NHWC.shape
-        size = max(1, _PIXELS_AT_ONCE // (height * width))
+        size = self.features.at_once or max(1, _PIXELS_AT_ONCE // (height * width))
         if self.mesh is not None:
             size *= self.mesh.shape["data"] * self.mesh.shape["fsdp"]
         parts = []

@@ -3,7 +3,8 @@
 Each class answers the same two questions of RGB pictures, uint8 or float32 in [0, 1]: `__call__`
 gives one vector a picture (statistics and cosines are taken of these), `maps` gives vectors with a
 place in the picture (structure and texture are). Whatever resizing, cropping and normalising a
-network was published with happens inside, on the device.
+network was published with happens inside, on the device. `at_once` says how many pictures are best
+given at a time to each device; None = as their size allows.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,8 @@ class TrunkFeatures(nnx.Module):
       label: names the weights.
     """
 
+    at_once: int | None = None
+
     def __init__(self, trunk: Callable[[jax.Array], Maps], *, label: str):
         self.trunk, self.label = trunk, label
 
@@ -50,6 +53,8 @@ class CLIPFeatures(nnx.Module):
       clip: both towers.
       label: names the weights.
     """
+
+    at_once: int | None = 32
 
     def __init__(self, clip: CLIP, *, label: str):
         self.clip, self.label = clip, label
@@ -84,6 +89,8 @@ class DINOv2Features(nnx.Module):
       label: names the weights.
     """
 
+    at_once: int | None = 16
+
     def __init__(self, dino: DINOv2, *, label: str):
         self.dino, self.label = dino, label
 
@@ -107,6 +114,8 @@ class InceptionFeatures(nnx.Module):
       inception: the network.
       label: names the weights.
     """
+
+    at_once: int | None = 8
 
     def __init__(self, inception: InceptionV3, *, label: str):
         self.inception, self.label = inception, label
