@@ -50,15 +50,14 @@ def look(
       mesh: each device along its data axis takes its share of the frames, which must divide F.
     """
 
-    def one(distance, frame_HWC, before_IJ, after_IJ):
-        maps = distance.maps(frame_HWC[None])
-        found = Look(
+    def of_batch(distance, frames_NHWC, before_NIJ, after_NIJ):
+        maps = distance.maps(frames_NHWC)
+        return Look(
             distance.embed_maps(maps),
             similarity.unit(jnp.mean(maps[-1], axis=(1, 2))) * jnp.sqrt(maps[-1].shape[-1]),
             texture.of_maps(maps),
-            *(texture.grams(maps, area_IJ[None]) for area_IJ in (before_IJ, after_IJ)),
+            *(texture.grams(maps, area_NIJ) for area_NIJ in (before_NIJ, after_NIJ)),
         )
-        return jax.tree.map(lambda x: x[0], found)
 
     areas = (before_FIJ.astype(jnp.float32), after_FIJ.astype(jnp.float32))
-    return perceptual.by_frame(one, distance, frames_FHWC, *areas, mesh=mesh)
+    return perceptual.in_batches(of_batch, distance, frames_FHWC, *areas, mesh=mesh)

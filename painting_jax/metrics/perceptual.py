@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -42,39 +43,42 @@ def embed(
       frames_FHWC: uint8.
       mesh: each device along its data axis takes its share of the frames, which must divide F.
     """
-    return by_frame(
-        lambda distance, frame_HWC: distance.embed(frame_HWC[None])[0],
-        distance,
-        frames_FHWC,
-        mesh=mesh,
+    return in_batches(
+        lambda distance, frames_NHWC: distance.embed(frames_NHWC), distance, frames_FHWC, mesh=mesh
     )
 
 
-def by_frame(
+def in_batches(
     function: Callable, network: nnx.Module, frames_FHWC: jax.Array, *rest, mesh: Mesh | None
 ) -> Any:
-    """Calls `function(network, frame_HWC, *rest_of_frame)` for every frame, a few at a time.
+    """Calls `function(network, frames_NHWC, *rest_N)` for batches of frames that fit into memory.
 
     Args:
-      function: of arrays without the axis of the frames.
+      function: batches in, a tree of arrays out that have an entry for each frame.
       network: an nnx module.
       frames_FHWC: the frames.
       *rest: further arrays, with an entry for each frame.
       mesh: each device along its data axis takes its share of the frames, which must divide F.
 
     Returns:
-      What the function returns, with the axis of the frames in front.
+      What the function returns, for all frames.
     """
-    # lax.map batches by vmap, which cannot see through an nnx module that holds state.
     graph, state = nnx.split(network)
 
-    def share(state, frames_FHWC, *rest):
-        count, height, width, _ = frames_FHWC.shape
-        return jax.lax.map(
-            lambda given: function(nnx.merge(graph, state), *given),
-            (frames_FHWC, *rest),
-            batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
+    def share(state, *given):
+        count, height, width, _ = given[0].shape
+        batches = -(-count // max(1, _PIXELS_AT_ONCE // (height * width)))
+        size = -(-count // batches)
+        padding = batches * size - count
+
+        def batched(x_F):
+            x_F = jnp.pad(x_F, [(0, padding)] + [(0, 0)] * (x_F.ndim - 1))
+            return x_F.reshape(batches, size, *x_F.shape[1:])
+
+        found = jax.lax.map(
+            lambda batch: function(nnx.merge(graph, state), *batch), tuple(map(batched, given))
         )
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], found)
 
     if mesh is not None:
         shares = (P("data"),) * (1 + len(rest))
