@@ -25,7 +25,6 @@ class Measure:
       better: "lower", "higher", or "" where it only describes.
       group: of the table that it stands in, a key of `GROUPS`.
       digits: behind the decimal point.
-      needs: the backbone that it needs beside the perceptual distance.
     """
 
     label: str
@@ -34,7 +33,6 @@ class Measure:
     better: str
     group: str
     digits: int = 3
-    needs: str = ""
 
 
 GROUPS = {
@@ -75,7 +73,6 @@ MEASURES: dict[str, Measure] = {
         "The PDP score with 1 - cosine of {clip} as the distance.",
         "lower",
         "process",
-        needs="clip",
     ),
     "pdp_dino": Measure(
         "PDP score, {dino}",
@@ -83,7 +80,6 @@ MEASURES: dict[str, Measure] = {
         "The PDP score with 1 - cosine of {dino} as the distance.",
         "lower",
         "process",
-        needs="dino",
     ),
     "monotonicity": Measure(
         "Monotonicity",
@@ -121,7 +117,6 @@ MEASURES: dict[str, Measure] = {
         "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
         "higher",
         "final",
-        needs="clip",
     ),
     "final_dino": Measure(
         "Final picture, {dino}",
@@ -129,7 +124,6 @@ MEASURES: dict[str, Measure] = {
         "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
         "higher",
         "final",
-        needs="dino",
     ),
     "final_ssim": Measure(
         "Final picture, SSIM",

@@ -23,9 +23,9 @@ VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
 
 
 def _row(name: str, method: str, medium: str, value: float) -> Measured:
-    without = {key for key, measure in MEASURES.items() if measure.needs}
-    numbers = {key: value for key in MEASURES.keys() - without - {"to_band", "in_band"}}
-    numbers = dict.fromkeys(MEASURES, float("nan")) | numbers
+    # Neither a band nor CLIP nor DINO is at hand.
+    without = {key for key in MEASURES if key.endswith(("_band", "_clip", "_dino"))}
+    numbers = {key: float("nan") if key in without else value for key in MEASURES}
     curve_K = np.linspace(value, 0, 33)
     return Measured(name, method, medium, numbers, curve_K, curve_K)
 
