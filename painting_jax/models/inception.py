@@ -231,9 +231,9 @@ def preprocess(pictures_NHWC: Float[Array, "n h w 3"]) -> Float[Array, "n 299 29
 
 def _taps(extent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two pixels that each of 299 lies between, and the second one's share."""
-    # In float32, for the reference rounds the places so.
-    scale, half = np.float32(extent / SIDE), np.float32(0.5)
-    at_S = np.maximum(scale * (np.arange(SIDE, dtype=np.float32) + half) - half, 0)
+    # Rounded to float32 where the reference rounds: the scale, and the place after one fused step.
+    scale = np.float64(np.float32(extent / SIDE))
+    at_S = np.maximum(((np.arange(SIDE) + 0.5) * scale - 0.5).astype(np.float32), 0)
     low_S = at_S.astype(np.int32)
     return low_S, np.minimum(low_S + 1, extent - 1), at_S - low_S.astype(np.float32)
 

@@ -144,7 +144,7 @@ def _indexed(index: pathlib.Path) -> list[pathlib.Path]:
 def _refuse_pickle(path: pathlib.Path) -> None:
     if path.suffix in _PICKLES:
         raise UserError(
-            f"{path} is a pickle, which can run code when it is loaded: use its .safetensors "
+            f"{path} is a pickle, which can run code when it is loaded: use the .safetensors "
             f'version, or convert it where you trust it: python -c "import torch; from '
             f"safetensors.torch import save_file as s; "
             f"s(torch.load('{path.name}', weights_only=True), '{path.stem}.safetensors')\""

@@ -1,7 +1,10 @@
 """Backbones by the names that a user gives them."""
 
+import re
+
 import numpy as np
 import pytest
+import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import backbones
@@ -52,3 +55,34 @@ def test_number_of_frames_and_their_type_do_not_matter(hed, monkeypatch):
 def test_texts_are_for_clip_alone(hed):
     with pytest.raises(UserError, match="takes no texts"):
         hed.describe(["a painting"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("lpips=squeeze:somewhere", "name lpips=hed, lpips=vgg:FILE, lpips=alex:FILE"),
+        ("lpips=vgg:{}/vgg16.safetensors", "does not exist: name a folder, a .safetensors file"),
+        ("dino={}", "holds no weights: a .safetensors file should be there"),
+    ],
+)
+def test_missing_weights_say_in_one_line_what_would_be_right(tmp_path, weights, said):
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        backbones.choose([weights.format(tmp_path)])
+    assert "\n" not in str(caught.value)
+
+
+def test_clip_in_a_folder_is_named_by_its_size_and_wants_its_tokenizer(tmp_path):
+    tower = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    tower |= {"num_attention_heads": 1}
+    config = transformers.CLIPConfig(
+        text_config=tower | {"vocab_size": 9, "bos_token_id": 0, "eos_token_id": 8},
+        vision_config=tower | {"image_size": 8, "patch_size": 4},
+        projection_dim=4,
+    )
+    transformers.CLIPModel(config).save_pretrained(tmp_path)
+    clip = backbones.open_backbone(f"clip={tmp_path}")
+    assert (clip.label, clip.stand_in) == ("CLIP of 1 layers, width 8, patch 4", False)
+    with pytest.raises(UserError, match=r"has no tokenizer for texts: put its .* there"):
+        clip.describe(["a painting"])
+    with pytest.raises(UserError, match="of type 'clip': DINOv2's are of type"):
+        backbones.open_backbone(f"dino={tmp_path}")
