@@ -11,12 +11,16 @@ from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
 from painting_jax.data.pipeline import Examples, Source, stack
 from painting_jax.diffusion import cross_media, reverse_painting
+from painting_jax.evaluation.store import Store
 from painting_jax.metrics import bootstrap, perceptual
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.metrics.perceptual import PerceptualDistance
 
 # Media with colours of their own: from a grey picture there is something to add.
 COLOURED = tuple(name for name, medium in media.MEDIA.items() if not medium.mono)
+
+# So many photos and what is painted from them are held at once.
+_HELD = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +60,7 @@ def transfers(
     batch_size: int,
     at_most: int,
     seed: int,
+    store: Store,
     watch: Callable[[Iterable, str], Iterable],
 ) -> list[Transfer]:
     """Paints held-out photos, and their grey and line versions, in every coloured medium.
@@ -66,14 +71,22 @@ def transfers(
       examples: makes its rows.
       generate: batch -> frames_BTHWC uint8 in painted order.
       batch_size: of the batches that `generate` gets.
-      at_most: processes of the split that are looked at.
+      at_most: processes of the split that are looked at; never more than 64, which are held at
+        once.
       seed: of the bootstrap.
+      store: where the outcome is kept, and looked for first.
       watch: wraps an iterable, with what is done, to show progress.
 
     Returns:
       One entry a look over all coloured media, and one for oil alone; none without photos.
     """
-    photos, rows = _photos(source, examples, at_most)
+    kept = store.get("transfers")
+    if kept:
+        return [
+            Transfer(look, media, *(Interval(*found) for found in intervals))
+            for look, media, *intervals in kept[0]["transfers"]
+        ]
+    photos, rows = _photos(source, examples, min(at_most, _HELD))
     if not rows:
         return []
     finished_NHWC = np.stack([row["frames_BTHWC"][-1] for row in rows])
@@ -96,6 +109,7 @@ def transfers(
                     ),
                 )
             )
+    store.put("transfers", {"transfers": [list(dataclasses.astuple(each)) for each in found]}, {})
     return found
 
 
