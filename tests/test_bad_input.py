@@ -238,6 +238,8 @@ def published(files) -> pathlib.Path:
         (("--config.lora.targets=('to_z',)",), "there are attn1.to_k, attn1.to_out.0"),
         (("--config.lora.rank=0",), "config.lora.rank=0: it must be at least 1"),
         (("--config.objective.clean_prediction=True",), "predict the velocity"),
+        (("--config.objective.drop.reference=0.1",), "the prompt alone is dropped"),
+        (("--config.sampling.guide_on=('medium',)",), "it must be ('text',)"),
         (("--config.pretrained.family=",), "a LoRA is for published weights"),
     ],
 )

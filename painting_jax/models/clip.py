@@ -21,8 +21,8 @@ from painting_jax.models.wan import linear, stack
 _EPS = 1e-5
 
 # Of the pictures CLIP was trained on, RGB in [0, 1].
-_MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
-_STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
+MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
+STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 ACTIVATIONS = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
@@ -188,7 +188,7 @@ def preprocess(pictures_BHWC: UInt8[Array, "b h w 3"], size: int = 224) -> Float
     # Width first: both passes round, so that their order shows.
     for axis, extent in ((2, width), (1, height)):
         x = _resample(x, axis, *_taps(extent, int(size * extent / short), size))
-    return (x.astype(jnp.float32) / 255 - _MEAN) / _STD
+    return (x.astype(jnp.float32) / 255 - MEAN) / STD
 
 
 # Pillow's resampling of 8-bit pictures: whole numbers with this many bits behind the point.

@@ -160,7 +160,7 @@ class PretrainedPainter:
         tokens = self._image_tokens(paintings)
         vae = load_vae(self._vae_source, self._vae_config, mesh=self._mesh)
         recipe = self._recipe
-        sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift)
+        sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift, self._wishes.seed)
         paintings = [
             self._ready(painting, vae, texts, image_BLE, sampler.start)
             for painting, image_BLE in zip(paintings, tokens, strict=True)
@@ -301,7 +301,7 @@ class PretrainedPainter:
     def _parameters(self, painting: Painting) -> dict:
         height, width = painting.picture_HWC.shape[:2]
         wishes, recipe = self._wishes, self._recipe
-        seed = {"noise": wishes.noise_name} if wishes.noise_name else {"seed": wishes.seed}
+        noise = {"noise": wishes.noise_name} if wishes.noise_name else {}
         return {
             "image": painting.job.subject.origin,
             "medium": media.mixture(painting.job.medium),
@@ -318,7 +318,8 @@ class PretrainedPainter:
             "shift": recipe.shift,
             "guidance": recipe.guidance,
             "dtype": jnp.dtype(self._dtype).name,
-            **seed,
+            "seed": wishes.seed,
+            **noise,
         }
 
 

@@ -130,6 +130,19 @@ def _check_published(config: ConfigDict) -> None:
         lambda clean: not clean,
         "False: published models predict the velocity",
     )
+    for name in ("reference", "medium", "segments"):
+        _require(
+            config,
+            f"objective.drop.{name}",
+            lambda share: not share,
+            "0: of what a published model is told, the prompt alone is dropped",
+        )
+    _require(
+        config,
+        "sampling.guide_on",
+        lambda names: tuple(names) == ("text",),
+        "('text',), the prompt",
+    )
 
 
 def _pixels_in_a_latent(config: ConfigDict) -> int:
