@@ -143,6 +143,8 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         ("--held_out=-1", "--held_out=-1"),
         ("--held_out=99", "fewer than 99"),
         ("--segments=nowhere.png", "nowhere.png does not exist"),
+        ("--height=32", "--height goes with --pretrained, or with a run on published weights"),
+        ("--lora=a.safetensors", "--lora goes with --pretrained"),
     ],
 )
 def test_generate_refuses_values(generate, files, flag, said):

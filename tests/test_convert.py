@@ -1,6 +1,7 @@
 """Models and LoRAs converted by the verb: diffusers reads what it writes, with the same numbers."""
 
 import json
+import pathlib
 import shutil
 
 import numpy as np
@@ -291,6 +292,45 @@ def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):
 def test_what_cannot_be_done_is_said(convert, folder, options, said, tmp_path):
     given = [option.format(folder=folder, out=tmp_path / "out") for option in options]
     convert.refuses(*given, said=said)
+
+
+@pytest.fixture
+def run(folder, tmp_path) -> pathlib.Path:
+    """The folder of a finished run on the model, as far as it is to be converted."""
+    workdir = tmp_path / "run"
+    (workdir / "checkpoints").mkdir(parents=True)
+    config = {"pretrained": {"family": "wan21", "path": str(folder)}, "lora": {"enabled": False}}
+    (workdir / "config.json").write_text(json.dumps(config))
+    shutil.copytree(folder / "transformer", workdir / "transformer")
+    change(workdir / "transformer", {"proj_out.bias": torch.ones(16)})
+    return workdir
+
+
+def test_of_a_run_the_transformer_is_put_into_its_model(convert, folder, run, tmp_path):
+    converted(convert, run, tmp_path / "out")
+    again = WanImageToVideoPipeline.from_pretrained(tmp_path / "out")
+    assert_same(again.transformer.state_dict(), weights(run / "transformer"))
+    assert_same(again.vae.state_dict(), weights(folder / "vae"))
+    converted(convert, run, tmp_path / "one.safetensors", "--format=comfyui")
+    single = weights(tmp_path / "one.safetensors")
+    assert torch.equal(single["head.head.bias"], torch.ones(16))
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "comfyui"])
+def test_of_a_run_the_lora_is_converted(convert, run, layout, tmp_path):
+    config = json.loads((run / "config.json").read_text()) | {"lora": {"enabled": True}}
+    (run / "config.json").write_text(json.dumps(config))
+    target = tmp_path / "out.safetensors"
+    convert.refuses(f"--source={run}", f"--target={target}", said="has no checkpoint yet")
+    tiny_lora.write(run / "lora.safetensors", tiny_lora.pairs(1), tiny_lora.DIFFUSERS)
+    said = converted(convert, run, target, f"--format={layout}")
+    assert said.startswith("24 matrices of rank 3, 5 in 2 blocks")
+
+
+def test_a_run_that_no_other_program_knows_is_refused(convert, run, tmp_path):
+    (run / "config.json").write_text(json.dumps({"pretrained": {"family": ""}}))
+    said = "name a run on published weights"
+    convert.refuses(f"--source={run}", f"--target={tmp_path / 'out'}", said=said)
 
 
 def test_help_explains(convert):
