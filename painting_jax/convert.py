@@ -64,12 +64,12 @@ def main() -> None:
     if _COMPONENT.value and not _PRETRAINED.value:
         raise UserError("--component says where in --pretrained the source belongs: name one")
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
-    source, pretrained = _SOURCE.value, _PRETRAINED.value
+    source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
     if (pathlib.Path(source).expanduser() / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
         from painting_jax.training import exports  # noqa: PLC0415
 
-        source, base = exports.to_convert(source)
+        source, base, index = exports.to_convert(source)
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
     said = conversion.convert(
@@ -79,6 +79,7 @@ def main() -> None:
         changes=conversion.Changes(
             dtype=None if _DTYPE.value is None else jnp.dtype(_DTYPE.value),
             loras=dict(zip(conversion.TRANSFORMERS, loras, strict=True)),
+            index=index,
         ),
         pretrained=pretrained,
         component=_COMPONENT.value,

@@ -9,8 +9,14 @@ import pytest
 import safetensors.torch
 import torch
 import transformers
-from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLWan,
+    DiffusionPipeline,
+    WanImageToVideoPipeline,
+    WanTransformer3DModel,
+)
 
+from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b
 from tests import tiny_lora, tiny_wan
 from tests.models.test_wan import reference
 from tests.verbs import Verb
@@ -299,8 +305,9 @@ def run(folder, tmp_path) -> pathlib.Path:
     """The folder of a finished run on the model, as far as it is to be converted."""
     workdir = tmp_path / "run"
     (workdir / "checkpoints").mkdir(parents=True)
-    config = {"pretrained": {"family": "wan21", "path": str(folder)}, "lora": {"enabled": False}}
-    (workdir / "config.json").write_text(json.dumps(config))
+    config = wan21_i2v_14b.get_config("tiny")
+    config.pretrained.path = str(folder)
+    (workdir / "config.json").write_text(config.to_json())
     shutil.copytree(folder / "transformer", workdir / "transformer")
     change(workdir / "transformer", {"proj_out.bias": torch.ones(16)})
     return workdir
@@ -316,10 +323,17 @@ def test_of_a_run_the_transformer_is_put_into_its_model(convert, folder, run, tm
     assert torch.equal(single["head.head.bias"], torch.ones(16))
 
 
+def test_a_text_to_video_model_has_become_one_of_pictures(convert, folder, run, tmp_path):
+    config = wan21_t2v_1_3b.get_config("tiny")
+    config.pretrained.path = str(folder)
+    (run / "config.json").write_text(config.to_json())
+    converted(convert, run, tmp_path / "out")
+    assert DiffusionPipeline.from_pretrained(tmp_path / "out").config.expand_timesteps
+
+
 @pytest.mark.parametrize("layout", ["diffusers", "comfyui"])
 def test_of_a_run_the_lora_is_converted(convert, run, layout, tmp_path):
-    config = json.loads((run / "config.json").read_text()) | {"lora": {"enabled": True}}
-    (run / "config.json").write_text(json.dumps(config))
+    (run / "config.json").write_text(wan21_i2v_14b.get_config("lora,tiny").to_json())
     target = tmp_path / "out.safetensors"
     convert.refuses(f"--source={run}", f"--target={target}", said="has no checkpoint yet")
     tiny_lora.write(run / "lora.safetensors", tiny_lora.pairs(1), tiny_lora.DIFFUSERS)
@@ -328,7 +342,7 @@ def test_of_a_run_the_lora_is_converted(convert, run, layout, tmp_path):
 
 
 def test_a_run_that_no_other_program_knows_is_refused(convert, run, tmp_path):
-    (run / "config.json").write_text(json.dumps({"pretrained": {"family": ""}}))
+    (run / "config.json").write_text(demo.get_config().to_json())
     said = "name a run on published weights"
     convert.refuses(f"--source={run}", f"--target={tmp_path / 'out'}", said=said)
 

@@ -41,6 +41,7 @@ from painting_jax.pretrained.components import (
 from painting_jax.pretrained.folder import Expert, Folder
 from painting_jax.pretrained.recipe import Recipe, Wishes
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.weights import translation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +116,8 @@ class PretrainedPainter:
             raise UserError(f"--lora_2: {folder.name} has one transformer, name it with --lora")
         self._loras = [*loras, *[()] * (len(self._experts) - len(loras))]
         self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
+        for source in (*(expert.source for expert in self._experts), self._vae_source):
+            translation.check(source)
         resolution.check_frames(self.recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
         resolution.completed((1, 1), wishes.height, wishes.width, self.recipe.area, self._multiple)

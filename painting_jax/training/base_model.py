@@ -17,6 +17,7 @@ from painting_jax.models.wan import WanConfig, WanTransformer
 from painting_jax.pretrained import random_folder
 from painting_jax.pretrained.folder import Folder
 from painting_jax.training.checkpoint import read_config
+from painting_jax.weights import translation
 from painting_jax.weights.lora import targets
 
 # Sizes that a config tells, so that its other values can be checked without the weights.
@@ -30,10 +31,16 @@ def check_base(config: ConfigDict) -> None:
     """Checks that a published model is there and is the one that the config tells of.
 
     Raises:
-      UserError: if it is not, or there is no layer for a LoRA.
+      UserError: if it is not, tensors of it are missing, unexpected or misshapen, or there is no
+        layer for a LoRA.
     """
-    path = config.pretrained.path
-    transformer = _opened(config, Folder.open(path)) if path else config_sizes(config)
+    transformer = config_sizes(config)
+    if config.pretrained.path:
+        folder = Folder.open(config.pretrained.path)
+        transformer = _opened(config, folder)
+        for name in _COMPONENTS:
+            if name != "tokenizer" and folder.has(name):
+                translation.check(folder.source(name))
     if config.lora.enabled:
         bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
         try:

@@ -1,12 +1,13 @@
 """What a run on published weights leaves for other programs, and for `generate` and `convert`."""
 
 import pathlib
+from typing import NamedTuple
 
 from etils import epath
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
-from painting_jax.training.base_model import base_name
+from painting_jax.training.base_model import base_name, config_sizes
 from painting_jax.training.checkpoint import read_config
 
 # Of averaged parameters: at every checkpoint the LoRA, at the end all of the transformer.
@@ -31,12 +32,22 @@ def left_by(workdir: epath.PathLike, config: ConfigDict) -> pathlib.Path:
     return left
 
 
-def to_convert(workdir: epath.PathLike) -> tuple[pathlib.Path, str | None]:
+class Export(NamedTuple):
     """What there is to be converted of a run.
 
-    Returns:
-      Its LoRA's file, or its transformer's folder; and the model that the transformer belongs to,
-      None of a LoRA.
+    Attributes:
+      path: of its LoRA's file, or its transformer's folder.
+      base: that the transformer belongs to; None of a LoRA.
+      index: how the base's model_index.json changes with it.
+    """
+
+    path: pathlib.Path
+    base: str | None
+    index: dict
+
+
+def to_convert(workdir: epath.PathLike) -> Export:
+    """Finds it.
 
     Raises:
       UserError: if the folder is no run on published weights, or has left nothing yet.
@@ -47,5 +58,10 @@ def to_convert(workdir: epath.PathLike) -> tuple[pathlib.Path, str | None]:
             f"{workdir} trained a model of its own, which no other program knows: name a run on "
             "published weights"
         )
-    left = left_by(workdir, config)
-    return left, None if config.lora.enabled else base_name(config, workdir)
+    left, sizes = left_by(workdir, config), config_sizes(config)
+    if config.lora.enabled:
+        return Export(left, None, {})
+    # A model of text alone has learnt to take a picture, the way that needs no more channels.
+    first_frame = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
+    index = first_frame if sizes.in_channels == sizes.out_channels else {}
+    return Export(left, base_name(config, workdir), index)

@@ -32,7 +32,10 @@ def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
     name, settings = config.init_from, config.lora
     bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
     shapes = lora.kernels(bare)
-    factors = lora_files.read(hub.local(name), shapes).factors
+    try:
+        factors = lora_files.read(hub.local(name), shapes).factors
+    except UserError as error:
+        raise UserError(f"config.init_from: {error}") from error
     ranks = {one.rank for one in factors.values()}
     if ranks != {settings.rank}:
         said = ", ".join(map(str, sorted(ranks)))

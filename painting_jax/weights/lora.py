@@ -285,6 +285,8 @@ def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ..
         for path in shapes
         if f"{path}/kernel" in spelled
     ]
+    if not ours:
+        return f"{name} is no LoRA of Wan: its first keys are {', '.join(keys[:_SHOWN])}"
     return (
         f"{name} fits no layer of the model: its first keys are "
         f"{', '.join(keys[:_SHOWN]) or 'none'}; the model's layers are {', '.join(ours[:_SHOWN])}, "
