@@ -130,6 +130,12 @@ def _check_published(config: ConfigDict) -> None:
         lambda clean: not clean,
         "False: published models predict the velocity",
     )
+    _require(
+        config,
+        "objective.reference_everywhere",
+        lambda everywhere: not everywhere,
+        "False: published models are given the picture on the first frame",
+    )
     if config.lora.enabled:
         _require(config, "lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
     for name in ("reference", "medium", "segments"):

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from safetensors.torch import load_file, save_file
 
 from configs import wan22_ti2v_5b
 from painting_jax import media
@@ -223,6 +224,26 @@ def test_a_run_on_other_weights_is_not_gone_on_with(run, config, tmp_path):
         said = f"trained other weights.*config.pretrained.path={config.pretrained.path}"
         with pytest.raises(UserError, match=said):
             initialisation.check_init_from(again)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoilt", "said"),
+    [
+        ("wan22_i2v_a14b", None, "has two transformers: name a model of one to train it"),
+        ("wan22_ti2v", "transformer", "1 missing (proj_out.bias)"),
+        ("wan22_ti2v", "vae", "1 missing (decoder.conv_in.bias)"),
+    ],
+)
+def test_a_base_that_cannot_be_trained_is_refused(config, tmp_path, kind, spoilt, said):
+    again = config.copy_and_resolve_references()
+    again.pretrained.path = str(tiny_wan.save(tiny_wan.pipeline(kind), tmp_path / kind))
+    if spoilt:
+        [file] = (tmp_path / kind / spoilt).glob("*.safetensors")
+        state = load_file(file)
+        del state[re.search(r"\((.+)\)", said)[1]]
+        save_file(state, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=re.escape(said)):
+        base_model.check_base(again)
 
 
 def test_it_paints_as_asked_and_else_as_in_its_config(run, config):
