@@ -1,10 +1,8 @@
 """The 1.3B transformer at 81 frames of 480x832 on one accelerator, in bfloat16, random weights."""
 
-import functools
 import math
 import re
 from collections.abc import Callable
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +19,10 @@ _TEXT = 512
 _DTYPE = jnp.bfloat16
 
 
-def measure(attention: str, runs: int, tell: Callable[[str], None]) -> list[Row]:
+def measure(runs: int, tell: Callable[[str], None]) -> list[Row]:
     """Seconds, memory and share of the peak of a forward pass and of one with all gradients.
 
     Args:
-      attention: JAX's implementation of it; "xla" holds the scores of all pairs of tokens.
       runs: of each, after one that compiles.
       tell: is called with what is being measured.
     """
@@ -42,17 +39,15 @@ def measure(attention: str, runs: int, tell: Callable[[str], None]) -> list[Row]
 
     tokens = math.prod(n // p for n, p in zip(_LATENTS, _CONFIG.patch, strict=True))
     flops = throughput.forward_flops(_CONFIG, tokens, _TEXT)
-    kernel = functools.partial(jax.nn.dot_product_attention, implementation=attention)
     arguments = (params, latents, text)
     rows = []
-    with mock.patch.object(jax.nn, "dot_product_attention", kernel):
-        for what, function, useful in (
-            ("forward", forward, flops),
-            ("forward and backward, blocks recomputed", backward, 3 * flops),
-        ):
-            tell(what)
-            compiled = jax.jit(function).lower(*arguments).compile()
-            rows += _measured(what, compiled, arguments, useful, runs)
+    for what, function, useful in (
+        ("forward", forward, flops),
+        ("forward and backward, blocks recomputed", backward, 3 * flops),
+    ):
+        tell(what)
+        compiled = jax.jit(function).lower(*arguments).compile()
+        rows += _measured(what, compiled, arguments, useful, runs)
     return rows
 
 

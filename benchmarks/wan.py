@@ -23,12 +23,6 @@ _WHAT = flags.DEFINE_enum(
     "what", "against_diffusers", ["against_diffusers", "full_size", "loading"], "To measure."
 )
 _RUNS = flags.DEFINE_integer("runs", 7, "Runs of each measurement, after one that is not counted.")
-_ATTENTION = flags.DEFINE_enum(
-    "attention",
-    None,
-    ["cudnn", "xla"],
-    "full_size: JAX's implementation of attention [default: cudnn on a GPU, else xla].",
-)
 _SIZE = flags.DEFINE_string("size", "wan21_t2v_1_3b", "loading: of models.wan.SIZES.")
 _FOLDER = flags.DEFINE_string(
     "folder", None, "loading: where the weights are written [default: the system's for such]."
@@ -55,10 +49,7 @@ def _rows() -> list[Row]:
     if _WHAT.value == "loading":
         return loading.measure(_SIZE.value, _FOLDER.value, _tell)
     if _WHAT.value == "full_size":
-        gpu = jax.default_backend() == "gpu"
-        return full_size.measure(
-            _ATTENTION.value or ("cudnn" if gpu else "xla"), _RUNS.value, _tell
-        )
+        return full_size.measure(_RUNS.value, _tell)
     try:
         # The other side is for tests and benchmarks alone, and not always installed.
         from benchmarks import against_diffusers  # noqa: PLC0415

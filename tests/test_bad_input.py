@@ -101,6 +101,7 @@ _RUNS = [
     ("no_tokenizer", "holds no tokenizer"),
     ("torn_tokenizer", "damaged tokenizer"),
     ("no_checkpoint", "has no checkpoint yet"),
+    ("torn_checkpoint", "torn_checkpoint/checkpoints/0 is damaged"),
     ("empty", "is no training run"),
 ]
 
@@ -119,6 +120,11 @@ def spoilt(files) -> pathlib.Path:
     shutil.rmtree(files.root / "no_tokenizer" / "tokenizer")
     (files.root / "torn_tokenizer" / "tokenizer" / "tokenizer.json").write_text("{}")
     shutil.rmtree(files.root / "no_checkpoint" / "checkpoints")
+    for path in (files.root / "torn_checkpoint" / "checkpoints" / "0" / "state").rglob("d/*"):
+        # The arrays' data, not the list of what there is.
+        content = bytearray(path.read_bytes())
+        content[len(content) // 8 :: 4096] = bytes(len(content[len(content) // 8 :: 4096]))
+        path.write_bytes(content)
     return files.root
 
 

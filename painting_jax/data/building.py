@@ -3,10 +3,12 @@
 import collections
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import io
 import json
+import pathlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -206,7 +208,8 @@ def build(
 
     Raises:
       UserError: if there is no usable source, a data set made from other arguments or sources
-        stands there and is not to be replaced, or the file system refuses (nothing is left then).
+        stands there and is not to be replaced, another process on this machine is writing it, or
+        the file system refuses (nothing is left then).
     """
 
     def new(unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
@@ -214,6 +217,29 @@ def build(
 
     builder = new()
     path = epath.Path(builder.data_dir)
+    with _alone(path):
+        return _build(new, builder, path, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def _alone(path: epath.Path) -> Iterator[None]:
+    """Keeps other processes of this machine from writing the same data set."""
+    # Not in the data folder, which may not exist yet, and is left alone when nothing comes of it.
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    lock = pathlib.Path(tempfile.gettempdir()) / f"painting_jax_{name}.lock"
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{path} is being written by another prepare: wait for it to end"
+            ) from None
+        yield
+
+
+def _build(
+    new: Callable[..., ProcessBuilder], builder: ProcessBuilder, path: epath.Path, *, overwrite
+) -> Summary:
     for left in path.parent.glob("incomplete.*") if path.parent.exists() else ():
         left.rmtree()
     fingerprint = builder.fingerprint

@@ -18,6 +18,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from painting_jax.sharding.attention import attention
 from painting_jax.sharding.rules import constrain
 
 _EPS = 1e-6
@@ -204,9 +205,7 @@ class Attention(nnx.Module):
         return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
 
     def _attend(self, q_BSNK, k_BLD, v_BLD) -> Float[Array, "b s d"]:
-        out = jax.nn.dot_product_attention(
-            q_BSNK, self._heads(k_BLD).astype(q_BSNK.dtype), self._heads(v_BLD)
-        )
+        out = attention(q_BSNK, self._heads(k_BLD).astype(q_BSNK.dtype), self._heads(v_BLD))
         return out.reshape(*out.shape[:2], -1)
 
     def self_attention(self, x_BSD: Float[Array, "b s d"], rope: "Rope") -> Float[Array, "b s d"]:

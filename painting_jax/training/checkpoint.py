@@ -72,34 +72,40 @@ class Checkpoints:
                 )
 
     def restore(self, task: Task, mesh: Mesh) -> tuple[TrainState, int]:
-        """The latest state, laid out on the mesh, and the next batch's number."""
+        """The latest state, laid out on the mesh, and the next batch's number.
+
+        Raises:
+          UserError: if the checkpoint is damaged.
+        """
         target = _as_dict(abstract_state(task, mesh))
-        restored = self._manager.restore(
-            self.latest(),
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
-            ),
-        )
+        with self._damage_told():
+            restored = self._manager.restore(
+                self.latest(),
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
+                ),
+            )
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
     def restore_ema(self, task: Task, mesh: Mesh) -> dict:
         """The latest averaged parameters alone.
 
         Raises:
-          UserError: if they are not those of the task's model.
+          UserError: if they are not those of the task's model, or the checkpoint is damaged.
         """
         target = {"ema_params": abstract_state(task, mesh).ema_params}
-        self._check_fit(target)
-        restored = self._manager.restore(
-            self.latest(),
-            args=ocp.args.Composite(
-                state=ocp.args.PyTreeRestore(
-                    item=target,
-                    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
-                    partial_restore=True,
-                )
-            ),
-        )
+        with self._damage_told():
+            self._check_fit(target)
+            restored = self._manager.restore(
+                self.latest(),
+                args=ocp.args.Composite(
+                    state=ocp.args.PyTreeRestore(
+                        item=target,
+                        restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+                        partial_restore=True,
+                    )
+                ),
+            )
         return restored["state"]["ema_params"]
 
     def _check_fit(self, target: dict) -> None:
@@ -123,6 +129,22 @@ class Checkpoints:
         """
         with self._refusals_told():
             self._manager.close()
+
+    @contextlib.contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Turns what goes wrong in reading the latest checkpoint into a `UserError`."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # Orbax raises nothing narrower for corrupt data.
+            # The cause speaks of the data; what is raised lists TensorStore's settings, too.
+            reason = str(error.__cause__ or error).partition(". ")[0][:200]
+            before = [step for step in self._manager.all_steps() if step != self.latest()]
+            way_out = f": remove it to go back to step {max(before)}" if before else ""
+            raise UserError(
+                f"the checkpoint {self.folder / str(self.latest())} is damaged ({reason}){way_out}"
+            ) from error
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:

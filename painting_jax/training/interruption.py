@@ -1,9 +1,36 @@
-"""Ctrl-C at a moment that bears it."""
+"""Ctrl-C, never lost, and at a moment that bears it."""
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def remembered() -> Iterator[Callable[[], None]]:
+    """Yields a function that raises KeyboardInterrupt once Ctrl-C was pressed in the block.
+
+    It is raised at once, too, but whatever code it then strikes may swallow it: Python itself does
+    where that is a destructor or a callback of a library.
+    """
+    if not _heeded():
+        yield lambda: None
+        return
+    came = []
+
+    def handle(number, frame):
+        came.append(number)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -13,7 +40,7 @@ def held_back() -> Iterator[None]:
     For blocks that start work in other threads: cut off in the middle, nobody would know that there
     is something to wait for.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _heeded():
         yield
         return
     came = []
@@ -24,3 +51,9 @@ def held_back() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         raise KeyboardInterrupt
+
+
+def _heeded() -> bool:
+    """Whether Ctrl-C interrupts this thread: jobs in the background are started deaf to it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -16,7 +16,7 @@ from painting_jax.errors import UserError
 from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.training import throughput
+from painting_jax.training import interruption, throughput
 from painting_jax.training.base_model import begin_base, check_base
 from painting_jax.training.checkpoint import Checkpoints, claim_workdir
 from painting_jax.training.config_check import check
@@ -63,6 +63,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     # However training ends, what is being written is finished.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
+        heed_interruption = at_end.enter_context(interruption.remembered())
         state, start, origin = start_state(task, checkpoints, mesh)
         frozen = task.load_frozen(mesh, words)
         if lead:
@@ -100,6 +101,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         )
         finite_before = None
         for step in range(start, config.steps):
+            heed_interruption()
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
             on_device = jax.tree.map(

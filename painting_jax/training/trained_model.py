@@ -58,12 +58,6 @@ class TrainedModel:
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
         try:
             params = checkpoints.restore_ema(task, mesh)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # What is said first is about shapes or files; settings of Orbax follow.
-            reason = str(error).partition(". ")[0][:200]
-            raise UserError(
-                f"the checkpoint {checkpoints.folder / str(step)} is damaged: {reason}"
-            ) from error
         finally:
             checkpoints.close()
         return cls(task, params, task.load_frozen(mesh, words), words, step)

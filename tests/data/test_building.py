@@ -146,11 +146,13 @@ _BUILD = """
 """
 
 
-def test_killed_run_leaves_no_half_data_set_and_the_next_one_cleans_up(place):
+def test_a_run_keeps_others_out_and_killed_leaves_no_half_data_set(place):
     command = [sys.executable, "-c", textwrap.dedent(_BUILD), *map(str, place)]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as run:
         for _ in range(3):
             assert run.stdout.readline() == "painting\n"
+        with pytest.raises(UserError, match="is being written by another"):
+            build_painted(*place)
         run.send_signal(signal.SIGKILL)
     left = [path.name for path in (place[0] / "painted_images" / "default").iterdir()]
     assert left
