@@ -18,10 +18,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
 from painting_jax.sharding.attention import attention
 from painting_jax.sharding.rules import constrain
 
-_EPS = 1e-6
 _ROPE_THETA = 10_000.0
 _MODULATIONS = 6  # shift, scale and gate, of self-attention and of the feed-forward
 
@@ -189,17 +189,17 @@ class Attention(nnx.Module):
         self.to_k = linear(dim, dim, rngs=rngs, dtype=dtype)
         self.to_v = linear(dim, dim, rngs=rngs, dtype=dtype)
         self.to_out = linear(dim, dim, rngs=rngs, dtype=dtype)
-        self.norm_q = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
-        self.norm_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+        self.norm_q = RMSNorm(dim)
+        self.norm_k = RMSNorm(dim)
         if cross and config.image_dim:
             self.add_k_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
             self.add_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
-            self.norm_added_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+            self.norm_added_k = RMSNorm(dim)
         if cross and config.media:
             self.medium_k_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
             # The values start at zero: a pretrained model is unchanged until it is trained further.
             self.medium_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype, zero=True)
-            self.norm_medium_k = nnx.RMSNorm(dim, epsilon=_EPS, rngs=rngs)
+            self.norm_medium_k = RMSNorm(dim)
 
     def _heads(self, x_BSD: Float[Array, "b s d"]) -> Float[Array, "b s n k"]:
         return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
@@ -244,7 +244,7 @@ class Block(nnx.Module):
         dim = config.dim
         self.attn1 = Attention(config, cross=False, rngs=rngs, dtype=dtype)
         self.attn2 = Attention(config, cross=True, rngs=rngs, dtype=dtype)
-        self.norm2 = nnx.LayerNorm(dim, epsilon=_EPS, rngs=rngs)
+        self.norm2 = LayerNorm(dim)
         self.ffn = FeedForward(dim, config.ffn_dim, dim, approximate=True, rngs=rngs, dtype=dtype)
         self.scale_shift_table = nnx.Param(
             jax.random.normal(rngs.params(), (_MODULATIONS, dim)) / math.sqrt(dim)
@@ -264,7 +264,7 @@ class Block(nnx.Module):
         h_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(dtype)
         x_BSD = gated(x_BSD, self.attn1.self_attention(h_BSD, rope), gate)
 
-        h_BSD = self.norm2(x_BSD.astype(jnp.float32)).astype(dtype)
+        h_BSD = self.norm2(x_BSD).astype(dtype)
         x_BSD = x_BSD + self.attn2.cross_attention(
             h_BSD, context.text_BLD, context.image_BLD, context.medium_BLD
         )
@@ -429,31 +429,6 @@ def sinusoids(x: Float[Array, "*b"], dim: int) -> Float[Array, "*b d"]:
     frequencies = jnp.exp(-math.log(10_000) * jnp.arange(dim // 2, dtype=jnp.float32) / (dim // 2))
     angles = x[..., None].astype(jnp.float32) * frequencies
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
-
-
-def layer_norm(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
-    """Layer normalisation without parameters, in float32."""
-    x = x.astype(jnp.float32)
-    x = x - x.mean(-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + _EPS)
-
-
-def by_frame(x_BSD: Float[Array, "b s d"], frames: int) -> Float[Array, "b f p d"]:
-    """Groups tokens by the frames that a modulation tells apart."""
-    return x_BSD.reshape(x_BSD.shape[0], frames, -1, x_BSD.shape[-1])
-
-
-def modulate(x_BSD, shift_BFD, scale_BFD) -> Float[Array, "b s d"]:
-    """x (1 + scale) + shift, with one shift and scale a sample (F = 1) or a frame."""
-    x_BFPD = by_frame(x_BSD, shift_BFD.shape[1])
-    return (x_BFPD * (1 + scale_BFD[:, :, None]) + shift_BFD[:, :, None]).reshape(x_BSD.shape)
-
-
-def gated(x_BSD, update_BSD, gate_BFD) -> Float[Array, "b s d"]:
-    """x + gate * update, in float32, returned in x's dtype."""
-    update_BFPD = by_frame(update_BSD.astype(jnp.float32), gate_BFD.shape[1])
-    update_BSD = (update_BFPD * gate_BFD[:, :, None]).reshape(x_BSD.shape)
-    return (x_BSD.astype(jnp.float32) + update_BSD).astype(x_BSD.dtype)
 
 
 def patchify(x_BTHWC: Float[Array, "b t h w c"], patch) -> Float[Array, "b t2 h2 w2 p"]:

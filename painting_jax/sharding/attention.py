@@ -29,21 +29,38 @@ def attention(
     """
     if _fused(q_BSNK):
         return jax.nn.dot_product_attention(q_BSNK, k_BLNK, v_BLNK, implementation="cudnn")
-    blocks = _blocks(q_BSNK.shape, k_BLNK.shape[1])
+    # Heads in front once, rather than in every product: on a CPU that takes half the time.
+    q_BNSK, k_BNLK, v_BNLK = (x.swapaxes(1, 2) for x in (q_BSNK, k_BLNK, v_BLNK))
+    b, n, s, k = q_BNSK.shape
+    blocks = _blocks(q_BNSK.shape, k_BNLK.shape[2])
     if blocks == 1:
-        return jax.nn.dot_product_attention(q_BSNK, k_BLNK, v_BLNK, implementation="xla")
-    b, s, n, k = q_BSNK.shape
-    padded = jnp.pad(q_BSNK, [(0, 0), (0, -s % blocks), (0, 0), (0, 0)])
+        return _attend(q_BNSK, k_BNLK, v_BNLK).swapaxes(1, 2)
+    padded = jnp.pad(q_BNSK, [(0, 0), (0, 0), (0, -s % blocks), (0, 0)])
     # A block takes every blocks-th query: then each device has its share of every block where the
     # mesh divides the sequence.
-    q_jBSNK = jnp.moveaxis(padded.reshape(b, -1, blocks, n, k), 2, 0)
+    q_jBNSK = jnp.moveaxis(padded.reshape(b, n, -1, blocks, k), 3, 0)
+    attend = jax.checkpoint(lambda q_BNSK: _attend(q_BNSK, k_BNLK, v_BNLK))
+    out = jnp.moveaxis(jax.lax.map(attend, q_jBNSK), 0, 3)
+    return out.reshape(b, n, -1, k)[:, :, :s].swapaxes(1, 2)
 
-    @jax.checkpoint
-    def attend(q_BSNK):
-        return jax.nn.dot_product_attention(q_BSNK, k_BLNK, v_BLNK, implementation="xla")
 
-    out = jnp.moveaxis(jax.lax.map(attend, q_jBSNK), 0, 2)
-    return out.reshape(b, -1, n, k)[:, :s]
+def _attend(q_BNSK, k_BNLK, v_BNLK) -> Float[Array, "b n s k"]:
+    scale = q_BNSK.shape[-1] ** -0.5
+    scores_BNSL = jnp.einsum(
+        "bnsk,bnlk->bnsl", q_BNSK * scale, k_BNLK, preferred_element_type=jnp.float32
+    )
+    # Any number may be taken off, so no gradient has to pass through the largest.
+    largest = jax.lax.stop_gradient(scores_BNSL.max(-1, keepdims=True))
+    weights_BNSL = jnp.exp(scores_BNSL - largest)
+    # Divided when there are K numbers a query, no longer L.
+    total_BNS1 = weights_BNSL.sum(-1, keepdims=True)
+    out_BNSK = jnp.einsum(
+        "bnsl,bnlk->bnsk",
+        weights_BNSL.astype(v_BNLK.dtype),
+        v_BNLK,
+        preferred_element_type=jnp.float32,
+    )
+    return (out_BNSK / total_BNS1).astype(q_BNSK.dtype)
 
 
 def _fused(q_BSNK: jax.Array) -> bool:
@@ -55,7 +72,7 @@ def _fused(q_BSNK: jax.Array) -> bool:
 
 def _blocks(q_shape: tuple[int, int, int, int], keys: int) -> int:
     """Into how many blocks the queries are cut."""
-    b, s, n, _ = q_shape
+    b, n, s, _ = q_shape
     mesh = jax.sharding.get_abstract_mesh()
     devices = 1 if mesh.empty else mesh.size
     return math.ceil(4 * b * n * s * keys / devices / _BYTES_AT_ONCE)
