@@ -96,12 +96,17 @@ def theirs_of(pair: Pair, arrays: dict) -> tuple[np.ndarray, dict[str, np.ndarra
 
 
 @nnx.jit
-def ours_of(model: wan.WanTransformer, arrays: dict, weight: np.ndarray):
-    def forward(arrays):
+def forward(model: wan.WanTransformer, arrays: dict):
+    return model(**arrays)
+
+
+@nnx.jit
+def gradients(model: wan.WanTransformer, arrays: dict, weight: np.ndarray):
+    def weighted(arrays):
         out = model(**arrays)
         return (out * weight).sum(), out
 
-    return jax.grad(forward, has_aux=True)(arrays)
+    return jax.grad(weighted, has_aux=True)(arrays)
 
 
 def assert_close(actual, expected: np.ndarray, tolerance: float) -> None:
@@ -114,9 +119,13 @@ def test_outputs_and_gradients_of_the_inputs_equal_diffusers(pairs, variant, vid
     pair = pairs(variant)
     arrays = given(pair.config, video)
     expected, expected_gradients, weight = theirs_of(pair, arrays)
-    gradients, out = ours_of(pair.ours, arrays, weight)
+    # Gradients take long to compile: each variant's are compared on a video of its own.
+    if list(VARIANTS).index(variant) != VIDEOS.index(video):
+        assert_close(forward(pair.ours, arrays), expected, 1e-5)
+        return
+    actual_gradients, out = gradients(pair.ours, arrays, weight)
     assert_close(out, expected, 1e-5)
     assert expected_gradients.keys() >= {"latents_BTHWC", "text_BLD"}
     for name, gradient in expected_gradients.items():
         assert np.abs(gradient).max() > 0
-        assert_close(gradients[name], gradient, 1e-4)
+        assert_close(actual_gradients[name], gradient, 1e-4)
