@@ -8,7 +8,8 @@ def base() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # of parameters, noise and data order
     config.steps = 1000  # optimizer steps
-    config.init_from = ""  # workdir whose averaged parameters and tokenizer to start from
+    # Workdir whose averaged parameters and tokenizer to start from; of adapters a LoRA's file, too.
+    config.init_from = ""
 
     config.data = data = ConfigDict()
     data.data_dir = "data"  # where `prepare` put its datasets

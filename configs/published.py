@@ -65,6 +65,9 @@ def base(
     config.objective.huber = config.objective.structure = 0.0
     config.objective.shift = shift
     config.objective.reference_everywhere = False
+    # Guidance is on the prompt: the picture is always there, medium and segments never are.
+    drop = config.objective.drop
+    drop.reference = drop.medium = drop.segments = 0.0
 
     optimizer = config.optimizer
     optimizer.learning_rate = 1e-4 if arg.lora else 1e-5

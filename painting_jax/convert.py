@@ -4,12 +4,14 @@
   python -m painting_jax.convert --source=wan.safetensors --target=FOLDER --pretrained=MODEL
   python -m painting_jax.convert --source=MODEL/vae --target=vae.safetensors --format=comfyui
   python -m painting_jax.convert --source=LORA --target=lora.safetensors --format=comfyui
+  python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
 MODEL is a diffusers folder or a hub id; generate and train take it as it is, and what is written
 here, too. A single file holds a transformer or an autoencoder under the original names; with
 --pretrained the result is a copy of that model with the component put in its place. LoRAs may be
-of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). Tensors go one at a time from file to
-file; each one of the source is written, or it is said why not.
+of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). Of a RUN on published weights its LoRA
+is converted, or else the transformer that it trained, in a copy of its model. Tensors go one at a
+time from file to file; each one of the source is written, or it is said why not.
 """
 
 import pathlib
@@ -22,7 +24,9 @@ from painting_jax.errors import UserError
 from painting_jax.pretrained import adapters, conversion
 
 _SOURCE = flags.DEFINE_string(
-    "source", None, "Diffusers folder, component's folder, single file, LoRA, or hub id of one."
+    "source",
+    None,
+    "Diffusers folder, component's folder, single file, LoRA, hub id of one, or a training run.",
 )
 _TARGET = flags.DEFINE_string(
     "target", None, "New folder; or a new .safetensors file for LoRAs and for --format=comfyui."
@@ -60,15 +64,24 @@ def main() -> None:
     if _COMPONENT.value and not _PRETRAINED.value:
         raise UserError("--component says where in --pretrained the source belongs: name one")
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
+    source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
+    if (pathlib.Path(source).expanduser() / "checkpoints").is_dir():
+        # Only a run needs its libraries, which take seconds to import.
+        from painting_jax.training import exports  # noqa: PLC0415
+
+        source, base, index = exports.to_convert(source)
+        if _FORMAT.value == "diffusers":
+            pretrained = pretrained or base
     said = conversion.convert(
-        _SOURCE.value,
+        source,
         pathlib.Path(_TARGET.value),
         _FORMAT.value,
         changes=conversion.Changes(
             dtype=None if _DTYPE.value is None else jnp.dtype(_DTYPE.value),
             loras=dict(zip(conversion.TRANSFORMERS, loras, strict=True)),
+            index=index,
         ),
-        pretrained=_PRETRAINED.value,
+        pretrained=pretrained,
         component=_COMPONENT.value,
     )
     print("\n".join([*said, _TARGET.value]))

@@ -18,6 +18,7 @@ started again, an evaluation goes on from it.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -154,6 +155,8 @@ def _run() -> tuple[Result, Store]:
     guidance = sampling.guidance if _GUIDANCE.value is None else _GUIDANCE.value
     if steps < 1:
         raise UserError(f"--steps={steps}: it must be at least 1")
+    if not math.isfinite(guidance):
+        raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
     model.words.expect(source.captions_and_media())
     examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)

@@ -12,7 +12,8 @@ With --workdir the model of a training run paints; --held_out=COUNT takes pictur
 not trained on instead.
 
 With --pretrained published Wan weights do, in the layout of diffusers, with LoRAs or without: image
-to video of Wan2.1 and Wan2.2 (14B, A14B, TI2V 5B). What is not asked for is as published.
+to video of Wan2.1 and Wan2.2 (14B, A14B, TI2V 5B). What is not asked for is as published, or, of a
+run that trained published weights further, as in its config.
 --noise starts from given latents and --save_frames writes the frames as they come from the model,
 so that other implementations can be compared.
 """
@@ -77,9 +78,14 @@ _TRANSFORMER = flags.DEFINE_string(
     "transformer", None, "Single safetensors file (of Wan, ComfyUI) for the folder's transformer."
 )
 _TRANSFORMER_2 = flags.DEFINE_string("transformer_2", None, "The same for the second transformer.")
+
+# With --pretrained, and with a run that trained published weights further.
 _NEGATIVE_PROMPT = flags.DEFINE_string("negative_prompt", "", "What guidance leads away from.")
 _HEIGHT = flags.DEFINE_integer(
-    "height", None, "Of the video; the picture is stretched to it [default: fitted to the picture]."
+    "height",
+    None,
+    "Of the video; the picture is stretched to it, as by Pillow's image.resize((width, height)) "
+    "[default: fitted to the picture].",
 )
 _WIDTH = flags.DEFINE_integer("width", None, "The same across.")
 _AREA = flags.DEFINE_integer(
@@ -92,29 +98,39 @@ _GUIDANCE_IN_TURN = flags.DEFINE_bool(
     "guidance_in_turn", False, "Guide in two passes, with the memory of one."
 )
 _SAMPLER = flags.DEFINE_enum(
-    "sampler", None, KINDS, "Kind of steps [default: the model's; distilled takes 4]."
+    "sampler",
+    None,
+    KINDS,
+    "Kind of steps [default: the model's]. With LoRAs that distil a model to 4 steps distilled (of "
+    "Wan2.2) or lcm (of Wan2.1): 4 steps, shift 5, no guidance, unless asked for otherwise.",
 )
 _SHIFT = flags.DEFINE_float("shift", None, "Of the noise levels [default: the model's].")
 _DTYPE = flags.DEFINE_enum(
-    "dtype", None, ("bfloat16", "float32"), "Of the weights [default: float32 on a CPU]."
+    "dtype",
+    None,
+    ("bfloat16", "float32"),
+    "Of the weights [default: bfloat16, on a CPU float32; of a run that it computes in].",
 )
 _NOISE = flags.DEFINE_string(
-    "noise", None, "A .npy of start latents [1, C, T, H, W], as diffusers' argument `latents`."
+    "noise",
+    None,
+    "A .npy of start latents, floats [1, C, T, H, W], as diffusers' argument `latents`: for each "
+    "latent frame, T = (frames - 1) / 4 + 1, in the order that the model makes them.",
 )
 _SAVE_FRAMES = flags.DEFINE_string(
-    "save_frames", None, "A .npy for the raw frames [T, H, W, 3] in 0..1, blank canvas first."
+    "save_frames",
+    None,
+    "A .npy for the raw frames, float32 [T, H, W, 3], RGB in 0..1: all that the model makes (of "
+    "diffusers, output_type='np'), but in painted order, blank canvas first; of TI2V 5B the last "
+    "one is the picture itself.",
 )
 _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder of known prompts' embeddings [default: in the user's cache]."
 )
 
 _OF_A_RUN = (_HELD_OUT, _SEGMENTS)
-_OF_PUBLISHED = (
-    _LORA,
-    _LORA_2,
-    _KEEP_LORA_APART,
-    _TRANSFORMER,
-    _TRANSFORMER_2,
+_OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
+_OF_EITHER = (
     _NEGATIVE_PROMPT,
     _HEIGHT,
     _WIDTH,
@@ -136,7 +152,7 @@ def main() -> None:
     """Paints what the flags name."""
     _check_flags()
     given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
-    if _SAVE_FRAMES.value and len(given) * len(_MEDIUM.value) > 1:
+    if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
     if _PRETRAINED.value:
         painter = _published()
@@ -171,23 +187,32 @@ def _trained() -> tuple[Painter, list[Subject]]:
     from painting_jax.data import pipeline  # noqa: PLC0415
     from painting_jax.painters.further import further_painter  # noqa: PLC0415
     from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
-    from painting_jax.pretrained.recipe import Wishes  # noqa: PLC0415
     from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
     from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
-    asked = {
-        "prompt": _PROMPT.value,
-        "frames": _FRAMES.value,
-        "steps": _STEPS.value,
-        "guidance": _GUIDANCE.value,
-        "seed": _SEED.value,
-    }
     if config.get("pretrained", {}).get("family"):
-        painter = further_painter(_WORKDIR.value, Wishes(**asked))
+        if _SEGMENTS.present:
+            raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
+        painter = further_painter(
+            _WORKDIR.value, _wishes(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
+        )
     else:
-        model = TrainedModel.load(_WORKDIR.value)
-        painter = TrainedPainter(model, segments=_SEGMENTS.value or "automatic", **asked)
+        for flag in _OF_EITHER:
+            if flag.present:
+                raise UserError(
+                    f"--{flag.name} goes with --pretrained, or with a run on published weights: "
+                    f"{_WORKDIR.value} has a model of its own"
+                )
+        painter = TrainedPainter(
+            TrainedModel.load(_WORKDIR.value),
+            segments=_SEGMENTS.value or "automatic",
+            prompt=_PROMPT.value,
+            frames=_FRAMES.value,
+            steps=_STEPS.value,
+            guidance=_GUIDANCE.value,
+            seed=_SEED.value,
+        )
     held_out = []
     if _HELD_OUT.value:
         source = pipeline.Source(config.data.data_dir, "test", config.data.dataset)
@@ -200,12 +225,27 @@ def _published() -> Painter:
     from painting_jax.pretrained import adapters  # noqa: PLC0415
     from painting_jax.pretrained.folder import Folder  # noqa: PLC0415
     from painting_jax.pretrained.painter import PretrainedPainter  # noqa: PLC0415
-    from painting_jax.pretrained.recipe import Wishes, load_noise  # noqa: PLC0415
 
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
-    wishes = Wishes(
+    files = (_TRANSFORMER.value, _TRANSFORMER_2.value)
+    return PretrainedPainter(
+        Folder.open(_PRETRAINED.value),
+        _wishes(),
+        dtype=_DTYPE.value,
+        loras=loras,
+        keep_apart=_KEEP_LORA_APART.value,
+        files=files if _TRANSFORMER_2.value else files[:1],
+        cache=_EMBEDDINGS.value,
+    )
+
+
+def _wishes():
+    """What is asked of published weights."""
+    from painting_jax.pretrained.recipe import Wishes, load_noise  # noqa: PLC0415
+
+    return Wishes(
         sampler=_SAMPLER.value,
         steps=_STEPS.value,
         shift=_SHIFT.value,
@@ -221,16 +261,6 @@ def _published() -> Painter:
         noise_BCTHW=load_noise(_NOISE.value) if _NOISE.value else None,
         noise_name=_NOISE.value or "",
         in_turn=_GUIDANCE_IN_TURN.value,
-    )
-    files = (_TRANSFORMER.value, _TRANSFORMER_2.value)
-    return PretrainedPainter(
-        Folder.open(_PRETRAINED.value),
-        wishes,
-        dtype=_DTYPE.value,
-        loras=loras,
-        keep_apart=_KEEP_LORA_APART.value,
-        files=files if _TRANSFORMER_2.value else files[:1],
-        cache=_EMBEDDINGS.value,
     )
 
 

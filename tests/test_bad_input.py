@@ -149,6 +149,8 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         ("--held_out=-1", "--held_out=-1"),
         ("--held_out=99", "fewer than 99"),
         ("--segments=nowhere.png", "nowhere.png does not exist"),
+        ("--height=32", "--height goes with --pretrained, or with a run on published weights"),
+        ("--lora=a.safetensors", "--lora goes with --pretrained"),
     ],
 )
 def test_generate_refuses_values(generate, files, flag, said):
@@ -197,7 +199,7 @@ def test_evaluate_refuses(evaluate, files, flags, said):
         (("--config=none.py",), "none.py"),
         ((f"{_CONFIG}:what",), "unknown config argument 'what'"),
         (("--data_dir=/nowhere",), "/nowhere does not exist"),
-        (("--config.mesh.fsdp=3",), "mesh"),
+        (("--config.mesh.fsdp=3",), "needs 3 devices, there are 1"),
         (("--config.optimizer.accumulate=3",), "multiple of 1 devices"),
         (("--config.optimizer.accumulate=0",), "at least 1"),
         (("--config.data.frames=0",), "config.data.frames=0"),
@@ -242,8 +244,11 @@ def published(files) -> pathlib.Path:
             "multiple of the patch, 32",
         ),
         (("--config.lora.targets=('to_z',)",), "there are attn1.to_k, attn1.to_out.0"),
+        (("--config.lora.targets=()",), "it must be the ends of some layers' names"),
         (("--config.lora.rank=0",), "config.lora.rank=0: it must be at least 1"),
         (("--config.objective.clean_prediction=True",), "predict the velocity"),
+        (("--config.objective.drop.reference=0.1",), "the prompt alone is dropped"),
+        (("--config.sampling.guide_on=('medium',)",), "it must be ('text',)"),
         (("--config.pretrained.family=",), "a LoRA is for published weights"),
     ],
 )

@@ -1,6 +1,7 @@
 """Models and LoRAs converted by the verb: diffusers reads what it writes, with the same numbers."""
 
 import json
+import pathlib
 import shutil
 
 import numpy as np
@@ -8,8 +9,14 @@ import pytest
 import safetensors.torch
 import torch
 import transformers
-from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLWan,
+    DiffusionPipeline,
+    WanImageToVideoPipeline,
+    WanTransformer3DModel,
+)
 
+from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b
 from tests import tiny_lora, tiny_wan
 from tests.models.test_wan import reference
 from tests.verbs import Verb
@@ -291,6 +298,53 @@ def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):
 def test_what_cannot_be_done_is_said(convert, folder, options, said, tmp_path):
     given = [option.format(folder=folder, out=tmp_path / "out") for option in options]
     convert.refuses(*given, said=said)
+
+
+@pytest.fixture
+def run(folder, tmp_path) -> pathlib.Path:
+    """The folder of a finished run on the model, as far as it is to be converted."""
+    workdir = tmp_path / "run"
+    (workdir / "checkpoints").mkdir(parents=True)
+    config = wan21_i2v_14b.get_config("tiny")
+    config.pretrained.path = str(folder)
+    (workdir / "config.json").write_text(config.to_json())
+    shutil.copytree(folder / "transformer", workdir / "transformer")
+    change(workdir / "transformer", {"proj_out.bias": torch.ones(16)})
+    return workdir
+
+
+def test_of_a_run_the_transformer_is_put_into_its_model(convert, folder, run, tmp_path):
+    converted(convert, run, tmp_path / "out")
+    again = WanImageToVideoPipeline.from_pretrained(tmp_path / "out")
+    assert_same(again.transformer.state_dict(), weights(run / "transformer"))
+    assert_same(again.vae.state_dict(), weights(folder / "vae"))
+    converted(convert, run, tmp_path / "one.safetensors", "--format=comfyui")
+    single = weights(tmp_path / "one.safetensors")
+    assert torch.equal(single["head.head.bias"], torch.ones(16))
+
+
+def test_a_text_to_video_model_has_become_one_of_pictures(convert, folder, run, tmp_path):
+    config = wan21_t2v_1_3b.get_config("tiny")
+    config.pretrained.path = str(folder)
+    (run / "config.json").write_text(config.to_json())
+    converted(convert, run, tmp_path / "out")
+    assert DiffusionPipeline.from_pretrained(tmp_path / "out").config.expand_timesteps
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "comfyui"])
+def test_of_a_run_the_lora_is_converted(convert, run, layout, tmp_path):
+    (run / "config.json").write_text(wan21_i2v_14b.get_config("lora,tiny").to_json())
+    target = tmp_path / "out.safetensors"
+    convert.refuses(f"--source={run}", f"--target={target}", said="has no checkpoint yet")
+    tiny_lora.write(run / "lora.safetensors", tiny_lora.pairs(1), tiny_lora.DIFFUSERS)
+    said = converted(convert, run, target, f"--format={layout}")
+    assert said.startswith("24 matrices of rank 3, 5 in 2 blocks")
+
+
+def test_a_run_that_no_other_program_knows_is_refused(convert, run, tmp_path):
+    (run / "config.json").write_text(demo.get_config().to_json())
+    said = "name a run on published weights"
+    convert.refuses(f"--source={run}", f"--target={tmp_path / 'out'}", said=said)
 
 
 def test_help_explains(convert):

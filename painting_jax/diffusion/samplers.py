@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 from painting_jax.diffusion import unipc as unipc_lib
 
@@ -35,6 +35,36 @@ def euler(
         return sample + (following - sigma) * velocity(sample, level_B), None
 
     return jax.lax.scan(step, noise, (jnp.asarray(levels), sigmas[:-1], sigmas[1:]))[0]
+
+
+def lcm(
+    velocity: Velocity,
+    noise: Float[Array, "b ..."],
+    sigmas: Float[Array, " n1"],
+    levels: Float[Array, " n"],
+    keys: UInt32[Array, "n k"],
+) -> Float[Array, "b ..."]:
+    """Jumps from each noise level to the clean sample, and from there to the next with fresh noise.
+
+    The steps of consistency models (arXiv 2310.04378) on straight paths, as of diffusers'
+    `FlowMatchLCMScheduler`. Arguments as of `euler`, and:
+
+    Args:
+      velocity: of a sample at a noise level.
+      noise: the sample at the first noise level.
+      sigmas: falling from 1 to 0.
+      levels: what the velocity is told at each step.
+      keys: of the noise that comes after each step, as of `jax.random.key_data`.
+    """
+
+    def step(sample, step):
+        level, sigma, following, key = step
+        level_B = jnp.full((sample.shape[0],), level)
+        clean = sample - sigma * velocity(sample, level_B)
+        fresh = jax.random.normal(jax.random.wrap_key_data(key), sample.shape)
+        return (1 - following) * clean + following * fresh, None
+
+    return jax.lax.scan(step, noise, (jnp.asarray(levels), sigmas[:-1], sigmas[1:], keys))[0]
 
 
 def unipc(

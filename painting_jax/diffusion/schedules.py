@@ -57,7 +57,12 @@ def euler(steps: int, shift: float) -> Schedule:
 
 
 def distilled(timesteps: Sequence[float] = (1000, 750, 500, 250), shift: float = 5.0) -> Schedule:
-    """Of models distilled to a few steps, with LoRAs like lightx2v's; Euler steps, guidance 1.
+    """Of models distilled to a few steps, which need no guidance.
+
+    The defaults are those of LightX2V's distilled Wan 2.1 and 2.2 and of their LoRAs (its
+    configurations: denoising_step_list, sample_shift), which makes the timesteps 1000, 937.5, 833.3
+    and 625; of two transformers the second takes the last two. Wan 2.2's take Euler steps over it,
+    Wan 2.1's `samplers.lcm`.
 
     Args:
       timesteps: that the model was distilled at, before the shift, falling.

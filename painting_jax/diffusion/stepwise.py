@@ -6,12 +6,14 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 from painting_jax.diffusion import samplers, schedules, unipc
 
-Kind = Literal["unipc", "euler", "distilled"]
-KINDS: tuple[Kind, ...] = ("unipc", "euler", "distilled")
+Kind = Literal["unipc", "euler", "distilled", "lcm"]
+KINDS: tuple[Kind, ...] = ("unipc", "euler", "distilled", "lcm")
+# Of models that were distilled to a few steps, see `schedules.distilled`.
+DISTILLED: tuple[Kind, ...] = ("distilled", "lcm")
 
 
 class Stepwise(NamedTuple):
@@ -42,14 +44,22 @@ class _EulerSteps(NamedTuple):
     following: Float[Array, " n"]
 
 
-def stepwise(kind: Kind, steps: int, shift: float) -> Stepwise:
+class _LCMSteps(NamedTuple):
+    level: Float[Array, " n"]
+    sigma: Float[Array, " n"]
+    following: Float[Array, " n"]
+    key: UInt32[Array, "n k"]
+
+
+def stepwise(kind: Kind, steps: int, shift: float, seed: int = 0) -> Stepwise:
     """The sampler of a kind.
 
     Args:
       kind: UniPC or Euler steps over their published schedules; "distilled" takes Euler steps
-        over the schedule of a model distilled to a few steps.
+        over the schedule of a model distilled to a few steps, "lcm" steps with fresh noise.
       steps: N.
       shift: of the noise levels.
+      seed: of the fresh noise.
     """
     if kind == "unipc":
         sigmas, timesteps = schedules.unipc(steps, shift)
@@ -64,15 +74,25 @@ def stepwise(kind: Kind, steps: int, shift: float) -> Stepwise:
         sigmas, timesteps = schedules.euler(steps, shift)
     else:
         sigmas, timesteps = schedules.distilled(np.linspace(1000, 0, steps + 1)[:-1], shift)
+    straight = timesteps, sigmas[:-1], sigmas[1:]
+    if kind == "lcm":
+        # The start has the noise of the seed itself.
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), steps)
+        taken, advance = _LCMSteps(*straight, np.asarray(jax.random.key_data(keys))), _lcm
+    else:
+        taken, advance = _EulerSteps(*straight), _euler
     return Stepwise(
-        timesteps,
-        _EulerSteps(timesteps, sigmas[:-1], sigmas[1:]),
-        start=lambda noise: noise,
-        advance=_euler,
-        sample=lambda state: state,
+        timesteps, taken, start=lambda noise: noise, advance=advance, sample=lambda state: state
     )
 
 
+def _sigmas(steps: _EulerSteps | _LCMSteps) -> Float[Array, " n1"]:
+    return jnp.concatenate([steps.sigma, steps.following[-1:]])
+
+
 def _euler(velocity: samplers.Velocity, sample, steps: _EulerSteps):
-    sigmas = jnp.concatenate([steps.sigma, steps.following[-1:]])
-    return samplers.euler(velocity, sample, sigmas, steps.level)
+    return samplers.euler(velocity, sample, _sigmas(steps), steps.level)
+
+
+def _lcm(velocity: samplers.Velocity, sample, steps: _LCMSteps):
+    return samplers.lcm(velocity, sample, _sigmas(steps), steps.level, steps.key)

@@ -24,8 +24,8 @@ from painting_jax.models.wan import linear
 _EPS = 1e-5
 
 # Of the pictures CLIP was trained on, RGB in [0, 1].
-_MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
-_STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
+MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
+STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,4 +238,4 @@ def preprocess(pictures_BHWC: UInt8[Array, "b h w 3"], size: int = 224) -> Float
     Raises:
       ValueError: for pictures that are not uint8.
     """
-    return pillow.normalised(pillow.resize_short_and_crop(pictures_BHWC, size, size), _MEAN, _STD)
+    return pillow.normalised(pillow.resize_short_and_crop(pictures_BHWC, size, size), MEAN, STD)

@@ -42,10 +42,12 @@ class Changes:
       dtype: of the weights, but for parameters that lose too much and a pipeline's autoencoder;
         None = as they are.
       loras: to be added to a transformer, by its folder's name.
+      index: entries of a whole model's model_index.json.
     """
 
     dtype: np.dtype | None = None
     loras: Mapping[str, Sequence[adapters.Named]] = dataclasses.field(default_factory=dict)
+    index: Mapping = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _convert_pipeline(
                 part = rewritten[name]
                 tensors, stem = _reporting(part.tensors, bar), part.architecture.stem
                 save.write_folder(tensors, unfinished / name, part.config, stem=stem)
-            save.write_json(unfinished / _INDEX, index)
+            save.write_json(unfinished / _INDEX, index | changes.index)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from error
     return [f"{name}: {line}" for name, part in rewritten.items() for line in part.said]

@@ -41,6 +41,7 @@ from painting_jax.pretrained.components import (
 from painting_jax.pretrained.folder import Expert, Folder
 from painting_jax.pretrained.recipe import Recipe, Wishes
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.weights import translation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,9 @@ class PretrainedPainter:
       cache: folder of known text embeddings; None = the user's.
       said: is told what each LoRA changes.
 
+    Attributes:
+      recipe: how it samples.
+
     Raises:
       UserError: if the model is none that can paint a picture so, or a LoRA does not fit it.
     """
@@ -107,14 +111,16 @@ class PretrainedPainter:
         self._vae_source, self._vae_config = folder.vae()
         self._codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
         self._boundary = folder.boundary
-        self._recipe = Recipe.of(folder, self._vae_config, wishes)
+        self.recipe = Recipe.of(folder, self._vae_config, wishes)
         if len(loras) > len(self._experts):
             raise UserError(f"--lora_2: {folder.name} has one transformer, name it with --lora")
         self._loras = [*loras, *[()] * (len(self._experts) - len(loras))]
         self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
-        resolution.check_frames(self._recipe.frames, self._codec)
+        for source in (*(expert.source for expert in self._experts), self._vae_source):
+            translation.check(source)
+        resolution.check_frames(self.recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
-        resolution.completed((1, 1), wishes.height, wishes.width, self._recipe.area, self._multiple)
+        resolution.completed((1, 1), wishes.height, wishes.width, self.recipe.area, self._multiple)
         self._shapes = {}
         if any(self._loras):
             make_model = transformer_maker(self._experts[0], self._dtype)
@@ -159,8 +165,8 @@ class PretrainedPainter:
         texts = self._texts(paintings)
         tokens = self._image_tokens(paintings)
         vae = load_vae(self._vae_source, self._vae_config, mesh=self._mesh)
-        recipe = self._recipe
-        sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift)
+        recipe = self.recipe
+        sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift, self._wishes.seed)
         paintings = [
             self._ready(painting, vae, texts, image_BLE, sampler.start)
             for painting, image_BLE in zip(paintings, tokens, strict=True)
@@ -199,7 +205,7 @@ class PretrainedPainter:
             picture_HWC.shape[:2],
             self._wishes.height,
             self._wishes.width,
-            self._recipe.area,
+            self.recipe.area,
             self._multiple,
         )
         self._noise((height, width))
@@ -213,7 +219,7 @@ class PretrainedPainter:
         return Painting(job, pictures.resize(picture_HWC, height, width), prompt)
 
     def _noise(self, size_HW: tuple[int, int]) -> Float[np.ndarray, "1 t h w c"]:
-        shape = resolution.latents_shape(self._codec, self._recipe.frames, *size_HW)
+        shape = resolution.latents_shape(self._codec, self.recipe.frames, *size_HW)
         given = self._wishes.noise_BCTHW
         if given is None:
             return np.asarray(jax.random.normal(jax.random.key(self._wishes.seed), (1, *shape)))
@@ -252,7 +258,7 @@ class PretrainedPainter:
             _encode(
                 vae.graph,
                 self._config,
-                self._recipe.frames,
+                self.recipe.frames,
                 vae.params,
                 painting.picture_HWC[None],
             )
@@ -300,8 +306,8 @@ class PretrainedPainter:
 
     def _parameters(self, painting: Painting) -> dict:
         height, width = painting.picture_HWC.shape[:2]
-        wishes, recipe = self._wishes, self._recipe
-        seed = {"noise": wishes.noise_name} if wishes.noise_name else {"seed": wishes.seed}
+        wishes, recipe = self._wishes, self.recipe
+        noise = {"noise": wishes.noise_name} if wishes.noise_name else {}
         return {
             "image": painting.job.subject.origin,
             "medium": media.mixture(painting.job.medium),
@@ -318,7 +324,8 @@ class PretrainedPainter:
             "shift": recipe.shift,
             "guidance": recipe.guidance,
             "dtype": jnp.dtype(self._dtype).name,
-            **seed,
+            "seed": wishes.seed,
+            **noise,
         }
 
 

@@ -18,6 +18,7 @@ from flax import nnx
 
 from painting_jax.data.files import folder_written_beside
 from painting_jax.data.tokenizer import Tokenizer
+from painting_jax.models import clip as clip_model
 from painting_jax.models import wan_vae
 from painting_jax.models.clip import CLIPVision, CLIPVisionConfig
 from painting_jax.models.umt5 import UMT5Config, UMT5Encoder
@@ -28,7 +29,6 @@ from painting_jax.weights import wan_vae as vae_names
 from painting_jax.weights.save import save_folder
 
 _VOCABULARY = 512
-_SHIFT = 3.0
 _DEVIATION = 0.02  # of what is no kernel and no normalisation, such as tables of embeddings
 
 
@@ -39,6 +39,7 @@ def write(
     *,
     texts: Iterable[str],
     seed: int,
+    shift: float = 3.0,
 ) -> None:
     """Writes the folder; it appears whole or not at all.
 
@@ -48,6 +49,7 @@ def write(
       transformer: its sizes.
       texts: whose words the tokenizer is to know.
       seed: of the weights.
+      shift: of the noise levels that it is to be sampled at.
     """
     vae = dataclasses.replace(
         wan_vae.SIZES[family], encoder_dim=4, decoder_dim=8 if family == "wan22" else 4, depth=1
@@ -88,7 +90,9 @@ def write(
                 seed + 3,
                 stem="model",
             )
-        _json(unfinished / "scheduler" / "scheduler_config.json", _SCHEDULER)
+            _json(unfinished / "image_processor" / "preprocessor_config.json", _clip_pixels(eyes))
+        scheduler = _SCHEDULER | {"flow_shift": shift}
+        _json(unfinished / "scheduler" / "scheduler_config.json", scheduler)
         _json(unfinished / "model_index.json", _index(family, transformer))
 
 
@@ -128,7 +132,6 @@ _SCHEDULER = {
     "prediction_type": "flow_prediction",
     "use_flow_sigmas": True,
     "num_train_timesteps": 1000,
-    "flow_shift": _SHIFT,
 }
 
 
@@ -146,6 +149,7 @@ def _index(family: str, transformer: WanConfig) -> dict:
         index["expand_timesteps"] = True
     if transformer.image_dim:
         index["image_encoder"] = ["transformers", "CLIPVisionModel"]
+        index["image_processor"] = ["transformers", "CLIPImageProcessor"]
     return index
 
 
@@ -178,4 +182,16 @@ def _clip_json(config: CLIPVisionConfig) -> dict:
         "patch_size": config.patch,
         "hidden_act": config.activation,
         "layer_norm_eps": 1e-5,
+    }
+
+
+def _clip_pixels(config: CLIPVisionConfig) -> dict:
+    """What `models.clip.preprocess` does, as transformers writes it down."""
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": config.image_size},
+        "crop_size": {"height": config.image_size, "width": config.image_size},
+        "resample": 3,
+        "image_mean": clip_model.MEAN.tolist(),
+        "image_std": clip_model.STD.tolist(),
     }

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from painting_jax.diffusion.stepwise import Kind
+from painting_jax.diffusion.stepwise import DISTILLED, Kind
 from painting_jax.errors import UserError
 from painting_jax.models.wan_vae import WanVAEConfig
 from painting_jax.pretrained.folder import Folder
@@ -81,7 +81,7 @@ class Recipe:
           UserError: if the model cannot be sampled so.
         """
         two = folder.has("transformer_2")
-        distilled = wishes.sampler == "distilled"
+        distilled = wishes.sampler in DISTILLED
         if wishes.sampler is None or (wishes.shift is None and not distilled):
             kind, shift = folder.sampler()
         else:
@@ -96,6 +96,9 @@ class Recipe:
                 f"--guidance_2={wishes.guidance_2:g}: {folder.name} has one transformer"
             )
         second = guidance if wishes.guidance_2 is None else wishes.guidance_2
+        for name, scale in (("guidance", guidance), ("guidance_2", second)):
+            if scale < 1:
+                raise UserError(f"--{name}={scale:g}: it must be at least 1, which is none")
         large = vae.residual  # Wan2.2's autoencoder, of TI2V 5B
         return cls(
             sampler=kind,

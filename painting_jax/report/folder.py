@@ -151,6 +151,7 @@ def metrics_of(result: Result) -> dict:
             {
                 "look": transfer.look,
                 "media": transfer.media,
+                "measure": transfer.measure,
                 "given": transfer.given._asdict(),
                 "painted": transfer.painted._asdict(),
                 "nearer": transfer.nearer._asdict(),

@@ -331,6 +331,7 @@ def transfers(result: Result) -> Table:
         [
             Cell(transfer.look),
             Cell(transfer.media),
+            Cell(transfer.measure),
             Cell(str(transfer.nearer.n)),
             interval_cell(transfer.given, 3),
             interval_cell(transfer.painted, 3),
@@ -339,9 +340,9 @@ def transfers(result: Result) -> Table:
         for transfer in result.transfers
     ]
     return Table(
-        f"Other looks: the model is given another look of a held-out picture. {result.distance} "
-        "to the painter's finished picture, of what was given and of what the model made of it.",
-        ["Given", "Painted in", "n", "Given ↓", "Painted ↓", "Nearer by"],
+        "Other looks: the model is given another look of a held-out picture. Its distance to the "
+        "painter's finished picture, and that of what the model made of it.",
+        ["Given", "Painted in", "Distance", "n", "Given ↓", "Painted ↓", "Nearer by"],
         rows,
     )
 

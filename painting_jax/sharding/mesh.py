@@ -26,7 +26,7 @@ def make_mesh(sizes: Mapping[str, int], devices: list | None = None) -> Mesh:
     if any(size < 1 and size != -1 for size in shape) or shape.count(-1) > 1:
         raise UserError(f"mesh sizes {dict(sizes)}: each must be positive, one of them may be -1")
     known = math.prod(size for size in shape if size != -1)
-    shape = [len(devices) // known if size == -1 else size for size in shape]
+    shape = [max(1, len(devices) // known) if size == -1 else size for size in shape]
     if math.prod(shape) != len(devices):
         raise UserError(
             f"mesh {dict(zip(AXES, shape, strict=True))} needs {math.prod(shape)} devices, "

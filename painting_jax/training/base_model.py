@@ -16,6 +16,8 @@ from painting_jax.models import lora, wan_vae
 from painting_jax.models.wan import WanConfig, WanTransformer
 from painting_jax.pretrained import random_folder
 from painting_jax.pretrained.folder import Folder
+from painting_jax.training.checkpoint import read_config
+from painting_jax.weights import translation
 from painting_jax.weights.lora import targets
 
 # Sizes that a config tells, so that its other values can be checked without the weights.
@@ -29,10 +31,16 @@ def check_base(config: ConfigDict) -> None:
     """Checks that a published model is there and is the one that the config tells of.
 
     Raises:
-      UserError: if it is not, or there is no layer for a LoRA.
+      UserError: if it is not, tensors of it are missing, unexpected or misshapen, or there is no
+        layer for a LoRA.
     """
-    path = config.pretrained.path
-    transformer = _opened(config, Folder.open(path)) if path else _config_sizes(config)
+    transformer = config_sizes(config)
+    if config.pretrained.path:
+        folder = Folder.open(config.pretrained.path)
+        transformer = _opened(config, folder)
+        for name in _COMPONENTS:
+            if name != "tokenizer" and folder.has(name):
+                translation.check(folder.source(name))
     if config.lora.enabled:
         bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
         try:
@@ -57,11 +65,12 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> N
             random_folder.write(
                 workdir / _RANDOM,
                 config.pretrained.family,
-                _config_sizes(config),
+                config_sizes(config),
                 texts=[*prompts, *source.captions()],
                 seed=config.seed,
+                shift=config.sampling.shift,
             )
-        content = {"fingerprint": _fingerprint(_folder(config, workdir))}
+        content = {"fingerprint": _fingerprint(Folder.open(base_name(config, workdir)))}
         beside = workdir / f"{_RECORD}.beside"
         beside.write_text(json.dumps(content, indent=2))
         beside.rename(record)
@@ -75,14 +84,9 @@ def open_base(config: ConfigDict, workdir: epath.PathLike) -> Folder:
     Raises:
       UserError: if it is not what it was then.
     """
-    record = epath.Path(workdir) / _RECORD
-    folder = _folder(config, epath.Path(workdir))
+    folder = Folder.open(base_name(config, workdir))
     _opened(config, folder)
-    try:
-        then = json.loads(record.read_text())["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{record} is missing or damaged: {error!r}") from None
-    if then != _fingerprint(folder):
+    if _recorded(workdir) != _fingerprint(folder):
         raise UserError(
             f"{folder.name} holds other weights than when {workdir} was begun: put those back, or "
             "begin another run"
@@ -90,8 +94,37 @@ def open_base(config: ConfigDict, workdir: epath.PathLike) -> Folder:
     return folder
 
 
-def _folder(config: ConfigDict, workdir: epath.Path) -> Folder:
-    return Folder.open(config.pretrained.path or workdir / _RANDOM)
+def check_same_base(config: ConfigDict, other: epath.PathLike) -> None:
+    """Checks that another run trained the same published model further.
+
+    Args:
+      config: of the experiment.
+      other: workdir of that run, with a config of the same model.
+
+    Raises:
+      UserError: if it did not.
+    """
+    path = config.pretrained.path
+    if not path or _recorded(other) != _fingerprint(Folder.open(path)):
+        theirs = base_name(read_config(other), other)
+        raise UserError(
+            f"{other} trained other weights than these: set config.pretrained.path={theirs}, which "
+            "it trained, or leave config.init_from out"
+        )
+
+
+def base_name(config: ConfigDict, workdir: epath.PathLike) -> str:
+    """Path or hub id of the published model of a run."""
+    return config.pretrained.path or str(epath.Path(workdir) / _RANDOM)
+
+
+def _recorded(workdir: epath.PathLike) -> str:
+    """The fingerprint of the published model when a run was begun."""
+    record = epath.Path(workdir) / _RECORD
+    try:
+        return json.loads(record.read_text())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{record} is missing or damaged: {error!r}") from None
 
 
 def _opened(config: ConfigDict, folder: Folder) -> WanConfig:
@@ -118,7 +151,8 @@ def _opened(config: ConfigDict, folder: Folder) -> WanConfig:
     return experts[0].config
 
 
-def _config_sizes(config: ConfigDict) -> WanConfig:
+def config_sizes(config: ConfigDict) -> WanConfig:
+    """The sizes of the transformer that a config tells of."""
     return WanConfig(
         **{name: config.model[name] for name in _SIZES},
         out_channels=wan_vae.SIZES[config.pretrained.family].latent_channels,

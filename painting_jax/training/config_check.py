@@ -130,6 +130,28 @@ def _check_published(config: ConfigDict) -> None:
         lambda clean: not clean,
         "False: published models predict the velocity",
     )
+    _require(
+        config,
+        "objective.reference_everywhere",
+        lambda everywhere: not everywhere,
+        "False: published models are given the picture on the first frame",
+    )
+    if config.lora.enabled:
+        _require(config, "lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
+    for name in ("reference", "medium", "segments"):
+        _require(
+            config,
+            f"objective.drop.{name}",
+            lambda share: not share,
+            "0: of what a published model is told, the prompt alone is dropped",
+        )
+    _require(config, "sampling.guidance", lambda scale: scale >= 1, "at least 1, which is none")
+    _require(
+        config,
+        "sampling.guide_on",
+        lambda names: tuple(names) == ("text",),
+        "('text',), the prompt",
+    )
 
 
 def _pixels_in_a_latent(config: ConfigDict) -> int:

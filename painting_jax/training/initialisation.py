@@ -1,7 +1,7 @@
 """Where a run starts.
 
-In this order: its own last checkpoint; the averaged parameters of another run (`init_from`);
-the task's own, published or random ones.
+In this order: its own last checkpoint; the averaged parameters of another run, or a LoRA
+(`init_from`); the task's own, published or random ones.
 """
 
 import contextlib
@@ -12,7 +12,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.training import starting_lora
 from painting_jax.training import state as state_lib
+from painting_jax.training.base_model import check_same_base, config_sizes
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.state import TrainState
 from painting_jax.training.task import Task
@@ -28,7 +30,8 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
         return state, next_batch, f"resumed after step {int(state.step)}"
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
     init_from = task.config.init_from
-    given = _params_of(task, mesh) if init_from else task.load_params(mesh)
+    from_run = init_from and not starting_lora.named(task.config)
+    given = _params_of(task, mesh) if from_run else task.load_params(mesh)
     if given is not None:
         # What is given becomes the state's own: it may be most of what the devices hold.
         start = jax.jit(
@@ -42,12 +45,15 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
 
 
 def check_init_from(config: ConfigDict) -> None:
-    """Checks that the run to start from, if any, can be started from.
+    """Checks that the run or the LoRA to start from, if any, can be started from.
 
     Raises:
-      UserError: if it is no run, has another model, or no checkpoint.
+      UserError: if it is neither, has another model, or no checkpoint.
     """
     if not config.init_from:
+        return
+    if starting_lora.named(config):
+        starting_lora.read(config, config_sizes(config))
         return
     # Both as JSON has them, which knows no tuples.
     mine, theirs = (json.loads(c.to_json()) for c in (config, read_config(config.init_from)))
@@ -62,6 +68,8 @@ def check_init_from(config: ConfigDict) -> None:
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
+    if config.pretrained.family:
+        check_same_base(config, config.init_from)
 
 
 def _params_of(task: Task, mesh: Mesh) -> dict:

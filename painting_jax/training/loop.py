@@ -42,9 +42,9 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
-    check_init_from(config)
     if config.pretrained.family:
         check_base(config)
+    check_init_from(config)
     claim_workdir(folder, config)
     if config.pretrained.family:
         begin_base(config, folder, source)

@@ -22,6 +22,8 @@ from painting_jax.pretrained import text
 from painting_jax.pretrained.components import load_image_encoder, load_transformer, load_vae
 from painting_jax.pretrained.folder import Folder
 from painting_jax.sharding.rules import replicated
+from painting_jax.training import starting_lora
+from painting_jax.training.exports import LORA_FILE, TRANSFORMER
 from painting_jax.training.objective import make_objective
 from painting_jax.weights import clip as clip_names
 from painting_jax.weights import lora as lora_files
@@ -30,10 +32,6 @@ from painting_jax.weights.save import save_folder
 from painting_jax.weights.wan_config import diffusers_config
 
 EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
-
-# What a run leaves in its folder for diffusers, ComfyUI and `generate`: of averaged parameters.
-LORA_FILE = "lora.safetensors"
-TRANSFORMER = "transformer"
 
 
 class WanTask:
@@ -86,6 +84,9 @@ class WanTask:
     def load_params(self, mesh):
         if self.whole:
             return load_transformer(self._expert, mesh=mesh, dtype=jnp.float32).params
+        if starting_lora.named(self.config):
+            tree = lora.as_tree(starting_lora.read(self.config, self.transformer))
+            return jax.device_put(tree, replicated(mesh))
         return None
 
     def words(self, workdir, sources, mesh):

@@ -285,6 +285,8 @@ def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ..
         for path in shapes
         if f"{path}/kernel" in spelled
     ]
+    if not ours:
+        return f"{name} is no LoRA of Wan: its first keys are {', '.join(keys[:_SHOWN])}"
     return (
         f"{name} fits no layer of the model: its first keys are "
         f"{', '.join(keys[:_SHOWN]) or 'none'}; the model's layers are {', '.join(ours[:_SHOWN])}, "
@@ -293,12 +295,12 @@ def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ..
 
 
 def targets(
-    names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+    ends: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, tuple[int, ...]]:
     """The linear layers that are meant by names, as by PEFT's `target_modules`.
 
     Args:
-      names: each the end of a layer's name in diffusers, such as "to_q" or "attn1.to_q".
+      ends: each of a layer's name in diffusers, such as "to_q" or "attn1.to_q".
       shapes: of the model's kernels by path.
 
     Returns:
@@ -307,23 +309,26 @@ def targets(
     Raises:
       UserError: if a name means no layer.
     """
-    spelled = spellings(wan.DIFFUSERS)
-    theirs = {
-        path: spelled[f"{path}/kernel"].name.removesuffix(".weight")
-        for path in shapes
-        if f"{path}/kernel" in spelled
-    }
-    meant = {}
-    for name in names:
-        found = [path for path, full in theirs.items() if f".{full}".endswith(f".{name}")]
-        if not found or not name:
-            known = [full.removeprefix("blocks.{layer}.") for full in theirs.values()]
+    theirs, meant = names(shapes), {}
+    for end in ends:
+        found = [path for path, name in theirs.items() if f".{name}".endswith(f".{end}")]
+        if not found or not end:
             raise UserError(
-                f"{name!r} is no linear layer of the model to train a LoRA on: there are "
-                f"{', '.join(sorted(known))}"
+                f"{end!r} is no linear layer of the model to train a LoRA on: there are "
+                f"{', '.join(sorted(theirs.values()))}"
             )
         meant |= {path: shapes[path] for path in found}
     return meant
+
+
+def names(paths: Iterable[str]) -> dict[str, str]:
+    """What diffusers calls our linear layers, those of a block without its number."""
+    spelled = spellings(wan.DIFFUSERS)
+    return {
+        path: spelled[f"{path}/kernel"].name.removesuffix(".weight").removeprefix("blocks.{layer}.")
+        for path in paths
+        if f"{path}/kernel" in spelled
+    }
 
 
 def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.ndarray]:

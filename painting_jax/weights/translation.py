@@ -131,6 +131,12 @@ def _shapes(model: nnx.Module) -> dict[str, jax.ShapeDtypeStruct]:
     return flat(nnx.to_pure_dict(nnx.state(model, nnx.Param)))
 
 
+def check(source: Source) -> None:
+    """Checks that a component is whole, by its headers alone; errors as of `translate`."""
+    kind = architecture(source)
+    account(source, kind.shapes, list(kind.tables.values()))
+
+
 def translate(
     source: Source,
     architecture: Architecture,

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, FlowMatchLCMScheduler
+from diffusers.schedulers import scheduling_flow_match_lcm
 
 from painting_jax.diffusion import samplers, schedules, unipc
 from tests.diffusion.test_schedules import SHIFTS, STEPS, unipc_scheduler
@@ -68,6 +69,22 @@ def test_the_distilled_trajectory_equals_diffusers():
     scheduler.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
     reached = samplers.euler(velocity, jnp.asarray(noise), *schedules.distilled())
     assert_equal(reached, reference(scheduler, noise))
+
+
+def test_the_lcm_trajectory_equals_diffusers_with_the_same_fresh_noise(monkeypatch):
+    noise = noise_of(SHAPES[1])
+    keys = jax.random.split(jax.random.key(3), 4)
+    fresh = iter([jax.random.normal(key, noise.shape) for key in keys])
+    monkeypatch.setattr(
+        scheduling_flow_match_lcm,
+        "randn_tensor",
+        lambda *_, **__: torch.from_numpy(np.array(next(fresh))),
+    )
+    scheduler = FlowMatchLCMScheduler(shift=5.0)
+    scheduler.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
+    expected = reference(scheduler, noise)
+    given = jnp.asarray(noise), *schedules.distilled(), jax.random.key_data(keys)
+    assert_equal(samplers.lcm(velocity, *given), expected)
 
 
 def test_steps_taken_in_two_calls_arrive_where_one_call_does():

@@ -28,3 +28,18 @@ def test_steps_in_parts_lead_where_all_at_once_do(kind, steps, sampler, schedule
     for part in (walk.part(0, 1), walk.part(1, 2), walk.part(2, steps)):
         state = walk.advance(velocity, state, part)
     np.testing.assert_allclose(walk.sample(state), expected, rtol=0, atol=1e-6)
+
+
+def test_fresh_noise_is_the_seeds_however_many_steps_are_taken_at_once():
+    noise = noise_of(SHAPE)
+
+    def walked(seed: int, *parts: tuple[int, int]) -> np.ndarray:
+        walk = stepwise("lcm", 4, 5.0, seed)
+        state = walk.start(noise)
+        for part in parts:
+            state = walk.advance(velocity, state, walk.part(*part))
+        return np.asarray(walk.sample(state))
+
+    at_once = walked(7, (0, 4))
+    np.testing.assert_allclose(walked(7, (0, 1), (1, 4)), at_once, rtol=0, atol=1e-6)
+    assert np.abs(walked(8, (0, 4)) - at_once).max() > 0.1

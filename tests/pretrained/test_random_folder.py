@@ -3,16 +3,18 @@
 import jax
 import numpy as np
 import pytest
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+from PIL import Image
 
 from configs import wan21_i2v_14b, wan22_ti2v_5b
 from painting_jax.models.wan import WanConfig
 from painting_jax.pretrained import random_folder, text
-from painting_jax.pretrained.components import load_image_encoder
+from painting_jax.pretrained.components import image_tokens, load_image_encoder
 from painting_jax.pretrained.folder import Folder
 from painting_jax.sharding.mesh import make_mesh
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
+SHIFT = 4.5
 FAMILIES = {"wan21": (wan21_i2v_14b, 16), "wan22": (wan22_ti2v_5b, 48)}
 
 
@@ -26,9 +28,8 @@ def sizes(family: str) -> WanConfig:
 @pytest.fixture(scope="module", params=list(FAMILIES))
 def made(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("random") / request.param
-    random_folder.write(
-        path, request.param, sizes(request.param), texts=["a cat in oil", "a dog"], seed=0
-    )
+    texts = ["a cat in oil", "a dog"]
+    random_folder.write(path, request.param, sizes(request.param), texts=texts, seed=0, shift=SHIFT)
     return request.param, Folder.open(path)
 
 
@@ -43,6 +44,18 @@ def test_diffusers_reads_the_transformer_and_the_autoencoder(made):
     WanTransformer3DModel.from_pretrained(folder.folder("transformer"))
     vae = AutoencoderKLWan.from_pretrained(folder.folder("vae"))
     assert vae.config.z_dim == folder.vae()[1].latent_channels
+
+
+def test_diffusers_reads_it_whole(made):
+    family, folder = made
+    pipeline = WanImageToVideoPipeline.from_pretrained(folder.path)
+    assert pipeline.scheduler.config.flow_shift == SHIFT
+    assert (pipeline.image_encoder is None) == (family == "wan22")
+    if family == "wan21":
+        picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+        expected = pipeline.encode_image(Image.fromarray(picture)).detach().numpy()
+        actual = image_tokens(load_image_encoder(folder, mesh=ONE_DEVICE), picture)
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_prompts_and_pictures_are_encoded(made, tmp_path):

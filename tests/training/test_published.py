@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from safetensors.torch import load_file, save_file
 
 from configs import wan22_ti2v_5b
 from painting_jax import media
@@ -21,11 +22,14 @@ from painting_jax.models import lora
 from painting_jax.models.wan import WanTransformer
 from painting_jax.painters.further import further_painter
 from painting_jax.painters.job import Job
-from painting_jax.pretrained.recipe import Wishes
+from painting_jax.pretrained.folder import Folder
+from painting_jax.pretrained.recipe import Recipe, Wishes
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.training import base_model, loop
+from painting_jax.training import base_model, initialisation, loop
+from painting_jax.training.checkpoint import Checkpoints
+from painting_jax.training.exports import LORA_FILE
 from painting_jax.training.trained_model import TrainedModel
-from painting_jax.training.wan_task import LORA_FILE, WanTask
+from painting_jax.training.wan_task import WanTask
 from painting_jax.weights import lora as lora_files
 from tests import tiny_wan
 from tests.data import wan_text
@@ -197,6 +201,62 @@ def test_what_it_leaves_is_the_average_of_its_adapters(run, model):
     shapes = lora.kernels(bare)
     left = lora.combine([(lora_files.read(run.workdir / LORA_FILE, shapes).factors, 1.0)], shapes)
     jax.tree.map(np.testing.assert_array_equal, lora.as_tree(left), model.params)
+
+
+def test_another_run_goes_on_with_its_lora_or_with_its_state(run, config, model, tmp_path):
+    for name in (LORA_FILE, ""):
+        again = config.copy_and_resolve_references()
+        again.init_from = str(run.workdir / name)
+        initialisation.check_init_from(again)
+        task = WanTask(again, Folder.open(config.pretrained.path))
+        checkpoints = Checkpoints(tmp_path / f"run{name}")
+        state, batch, origin = initialisation.start_state(task, checkpoints, ONE_DEVICE)
+        checkpoints.close()
+        assert (int(state.step), batch, origin) == (0, 0, f"started from {again.init_from}")
+        jax.tree.map(np.testing.assert_array_equal, state.params, model.params)
+
+
+def test_a_run_on_other_weights_is_not_gone_on_with(run, config, tmp_path):
+    again = config.copy_and_resolve_references()
+    again.init_from = str(run.workdir)
+    for path in ("", tiny_wan.save(tiny_wan.pipeline("wan21_t2v"), tmp_path / "other")):
+        again.pretrained.path = str(path)
+        said = f"trained other weights.*config.pretrained.path={config.pretrained.path}"
+        with pytest.raises(UserError, match=said):
+            initialisation.check_init_from(again)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoilt", "said"),
+    [
+        ("wan22_i2v_a14b", None, "has two transformers: name a model of one to train it"),
+        ("wan22_ti2v", "transformer", "1 missing (proj_out.bias)"),
+        ("wan22_ti2v", "vae", "1 missing (decoder.conv_in.bias)"),
+    ],
+)
+def test_a_base_that_cannot_be_trained_is_refused(config, tmp_path, kind, spoilt, said):
+    again = config.copy_and_resolve_references()
+    again.pretrained.path = str(tiny_wan.save(tiny_wan.pipeline(kind), tmp_path / kind))
+    if spoilt:
+        [file] = (tmp_path / kind / spoilt).glob("*.safetensors")
+        state = load_file(file)
+        del state[re.search(r"\((.+)\)", said)[1]]
+        save_file(state, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=re.escape(said)):
+        base_model.check_base(again)
+
+
+def test_it_paints_as_asked_and_else_as_in_its_config(run, config):
+    def recipe(**asked):
+        return further_painter(run.workdir, Wishes(**asked), mesh=ONE_DEVICE).recipe
+
+    own = recipe()
+    assert (own.sampler, own.steps, own.shift, own.guidance) == ("unipc", 2, 3.0, (3.0,))
+    assert (own.frames, own.area) == (FRAMES, HEIGHT * WIDTH)
+    asked = recipe(sampler="euler", steps=7, shift=1.5, guidance=2.0, frames=9, area=64 * 64)
+    assert asked == Recipe("euler", 7, 1.5, (2.0,), 9, 64 * 64)
+    distilled = recipe(sampler="lcm")
+    assert (distilled.steps, distilled.shift, distilled.guidance) == (4, 5.0, (1.0,))
 
 
 def test_a_base_that_has_changed_is_refused(run, config, tmp_path):
