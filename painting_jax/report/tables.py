@@ -187,7 +187,8 @@ def sets(result: Result) -> Table:
         "Realism: the frames of each method and the recorded ones as sets of features, those in "
         "between at the same progress. Blurred or invented frames show here, whatever their "
         "distance. An asterisk: fewer pictures than features, so that FID is too large and "
-        "compares only with others of as many pictures. KID is unbiased and may fall below 0.",
+        "compares only with others of as many pictures. KID is unbiased and may "
+        "fall below 0; where both sets show the same few pictures, it does.",
         header,
         rows,
     )
