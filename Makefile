@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint bench bench-wan soak clean
+.PHONY: demo test lint bench bench-wan bench-metrics soak clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -34,6 +34,9 @@ bench: $(BASE)
 
 bench-wan: $(TEST)
 	$(PY) -m benchmarks.wan
+
+bench-metrics: $(TEST)
+	$(PY) -m benchmarks.metrics
 
 soak: $(TEST)
 	$(PY) -m pytest soak

@@ -2,40 +2,67 @@
 
   python -m painting_jax.evaluate --workdir=RUN --output=OUT
   python -m painting_jax.evaluate --generated=DIR --recorded=DIR [--unpaired] --output=OUT
+  python -m painting_jax.evaluate --generated=ours:DIR,theirs:DIR2 --recorded=DIR --output=OUT
 
 With --workdir the run's model paints the held-out processes of its data set; they are compared
 with the recorded ones, and so are three yardsticks: a cross-fade from the blank canvas to the
 picture, the picture coming into focus, and the process of another picture.
 
-With --generated any method's videos are compared (mp4, mov, webm, mkv, gif, webp, folders of
+With --generated the videos of any methods are compared (mp4, mov, webm, mkv, gif, webp, folders of
 numbered pictures, what generate left): with the recorded process of the same name, or with
 --unpaired each with its own last frame and their pace with that of the recorded set.
 
-OUT gets index.html (open it), metrics.json and table.md.
+OUT gets index.html (open it), metrics.json, metrics.csv (a row a video), table.md, and with
+--workdir the generated videos. What is done so far lies in OUT.partial until then: interrupted and
+started again, an evaluation goes on from it.
 """
 
 import dataclasses
 import math
+import os
+import pathlib
 from collections.abc import Iterable
 
+import jax
 import tqdm
 from absl import flags
 
 from painting_jax import cli
 from painting_jax.errors import UserError
 from painting_jax.evaluation import folders
-from painting_jax.evaluation.result import Result
+from painting_jax.evaluation.instruments import Instruments, opened
+from painting_jax.evaluation.measuring import Measuring
+from painting_jax.evaluation.methods import parse
+from painting_jax.evaluation.order import AUTO, ORDERS
+from painting_jax.evaluation.result import Result, versions
+from painting_jax.evaluation.store import Store, file_state
 from painting_jax.report import folder as report
-from painting_jax.weights import hed_vgg
+from painting_jax.sharding.mesh import make_mesh
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the report; an older one is replaced.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of noise, exchanged conditions and the bootstrap.")
+_BACKBONES = flags.DEFINE_multi_string(
+    "backbones",
+    None,
+    "Networks to measure with, KIND=WEIGHTS, several with commas between them. "
+    "lpips=vgg:FILE or lpips=alex:FILE is the published LPIPS, without it VGG16 weights that ship "
+    "in a package stand in; clip=HUB_ID_OR_FOLDER and dino=HUB_ID_OR_FOLDER add similarities, "
+    "inception=FILE the features of FID and KID, for which LPIPS's network stands in",
+)
 
-_GENERATED = flags.DEFINE_string("generated", None, "Folder of videos to judge.")
+_GENERATED = flags.DEFINE_multi_string(
+    "generated",
+    None,
+    "Folder of videos to judge, or several as name:DIR,name2:DIR2. A backslash stands before a "
+    "comma or a colon of a path",
+)
 _RECORDED = flags.DEFINE_string("recorded", None, "Folder of recorded processes to compare with.")
 _UNPAIRED = flags.DEFINE_bool("unpaired", False, "Compare with the recorded set as a whole.")
 _YARDSTICKS = flags.DEFINE_bool(
     "yardsticks", False, "Measure cross-fade and blur-to-sharp beside each pair, too."
+)
+_ORDER = flags.DEFINE_enum(
+    "order", AUTO, list(ORDERS), "In which order generated frames come; auto finds out and says so."
 )
 _FRAMES = flags.DEFINE_integer("frames", 33, "Frames of a video that are measured, at most.")
 _SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
@@ -47,7 +74,10 @@ _EXAMPLES = flags.DEFINE_integer("examples", 40, "Processes of the split to eval
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's].")
 _GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the run's].")
 
-_OF_VIDEOS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _FRAMES, _SIZE)
+# Frames are shared by all devices.
+_DATA = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
+
+_OF_VIDEOS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _FRAMES, _SIZE)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
 
 
@@ -67,35 +97,58 @@ def main() -> None:
     if not 0 <= _SEED.value < 2**31:
         raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
     report.check(_OUTPUT.value)
-    result = _videos() if _GENERATED.value else _run()
+    result, store = _videos() if _GENERATED.value else _run()
     for line in result.skipped:
         print(f"left out: {line}")
+    for line in result.notes if _GENERATED.value else ():
+        print(f"note: {line}")
     page = report.write(result, _OUTPUT.value)
+    store.remove()
     print(f"{result.subtitle} Left out: {len(result.skipped)}.")
     print(f"report: {page}")
 
 
-def _videos() -> Result:
-    return folders.evaluate(
-        hed_vgg.load(),
-        generated=_GENERATED.value,
+def _videos() -> tuple[Result, Store]:
+    methods = parse(_GENERATED.value)
+    instruments = _instruments()
+    settings = {
+        "frames": _FRAMES.value,
+        "size": _SIZE.value,
+        "yardsticks": _YARDSTICKS.value,
+        "unpaired": _UNPAIRED.value,
+        "order": _ORDER.value,
+    }
+    store = _store(settings | instruments.identity)
+    measuring = Measuring(
+        instruments, _FRAMES.value, _SIZE.value, _YARDSTICKS.value, store, _ORDER.value
+    )
+    result = folders.evaluate(
+        measuring,
+        methods=methods,
         recorded=_RECORDED.value,
         unpaired=_UNPAIRED.value,
-        with_yardsticks=_YARDSTICKS.value,
-        frames=_FRAMES.value,
-        size=_SIZE.value,
         seed=_SEED.value,
         watch=_watch,
     )
+    return result, store
 
 
-def _run() -> Result:
+def _instruments() -> Instruments:
+    return opened(_BACKBONES.value or (), make_mesh(_DATA) if jax.device_count() > 1 else None)
+
+
+def _store(settings: dict[str, object]) -> Store:
+    output = pathlib.Path(_OUTPUT.value)
+    return Store(output.with_name(f"{output.name}.partial"), {**settings, "versions": versions()})
+
+
+def _run() -> tuple[Result, Store]:
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
     from painting_jax.evaluation import held_out, transfer  # noqa: PLC0415
     from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
-    distance = hed_vgg.load()
+    instruments = _instruments()
     model = TrainedModel.load(_WORKDIR.value)
     data, sampling = model.config.data, model.config.sampling
     steps = sampling.steps if _STEPS.value is None else _STEPS.value
@@ -107,7 +160,24 @@ def _run() -> Result:
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
     model.words.expect(source.captions_and_media())
     examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)
-    batches = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
+    chosen = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
+    settings = {
+        "workdir": str(_WORKDIR.value),
+        "model": model.label,
+        "trained_steps": int(model.step),
+        "data": str(source.path),
+        "split": _SPLIT.value,
+        "examples": _EXAMPLES.value,
+        "sampling_steps": steps,
+        "guidance": guidance,
+        "seed": _SEED.value,
+    }
+    # A run of the same name that was trained anew is another one, and so is its data set.
+    files = {
+        "checkpoint": file_state(os.path.join(_WORKDIR.value, "checkpoints", str(model.step))),
+        "rows": file_state(source.path),
+    }
+    store = _store(settings | instruments.identity | files)
 
     def generate(batch):
         return model.generate(
@@ -115,34 +185,27 @@ def _run() -> Result:
         )
 
     result = held_out.evaluate(
-        distance,
-        batches,
+        instruments,
+        chosen,
         generate=generate,
         losses=model.losses,
         model=model.label,
-        settings={
-            "workdir": str(_WORKDIR.value),
-            "model": model.label,
-            "trained_steps": int(model.step),
-            "data": str(source.path),
-            "split": _SPLIT.value,
-            "sampling_steps": steps,
-            "guidance": guidance,
-            "seed": _SEED.value,
-        },
+        settings=settings,
+        store=store,
         watch=_watch,
     )
     looks = transfer.transfers(
-        distance,
+        instruments.distance,
         source,
         examples,
         generate=generate,
         batch_size=data.batch_size,
         at_most=_EXAMPLES.value,
         seed=_SEED.value,
+        store=store,
         watch=_watch,
     )
-    return dataclasses.replace(result, transfers=looks)
+    return dataclasses.replace(result, transfers=looks), store
 
 
 def _watch(items: Iterable, doing: str) -> Iterable:

@@ -121,6 +121,19 @@ def shrink(picture_HWC: np.ndarray, max_side: int | None) -> np.ndarray:
     return pictures.resize(picture_HWC, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
+def enlarged(frames_THWC: np.ndarray, side: int) -> np.ndarray:
+    """Frames whose longer side has at least `side` pixels, for players that would blur them.
+
+    Those that are enlarged get even sides, as videos want them.
+    """
+    height, width = frames_THWC.shape[1:3]
+    factor = math.ceil(side / max(height, width))
+    if factor == 1:
+        return frames_THWC
+    size = [2 * math.ceil(side * factor / 2) for side in (height, width)]
+    return np.stack([pictures.resize(frame_HWC, *size) for frame_HWC in frames_THWC])
+
+
 @contextlib.contextmanager
 def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """Opens the video stream of a file; whatever FFmpeg objects to becomes a `UserError`."""

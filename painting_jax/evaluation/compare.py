@@ -1,17 +1,31 @@
 """Compares processes with recorded ones: frames in, numbers and profiles out."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
+import jax
 import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
+from painting_jax.errors import UserError
+from painting_jax.evaluation import on_canvas
+from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import MEASURES, RECORDED, Measured
+from painting_jax.evaluation.padding import padded, round_up, row
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import fidelity, pdp, perceptual
+from painting_jax.metrics import look, pdp, perceptual, stages, texture
+from painting_jax.metrics.lpips import LPIPS
 from painting_jax.metrics.perceptual import PerceptualDistance
 
-# Numbers of frames and pairs are rounded up to these, so that few shapes are compiled.
-_FRAMES_STEP, _PAIRS_STEP = 8, 32
+# Textures are compared at so many moments: their statistics are long.
+MOMENTS = (0.25, 0.5, 0.75, 1.0)
+
+# A pace that bends less has no stages.
+_STAGED = 0.5
+
+Features = dict[tuple[str, str], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +35,12 @@ class Comparison:
     Attributes:
       methods: videos by method.
       recorded: the recorded process they are compared with, if there is one.
+      segments_HW: uint8, the regions of the recorded finished picture, 0 = unlabelled.
     """
 
     methods: Mapping[str, Video]
     recorded: Video | None = None
+    segments_HW: np.ndarray | None = None
 
     @property
     def videos(self) -> dict[str, Video]:
@@ -32,103 +48,211 @@ class Comparison:
         return {**self.methods, **({RECORDED: self.recorded} if self.recorded else {})}
 
 
-def compare(distance: PerceptualDistance, comparison: Comparison) -> list[Measured]:
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """What a network says of a video's T frames.
+
+    Attributes:
+      embedded_TD: padded, on the device.
+      vector_TC: float32, one a frame; None where they are not asked for.
+      texture_QS: at `MOMENTS`; None of networks without a place for texture.
+      drift: of the texture.
+    """
+
+    embedded_TD: jax.Array
+    vector_TC: np.ndarray | None = None
+    texture_QS: np.ndarray | None = None
+    drift: float = math.nan
+
+
+@dataclasses.dataclass(frozen=True)
+class _Distances:
+    """Of a video's frames: to its own last one, to the recorded last one, to recorded ones.
+
+    The two latter are empty where there is no recorded process to measure to. `between_N` pairs
+    the recorded frames, first and last apart, with the video's at the nearest progress.
+    """
+
+    own_T: np.ndarray
+    finished_T: np.ndarray
+    between_N: np.ndarray
+
+
+def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Measured], Features]:
     """Measures the processes of a comparison.
 
-    Comparisons of one shape with about as many frames share a compilation.
+    Every frame goes through each backbone once; of the embeddings, those of the recorded process
+    and of one other are held at a time. Comparisons of one shape with about as many frames share
+    a compilation.
 
     Returns:
-      One row per method, in their order, and last one of the recorded process.
+      One row per method, in their order, and last one of the recorded process; and what sets of
+      processes are compared by, by what it is and the method: "frame" float32[T, C] with
+      "progress" float32[T], and "texture" float32[Q, S].
+
+    Raises:
+      UserError: if a network gives what is no number.
     """
-    frames_FHWC = np.concatenate([video.frames_THWC for video in comparison.videos.values()])
-    plan = _pairs(comparison)
-    pairs_P2 = np.concatenate(list(plan.values()))
-    distances_P = perceptual.distances(
-        distance,
-        _padded(frames_FHWC, _round_up(len(frames_FHWC), _FRAMES_STEP)),
-        _padded(pairs_P2, _round_up(len(pairs_P2), _PAIRS_STEP)),
-    )
-    ends = np.cumsum([len(pairs) for pairs in plan.values()])
-    parts = np.split(np.asarray(distances_P)[: ends[-1]], ends[:-1])
-    return _measured(comparison, dict(zip(plan, parts, strict=True)))
-
-
-def _pairs(comparison: Comparison) -> dict[tuple[str, str], np.ndarray]:
-    """Which frames are measured against which, int32[P, 2], by method and purpose.
-
-    "own": its frames with its own last one; "finished": its frames with the recorded last one;
-    "between": its frames with the recorded ones in between, at the nearest progress.
-    """
-    videos, recorded = comparison.videos, comparison.recorded
-    ends = np.cumsum([len(video.frames_THWC) for video in videos.values()])
-    chosen = {}
-    for end, (method, video) in zip(ends, videos.items(), strict=True):
-        indices_T = np.arange(end - len(video.frames_THWC), end)
-        chosen[method, "own"] = _pair(indices_T, end - 1)
-        if recorded and method != RECORDED:
-            chosen[method, "finished"] = _pair(indices_T, ends[-1] - 1)
-            at = perceptual.nearest(video.progress_T, recorded.progress_T[1:-1])
-            moments = np.arange(ends[-1] - len(recorded.frames_THWC) + 1, ends[-1] - 1)
-            chosen[method, "between"] = _pair(indices_T[at], moments)
-    return chosen
-
-
-def _pair(first_N: np.ndarray, second: np.ndarray | int) -> np.ndarray:
-    return np.stack(np.broadcast_arrays(first_N, second), axis=1).astype(np.int32)
-
-
-def _measured(
-    comparison: Comparison, found: Mapping[tuple[str, str], np.ndarray]
-) -> list[Measured]:
-    """The rows of a comparison from its distances, by the keys of `_pairs`."""
-    videos, recorded = comparison.videos, comparison.recorded
-    own = [found[method, "own"] for method in videos]
-    own_profile_MK = _profiles(own, list(videos.values()))
-    profile_MK = np.full_like(own_profile_MK, np.nan)
-    columns_M = {"monotonicity": pdp.monotonicity(*_ragged(own))}
-    if recorded:
-        # The recorded process's last frame is the recorded finished picture.
-        finished = [found.get((method, "finished"), own[-1]) for method in videos]
-        profile_MK = _profiles(finished, list(videos.values()))
-    if recorded and comparison.methods:
-        others = list(comparison.methods)
-        last_MHWC = np.stack([videos[method].frames_THWC[-1] for method in others])
-        finished_MHWC = np.broadcast_to(recorded.frames_THWC[-1], last_MHWC.shape)
-        between = [found[method, "between"] for method in others]
-        columns_M |= {
-            "pdp": pdp.score(profile_MK[:-1], np.repeat(profile_MK[-1:], len(others), axis=0)),
-            "between": [d.mean() if len(d) else np.nan for d in between],
-            "final_distance": [found[method, "finished"][-1] for method in others],
-            "final_ssim": fidelity.ssim(last_MHWC, finished_MHWC),
-            "final_psnr": fidelity.psnr(last_MHWC, finished_MHWC),
-        }
-    rows = []
-    for m, (method, video) in enumerate(videos.items()):
-        numbers = dict.fromkeys(MEASURES, float("nan"))
-        numbers |= {key: float(column[m]) for key, column in columns_M.items() if m < len(column)}
-        rows.append(
-            Measured(video.name, method, video.medium, numbers, profile_MK[m], own_profile_MK[m])
+    videos = comparison.videos
+    numbers = {method: dict.fromkeys(MEASURES, math.nan) for method in videos}
+    features: Features = {}
+    for key, distance in instruments.distances.items():
+        found = _distances(instruments, distance, comparison, numbers, features)
+        profiles = {method: _profiles(found[method], video) for method, video in videos.items()}
+        for method in videos:
+            numbers[method] |= _of_distance(key, method, found[method], profiles)
+        if key == "distance":
+            chief = profiles
+    if instruments.features is not None:
+        for method, video in videos.items():
+            count = len(video.frames_THWC)
+            features["frame", method] = np.asarray(
+                _embedded(instruments, instruments.features, video)
+            )[:count]
+    on_canvas.measure(comparison.methods, comparison.recorded, comparison.segments_HW, numbers)
+    rows = [
+        Measured(
+            video.name,
+            method,
+            video.medium,
+            numbers[method] | _staged(*chief[method], chief.get(RECORDED)),
+            *chief[method],
+            order=video.order,
+            frames=len(video.frames_THWC),
         )
-    return rows
+        for method, video in videos.items()
+    ]
+    features |= {("progress", method): video.progress_T for method, video in videos.items()}
+    return rows, features
 
 
-def _profiles(distances: list[np.ndarray], videos: list[Video]) -> np.ndarray:
-    distance_BN, mask_BN = _ragged(distances)
-    progress_BN, _ = _ragged([video.progress_T for video in videos])
-    return np.asarray(pdp.profile(distance_BN, progress_BN, mask_BN))
+def _distances(
+    instruments: Instruments,
+    distance: PerceptualDistance,
+    comparison: Comparison,
+    numbers: dict[str, dict[str, float]],
+    features: Features,
+) -> dict[str, _Distances]:
+    """The distances of every video; what else the network says is added to the rest."""
+    recorded = comparison.recorded
+    nothing = np.zeros(0, np.float32)
+    found, theirs = {}, None
+    # The recorded one first, for the others are measured to it.
+    for method, video in reversed(comparison.videos.items()):
+        count = len(video.frames_THWC)
+        seen = _seen(instruments, distance, video)
+        own_T = _pairs(seen.embedded_TD, seen.embedded_TD, np.arange(count), count - 1)
+        if not np.isfinite(own_T).all():
+            raise UserError(
+                f"{distance.label} gives distances that are no numbers: its weights are damaged"
+            )
+        finished_T = between_N = nothing
+        if recorded is not None and method == RECORDED:
+            theirs, finished_T = seen, own_T
+        elif recorded is not None:
+            last = len(recorded.frames_THWC) - 1
+            finished_T = _pairs(seen.embedded_TD, theirs.embedded_TD, np.arange(count), last)
+            at = perceptual.nearest(video.progress_T, recorded.progress_T[1:-1])
+            between_N = _pairs(seen.embedded_TD, theirs.embedded_TD, at, np.arange(1, last))
+        found[method] = _Distances(own_T, finished_T, between_N)
+        if seen.texture_QS is not None:
+            numbers[method]["texture_drift"] = seen.drift
+            features["frame", method] = seen.vector_TC
+            features["texture", method] = seen.texture_QS
+            if theirs is not None and method != RECORDED:
+                apart_Q = np.linalg.norm(seen.texture_QS - theirs.texture_QS, axis=1)
+                numbers[method]["texture_apart"] = float(apart_Q.mean())
+    return found
 
 
-def _ragged(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of different lengths, padded to one of few, and which values are real."""
-    width = _round_up(max(map(len, rows)), _FRAMES_STEP)
-    values_BN = np.stack([_padded(np.asarray(row, np.float32), width) for row in rows])
-    mask_BN = np.arange(width)[None, :] < np.array([len(row) for row in rows])[:, None]
-    return values_BN, mask_BN
+def _seen(instruments: Instruments, distance: PerceptualDistance, video: Video) -> _Seen:
+    if not isinstance(distance, LPIPS):
+        return _Seen(_embedded(instruments, distance, video))
+    count = len(video.frames_THWC)
+    frames_1THWC, mask_1T = row(video.frames_THWC, instruments.devices)
+    done_TIJ = np.asarray(texture.finished(frames_1THWC, mask_1T)[0], np.float32)
+    before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])
+    given = (_placed(x, instruments) for x in (frames_1THWC[0], before_TIJ, done_TIJ))
+    found = look.look(distance, *given, mesh=instruments.mesh)
+    drift = texture.drift_of(found.before, found.after, done_TIJ.mean(axis=(1, 2)))
+    at_Q = perceptual.nearest(video.progress_T, np.array(MOMENTS))
+    return _Seen(
+        found.embedded_FD,
+        np.asarray(found.vector_FC)[:count],
+        np.asarray(found.texture_FS[at_Q]),
+        float(drift),
+    )
 
 
-def _padded(x_N: np.ndarray, size: int) -> np.ndarray:
-    return np.pad(x_N, [(0, size - len(x_N))] + [(0, 0)] * (x_N.ndim - 1))
+def _embedded(instruments: Instruments, distance: PerceptualDistance, video: Video) -> jax.Array:
+    frames_THWC = padded(video.frames_THWC, round_up(len(video.frames_THWC), instruments.devices))
+    return perceptual.embed(distance, _placed(frames_THWC, instruments), mesh=instruments.mesh)
 
 
-def _round_up(count: int, step: int) -> int:
-    return -(-count // step) * step
+def _pairs(first_TD: jax.Array, second_TD: jax.Array, first_N, second_N) -> np.ndarray:
+    """The distances of some rows of the first to some of the second: float32[N]."""
+    pairs_N2 = np.stack(np.broadcast_arrays(first_N, second_N), axis=1).astype(np.int32)
+    padded_N2 = padded(pairs_N2, round_up(len(pairs_N2)))
+    return np.asarray(perceptual.between(first_TD, second_TD, padded_N2))[: len(pairs_N2)]
+
+
+def _profiles(found: _Distances, video: Video) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles to the recorded finished picture, NaN without one, and to the own last frame."""
+    progress_1T, _ = row(video.progress_T)
+    own_K, finished_K = (
+        np.asarray(pdp.profile(distance_1T, progress_1T, mask_1T))[0]
+        for distance_1T, mask_1T in (
+            row(found.own_T),
+            row(found.finished_T if len(found.finished_T) else found.own_T),
+        )
+    )
+    return finished_K if len(found.finished_T) else np.full_like(own_K, math.nan), own_K
+
+
+def _of_distance(
+    key: str,
+    method: str,
+    found: _Distances,
+    profiles: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, float]:
+    """What one distance says of a process, by the keys of `MEASURES`."""
+    numbers = {}
+    if key == "distance":
+        numbers["monotonicity"] = float(pdp.monotonicity(*row(found.own_T))[0])
+    if RECORDED in profiles and method != RECORDED and len(found.finished_T):
+        score, own = (
+            float(pdp.score(ours_K[None], theirs_K[None])[0])
+            for ours_K, theirs_K in zip(profiles[method], profiles[RECORDED], strict=True)
+        )
+        mean = float(found.between_N.mean()) if len(found.between_N) else math.nan
+        last = float(found.finished_T[-1])
+        if key == "distance":
+            numbers |= {"pdp": score, "pdp_own": own, "between": mean, "final_distance": last}
+        else:
+            # The similarity of the two pictures, as these backbones are quoted.
+            numbers |= {f"pdp_{key}": score, f"final_{key}": 1 - last}
+    return numbers
+
+
+def _staged(
+    profile_K: np.ndarray, own_K: np.ndarray, recorded: tuple[np.ndarray, np.ndarray] | None
+) -> dict[str, float]:
+    """Where the stages of a process begin, and how far from where the recorded one's do."""
+    curve_K = profile_K if np.isfinite(profile_K).all() else own_K
+    found = stages.stages(curve_K[None])
+    if float(found.gain_B[0]) < _STAGED:
+        return {}
+    blocking, detail = map(float, found.boundary_B2[0])
+    numbers = {"blocking_at": blocking, "detail_at": detail}
+    if recorded is not None and recorded[0] is not profile_K:
+        theirs = stages.stages(recorded[0][None])
+        if float(theirs.gain_B[0]) >= _STAGED:
+            apart = np.abs(np.asarray(theirs.boundary_B2[0]) - np.array([blocking, detail]))
+            numbers["stages_off"] = float(apart.mean())
+    return numbers
+
+
+def _placed(frames_THWC: np.ndarray, instruments: Instruments) -> np.ndarray | jax.Array:
+    if instruments.mesh is None:
+        return frames_THWC
+    return jax.device_put(frames_THWC, NamedSharding(instruments.mesh, P("data")))

@@ -1,60 +1,41 @@
-"""Evaluates any method's videos, with or without recorded ones to pair them with."""
+"""Evaluates any methods' videos, with or without recorded ones to pair them with."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation import videos, yardsticks
-from painting_jax.evaluation.compare import Comparison, compare
-from painting_jax.evaluation.measures import GENERATED, RECORDED, Measured
-from painting_jax.evaluation.result import Band, Result, Strip, strip, versions
-from painting_jax.evaluation.videos import Source, Video
-from painting_jax.metrics.perceptual import PerceptualDistance
-
-# So many processes are shown; all are measured.
-_SHOWN = 12
-
-
-@dataclasses.dataclass
-class _Reader:
-    """Loads processes and remembers the ones that could not be used."""
-
-    frames: int
-    size: int
-    skipped: list[str] = dataclasses.field(default_factory=list)
-
-    def load(self, source: Source) -> Video | None:
-        try:
-            return videos.load(source, frames=self.frames, size=self.size)
-        except UserError as error:
-            self.skipped.append(str(error))
-            return None
+from painting_jax.evaluation import showing, videos
+from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
+from painting_jax.evaluation.measuring import Measuring, Picture
+from painting_jax.evaluation.methods import Method
+from painting_jax.evaluation.result import Result, versions
+from painting_jax.evaluation.sets import Sets
+from painting_jax.evaluation.videos import Source
+from painting_jax.metrics import pdp
+from painting_jax.metrics.pdp import Band
 
 
 def evaluate(
-    distance: PerceptualDistance,
+    measuring: Measuring,
     *,
-    generated: str,
+    methods: Sequence[Method],
     recorded: str | None,
     unpaired: bool,
-    with_yardsticks: bool,
-    frames: int,
-    size: int,
     seed: int,
     watch: Callable[[Iterable, str], Iterable],
 ) -> Result:
-    """Measures the videos of a folder.
+    """Measures the videos of some folders, one picture after the other.
+
+    Of a picture's frames nothing stays in memory once it is measured, and what was found is kept
+    in the store, so that an interrupted evaluation goes on from it.
 
     Args:
-      distance: the perceptual distance.
-      generated: the folder of the videos to be judged.
+      measuring: how pictures are read and measured.
+      methods: that are judged.
       recorded: a folder of recorded processes, or None.
       unpaired: compare with the recorded set as a whole instead of pairing by name.
-      with_yardsticks: measure the cross-fade and the blur-to-sharp of every pair, too.
-      frames: at most so many of each video.
-      size: longer sides are scaled down to this.
       seed: of the bootstrap.
       watch: wraps an iterable, with what is done, to show progress.
 
@@ -66,44 +47,61 @@ def evaluate(
             "--generated needs --recorded=DIR to compare with; for numbers of the videos alone "
             "add --unpaired"
         )
-    reader = _Reader(frames, size)
-    sources = videos.find(generated)
+    generated = {method.name: videos.find(method.folder) for method in methods}
     recorded_sources = videos.find(recorded) if recorded else []
     if unpaired:
-        rows, strips, band = _unpaired(distance, reader, sources, recorded_sources, watch)
+        pictures, skipped = _each_alone(generated, recorded_sources), []
     else:
-        rows, strips = _paired(
-            distance,
-            reader,
-            sources,
-            recorded_sources,
-            with_yardsticks=with_yardsticks,
-            watch=watch,
-        )
-        band = None
-    count = sum(row.method == GENERATED for row in rows)
+        pictures, skipped = _paired(generated, recorded_sources)
+    measured, rows, notes, sets = [], [], [], Sets()
+    for picture, found in measuring.all(watch(pictures, "measuring")):
+        skipped += found.skipped
+        notes += found.notes
+        if found.rows:
+            sets.add(found)
+            sets.add_textures(found)
+            measured.append((picture, found.rows))
+            rows += found.rows
+    for method in [*generated, *([RECORDED] if recorded else [])]:
+        if not any(row.method == method for row in rows):
+            raise UserError(f"none of the {method} videos can be used: {skipped[0]}")
+    band = _band(rows) if unpaired and recorded else None
+    chosen = showing.choose([rows for _, rows in measured], tuple(generated))
     return Result(
         title="Painting processes, measured",
-        subtitle=_subtitle(count, rows, band, unpaired),
-        distance=distance.label,
+        subtitle=_subtitle(rows, tuple(generated), band, unpaired),
+        labels=measuring.instruments.labels,
         rows=rows,
-        strips=strips,
+        strips=[
+            dataclasses.replace(kept.strip, why=why)
+            for index, why in chosen
+            if (kept := measuring.kept(measured[index][0]))
+        ],
         settings={
-            "generated": str(generated),
+            "generated": {method.name: str(method.folder) for method in methods},
             "recorded": str(recorded or ""),
             "unpaired": unpaired,
-            "frames": frames,
-            "size": size,
+            "order": measuring.order,
+            "frames": measuring.frames,
+            "size": measuring.size,
             "seed": seed,
             "versions": versions(),
         },
+        judged=tuple(generated),
         band=band,
-        skipped=reader.skipped,
+        sets=sets.compare(),
+        skipped=skipped,
+        notes=[*_turned(rows, tuple(generated)), *notes],
     )
 
 
-def _subtitle(count: int, rows: list[Measured], band: Band | None, unpaired: bool) -> str:
+def _subtitle(
+    rows: Sequence[Measured], judged: Sequence[str], band: Band | None, unpaired: bool
+) -> str:
+    count = sum(row.method in judged for row in rows)
     processes = f"{count} generated process{'es' if count != 1 else ''}"
+    if len(judged) > 1:
+        processes += f" by {len(judged)} methods"
     if not unpaired:
         return f"{processes}, each compared with the recorded process of the same name."
     if band is None:
@@ -114,87 +112,68 @@ def _subtitle(count: int, rows: list[Measured], band: Band | None, unpaired: boo
     )
 
 
-def _unpaired(
-    distance: PerceptualDistance,
-    reader: _Reader,
-    sources: list[Source],
-    recorded_sources: list[Source],
-    watch: Callable,
-) -> tuple[list[Measured], list[Strip], Band | None]:
-    def measure(sources: list[Source], method: str) -> tuple[list[Measured], list[Strip]]:
-        rows, strips = [], []
-        for source in watch(sources, f"measuring {method} videos"):
-            video = reader.load(source)
-            if video is None:
-                continue
-            shape_HW = videos.common_shape(*video.frames_THWC.shape[1:3], reader.size)
-            fitted = dataclasses.replace(video, frames_THWC=videos.fit(video.frames_THWC, shape_HW))
-            rows += compare(distance, Comparison({method: fitted}))
-            if len(strips) < _SHOWN:
-                strips.append(strip({method: video}))
-        if not rows:
-            raise UserError(f"none of the {method} videos can be used: {reader.skipped[0]}")
-        return rows, strips
+def _turned(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
+    """Of every method whose videos ran backwards, how many did."""
+    notes = []
+    for method in judged:
+        orders = [row.order for row in rows if row.method == method]
+        if REVERSED in orders:
+            notes.append(
+                f"{orders.count(REVERSED)} of {len(orders)} {method} videos ran from finished to "
+                "blank and were turned round; --order=painted takes all as they are"
+            )
+    return notes
 
-    generated, strips = measure(sources, GENERATED)
-    if not recorded_sources:
-        return generated, strips, None
-    recorded, recorded_strips = measure(recorded_sources, RECORDED)
-    profiles_NK = np.stack([row.own_profile_K for row in recorded])
-    low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
-    band = Band(profiles_NK.mean(axis=0), low_K, high_K, len(recorded))
-    for row in generated:
-        curve_K = row.own_profile_K
-        row.numbers["to_band"] = float(np.abs(curve_K - band.mean_K).mean())
-        row.numbers["in_band"] = float(((curve_K >= low_K) & (curve_K <= high_K)).mean())
-    return generated + recorded, strips + recorded_strips, band
+
+def _each_alone(generated: Mapping[str, list[Source]], recorded: Sequence[Source]) -> list[Picture]:
+    # The recorded set first: it is what the textures of the others are held against.
+    every = [(RECORDED, recorded), *generated.items()]
+    return [Picture({method: source}) for method, sources in every for source in sources]
 
 
 def _paired(
-    distance: PerceptualDistance,
-    reader: _Reader,
-    sources: list[Source],
-    recorded_sources: list[Source],
-    *,
-    with_yardsticks: bool,
-    watch: Callable,
-) -> tuple[list[Measured], list[Strip]]:
-    by_name = {source.name: source for source in recorded_sources}
-    pairs = [(source, by_name[source.name]) for source in sources if source.name in by_name]
-    if not pairs:
-        raise UserError(
-            f"no names pair: generated are {_names(sources)}, recorded are "
-            f"{_names(recorded_sources)}; name them alike, or compare with --unpaired"
-        )
-    paired = {source.name for source, _ in pairs}
-    reader.skipped += [
+    generated: Mapping[str, list[Source]], recorded: Sequence[Source]
+) -> tuple[list[Picture], list[str]]:
+    """The pictures that both sides have, and a line for each video without a partner."""
+    by_name = {
+        method: {source.name: source for source in sources} for method, sources in generated.items()
+    }
+    names = {source.name for source in recorded}
+    for method, sources in generated.items():
+        if not names & set(by_name[method]):
+            raise UserError(
+                f"no names pair: {method} are {_names(sources)}, recorded are "
+                f"{_names(recorded)}; name them alike, or compare with --unpaired"
+            )
+    pictures, skipped = [], []
+    for source in recorded:
+        of_methods = {m: found[source.name] for m, found in by_name.items() if source.name in found}
+        lacking = [method for method in by_name if method not in of_methods]
+        if of_methods:
+            pictures.append(Picture(of_methods, source))
+        if lacking:
+            skipped.append(f"{source.path} has no partner of the same name in {', '.join(lacking)}")
+    skipped += [
         f"{source.path} has no partner of the same name"
-        for source in sources + recorded_sources
-        if source.name not in paired
+        for sources in generated.values()
+        for source in sources
+        if source.name not in names
     ]
-    rows, strips = [], []
-    for source, recorded_source in watch(pairs, "measuring pairs"):
-        video, recorded = reader.load(source), reader.load(recorded_source)
-        if video is None or recorded is None:
-            continue
-        together = {GENERATED: video, RECORDED: recorded}
-        sides = [v.frames_THWC.shape[1:3] for v in together.values()]
-        shape_HW = videos.common_shape(*sides[1], min(max(side) for side in sides))
-        fitted = {
-            method: dataclasses.replace(v, frames_THWC=videos.fit(v.frames_THWC, shape_HW))
-            for method, v in together.items()
-        }
-        recorded = fitted.pop(RECORDED)
-        if with_yardsticks:
-            fitted |= yardsticks.from_picture([recorded])[0]
-        rows += compare(distance, Comparison(fitted, recorded))
-        if len(strips) < _SHOWN:
-            strips.append(strip({RECORDED: recorded, **fitted}, input_HWC=video.input_HWC))
-    if not rows:
-        raise UserError(f"none of the pairs can be used: {reader.skipped[0]}")
-    return rows, strips
+    return pictures, skipped
 
 
-def _names(sources: list[Source]) -> str:
+def _band(rows: Sequence[Measured]) -> Band:
+    """The band of the recorded set; how the others keep to it is added to their numbers."""
+    profiles_NK = np.stack([row.own_profile_K for row in rows if row.method == RECORDED])
+    band = pdp.band(profiles_NK, np.ones(len(profiles_NK), bool))
+    for row in rows:
+        if row.method != RECORDED:
+            own_1K = row.own_profile_K[None]
+            row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
+            row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
+    return Band(*map(np.asarray, band[:3]), int(band.n))
+
+
+def _names(sources: Sequence[Source]) -> str:
     more = ", ..." if len(sources) > 3 else ""
     return ", ".join(source.name for source in sources[:3]) + more

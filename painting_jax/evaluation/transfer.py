@@ -11,12 +11,19 @@ from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
 from painting_jax.data.pipeline import Examples, Source, stack
 from painting_jax.diffusion import cross_media, reverse_painting
-from painting_jax.metrics import bootstrap, perceptual
+from painting_jax.evaluation.store import Store
+from painting_jax.metrics import bootstrap, colour, perceptual
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.metrics.perceptual import PerceptualDistance
 
 # Media with colours of their own: from a grey picture there is something to add.
 COLOURED = tuple(name for name, medium in media.MEDIA.items() if not medium.mono)
+
+# So many photos and what is painted from them are held at once.
+_HELD = 64
+
+
+COLOUR = "colours, Delta E / 100"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Transfer:
     Attributes:
       look: of the picture that the model was given.
       media: that it was painted in.
+      measure: the distance's label.
       given: distance of the given picture to the painter's finished one.
       painted: distance of the model's last frame to it.
       nearer: the paired difference, given less painted; above 0 the model came nearer.
@@ -33,6 +41,7 @@ class Transfer:
 
     look: str
     media: str
+    measure: str
     given: Interval
     painted: Interval
     nearer: Interval
@@ -56,6 +65,7 @@ def transfers(
     batch_size: int,
     at_most: int,
     seed: int,
+    store: Store,
     watch: Callable[[Iterable, str], Iterable],
 ) -> list[Transfer]:
     """Paints held-out photos, and their grey and line versions, in every coloured medium.
@@ -66,14 +76,23 @@ def transfers(
       examples: makes its rows.
       generate: batch -> frames_BTHWC uint8 in painted order.
       batch_size: of the batches that `generate` gets.
-      at_most: processes of the split that are looked at.
+      at_most: processes of the split that are looked at; never more than 64, which are held at
+        once.
       seed: of the bootstrap.
+      store: where the outcome is kept, and looked for first.
       watch: wraps an iterable, with what is done, to show progress.
 
     Returns:
-      One entry a look over all coloured media, and one for oil alone; none without photos.
+      One entry a look and distance over all coloured media, and one for oil alone; none without
+      photos. Beside the perceptual distance, which heeds structure, stands that of the colours.
     """
-    photos, rows = _photos(source, examples, at_most)
+    kept = store.get("transfers")
+    if kept:
+        return [
+            Transfer(look, media, measure, *(Interval(*found) for found in intervals))
+            for look, media, measure, *intervals in kept[0]["transfers"]
+        ]
+    photos, rows = _photos(source, examples, min(at_most, _HELD))
     if not rows:
         return []
     finished_NHWC = np.stack([row["frames_BTHWC"][-1] for row in rows])
@@ -82,20 +101,15 @@ def transfers(
     for look, change in watch(LOOKS.items(), "painting other looks"):
         given_NHWC = np.stack([change(photo_HWC) for photo_HWC in photos])
         painted_NHWC = _painted(rows, given_NHWC, generate, batch_size)
-        before_N = _distances(distance, given_NHWC, finished_NHWC)
-        after_N = _distances(distance, painted_NHWC, finished_NHWC)
+        before = _distances(distance, given_NHWC, finished_NHWC)
+        after = _distances(distance, painted_NHWC, finished_NHWC)
         for label, chosen in (("all with colour", COLOURED), ("oil", ("oil",))):
             of_N = np.isin(names, chosen)
-            found.append(
-                Transfer(
-                    look,
-                    label,
-                    *(
-                        bootstrap.interval(values_N[of_N], seed=seed)
-                        for values_N in (before_N, after_N, before_N - after_N)
-                    ),
-                )
-            )
+            for measure, before_N in before.items():
+                values = (before_N, after[measure], before_N - after[measure])
+                intervals = (bootstrap.interval(values_N[of_N], seed=seed) for values_N in values)
+                found.append(Transfer(look, label, measure, *intervals))
+    store.put("transfers", {"transfers": [list(dataclasses.astuple(each)) for each in found]}, {})
     return found
 
 
@@ -124,8 +138,17 @@ def _painted(rows: Sequence[Mapping], given_NHWC, generate, batch_size: int) -> 
     return np.concatenate(last)[: len(rows)]
 
 
-def _distances(distance: PerceptualDistance, first_NHWC, second_NHWC) -> np.ndarray:
+def _distances(distance: PerceptualDistance, first_NHWC, second_NHWC) -> dict[str, np.ndarray]:
+    """By the distance's label."""
     count = len(first_NHWC)
     pairs_P2 = np.stack([np.arange(count), np.arange(count) + count], 1).astype(np.int32)
     both = np.concatenate([first_NHWC, second_NHWC])
-    return np.asarray(perceptual.distances(distance, both, pairs_P2))
+    return {
+        distance.label: np.asarray(perceptual.distances(distance, both, pairs_P2)),
+        COLOUR: np.asarray(_colour_distances(first_NHWC, second_NHWC)),
+    }
+
+
+@jax.jit
+def _colour_distances(first_NHWC: jax.Array, second_NHWC: jax.Array) -> jax.Array:
+    return colour.difference(first_NHWC, second_NHWC).mean((1, 2))

@@ -10,6 +10,7 @@ import numpy as np
 
 from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
+from painting_jax.evaluation.measures import PAINTED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +23,26 @@ class Video:
       progress_T: float32, share of the painting time, rising from 0 to 1.
       medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
         known.
-      input_HWC: uint8, the picture the process was asked for; None where it is not known.
+      order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
+
+    Raises:
+      UserError: for frames of another type, or a progress that is not finite.
     """
 
     name: str
     frames_THWC: np.ndarray
     progress_T: np.ndarray
     medium: str = ""
-    input_HWC: np.ndarray | None = None
+    order: str = PAINTED
+
+    def __post_init__(self):
+        if self.frames_THWC.dtype != np.uint8:
+            raise UserError(
+                f"{self.name} has frames of {self.frames_THWC.dtype} where uint8 is measured: "
+                "round them first, and see that none is NaN"
+            )
+        if not np.isfinite(self.progress_T).all():
+            raise UserError(f"{self.name} has a progress that is no number")
 
 
 @dataclasses.dataclass(frozen=True)

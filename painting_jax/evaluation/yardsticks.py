@@ -1,6 +1,7 @@
 """The built-in yardsticks as processes beside a recorded one."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from painting_jax.metrics import yardsticks
 CROSS_FADE = "cross-fade"
 BLUR_TO_SHARP = "blur-to-sharp"
 OTHER_PICTURE = "process of another picture"
+NAMES = (CROSS_FADE, BLUR_TO_SHARP, OTHER_PICTURE)
 
 
 def from_picture(recorded: list[Video]) -> list[dict[str, Video]]:
@@ -37,25 +39,15 @@ def from_picture(recorded: list[Video]) -> list[dict[str, Video]]:
     ]
 
 
-def from_other_picture(recorded: list[Video], pictures: list[str]) -> list[dict[str, Video]]:
-    """For each recorded process that of another picture, in the same medium where there is one.
+def other_pictures(pictures: Sequence[str], media: Sequence[str]) -> list[int | None]:
+    """For each recorded process the number of one of another picture, or None without any.
 
     Args:
-      recorded: of one shape.
       pictures: what identifies each one's picture.
-
-    Returns:
-      For each the yardstick by its name; nothing where all show the same picture.
+      media: of each; one of the same medium is taken where there is one.
     """
     names = np.array(pictures)
-    others = yardsticks.other_picture(names, np.array([video.medium for video in recorded]))
+    others = yardsticks.other_picture(names, np.array(media))
     return [
-        {}
-        if names[b] == names[other]
-        else {
-            OTHER_PICTURE: dataclasses.replace(
-                recorded[other], name=video.name, medium=video.medium
-            )
-        }
-        for b, (video, other) in enumerate(zip(recorded, others, strict=True))
+        None if names[number] == names[other] else int(other) for number, other in enumerate(others)
     ]

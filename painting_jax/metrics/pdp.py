@@ -11,11 +11,31 @@ fidelity of the finished picture and of the frames in between.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 POINTS = 33
+
+# Of a recorded set's curves, those between lie in its band.
+LOW, HIGH = 0.1, 0.9
+
+
+class Band(NamedTuple):
+    """How a set of recorded processes proceeds: where its profiles lie, each float32[K].
+
+    Attributes:
+      mean_K: of the set.
+      low_K: its 10th percentile.
+      high_K: its 90th percentile.
+      n: how many processes.
+    """
+
+    mean_K: jax.Array
+    low_K: jax.Array
+    high_K: jax.Array
+    n: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames="points")
@@ -28,7 +48,7 @@ def profile(
 
     Args:
       distance_BN: d(x_i, r), of frames in any order.
-      progress_BN: in [0, 1], no two alike in a row's valid frames.
+      progress_BN: in [0, 1]; frames of a row that share it have to share their distance, too.
       mask_BN: bool, True for frames, False for padding; at least one frame a row.
       points: K.
 
@@ -52,6 +72,50 @@ def profile(
 def score(profile_BK: jax.Array, recorded_BK: jax.Array) -> jax.Array:
     """The area between two profiles, float32[B]; 0 = paced alike, lower is better."""
     return jnp.mean(jnp.abs(profile_BK - recorded_BK), axis=1)
+
+
+@jax.jit
+def relative(profile_BK: jax.Array) -> jax.Array:
+    """Profiles as shares of their largest distance, so that media of other contrast compare.
+
+    A profile of zeros stays one.
+    """
+    most_B1 = jnp.max(profile_BK, axis=1, keepdims=True)
+    return jnp.where(most_B1 > 0, profile_BK / jnp.where(most_B1 > 0, most_B1, 1), 0)
+
+
+@jax.jit
+def band(profile_NK: jax.Array, mask_N: jax.Array) -> Band:
+    """The band of a set of profiles.
+
+    Args:
+      profile_NK: of recorded processes.
+      mask_N: bool, True for profiles, False for padding; at least one.
+    """
+    n = jnp.sum(mask_N)
+    mean_K = jnp.sum(jnp.where(mask_N[:, None], profile_NK, 0), axis=0) / n
+    rising_NK = jnp.sort(jnp.where(mask_N[:, None], profile_NK, jnp.inf), axis=0)
+
+    def percentile(share):
+        # Linear between the two nearest ranks, as numpy has it.
+        at = share * (n - 1)
+        below = jnp.floor(at).astype(jnp.int32)
+        above = jnp.minimum(below + 1, n - 1)
+        return rising_NK[below] + (at - below) * (rising_NK[above] - rising_NK[below])
+
+    return Band(mean_K, percentile(LOW), percentile(HIGH), n)
+
+
+@jax.jit
+def inside(profile_BK: jax.Array, band: Band) -> jax.Array:
+    """The share of each curve that lies within the band, its edges included: float32[B]."""
+    return jnp.mean((profile_BK >= band.low_K) & (profile_BK <= band.high_K), axis=1)
+
+
+@jax.jit
+def to_band(profile_BK: jax.Array, band: Band) -> jax.Array:
+    """The area between each curve and the mean of the set, float32[B]."""
+    return score(profile_BK, band.mean_K[None])
 
 
 @jax.jit

@@ -1,10 +1,15 @@
 """Perceptual distances between the frames of videos, in bounded memory."""
 
-from typing import Protocol
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from painting_jax.metrics.lpips import squared_distance
 
@@ -27,32 +32,84 @@ class PerceptualDistance(Protocol):
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
 
 
-@nnx.jit
-def distances(
-    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
+@functools.partial(nnx.jit, static_argnames="mesh")
+def embed(
+    distance: PerceptualDistance, frames_FHWC: jax.Array, *, mesh: Mesh | None = None
 ) -> jax.Array:
-    """Distances between chosen pairs of frames; every frame is embedded once.
+    """Embeds frames, a few at a time: float32[F, D].
 
     Args:
       distance: an nnx module with `embed`.
-      frames_FHWC: uint8, all frames that take part, of one video or of several.
-      pairs_P2: int32, indices into the F frames.
+      frames_FHWC: uint8.
+      mesh: each device along its data axis takes its share of the frames, which must divide F.
+    """
+    return in_batches(
+        lambda distance, frames_NHWC: distance.embed(frames_NHWC), distance, frames_FHWC, mesh=mesh
+    )
+
+
+def in_batches(
+    function: Callable, network: nnx.Module, frames_FHWC: jax.Array, *rest, mesh: Mesh | None
+) -> Any:
+    """Calls `function(network, frames_NHWC, *rest_N)` for batches of frames that fit into memory.
+
+    Args:
+      function: batches in, a tree of arrays out that have an entry for each frame.
+      network: an nnx module.
+      frames_FHWC: the frames.
+      *rest: further arrays, with an entry for each frame.
+      mesh: each device along its data axis takes its share of the frames, which must divide F.
 
     Returns:
-      float32[P].
+      What the function returns, for all frames.
     """
-    count, height, width, _ = frames_FHWC.shape
-    # lax.map batches by vmap, which cannot see through an nnx module that holds state.
-    graph, state = nnx.split(distance)
-    embedded_FD = jax.lax.map(
-        lambda picture_HWC: nnx.merge(graph, state).embed(picture_HWC[None])[0],
-        frames_FHWC,
-        batch_size=min(max(1, _PIXELS_AT_ONCE // (height * width)), count),
-    )
+    graph, state = nnx.split(network)
+
+    def share(state, *given):
+        count, height, width, _ = given[0].shape
+        batches = -(-count // max(1, _PIXELS_AT_ONCE // (height * width)))
+        size = -(-count // batches)
+        padding = batches * size - count
+
+        def batched(x_F):
+            x_F = jnp.pad(x_F, [(0, padding)] + [(0, 0)] * (x_F.ndim - 1))
+            return x_F.reshape(batches, size, *x_F.shape[1:])
+
+        found = jax.lax.map(
+            lambda batch: function(nnx.merge(graph, state), *batch), tuple(map(batched, given))
+        )
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], found)
+
+    if mesh is not None:
+        shares = (P("data"),) * (1 + len(rest))
+        # Networks may scan over constants, which the check takes for a mistake.
+        share = jax.shard_map(
+            share, mesh=mesh, in_specs=(P(), *shares), out_specs=P("data"), check_vma=False
+        )
+    return share(state, frames_FHWC, *rest)
+
+
+@jax.jit
+def between(first_FD: jax.Array, second_GD: jax.Array, pairs_P2: jax.Array) -> jax.Array:
+    """Distances between chosen rows of two sets of embeddings: float32[P].
+
+    Args:
+      first_FD: from `embed`.
+      second_GD: from `embed`.
+      pairs_P2: int32, an index into either.
+    """
     # Pair by pair: all embeddings of the pairs at once would be a second copy of the first.
     return jax.lax.map(
-        lambda pair: squared_distance(embedded_FD[pair[0]], embedded_FD[pair[1]]), pairs_P2
+        lambda pair: squared_distance(first_FD[pair[0]], second_GD[pair[1]]), pairs_P2
     )
+
+
+def distances(
+    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
+) -> jax.Array:
+    """Distances between chosen pairs of frames, float32[P]; every frame is embedded once."""
+    embedded_FD = embed(distance, frames_FHWC)
+    return between(embedded_FD, embedded_FD, pairs_P2)
 
 
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:

@@ -10,31 +10,37 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from painting_jax.evaluation.measures import GENERATED, RECORDED, Measured
-from painting_jax.evaluation.result import Band, Result
-from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, OTHER_PICTURE
-
-# Where the stages of a painting begin, as the built-in painter times them in most media.
-STAGES = ((0.0, "lines"), (0.15, "blocking"), (0.45, "refinement"), (0.75, "detail"))
+from painting_jax.evaluation.measures import RECORDED, Measured
+from painting_jax.evaluation.result import Result
+from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, NAMES, OTHER_PICTURE
+from painting_jax.metrics import stages
+from painting_jax.metrics.pdp import Band
 
 # Stands for the page's own text colour until the SVG is written.
 _INK = "#010203"
 
-_COLOURS = {
+_FIXED = {
     RECORDED: _INK,
-    GENERATED: "#e8590c",
     CROSS_FADE: "#4c8bd6",
     BLUR_TO_SHARP: "#9a6dd7",
     OTHER_PICTURE: "#3f9d6b",
 }
-_VIDEO_COLOURS = ("#e8590c", "#4c8bd6", "#9a6dd7", "#3f9d6b", "#c2a000", "#d6336c")
+_COLOURS = ("#e8590c", "#1971c2", "#2f9e44", "#ae3ec9", "#c2a000", "#d6336c", "#0c8599", "#74513f")
 
 
-def profiles(rows: Sequence[Measured], *, distance: str, title: str, small: bool = False) -> str:
+def profiles(
+    rows: Sequence[Measured],
+    judged: Sequence[str],
+    *,
+    distance: str,
+    title: str,
+    small: bool = False,
+) -> str:
     """The mean profiles of each method to the recorded finished picture, with 10-90 % bands.
 
     Args:
       rows: the processes whose profiles are averaged by method.
+      judged: the methods that the evaluation is about.
       distance: the label of the perceptual distance.
       title: for those who cannot see it.
       small: for a grid of many: without legend and axis labels.
@@ -42,46 +48,59 @@ def profiles(rows: Sequence[Measured], *, distance: str, title: str, small: bool
     Returns:
       An SVG element.
     """
-    figure, axes = _axes(small)
-    order = [RECORDED, GENERATED, CROSS_FADE, BLUR_TO_SHARP, OTHER_PICTURE]
-    for method in order:
+    figure, axes = _axes(small, stages_of(rows))
+    for method in [RECORDED, *judged, *NAMES]:
         profiles_NK = np.array([row.profile_K for row in rows if row.method == method])
         if not len(profiles_NK):
             continue
-        chief = method in (RECORDED, GENERATED)
-        _curve(axes, profiles_NK.mean(axis=0), method, _COLOURS[method], chief=chief)
+        chief, colour = method not in NAMES, _colour(method, judged)
+        _curve(axes, profiles_NK.mean(axis=0), method, colour, chief=chief)
         if chief and len(profiles_NK) > 2:
             low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
-            _fill(axes, low_K, high_K, _COLOURS[method])
+            _fill(axes, low_K, high_K, colour)
     return _svg(figure, axes, title, None if small else f"{distance} to the finished picture")
 
 
-def own_profiles(rows: Sequence[Measured], band: Band | None, *, distance: str, title: str) -> str:
+def own_profiles(
+    rows: Sequence[Measured],
+    judged: Sequence[str],
+    band: Band | None,
+    *,
+    distance: str,
+    title: str,
+) -> str:
     """The profiles of generated videos to their own last frames, over the recorded set's band."""
-    figure, axes = _axes(small=False)
+    figure, axes = _axes(False, stages_of(rows))
     if band is not None:
         _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, chief=True)
         _fill(axes, band.low_K, band.high_K, _INK)
-    generated = [row for row in rows if row.method == GENERATED]
-    if len(generated) <= len(_VIDEO_COLOURS):
-        for row, colour in zip(generated, _VIDEO_COLOURS, strict=False):
+    generated = [row for row in rows if row.method in judged]
+    if len(judged) == 1 and len(generated) <= len(_COLOURS):
+        for row, colour in zip(generated, _COLOURS, strict=False):
             _curve(axes, row.own_profile_K, row.name, colour, chief=True)
-    else:
-        profiles_NK = np.array([row.own_profile_K for row in generated])
-        mean_K = profiles_NK.mean(axis=0)
-        _curve(
-            axes, mean_K, f"generated, mean of {len(generated)}", _COLOURS[GENERATED], chief=True
-        )
-        _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), _COLOURS[GENERATED])
+        judged = ()
+    for method in judged:
+        profiles_NK = np.array([row.own_profile_K for row in generated if row.method == method])
+        if len(profiles_NK):
+            label, colour = f"{method}, mean of {len(profiles_NK)}", _colour(method, judged)
+            _curve(axes, profiles_NK.mean(axis=0), label, colour, chief=True)
+            _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), colour)
     return _svg(figure, axes, title, f"{distance} to the own last frame")
+
+
+def _colour(method: str, judged: Sequence[str]) -> str:
+    if method in _FIXED:
+        return _FIXED[method]
+    return _COLOURS[judged.index(method) % len(_COLOURS)]
 
 
 def by_medium(result: Result) -> dict[str, str]:
     """Small profiles, one for each medium."""
-    media = sorted({row.medium for row in result.rows if row.medium})
+    media = sorted({row.medium for row in result.rows if row.medium and row.method != RECORDED})
     return {
         medium: profiles(
             [row for row in result.rows if row.medium == medium],
+            result.judged,
             distance=result.distance,
             title=f"Distance profiles in {medium}",
             small=True,
@@ -90,13 +109,23 @@ def by_medium(result: Result) -> dict[str, str]:
     }
 
 
-def _axes(small: bool) -> tuple[Figure, Axes]:
+def stages_of(rows: Sequence[Measured]) -> list[tuple[float, str]]:
+    """Where the stages of the recorded processes begin, on average; none without any that bend."""
+    recorded = [row.numbers for row in rows if row.method == RECORDED]
+    found = np.array([(numbers["blocking_at"], numbers["detail_at"]) for numbers in recorded])
+    found = found[np.isfinite(found).all(axis=1)] if len(found) else found
+    if not len(found):
+        return []
+    return list(zip((0.0, *found.mean(axis=0)), stages.NAMES, strict=True))
+
+
+def _axes(small: bool, begun: Sequence[tuple[float, str]]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    for start, name in STAGES:
+    for start, name in begun:
         if start:
             axes.axvline(start, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
         if not small:

@@ -1,21 +1,51 @@
-"""Writes a report: a folder that appears whole or not at all."""
+"""Writes a report: a folder that appears whole or not at all.
 
+  index.html    the page a person looks at; needs nothing else
+  metrics.json  every number, as below
+  metrics.csv   a row for every measured video: its numbers by the names that metrics.json explains
+  table.md      the tables
+  videos/       what was generated, where the evaluation generated it
+
+metrics.json is an object of
+
+  schema      "painting_jax.metrics/2"; the number rises when a field changes its meaning or goes
+  title, subtitle, settings, notes
+  backbones   what numbers were measured with, by "distance", "clip", "dino", ...
+  measures    by name: label, better ("lower", "higher" or "", for those that only describe), group
+  methods     by method, then measure: mean, low, high (the bootstrap interval), n
+  judged      the methods that the evaluation is about; the others are yardsticks or recordings
+  media       the same by medium, then method
+  sets        by method: FID and KID to the recorded processes, n, and whether n is too small for
+              FID; by part of the progress as fid_Q, kid_Q, count_Q
+  across, conditions, transfers, band   where they were measured
+  videos      of every process: name, method, medium, order of the file, frames, its measures, and
+              its profiles over `profile_points` evenly spread moments
+  skipped     what could not be used, a line each
+
+A number that there is not is null; in metrics.csv its place is empty.
+"""
+
+import csv
+import dataclasses
+import io
 import json
 import math
 import os
 import pathlib
+import shutil
 
 import numpy as np
 
 from painting_jax.data.files import folder_written_beside
 from painting_jax.errors import UserError
-from painting_jax.evaluation.measures import MEASURES, summary
+from painting_jax.evaluation.measures import MEASURES, Measured, interval
 from painting_jax.evaluation.result import Result
 from painting_jax.metrics import bootstrap, pdp
 from painting_jax.report import tables
 from painting_jax.report.page import page
 
-FILES = ("index.html", "metrics.json", "table.md")
+SCHEMA = "painting_jax.metrics/2"
+FILES = ("index.html", "metrics.csv", "metrics.json", "table.md", "videos")
 
 
 def check(output: str | os.PathLike) -> None:
@@ -32,7 +62,7 @@ def check(output: str | os.PathLike) -> None:
 
 
 def write(result: Result, output: str | os.PathLike) -> pathlib.Path:
-    """Writes `index.html`, `metrics.json` and `table.md`; an earlier report is replaced.
+    """Writes the report; an earlier one is replaced.
 
     Returns:
       The path of the page.
@@ -45,8 +75,11 @@ def write(result: Result, output: str | os.PathLike) -> pathlib.Path:
     with folder_written_beside(output) as unfinished:
         metrics = json.dumps(_finite(metrics_of(result)), indent=1, allow_nan=False)
         (unfinished / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
+        (unfinished / "metrics.csv").write_text(rows_of(result), encoding="utf-8", newline="")
         (unfinished / "table.md").write_text(markdown(result), encoding="utf-8")
         (unfinished / "index.html").write_text(page(result), encoding="utf-8")
+        if result.videos is not None and result.videos.is_dir():
+            shutil.copytree(result.videos, unfinished / "videos")
     return output / "index.html"
 
 
@@ -57,28 +90,41 @@ def markdown(result: Result) -> str:
     return "\n\n".join(parts)
 
 
+def rows_of(result: Result) -> str:
+    """A row for every measured process, as comma-separated values (RFC 4180)."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["method", "name", "medium", "order", "frames", *MEASURES])
+    for row in result.rows:
+        numbers = [row.numbers[key] for key in MEASURES]
+        told = [row.method, row.name, row.medium, row.order, row.frames]
+        writer.writerow(told + [f"{x:.9g}" if math.isfinite(x) else "" for x in numbers])
+    return text.getvalue()
+
+
 def metrics_of(result: Result) -> dict:
     """Every number of a result, in plain types; NaN where there is nothing to compare with."""
-    rows_by_method: dict[str, list] = {}
+    rows_by_method: dict[str, list[Measured]] = {}
     for row in result.rows:
         rows_by_method.setdefault(row.method, []).append(row)
+    labels = tables.labels(result)
 
-    def means(rows: list) -> dict:
-        return {
-            key: interval._asdict() for key, interval in summary(rows, seed=result.seed).items()
-        }
+    def means(rows: list[Measured]) -> dict:
+        return {key: interval(rows, key, seed=result.seed)._asdict() for key in MEASURES}
 
     media = sorted({row.medium for row in result.rows if row.medium})
     return {
+        "schema": SCHEMA,
         "title": result.title,
         "subtitle": result.subtitle,
-        "distance": result.distance,
+        "backbones": result.labels,
         "settings": result.settings,
         "bootstrap": {"level": bootstrap.LEVEL, "resamples": bootstrap.RESAMPLES},
         "measures": {
-            key: {"label": m.label.format(distance=result.distance), "better": m.better}
+            key: {"label": m.label.format_map(labels), "better": m.better, "group": m.group}
             for key, m in MEASURES.items()
         },
+        "judged": result.judged,
         "methods": {method: means(rows) for method, rows in rows_by_method.items()},
         "media": {
             medium: {
@@ -86,6 +132,16 @@ def metrics_of(result: Result) -> dict:
                 for method, rows in rows_by_method.items()
             }
             for medium in media
+        },
+        "sets": {method: dataclasses.asdict(found) for method, found in result.sets.items()},
+        "across": {
+            found.method: {
+                "edges": found.edges._asdict(),
+                "pace": found.pace._asdict(),
+                "recognised": found.recognised._asdict(),
+                "chance": found.chance,
+            }
+            for found in result.across
         },
         "conditions": {
             name: {"rise": effect.rise._asdict(), "loss": effect.loss}
@@ -95,6 +151,7 @@ def metrics_of(result: Result) -> dict:
             {
                 "look": transfer.look,
                 "media": transfer.media,
+                "measure": transfer.measure,
                 "given": transfer.given._asdict(),
                 "painted": transfer.painted._asdict(),
                 "nearer": transfer.nearer._asdict(),
@@ -114,6 +171,8 @@ def metrics_of(result: Result) -> dict:
                 "name": row.name,
                 "method": row.method,
                 "medium": row.medium,
+                "order": row.order,
+                "frames": row.frames,
                 **row.numbers,
                 "profile": row.profile_K,
                 "own_profile": row.own_profile_K,

@@ -2,21 +2,18 @@
 
 import base64
 import html
-import io
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED
-from painting_jax.evaluation.result import Result, Strip
+from painting_jax.evaluation.measures import MEASURES, RECORDED
+from painting_jax.evaluation.result import Result
+from painting_jax.evaluation.strips import Strip
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE
 from painting_jax.report import figures, tables
 from painting_jax.report.style import CSS, SCRIPT
-
-# Frames are shown at most so high; larger ones would only make the page heavy.
-_FRAME_HEIGHT = 192
 
 
 def page(result: Result) -> str:
@@ -52,22 +49,25 @@ def page(result: Result) -> str:
 def _headlines(result: Result) -> str:
     """The numbers to look at first, each in plain words."""
     items = []
+    ours = result.judged[0]
 
     def mean(method: str, key: str) -> float:
         values = [row.numbers[key] for row in result.rows if row.method == method]
         values = [value for value in values if math.isfinite(value)]
         return float(np.mean(values)) if values else math.nan
 
-    for yardstick in (CROSS_FADE, BLUR_TO_SHARP):
-        for key, what in (("pdp", "distance-profile error"), ("between", "in-between distance")):
-            share = mean(GENERATED, key) / (mean(yardstick, key) or math.nan)
+    if len(result.judged) > 1:
+        for key in ("pdp", "between", "final_distance", "to_band"):
+            means = {m: mean(m, key) for m in result.judged if math.isfinite(mean(m, key))}
+            if means:
+                first = min(means, key=means.get)
+                items.append((first, f"comes first in {MEASURES[key].short}: {means[first]:.3f}"))
+    for yardstick in (CROSS_FADE, BLUR_TO_SHARP) if len(result.judged) == 1 else ():
+        for key in ("pdp", "between"):
+            share = mean(ours, key) / (mean(yardstick, key) or math.nan)
             if math.isfinite(share):
-                items.append(
-                    (
-                        f"{share:.2f}\N{MULTIPLICATION SIGN}",
-                        f"the {yardstick}'s {what}; below 1 is better",
-                    )
-                )
+                text = f"the {yardstick}'s {MEASURES[key].short}; below 1 is better"
+                items.append((f"{share:.2f}\N{MULTIPLICATION SIGN}", text))
     if result.conditions:
         heeded = sum(effect.rise.low > 0 for effect in result.conditions.values())
         items.append(
@@ -76,10 +76,10 @@ def _headlines(result: Result) -> str:
                 "conditions are heeded: given another example's, the model does worse",
             )
         )
-    if result.band is not None:
-        share = mean(GENERATED, "in_band")
+    if result.band is not None and len(result.judged) == 1:
+        share = mean(ours, "in_band")
         items.append((f"{100 * share:.0f} %", "of the generated profiles lie in the recorded band"))
-        items.append((f"{mean(GENERATED, 'monotonicity'):.2f}", "monotonicity; 1 = never back"))
+        items.append((f"{mean(ours, 'monotonicity'):.2f}", "monotonicity; 1 = never back"))
     cards = "".join(
         f"<li><b>{html.escape(number)}</b><span>{html.escape(text)}</span></li>"
         for number, text in items
@@ -88,32 +88,32 @@ def _headlines(result: Result) -> str:
 
 
 def _processes(result: Result) -> str:
-    cards = [_card(strip, f"p{index}") for index, strip in enumerate(result.strips)]
-    judged = [card for card, s in zip(cards, result.strips, strict=True) if GENERATED in s.rows]
-    others = [card for card, s in zip(cards, result.strips, strict=True) if GENERATED not in s.rows]
-    count = len({row.name for row in result.rows if row.method == GENERATED})
-    note = "All are measured; these are some of them. " if count > len(judged) else ""
-    recorded = f"<h3>The recorded set</h3>{''.join(others)}" if others else ""
+    cards: dict[bool, list[str]] = {True: [], False: []}
+    for index, strip in enumerate(result.strips):
+        judged = any(method in result.judged for method in strip.rows)
+        cards[judged].append(_card(strip, f"p{index}", result.judged))
+    count = len({row.name for row in result.rows if row.method in result.judged})
+    note = "All are measured; these are some of them. " if count > len(cards[True]) else ""
+    recorded = f"<h3>The recorded set</h3>{''.join(cards[False])}" if cards[False] else ""
     return (
         f"<section><h2>Watch them being painted</h2><p>{note}Press Paint, or pull the slider: "
-        f"every canvas stands at the same progress.</p>{''.join(judged)}{recorded}</section>"
+        f"every canvas stands at the same progress.</p>{''.join(cards[True])}{recorded}</section>"
     )
 
 
-def _card(strip: Strip, key: str) -> str:
-    chief = [method for method in (RECORDED, GENERATED) if method in strip.rows]
+def _card(strip: Strip, key: str, judged: Sequence[str]) -> str:
+    chief = [method for method in (RECORDED, *judged) if method in strip.rows]
     rest = [method for method in strip.rows if method not in chief]
-    height, width = strip.rows[chief[0]].shape[1:3]
+    height, width = strip.shape_HW
     easel = ""
-    if strip.input_HWC is not None:
-        source = _data_uri(strip.input_HWC)
+    if strip.given:
         easel += (
-            f'<figure><img src="{source}" alt="The picture to paint">'
+            f'<figure><img src="{_data_uri(strip.given)}" alt="The picture to paint">'
             "<figcaption>the picture</figcaption></figure>"
         )
     for method in chief:
         easel += (
-            f'<figure hidden><div class="canvas" data-strip="{key}-{_slug(method)}" '
+            f'<figure hidden><div class="canvas" data-strip="{_strip_id(key, strip, method)}" '
             f'style="aspect-ratio:{width}/{height}"></div>'
             f"<figcaption>{html.escape(method)}</figcaption></figure>"
         )
@@ -125,9 +125,11 @@ def _card(strip: Strip, key: str) -> str:
         )
     medium = html.escape(strip.medium.replace("_", " "))
     last = len(strip.progress_S) - 1
-    alone = " alone" if len(strip.rows) == 1 and strip.input_HWC is None else ""
+    alone = " alone" if len(strip.rows) == 1 and not strip.given else ""
+    why = f'<p class="why">{html.escape(strip.why)}</p>' if strip.why else ""
+    movie = f'<a href="{html.escape(strip.video)}">video</a>' if strip.video else ""
     return f"""<article class="process{alone}">
-<header><h3>{html.escape(strip.name)}</h3><span>{medium}</span></header>
+<header><h3>{html.escape(strip.name)}</h3><span>{medium}</span>{movie}{why}</header>
 <div class="easel">{easel}</div>
 <div class="scrub" hidden><button type="button">Paint</button>
 <input type="range" min="0" max="{last}" value="{last}" aria-label="progress"><output></output>
@@ -141,8 +143,8 @@ def _strips(strip: Strip, methods: list[str], key: str) -> str:
     columns = len(strip.progress_S)
     ticks = "".join(f"<span>{100 * share:.0f} %</span>" for share in strip.progress_S)
     rows = "".join(
-        f'<span>{html.escape(method)}</span><img id="{key}-{_slug(method)}" loading="lazy" '
-        f'src="{_data_uri(_side_by_side(strip.rows[method]))}" '
+        f'<span>{html.escape(method)}</span><img id="{_strip_id(key, strip, method)}" '
+        f'loading="lazy" src="{_data_uri(strip.rows[method])}" '
         f'alt="{columns} frames, {html.escape(method)}, from the first to the last">'
         for method in methods
     )
@@ -153,19 +155,31 @@ def _strips(strip: Strip, methods: list[str], key: str) -> str:
     )
 
 
+def _strip_id(key: str, strip: Strip, method: str) -> str:
+    # By number: two names may differ in nothing that an id can hold.
+    return f"{key}-{list(strip.rows).index(method)}"
+
+
 def _curves(result: Result) -> str:
+    begun = ""
+    if figures.stages_of(result.rows):
+        begun = "Dotted lines: where the stages of the recorded processes begin, on average."
     if any(np.isfinite(row.profile_K).all() for row in result.rows):
         drawing = figures.profiles(
-            result.rows, distance=result.distance, title="Distance profiles of all methods"
+            result.rows,
+            result.judged,
+            distance=result.distance,
+            title="Distance profiles of all methods",
         )
         text = (
             "How far each frame is from the recorded finished picture, over painting progress. "
             "Thick: recorded and generated, with the range that 80 % of the processes keep to. "
-            "Dotted lines: where the stages begin, as the built-in painter times them."
+            f"{begun}"
         )
     else:
         drawing = figures.own_profiles(
             result.rows,
+            result.judged,
             result.band,
             distance=result.distance,
             title="Distance profiles of the videos, over the band of the recorded set",
@@ -173,8 +187,7 @@ def _curves(result: Result) -> str:
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
             "Shaded: where 80 % of the recorded processes run. They paint other pictures: this "
-            "compares the pace, nothing else. Dotted lines: where the stages begin, as the "
-            "built-in painter times them."
+            f"compares the pace, nothing else. {begun}"
         )
     media = figures.by_medium(result) if result.conditions or _several_media(result) else {}
     small = "".join(
@@ -201,16 +214,18 @@ def _numbers(result: Result) -> str:
     many = len(videos.rows) > 12
     rest = f"<details><summary>{len(videos.rows)} processes, one by one</summary>{videos.html()}"
     return (
-        f"<section><h2>The numbers</h2>{body}"
+        '<section><h2>The numbers</h2><p class="sorts" hidden>A click on a heading sorts its '
+        f"table.</p>{body}"
         f"{rest + '</details>' if many else videos.html()}</section>"
     )
 
 
 def _reading(result: Result) -> str:
+    labels = tables.labels(result)
     terms = "".join(
-        f"<dt>{html.escape(measure.label.format(distance=result.distance))}</dt>"
-        f"<dd>{html.escape(measure.explanation.format(distance=result.distance))}</dd>"
-        for measure in MEASURES.values()
+        f"<dt>{html.escape(measure.label.format_map(labels))}</dt>"
+        f"<dd>{html.escape(measure.explanation.format_map(labels))}</dd>"
+        for measure in tables.shown_measures(result).values()
     )
     notes = [
         f"{result.distance} is a stand-in: the layers and the linear weights of LPIPS over a VGG16 "
@@ -236,24 +251,11 @@ def _reading(result: Result) -> str:
 def _settings(result: Result) -> str:
     settings = html.escape(json.dumps(result.settings, default=str))
     return (
-        "Every number stands in <code>metrics.json</code>, the tables in <code>table.md</code>. "
+        "Every number stands in <code>metrics.json</code> and, a row a video, in "
+        "<code>metrics.csv</code>, the tables in <code>table.md</code>. "
         f"<details><summary>Settings and versions</summary><code>{settings}</code></details>"
     )
 
 
-def _side_by_side(frames_SHWC: np.ndarray) -> np.ndarray:
-    return np.concatenate(list(frames_SHWC), axis=1)
-
-
-def _data_uri(picture_HWC: np.ndarray) -> str:
-    image = Image.fromarray(picture_HWC)
-    if image.height > _FRAME_HEIGHT:
-        width = round(image.width * _FRAME_HEIGHT / image.height)
-        image = image.resize((width, _FRAME_HEIGHT), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=88, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _slug(method: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in method)
+def _data_uri(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()

@@ -46,10 +46,12 @@ figcaption { color: var(--faint); font-size: .92rem; }
   padding: 1.1rem; margin: 0 0 1.4rem;
 }
 .process header {
-  display: flex; gap: .6rem; align-items: baseline; max-width: none; margin: 0;
+  display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; max-width: none; margin: 0;
   padding: 0 0 .7rem;
 }
-.process header span { color: var(--faint); }
+.process header span, .process header .why { color: var(--faint); }
+.process header .why { margin: 0; flex-basis: 100%; font-size: .92rem; }
+a { color: var(--accent); }
 .easel { display: flex; gap: .9rem; }
 .easel figure { flex: 0 1 11rem; min-width: 0; }
 .easel img, .canvas { display: block; width: 100%; border-radius: .3rem; background-size: cover; }
@@ -82,6 +84,14 @@ th, td {
 }
 th:first-child { text-align: left; padding-left: 0; }
 thead th { font-weight: 600; vertical-align: bottom; }
+thead button {
+  all: unset; cursor: pointer; font-weight: 600; text-align: inherit; position: relative;
+}
+thead button:hover { text-decoration: underline; }
+thead button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+thead button::after { content: ""; position: absolute; left: 100%; padding-left: .15rem; }
+th[aria-sort=ascending] button::after { content: "\\25B4"; }
+th[aria-sort=descending] button::after { content: "\\25BE"; }
 tbody th { font-weight: 500; overflow-wrap: break-word; min-width: 7rem; max-width: 18rem; }
 td small { color: var(--faint); white-space: nowrap; display: block; }
 td strong { color: var(--accent); }
@@ -91,8 +101,35 @@ code { font-size: .88em; overflow-wrap: anywhere; }
 footer { color: var(--faint); font-size: .88rem; padding-top: 2rem; padding-bottom: 3rem; }
 """
 
-# The canvases show one frame of the strip below them; without script the strips alone remain.
+# Headings become buttons that sort: rising, then falling, rows without a number last. The canvases
+# show one frame of the strip below them; without script the strips alone remain.
 SCRIPT = """
+for (const part of document.querySelectorAll('.sorts')) part.hidden = false;
+for (const table of document.querySelectorAll('table')) {
+  const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
+  if (body.rows.length < 2) continue;
+  headings.forEach((heading, column) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.onclick = () => {
+      const down = heading.getAttribute('aria-sort') === 'ascending';
+      for (const other of headings) other.removeAttribute('aria-sort');
+      heading.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+      const sign = down ? -1 : 1;
+      const numbers = [...body.rows].some(row => row.cells[column].dataset.value);
+      const compare = (a, b) => {
+        const [x, y] = [a.cells[column], b.cells[column]];
+        const order = x.textContent.localeCompare(y.textContent, 'en', {numeric: true});
+        if (!numbers) return sign * order;
+        if (!x.dataset.value || !y.dataset.value) return !x.dataset.value - !y.dataset.value;
+        return sign * (x.dataset.value - y.dataset.value);
+      };
+      body.append(...[...body.rows].sort(compare));
+    };
+  });
+}
 for (const card of document.querySelectorAll('.process')) {
   const slider = card.querySelector('input'), shown = card.querySelector('output');
   const frames = Number(slider.max) + 1;

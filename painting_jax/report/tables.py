@@ -6,22 +6,31 @@ import math
 from collections.abc import Iterable, Sequence
 
 from painting_jax.evaluation.measures import (
-    GENERATED,
+    GROUPS,
     MEASURES,
     RECORDED,
+    Measure,
     Measured,
-    difference,
-    summary,
+    interval,
 )
+from painting_jax.evaluation.measures import against as held_against
 from painting_jax.evaluation.result import Result
+from painting_jax.evaluation.sets import BINS
 from painting_jax.evaluation.yardsticks import CROSS_FADE
 from painting_jax.metrics.bootstrap import Interval
 
 NOTHING = "\N{EN DASH}"
 
-# Measures that need a recorded set rather than a recorded partner.
+# What similarities are called where no weights were named.
+_SIMILARITIES = {"clip": "CLIP", "dino": "DINO"}
 
-_OF_SET = ("to_band", "in_band")
+# By these methods are held against each other, picture by picture.
+_CONTESTED = {
+    "pdp": "PDP",
+    "between": "In between",
+    "final_distance": "Final",
+    "to_band": "To the band",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +41,13 @@ class Cell:
       text: what stands in it.
       small: stands smaller behind it, such as an interval.
       strong: whether it is the best of its column.
+      value: what the column is sorted by; None sorts by the text.
     """
 
     text: str
     small: str = ""
     strong: bool = False
+    value: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +66,13 @@ class Table:
 
     def html(self) -> str:
         """As an HTML table below its caption, which stays put when a wide table is scrolled."""
-        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in self.header)
+        # An arrow alone in a line would stand for nothing.
+        joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
+        joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
+        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
         body = "".join(
             f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
-            + "".join(f"<td>{_cell_html(cell)}</td>" for cell in cells[1:])
+            + "".join(f"<td{_sorted_by(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
             + "</tr>"
             for cells in self.rows
         )
@@ -91,6 +105,10 @@ def _cell_html(cell: Cell) -> str:
     return text + (f" <small>{html.escape(cell.small)}</small>" if cell.small else "")
 
 
+def _sorted_by(cell: Cell) -> str:
+    return "" if cell.value is None else f' data-value="{cell.value:.9g}"'
+
+
 def _cell_text(text: str) -> str:
     """A file's name may hold what markdown takes for the end of a cell or for HTML."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
@@ -98,47 +116,129 @@ def _cell_text(text: str) -> str:
 
 def all_tables(result: Result) -> dict[str, Table]:
     """The report's tables by a short name, those that have something to show."""
-    tables = {"methods": methods(result)}
+    tables = {}
+    if _keys(result, "final"):
+        tables["paper"] = paper(result)
+    for group in GROUPS:
+        if _keys(result, group):
+            tables[group] = methods(result, group)
+    if any(math.isfinite(found.kid) for found in result.sets.values()):
+        tables["sets"] = sets(result)
     if against(result).rows:
         tables["against"] = against(result)
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.across:
+        tables["across"] = across(result)
     if result.transfers:
         tables["transfers"] = transfers(result)
-    if len(_media(result.rows)) > 1:
+    if len(_media(result.rows)) > 1 and _keys(result, "final"):
         tables["media"] = media(result)
     tables["videos"] = videos(result)
     return tables
 
 
-def methods(result: Result) -> Table:
-    """Every measure of every method, means with intervals."""
-    keys = _keys(result)
-    found = {
-        method: summary(_of(result.rows, method), seed=result.seed) for method in methods_in(result)
-    }
-    # The fades are handed the finished picture: only the measures of the way there are a contest.
-    best = {
-        key: _best(key, [found[method][key] for method in found if method != RECORDED])
-        for key in ("pdp", "between")
-    }
+def paper(result: Result) -> Table:
+    """The finished picture and the pace in the columns that the literature has."""
+    keys = ("final_distance", "final_clip", "final_dino", "pdp")
+    of_perception = f"{result.distance} ↓"
+    header = ["Method", "n", f"FID ({_sets_label(result)}) ↓", of_perception]
+    header += [f"{result.labels.get(key, name)} ↑" for key, name in _SIMILARITIES.items()]
+    header += [f"PDP ({result.distance}) ↓"]
     rows = [
         [
             Cell(method),
-            Cell(str(len(_of(result.rows, method)))),
+            _count(result, method),
+            _frechet(result, method),
+            *(_mean_cell(result, method, key) for key in keys),
+        ]
+        for method in methods_in(result)
+        if method != RECORDED
+    ]
+    return Table(
+        "The columns of the paper's table. A dash: no such weights were named (see --backbones). "
+        "An asterisk: too few pictures for FID, which is too large then. "
+        "For Loomis Painter, on other data and with official weights, FID 151.04, LPIPS 0.38, "
+        "CLIP 0.86, DINO 0.76 and PDP (LPIPS) 0.098 are reported (by a secondary source): numbers "
+        "of other data or other weights do not compare.",
+        header,
+        rows,
+    )
+
+
+def sets(result: Result) -> Table:
+    """Methods beside the recorded processes as sets: the realism that distances do not see."""
+    label = _sets_label(result)
+    header = ["Method", "n", f"FID, final ({label}) ↓", f"KID x 1000, final ({label}) ↓"]
+    bins = [f"{100 * q // BINS}-{100 * (q + 1) // BINS} %" for q in range(BINS)]
+    header += [f"KID x 1000, frames at {span} ↓" for span in bins]
+    rows = [
+        [
+            Cell(method),
+            Cell(str(found.n), value=found.n),
+            _frechet(result, method),
+            _number_cell(1000 * found.kid, 2),
+            *(_number_cell(1000 * float(kid), 2) for kid in found.kid_Q),
+        ]
+        for method in methods_in(result)
+        if (found := result.sets.get(method))
+    ]
+    return Table(
+        "Realism: the frames of each method and the recorded ones as sets of features, those in "
+        "between at the same progress. Blurred or invented frames show here, whatever their "
+        "distance. An asterisk: fewer pictures than features, so that FID is too large and "
+        "compares only with others of as many pictures. KID is unbiased and may fall below 0.",
+        header,
+        rows,
+    )
+
+
+def _frechet(result: Result, method: str) -> Cell:
+    found = result.sets.get(method)
+    if found is None or not math.isfinite(found.fid):
+        return Cell(NOTHING)
+    return Cell(_number(found.fid, 2) + ("*" if found.deficient else ""), value=found.fid)
+
+
+def _sets_label(result: Result) -> str:
+    return result.labels.get("features", "Inception")
+
+
+def methods(result: Result, group: str) -> Table:
+    """A group of measures for every method, means with intervals."""
+    keys = _keys(result, group)
+    found = {
+        method: {key: _mean(result, method, key) for key in keys} for method in methods_in(result)
+    }
+    # Where one method is judged, it contends with the yardsticks; but the fades are handed the
+    # finished picture, so only the measures of the way there are a contest then.
+    alone = len(result.judged) == 1
+    contenders = [m for m in found if (m != RECORDED if alone else m in result.judged)]
+    contested = [key for key in keys if not alone or key in ("pdp", "between")]
+    best = {key: _best(key, [found[method][key] for method in contenders]) for key in contested}
+    rows = [
+        [
+            Cell(method),
+            _count(result, method),
             *(
                 interval_cell(
                     numbers[key],
                     MEASURES[key].digits,
-                    strong=len(found) > 2 and numbers[key].mean == best.get(key),
+                    strong=len(contenders) > 1
+                    and method in contenders
+                    and numbers[key].mean == best.get(key),
                 )
                 for key in keys
             ),
         ]
         for method, numbers in found.items()
+        if any(number.n for number in numbers.values())
     ]
-    caption = "Means over the processes, in brackets their 95 % bootstrap intervals."
-    if CROSS_FADE in found:
+    caption = (
+        f"{GROUPS[group]} Means over the processes, in brackets their 95 % bootstrap "
+        "intervals over pictures."
+    )
+    if CROSS_FADE in found and group == "final":
         caption += (
             " The fades are made from the recorded finished picture, so theirs is exact by "
             "construction."
@@ -147,25 +247,36 @@ def methods(result: Result) -> Table:
 
 
 def against(result: Result) -> Table:
-    """The generated processes beside each yardstick, pair by pair."""
-    generated = _of(result.rows, GENERATED)
+    """Methods beside each other and beside each yardstick, picture by picture."""
+    keys = [key for key in _CONTESTED if key in _keys(result)]
+    found = methods_in(result)
+    pairs = [
+        (ours, theirs)
+        for place, ours in enumerate(result.judged)
+        for theirs in [*result.judged[place + 1 :], *(m for m in found if m not in result.judged)]
+        if theirs != RECORDED
+    ]
     rows = []
-    for method in methods_in(result):
-        others = _of(result.rows, method)
-        if method in (GENERATED, RECORDED):
+    for ours, theirs in pairs:
+        of_ours, of_theirs = (_of(result.rows, method) for method in (ours, theirs))
+        contests = [held_against(of_ours, of_theirs, key, seed=result.seed) for key in keys]
+        count = max((contest.difference.n for contest, _ in contests), default=0)
+        if not count:
             continue
-        cells = [Cell(method)]
-        for key in ("pdp", "between"):
-            gap = difference(generated, others, key, seed=result.seed)
-            ours = summary(generated, seed=result.seed)[key].mean
-            theirs = summary(others, seed=result.seed)[key].mean
-            share = ours / theirs if theirs else math.nan
-            cells += [Cell(_number(share, 2)), interval_cell(gap, 3)]
+        cells = [Cell(f"{ours} against {theirs}"), Cell(str(count), value=count)]
+        for contest, share in contests:
+            gap = interval_cell(contest.difference, 3, signed=True)
+            cells += [_number_cell(share, 2), gap, _number_cell(contest.first_better, 2)]
         rows.append(cells)
+    header = ["Pair", "n"]
+    for key in keys:
+        label = _CONTESTED[key]
+        header += [f"{label}: share", f"{label}: ahead by", f"{label}: P(ahead)"]
     return Table(
-        "Generated against each yardstick. Share: the generated mean over the yardstick's, below 1 "
-        "is better. Ahead by: the mean paired difference, above 0 is better.",
-        ["Yardstick", "PDP: share", "PDP: ahead by", "In between: share", "In between: ahead by"],
+        "Held against each other on the same pictures. Share: the first one's mean over the "
+        "second one's, below 1 is better. Ahead by: the mean paired difference with its interval, "
+        "above 0 is better. P(ahead): the share of resamples of pictures in which it is.",
+        header,
         rows,
     )
 
@@ -191,12 +302,36 @@ def conditions(result: Result) -> Table:
     )
 
 
+def across(result: Result) -> Table:
+    """The same pictures in several media."""
+    rows = [
+        [
+            Cell(found.method),
+            Cell(str(found.pace.n), value=found.pace.n),
+            interval_cell(found.edges, 2),
+            interval_cell(found.pace, 3),
+            interval_cell(found.recognised, 2),
+            _number_cell(found.chance, 2),
+        ]
+        for found in result.across
+    ]
+    return Table(
+        "Across media: one picture painted in several. Edges: do they lie in the same places, 1 = "
+        "yes. Pace: area between the relative profiles of two media, 0 = paced alike. Recognised: "
+        "share whose medium a linear probe names, trained on recorded pictures that it does not "
+        f"judge ({_sets_label(result)} features). What recorded processes reach is the mark.",
+        ["Method", "Pictures", "Edges", "Pace", "Medium recognised ↑", "By chance"],
+        rows,
+    )
+
+
 def transfers(result: Result) -> Table:
     """How near the model comes to the painter's picture from other looks of it."""
     rows = [
         [
             Cell(transfer.look),
             Cell(transfer.media),
+            Cell(transfer.measure),
             Cell(str(transfer.nearer.n)),
             interval_cell(transfer.given, 3),
             interval_cell(transfer.painted, 3),
@@ -205,29 +340,28 @@ def transfers(result: Result) -> Table:
         for transfer in result.transfers
     ]
     return Table(
-        f"Across media: the model is given another look of a held-out picture. {result.distance} "
-        "to the painter's finished picture, of what was given and of what the model made of it.",
-        ["Given", "Painted in", "n", "Given ↓", "Painted ↓", "Nearer by"],
+        "Other looks: the model is given another look of a held-out picture. Its distance to the "
+        "painter's finished picture, and that of what the model made of it.",
+        ["Given", "Painted in", "Distance", "n", "Given ↓", "Painted ↓", "Nearer by"],
         rows,
     )
 
 
 def media(result: Result) -> Table:
     """The chief measures by medium."""
-    keys = ("pdp", "between", "final_distance")
-    generated = _of(result.rows, GENERATED)
-    yardsticks = [m for m in methods_in(result) if m not in (GENERATED, RECORDED)]
+    keys = [key for key in ("pdp", "between", "final_distance") if key in _keys(result)]
+    yardsticks = [m for m in methods_in(result) if m not in (*result.judged, RECORDED)]
     rows = []
-    for medium in _media(generated):
-        ours = [row for row in generated if row.medium == medium]
-        numbers = summary(ours, seed=result.seed)
-        cells = [Cell(medium.replace("_", " ")), Cell(str(len(ours)))]
-        cells += [interval_cell(numbers[key], MEASURES[key].digits) for key in keys]
-        for method in yardsticks:
-            theirs = [row for row in _of(result.rows, method) if row.medium == medium]
-            cells.append(Cell(_number(summary(theirs, seed=result.seed)["pdp"].mean, 3)))
-        rows.append(cells)
-    header = ["Medium", "n", *(_heading(result, key) for key in keys)]
+    for method in result.judged:
+        for medium in _media(_of(result.rows, method)):
+            cells = [Cell(medium.replace("_", " "))]
+            cells += [Cell(method)] if len(result.judged) > 1 else []
+            cells.append(_count(result, method, medium))
+            cells += [_mean_cell(result, method, key, medium) for key in keys]
+            cells += [_number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in yardsticks]
+            rows.append(cells)
+    header = ["Medium", *(["Method"] if len(result.judged) > 1 else []), "n"]
+    header += [_heading(result, key) for key in keys]
     header += [f"PDP score, {method}" for method in yardsticks]
     return Table("Generated processes by medium, beside the yardsticks' PDP scores.", header, rows)
 
@@ -235,34 +369,61 @@ def media(result: Result) -> Table:
 def videos(result: Result) -> Table:
     """Every generated process."""
     keys = _keys(result)
+    several = len(result.judged) > 1
+    # What was generated here needs no finding out.
+    ordered = result.videos is None
     rows = [
         [
             Cell(row.name),
+            *([Cell(row.method)] if several else []),
             Cell(row.medium.replace("_", " ") or NOTHING),
-            *(Cell(_number(row.numbers[key], MEASURES[key].digits)) for key in keys),
+            *([Cell(row.order)] if ordered else []),
+            *(_number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
         ]
         for row in result.rows
-        if row.method == GENERATED
+        if row.method in result.judged
     ]
-    header = ["Process", "Medium", *(_heading(result, key) for key in keys)]
+    header = ["Process", *(["Method"] if several else []), "Medium"]
+    header += ["Order of the file"] if ordered else []
+    header += [_heading(result, key) for key in keys]
     return Table("Every generated process by itself.", header, rows)
 
 
 def interval_cell(
-    interval: Interval, digits: int, *, signed: bool = False, strong: bool = False
+    found: Interval, digits: int, *, signed: bool = False, strong: bool = False
 ) -> Cell:
     """A mean with its interval, or a dash where there is none."""
-    if not interval.n:
+    if not found.n:
         return Cell(NOTHING)
-    low, high = (_number(value, digits) for value in (interval.low, interval.high))
-    sign = "+" if signed and interval.mean > 0 else ""
-    return Cell(sign + _number(interval.mean, digits), f"[{low}, {high}]", strong)
+    low, high = (_number(value, digits) for value in (found.low, found.high))
+    sign = "+" if signed and found.mean > 0 else ""
+    return Cell(sign + _number(found.mean, digits), f"[{low}, {high}]", strong, found.mean)
 
 
 def methods_in(result: Result) -> list[str]:
-    """The methods of the rows: the generated first, the recorded last."""
+    """The methods of the rows: the judged first, the recorded last."""
     found = list(dict.fromkeys(row.method for row in result.rows))
-    return sorted(found, key=lambda method: (method != GENERATED, method == RECORDED))
+    order = {method: place for place, method in enumerate(result.judged)}
+    return sorted(found, key=lambda m: (m == RECORDED, order.get(m, len(order))))
+
+
+def _mean(result: Result, method: str, key: str, medium: str = "") -> Interval:
+    rows = _of(result.rows, method)
+    rows = [row for row in rows if row.medium == medium] if medium else rows
+    return interval(rows, key, seed=result.seed)
+
+
+def _mean_cell(result: Result, method: str, key: str, medium: str = "") -> Cell:
+    if key not in MEASURES:
+        return Cell(NOTHING)
+    return interval_cell(_mean(result, method, key, medium), MEASURES[key].digits)
+
+
+def _count(result: Result, method: str, medium: str = "") -> Cell:
+    count = sum(
+        row.method == method and (not medium or row.medium == medium) for row in result.rows
+    )
+    return Cell(str(count), value=count)
 
 
 def _of(rows: Iterable[Measured], method: str) -> list[Measured]:
@@ -273,21 +434,40 @@ def _media(rows: Iterable[Measured]) -> list[str]:
     return sorted({row.medium for row in rows if row.medium})
 
 
-def _keys(result: Result) -> list[str]:
-    """The measures that have a column; paired ones keep theirs, empty, without partners."""
-    return [key for key in MEASURES if result.band is not None or key not in _OF_SET]
+def _keys(result: Result, group: str = "") -> list[str]:
+    """The measures of a group, or of all, that were taken of any process."""
+    return [
+        key
+        for key, measure in MEASURES.items()
+        if group in ("", measure.group) and any(math.isfinite(r.numbers[key]) for r in result.rows)
+    ]
 
 
 def _heading(result: Result, key: str) -> str:
-    arrow = {"lower": "↓", "higher": "↑"}[MEASURES[key].better]
-    return MEASURES[key].label.format(distance=result.distance) + " " + arrow
+    arrow = {"lower": " ↓", "higher": " ↑", "": ""}[MEASURES[key].better]
+    return MEASURES[key].label.format_map(labels(result)) + arrow
+
+
+def labels(result: Result) -> dict[str, str]:
+    """What stands for the backbones in the labels of measures."""
+    return {**_SIMILARITIES, **result.labels}
+
+
+def shown_measures(result: Result) -> dict[str, Measure]:
+    """The measures that a table has a column for."""
+    return {key: MEASURES[key] for key in _keys(result)}
 
 
 def _best(key: str, intervals: list[Interval]) -> float:
-    means = [interval.mean for interval in intervals if interval.n]
-    if not means:
+    means = [found.mean for found in intervals if found.n]
+    if not means or not MEASURES[key].better:
         return math.nan
     return min(means) if MEASURES[key].better == "lower" else max(means)
+
+
+def _number_cell(value: float, digits: int) -> Cell:
+    finite = math.isfinite(value)
+    return Cell(_number(value, digits), value=value if finite else None)
 
 
 def _number(value: float, digits: int) -> str:

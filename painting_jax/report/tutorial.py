@@ -1,7 +1,6 @@
 """What `generate` leaves for a picture: video, animation, contact sheet, steps, parameters."""
 
 import json
-import math
 import os
 import pathlib
 
@@ -49,7 +48,7 @@ def write(
         "comment": json.dumps({"generated": True, "model": model, **parameters}),
     }
     packet = video.provenance(told)
-    shown_THWC = _enlarged(frames_THWC)
+    shown_THWC = video.enlarged(frames_THWC, _LEAST_SIDE)
     with folder_written_beside(folder) as unfinished:
         video.write_mp4(unfinished / "process.mp4", shown_THWC, fps, told)
         video.write_webp(unfinished / "process.webp", shown_THWC, fps, told)
@@ -70,13 +69,3 @@ def write(
         }
         (unfinished / "process.json").write_text(json.dumps(record, indent=2) + "\n")
     return folder
-
-
-def _enlarged(frames_THWC: np.ndarray) -> np.ndarray:
-    height, width = frames_THWC.shape[1:3]
-    factor = math.ceil(_LEAST_SIDE / max(height, width))
-    if factor == 1:
-        return frames_THWC
-    # Even sides, as video wants them.
-    size = [2 * math.ceil(side * factor / 2) for side in (height, width)]
-    return np.stack([pictures.resize(frame_HWC, *size) for frame_HWC in frames_THWC])

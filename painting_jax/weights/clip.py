@@ -1,31 +1,78 @@
-"""CLIP vision transformers in transformers' layout: their names and their config.json."""
+"""CLIP in transformers' layout: the names of its tensors and its config.json.
+
+Wan's image encoder is the vision tower alone, in a folder of its own.
+"""
 
 from collections.abc import Mapping
 
 from painting_jax.errors import UserError
-from painting_jax.models.clip import ACTIVATIONS, CLIPVisionConfig
+from painting_jax.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
+from painting_jax.models.transformer import ACTIVATIONS
 from painting_jax.weights.rules import Rule, Table, conv, linear, norm
 
-# Files differ in whether all names but the projection's begin with it.
-_MODEL = r"(?P<prefix>|vision_model\.)"
-_LAYER = _MODEL + r"encoder\.layers\.(?P<layer>\d+)"
 _EPS = 1e-5
 
-TABLE: Table = (
-    Rule(_MODEL + r"embeddings\.class_embedding", "class_token"),
-    Rule(_MODEL + r"embeddings\.position_embedding\.weight", "positions"),
-    *conv(_MODEL + r"embeddings\.patch_embedding", "patch_embedding", 2, bias=False),
-    *norm(_MODEL + r"pre_layrnorm", "norm_in", bias=True),
-    *norm(_LAYER + r"\.layer_norm(?P<n>1|2)", r"blocks/norm\g<n>", bias=True),
-    *linear(_LAYER + r"\.self_attn\.(?P<x>q|k|v)_proj", r"blocks/to_\g<x>"),
-    *linear(_LAYER + r"\.self_attn\.out_proj", "blocks/to_out"),
-    *linear(_LAYER + r"\.mlp\.fc1", "blocks/proj_in"),
-    *linear(_LAYER + r"\.mlp\.fc2", "blocks/proj_out"),
-    *norm(_MODEL + r"post_layernorm", "norm_out", bias=True),
-    *linear(r"visual_projection", "projection", bias=False),
-    # The numbers 0, 1, 2, ..., which older versions saved along with the weights.
-    Rule(_MODEL + r"embeddings\.position_ids", None),
+
+def _tower(theirs: str, ours: str) -> list[Rule]:
+    """Rules of what both towers have, names beginning with `theirs` and `ours`."""
+    layer, blocks = theirs + r"encoder\.layers\.(?P<layer>\d+)", f"{ours}blocks"
+    return [
+        Rule(theirs + r"embeddings\.position_embedding\.weight", f"{ours}positions"),
+        *norm(layer + r"\.layer_norm(?P<n>1|2)", rf"{blocks}/norm\g<n>", bias=True),
+        *linear(layer + r"\.self_attn\.(?P<x>q|k|v)_proj", rf"{blocks}/to_\g<x>"),
+        *linear(layer + r"\.self_attn\.out_proj", f"{blocks}/to_out"),
+        *linear(layer + r"\.mlp\.fc1", f"{blocks}/proj_in"),
+        *linear(layer + r"\.mlp\.fc2", f"{blocks}/proj_out"),
+        # The numbers 0, 1, 2, ..., which older versions saved along with the weights.
+        Rule(theirs + r"embeddings\.position_ids", None),
+    ]
+
+
+def _vision(theirs: str, ours: str) -> list[Rule]:
+    return [
+        Rule(theirs + r"embeddings\.class_embedding", f"{ours}class_token"),
+        *conv(theirs + r"embeddings\.patch_embedding", f"{ours}patch_embedding", 2, bias=False),
+        *norm(theirs + r"pre_layrnorm", f"{ours}norm_in", bias=True),
+        *_tower(theirs, ours),
+        *norm(theirs + r"post_layernorm", f"{ours}norm_out", bias=True),
+        *linear(r"visual_projection", f"{ours}projection", bias=False),
+    ]
+
+
+# Of the vision tower alone; files differ in whether all names but the projection's begin with it.
+TABLE: Table = _vision(r"(?P<prefix>|vision_model\.)", "")
+
+BOTH: Table = (
+    *_vision(r"vision_model\.", "vision/"),
+    Rule(r"text_model\.embeddings\.token_embedding\.weight", "text/token_table"),
+    *_tower(r"text_model\.", "text/"),
+    *norm(r"text_model\.final_layer_norm", "text/norm_out", bias=True),
+    *linear(r"text_projection", "text/projection", bias=False),
+    # Scales cosines in training.
+    Rule(r"logit_scale", None),
 )
+
+# What transformers takes for a size that a config.json leaves out.
+_VISION_DEFAULTS = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 224,
+    "patch_size": 32,
+    "hidden_act": "quick_gelu",
+}
+_TEXT_DEFAULTS = {
+    "vocab_size": 49408,
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "max_position_embeddings": 77,
+    "hidden_act": "quick_gelu",
+    "eos_token_id": 49407,
+}
+_WRONG_END = 2  # in configs of the first release
 
 
 def config(published: Mapping) -> CLIPVisionConfig:
@@ -39,26 +86,65 @@ def config(published: Mapping) -> CLIPVisionConfig:
             f"the image encoder is a {published.get('model_type')!r}: "
             "Wan's are of type 'clip_vision_model'"
         )
-    activation = published.get("hidden_act")
-    if activation not in ACTIVATIONS:
-        raise UserError(
-            f"the image encoder has hidden_act={activation!r}: {', '.join(ACTIVATIONS)} are known"
-        )
-    if published.get("layer_norm_eps", _EPS) != _EPS:
-        raise UserError(
-            f"the image encoder has layer_norm_eps={published['layer_norm_eps']!r}: {_EPS} is known"
-        )
+    _check_kind("the image encoder", published)
     projects = "CLIPVisionModelWithProjection" in published.get("architectures", ())
     try:
-        return CLIPVisionConfig(
-            dim=published["hidden_size"],
-            layers=published["num_hidden_layers"],
-            heads=published["num_attention_heads"],
-            ffn_dim=published["intermediate_size"],
-            image_size=published["image_size"],
-            patch=published["patch_size"],
-            activation=activation,
-            projection_dim=published["projection_dim"] if projects else 0,
-        )
+        return _vision_config(published, published["projection_dim"] if projects else 0)
     except KeyError as error:
         raise UserError(f"the image encoder's config.json has no {error}") from None
+
+
+def both_config(published: Mapping) -> CLIPConfig:
+    """Sizes of both towers out of a CLIP's config.json.
+
+    Raises:
+      UserError: if it is of another architecture.
+    """
+    if published.get("model_type") != "clip":
+        raise UserError(
+            f"the weights are of type {published.get('model_type')!r}: CLIP's are of type 'clip', "
+            f"such as openai/clip-vit-base-patch32"
+        )
+    vision = _VISION_DEFAULTS | dict(published.get("vision_config") or {})
+    text = _TEXT_DEFAULTS | dict(published.get("text_config") or {})
+    _check_kind("the vision tower", vision)
+    _check_kind("the text tower", text)
+    dim = published.get("projection_dim", 512)
+    end = text["eos_token_id"]
+    return CLIPConfig(
+        _vision_config(vision, dim),
+        CLIPTextConfig(
+            dim=text["hidden_size"],
+            layers=text["num_hidden_layers"],
+            heads=text["num_attention_heads"],
+            ffn_dim=text["intermediate_size"],
+            projection_dim=dim,
+            vocabulary=text["vocab_size"],
+            length=text["max_position_embeddings"],
+            end=None if end == _WRONG_END else end,
+            activation=text["hidden_act"],
+        ),
+    )
+
+
+def _check_kind(what: str, published: Mapping) -> None:
+    activation = published.get("hidden_act")
+    if activation not in ACTIVATIONS:
+        raise UserError(f"{what} has hidden_act={activation!r}: {', '.join(ACTIVATIONS)} are known")
+    if published.get("layer_norm_eps", _EPS) != _EPS:
+        raise UserError(
+            f"{what} has layer_norm_eps={published['layer_norm_eps']!r}: {_EPS} is known"
+        )
+
+
+def _vision_config(published: Mapping, projection_dim: int) -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        dim=published["hidden_size"],
+        layers=published["num_hidden_layers"],
+        heads=published["num_attention_heads"],
+        ffn_dim=published["intermediate_size"],
+        image_size=published["image_size"],
+        patch=published["patch_size"],
+        activation=published["hidden_act"],
+        projection_dim=projection_dim,
+    )

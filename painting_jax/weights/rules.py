@@ -64,6 +64,7 @@ TRANSFORMS: dict[str, Transform] = {
     "same": Transform(lambda x: x, lambda x: x),
     "transpose": _transposition(1, 0),
     "first": Transform(lambda x: x.reshape(x.shape[1:]), lambda x: x.reshape(1, *x.shape)),
+    "token": Transform(lambda x: x.reshape(x.shape[2:]), lambda x: x.reshape(1, 1, *x.shape)),
     "conv1d": _transposition(2, 1, 0),
     "conv2d": _transposition(2, 3, 1, 0),
     "conv3d": _transposition(2, 3, 4, 1, 0),

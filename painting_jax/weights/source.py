@@ -31,6 +31,16 @@ class Source:
     metadata: dict[str, str]
 
     @property
+    def files(self) -> list[pathlib.Path]:
+        """The safetensors files, in the order of their names."""
+        return sorted({tensor.path for tensor in self.tensors.values()})
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where they lie, and what belongs to them."""
+        return self.files[0].parent
+
+    @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
@@ -135,5 +145,7 @@ def _refuse_pickle(path: pathlib.Path) -> None:
     if path.suffix in _PICKLES:
         raise UserError(
             f"{path} is a pickle, which can run code when it is loaded: use the .safetensors "
-            f"version, or let its author convert it"
+            f'version, or convert it where you trust it: python -c "import torch; from '
+            f"safetensors.torch import save_file as s; "
+            f"s(torch.load('{path.name}', weights_only=True), '{path.stem}.safetensors')\""
         )

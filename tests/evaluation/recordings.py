@@ -7,6 +7,7 @@ import numpy as np
 from flax import nnx
 
 from painting_jax.data import pictures, video
+from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.videos import Video
 
 
@@ -18,6 +19,9 @@ class Pixels(nnx.Module):
     def embed(self, pictures_NHWC):
         flat = pictures_NHWC.astype(jnp.float32).reshape(len(pictures_NHWC), -1) / 255
         return flat / jnp.sqrt(flat.shape[1])
+
+
+PIXELS = Instruments(Pixels())
 
 
 def process(seed: int, *, frames: int = 5, height: int = 64, width: int = 64) -> np.ndarray:

@@ -5,10 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 
+from painting_jax.errors import UserError
 from painting_jax.evaluation import yardsticks
-from painting_jax.evaluation.compare import Comparison, compare
-from painting_jax.evaluation.measures import GENERATED, RECORDED, difference, summary
-from tests.evaluation.recordings import Pixels, as_video
+from painting_jax.evaluation.compare import Comparison
+from painting_jax.evaluation.compare import compare as compare_with_features
+from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.measures import GENERATED, RECORDED, against, interval
+from painting_jax.evaluation.padding import round_up
+from painting_jax.sharding.mesh import make_mesh
+from tests.evaluation.recordings import PIXELS, Pixels, as_video
+
+
+def compare(*given):
+    return compare_with_features(*given)[0]
 
 
 def _error(a, b):
@@ -21,7 +30,7 @@ def recorded():
 
 
 def test_a_copy_of_the_recorded_process_is_perfect(recorded):
-    copied, itself = compare(Pixels(), Comparison({GENERATED: recorded}, recorded))
+    copied, itself = compare(PIXELS, Comparison({GENERATED: recorded}, recorded))
     assert copied.numbers["pdp"] == 0
     assert copied.numbers["between"] == 0
     assert copied.numbers["final_distance"] == 0
@@ -32,7 +41,7 @@ def test_a_copy_of_the_recorded_process_is_perfect(recorded):
 
 def test_numbers_equal_a_plain_computation(recorded):
     other = as_video(1, frames=4)
-    row, _ = compare(Pixels(), Comparison({GENERATED: other}, recorded))
+    row, _ = compare(PIXELS, Comparison({GENERATED: other}, recorded))
     finished = recorded.frames_THWC[-1]
     grid = np.linspace(0, 1, 33)
 
@@ -52,7 +61,7 @@ def test_numbers_equal_a_plain_computation(recorded):
 
 
 def test_without_a_recorded_process_paired_numbers_are_missing(recorded):
-    (row,) = compare(Pixels(), Comparison({GENERATED: recorded}))
+    (row,) = compare(PIXELS, Comparison({GENERATED: recorded}))
     assert np.isnan(row.numbers["pdp"])
     assert np.isnan(row.profile_K).all()
     assert 0 <= row.numbers["monotonicity"] <= 1
@@ -61,9 +70,9 @@ def test_without_a_recorded_process_paired_numbers_are_missing(recorded):
 
 def test_numbers_do_not_depend_on_the_other_methods(recorded):
     other = as_video(1, frames=4)
-    alone, _ = compare(Pixels(), Comparison({GENERATED: other}, recorded))
+    alone, _ = compare(PIXELS, Comparison({GENERATED: other}, recorded))
     fades = yardsticks.from_picture([recorded])[0]
-    beside = compare(Pixels(), Comparison({**fades, GENERATED: other}, recorded))[len(fades)]
+    beside = compare(PIXELS, Comparison({**fades, GENERATED: other}, recorded))[len(fades)]
     assert beside.numbers["pdp"] == pytest.approx(alone.numbers["pdp"], rel=1e-5)
     assert beside.numbers["between"] == pytest.approx(alone.numbers["between"], rel=1e-5)
 
@@ -74,16 +83,55 @@ def test_yardsticks_end_at_the_recorded_picture_or_show_another(recorded):
     for video in fades.values():
         assert video.name == other.name
         np.testing.assert_array_equal(video.frames_THWC[-1], other.frames_THWC[-1])
-    swapped = yardsticks.from_other_picture([recorded, other], ["cat", "dog"])
-    video = swapped[0][yardsticks.OTHER_PICTURE]
-    assert video.name == recorded.name
-    np.testing.assert_array_equal(video.frames_THWC, other.frames_THWC)
-    assert yardsticks.from_other_picture([recorded, other], ["cat", "cat"]) == [{}, {}]
+    assert yardsticks.other_pictures(["cat", "dog"], ["oil", "oil"]) == [1, 0]
+    assert yardsticks.other_pictures(["cat", "cat"], ["oil", "ink"]) == [None, None]
+
+
+def test_pace_is_also_measured_to_the_own_last_frames(recorded):
+    """Another picture painted at the same pace is far from the recorded picture, not in pace."""
+    inverted = dataclasses.replace(recorded, frames_THWC=255 - recorded.frames_THWC)
+    row, _ = compare(PIXELS, Comparison({GENERATED: inverted}, recorded))
+    assert row.numbers["pdp_own"] == pytest.approx(0, abs=1e-6)
+    assert row.numbers["pdp"] > 0.05
+
+
+def test_frames_shared_by_devices_give_the_same_numbers(recorded):
+    mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
+    assert mesh.shape["data"] == 8
+    comparison = Comparison({GENERATED: as_video(1, frames=4), "b": as_video(2)}, recorded)
+    for one, shared in zip(
+        compare(PIXELS, comparison),
+        compare(dataclasses.replace(PIXELS, mesh=mesh), comparison),
+        strict=True,
+    ):
+        for key, number in one.numbers.items():
+            assert shared.numbers[key] == pytest.approx(number, rel=1e-5, abs=1e-7, nan_ok=True)
+
+
+def test_what_is_no_number_is_refused(recorded):
+    class Broken(Pixels):
+        def embed(self, pictures_NHWC):
+            return super().embed(pictures_NHWC) * float("nan")
+
+    with pytest.raises(UserError, match="weights are damaged"):
+        compare(Instruments(Broken()), Comparison({GENERATED: recorded}, recorded))
+    with pytest.raises(UserError, match="frames of float32"):
+        dataclasses.replace(recorded, frames_THWC=np.full((4, 64, 64, 3), np.nan, np.float32))
+
+
+def test_few_shapes_are_compiled_whatever_the_lengths():
+    sizes = {round_up(count) for count in range(1, 200)}
+    assert len(sizes) < 24
+    assert all(round_up(count) >= count for count in range(1, 200))
+    assert round_up(33, 16) == 48
 
 
 def test_differences_are_paired_by_name(recorded):
-    made = compare(Pixels(), Comparison({GENERATED: as_video(1)}, recorded))[0]
+    made = compare(PIXELS, Comparison({GENERATED: as_video(1)}, recorded))[0]
     a, b = (dataclasses.replace(made, name=name, numbers={"pdp": 0.1}) for name in "ab")
     others = [dataclasses.replace(row, numbers={"pdp": 0.3}) for row in (b, a)]
-    assert difference([a, b], others, "pdp", seed=0).mean == pytest.approx(0.2)
-    assert summary([made], seed=0)["pdp"].n == 1
+    found, share = against([a, b], others, "pdp", seed=0)
+    assert found.difference.mean == pytest.approx(0.2)
+    assert found.first_better == 1
+    assert share == pytest.approx(1 / 3)
+    assert interval([made], "pdp", seed=0).n == 1

@@ -1,25 +1,51 @@
 """Any method's videos beside recorded ones."""
 
-import functools
+import signal
+import subprocess
+import sys
+import tempfile
 
 import numpy as np
 import pytest
+from flax import nnx
 
+from painting_jax.data import pictures
 from painting_jax.errors import UserError
-from painting_jax.evaluation import folders, yardsticks
-from painting_jax.evaluation.measures import GENERATED, RECORDED
-from tests.evaluation.recordings import Pixels, process, write_movie, write_pictures
+from painting_jax.evaluation import folders, measuring, yardsticks
+from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.measures import GENERATED, PAINTED, RECORDED, REVERSED
+from painting_jax.evaluation.measuring import Measuring
+from painting_jax.evaluation.methods import Method
+from painting_jax.evaluation.store import Store
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.models.vgg import VGG16
+from tests import tiny
+from tests.evaluation.recordings import PIXELS, process, write_movie, write_pictures
 
-evaluate = functools.partial(
-    folders.evaluate,
-    Pixels(),
+
+def evaluate(
+    folder,
+    *,
+    recorded,
     unpaired=False,
     with_yardsticks=False,
-    frames=9,
-    size=64,
-    seed=0,
-    watch=lambda items, _: items,
-)
+    partial=None,
+    watch=None,
+    instruments=PIXELS,
+    **changes,
+):
+    """Measures one folder's videos, or those of several methods by name."""
+    folders_of = folder if isinstance(folder, dict) else {GENERATED: folder}
+    with tempfile.TemporaryDirectory() as other:
+        store = Store(partial or other, {"yardsticks": with_yardsticks})
+        return folders.evaluate(
+            Measuring(instruments, 9, 64, with_yardsticks, store, **changes),
+            methods=[Method(name, str(path)) for name, path in folders_of.items()],
+            recorded=recorded and str(recorded),
+            unpaired=unpaired,
+            seed=0,
+            watch=watch or (lambda items, _: items),
+        )
 
 
 @pytest.fixture
@@ -35,7 +61,7 @@ def root(tmp_path):
 
 
 def test_pairs_are_measured_and_the_rest_is_named(root):
-    found = evaluate(generated=root / "generated", recorded=root / "recorded", with_yardsticks=True)
+    found = evaluate(root / "generated", recorded=root / "recorded", with_yardsticks=True)
     methods = [row.method for row in found.rows]
     assert methods == [GENERATED, yardsticks.CROSS_FADE, yardsticks.BLUR_TO_SHARP, RECORDED]
     assert np.isfinite(found.rows[0].numbers["pdp"])
@@ -43,29 +69,30 @@ def test_pairs_are_measured_and_the_rest_is_named(root):
     for name in ("dog.mp4", "empty.mp4", "still.mp4"):
         assert sum(name in line for line in found.skipped) == 1
     assert list(found.strips[0].rows)[:2] == [RECORDED, GENERATED]
+    assert "cat" in found.strips[0].name
 
 
 def test_unpaired_videos_are_measured_against_the_band(root):
-    found = evaluate(generated=root / "generated", recorded=root / "recorded", unpaired=True)
-    assert [row.method for row in found.rows] == [GENERATED, RECORDED, RECORDED]
-    numbers = found.rows[0].numbers
+    found = evaluate(root / "generated", recorded=root / "recorded", unpaired=True)
+    assert [row.method for row in found.rows] == [RECORDED, RECORDED, GENERATED]
+    numbers = found.rows[2].numbers
     assert np.isnan(numbers["pdp"])
     profiles_NK = np.stack([row.own_profile_K for row in found.rows])
-    np.testing.assert_allclose(found.band.mean_K, profiles_NK[1:].mean(0), rtol=1e-6)
-    area = np.abs(profiles_NK[0] - profiles_NK[1:].mean(0)).mean()
+    np.testing.assert_allclose(found.band.mean_K, profiles_NK[:2].mean(0), rtol=1e-6)
+    area = np.abs(profiles_NK[2] - profiles_NK[:2].mean(0)).mean()
     assert numbers["to_band"] == pytest.approx(area, rel=1e-5)
     assert 0 <= numbers["in_band"] <= 1
 
 
 def test_a_method_is_measured_without_any_recordings(root):
-    found = evaluate(generated=root / "recorded", recorded=None, unpaired=True)
+    found = evaluate(root / "recorded", recorded=None, unpaired=True)
     assert found.band is None
     assert len(found.rows) == 2
     assert np.isfinite(found.rows[0].numbers["monotonicity"])
 
 
 def test_a_copy_of_the_recorded_set_is_perfect(root):
-    found = evaluate(generated=root / "recorded", recorded=root / "recorded")
+    found = evaluate(root / "recorded", recorded=root / "recorded")
     for row in found.rows:
         if row.method == GENERATED:
             assert row.numbers["pdp"] == row.numbers["between"] == 0
@@ -74,15 +101,188 @@ def test_a_copy_of_the_recorded_set_is_perfect(root):
 def test_names_that_do_not_pair_are_shown(root):
     write_movie(root / "others" / "hat.mp4", process(5, frames=3))
     with pytest.raises(UserError, match="hat, recorded are cat, dog"):
-        evaluate(generated=root / "others", recorded=root / "recorded")
+        evaluate(root / "others", recorded=root / "recorded")
 
 
 def test_nothing_usable_is_an_error(root):
     (root / "generated" / "cat.mp4").write_text("this is no video")
     with pytest.raises(UserError, match=r"none of the generated videos .*cat\.mp4"):
-        evaluate(generated=root / "generated", recorded=None, unpaired=True)
+        evaluate(root / "generated", recorded=None, unpaired=True)
 
 
 def test_pairing_needs_recordings(root):
     with pytest.raises(UserError, match="--recorded=DIR"):
-        evaluate(generated=root / "generated", recorded=None)
+        evaluate(root / "generated", recorded=None)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Three pictures, recorded, copied by one method and faded in by another, which lacks one."""
+    for seed, name in enumerate(("cat", "dog", "hat")):
+        frames_THWC = process(seed, frames=5)
+        write_pictures(tmp_path / "recorded" / name, frames_THWC)
+        write_pictures(tmp_path / "copies" / name, frames_THWC)
+        if name != "hat":
+            shares = np.linspace(0, 1, 5)[:, None, None, None]
+            faded = (1 - shares) * frames_THWC[0] + shares * frames_THWC[-1]
+            write_pictures(tmp_path / "fades" / name, faded.astype(np.uint8))
+    return tmp_path
+
+
+def _methods(root):
+    return {"copies": root / "copies", "fades": root / "fades"}
+
+
+def test_several_methods_are_measured_on_the_same_pictures(several):
+    found = evaluate(_methods(several), recorded=several / "recorded")
+    assert found.judged == ("copies", "fades")
+    rows = {(row.method, row.name): row.numbers for row in found.rows}
+    assert len(rows) == 3 + 2 + 3
+    for name in ("cat", "dog"):
+        assert rows["copies", name]["pdp"] == rows["copies", name]["pdp_own"] == 0
+        assert rows["fades", name]["pdp"] > 0
+        # They end at the same picture: either curve is the same to it and to the own last frame.
+        assert rows["fades", name]["pdp_own"] == pytest.approx(rows["fades", name]["pdp"])
+    (lacking,) = found.skipped
+    assert "hat" in lacking
+    assert "fades" in lacking
+
+
+def test_several_methods_are_measured_without_pairs(several):
+    found = evaluate(_methods(several), recorded=several / "recorded", unpaired=True)
+    assert [row.method for row in found.rows] == [RECORDED] * 3 + ["copies"] * 3 + ["fades"] * 2
+    assert found.band.n == 3
+
+
+def _numbers(found) -> list[str]:
+    # As texts, for a number that is missing does not equal itself.
+    return [repr(row.numbers) for row in found.rows]
+
+
+class _Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_evaluation_goes_on_from_what_is_done(several, tmp_path, monkeypatch):
+    def stop_at_third(items, _):
+        yield from items[:2]
+        raise _Interrupted
+
+    partial = tmp_path / "out.partial"
+    known = {"recorded": several / "recorded", "partial": partial}
+    whole = evaluate(_methods(several), recorded=several / "recorded")
+    with pytest.raises(_Interrupted):
+        evaluate(_methods(several), **known, watch=stop_at_third)
+    done = sorted(partial.iterdir())
+    # The second was read when the third was asked for, and not measured yet.
+    assert len(done) == 1
+    measured = []
+    compare = measuring.compare
+    monkeypatch.setattr(
+        measuring, "compare", lambda *given: measured.append(given[1]) or compare(*given)
+    )
+    resumed = evaluate(_methods(several), **known)
+    assert [comparison.recorded.name for comparison in measured] == ["dog", "hat"]
+    assert _numbers(resumed) == _numbers(whole)
+    assert [strip.rows for strip in resumed.strips] == [strip.rows for strip in whole.strips]
+    evaluate(_methods(several), **known)
+    assert len(measured) == 2
+    # Other settings, or another file, are measured anew.
+    evaluate(_methods(several), **known, with_yardsticks=True)
+    assert len(measured) == 5
+    frames_THWC = process(8, frames=5)
+    (several / "copies" / "cat" / "3.png").write_bytes(pictures.encode(frames_THWC[2], "png"))
+    changed = evaluate(_methods(several), **known)
+    assert [comparison.recorded.name for comparison in measured[5:]] == ["cat"]
+    assert changed.rows[0].numbers["pdp"] > 0
+
+
+def test_a_damaged_entry_is_measured_again(several, tmp_path):
+    known = {"recorded": several / "recorded", "partial": tmp_path / "out.partial"}
+    first = evaluate(several / "copies", **known)
+    for path in (tmp_path / "out.partial").iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    again = evaluate(several / "copies", **known)
+    assert _numbers(again) == _numbers(first)
+
+
+def test_a_killed_evaluation_goes_on(several, tmp_path):
+    """It is killed by the system while it measures: what is kept is whole."""
+    arguments = [str(several / "recorded"), str(several / "copies"), str(tmp_path / "p")]
+    command = [sys.executable, "-m", "tests.evaluation.killed", *arguments]
+    done = subprocess.run(command, env=tiny.environment(), check=False)
+    assert done.returncode == -signal.SIGKILL
+    kept = sorted((tmp_path / "p").glob("*.npz"))
+    assert len(kept) == 2
+    before = [path.stat().st_mtime_ns for path in kept]
+    store = {"recorded": several / "recorded", "partial": tmp_path / "p"}
+    found = evaluate(several / "copies", **store)
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert len(found.rows) == 6
+
+
+def test_one_broken_file_among_many_is_named_and_counted(tmp_path):
+    for number in range(20):
+        write_pictures(tmp_path / "recorded" / f"p{number}", process(number, frames=3))
+        write_pictures(tmp_path / "made" / f"p{number}", process(number, frames=2))
+    (tmp_path / "made" / "p7" / "2.png").write_bytes(b"broken")
+    found = evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
+    (line,) = found.skipped
+    assert "p7" in line
+    assert sum(row.method == GENERATED for row in found.rows) == 19
+
+
+def test_a_video_of_zeros_has_numbers(tmp_path):
+    write_pictures(tmp_path / "recorded" / "cat", process(0, frames=4))
+    write_pictures(tmp_path / "made" / "cat", np.zeros((4, 64, 64, 3), np.uint8))
+    row = evaluate(tmp_path / "made", recorded=tmp_path / "recorded").rows[0]
+    assert np.isfinite([row.numbers[key] for key in ("pdp", "between", "final_distance")]).all()
+    assert row.numbers["final_distance"] > 0
+
+
+def test_reversed_videos_are_found_turned_round_and_said(several):
+    for name, seed in (("cat", 0), ("dog", 1)):
+        frames_THWC = process(seed, frames=5)
+        write_pictures(several / "backwards" / name, frames_THWC[::-1])
+    found = evaluate(several / "backwards", recorded=several / "recorded")
+    rows = [row for row in found.rows if row.method == GENERATED]
+    assert [row.order for row in rows] == [REVERSED] * 2
+    assert all(row.numbers["pdp"] == row.numbers["final_distance"] == 0 for row in rows)
+    assert any("2 of 2 generated videos ran" in note for note in found.notes)
+    alone = evaluate(several / "backwards", recorded=None, unpaired=True)
+    assert [row.order for row in alone.rows] == [REVERSED] * 2
+    taken = evaluate(several / "backwards", recorded=several / "recorded", order=PAINTED)
+    assert taken.rows[0].numbers["final_distance"] > 0
+    assert not taken.notes
+    forwards = evaluate(several / "copies", recorded=several / "recorded", order=REVERSED)
+    assert forwards.rows[0].numbers["final_distance"] > 0
+
+
+def test_a_recorded_process_that_looks_reversed_is_said(several):
+    write_pictures(several / "odd" / "cat", process(0, frames=5)[::-1])
+    found = evaluate(several / "copies", recorded=several / "odd")
+    assert any("odd/cat looks reversed" in note for note in found.notes)
+
+
+def test_everything_is_taken_from_one_look_at_the_frames(several):
+    """With a network that has a texture, sets and textures are measured, too."""
+    trunk = VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0))
+    instruments = Instruments(LPIPS(trunk=trunk, label="LPIPS (random)"))
+    found = evaluate(_methods(several), recorded=several / "recorded", instruments=instruments)
+    copies, fades = (
+        [row.numbers for row in found.rows if row.method == method]
+        for method in ("copies", "fades")
+    )
+    for numbers in copies:
+        assert numbers["texture_apart"] == numbers["work"] == numbers["region_pdp"] == 0
+        assert numbers["region_order"] == pytest.approx(1)
+    assert all(numbers["worked_on"] > copies[0]["worked_on"] for numbers in fades)
+    assert all(numbers["texture_apart"] > 0 for numbers in fades)
+    assert found.sets["copies"].fid == pytest.approx(0, abs=1e-6)
+    assert found.sets["copies"].n == 3
+    assert found.labels["features"] == "random"
+    apart = evaluate(
+        _methods(several), recorded=several / "recorded", instruments=instruments, unpaired=True
+    )
+    assert all(np.isfinite(row.numbers["texture_to_set"]) for row in apart.rows[3:])
+    assert apart.sets["fades"].n == 2

@@ -1,24 +1,27 @@
 """A model's held-out processes beside the recorded ones and the yardsticks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from painting_jax.data import pictures, pipeline
+from painting_jax.data import pictures, pipeline, video
 from painting_jax.data.process import Process
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.evaluation import held_out, yardsticks
 from painting_jax.evaluation.measures import GENERATED, RECORDED
-from tests.evaluation.recordings import Pixels, process
+from painting_jax.evaluation.store import Store
+from tests.evaluation.recordings import PIXELS, process
 
 MEDIA = ("oil", "ink")
 
 
-def _batches() -> list[held_out.HeldOut]:
+def _held_out() -> held_out.HeldOut:
     """Two pictures in two media, in a batch of three and one that is filled up."""
     frames = np.stack([process(seed, frames=4) for seed in range(4)])
-    rows = {
+    arrays = {
         "frames_BTHWC": frames,
         "progress_BT": np.tile(np.linspace(0, 1, 4, dtype=np.float32), (4, 1)),
         "reference_BHWC": frames[:, -1],
@@ -26,38 +29,40 @@ def _batches() -> list[held_out.HeldOut]:
         "medium_BM": np.eye(2, dtype=np.float32)[[0, 1, 0, 1]],
         "text_BL": np.arange(4)[:, None],
     }
-    names, media = list("abcd"), [MEDIA[i % 2] for i in range(4)]
-    pictures = ["cat", "cat", "dog", "dog"]
-    made = []
-    for indices, count in (([0, 1, 2], 3), ([3, 3, 3], 1)):
-        batch = {key: array[indices] for key, array in rows.items()}
-        chosen = indices[:count]
-        made.append(
-            held_out.HeldOut(
-                batch,
-                [names[i] for i in chosen],
-                [media[i] for i in chosen],
-                [pictures[i] for i in chosen],
-            )
-        )
-    return made
+    return held_out.HeldOut(
+        lambda number: {key: array[number] for key, array in arrays.items()},
+        batch_size=3,
+        names=list("abcd"),
+        media=[MEDIA[i % 2] for i in range(4)],
+        pictures=["cat", "cat", "dog", "dog"],
+    )
 
 
-def _evaluate(batches, generate, losses=None):
+def _repeat(batch):
+    return batch["frames_BTHWC"]
+
+
+def _evaluate(chosen, generate, losses=None, *, folder):
     return held_out.evaluate(
-        Pixels(),
-        batches,
+        PIXELS,
+        chosen,
         generate=generate,
         losses=losses,
         model="demo",
         settings={"seed": 0},
+        store=Store(folder, {}),
         watch=lambda items, _: items,
     )
 
 
-def test_a_model_that_repeats_the_recording_is_perfect_and_yardsticks_are_not():
-    found = _evaluate(_batches(), lambda batch: batch["frames_BTHWC"])
-    rows = {(row.name, row.method): row for row in found.rows}
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """What is found of a model that gives the recordings back."""
+    return _evaluate(_held_out(), _repeat, folder=tmp_path_factory.mktemp("repeated"))
+
+
+def test_a_model_that_repeats_the_recording_is_perfect_and_yardsticks_are_not(repeated):
+    rows = {(row.name, row.method): row for row in repeated.rows}
     methods = (GENERATED, yardsticks.CROSS_FADE, yardsticks.BLUR_TO_SHARP)
     assert set(rows) == {
         (name, method)
@@ -69,39 +74,81 @@ def test_a_model_that_repeats_the_recording_is_perfect_and_yardsticks_are_not():
         assert rows[name, yardsticks.CROSS_FADE].numbers["pdp"] > 0
         assert rows[name, yardsticks.CROSS_FADE].numbers["final_distance"] == 0
         assert rows[name, yardsticks.OTHER_PICTURE].numbers["final_distance"] > 0
-    assert {row.medium for row in found.rows} == set(MEDIA)
-    assert "4 held-out processes of 2 pictures" in found.subtitle
+    assert {row.medium for row in repeated.rows} == set(MEDIA)
+    assert "4 held-out processes of 2 pictures" in repeated.subtitle
 
 
-def test_the_other_picture_is_painted_in_the_same_medium():
-    batches = _batches()
-    found = _evaluate(batches, lambda batch: batch["frames_BTHWC"])
-    strips = {strip.name: strip for strip in found.strips}
+def test_the_other_picture_is_painted_in_the_same_medium(repeated):
+    strips = {strip.name: strip for strip in repeated.strips}
     # "a" is the cat in oil, "c" the dog in oil.
-    np.testing.assert_array_equal(
-        strips["a"].rows[yardsticks.OTHER_PICTURE], strips["c"].rows[RECORDED]
-    )
+    assert strips["a"].rows[yardsticks.OTHER_PICTURE] == strips["c"].rows[RECORDED]
 
 
-def test_conditions_are_measured_over_all_batches():
+def test_videos_are_kept_and_say_that_they_are_generated(repeated):
+    assert repeated.videos.name == "videos"
+    assert len(list(repeated.videos.iterdir())) == 4
+    for strip in repeated.strips:
+        path = repeated.videos.parent / strip.video
+        frames_THWC, _ = video.read(path)
+        assert frames_THWC.shape == (4, 256, 256, 3)
+        assert "not a recording" in video.read_metadata(path)["description"]
+
+
+def test_conditions_are_measured_over_all_batches_and_kept(tmp_path):
+    calls = []
+
     def losses(batch, *, seed):
-        del seed
+        calls.append(seed)
         return np.mean(batch["reference_BHWC"] != batch["frames_BTHWC"][:, -1], axis=(1, 2, 3))
 
-    found = _evaluate(_batches(), lambda batch: batch["frames_BTHWC"], losses).conditions
+    found = _evaluate(_held_out(), _repeat, losses, folder=tmp_path).conditions
     assert found["reference"].rise.low > 0
     assert found["reference"].rise.n == 4
     assert found["text"].rise.mean == 0
+    before = len(calls)
+    assert _evaluate(_held_out(), _repeat, losses, folder=tmp_path).conditions == found
+    assert len(calls) == before
 
 
-def test_shown_processes_go_round_the_media():
-    found = _evaluate(_batches(), lambda batch: batch["frames_BTHWC"])
-    assert [strip.medium for strip in found.strips] == ["oil", "ink", "oil", "ink"]
+def test_an_interrupted_evaluation_generates_only_what_is_missing(tmp_path):
+    generated = []
+
+    def generate(batch):
+        if generated:
+            raise KeyboardInterrupt
+        generated.append(batch)
+        return batch["frames_BTHWC"]
+
+    with pytest.raises(KeyboardInterrupt):
+        _evaluate(_held_out(), generate, folder=tmp_path)
+    resumed = []
+
+    def go_on(batch):
+        resumed.append(batch["text_BL"].ravel().tolist())
+        return batch["frames_BTHWC"]
+
+    found = _evaluate(_held_out(), go_on, folder=tmp_path)
+    assert resumed == [[3, 3, 3]]
+    assert [row.name for row in found.rows if row.method == RECORDED] == list("abcd")
 
 
-def test_nothing_held_out_is_an_error():
+def test_a_video_that_is_gone_is_generated_again(tmp_path):
+    _evaluate(_held_out(), _repeat, folder=tmp_path)
+    next((tmp_path / "videos").glob("0003-*")).unlink()
+    batches = []
+    _evaluate(_held_out(), lambda batch: batches.append(1) or _repeat(batch), folder=tmp_path)
+    assert batches == [1]
+
+
+def test_shown_processes_go_round_the_media(repeated):
+    media = {strip.name: strip.medium for strip in repeated.strips}
+    assert media == {"a": "oil", "b": "ink", "c": "oil", "d": "ink"}
+
+
+def test_nothing_held_out_is_an_error(tmp_path):
+    nothing = dataclasses.replace(_held_out(), names=(), media=(), pictures=())
     with pytest.raises(UserError, match="held out"):
-        _evaluate([], lambda batch: batch["frames_BTHWC"])
+        _evaluate(nothing, _repeat, folder=tmp_path)
 
 
 class _Recorded:
@@ -122,9 +169,10 @@ class _Recorded:
 def test_a_split_is_loaded_in_batches_of_one_size(at_most, counts):
     examples = pipeline.Examples(4, 64, 64, TokenIds(Tokenizer.train(["a cat"]), 4))
     found = held_out.load(_Recorded(), examples, batch_size=2, at_most=at_most)
-    assert [len(batch) for batch in found] == counts
-    assert all(len(batch.batch["frames_BTHWC"]) == 2 for batch in found)
-    names = [name for batch in found for name in batch.names]
-    assert names == [f"id{row}" for row in range(sum(counts))]
-    assert found[0].pictures == ["photo0", "photo0"]
-    np.testing.assert_array_equal(found[0].batch["frames_BTHWC"][1], process(1, frames=4))
+    assert [len(span) for span in found.spans()] == counts
+    assert all(len(found.batch(span)["frames_BTHWC"]) == 2 for span in found.spans())
+    assert found.names == tuple(f"id{row}" for row in range(sum(counts)))
+    assert found.pictures[:2] == ("photo0", "photo0")
+    first = found.batch(found.spans()[0])["frames_BTHWC"]
+    np.testing.assert_array_equal(first[1], process(1, frames=4))
+    np.testing.assert_array_equal(found.video(1).frames_THWC, first[1])

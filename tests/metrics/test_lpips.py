@@ -80,3 +80,14 @@ def test_bytes_and_floats_give_the_same_distance():
     a, b = jnp.asarray(rng.integers(0, 256, (2, 2, 32, 32, 3), np.uint8))
     as_float = _between(distance, *(x.astype(jnp.float32) / 255 for x in (a, b)))
     np.testing.assert_allclose(_between(distance, a, b), as_float, rtol=1e-6)
+
+
+def test_mean_of_the_map_is_the_distance_and_the_map_shows_where():
+    distance = _small()
+    a_NHWC = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
+    b_NHWC = a_NHWC.copy()
+    b_NHWC[:, :16, :16] = 255 - b_NHWC[:, :16, :16]
+    map_NHW = np.asarray(nnx.jit(lambda d, a, b: d.spatial(a, b))(distance, a_NHWC, b_NHWC))
+    expected = _between(distance, a_NHWC, b_NHWC)
+    np.testing.assert_allclose(map_NHW.mean((1, 2)), expected, rtol=1e-5)
+    assert np.all(map_NHW[:, :16, :16].mean((1, 2)) > 3 * map_NHW[:, 32:, 32:].mean((1, 2)))

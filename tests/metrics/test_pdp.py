@@ -117,3 +117,80 @@ def test_finer_sampling_of_the_same_course_changes_nothing(seed):
         pdp.monotonicity(distance_BN, mask_BN),
         rtol=1e-4,
     )
+
+
+def test_band_equals_numpys_percentiles_and_ignores_padding():
+    profile_NK = np.random.default_rng(0).uniform(size=(7, 5)).astype(np.float32)
+    padded_NK = np.concatenate([profile_NK, np.full((3, 5), np.nan, np.float32)])
+    found = pdp.band(padded_NK, np.arange(10) < 7)
+    low_K, high_K = np.percentile(profile_NK, [10, 90], axis=0)
+    np.testing.assert_allclose(found.mean_K, profile_NK.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found.low_K, low_K, rtol=1e-5)
+    np.testing.assert_allclose(found.high_K, high_K, rtol=1e-5)
+    assert found.n == 7
+    share_B = ((profile_NK >= low_K) & (profile_NK <= high_K)).mean(1)
+    np.testing.assert_allclose(pdp.inside(profile_NK, found), share_B, rtol=1e-6)
+    area_B = np.abs(profile_NK - profile_NK.mean(0)).mean(1)
+    np.testing.assert_allclose(pdp.to_band(profile_NK, found), area_B, rtol=1e-5)
+
+
+def test_a_set_of_one_is_its_own_band():
+    profile_1K = np.random.default_rng(1).uniform(size=(1, 33)).astype(np.float32)
+    band = pdp.band(profile_1K, np.ones(1, bool))
+    assert pdp.inside(profile_1K, band) == 1
+    assert pdp.to_band(profile_1K, band) == 0
+
+
+def test_relative_profiles_are_shares_of_the_largest_distance():
+    profile_BK = np.array([[0.8, 0.4, 0], [2, 4, 1], [0, 0, 0]], np.float32)
+    expected = [[1, 0.5, 0], [0.5, 1, 0.25], [0, 0, 0]]
+    np.testing.assert_allclose(pdp.relative(profile_BK), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_profile_does_not_depend_on_order_padding_or_the_batch(seed):
+    distance_BN, progress_BN, mask_BN = _random(seed)
+    expected = np.asarray(pdp.profile(distance_BN, progress_BN, mask_BN))
+    rng = np.random.default_rng(seed)
+    batch, order = rng.permutation(len(distance_BN)), rng.permutation(7)
+    padded = [
+        np.pad(x_BN[batch][:, order], [(0, 0), (0, 4)], constant_values=0.5)
+        for x_BN in (distance_BN, progress_BN)
+    ]
+    mask_BN = np.pad(mask_BN, [(0, 0), (0, 4)])
+    found = pdp.profile(*padded, mask_BN)
+    np.testing.assert_allclose(found, expected[batch], rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_finer_sampling_of_the_same_curve_leaves_the_score(seed):
+    """Frames in between, on the line that the profile draws anyway."""
+    distance_BN, progress_BN, _ = _random(seed)
+    middle = [(x_BN[:, 1:] + x_BN[:, :-1]) / 2 for x_BN in (distance_BN, progress_BN)]
+    finer = [
+        np.concatenate([x_BN, y_BN], axis=1).astype(np.float32)
+        for x_BN, y_BN in zip((distance_BN, progress_BN), middle, strict=True)
+    ]
+    _scores_alike(finer, (distance_BN, progress_BN), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_still_frames_leave_the_score(seed):
+    """Any frame may stand for a while, if its progress does."""
+    distance_BN, progress_BN, _ = _random(seed)
+    stands = np.sort(np.append(np.arange(7), np.random.default_rng(seed).integers(0, 7, 6)))
+    longer = [x_BN[:, stands] for x_BN in (distance_BN, progress_BN)]
+    _scores_alike(longer, (distance_BN, progress_BN), seed)
+
+
+def _scores_alike(changed, original, seed: int) -> None:
+    """The scores of two processes against a third are the same."""
+    recorded_BK = pdp.profile(*_random(seed + 1))
+    found, expected = (
+        pdp.score(pdp.profile(*x, np.ones(x[0].shape, bool)), recorded_BK)
+        for x in (changed, original)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

@@ -15,7 +15,10 @@ from flax import nnx
 from PIL import Image
 
 from painting_jax.models import clip
-from painting_jax.weights.clip import TABLE
+from painting_jax.weights.clip import BOTH as WEIGHTS_OF_BOTH
+from painting_jax.weights.clip import TABLE, both_config
+from painting_jax.weights.load import load_model
+from painting_jax.weights.source import open_source
 from tests.weights.filling import fill, random_reference
 
 TINY = clip.CLIPVisionConfig(dim=24, layers=3, heads=3, ffn_dim=20, image_size=28)
@@ -177,3 +180,55 @@ def test_published_size_has_the_published_number_of_parameters_and_tokens():
     model = nnx.eval_shape(lambda: build(config))
     count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model)))
     assert (config.tokens, count) == (257, 630_766_080)
+
+
+BOTH = {
+    "vision_config": {"hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 3,
+                      "num_attention_heads": 3, "image_size": 28, "patch_size": 7},
+    "text_config": {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 2,
+                    "num_attention_heads": 2, "vocab_size": 50, "max_position_embeddings": 12,
+                    "bos_token_id": 0, "eos_token_id": 48},
+    "projection_dim": 6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [48, 2], ids=["end named", "end of the first release"])
+def test_both_towers_saved_by_transformers_give_its_features(tmp_path, end):
+    text = BOTH["text_config"] | {"eos_token_id": end}
+    config = transformers.CLIPConfig(**BOTH | {"text_config": text})
+    theirs = random_reference(lambda: transformers.CLIPModel(config))
+    theirs.save_pretrained(tmp_path)
+    source = open_source(tmp_path)
+    ours_config = both_config(source.config)
+    ours = load_model(lambda: clip.CLIP(ours_config, rngs=nnx.Rngs(0)), source, [WEIGHTS_OF_BOTH])
+    ids_BL = np.random.default_rng(0).integers(3, 48, (3, 9)).astype(np.int32)
+    for row, place in enumerate((8, 4, 2)):
+        ids_BL[row, place] = 48
+    pictures_BHWC = pixels(ours_config.vision, 2)
+    with torch.no_grad():
+        expected = (
+            theirs.get_image_features(torch.from_numpy(pictures_BHWC).permute(0, 3, 1, 2)),
+            theirs.get_text_features(torch.from_numpy(ids_BL).long()),
+        )
+    actual = nnx.jit(lambda m, x, ids: (m.vision.embed(x), m.text.embed(ids)))(
+        ours, pictures_BHWC, ids_BL
+    )
+    for ours_BE, theirs_BE in zip(actual, expected, strict=True):
+        assert_near(ours_BE, theirs_BE.pooler_output)
+
+
+@pytest.mark.parametrize(
+    ("size", "parameters"),
+    [("vit_b_32", 151_277_312), ("vit_b_16", 149_620_736), ("vit_l_14", 427_616_512)],
+)
+def test_published_sizes_have_the_published_numbers_of_parameters(size, parameters):
+    config = clip.CLIPConfig(clip.SIZES[size], clip.TEXT_SIZES[size])
+    model = nnx.eval_shape(lambda: clip.CLIP(config, rngs=nnx.Rngs(0)))
+    # All but the scale of the logits, which training alone needs.
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model))) == parameters
+
+
+def test_texts_too_long_are_refused():
+    config = clip.CLIPTextConfig(8, 1, 2, 8, 4, vocabulary=9, length=5)
+    with pytest.raises(ValueError, match="6 tokens, the model takes 5"):
+        nnx.eval_shape(lambda: clip.CLIPText(config, rngs=nnx.Rngs(0)).embed(np.zeros((1, 6), int)))

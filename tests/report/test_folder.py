@@ -1,5 +1,7 @@
-"""The report's three files."""
+"""The report's files."""
 
+import csv
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -9,8 +11,10 @@ import pytest
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
-from painting_jax.evaluation.result import Band, ConditionEffect, Result, strip
+from painting_jax.evaluation.result import ConditionEffect, Result
+from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.yardsticks import CROSS_FADE
+from painting_jax.metrics import pdp
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.report import folder
 from tests.evaluation.recordings import as_video
@@ -19,8 +23,9 @@ VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
 
 
 def _row(name: str, method: str, medium: str, value: float) -> Measured:
-    numbers = {key: value for key in MEASURES if key not in ("to_band", "in_band")}
-    numbers |= {"to_band": float("nan"), "in_band": float("nan")}
+    without = {key for key, measure in MEASURES.items() if measure.needs}
+    numbers = {key: value for key in MEASURES.keys() - without - {"to_band", "in_band"}}
+    numbers = dict.fromkeys(MEASURES, float("nan")) | numbers
     curve_K = np.linspace(value, 0, 33)
     return Measured(name, method, medium, numbers, curve_K, curve_K)
 
@@ -37,7 +42,7 @@ def result() -> Result:
     return Result(
         title="How <it> paints",
         subtitle="Two processes.",
-        distance="LPIPS (HED-VGG)",
+        labels={"distance": "LPIPS (HED-VGG)"},
         rows=rows,
         strips=[shown],
         settings={"seed": 3},
@@ -96,7 +101,8 @@ def test_ids_are_unique_on_the_page(result, tmp_path):
 def test_metrics_hold_every_number_and_its_n(result, tmp_path):
     folder.write(result, tmp_path / "out")
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["distance"] == "LPIPS (HED-VGG)"
+    assert metrics["schema"] == folder.SCHEMA
+    assert metrics["backbones"]["distance"] == "LPIPS (HED-VGG)"
     pdp = metrics["methods"][GENERATED]["pdp"]
     assert pdp == {"n": 2, **dict.fromkeys(("mean", "low", "high"), pytest.approx(0.1))}
     assert metrics["methods"][GENERATED]["to_band"]["mean"] is None
@@ -111,11 +117,14 @@ def test_tables_name_methods_conditions_and_the_distance(result, tmp_path):
     folder.write(result, tmp_path / "out")
     table = (tmp_path / "out" / "table.md").read_text()
     assert "| generated | 2 | **0.100 [0.100, 0.100]** |" in table
+    dash = "\N{EN DASH}"
+    mean = "0.100 [0.100, 0.100]"
+    assert f"| generated | 2 | {dash} | {mean} | {dash} | {dash} | {mean} |" in table
     assert "LPIPS (HED-VGG)" in table
     assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | heeded |" in table
 
 
-def test_unpaired_columns_stay_empty(result, tmp_path):
+def test_only_measures_that_were_taken_have_columns(result, tmp_path):
     nothing = dict.fromkeys(MEASURES, float("nan"))
     curve_K = np.linspace(1, 0, 33)
     unpaired = [
@@ -128,12 +137,51 @@ def test_unpaired_columns_stay_empty(result, tmp_path):
             curve_K,
         )
     ]
-    band = Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
-    alone = Result("T", "S", "LPIPS (HED-VGG)", unpaired, [], {"seed": 0}, band=band)
+    band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
+    alone = Result("T", "S", {"distance": "LPIPS (HED-VGG)"}, unpaired, [], {"seed": 0}, band=band)
     _parsed(folder.write(alone, tmp_path / "out").read_text())
     last = (tmp_path / "out" / "table.md").read_text().strip().splitlines()[-1]
-    dash = "\N{EN DASH}"
-    assert last == f"| cat | {dash} | " + f"{dash} | " * 5 + "1.000 | 0.100 | 0.500 |"
+    assert last == "| cat | \N{EN DASH} | painted | 1.000 | 0.100 | 0.500 |"
+    assert "paper" not in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_csv_has_a_row_a_video_with_every_number(result, tmp_path):
+    folder.write(result, tmp_path / "out")
+    with (tmp_path / "out" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == [row.name for row in result.rows]
+    assert set(MEASURES) < set(rows[0])
+    assert rows[0]["pdp"] == "0.1"
+    assert rows[0]["to_band"] == ""
+
+
+def test_methods_are_held_against_each_other_in_pairs(tmp_path):
+    rows = [
+        _row(f"{medium}", method, medium, value)
+        for medium in ("oil", "ink")
+        for method, value in (("a", 0.1), ("b", 0.4), (RECORDED, 0.3))
+    ]
+    labels = {"distance": "LPIPS (HED-VGG)"}
+    found = Result("T", "S", labels, rows, [], {"seed": 0}, judged=("a", "b"))
+    html = folder.write(found, tmp_path / "out").read_text()
+    _parsed(html)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| a against b | 2 | 0.25 | +0.300 [0.300, 0.300] |" in table
+    assert "comes first in" in html
+    # What a column is sorted by stands in its cells.
+    assert 'data-value="0.1"' in html
+
+
+def test_generated_videos_lie_in_the_report(result, tmp_path):
+    (tmp_path / "partial" / "videos").mkdir(parents=True)
+    (tmp_path / "partial" / "videos" / "0-cat.mp4").write_bytes(b"film")
+    shown = dataclasses.replace(result.strips[0], video="videos/0-cat.mp4", why="worst of 9")
+    found = dataclasses.replace(result, strips=[shown], videos=tmp_path / "partial" / "videos")
+    for _ in range(2):
+        html = folder.write(found, tmp_path / "out").read_text()
+    assert 'href="videos/0-cat.mp4"' in html
+    assert "worst of 9" in html
+    assert (tmp_path / "out" / "videos" / "0-cat.mp4").read_bytes() == b"film"
 
 
 def test_report_is_the_same_when_written_again(result, tmp_path):

@@ -1,0 +1,89 @@
+"""How much memory an evaluation takes: over ten pairs of videos, and over a thousand.
+
+  python -m benchmarks.evaluating [--pairs=10 --pairs=1000]
+
+Every count is measured in a process of its own, on small videos of random squares. The network is
+LPIPS over a narrow random VGG16, so that a thousand pairs take minutes: what is held of a video is
+the same in kind, and what would grow with their number does not depend on widths.
+"""
+
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from absl import flags
+from flax import nnx
+
+from painting_jax import cli
+from painting_jax.data import pictures
+from painting_jax.errors import UserError
+from painting_jax.evaluation import folders
+from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.measuring import Measuring
+from painting_jax.evaluation.methods import Method
+from painting_jax.evaluation.store import Store
+from painting_jax.metrics.lpips import LPIPS
+from painting_jax.models.vgg import VGG16
+
+_PAIRS = flags.DEFINE_multi_integer("pairs", [10, 1000], "Pairs of videos; may be repeated.")
+_ALONE = flags.DEFINE_bool("alone", False, "Measure the one count in this process.")
+
+_SIDE, _FRAMES = 64, 8
+
+
+def main() -> None:
+    """Prints the peak of each count, and how much more the last one took than the first."""
+    if any(count < 2 for count in _PAIRS.value):
+        raise UserError("--pairs must be at least 2")
+    if _ALONE.value:
+        print(_peak(_PAIRS.value[0]))
+        return
+    peaks = []
+    for count in _PAIRS.value:
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.evaluating", "--alone", f"--pairs={count}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout))
+        print(f"{count:5d} pairs: peak {peaks[-1]:.0f} MiB, {time.perf_counter() - start:.0f} s")
+    print(f"{100 * (peaks[-1] / peaks[0] - 1):+.1f} %")
+
+
+def _write(folder: pathlib.Path, seed: int) -> None:
+    """A canvas that fills with squares, as numbered pictures of a few lengths."""
+    rng = np.random.default_rng(seed)
+    canvas = np.full((_SIDE, _SIDE, 3), 245, np.uint8)
+    folder.mkdir(parents=True)
+    for step in range(_FRAMES - seed % 5):
+        (folder / f"{step}.png").write_bytes(pictures.encode(canvas, "png"))
+        for y, x in rng.integers(0, _SIDE - 8, (6, 2)):
+            canvas[y : y + 16, x : x + 16] = rng.integers(0, 256, 3)
+
+
+def _peak(count: int) -> float:
+    """The most memory that this process held, in MiB, after evaluating so many pairs."""
+    trunk = VGG16(widths=(4, 4, 8, 8, 8), rngs=nnx.Rngs(0))
+    instruments = Instruments(LPIPS(trunk=trunk, label="LPIPS (random)"))
+    with tempfile.TemporaryDirectory() as folder:
+        for side in ("generated", "recorded"):
+            for number in range(count):
+                _write(
+                    pathlib.Path(folder, side, str(number)), number + (side == "recorded") * count
+                )
+        store = Store(f"{folder}/partial", {})
+        folders.evaluate(
+            Measuring(instruments, _FRAMES, _SIDE, False, store),
+            methods=[Method("generated", f"{folder}/generated")],
+            recorded=f"{folder}/recorded",
+            unpaired=False,
+            seed=0,
+            watch=lambda items, _: items,
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    cli.run(main)

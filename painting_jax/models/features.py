@@ -1,0 +1,148 @@
+"""Pictures to features that describe them: what metrics take from a network, whichever it is.
+
+Each class answers the same two questions of RGB pictures, uint8 or float32 in [0, 1]: `__call__`
+gives one vector a picture (statistics and cosines are taken of these), `maps` gives vectors with a
+place in the picture (structure and texture are). Whatever resizing, cropping and normalising a
+network was published with happens inside, on the device. `at_once` says how many pictures are best
+given at a time to each device; None = as their size allows.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from painting_jax.models import clip, dinov2, inception
+from painting_jax.models.clip import CLIP
+from painting_jax.models.dinov2 import DINOv2
+from painting_jax.models.inception import InceptionV3
+
+Maps = tuple[Float[Array, "n h w c"], ...]
+
+
+class TrunkFeatures(nnx.Module):
+    """Of the convolutions of a classifier, at the pictures' own size.
+
+    Args:
+      trunk: pictures in [0, 1] to the activations of its stages, fine to coarse.
+      label: names the weights.
+    """
+
+    at_once: int | None = None
+
+    def __init__(self, trunk: Callable[[jax.Array], Maps], *, label: str):
+        self.trunk, self.label = trunk, label
+
+    def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n d"]:
+        """The mean over all positions of the last stage."""
+        return jnp.mean(self.maps(pictures_NHWC)[-1], axis=(1, 2))
+
+    def maps(self, pictures_NHWC: jax.Array) -> Maps:
+        """The activations of every stage, fine to coarse."""
+        return self.trunk(as_float(pictures_NHWC))
+
+
+class CLIPFeatures(nnx.Module):
+    """Of CLIP; texts go into the space of the vectors.
+
+    Floats are rounded to 8 bits first, what Pillow's resizing is for.
+
+    Args:
+      clip: both towers.
+      label: names the weights.
+    """
+
+    at_once: int | None = 32
+
+    def __init__(self, clip: CLIP, *, label: str):
+        self.clip, self.label = clip, label
+
+    def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n d"]:
+        """The projected class token of the central square."""
+        with _exact():
+            return self.clip.vision.embed(self._pixels(pictures_NHWC))
+
+    def maps(self, pictures_NHWC: jax.Array) -> Maps:
+        """The tokens of the patches of the central square, after the last block."""
+        with _exact():
+            tokens_NLD = self.clip.vision(self._pixels(pictures_NHWC), leave_out=0)
+        config = self.clip.vision.config
+        side = config.image_size // config.patch
+        return (tokens_NLD[:, 1:].reshape(len(tokens_NLD), side, side, -1),)
+
+    def describe(self, ids_ML: jax.Array) -> Float[Array, "m d"]:
+        """The projected last token of each text."""
+        with _exact():
+            return self.clip.text.embed(ids_ML)
+
+    def _pixels(self, pictures_NHWC: jax.Array) -> jax.Array:
+        return clip.preprocess(as_bytes(pictures_NHWC), self.clip.vision.config.image_size)
+
+
+class DINOv2Features(nnx.Module):
+    """Of DINOv2. Floats are rounded to 8 bits first, what Pillow's resizing is for.
+
+    Args:
+      dino: the network.
+      label: names the weights.
+    """
+
+    at_once: int | None = 16
+
+    def __init__(self, dino: DINOv2, *, label: str):
+        self.dino, self.label = dino, label
+
+    def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n d"]:
+        """The class token of the central square."""
+        with _exact():
+            return self.dino(dinov2.preprocess(as_bytes(pictures_NHWC)))[0]
+
+    def maps(self, pictures_NHWC: jax.Array) -> Maps:
+        """The tokens of the patches of the whole picture, 16 along its shorter side."""
+        patch = self.dino.config.patch
+        pixels_NHWC = dinov2.preprocess_whole(as_bytes(pictures_NHWC), 16 * patch, patch)
+        with _exact():
+            return (self.dino(pixels_NHWC)[1],)
+
+
+class InceptionFeatures(nnx.Module):
+    """Of FID's Inception v3.
+
+    Args:
+      inception: the network.
+      label: names the weights.
+    """
+
+    at_once: int | None = 8
+
+    def __init__(self, inception: InceptionV3, *, label: str):
+        self.inception, self.label = inception, label
+
+    def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n 2048"]:
+        """The mean over all positions of the last stage, which FID is measured with."""
+        return jnp.mean(self.maps(pictures_NHWC)[-1], axis=(1, 2))
+
+    def maps(self, pictures_NHWC: jax.Array) -> Maps:
+        """The activations of three stages, fine to coarse; the aspect is not kept."""
+        return self.inception(inception.preprocess(as_float(pictures_NHWC)))
+
+
+def _exact():
+    # A metric has to give the same number on every device: no TF32, no bfloat16.
+    return jax.default_matmul_precision("highest")
+
+
+def as_float(pictures_NHWC: jax.Array) -> jax.Array:
+    """Float32 in [0, 1] of pictures in bytes or already so."""
+    if pictures_NHWC.dtype == jnp.uint8:
+        return pictures_NHWC.astype(jnp.float32) / 255
+    return pictures_NHWC
+
+
+def as_bytes(pictures_NHWC: jax.Array) -> jax.Array:
+    """Uint8 of pictures in float32 in [0, 1] (rounded) or already so."""
+    if pictures_NHWC.dtype == jnp.uint8:
+        return pictures_NHWC
+    return jnp.round(jnp.clip(pictures_NHWC, 0, 1) * 255).astype(jnp.uint8)

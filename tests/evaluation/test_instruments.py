@@ -1,0 +1,52 @@
+"""The networks that `--backbones` names, at work in a comparison."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from painting_jax.errors import UserError
+from painting_jax.evaluation.compare import Comparison, compare
+from painting_jax.evaluation.instruments import opened
+from painting_jax.evaluation.measures import GENERATED
+from painting_jax.sharding.mesh import make_mesh
+from tests.evaluation.recordings import PIXELS, as_video
+
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny DINOv2 as it lies on the hub, in a folder whose name has a comma."""
+    folder = tmp_path_factory.mktemp("dino,v2")
+    config = transformers.Dinov2Config(
+        hidden_size=24, num_hidden_layers=1, num_attention_heads=3, image_size=28, patch_size=14
+    )
+    transformers.Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_named_backbone_measures_and_names_its_weights(folder):
+    mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
+    found = opened([f"lpips=hed,dino={folder}"], mesh)
+    assert found.labels["distance"] == "LPIPS (HED-VGG)"
+    assert found.labels["features"] == "HED-VGG"
+    assert found.labels["dino"].startswith("DINOv2")
+    assert len(found.identity["weights"]) == 2
+    recorded, other = as_video(0, frames=4), as_video(1, frames=4)
+    quick = dataclasses.replace(found, distance=PIXELS.distance)
+    rows, _ = compare(quick, Comparison({GENERATED: recorded, "other": other}, recorded))
+    numbers = {row.method: row.numbers for row in rows}
+    assert numbers[GENERATED]["final_dino"] == pytest.approx(1, abs=1e-5)
+    assert numbers[GENERATED]["pdp_dino"] == pytest.approx(0, abs=1e-5)
+    assert numbers["other"]["final_dino"] < 1 - 1e-4
+    assert np.isnan(numbers["other"]["final_clip"])
+
+
+def test_without_names_a_stand_in_measures_and_says_so():
+    assert opened((), None).labels == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(UserError, match="none"):
+        opened([f"dino={tmp_path / 'none'}"], None)
