@@ -39,7 +39,7 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
             out_shardings=shardings,
             donate_argnums=0,
         )
-        return start(given), 0, f"started from {init_from or task.config.pretrained.path}"
+        return start(given), 0, f"started from {init_from or task.origin}"
     start = jax.jit(lambda: state_lib.init_state(task), out_shardings=shardings)
     return start(), 0, f"started from {task.origin}"
 

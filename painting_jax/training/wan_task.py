@@ -49,7 +49,8 @@ class WanTask:
         self.transformer = self._expert.config
         self.codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
         self.whole = not config.lora.enabled
-        self.origin = f"{folder.title} with a new LoRA of rank {config.lora.rank}"
+        new = "" if self.whole else f" with a new LoRA of rank {config.lora.rank}"
+        self.origin = f"{folder.title}{new}"
         self._image_encoder = None
         if self.transformer.image_dim:
             sizes = clip_names.config(folder.source("image_encoder").config)
