@@ -146,6 +146,7 @@ def _run() -> tuple[Result, Store]:
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
     from painting_jax.evaluation import held_out, transfer  # noqa: PLC0415
+    from painting_jax.evaluation.across import with_gained  # noqa: PLC0415
     from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
     instruments = _instruments()
@@ -194,10 +195,11 @@ def _run() -> tuple[Result, Store]:
         store=store,
         watch=_watch,
     )
-    looks = transfer.transfers(
+    looks, gained = transfer.transfers(
         instruments.distance,
         source,
         examples,
+        clip=instruments.backbones.get("clip"),
         generate=generate,
         batch_size=data.batch_size,
         at_most=_EXAMPLES.value,
@@ -205,7 +207,8 @@ def _run() -> tuple[Result, Store]:
         store=store,
         watch=_watch,
     )
-    return dataclasses.replace(result, transfers=looks), store
+    compared = with_gained(result.across, gained)
+    return dataclasses.replace(result, transfers=looks, across=compared), store
 
 
 def _watch(items: Iterable, doing: str) -> Iterable:

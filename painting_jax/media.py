@@ -342,6 +342,11 @@ def prompt(mixture: Mapping[str, float], caption: str = "") -> str:
     return " ".join(filter(None, [*(MEDIA[name].prompt for name in ranked), caption]))
 
 
+def in_words(name: str) -> str:
+    """A medium as a picture's title names it: "oil painting"."""
+    return MEDIA[name].prompt.removesuffix(" process step by step.").lower()
+
+
 def mixture(text: str) -> dict[str, float]:
     """Parses "oil" or "oil:0.7,pencil:0.3" into weights by medium that sum to 1.
 

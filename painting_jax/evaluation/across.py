@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from painting_jax.evaluation.measures import RECORDED, Measured
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.metrics import bootstrap, cross_media
 from painting_jax.metrics.bootstrap import Interval
+
+_NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 
 # Pictures are dealt into so many parts; a probe judges those of one, having seen the others'.
 _FOLDS = 5
@@ -23,16 +25,20 @@ class Finished:
       row: of its process.
       thumbnail_HWC: uint8, of one shape for all.
       vector_C: float32, its features; None where no network gives any.
+      clip_D: float32, its place in CLIP's space; None without CLIP.
+      structure_LL: how alike its parts are to DINO; None without DINO.
     """
 
     row: Measured
     thumbnail_HWC: np.ndarray
     vector_C: np.ndarray | None
+    clip_D: np.ndarray | None = None
+    structure_LL: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Across:
-    """How one method paints the same pictures in several media.
+    """How one method paints the same pictures in several media; each NaN where it was not taken.
 
     Attributes:
       method: whose processes.
@@ -41,20 +47,31 @@ class Across:
       recognised: share of the pictures whose medium a linear probe names, that was trained on
         recorded ones of other pictures.
       chance: what always naming the commonest medium would reach.
+      structure: distance between the self-similarities of DINO's patches of finished pictures
+        between media, 0 = composed alike.
+      named: share of the pictures whose medium CLIP names without training, among those recorded.
+      gained: cosine between the change from photo to painting and that from photos to the medium in
+        CLIP's words, 1 = just so.
     """
 
     method: str
-    edges: Interval
-    pace: Interval
-    recognised: Interval
-    chance: float
+    edges: Interval = _NOTHING
+    pace: Interval = _NOTHING
+    recognised: Interval = _NOTHING
+    chance: float = math.nan
+    structure: Interval = _NOTHING
+    named: Interval = _NOTHING
+    gained: Interval = _NOTHING
 
 
-def across(finished: Sequence[Finished], *, seed: int) -> list[Across]:
+def across(
+    finished: Sequence[Finished], *, names: Mapping[str, np.ndarray], seed: int
+) -> list[Across]:
     """Compares media by method, over the pictures that were painted in two of them or more.
 
     Args:
       finished: of all methods; only pictures whose medium and picture are known count.
+      names: of media in CLIP's space, by medium; empty without CLIP.
       seed: of the bootstrap over pictures.
     """
     known = [each for each in finished if each.row.medium and each.row.picture]
@@ -66,20 +83,29 @@ def across(finished: Sequence[Finished], *, seed: int) -> list[Across]:
         groups = [group for group in _by_picture(mine) if len({e.row.medium for e in group}) > 1]
         if not groups:
             continue
-        pairs = [_pairs(group) for group in groups]
+        pairs_G3 = np.array([_pairs(group) for group in groups])
+        edges, pace, structure = (
+            bootstrap.interval(of_group_G, seed=seed) for of_group_G in pairs_G3.T
+        )
         right_N, chance = _recognised(mine, recorded)
+        pictures_N = np.array([each.row.picture for each in mine])
+        recognised, named = (
+            bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
+            for values_N in (right_N, _named(mine, recorded, names))
+        )
         found.append(
-            Across(
-                method,
-                bootstrap.interval(np.array([edges for edges, _ in pairs]), seed=seed),
-                bootstrap.interval(np.array([pace for _, pace in pairs]), seed=seed),
-                bootstrap.interval(
-                    right_N, pictures_N=np.array([e.row.picture for e in mine]), seed=seed
-                ),
-                chance,
-            )
+            Across(method, edges, pace, recognised, chance, structure=structure, named=named)
         )
     return found
+
+
+def with_gained(found: Sequence[Across], gained: Mapping[str, Interval]) -> list[Across]:
+    """The same with what paintings of photos gained, by method."""
+    by_method = {each.method: each for each in found}
+    for method, interval in gained.items():
+        known = by_method.get(method, Across(method))
+        by_method[method] = dataclasses.replace(known, gained=interval)
+    return list(by_method.values())
 
 
 def _by_picture(finished: Iterable[Finished]) -> list[list[Finished]]:
@@ -89,8 +115,8 @@ def _by_picture(finished: Iterable[Finished]) -> list[list[Finished]]:
     return list(groups.values())
 
 
-def _pairs(group: Sequence[Finished]) -> tuple[float, float]:
-    """Of one picture's media: mean agreement of edges, mean difference of pace."""
+def _pairs(group: Sequence[Finished]) -> tuple[float, float, float]:
+    """Of one picture's media: mean agreement of edges, difference of pace and of structure."""
     first, second = np.triu_indices(len(group), 1)
     pictures_NHWC = np.stack([each.thumbnail_HWC for each in group])
     size = round_up(len(first))
@@ -100,7 +126,14 @@ def _pairs(group: Sequence[Finished]) -> tuple[float, float]:
     profile_NK = np.stack([each.row.own_profile_K for each in group])
     room = round_up(len(group))
     _, pace = cross_media.pace_disagreement(padded(profile_NK, room), np.arange(room) < len(group))
-    return float(np.asarray(edges_P)[: len(first)].mean()), float(pace)
+    structure = math.nan
+    if all(each.structure_LL is not None for each in group):
+        structure_NLL = np.stack([each.structure_LL for each in group])
+        structure_P = cross_media.structure_distance(
+            structure_NLL[padded(first, size)], structure_NLL[padded(second, size)]
+        )
+        structure = float(np.asarray(structure_P)[: len(first)].mean())
+    return float(np.asarray(edges_P)[: len(first)].mean()), float(pace), structure
 
 
 def _recognised(mine: Sequence[Finished], recorded: Sequence[Finished]) -> tuple[np.ndarray, float]:
@@ -127,3 +160,18 @@ def _recognised(mine: Sequence[Finished], recorded: Sequence[Finished]) -> tuple
                 scores_M = cross_media.probe_scores(probe, each.vector_C[None])[0]
                 right_N[place] = media[int(np.argmax(scores_M))] == each.row.medium
     return right_N, chance
+
+
+def _named(
+    mine: Sequence[Finished], recorded: Sequence[Finished], names: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Whether CLIP names each one's medium, among the recorded ones; NaN without CLIP."""
+    media = sorted({each.row.medium for each in recorded} & names.keys())
+    if len(media) < 2 or any(each.clip_D is None for each in mine):
+        return np.full(len(mine), math.nan)
+    picture_ND = padded(np.stack([each.clip_D for each in mine]), round_up(len(mine)))
+    text_MD = np.stack([names[medium] for medium in media])
+    first_N = np.asarray(cross_media.recognise(picture_ND, text_MD)).argmax(1)[: len(mine)]
+    return np.array(
+        [media[first] == each.row.medium for first, each in zip(first_N, mine, strict=True)], float
+    )

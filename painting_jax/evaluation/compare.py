@@ -54,13 +54,13 @@ class _Seen:
 
     Attributes:
       embedded_TD: padded, on the device.
-      vector_TC: float32, one a frame; None where they are not asked for.
+      vector_TC: float32, one a frame.
       texture_QS: at `MOMENTS`; None of networks without a place for texture.
       drift: of the texture.
     """
 
     embedded_TD: jax.Array
-    vector_TC: np.ndarray | None = None
+    vector_TC: np.ndarray
     texture_QS: np.ndarray | None = None
     drift: float = math.nan
 
@@ -70,12 +70,14 @@ class _Distances:
     """Of a video's frames: to its own last one, to the recorded last one, to recorded ones.
 
     The two latter are empty where there is no recorded process to measure to. `between_N` pairs
-    the recorded frames, first and last apart, with the video's at the nearest progress.
+    the recorded frames, first and last apart, with the video's at the nearest progress; `last_D` is
+    the last frame as it is embedded.
     """
 
     own_T: np.ndarray
     finished_T: np.ndarray
     between_N: np.ndarray
+    last_D: np.ndarray
 
 
 def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Measured], Features]:
@@ -88,7 +90,8 @@ def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Meas
     Returns:
       One row per method, in their order, and last one of the recorded process; and what sets of
       processes are compared by, by what it is and the method: "frame" float32[T, C] with
-      "progress" float32[T], and "texture" float32[Q, S].
+      "progress" float32[T], "texture" float32[Q, S], and of the last frame "clip" and "dino"
+      float32[D], as far as they were named.
 
     Raises:
       UserError: if a network gives what is no number.
@@ -103,6 +106,8 @@ def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Meas
             numbers[method] |= _of_distance(key, method, found[method], profiles)
         if key == "distance":
             chief = profiles
+        else:
+            features |= {(key, method): found[method].last_D for method in videos}
     if instruments.features is not None:
         for method, video in videos.items():
             count = len(video.frames_THWC)
@@ -154,7 +159,7 @@ def _distances(
             finished_T = _pairs(seen.embedded_TD, theirs.embedded_TD, np.arange(count), last)
             at = perceptual.nearest(video.progress_T, recorded.progress_T[1:-1])
             between_N = _pairs(seen.embedded_TD, theirs.embedded_TD, at, np.arange(1, last))
-        found[method] = _Distances(own_T, finished_T, between_N)
+        found[method] = _Distances(own_T, finished_T, between_N, seen.vector_TC[-1])
         if seen.texture_QS is not None:
             numbers[method]["texture_drift"] = seen.drift
             features["frame", method] = seen.vector_TC
@@ -166,9 +171,10 @@ def _distances(
 
 
 def _seen(instruments: Instruments, distance: PerceptualDistance, video: Video) -> _Seen:
-    if not isinstance(distance, LPIPS):
-        return _Seen(_embedded(instruments, distance, video))
     count = len(video.frames_THWC)
+    if not isinstance(distance, LPIPS):
+        embedded_TD = _embedded(instruments, distance, video)
+        return _Seen(embedded_TD, np.asarray(embedded_TD)[:count])
     frames_1THWC, mask_1T = row(video.frames_THWC, instruments.devices)
     done_TIJ = np.asarray(texture.finished(frames_1THWC, mask_1T)[0], np.float32)
     before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])

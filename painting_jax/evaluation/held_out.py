@@ -10,7 +10,7 @@ import numpy as np
 
 from painting_jax.data import pictures, pipeline, video
 from painting_jax.errors import UserError
-from painting_jax.evaluation import conditions, outcome, showing, yardsticks
+from painting_jax.evaluation import conditions, naming, outcome, showing, yardsticks
 from painting_jax.evaluation.across import Finished, across
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
@@ -22,6 +22,7 @@ from painting_jax.evaluation.sets import Sets
 from painting_jax.evaluation.store import Store
 from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.videos import Video
+from painting_jax.metrics import cross_media
 from painting_jax.metrics.bootstrap import Interval
 
 # Draws of noise that an example's loss is averaged over when conditions are exchanged, and among
@@ -30,6 +31,10 @@ _DRAWS, _EXCHANGED = 4, 256
 
 # Pixels a side of the finished pictures that are compared between media.
 _THUMBNAIL = 64
+
+# Parts a side of a picture whose likeness to each other is its structure: its numbers are so many
+# to the power of four.
+_PARTS = 8
 
 # Seconds that a kept video lasts, and what its longer side has at least.
 _SECONDS, _SIDE = 6.0, 256
@@ -118,11 +123,13 @@ def evaluate(
       watch: wraps an iterable, with what is done, to show progress.
 
     Raises:
-      UserError: if there is nothing held out.
+      UserError: if there is nothing held out, or CLIP's weights lie without a tokenizer.
     """
     if not len(held_out):
         raise UserError("nothing is held out to evaluate on: prepare more pictures")
     seed = int(settings["seed"])
+    clip = instruments.backbones.get("clip")
+    names = naming.vectors(clip) if clip else {}
     measuring = _Measuring(instruments, held_out, generate, model, store)
     measured, finished, sets = [], [], Sets()
     for _, outcomes in measuring.all(watch(held_out.spans(), "generating and measuring")):
@@ -152,7 +159,7 @@ def evaluate(
         ],
         settings={**settings, "versions": versions()},
         sets=sets.compare(),
-        across=across(finished, seed=seed),
+        across=across(finished, names=names, seed=seed),
         conditions=effects,
         videos=store.folder / "videos",
         notes=[
@@ -165,7 +172,13 @@ def evaluate(
 def _finished(found: Outcome) -> list[Finished]:
     last = {key: array[-1] for key, array in found.features.items() if key[0] == "frame"}
     return [
-        Finished(row, found.features["finished", row.method], last.get(("frame", row.method)))
+        Finished(
+            row,
+            found.features["finished", row.method],
+            last.get(("frame", row.method)),
+            found.features.get(("clip", row.method)),
+            found.features.get(("structure", row.method)),
+        )
         for row in found.rows
         if ("finished", row.method) in found.features
     ]
@@ -217,10 +230,15 @@ class _Measuring:
             )
         ]
         found = []
+        generated_BTHWC = self.generate(batch)
+        structures = {
+            GENERATED: self._structures(generated_BTHWC[:, -1]),
+            RECORDED: self._structures(batch["frames_BTHWC"][:, -1]),
+        }
         for number, target, frames_THWC, faded, input_HWC, segments_HW in zip(
             span,
             recorded,
-            self.generate(batch),
+            generated_BTHWC,
             yardsticks.from_picture(recorded),
             batch["reference_BHWC"],
             batch["segments_BHW"],
@@ -242,12 +260,22 @@ class _Measuring:
             for method in (GENERATED, RECORDED):
                 shown_HWC = methods.get(method, target).frames_THWC[-1]
                 features["finished", method] = pictures.fit(shown_HWC, _THUMBNAIL, _THUMBNAIL)
+                if structures[method] is not None:
+                    features["structure", method] = structures[method][number - span.start]
             shown = strip({RECORDED: target, **methods}, input_HWC=input_HWC)
             shown = dataclasses.replace(shown, video=f"videos/{self._video(number).name}")
             self._write_video(number, frames_THWC)
             found.append(Outcome(rows, shown, features=features))
             self.store.put(self._key(number), *outcome.pack(found[-1]))
         return found
+
+    def _structures(self, pictures_BHWC: np.ndarray) -> np.ndarray | None:
+        """How alike the parts of each picture are to DINO, float16[B, L, L]; None without it."""
+        dino = self.instruments.backbones.get("dino")
+        if dino is None:
+            return None
+        tokens_BLD = cross_media.patches(dino.maps(pictures_BHWC)[-1], side=_PARTS)
+        return np.asarray(cross_media.self_similarity(tokens_BLD), np.float16)
 
     def _write_video(self, number: int, frames_THWC: np.ndarray) -> None:
         told = {

@@ -8,10 +8,12 @@ import jax
 from flax import nnx
 from jax.sharding import Mesh
 
-from painting_jax.evaluation import backbones
+from painting_jax.evaluation.backbones import Backbone, choose
 from painting_jax.metrics.perceptual import PerceptualDistance
 from painting_jax.metrics.similarity import CosineDistance, Features
 from painting_jax.sharding.rules import replicated
+
+_SIMILARITIES = ("clip", "dino")
 
 # A comma that another backbone follows: one in a path stays.
 _NEXT = re.compile(r",(?=\s*[a-z]+=)")
@@ -26,6 +28,7 @@ class Instruments:
         without other `features`, what frames are compared by as sets.
       similarities: CLIP and DINO, as far as they were named, as distances: 1 - cosine.
       features: whose `embed` gives what FID and KID are taken of; None = the distance's network.
+      backbones: those of the similarities, by the same names: for more than distances.
       identities: of all their weights, in plain types.
       mesh: whose data axis shares the frames; None on one device.
     """
@@ -33,6 +36,7 @@ class Instruments:
     distance: PerceptualDistance
     similarities: Mapping[str, PerceptualDistance] = dataclasses.field(default_factory=dict)
     features: PerceptualDistance | None = None
+    backbones: Mapping[str, Backbone] = dataclasses.field(default_factory=dict)
     identities: tuple[str, ...] = ()
     mesh: Mesh | None = None
 
@@ -70,16 +74,13 @@ def opened(values: Sequence[str], mesh: Mesh | None) -> Instruments:
       UserError: if a name is not understood, or its weights are not there.
     """
     names = [name.strip() for value in values for name in _NEXT.split(value)]
-    chosen = backbones.choose(names)
+    chosen = choose(names, mesh=mesh)
     sets = chosen.get("inception")
     return Instruments(
         _everywhere(chosen["lpips"].distance, mesh),
-        {
-            kind: _everywhere(CosineDistance(chosen[kind].features), mesh)
-            for kind in ("clip", "dino")
-            if kind in chosen
-        },
-        _everywhere(_Vectors(sets.features), mesh) if sets else None,
+        {kind: CosineDistance(chosen[kind].features) for kind in _SIMILARITIES if kind in chosen},
+        _Vectors(sets.features) if sets else None,
+        {kind: chosen[kind] for kind in _SIMILARITIES if kind in chosen},
         tuple(backbone.identity for backbone in chosen.values()),
         mesh,
     )

@@ -51,14 +51,14 @@ def self_similarity(tokens_NLD: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def structure_distance(a_NLD: jax.Array, b_NLD: jax.Array) -> jax.Array:
+def structure_distance(a_NLL: jax.Array, b_NLL: jax.Array) -> jax.Array:
     """Root mean square difference of self-similarities: float32[N], 0 = composed alike.
 
     Args:
-      a_NLD: tokens of the same places in two pictures.
-      b_NLD: the same.
+      a_NLL: `self_similarity` of the same places in two pictures.
+      b_NLL: the same.
     """
-    apart_NLL = self_similarity(a_NLD) - self_similarity(b_NLD)
+    apart_NLL = a_NLL.astype(jnp.float32) - b_NLL.astype(jnp.float32)
     return jnp.sqrt(jnp.mean(apart_NLL**2, axis=(1, 2)))
 
 

@@ -17,7 +17,10 @@ metrics.json is an object of
   media       the same by medium, then method
   sets        by method: FID and KID to the recorded processes, n, and whether n is too small for
               FID; by part of the progress as fid_Q, kid_Q, count_Q
-  across, conditions, transfers, band   where they were measured
+  across      by method, of pictures painted in several media: agreement of edges, structure (DINO)
+              and pace between them; the share whose medium a probe recognised, and CLIP named,
+              beside chance; medium gained from photos (CLIP). Null without the weights
+  conditions, transfers, band   where they were measured
   videos      of every process: name, method, medium, order of the file, frames, its measures, and
               its profiles over `profile_points` evenly spread moments
   skipped     what could not be used, a line each
@@ -140,6 +143,9 @@ def metrics_of(result: Result) -> dict:
                 "pace": found.pace._asdict(),
                 "recognised": found.recognised._asdict(),
                 "chance": found.chance,
+                "structure": found.structure._asdict(),
+                "named": found.named._asdict(),
+                "gained": found.gained._asdict(),
             }
             for found in result.across
         },

@@ -310,18 +310,37 @@ def across(result: Result) -> Table:
             Cell(found.method),
             Cell(str(found.pace.n), value=found.pace.n),
             interval_cell(found.edges, 2),
+            interval_cell(found.structure, 3),
             interval_cell(found.pace, 3),
             interval_cell(found.recognised, 2),
+            interval_cell(found.named, 2),
             _number_cell(found.chance, 2),
+            interval_cell(found.gained, 2),
         ]
         for found in result.across
     ]
+    named = labels(result)
     return Table(
         "Across media: one picture painted in several. Edges: do they lie in the same places, 1 = "
-        "yes. Pace: area between the relative profiles of two media, 0 = paced alike. Recognised: "
-        "share whose medium a linear probe names, trained on recorded pictures that it does not "
-        f"judge ({_sets_label(result)} features). What recorded processes reach is the mark.",
-        ["Method", "Pictures", "Edges", "Pace", "Medium recognised ↑", "By chance"],
+        "yes. Structure: how far apart two media are in which parts of the picture are alike to "
+        f"{named['dino']}, 0 = composed alike. Pace: area between the relative profiles of two "
+        "media, 0 = paced alike. Recognised: share whose medium a linear probe names, trained on "
+        f"recorded pictures that it does not judge ({_sets_label(result)} features), and the share "
+        f"whose medium {named['clip']} names, told the recorded media in words. Medium gained: "
+        f"does a painting of a photo differ from it as the medium differs from photos in "
+        f"{named['clip']}'s words, 1 = just so; media with colour alone. A dash: no such weights "
+        "were named (see --backbones). What recorded processes reach is the mark.",
+        [
+            "Method",
+            "Pictures",
+            "Edges",
+            f"Structure ({named['dino']}) ↓",
+            "Pace",
+            f"Recognised, probe ({_sets_label(result)}) ↑",
+            f"Recognised, words ({named['clip']}) ↑",
+            "By chance",
+            f"Medium gained ({named['clip']}) ↑",
+        ],
         rows,
     )
 

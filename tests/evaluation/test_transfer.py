@@ -18,10 +18,11 @@ def transfers(painted_dir, tmp_path):
     examples = pipeline.Examples(3, 32, 32, words)
 
     def found(generate) -> dict[tuple[str, str], transfer.Transfer]:
-        rows = transfer.transfers(
+        rows, gained = transfer.transfers(
             Pixels(),
             source,
             examples,
+            clip=None,
             generate=generate,
             batch_size=2,
             at_most=8,
@@ -29,6 +30,7 @@ def transfers(painted_dir, tmp_path):
             store=Store(tmp_path, {}),
             watch=lambda items, _: items,
         )
+        assert gained == {}
         return {(row.look, row.measure): row for row in rows if row.media == "oil"}
 
     return found
