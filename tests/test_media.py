@@ -70,3 +70,9 @@ def test_a_prompt_names_the_heaviest_medium_first_and_then_what_is_painted():
     oil, pencil = media.MEDIA["oil"].prompt, media.MEDIA["pencil"].prompt
     assert media.prompt({"oil": 1.0}) == oil
     assert media.prompt({"oil": 0.3, "pencil": 0.7}, "a cat") == f"{pencil} {oil} a cat"
+
+
+def test_a_medium_in_words_names_the_work_and_not_the_steps():
+    assert media.in_words("oil") == "oil painting"
+    assert media.in_words("colored_pencil") == "colored pencil drawing"
+    assert all("process" not in media.in_words(name) for name in media.MEDIA)

@@ -1,5 +1,6 @@
 """Evaluates any methods' videos, with or without recorded ones to pair them with."""
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -10,11 +11,18 @@ from painting_jax.evaluation import showing, videos
 from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
 from painting_jax.evaluation.measuring import Measuring, Picture
 from painting_jax.evaluation.methods import Method
+from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.sets import Sets
 from painting_jax.evaluation.videos import Source
 from painting_jax.metrics import pdp
 from painting_jax.metrics.pdp import Band
+
+# Fewer recorded processes of a medium than this have no band of their own.
+_LEAST = 3
+
+# Of bands, the one of all media.
+_ALL = ""
 
 
 def evaluate(
@@ -65,7 +73,8 @@ def evaluate(
     for method in [*generated, *([RECORDED] if recorded else [])]:
         if not any(row.method == method for row in rows):
             raise UserError(f"none of the {method} videos can be used: {skipped[0]}")
-    band = _band(rows) if unpaired and recorded else None
+    bands = _bands(rows) if unpaired and recorded else {}
+    band = bands.pop(_ALL, None)
     chosen = showing.choose([rows for _, rows in measured], tuple(generated))
     return Result(
         title="Painting processes, measured",
@@ -89,9 +98,10 @@ def evaluate(
         },
         judged=tuple(generated),
         band=band,
+        bands=bands,
         sets=sets.compare(),
         skipped=skipped,
-        notes=[*_turned(rows, tuple(generated)), *notes],
+        notes=[*_turned(rows, tuple(generated)), *_held_against(band, bands), *notes],
     )
 
 
@@ -162,16 +172,47 @@ def _paired(
     return pictures, skipped
 
 
-def _band(rows: Sequence[Measured]) -> Band:
-    """The band of the recorded set; how the others keep to it is added to their numbers."""
-    profiles_NK = np.stack([row.own_profile_K for row in rows if row.method == RECORDED])
-    band = pdp.band(profiles_NK, np.ones(len(profiles_NK), bool))
+def _bands(rows: Sequence[Measured]) -> dict[str, Band]:
+    """The band of the recorded set and, by medium, of its parts; `_ALL` is the whole.
+
+    How the others keep to the band of their medium, or where it has none to that of the whole set,
+    is added to their numbers.
+    """
+    recorded = [row for row in rows if row.method == RECORDED]
+    count = collections.Counter(row.medium for row in recorded)
+    media = [medium for medium in sorted(count) if medium and count[medium] >= _LEAST]
+    bands = {_ALL: _band(recorded)}
+    bands |= {medium: _band([r for r in recorded if r.medium == medium]) for medium in media}
     for row in rows:
         if row.method != RECORDED:
+            band = bands.get(row.medium, bands[_ALL])
             own_1K = row.own_profile_K[None]
             row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
             row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
+    return bands
+
+
+def _band(recorded: Sequence[Measured]) -> Band:
+    size = round_up(len(recorded))
+    profiles_NK = padded(np.stack([row.own_profile_K for row in recorded]), size)
+    band = pdp.band(profiles_NK, np.arange(size) < len(recorded))
     return Band(*map(np.asarray, band[:3]), int(band.n))
+
+
+def _held_against(band: Band | None, bands: Mapping[str, Band]) -> list[str]:
+    """Which band the videos are held against."""
+    if band is None:
+        return []
+    if not bands:
+        return [
+            f"All videos are held against one band, of {band.n} recorded processes: no medium is "
+            f"stated (in process.json) for {_LEAST} of them or more"
+        ]
+    of_media = ", ".join(f"{medium.replace('_', ' ')} (n {b.n})" for medium, b in bands.items())
+    return [
+        f"Videos are held against the band of their medium where it has one: {of_media}; all "
+        f"others against that of the whole recorded set (n {band.n})"
+    ]
 
 
 def _names(sources: Sequence[Source]) -> str:

@@ -42,6 +42,7 @@ class Result:
       settings: everything that the numbers depend on, seeds included.
       judged: the methods that the evaluation is about, in their order.
       band: of the recorded set, when videos are not compared pair by pair.
+      bands: the same by medium, of the media that have recorded processes enough.
       sets: by method, what compares its frames with the recorded ones as sets.
       across: by method, how pictures painted in several media compare.
       conditions: by condition; empty when no model was at hand.
@@ -59,6 +60,7 @@ class Result:
     settings: dict[str, object]
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None
+    bands: Mapping[str, Band] = dataclasses.field(default_factory=dict)
     sets: Mapping[str, SetNumbers] = dataclasses.field(default_factory=dict)
     across: Sequence[Across] = ()
     conditions: dict[str, ConditionEffect] = dataclasses.field(default_factory=dict)

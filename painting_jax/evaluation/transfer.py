@@ -95,7 +95,7 @@ def transfers(
       And how far what the model and what the painter made of the photos differs from them as its
       medium does from photos (`cross_media.medium_gained`), by method; empty without CLIP.
     """
-    kept = store.get("transfers")
+    kept = store.get("paintings of photos")
     if kept:
         return [
             Transfer(look, media, measure, *(Interval(*found) for found in intervals))
@@ -128,7 +128,7 @@ def transfers(
                 )
                 found.append(Transfer(look, label, measure, *intervals))
     told = {"transfers": [list(dataclasses.astuple(each)) for each in found], "gained": gained}
-    store.put("transfers", told, {})
+    store.put("paintings of photos", told, {})
     return found, gained
 
 

@@ -20,7 +20,9 @@ metrics.json is an object of
   across      by method, of pictures painted in several media: agreement of edges, structure (DINO)
               and pace between them; the share whose medium a probe recognised, and CLIP named,
               beside chance; medium gained from photos (CLIP). Null without the weights
-  conditions, transfers, band   where they were measured
+  conditions, transfers   where they were measured
+  band        of the recorded set, where videos are unpaired: n, mean, low, high of the profiles to
+              the own last frame; bands has the same by medium, of those recorded often enough
   videos      of every process: name, method, medium, order of the file, frames, its measures, and
               its profiles over `profile_points` evenly spread moments
   skipped     what could not be used, a line each
@@ -164,13 +166,8 @@ def metrics_of(result: Result) -> dict:
             }
             for transfer in result.transfers
         ],
-        "band": result.band
-        and {
-            "n": result.band.n,
-            "mean": result.band.mean_K,
-            "low": result.band.low_K,
-            "high": result.band.high_K,
-        },
+        "band": result.band and _band(result.band),
+        "bands": {medium: _band(band) for medium, band in result.bands.items()},
         "profile_points": pdp.POINTS,
         "videos": [
             {
@@ -188,6 +185,10 @@ def metrics_of(result: Result) -> dict:
         "skipped": result.skipped,
         "notes": result.notes,
     }
+
+
+def _band(band: pdp.Band) -> dict:
+    return {"n": band.n, "mean": band.mean_K, "low": band.low_K, "high": band.high_K}
 
 
 def _finite(value):

@@ -186,7 +186,7 @@ def _curves(result: Result) -> str:
         )
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
-            "Shaded: where 80 % of the recorded processes run. They paint other pictures: this "
+            "Shaded: where 80 % of all recorded processes run. They paint other pictures: this "
             f"compares the pace, nothing else. {begun}"
         )
     media = figures.by_medium(result) if result.conditions or _several_media(result) else {}

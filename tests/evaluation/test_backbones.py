@@ -2,12 +2,15 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import backbones
+from painting_jax.sharding.mesh import make_mesh
+from tests.evaluation import tiny_networks
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,18 @@ def test_number_of_frames_and_their_type_do_not_matter(hed, monkeypatch):
         hed(frames_NHWC.astype(np.float32) / 255), four, rtol=1e-5, atol=1e-5
     )
     np.testing.assert_array_equal(hed(frames_NHWC[3:]), four[3:])
+
+
+def test_frames_shared_by_four_devices_have_the_same_features(tmp_path):
+    mesh = make_mesh({"data": 4, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:4])
+    name = f"dino={tiny_networks.write_dino(tmp_path)}"
+    alone, shared = backbones.open_backbone(name), backbones.open_backbone(name, mesh=mesh)
+    # As many as no number of devices divides.
+    frames_NHWC = np.random.default_rng(0).integers(0, 256, (7, 32, 48, 3), np.uint8)
+    np.testing.assert_allclose(shared(frames_NHWC), alone(frames_NHWC), rtol=1e-5, atol=1e-5)
+    for of_shared, of_alone in zip(shared.maps(frames_NHWC), alone.maps(frames_NHWC), strict=True):
+        np.testing.assert_allclose(of_shared, of_alone, rtol=1e-5, atol=1e-5)
+    assert len(shared(frames_NHWC[:1]).sharding.device_set) == 4
 
 
 def test_texts_are_for_clip_alone(hed):

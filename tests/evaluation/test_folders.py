@@ -1,5 +1,6 @@
 """Any method's videos beside recorded ones."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -82,6 +83,40 @@ def test_unpaired_videos_are_measured_against_the_band(root):
     area = np.abs(profiles_NK[2] - profiles_NK[:2].mean(0)).mean()
     assert numbers["to_band"] == pytest.approx(area, rel=1e-5)
     assert 0 <= numbers["in_band"] <= 1
+
+
+def _write_told(folder, frames_THWC, medium):
+    """As `generate` leaves a process."""
+    write_pictures(folder / "steps", frames_THWC)
+    (folder / "process.json").write_text(json.dumps({"medium": medium}))
+
+
+def _slowly(frames_THWC):
+    """The same picture, with all of it painted at the end."""
+    return np.concatenate([np.repeat(frames_THWC[:1], len(frames_THWC) - 1, 0), frames_THWC[-1:]])
+
+
+def test_videos_are_held_against_the_band_of_their_medium(tmp_path):
+    for seed in range(3):
+        _write_told(tmp_path / "recorded" / f"oil{seed}", process(seed, frames=4), "oil")
+        _write_told(tmp_path / "recorded" / f"ink{seed}", _slowly(process(seed, frames=4)), "ink")
+    _write_told(tmp_path / "made" / "oil", process(7, frames=4), "oil")
+    _write_told(tmp_path / "made" / "pastel", process(8, frames=4), "pastel")
+    found = evaluate(tmp_path / "made", recorded=tmp_path / "recorded", unpaired=True)
+    assert {medium: band.n for medium, band in found.bands.items()} == {"ink": 3, "oil": 3}
+    assert found.band.n == 6
+    rows = {row.name: row for row in found.rows}
+    of_oil = np.mean([rows[f"oil{seed}"].own_profile_K for seed in range(3)], axis=0)
+    for name, mean_K in (("oil", of_oil), ("pastel", found.band.mean_K)):
+        area = np.abs(rows[name].own_profile_K - mean_K).mean()
+        assert rows[name].numbers["to_band"] == pytest.approx(area, rel=1e-4)
+    assert any("ink (n 3), oil (n 3); all others" in note for note in found.notes)
+
+
+def test_without_media_there_is_one_band_and_that_is_said(root):
+    found = evaluate(root / "generated", recorded=root / "recorded", unpaired=True)
+    assert found.bands == {}
+    assert any("one band, of 2 recorded processes" in note for note in found.notes)
 
 
 def test_a_method_is_measured_without_any_recordings(root):

@@ -10,9 +10,13 @@ from painting_jax.data.process import Process
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
-from painting_jax.evaluation import held_out, yardsticks
+from painting_jax.evaluation import held_out, naming, yardsticks
+from painting_jax.evaluation.backbones import open_backbone
 from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.store import Store
+from painting_jax.metrics import cross_media
+from painting_jax.metrics.similarity import CosineDistance, unit
+from tests.evaluation import tiny_networks
 from tests.evaluation.recordings import PIXELS, process
 
 MEDIA = ("oil", "ink")
@@ -42,9 +46,9 @@ def _repeat(batch):
     return batch["frames_BTHWC"]
 
 
-def _evaluate(chosen, generate, losses=None, *, folder):
+def _evaluate(chosen, generate, losses=None, *, folder, instruments=PIXELS):
     return held_out.evaluate(
-        PIXELS,
+        instruments,
         chosen,
         generate=generate,
         losses=losses,
@@ -149,6 +153,36 @@ def test_nothing_held_out_is_an_error(tmp_path):
     nothing = dataclasses.replace(_held_out(), names=(), media=(), pictures=())
     with pytest.raises(UserError, match="held out"):
         _evaluate(nothing, _repeat, folder=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def named_networks(tmp_path_factory):
+    """A tiny CLIP and a tiny DINOv2 beside the quick distance."""
+    root = tmp_path_factory.mktemp("weights")
+    clip, dino = tiny_networks.write_clip(root / "clip"), tiny_networks.write_dino(root / "dino")
+    chosen = {k: open_backbone(f"{k}={path}") for k, path in (("clip", clip), ("dino", dino))}
+    similarities = {kind: CosineDistance(each.features) for kind, each in chosen.items()}
+    return dataclasses.replace(PIXELS, similarities=similarities, backbones=chosen)
+
+
+def test_media_are_compared_by_clip_and_dino_where_they_are_named(named_networks, tmp_path):
+    held = _held_out()
+    found = _evaluate(held, _repeat, folder=tmp_path, instruments=named_networks).across
+    generated, recorded = found
+    assert (generated.method, recorded.method) == (GENERATED, RECORDED)
+    # It gives the recordings back, so it is as they are.
+    assert generated.structure == recorded.structure
+    assert generated.named == recorded.named
+    assert recorded.named.n == 4
+    clip, dino = (named_networks.backbones[kind] for kind in ("clip", "dino"))
+    last_NHWC = np.stack([held.row(number)["frames_BTHWC"][-1] for number in range(4)])
+    words = naming.vectors(clip)
+    scores_NM = np.asarray(unit(clip(last_NHWC))) @ np.stack([words[m] for m in MEDIA]).T
+    assert recorded.named.mean == np.mean(scores_NM.argmax(1) == [0, 1, 0, 1])
+    like_NLL = cross_media.self_similarity(cross_media.patches(dino.maps(last_NHWC)[0], side=8))
+    apart_P = cross_media.structure_distance(like_NLL[::2], like_NLL[1::2])
+    assert recorded.structure.mean == pytest.approx(float(apart_P.mean()), abs=1e-3)
+    assert recorded.structure.mean > 0
 
 
 class _Recorded:

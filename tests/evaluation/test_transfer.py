@@ -7,22 +7,24 @@ from painting_jax.data import pipeline
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.data.words import TokenIds
 from painting_jax.evaluation import transfer
+from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.store import Store
 from tests.evaluation.recordings import Pixels
 
 
 @pytest.fixture
-def transfers(painted_dir, tmp_path):
+def found_with(painted_dir, tmp_path):
+    """What is found of a model's paintings, those in oil alone, and what CLIP says they gained."""
     source = pipeline.Source(painted_dir, "test", "")
     words = TokenIds(Tokenizer.train(source.captions(), size=64), 8)
     examples = pipeline.Examples(3, 32, 32, words)
 
-    def found(generate) -> dict[tuple[str, str], transfer.Transfer]:
+    def found(generate, clip) -> tuple[dict[tuple[str, str], transfer.Transfer], dict]:
         rows, gained = transfer.transfers(
             Pixels(),
             source,
             examples,
-            clip=None,
+            clip=clip,
             generate=generate,
             batch_size=2,
             at_most=8,
@@ -30,8 +32,19 @@ def transfers(painted_dir, tmp_path):
             store=Store(tmp_path, {}),
             watch=lambda items, _: items,
         )
-        assert gained == {}
-        return {(row.look, row.measure): row for row in rows if row.media == "oil"}
+        return {(row.look, row.measure): row for row in rows if row.media == "oil"}, gained
+
+    return found
+
+
+@pytest.fixture
+def transfers(found_with):
+    """The same without CLIP."""
+
+    def found(generate) -> dict[tuple[str, str], transfer.Transfer]:
+        rows, gained = found_with(generate, None)
+        assert not gained
+        return rows
 
     return found
 
@@ -62,3 +75,29 @@ def test_what_was_found_is_kept(transfers):
 
     assert transfers(generate) == found
     assert np.isfinite([row.nearer.mean for row in found.values()]).all()
+
+
+class _Clip:
+    """Photos lie along one axis; oil, in words, along another; a picture's colour says where."""
+
+    def __call__(self, pictures_NHWC):
+        red_N, blue_N = (pictures_NHWC[..., channel].mean((1, 2)) for channel in (0, 2))
+        return np.stack([red_N, blue_N, 255 - red_N], axis=1).astype(np.float32)
+
+    def describe(self, texts):
+        axis = [0 if "photo" in text else 1 for text in texts]
+        return np.eye(3, dtype=np.float32)[axis]
+
+
+@pytest.mark.parametrize(("channel", "sign"), [(2, 1), (0, -1)])
+def test_paintings_that_turn_from_photos_to_the_medium_gain_it(channel, sign, found_with):
+    def generate(batch):
+        made = np.zeros_like(batch["frames_BTHWC"])
+        made[..., channel] = 255
+        return made
+
+    rows, gained = found_with(generate, _Clip())
+    assert set(gained) == {GENERATED, RECORDED}
+    assert 0.3 < sign * gained[GENERATED].mean <= 1
+    # The same again, from what was kept.
+    assert found_with(None, _Clip()) == (rows, gained)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from painting_jax.errors import UserError
+from painting_jax.evaluation.across import Across
 from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
 from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.strips import strip
@@ -122,6 +123,32 @@ def test_tables_name_methods_conditions_and_the_distance(result, tmp_path):
     assert f"| generated | 2 | {dash} | {mean} | {dash} | {dash} | {mean} |" in table
     assert "LPIPS (HED-VGG)" in table
     assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | heeded |" in table
+
+
+def test_pictures_in_several_media_have_a_dash_where_no_weights_were_named(result, tmp_path):
+    third = Interval(0.5, 0.25, 0.75, 4)
+    compared = dataclasses.replace(
+        result,
+        labels={**result.labels, "clip": "CLIP ViT-B/32", "features": "HED-VGG"},
+        across=[Across(GENERATED, third, third, third, 0.5, named=third, gained=third)],
+    )
+    folder.write(compared, tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text()
+    for heading in (
+        "Structure (DINO) ↓",
+        "Recognised, probe (HED-VGG) ↑",
+        "Recognised, words (CLIP ViT-B/32) ↑",
+        "Medium gained (CLIP ViT-B/32) ↑",
+    ):
+        assert f"| {heading} |" in table
+    cell = "0.50 [0.25, 0.75]"
+    pace = "0.500 [0.250, 0.750]"
+    dash = "\N{EN DASH}"
+    row = f"| generated | 4 | {cell} | {dash} | {pace} | {cell} | {cell} | 0.50 | {cell} |"
+    assert row in table
+    across = json.loads((tmp_path / "out" / "metrics.json").read_text())["across"][GENERATED]
+    assert across["named"] == across["gained"] == third._asdict()
+    assert across["structure"] == {"mean": None, "low": None, "high": None, "n": 0}
 
 
 def test_only_measures_that_were_taken_have_columns(result, tmp_path):

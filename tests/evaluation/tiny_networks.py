@@ -1,0 +1,48 @@
+"""Random CLIP and DINOv2 so small that they start at once, in folders as they lie on the hub."""
+
+import pathlib
+
+import tokenizers
+import transformers
+from tokenizers import models, normalizers, pre_tokenizers, processors
+
+from painting_jax import media
+
+_TOWER = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1}
+_TOWER |= {"num_attention_heads": 3}
+
+CLIP = "CLIP of 1 layers, width 24, patch 16"
+DINO = "DINOv2 of 1 layers, width 24, patch 14"
+
+
+def write_clip(folder: pathlib.Path) -> pathlib.Path:
+    """CLIP with a tokenizer that knows the words of the media's names."""
+    words = sorted({word for name in media.MEDIA for word in media.in_words(name).split()})
+    ids = {word: place for place, word in enumerate(["<start>", "<other>", *words, "<end>"])}
+    tokenizer = tokenizers.Tokenizer(models.WordLevel(ids, unk_token="<other>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "<start> $A <end>", special_tokens=[(mark, ids[mark]) for mark in ("<start>", "<end>")]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<start>", eos_token="<end>", unk_token="<other>"
+    ).save_pretrained(folder)
+    text = {"vocab_size": len(ids), "max_position_embeddings": 16}
+    text |= {"bos_token_id": ids["<start>"], "eos_token_id": ids["<end>"]}
+    config = transformers.CLIPConfig(
+        text_config=_TOWER | text,
+        vision_config=_TOWER | {"image_size": 32, "patch_size": 16},
+        projection_dim=16,
+    )
+    transformers.CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
+def write_dino(folder: pathlib.Path) -> pathlib.Path:
+    """DINOv2."""
+    config = transformers.Dinov2Config(
+        hidden_size=24, num_hidden_layers=1, num_attention_heads=3, image_size=28, patch_size=14
+    )
+    transformers.Dinov2Model(config).save_pretrained(folder)
+    return folder
