@@ -2,7 +2,12 @@
 
 import os
 import pathlib
+import signal
 from collections.abc import Callable
+
+# A shell's job in the background is deaf to Ctrl-C, and so are the programs that it starts; tests
+# press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
