@@ -226,13 +226,14 @@ def _published() -> Painter:
     from painting_jax.pretrained.folder import Folder  # noqa: PLC0415
     from painting_jax.pretrained.painter import PretrainedPainter  # noqa: PLC0415
 
+    wishes = _wishes()  # before a hub is asked for anything
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
     files = (_TRANSFORMER.value, _TRANSFORMER_2.value)
     return PretrainedPainter(
         Folder.open(_PRETRAINED.value),
-        _wishes(),
+        wishes,
         dtype=_DTYPE.value,
         loras=loras,
         keep_apart=_KEEP_LORA_APART.value,
