@@ -8,13 +8,11 @@ error, so that the table can be redirected into a file.
 """
 
 import pathlib
-import sys
 import tempfile
-import time
 
 from absl import flags, logging
 
-from benchmarks import decoding, generating, machine, painting, training
+from benchmarks import decoding, generating, painting, table, training
 from benchmarks.timing import Row
 from configs import demo
 from painting_jax import cli
@@ -33,21 +31,14 @@ def main() -> None:
         raise UserError(f"--runs={_RUNS.value}: it must be at least 1")
     # TFDS warns of every configuration that is not in a list of its own.
     logging.set_verbosity(logging.ERROR)
-    start, described = time.monotonic(), machine.describe()
     with tempfile.TemporaryDirectory() as folder:
-        rows = _measured(pathlib.Path(folder), _RUNS.value)
-    print("| measured | median | least - most | |\n|---|---|---|---|")
-    for row in rows:
-        print(row.markdown())
-    print()
-    for line in [*described, f"measured in {time.monotonic() - start:.0f} s"]:
-        print(f"- {line}")
+        table.show(lambda: _measured(pathlib.Path(folder), _RUNS.value))
 
 
 def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
     config = demo.get_config()
     data = config.data
-    _tell("preparing a small data set")
+    table.tell("preparing a small data set")
     _prepare(folder)
     source = pipeline.Source(folder, "train")
     examples = pipeline.Examples(
@@ -59,13 +50,13 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
         ),
         variant_probability=data.variant_probability,
     )
-    _tell("the painter")
+    table.tell("the painter")
     rows = [painting.measure(64, 9, runs), painting.measure(256, 17, min(runs, 3))]
-    _tell("the input pipeline")
+    table.tell("the input pipeline")
     rows += decoding.measure(source, examples, data.batch_size, batches=60, runs=runs)
-    _tell("training")
+    table.tell("training")
     rows += training.measure(config, source, examples, steps=4, runs=runs)
-    _tell("generating")
+    table.tell("generating")
     batch = pipeline.spread(source, examples, 8)
     return rows + generating.measure(config, batch, examples, runs)
 
@@ -73,10 +64,6 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
 def _prepare(folder: pathlib.Path) -> None:
     fields = {"height": 64, "width": 64, "frames": 17, "variants": 1}
     building.build(painted_images.Builder, painted_images.Config(name="bench", **fields), folder)
-
-
-def _tell(what: str) -> None:
-    print(f"{what} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,10 @@ Each figure is the median of several runs, with the least and the most. What is 
 told on standard error, so that the table can be redirected into a file.
 """
 
-import sys
-import time
-
 import jax
 from absl import flags
 
-from benchmarks import machine
+from benchmarks import table
 from painting_jax import cli
 from painting_jax.errors import UserError
 
@@ -33,18 +30,7 @@ def main() -> None:
         from benchmarks import against_torch  # noqa: PLC0415
     except ImportError as error:
         raise UserError(f"{error}: pip install -e .[test]") from error
-    start, described = time.monotonic(), machine.describe()
-    rows = against_torch.measure(_FRAMES.value, _SIDE.value, _RUNS.value, _tell)
-    print("| measured | median | least - most | |\n|---|---|---|---|")
-    for row in rows:
-        print(row.markdown())
-    print()
-    for line in [*described, f"measured in {time.monotonic() - start:.0f} s"]:
-        print(f"- {line}")
-
-
-def _tell(what: str) -> None:
-    print(f"{what} ...", file=sys.stderr, flush=True)
+    table.show(lambda: against_torch.measure(_FRAMES.value, _SIDE.value, _RUNS.value, table.tell))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,10 @@ Each figure is the median of several runs, with the least and the most. What is 
 told on standard error, so that the table can be redirected into a file.
 """
 
-import sys
-import time
-
 import jax
 from absl import flags
 
-from benchmarks import full_size, loading, machine
+from benchmarks import full_size, loading, table
 from benchmarks.timing import Row
 from painting_jax import cli
 from painting_jax.errors import UserError
@@ -36,30 +33,20 @@ def main() -> None:
     if _WHAT.value == "against_diffusers":
         # Before JAX looks for an accelerator: the other side has none.
         jax.config.update("jax_platforms", "cpu")
-    start, described = time.monotonic(), machine.describe()
-    print("| measured | median | least - most | |\n|---|---|---|---|")
-    for row in _rows():
-        print(row.markdown())
-    print()
-    for line in [*described, f"measured in {time.monotonic() - start:.0f} s"]:
-        print(f"- {line}")
+    table.show(_rows)
 
 
 def _rows() -> list[Row]:
     if _WHAT.value == "loading":
-        return loading.measure(_SIZE.value, _FOLDER.value, _tell)
+        return loading.measure(_SIZE.value, _FOLDER.value, table.tell)
     if _WHAT.value == "full_size":
-        return full_size.measure(_RUNS.value, _tell)
+        return full_size.measure(_RUNS.value, table.tell)
     try:
         # The other side is for tests and benchmarks alone, and not always installed.
         from benchmarks import against_diffusers  # noqa: PLC0415
     except ImportError as error:
         raise UserError(f"{error}: pip install -e .[test]") from error
-    return against_diffusers.measure(against_diffusers.SETTING, _RUNS.value, _tell)
-
-
-def _tell(what: str) -> None:
-    print(f"{what} ...", file=sys.stderr, flush=True)
+    return against_diffusers.measure(against_diffusers.SETTING, _RUNS.value, table.tell)
 
 
 if __name__ == "__main__":

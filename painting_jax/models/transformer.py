@@ -4,7 +4,6 @@ Shapes: B batch, L tokens, D width, N heads, K head width.
 """
 
 import dataclasses
-import math
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from painting_jax.models.wan import linear, stack
+from painting_jax.sharding.attention import heads_first
 
 ACTIVATIONS = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
@@ -81,7 +81,7 @@ class Block(nnx.Module):
             project(x_BLD).reshape(batch, length, self.config.heads, -1).transpose(0, 2, 1, 3)
             for project in (self.to_q, self.to_k, self.to_v)
         )
-        out_BNLK = _attention(q_BNLK, k_BNLK, v_BNLK, causal=self.config.causal)
+        out_BNLK = heads_first(q_BNLK, k_BNLK, v_BNLK, causal=self.config.causal)
         return self.to_out(out_BNLK.transpose(0, 2, 1, 3).reshape(x_BLD.shape))
 
     def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
@@ -90,28 +90,6 @@ class Block(nnx.Module):
             gate, value = jnp.split(hidden, 2, axis=-1)
             return self.proj_out(jax.nn.silu(gate) * value)
         return self.proj_out(ACTIVATIONS[self.config.activation](hidden))
-
-
-def _attention(q_BNLK: jax.Array, k_BNMK: jax.Array, v_BNMK: jax.Array, *, causal: bool):
-    """Attention with the heads in front, float32 inside: on a CPU twice as fast as JAX's own.
-
-    Weights are divided by their sum after they have been used, where there are fewer numbers.
-    """
-    scores_BNLM = jnp.einsum(
-        "bnlk,bnmk->bnlm", q_BNLK, k_BNMK, preferred_element_type=jnp.float32
-    ) / math.sqrt(q_BNLK.shape[-1])
-    if causal:
-        before_LM = jnp.tri(*scores_BNLM.shape[2:], dtype=bool)
-        scores_BNLM = jnp.where(before_LM, scores_BNLM, -jnp.inf)
-    weight_BNLM = jnp.exp(scores_BNLM - jnp.max(scores_BNLM, axis=-1, keepdims=True))
-    sum_BNL1 = jnp.sum(weight_BNLM, axis=-1, keepdims=True)
-    out_BNLK = jnp.einsum(
-        "bnlm,bnmk->bnlk",
-        weight_BNLM.astype(v_BNMK.dtype),
-        v_BNMK,
-        preferred_element_type=jnp.float32,
-    )
-    return (out_BNLK / sum_BNL1).astype(v_BNMK.dtype)
 
 
 def blocks(config: BlocksConfig, *, rngs: nnx.Rngs, dtype) -> nnx.Module:

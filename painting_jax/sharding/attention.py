@@ -29,26 +29,44 @@ def attention(
     """
     if _fused(q_BSNK):
         return jax.nn.dot_product_attention(q_BSNK, k_BLNK, v_BLNK, implementation="cudnn")
-    # Heads in front once, rather than in every product: on a CPU that takes half the time.
     q_BNSK, k_BNLK, v_BNLK = (x.swapaxes(1, 2) for x in (q_BSNK, k_BLNK, v_BLNK))
     b, n, s, k = q_BNSK.shape
     blocks = _blocks(q_BNSK.shape, k_BNLK.shape[2])
     if blocks == 1:
-        return _attend(q_BNSK, k_BNLK, v_BNLK).swapaxes(1, 2)
+        return heads_first(q_BNSK, k_BNLK, v_BNLK).swapaxes(1, 2)
     padded = jnp.pad(q_BNSK, [(0, 0), (0, 0), (0, -s % blocks), (0, 0)])
     # A block takes every blocks-th query: then each device has its share of every block where the
     # mesh divides the sequence.
     q_jBNSK = jnp.moveaxis(padded.reshape(b, n, -1, blocks, k), 3, 0)
-    attend = jax.checkpoint(lambda q_BNSK: _attend(q_BNSK, k_BNLK, v_BNLK))
+    attend = jax.checkpoint(lambda q_BNSK: heads_first(q_BNSK, k_BNLK, v_BNLK))
     out = jnp.moveaxis(jax.lax.map(attend, q_jBNSK), 0, 3)
     return out.reshape(b, n, -1, k)[:, :, :s].swapaxes(1, 2)
 
 
-def _attend(q_BNSK, k_BNLK, v_BNLK) -> Float[Array, "b n s k"]:
+def heads_first(
+    q_BNSK: Float[Array, "b n s k"],
+    k_BNLK: Float[Array, "b n l k"],
+    v_BNLK: Float[Array, "b n l k"],
+    *,
+    causal: bool = False,
+) -> Float[Array, "b n s k"]:
+    """`attention` with the heads in front and all scores at once.
+
+    On a CPU it takes half the time of JAX's own, which has the heads behind in every product.
+
+    Args:
+      q_BNSK: queries.
+      k_BNLK: keys.
+      v_BNLK: values.
+      causal: each query sees the keys up to its own place; as many queries as keys.
+    """
     scale = q_BNSK.shape[-1] ** -0.5
     scores_BNSL = jnp.einsum(
         "bnsk,bnlk->bnsl", q_BNSK * scale, k_BNLK, preferred_element_type=jnp.float32
     )
+    if causal:
+        seen_SL = jnp.tri(*scores_BNSL.shape[2:], dtype=bool)
+        scores_BNSL = jnp.where(seen_SL, scores_BNSL, -jnp.inf)
     # Any number may be taken off, so no gradient has to pass through the largest.
     largest = jax.lax.stop_gradient(scores_BNSL.max(-1, keepdims=True))
     weights_BNSL = jnp.exp(scores_BNSL - largest)

