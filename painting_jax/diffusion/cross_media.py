@@ -10,14 +10,29 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from painting_jax import media
 from painting_jax.models.blur import gaussian_blur
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_MONO_M = np.array([medium.mono for medium in media.MEDIA.values()], np.float32)
 
 
 def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
     """Rec. 601 luma."""
     return (picture_BHWC * _LUMA).sum(-1, keepdims=True)
+
+
+def seen_in(
+    medium_BM: Float[Array, "b m"], picture_BHWC: Float[Array, "b h w 3"]
+) -> Float[Array, "b h w 3"]:
+    """The picture as one sees it who paints with a single pigment: without its colours.
+
+    Args:
+      medium_BM: weights over the media; those with colours leave the picture as it is.
+      picture_BHWC: RGB in [-1, 1].
+    """
+    mono_B111 = (medium_BM @ _MONO_M)[:, None, None, None]
+    return picture_BHWC + mono_B111 * (luminance(picture_BHWC) - picture_BHWC)
 
 
 def _grey(picture_BHW1: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:

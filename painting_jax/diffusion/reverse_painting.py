@@ -154,7 +154,7 @@ def painting_conditions(
     return Conditions(
         image_BTHWC=conditions.image_condition(
             codec,
-            reference_BHWC,
+            cross_media.seen_in(batch["medium_BM"], reference_BHWC),
             progress_BT.shape[1],
             everywhere=objective.reference_everywhere,
         ),
