@@ -13,13 +13,15 @@ from painting_jax.evaluation.measuring import Measuring, Picture
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.evaluation.result import Result, versions
-from painting_jax.evaluation.sets import Sets
+from painting_jax.evaluation.sets import LEAST, Sets
 from painting_jax.evaluation.videos import Source
 from painting_jax.metrics import pdp
 from painting_jax.metrics.pdp import Band
 
-# Fewer recorded processes of a medium than this have no band of their own.
-_LEAST = 3
+
+
+# A smaller share that is cropped away goes without saying.
+_NOTICED = 0.1
 
 # Of bands, the one of all media.
 _ALL = ""
@@ -80,6 +82,7 @@ def evaluate(
         title="Painting processes, measured",
         subtitle=_subtitle(rows, tuple(generated), band, unpaired),
         labels=measuring.instruments.labels,
+        stand_ins=measuring.instruments.stand_ins,
         rows=rows,
         strips=[
             dataclasses.replace(kept.strip, why=why)
@@ -101,7 +104,12 @@ def evaluate(
         bands=bands,
         sets=sets.compare(),
         skipped=skipped,
-        notes=[*_turned(rows, tuple(generated)), *_held_against(band, bands), *notes],
+        notes=[
+            *_turned(rows, tuple(generated)),
+            *_cropped(rows, tuple(generated)),
+            *_held_against(band, bands),
+            *notes,
+        ],
     )
 
 
@@ -131,6 +139,20 @@ def _turned(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
             notes.append(
                 f"{orders.count(REVERSED)} of {len(orders)} {method} videos ran from finished to "
                 "blank and were turned round; --order=painted takes all as they are"
+            )
+    return notes
+
+
+def _cropped(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
+    """Of every method whose pictures had another shape than they are compared at, how many."""
+    notes = []
+    for method in judged:
+        cuts = [row.cut for row in rows if row.method == method]
+        lost = [cut for cut in cuts if cut > _NOTICED]
+        if lost:
+            notes.append(
+                f"{len(lost)} of {len(cuts)} {method} videos were brought to another shape to be "
+                f"compared: up to {100 * max(lost):.0f} % of their picture was cropped away"
             )
     return notes
 
@@ -180,7 +202,7 @@ def _bands(rows: Sequence[Measured]) -> dict[str, Band]:
     """
     recorded = [row for row in rows if row.method == RECORDED]
     count = collections.Counter(row.medium for row in recorded)
-    media = [medium for medium in sorted(count) if medium and count[medium] >= _LEAST]
+    media = [medium for medium in sorted(count) if medium and count[medium] >= LEAST]
     bands = {_ALL: _band(recorded)}
     bands |= {medium: _band([r for r in recorded if r.medium == medium]) for medium in media}
     for row in rows:
@@ -206,7 +228,7 @@ def _held_against(band: Band | None, bands: Mapping[str, Band]) -> list[str]:
     if not bands:
         return [
             f"All videos are held against one band, of {band.n} recorded processes: no medium is "
-            f"stated (in process.json) for {_LEAST} of them or more"
+            f"stated (in process.json) for {LEAST} of them or more"
         ]
     of_media = ", ".join(f"{medium.replace('_', ' ')} (n {b.n})" for medium, b in bands.items())
     return [

@@ -35,11 +35,15 @@ class Measure:
     digits: int = 3
 
 
+# What the tables say of each; `{distance}` as in a measure's label.
 GROUPS = {
-    "process": "The way there: is progress paced as the painter paced it?",
+    "process": "The way there: is progress paced as the painter paced it? By {distance}, where no "
+    "heading names another.",
     "final": "The finished picture: is it the recorded one?",
-    "stages": "Stages and regions: when does each begin, and which part is painted first?",
-    "time": "From frame to frame: does it move as painting does, and does the paint stay?",
+    "stages": "Stages and regions: when does each begin, by the profile of {distance}, and which "
+    "part is painted first, by colour?",
+    "time": "From frame to frame: does it move as painting does, and does the paint stay? Textures "
+    "are those of {distance}'s network.",
 }
 
 MEASURES: dict[str, Measure] = {
@@ -247,6 +251,7 @@ class Measured:
       order: `PAINTED`, or `REVERSED` where the video ran backwards and was turned round.
       frames: how many were measured.
       picture: what identifies its picture; "" = its name does. Intervals are over pictures.
+      cut: the share of the picture that was cropped away to compare it.
     """
 
     name: str
@@ -258,6 +263,7 @@ class Measured:
     order: str = PAINTED
     frames: int = 0
     picture: str = ""
+    cut: float = 0.0
 
 
 def interval(rows: Sequence[Measured], key: str, *, seed: int) -> bootstrap.Interval:

@@ -12,7 +12,7 @@ from painting_jax.evaluation.measures import MEASURES, RECORDED
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.strips import Strip
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE
-from painting_jax.report import figures, tables
+from painting_jax.report import figures, reading, tables
 from painting_jax.report.style import CSS, SCRIPT
 
 
@@ -227,17 +227,7 @@ def _reading(result: Result) -> str:
         f"<dd>{html.escape(measure.explanation.format_map(labels))}</dd>"
         for measure in tables.shown_measures(result).values()
     )
-    notes = [
-        f"{result.distance} is a stand-in: the layers and the linear weights of LPIPS over a VGG16 "
-        "that was fine-tuned for finding edges. Compare its numbers with each other, not with "
-        "published LPIPS."
-        if "HED" in result.distance
-        else f"The perceptual distance is {result.distance}.",
-        "The PDP follows the published description; its formula was not at hand. A profile can be "
-        "won by a well-timed fade, so read it beside the frames in between and the final picture.",
-        *result.notes,
-    ]
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in reading.notes(result))
     skipped = ""
     if result.skipped:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in result.skipped)

@@ -86,11 +86,11 @@ class Table:
         lines = [
             self.caption,
             "",
-            "| " + " | ".join(map(_cell_text, self.header)) + " |",
+            "| " + " | ".join(map(in_markdown, self.header)) + " |",
             "|---" + "|--:" * (len(self.header) - 1) + "|",
         ]
         for cells in self.rows:
-            texts = [_cell_text(f"{cell.text} {cell.small}".strip()) for cell in cells]
+            texts = [in_markdown(f"{cell.text} {cell.small}".strip()) for cell in cells]
             texts = [
                 f"**{text}**" if cell.strong else text
                 for text, cell in zip(texts, cells, strict=True)
@@ -109,8 +109,8 @@ def _sorted_by(cell: Cell) -> str:
     return "" if cell.value is None else f' data-value="{cell.value:.9g}"'
 
 
-def _cell_text(text: str) -> str:
-    """A file's name may hold what markdown takes for the end of a cell or for HTML."""
+def in_markdown(text: str) -> str:
+    """A text in one line: a file's name may hold what markdown takes for a cell's end or HTML."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
@@ -236,7 +236,7 @@ def methods(result: Result, group: str) -> Table:
         if any(number.n for number in numbers.values())
     ]
     caption = (
-        f"{GROUPS[group]} Means over the processes, in brackets their 95 % bootstrap "
+        f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their 95 % bootstrap "
         "intervals over pictures."
     )
     if CROSS_FADE in found and group == "final":
