@@ -88,7 +88,7 @@ def read(
 
 
 def times(path: epath.PathLike) -> list[float]:
-    """When each frame of a video is shown, in rising seconds from the first; errors as of `read`."""
+    """When each frame of a video is shown: rising seconds from the first; errors as of `read`."""
     path = epath.Path(path)
     return _webp_times(path) if path.suffix.lower() == ".webp" else _container_times(path)
 

@@ -18,8 +18,6 @@ from painting_jax.evaluation.videos import Source
 from painting_jax.metrics import pdp
 from painting_jax.metrics.pdp import Band
 
-
-
 # A smaller share that is cropped away goes without saying.
 _NOTICED = 0.1
 

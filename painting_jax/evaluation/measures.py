@@ -213,8 +213,8 @@ MEASURES: dict[str, Measure] = {
     "texture_drift": Measure(
         "Texture drift",
         "drift of the texture",
-        "How far the texture (Gram matrices of the features) of finished areas changes from frame "
-        "to frame, 0 = it stays.",
+        "How far the texture (Gram matrices of the activations in {distance}'s network) of "
+        "finished areas changes from frame to frame, 0 = it stays.",
         "lower",
         "time",
     ),

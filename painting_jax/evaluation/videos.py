@@ -182,9 +182,7 @@ def _numbered(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(paths, key=lambda path: pictures.natural_order(path.name))
 
 
-def _pictures(
-    paths: list[pathlib.Path], frames: int, size: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _pictures(paths: list[pathlib.Path], frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """At most so many of them, and which."""
     chosen = video.evenly(len(paths), frames)
     loaded = [video.shrink(pictures.load(paths[i]), size) for i in chosen]

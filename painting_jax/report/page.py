@@ -178,28 +178,36 @@ def _curves(result: Result) -> str:
         )
     else:
         drawing = figures.own_profiles(
-            result.rows,
-            result.judged,
-            result.band,
-            distance=result.distance,
-            title="Distance profiles of the videos, over the band of the recorded set",
+            result, title="Distance profiles of the videos, over the band of the recorded set"
         )
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
             "Shaded: where 80 % of all recorded processes run. They paint other pictures: this "
             f"compares the pace, nothing else. {begun}"
         )
-    media = figures.by_medium(result) if result.conditions or _several_media(result) else {}
+    several = result.conditions or result.bands or _several_media(result)
     small = "".join(
-        f"<figure>{svg}<figcaption>{html.escape(medium.replace('_', ' '))}</figcaption></figure>"
-        for medium, svg in media.items()
+        f"<figure>{svg}<figcaption>{html.escape(_named(medium, result))}</figcaption></figure>"
+        for medium, svg in (figures.by_medium(result) if several else {}).items()
     )
-    grid = f'<h3>By medium</h3><div class="media">{small}</div>' if small else ""
+    said = ""
+    if result.bands:
+        said = (
+            "<p>Each medium's own band, which the numbers of its videos are taken against, and "
+            "the videos in it. All at one scale.</p>"
+        )
+    grid = f'<h3>By medium</h3>{said}<div class="media">{small}</div>' if small else ""
     return (
         f'<section class="curves"><h2>The pace of painting</h2><figure>'
         f'<div class="scroll">{drawing}</div>'
         f"<figcaption>{text}</figcaption></figure>{grid}</section>"
     )
+
+
+def _named(medium: str, result: Result) -> str:
+    """A medium in words, with how many recorded processes its band is of, if it has one."""
+    count = f", {result.bands[medium].n} recorded" if medium in result.bands else ""
+    return medium.replace("_", " ") + count
 
 
 def _several_media(result: Result) -> bool:

@@ -236,8 +236,8 @@ def methods(result: Result, group: str) -> Table:
         if any(number.n for number in numbers.values())
     ]
     caption = (
-        f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their 95 % bootstrap "
-        "intervals over pictures."
+        f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their "
+        "95 % bootstrap intervals over pictures."
     )
     if CROSS_FADE in found and group == "final":
         caption += (

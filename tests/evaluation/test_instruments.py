@@ -4,25 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
-import transformers
+import safetensors.torch
+import torch
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import opened
 from painting_jax.evaluation.measures import GENERATED
 from painting_jax.sharding.mesh import make_mesh
+from tests.evaluation import tiny_networks
 from tests.evaluation.recordings import PIXELS, as_video
+from tests.models.test_inception import Definition
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny DINOv2 as it lies on the hub, in a folder whose name has a comma."""
-    folder = tmp_path_factory.mktemp("dino,v2")
-    config = transformers.Dinov2Config(
-        hidden_size=24, num_hidden_layers=1, num_attention_heads=3, image_size=28, patch_size=14
-    )
-    transformers.Dinov2Model(config).save_pretrained(folder)
-    return folder
+    return tiny_networks.write_dino(tmp_path_factory.mktemp("dino,v2"))
 
 
 def test_a_named_backbone_measures_and_names_its_weights(folder):
@@ -43,7 +41,25 @@ def test_a_named_backbone_measures_and_names_its_weights(folder):
 
 
 def test_without_names_a_stand_in_measures_and_says_so():
-    assert opened((), None).labels == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
+    found = opened((), None)
+    assert found.labels == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
+    assert found.stand_ins == ("distance", "features")
+
+
+def test_published_networks_stand_in_for_nothing(tmp_path):
+    alexnet = tiny_networks.write_alexnet(tmp_path / "alexnet.safetensors")
+    found = opened([f"lpips=alex:{alexnet}"], None)
+    assert found.labels == {"distance": "LPIPS (AlexNet)", "features": "AlexNet"}
+    # FID is published with another network.
+    assert found.stand_ins == ("features",)
+    definition = Definition()
+    definition(torch.zeros(1, 3, 75, 75))
+    safetensors.torch.save_file(definition.weights, tmp_path / "pt_inception.safetensors")
+    found = opened(
+        [f"lpips=alex:{alexnet}", f"inception={tmp_path / 'pt_inception.safetensors'}"], None
+    )
+    assert found.labels == {"distance": "LPIPS (AlexNet)", "features": "Inception v3"}
+    assert found.stand_ins == ()
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):

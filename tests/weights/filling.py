@@ -1,13 +1,17 @@
 """Another library's random weights into our modules, in one go, by a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 import torch
 from flax import nnx
 
+from painting_jax.weights.accounting import account
+from painting_jax.weights.load import flat
 from painting_jax.weights.rules import TRANSFORMS, Table, place
+from painting_jax.weights.safetensors_file import Tensor
+from painting_jax.weights.source import Source
 
 
 def fill(build: Callable[[], nnx.Module], table: Table, source: dict[str, torch.Tensor]):
@@ -48,3 +52,26 @@ def random_reference(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
+
+
+def unwritten(shapes: dict[str, tuple[int, ...]], config: dict) -> Source:
+    """Tensors of which there is the description alone, each called by its name."""
+    tensors = {name: Tensor(name, np.dtype("f4"), shape, 0) for name, shape in shapes.items()}
+    return Source("unwritten", tensors, config, {})
+
+
+def assert_every_tensor_has_its_place(
+    theirs: Callable[[], torch.nn.Module],
+    ours: Callable[[], nnx.Module],
+    tables: Sequence[Table],
+    *,
+    besides: dict[str, tuple[int, ...]],
+) -> None:
+    """That a published model's tensors are those of ours, by name and shape; nothing is made.
+
+    `besides` are tensors of published files that the library itself has no more.
+    """
+    with torch.device("meta"):
+        shapes = {name: tuple(tensor.shape) for name, tensor in theirs().state_dict().items()}
+    wanted = flat(nnx.to_pure_dict(nnx.state(nnx.eval_shape(ours), nnx.Param)))
+    account(unwritten(shapes | besides, {}), wanted, tables)
