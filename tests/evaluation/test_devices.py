@@ -3,20 +3,23 @@
 import jax
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
+import torch.nn.functional as F
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from painting_jax.evaluation import backbones
+from painting_jax.evaluation.instruments import opened
 from painting_jax.metrics import frechet, kernel_distance, look, perceptual, realism
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.metrics.similarity import CosineDistance
 from painting_jax.models import inception
-from painting_jax.models.features import InceptionFeatures
-from painting_jax.models.inception import InceptionV3
 from painting_jax.models.vgg import VGG16
 from painting_jax.sharding.mesh import make_mesh
 from tests.evaluation import tiny_networks
+from tests.models.test_inception import Definition
 
 
 @pytest.fixture(scope="module")
@@ -65,26 +68,23 @@ def test_clip_and_dino_are_the_same(mesh, kind, tmp_path):
     assert len(shared(few_NHWC[:1]).sharding.device_set) == 8
 
 
-def test_inception_is_the_same(mesh, monkeypatch):
+def test_inception_on_eight_devices_is_as_published(mesh, tmp_path, monkeypatch):
+    """Against its definition in torch, by the names of pytorch-fid's file."""
     # The smallest that it takes.
     monkeypatch.setattr(inception, "SIDE", 75)
-    graph, shapes = nnx.split(nnx.eval_shape(lambda: InceptionV3(rngs=nnx.Rngs(0))))
-    rng = np.random.default_rng(0)
-
-    def random(leaf):
-        fan = max(1, np.prod(leaf.shape[:-1]))
-        return np.abs(rng.normal(0, fan**-0.5, leaf.shape)).astype(np.float32)
-
-    network = nnx.merge(graph, jax.tree.map(random, shapes))
-    features = InceptionFeatures(network, label="random")
-    embed = nnx.jit(
-        lambda features, frames_NHWC, mesh: perceptual.in_batches(
-            lambda network, frames_NHWC: network(frames_NHWC), features, frames_NHWC, mesh=mesh
-        ),
-        static_argnums=2,
-    )
     frames_NHWC = _frames(8)
-    _alike(*(embed(features, frames_NHWC, m) for m in (mesh, None)))
+    pixels = torch.from_numpy(frames_NHWC).permute(0, 3, 1, 2) / 255
+    definition = Definition()
+    *_, last_NCHW = definition(2 * F.interpolate(pixels, (75, 75), mode="bilinear") - 1)
+    safetensors.torch.save_file(definition.weights, tmp_path / "pt_inception.safetensors")
+    alexnet = tiny_networks.write_alexnet(tmp_path / "alexnet.safetensors")
+    names = [f"lpips=alex:{alexnet}", f"inception={tmp_path / 'pt_inception.safetensors'}"]
+    instruments = opened(names, mesh)
+    assert instruments.labels == {"distance": "LPIPS (AlexNet)", "features": "Inception v3"}
+    assert instruments.stand_ins == ()
+    shared_ND = perceptual.embed(instruments.features, frames_NHWC, mesh=mesh)
+    assert len(shared_ND.sharding.device_set) == 8
+    _alike(shared_ND, last_NCHW.mean((2, 3)).numpy())
 
 
 def test_streamed_statistics_are_the_same(mesh):

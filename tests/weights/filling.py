@@ -61,17 +61,8 @@ def unwritten(shapes: dict[str, tuple[int, ...]], config: dict) -> Source:
 
 
 def assert_every_tensor_has_its_place(
-    theirs: Callable[[], torch.nn.Module],
-    ours: Callable[[], nnx.Module],
-    tables: Sequence[Table],
-    *,
-    besides: dict[str, tuple[int, ...]],
+    published: dict[str, tuple[int, ...]], build: Callable[[], nnx.Module], tables: Sequence[Table]
 ) -> None:
-    """That a published model's tensors are those of ours, by name and shape; nothing is made.
-
-    `besides` are tensors of published files that the library itself has no more.
-    """
-    with torch.device("meta"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in theirs().state_dict().items()}
-    wanted = flat(nnx.to_pure_dict(nnx.state(nnx.eval_shape(ours), nnx.Param)))
-    account(unwritten(shapes | besides, {}), wanted, tables)
+    """That tensors of these names and shapes are all that our module needs; nothing is made."""
+    wanted = flat(nnx.to_pure_dict(nnx.state(nnx.eval_shape(build), nnx.Param)))
+    account(unwritten(published, {}), wanted, tables)
