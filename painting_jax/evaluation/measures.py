@@ -96,7 +96,8 @@ MEASURES: dict[str, Measure] = {
         "Distance to the recorded band",
         "distance to the recorded band",
         "Area between the profile to the process's own last frame and the mean of the recorded "
-        "set's such profiles, of its medium where that has a band.",
+        "set's such profiles, of its medium where that has a band; of a recorded process, to the "
+        "mean of the others'.",
         "lower",
         "process",
     ),
@@ -104,7 +105,8 @@ MEASURES: dict[str, Measure] = {
         "Share within the band",
         "share within the recorded band",
         "The share of the profile to the own last frame that lies between the 10th and the 90th "
-        "percentile of the recorded set's, of its medium where that has a band.",
+        "percentile of the recorded set's, of its medium where that has a band; of a recorded "
+        "process, of the others'.",
         "higher",
         "process",
     ),

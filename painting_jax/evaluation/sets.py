@@ -17,6 +17,9 @@ BINS, _KEPT = 4, 512
 # With fewer recorded processes a medium has no set of its own.
 LEAST = 3
 
+# Sets of different pictures differ in what they show: with fewer, that is all that they tell.
+FEWEST = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class SetNumbers:
