@@ -10,7 +10,10 @@ picture, the picture coming into focus, and the process of another picture.
 
 With --generated the videos of any methods are compared (mp4, mov, webm, mkv, gif, webp, folders of
 numbered pictures, what generate left): with the recorded process of the same name, or with
---unpaired each with its own last frame and their pace with that of the recorded set.
+--unpaired each with its own last frame and their pace with that of the recorded set. What is known
+of a process may stand in cat.json beside cat.mp4, or in process.json in a folder of pictures:
+{"medium": "oil", "progress": [0, 0.2, 1]}, the share of the painting time at each frame; without it
+frames are taken to be evenly spread, and which way they run is found out.
 
 OUT gets index.html (open it), metrics.json, metrics.csv (a row a video), table.md, and with
 --workdir the generated videos. What is done so far lies in OUT.partial until then: interrupted and
@@ -62,7 +65,10 @@ _YARDSTICKS = flags.DEFINE_bool(
     "yardsticks", False, "Measure cross-fade and blur-to-sharp beside each pair, too."
 )
 _ORDER = flags.DEFINE_enum(
-    "order", AUTO, list(ORDERS), "In which order generated frames come; auto finds out and says so."
+    "order",
+    AUTO,
+    list(ORDERS),
+    "In which order generated frames come, where no progress tells; auto finds out and says so.",
 )
 _FRAMES = flags.DEFINE_integer("frames", 33, "Frames of a video that are measured, at most.")
 _SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")

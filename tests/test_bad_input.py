@@ -9,18 +9,15 @@ import time
 import types
 import zlib
 
-import jax
 import numpy as np
 import pytest
 
-from configs import demo, wan21_t2v_1_3b
+from configs import wan21_t2v_1_3b
 from painting_jax.data import pictures, video
 from painting_jax.models.wan import WanConfig
 from painting_jax.pretrained import random_folder
-from painting_jax.training import state as state_lib
-from painting_jax.training.checkpoint import Checkpoints, claim_workdir
-from painting_jax.training.picture_task import PictureTask
-from tests import tiny
+from painting_jax.training.checkpoint import Checkpoints
+from tests import tiny, tiny_run
 from tests.verbs import Verb
 
 _CONFIG = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
@@ -31,7 +28,7 @@ def files(tmp_path_factory) -> types.SimpleNamespace:
     """A data set, a run with a checkpoint of random parameters, and good and bad pictures."""
     root = tmp_path_factory.mktemp("files")
     tiny.prepare(root / "data")
-    _run(root)
+    tiny_run.write(root / "run", root / "data", captions=["a cat"])
     good = pictures.encode(np.full((40, 40, 3), 200, np.uint8), "png")
     (root / "good.png").write_bytes(good)
     (root / "text.jpg").write_text("this is no picture")
@@ -44,21 +41,6 @@ def files(tmp_path_factory) -> types.SimpleNamespace:
     whole = (root / "videos" / "cut.mp4").read_bytes()
     (root / "videos" / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     return types.SimpleNamespace(root=root, out=root / "out")
-
-
-def _run(root: pathlib.Path) -> None:
-    config = demo.get_config()
-    for flag in tiny.FLAGS:
-        name, value = flag.removeprefix("--config.").split("=")
-        config.update_from_flattened_dict({name: int(value)})
-    config.data.data_dir = str(root / "data")
-    claim_workdir(root / "run", config)
-    captions = types.SimpleNamespace(captions=lambda: ["a cat"])
-    task = PictureTask(config)
-    task.words(root / "run", [captions], None)
-    checkpoints = Checkpoints(root / "run")
-    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
-    checkpoints.close()
 
 
 def _announcing(height: int, width: int) -> bytes:
@@ -179,6 +161,9 @@ def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, ru
         (("--generated=empty", "--recorded=videos"), "holds no videos"),
         (("--generated=videos", "--recorded=nowhere"), "nowhere does not exist"),
         (("--generated=videos", "--recorded=videos", "--frames=0"), "--frames=0"),
+        (("--generated=videos", "--unpaired", "--backbones=lpips=vgg:no.safetensors"), "no.safet"),
+        (("--generated=videos", "--unpaired", "--backbones=clip=no/such/one"), "no/such/one does"),
+        (("--generated=videos", "--unpaired", "--backbones=inception=."), "holds no weights"),
     ],
 )
 def test_evaluate_refuses(evaluate, files, flags, said):

@@ -39,9 +39,9 @@ def load(path: epath.PathLike) -> np.ndarray:
       uint8[H, W, 3], RGB.
 
     Raises:
-      UserError: for a missing file, one that is no picture or is damaged, a side below
-        `MIN_SIDE` pixels, or a header announcing more than `MAX_MEGAPIXELS` (nothing is decoded
-        then).
+      UserError: for a missing file, one that is no picture or is damaged, samples in floating
+        point, a side below `MIN_SIDE` pixels, or a header announcing more than `MAX_MEGAPIXELS`
+        (nothing is decoded then).
     """
     path = epath.Path(path)
     if not path.exists():
@@ -61,7 +61,7 @@ def load(path: epath.PathLike) -> np.ndarray:
             raise UserError(f"{path} is not a picture: jpg, png and webp are understood") from None
         _check_size(path, *image.size)
         try:
-            return _upright_rgb(image)
+            return _upright_rgb(image, str(path))
         except _DAMAGE as error:
             raise UserError(f"{path} is damaged or cut short: {error}") from None
 
@@ -76,9 +76,12 @@ def _check_size(path: epath.Path, width: int, height: int) -> None:
         raise UserError(f"{path} has {width}x{height} pixels: each side needs at least {MIN_SIDE}")
 
 
-def _upright_rgb(image: Image.Image) -> np.ndarray:
+def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
     image.load()
     image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        # What range they have, and what a NaN among them means, nobody can know.
+        raise UserError(f"{name} has samples in floating point: save it with 8 or 16 bits each")
     if image.mode.startswith("I"):
         # Pillow would clip 16-bit grey to 255 instead of scaling it.
         grey_HW = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)

@@ -53,7 +53,8 @@ def read(
 
     Raises:
       UserError: if the file is missing, no video, damaged, cut short, has no frame between the
-        times, frames beyond `pictures.MAX_MEGAPIXELS`, or does not contain the crop.
+        times, frames beyond `pictures.MAX_MEGAPIXELS` or of several sizes, or does not contain the
+        crop.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -61,7 +62,6 @@ def read(
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a video ({', '.join(SUFFIXES)})")
     # FFmpeg reads no animated webp, Pillow does.
-    times = _webp_times if path.suffix.lower() == ".webp" else _container_times
     frames = _webp_frames if path.suffix.lower() == ".webp" else _container_frames
     seconds = times(path)
     inside = [
@@ -82,7 +82,15 @@ def read(
     # Some containers (gif) count a frame at the end that no decoder gives: one is forgiven.
     if len(decoded) < max(1, min(len(wanted) - 1, (1 - _MISSING_SHARE) * len(wanted))):
         raise UserError(f"{path} is cut short: {len(decoded)} of {len(wanted)} frames can be read")
+    if len({frame_HWC.shape for frame_HWC in decoded}) > 1:
+        raise UserError(f"{path} changes the size of its frames: a process has one throughout")
     return np.stack(decoded), np.array(when)
+
+
+def times(path: epath.PathLike) -> list[float]:
+    """When each frame of a video is shown: rising seconds from the first; errors as of `read`."""
+    path = epath.Path(path)
+    return _webp_times(path) if path.suffix.lower() == ".webp" else _container_times(path)
 
 
 def evenly(count: int, at_most: int) -> list[int]:

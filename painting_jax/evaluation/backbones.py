@@ -210,9 +210,19 @@ def _opened(kind: str, weights: str, mesh: Mesh | None) -> Backbone:
     backbone = _OPENERS[kind](weights)
     if mesh is None:
         return backbone
-    graph, state = nnx.split(backbone.features)
-    features = nnx.merge(graph, jax.device_put(state, replicated(mesh)))
-    return dataclasses.replace(backbone, features=features, mesh=mesh)
+    if backbone.distance is None:
+        features = _everywhere(backbone.features, mesh)
+        return dataclasses.replace(backbone, features=features, mesh=mesh)
+    # The features are those of the distance's trunk: its weights are placed once for both.
+    distance = _everywhere(backbone.distance, mesh)
+    features = TrunkFeatures(distance.trunk, label=backbone.label)
+    return dataclasses.replace(backbone, features=features, distance=distance, mesh=mesh)
+
+
+def _everywhere(network: nnx.Module, mesh: Mesh) -> nnx.Module:
+    """The network with its weights on every device, so that no call has to send them."""
+    graph, state = nnx.split(network)
+    return nnx.merge(graph, jax.device_put(state, replicated(mesh)))
 
 
 def _open_lpips(weights: str) -> Backbone:

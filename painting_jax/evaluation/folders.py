@@ -11,15 +11,16 @@ from painting_jax.evaluation import showing, videos
 from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
 from painting_jax.evaluation.measuring import Measuring, Picture
 from painting_jax.evaluation.methods import Method
+from painting_jax.evaluation.order import AUTO
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.evaluation.result import Result, versions
-from painting_jax.evaluation.sets import Sets
+from painting_jax.evaluation.sets import FEWEST, LEAST, Sets
 from painting_jax.evaluation.videos import Source
 from painting_jax.metrics import pdp
 from painting_jax.metrics.pdp import Band
 
-# Fewer recorded processes of a medium than this have no band of their own.
-_LEAST = 3
+# A smaller share that is cropped away goes without saying.
+_NOTICED = 0.1
 
 # Of bands, the one of all media.
 _ALL = ""
@@ -73,6 +74,8 @@ def evaluate(
     for method in [*generated, *([RECORDED] if recorded else [])]:
         if not any(row.method == method for row in rows):
             raise UserError(f"none of the {method} videos can be used: {skipped[0]}")
+    as_sets = sets.compare()
+    few = {method: s.n for method, s in as_sets.items() if unpaired and s.n < FEWEST}
     bands = _bands(rows) if unpaired and recorded else {}
     band = bands.pop(_ALL, None)
     chosen = showing.choose([rows for _, rows in measured], tuple(generated))
@@ -80,6 +83,7 @@ def evaluate(
         title="Painting processes, measured",
         subtitle=_subtitle(rows, tuple(generated), band, unpaired),
         labels=measuring.instruments.labels,
+        stand_ins=measuring.instruments.stand_ins,
         rows=rows,
         strips=[
             dataclasses.replace(kept.strip, why=why)
@@ -99,9 +103,15 @@ def evaluate(
         judged=tuple(generated),
         band=band,
         bands=bands,
-        sets=sets.compare(),
+        sets={method: found for method, found in as_sets.items() if method not in few},
         skipped=skipped,
-        notes=[*_turned(rows, tuple(generated)), *_held_against(band, bands), *notes],
+        notes=[
+            *_turned(rows, tuple(generated), found_out=measuring.order == AUTO),
+            *_cropped(rows, tuple(generated)),
+            *_held_against(band, bands),
+            *_too_few(few),
+            *notes,
+        ],
     )
 
 
@@ -122,15 +132,34 @@ def _subtitle(
     )
 
 
-def _turned(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
-    """Of every method whose videos ran backwards, how many did."""
+def _turned(rows: Sequence[Measured], judged: Sequence[str], *, found_out: bool) -> list[str]:
+    """Of every method, how many videos ran backwards; of none only where that was found out."""
     notes = []
     for method in judged:
         orders = [row.order for row in rows if row.method == method]
         if REVERSED in orders:
             notes.append(
                 f"{orders.count(REVERSED)} of {len(orders)} {method} videos ran from finished to "
-                "blank and were turned round; --order=painted takes all as they are"
+                "blank and were turned round; --order=painted takes all as they are."
+            )
+        elif found_out:
+            notes.append(
+                f"All {method} videos run from blank to finished, as was found out or is stated "
+                f"with their progress (n {len(orders)})."
+            )
+    return notes
+
+
+def _cropped(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
+    """Of every method whose pictures had another shape than they are compared at, how many."""
+    notes = []
+    for method in judged:
+        cuts = [row.cut for row in rows if row.method == method]
+        lost = [cut for cut in cuts if cut > _NOTICED]
+        if lost:
+            notes.append(
+                f"{len(lost)} of {len(cuts)} {method} videos were brought to another shape to be "
+                f"compared: up to {100 * max(lost):.0f} % of their picture was cropped away."
             )
     return notes
 
@@ -175,27 +204,33 @@ def _paired(
 def _bands(rows: Sequence[Measured]) -> dict[str, Band]:
     """The band of the recorded set and, by medium, of its parts; `_ALL` is the whole.
 
-    How the others keep to the band of their medium, or where it has none to that of the whole set,
-    is added to their numbers.
+    How each of the others keeps to the band of its medium, or where that has none to the whole
+    set's, is added to its numbers; and of each recorded process, how it keeps to the band of the
+    rest, which is the mark that the others are to reach.
     """
     recorded = [row for row in rows if row.method == RECORDED]
     count = collections.Counter(row.medium for row in recorded)
-    media = [medium for medium in sorted(count) if medium and count[medium] >= _LEAST]
+    media = [medium for medium in sorted(count) if medium and count[medium] >= LEAST]
     bands = {_ALL: _band(recorded)}
     bands |= {medium: _band([r for r in recorded if r.medium == medium]) for medium in media}
     for row in rows:
-        if row.method != RECORDED:
-            band = bands.get(row.medium, bands[_ALL])
-            own_1K = row.own_profile_K[None]
-            row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
-            row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
+        medium = row.medium if row.medium in bands else _ALL
+        band = bands[medium]
+        if row.method == RECORDED:
+            if band.n < LEAST:
+                continue
+            band = _band([r for r in recorded if medium in (_ALL, r.medium)], without=row)
+        own_1K = row.own_profile_K[None]
+        row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
+        row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
     return bands
 
 
-def _band(recorded: Sequence[Measured]) -> Band:
+def _band(recorded: Sequence[Measured], *, without: Measured | None = None) -> Band:
     size = round_up(len(recorded))
     profiles_NK = padded(np.stack([row.own_profile_K for row in recorded]), size)
-    band = pdp.band(profiles_NK, np.arange(size) < len(recorded))
+    counts_N = np.array([row is not without for row in recorded])
+    band = pdp.band(profiles_NK, padded(counts_N, size))
     return Band(*map(np.asarray, band[:3]), int(band.n))
 
 
@@ -206,12 +241,21 @@ def _held_against(band: Band | None, bands: Mapping[str, Band]) -> list[str]:
     if not bands:
         return [
             f"All videos are held against one band, of {band.n} recorded processes: no medium is "
-            f"stated (in process.json) for {_LEAST} of them or more"
+            f"stated for {LEAST} of them or more (in process.json, or in cat.json beside cat.mp4)."
         ]
     of_media = ", ".join(f"{medium.replace('_', ' ')} (n {b.n})" for medium, b in bands.items())
     return [
         f"Videos are held against the band of their medium where it has one: {of_media}; all "
-        f"others against that of the whole recorded set (n {band.n})"
+        f"others against that of the whole recorded set (n {band.n})."
+    ]
+
+
+def _too_few(few: Mapping[str, int]) -> list[str]:
+    """Which methods are not compared as sets, for want of pictures: their numbers by method."""
+    return [
+        f"Of {method} no FID and KID to the recorded set is taken: they show other pictures, and "
+        f"{count} on the side that has fewer say nothing; {FEWEST} are asked for."
+        for method, count in few.items()
     ]
 
 

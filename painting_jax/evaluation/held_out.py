@@ -151,6 +151,7 @@ def evaluate(
             f"model never saw, each painted by {model} and compared with the recorded one."
         ),
         labels=instruments.labels,
+        stand_ins=instruments.stand_ins,
         rows=[row for rows in measured for row in rows],
         strips=[
             dataclasses.replace(kept.strip, why=why)

@@ -11,7 +11,6 @@ from jax.sharding import Mesh
 from painting_jax.evaluation.backbones import Backbone, choose
 from painting_jax.metrics.perceptual import PerceptualDistance
 from painting_jax.metrics.similarity import CosineDistance, Features
-from painting_jax.sharding.rules import replicated
 
 _SIMILARITIES = ("clip", "dino")
 
@@ -29,6 +28,7 @@ class Instruments:
       similarities: CLIP and DINO, as far as they were named, as distances: 1 - cosine.
       features: whose `embed` gives what FID and KID are taken of; None = the distance's network.
       backbones: those of the similarities, by the same names: for more than distances.
+      stand_in: whether the distance takes the place of the published one.
       identities: of all their weights, in plain types.
       mesh: whose data axis shares the frames; None on one device.
     """
@@ -37,6 +37,7 @@ class Instruments:
     similarities: Mapping[str, PerceptualDistance] = dataclasses.field(default_factory=dict)
     features: PerceptualDistance | None = None
     backbones: Mapping[str, Backbone] = dataclasses.field(default_factory=dict)
+    stand_in: bool = False
     identities: tuple[str, ...] = ()
     mesh: Mesh | None = None
 
@@ -51,6 +52,11 @@ class Instruments:
         labels = {key: distance.label for key, distance in self.distances.items()}
         sets = self.features.label if self.features else _weights(self.distance.label)
         return {**labels, "features": sets}
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Of the labels, those of networks that take the place of the published ones."""
+        return ("distance",) * self.stand_in + ("features",) * (self.features is None)
 
     @property
     def identity(self) -> dict[str, object]:
@@ -77,10 +83,11 @@ def opened(values: Sequence[str], mesh: Mesh | None) -> Instruments:
     chosen = choose(names, mesh=mesh)
     sets = chosen.get("inception")
     return Instruments(
-        _everywhere(chosen["lpips"].distance, mesh),
+        chosen["lpips"].distance,
         {kind: CosineDistance(chosen[kind].features) for kind in _SIMILARITIES if kind in chosen},
         _Vectors(sets.features) if sets else None,
         {kind: chosen[kind] for kind in _SIMILARITIES if kind in chosen},
+        chosen["lpips"].stand_in,
         tuple(backbone.identity for backbone in chosen.values()),
         mesh,
     )
@@ -95,14 +102,6 @@ class _Vectors(nnx.Module):
     def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
         return self.features(pictures_NHWC)
-
-
-def _everywhere(network: nnx.Module, mesh: Mesh | None) -> nnx.Module:
-    """The network with its weights on every device, so that no call has to send them."""
-    if mesh is None:
-        return network
-    graph, state = nnx.split(network)
-    return nnx.merge(graph, jax.device_put(state, replicated(mesh)))
 
 
 def _weights(label: str) -> str:

@@ -35,11 +35,15 @@ class Measure:
     digits: int = 3
 
 
+# What the tables say of each; `{distance}` as in a measure's label.
 GROUPS = {
-    "process": "The way there: is progress paced as the painter paced it?",
+    "process": "The way there: is progress paced as the painter paced it? By {distance}, where no "
+    "heading names another.",
     "final": "The finished picture: is it the recorded one?",
-    "stages": "Stages and regions: when does each begin, and which part is painted first?",
-    "time": "From frame to frame: does it move as painting does, and does the paint stay?",
+    "stages": "Stages and regions: when does each begin, by the profile of {distance}, and which "
+    "part is painted first, by colour?",
+    "time": "From frame to frame: does it move as painting does, and does the paint stay? Textures "
+    "are those of {distance}'s network.",
 }
 
 MEASURES: dict[str, Measure] = {
@@ -92,7 +96,8 @@ MEASURES: dict[str, Measure] = {
         "Distance to the recorded band",
         "distance to the recorded band",
         "Area between the profile to the process's own last frame and the mean of the recorded "
-        "set's such profiles, of its medium where that has a band.",
+        "set's such profiles, of its medium where that has a band; of a recorded process, to the "
+        "mean of the others'.",
         "lower",
         "process",
     ),
@@ -100,7 +105,8 @@ MEASURES: dict[str, Measure] = {
         "Share within the band",
         "share within the recorded band",
         "The share of the profile to the own last frame that lies between the 10th and the 90th "
-        "percentile of the recorded set's, of its medium where that has a band.",
+        "percentile of the recorded set's, of its medium where that has a band; of a recorded "
+        "process, of the others'.",
         "higher",
         "process",
     ),
@@ -209,8 +215,8 @@ MEASURES: dict[str, Measure] = {
     "texture_drift": Measure(
         "Texture drift",
         "drift of the texture",
-        "How far the texture (Gram matrices of the features) of finished areas changes from frame "
-        "to frame, 0 = it stays.",
+        "How far the texture (Gram matrices of the activations in {distance}'s network) of "
+        "finished areas changes from frame to frame, 0 = it stays.",
         "lower",
         "time",
     ),
@@ -247,6 +253,7 @@ class Measured:
       order: `PAINTED`, or `REVERSED` where the video ran backwards and was turned round.
       frames: how many were measured.
       picture: what identifies its picture; "" = its name does. Intervals are over pictures.
+      cut: the share of the picture that was cropped away to compare it.
     """
 
     name: str
@@ -258,6 +265,7 @@ class Measured:
     order: str = PAINTED
     frames: int = 0
     picture: str = ""
+    cut: float = 0.0
 
 
 def interval(rows: Sequence[Measured], key: str, *, seed: int) -> bootstrap.Interval:

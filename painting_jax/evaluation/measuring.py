@@ -40,7 +40,7 @@ class Measuring:
       frames: at most so many of a video.
       size: longer sides are scaled down to this.
       with_yardsticks: measure the cross-fade and the blur-to-sharp beside each pair, too.
-      order: of the generated videos' frames, one of `order.ORDERS`.
+      order: of the generated videos' frames where no progress tells, one of `order.ORDERS`.
       store: of what was found; everything above is part of what its entries depend on.
     """
 
@@ -89,7 +89,7 @@ class Measuring:
         fitted = {method: _fitted(video, shape_HW) for method, video in together.items()}
         recorded = fitted.pop(RECORDED) if recorded else None
         for method, video in fitted.items():
-            if method != RECORDED and self._runs(picture, method, video, recorded) == REVERSED:
+            if method != RECORDED and self._runs(video, recorded) == REVERSED:
                 fitted[method], methods[method] = order.turned(video), order.turned(methods[method])
         notes = _looks_reversed(picture, recorded or fitted.get(RECORDED))
         segments_HW = None
@@ -109,17 +109,15 @@ class Measuring:
         self.store.put(_key(picture), *outcome.pack(found))
         return found
 
-    def _runs(self, picture: Picture, method: str, video: Video, recorded: Video | None) -> str:
-        """Which way a generated video runs, as far as nobody says so."""
-        if self.order != order.AUTO:
-            return self.order
-        # What `generate` left lies in painted order.
-        told = picture.sources[method].record is not None
-        return PAINTED if told else order.of(video, recorded)
+    def _runs(self, video: Video, recorded: Video | None) -> str:
+        """Which way a generated video runs."""
+        if video.stated:
+            return PAINTED  # it was turned as it was read, if it had to be
+        return order.of(video, recorded) if self.order == order.AUTO else self.order
 
 
 def _looks_reversed(picture: Picture, recorded: Video | None) -> list[str]:
-    if recorded is None or order.of(recorded) == PAINTED:
+    if recorded is None or recorded.stated or order.of(recorded) == PAINTED:
         return []
     return [
         f"{_sources(picture)[RECORDED].path} looks reversed; recorded processes are taken as "
@@ -128,7 +126,10 @@ def _looks_reversed(picture: Picture, recorded: Video | None) -> list[str]:
 
 
 def _fitted(video: Video, shape_HW: tuple[int, int]) -> Video:
-    return dataclasses.replace(video, frames_THWC=videos.fit(video.frames_THWC, shape_HW))
+    (height, width), (shown_height, shown_width) = video.frames_THWC.shape[1:3], shape_HW
+    aspects = height * shown_width, width * shown_height
+    frames_THWC = videos.fit(video.frames_THWC, shape_HW)
+    return dataclasses.replace(video, frames_THWC=frames_THWC, cut=1 - min(aspects) / max(aspects))
 
 
 def _sources(picture: Picture) -> dict[str, Source]:

@@ -38,6 +38,7 @@ def pack(outcome: Outcome) -> tuple[dict, dict[str, np.ndarray]]:
             "order": row.order,
             "frames": row.frames,
             "picture": row.picture,
+            "cut": row.cut,
             "numbers": row.numbers,
         }
         for row in outcome.rows

@@ -40,6 +40,7 @@ class Result:
       rows: one for every measured process.
       strips: the processes to look at.
       settings: everything that the numbers depend on, seeds included.
+      stand_ins: of the labels, those of networks that take the place of the published ones.
       judged: the methods that the evaluation is about, in their order.
       band: of the recorded set, when videos are not compared pair by pair.
       bands: the same by medium, of the media that have recorded processes enough.
@@ -58,6 +59,7 @@ class Result:
     rows: list[Measured]
     strips: list[Strip]
     settings: dict[str, object]
+    stand_ins: tuple[str, ...] = ()
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None
     bands: Mapping[str, Band] = dataclasses.field(default_factory=dict)

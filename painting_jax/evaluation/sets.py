@@ -1,5 +1,6 @@
 """Methods compared with the recorded processes as sets: FID, KID and textures, streaming."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 
@@ -12,6 +13,12 @@ from painting_jax.metrics import frechet, kernel_distance, realism, texture
 
 # Parts of the progress in which frames are compared, and how many of each a set keeps for KID.
 BINS, _KEPT = 4, 512
+
+# With fewer recorded processes a medium has no set of its own.
+LEAST = 3
+
+# Sets of different pictures differ in what they show: with fewer, that is all that they tell.
+FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Sets:
         self._sides: dict[str, _Side] = {}
         # By medium; "" stands for all of them.
         self._textures: dict[str, texture.Textures] = {}
+        self._recorded: collections.Counter[str] = collections.Counter()
 
     def add(self, outcome: Outcome) -> None:
         """Takes in what was measured of a picture."""
@@ -89,11 +97,12 @@ class Sets:
             texture_QS = np.asarray(texture_QS, np.float32)
             if row.method == RECORDED:
                 for medium in {"", row.medium}:
+                    self._recorded[medium] += 1
                     known = self._textures.get(medium, texture.empty(texture_QS.shape[1]))
                     everyone = np.ones(len(texture_QS), bool)
                     self._textures[medium] = texture.add(known, texture_QS, everyone)
             elif self._textures:
-                known = self._textures.get(row.medium, self._textures[""])
+                known = self._textures[row.medium if self._recorded[row.medium] >= LEAST else ""]
                 apart = float(np.mean(texture.to_set(known, texture_QS)))
                 row.numbers["texture_to_set"] = apart if np.isfinite(apart) else float("nan")
 

@@ -7,10 +7,13 @@ import os
 import pathlib
 
 import numpy as np
+from PIL import Image
 
 from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
-from painting_jax.evaluation.measures import PAINTED
+from painting_jax.evaluation.measures import PAINTED, REVERSED
+
+_RECORD = "process.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Video:
       medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
         known.
       order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
+      stated: whether its progress is stated, and so its order known.
+      cut: the share of the picture that was cropped away to compare it with another.
 
     Raises:
       UserError: for frames of another type, or a progress that is not finite.
@@ -34,6 +39,8 @@ class Video:
     progress_T: np.ndarray
     medium: str = ""
     order: str = PAINTED
+    stated: bool = False
+    cut: float = 0.0
 
     def __post_init__(self):
         if self.frames_THWC.dtype != np.uint8:
@@ -52,7 +59,8 @@ class Source:
     Attributes:
       name: the file's name without its suffix, or the folder's, with the folders above it.
       path: of the video file or of the folder that holds the pictures.
-      record: the `process.json` that stands with it, if there is one.
+      record: the JSON that tells its medium and progress, if there is one: the `process.json` in
+        its folder, or beside cat.mp4 a cat.json.
     """
 
     name: str
@@ -63,8 +71,9 @@ class Source:
 def find(folder: str | os.PathLike) -> list[Source]:
     """The processes below a folder, in natural order of their names.
 
-    A process is a video file, a folder left by `generate` (its `steps`), or a folder that holds
-    nothing but pictures. Pictures that lie beside videos are not processes.
+    A process is a video file, a folder with a `process.json` (its `steps`, its `process.mp4` or its
+    own pictures), or a folder that holds nothing but pictures. Pictures that lie beside videos are
+    not processes.
 
     Raises:
       UserError: if the folder is missing, is a file, or holds no process.
@@ -94,25 +103,36 @@ def _within(folder: pathlib.Path, root: pathlib.Path):
     def name(path: pathlib.Path) -> str:
         return path.relative_to(root).as_posix() if path != root else path.resolve().name
 
-    record = folder / "process.json"
+    record = folder / _RECORD
     if record.is_file():
         steps, movie = folder / "steps", folder / "process.mp4"
-        yield Source(name(folder), steps if steps.is_dir() else movie, record)
+        path = steps if steps.is_dir() else movie if movie.is_file() else folder
+        yield Source(name(folder), path, record)
         return
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     folders = [path for path in inside if path.is_dir()]
-    videos = [path for path in inside if path.suffix.lower() in video.SUFFIXES]
+    files = [path for path in inside if path.is_file()]
+    stills = [path for path in files if path.suffix.lower() in pictures.SUFFIXES]
+    videos = [path for path in files if path.suffix.lower() in video.SUFFIXES]
     # A still webp is a picture; among numbered pictures it is one of them.
-    stills = [path for path in inside if path.suffix.lower() in pictures.SUFFIXES]
-    movies = [path for path in videos if path.suffix.lower() != ".webp"]
-    if not folders and not movies and len(stills) > 1:
+    moving = any(path.suffix.lower() != ".webp" or _moves(path) for path in videos)
+    if stills and not folders and not moving:
         yield Source(name(folder), folder)
         return
     for path in folders:
         yield from _within(path, root)
     for path in videos:
-        if path.is_file():
-            yield Source(name(path.with_suffix("")), path)
+        told = path.with_suffix(".json")
+        yield Source(name(path.with_suffix("")), path, told if told.is_file() else None)
+
+
+def _moves(path: pathlib.Path) -> bool:
+    """Whether a webp is an animation."""
+    try:
+        with Image.open(path, formats=("WEBP",)) as image:
+            return getattr(image, "is_animated", False)
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def load(source: Source, *, frames: int, size: int) -> Video:
@@ -124,47 +144,87 @@ def load(source: Source, *, frames: int, size: int) -> Video:
       size: a longer side with more pixels is scaled down to this.
 
     Raises:
-      UserError: if it cannot be read, has fewer than two frames, or its pictures differ in shape.
+      UserError: if it cannot be read, has fewer than two frames, its pictures differ in shape, or
+        the progress that is stated is not that of its frames.
     """
+    record = {} if source.record is None else _record(source.record)
+    stated = record.get("progress")
     if source.path.is_dir():
-        frames_THWC, progress_T = _numbered(source.path, frames, size)
+        paths = _numbered(source.path)
+        frames_THWC, when_T = _pictures(paths, frames, size)
+        when_N = range(len(paths))
     else:
-        frames_THWC, seconds_T = video.read(source.path, max_frames=frames, max_side=size)
-        progress_T = (seconds_T - seconds_T[0]) / max(seconds_T[-1] - seconds_T[0], 1e-9)
+        frames_THWC, when_T = video.read(source.path, max_frames=frames, max_side=size)
+        when_N = () if stated is None else video.times(source.path)
     if len(frames_THWC) < 2:
         raise UserError(f"{source.path} has one frame: a process needs at least two")
-    medium = ""
-    if source.record is not None:
-        record = _record(source.record)
-        medium = _medium(record.get("medium"))
-        stated = record.get("progress")
-        if isinstance(stated, list) and len(stated) == len(frames_THWC):
-            progress_T = np.asarray(stated)
-    return Video(source.name, frames_THWC, progress_T.astype(np.float32), medium)
+    order = PAINTED
+    if stated is None:
+        progress_T = (when_T - when_T[0]) / max(when_T[-1] - when_T[0], 1e-9)
+    else:
+        progress_T = _stated(stated, source, np.searchsorted(when_N, when_T - 1e-6), len(when_N))
+        if progress_T[-1] < progress_T[0]:
+            frames_THWC, progress_T, order = frames_THWC[::-1], progress_T[::-1], REVERSED
+    return Video(
+        source.name,
+        np.ascontiguousarray(frames_THWC),
+        progress_T.astype(np.float32),
+        _medium(record.get("medium")),
+        order,
+        stated is not None,
+    )
 
 
-def _numbered(folder: pathlib.Path, frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _numbered(folder: pathlib.Path) -> list[pathlib.Path]:
     paths = [path for path in folder.iterdir() if path.suffix.lower() in pictures.SUFFIXES]
-    paths = sorted(paths, key=lambda path: pictures.natural_order(path.name))
     if not paths:
         raise UserError(f"{folder} holds no pictures")
+    return sorted(paths, key=lambda path: pictures.natural_order(path.name))
+
+
+def _pictures(paths: list[pathlib.Path], frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many of them, and which."""
     chosen = video.evenly(len(paths), frames)
     loaded = [video.shrink(pictures.load(paths[i]), size) for i in chosen]
     height, width = loaded[-1].shape[:2]
     for i, picture in zip(chosen, loaded, strict=True):
         # A pixel of rounding is no other shape: scans and exports differ by that.
         if abs(picture.shape[0] / picture.shape[1] * width / height - 1) > 0.02:
-            raise UserError(f"{folder}: {paths[i].name} has another shape than {paths[-1].name}")
+            raise UserError(
+                f"{paths[i].parent}: {paths[i].name} has another shape than {paths[-1].name}"
+            )
     frames_THWC = np.stack([pictures.resize(picture, height, width) for picture in loaded])
-    return frames_THWC, np.asarray(chosen) / max(1, len(paths) - 1)
+    return frames_THWC, np.asarray(chosen)
 
 
 def _record(path: pathlib.Path) -> dict:
     try:
-        record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable JSON: {error}") from error
     return record if isinstance(record, dict) else {}
+
+
+def _stated(progress: object, source: Source, at_T: np.ndarray, count: int) -> np.ndarray:
+    """The progress of some of the frames as a record states it: float64[T], rising or falling."""
+    try:
+        progress_N = np.asarray(progress, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        progress_N = np.full(1, np.nan)
+    steps = np.diff(progress_N) if progress_N.ndim == 1 else np.full(1, np.nan)
+    monotone = len(steps) and (np.all(steps >= 0) or np.all(steps <= 0)) and np.any(steps)
+    if not (monotone and progress_N.min() >= 0 and progress_N.max() <= 1):
+        raise UserError(
+            f'{source.record}: "progress" has to be a list of numbers that rise from 0 to 1, one a '
+            "frame; without it frames are taken to be evenly spread"
+        )
+    # Some containers (gif) count a frame at the end that no decoder gives: it may have none.
+    if not at_T[-1] < len(progress_N) <= count:
+        raise UserError(
+            f"{source.record} states the progress of {len(progress_N)} frames, {source.path} has "
+            f"{count}: state one a frame"
+        )
+    return progress_N[at_T]
 
 
 def _medium(stated: object) -> str:

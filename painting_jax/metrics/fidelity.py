@@ -30,6 +30,9 @@ def ssim(a_NHWC: jax.Array, b_NHWC: jax.Array) -> jax.Array:
       b_NHWC: RGB uint8.
     """
     a, b = (x.astype(jnp.float32) / 255 for x in (a_NHWC, b_NHWC))
+    # About zero, so that squares less the square of the mean lose fewer digits.
+    shift = jnp.mean(a, axis=(1, 2, 3), keepdims=True)
+    a, b = a - shift, b - shift
     offset = jnp.arange(-_RADIUS, _RADIUS + 1)
     window = jnp.exp(-0.5 * (offset / _SIGMA) ** 2)
     window = window / window.sum()
@@ -53,6 +56,7 @@ def ssim(a_NHWC: jax.Array, b_NHWC: jax.Array) -> jax.Array:
     var_a = blur(a * a) - mean_a**2
     var_b = blur(b * b) - mean_b**2
     covariance = blur(a * b) - mean_a * mean_b
+    mean_a, mean_b = mean_a + shift, mean_b + shift
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * covariance + c2) / (var_a + var_b + c2)

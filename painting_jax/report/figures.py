@@ -14,7 +14,6 @@ from painting_jax.evaluation.measures import RECORDED, Measured
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, NAMES, OTHER_PICTURE
 from painting_jax.metrics import stages
-from painting_jax.metrics.pdp import Band
 
 # Stands for the page's own text colour until the SVG is written.
 _INK = "#010203"
@@ -61,31 +60,44 @@ def profiles(
     return _svg(figure, axes, title, None if small else f"{distance} to the finished picture")
 
 
-def own_profiles(
-    rows: Sequence[Measured],
-    judged: Sequence[str],
-    band: Band | None,
-    *,
-    distance: str,
-    title: str,
-) -> str:
-    """The profiles of generated videos to their own last frames, over the recorded set's band."""
-    figure, axes = _axes(False, stages_of(rows))
+def own_profiles(result: Result, *, title: str, medium: str = "", top: float | None = None) -> str:
+    """The profiles of generated videos to their own last frames, over the recorded set's band.
+
+    Args:
+      result: of an evaluation without pairs.
+      title: for those who cannot see it.
+      medium: of which alone to show the videos and the band, small; "" = all, over the band of all.
+      top: of the distances that are shown; None = as far as they go.
+
+    Returns:
+      An SVG element.
+    """
+    rows = [row for row in result.rows if medium in ("", row.medium)]
+    figure, axes = _axes(bool(medium), stages_of(rows))
+    band = result.bands[medium] if medium else result.band
     if band is not None:
         _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, chief=True)
         _fill(axes, band.low_K, band.high_K, _INK)
-    generated = [row for row in rows if row.method in judged]
-    if len(judged) == 1 and len(generated) <= len(_COLOURS):
-        for row, colour in zip(generated, _COLOURS, strict=False):
-            _curve(axes, row.own_profile_K, row.name, colour, chief=True)
-        judged = ()
-    for method in judged:
-        profiles_NK = np.array([row.own_profile_K for row in generated if row.method == method])
+    for label, colour, drawn in _lines(result):
+        profiles_NK = np.array([row.own_profile_K for row in drawn if medium in ("", row.medium)])
         if len(profiles_NK):
-            label, colour = f"{method}, mean of {len(profiles_NK)}", _colour(method, judged)
             _curve(axes, profiles_NK.mean(axis=0), label, colour, chief=True)
+        if len(profiles_NK) > 2:
             _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), colour)
-    return _svg(figure, axes, title, f"{distance} to the own last frame")
+    ylabel = None if medium else f"{result.distance} to the own last frame"
+    return _svg(figure, axes, title, ylabel, top=top)
+
+
+def _lines(result: Result) -> list[tuple[str, str, list[Measured]]]:
+    """What generated videos are drawn as: few one by one, many by method; names and colours."""
+    generated = [row for row in result.rows if row.method in result.judged]
+    if len(result.judged) == 1 and len(generated) <= len(_COLOURS):
+        return [(row.name, c, [row]) for row, c in zip(generated, _COLOURS, strict=False)]
+    by_method = {m: [row for row in generated if row.method == m] for m in result.judged}
+    return [
+        (f"{method}, mean of {len(rows)}", _colour(method, result.judged), rows)
+        for method, rows in by_method.items()
+    ]
 
 
 def _colour(method: str, judged: Sequence[str]) -> str:
@@ -95,7 +107,17 @@ def _colour(method: str, judged: Sequence[str]) -> str:
 
 
 def by_medium(result: Result) -> dict[str, str]:
-    """Small profiles, one for each medium."""
+    """Small profiles, one for each medium: of pairs, or of own last frames over its own band."""
+    if result.bands:
+        # One scale for all of them, or they could not be compared.
+        shown = [row.own_profile_K for row in result.rows if row.medium in result.bands]
+        top = 1.05 * float(np.max(shown))
+        return {
+            medium: own_profiles(
+                result, title=f"Distance profiles in {medium}", medium=medium, top=top
+            )
+            for medium in result.bands
+        }
     media = sorted({row.medium for row in result.rows if row.medium and row.method != RECORDED})
     return {
         medium: profiles(
@@ -166,8 +188,10 @@ def _fill(axes: Axes, low_K: np.ndarray, high_K: np.ndarray, colour: str) -> Non
     axes.fill_between(grid_K, low_K, high_K, color=colour, alpha=0.14, linewidth=0)
 
 
-def _svg(figure: Figure, axes: Axes, title: str, ylabel: str | None) -> str:
-    axes.set_ylim(bottom=0)
+def _svg(
+    figure: Figure, axes: Axes, title: str, ylabel: str | None, *, top: float | None = None
+) -> str:
+    axes.set_ylim(0, top)
     if ylabel:
         axes.set_ylabel(_plain(ylabel), color=_INK, fontsize=9)
         axes.set_xlabel("progress", color=_INK, fontsize=9)

@@ -11,6 +11,7 @@ metrics.json is an object of
   schema      "painting_jax.metrics/2"; the number rises when a field changes its meaning or goes
   title, subtitle, settings, notes
   backbones   what numbers were measured with, by "distance", "clip", "dino", ...
+  stand_ins   of these, the ones that take the place of the published weights
   measures    by name: label, better ("lower", "higher" or "", for those that only describe), group
   methods     by method, then measure: mean, low, high (the bootstrap interval), n
   judged      the methods that the evaluation is about; the others are yardsticks or recordings
@@ -23,8 +24,9 @@ metrics.json is an object of
   conditions, transfers   where they were measured
   band        of the recorded set, where videos are unpaired: n, mean, low, high of the profiles to
               the own last frame; bands has the same by medium, of those recorded often enough
-  videos      of every process: name, method, medium, order of the file, frames, its measures, and
-              its profiles over `profile_points` evenly spread moments
+  videos      of every process: name, method, medium, order of the file, frames, cut (the share of
+              its picture that was cropped away to compare it), its measures, and its profiles over
+              `profile_points` evenly spread moments
   skipped     what could not be used, a line each
 
 A number that there is not is null; in metrics.csv its place is empty.
@@ -38,6 +40,7 @@ import math
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,7 +49,7 @@ from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import MEASURES, Measured, interval
 from painting_jax.evaluation.result import Result
 from painting_jax.metrics import bootstrap, pdp
-from painting_jax.report import tables
+from painting_jax.report import reading, tables
 from painting_jax.report.page import page
 
 SCHEMA = "painting_jax.metrics/2"
@@ -92,17 +95,24 @@ def markdown(result: Result) -> str:
     """The tables as markdown."""
     parts = [f"# {result.title}", result.subtitle]
     parts += [table.markdown() for table in tables.all_tables(result).values()]
-    return "\n\n".join(parts)
+    parts += ["## How to read this", _list(reading.notes(result))]
+    if result.skipped:
+        parts += [f"## Left out ({len(result.skipped)})", _list(result.skipped)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {tables.in_markdown(line)}" for line in lines)
 
 
 def rows_of(result: Result) -> str:
     """A row for every measured process, as comma-separated values (RFC 4180)."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["method", "name", "medium", "order", "frames", *MEASURES])
+    writer.writerow(["method", "name", "medium", "order", "frames", "cut", *MEASURES])
     for row in result.rows:
         numbers = [row.numbers[key] for key in MEASURES]
-        told = [row.method, row.name, row.medium, row.order, row.frames]
+        told = [row.method, row.name, row.medium, row.order, row.frames, f"{row.cut:.3g}"]
         writer.writerow(told + [f"{x:.9g}" if math.isfinite(x) else "" for x in numbers])
     return text.getvalue()
 
@@ -123,6 +133,7 @@ def metrics_of(result: Result) -> dict:
         "title": result.title,
         "subtitle": result.subtitle,
         "backbones": result.labels,
+        "stand_ins": result.stand_ins,
         "settings": result.settings,
         "bootstrap": {"level": bootstrap.LEVEL, "resamples": bootstrap.RESAMPLES},
         "measures": {
@@ -176,6 +187,7 @@ def metrics_of(result: Result) -> dict:
                 "medium": row.medium,
                 "order": row.order,
                 "frames": row.frames,
+                "cut": row.cut,
                 **row.numbers,
                 "profile": row.profile_K,
                 "own_profile": row.own_profile_K,
@@ -183,7 +195,7 @@ def metrics_of(result: Result) -> dict:
             for row in result.rows
         ],
         "skipped": result.skipped,
-        "notes": result.notes,
+        "notes": reading.notes(result),
     }
 
 

@@ -12,7 +12,7 @@ from painting_jax.evaluation.measures import MEASURES, RECORDED
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.strips import Strip
 from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE
-from painting_jax.report import figures, tables
+from painting_jax.report import figures, reading, tables
 from painting_jax.report.style import CSS, SCRIPT
 
 
@@ -77,8 +77,11 @@ def _headlines(result: Result) -> str:
             )
         )
     if result.band is not None and len(result.judged) == 1:
-        share = mean(ours, "in_band")
-        items.append((f"{100 * share:.0f} %", "of the generated profiles lie in the recorded band"))
+        share, mark = mean(ours, "in_band"), mean(RECORDED, "in_band")
+        text = "of the generated profiles lie in the recorded band"
+        if math.isfinite(mark):
+            text += f"; of recorded ones, each beside the others, {100 * mark:.0f} %"
+        items.append((f"{100 * share:.0f} %", text))
         items.append((f"{mean(ours, 'monotonicity'):.2f}", "monotonicity; 1 = never back"))
     cards = "".join(
         f"<li><b>{html.escape(number)}</b><span>{html.escape(text)}</span></li>"
@@ -178,28 +181,36 @@ def _curves(result: Result) -> str:
         )
     else:
         drawing = figures.own_profiles(
-            result.rows,
-            result.judged,
-            result.band,
-            distance=result.distance,
-            title="Distance profiles of the videos, over the band of the recorded set",
+            result, title="Distance profiles of the videos, over the band of the recorded set"
         )
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
             "Shaded: where 80 % of all recorded processes run. They paint other pictures: this "
             f"compares the pace, nothing else. {begun}"
         )
-    media = figures.by_medium(result) if result.conditions or _several_media(result) else {}
+    several = result.conditions or result.bands or _several_media(result)
     small = "".join(
-        f"<figure>{svg}<figcaption>{html.escape(medium.replace('_', ' '))}</figcaption></figure>"
-        for medium, svg in media.items()
+        f"<figure>{svg}<figcaption>{html.escape(_named(medium, result))}</figcaption></figure>"
+        for medium, svg in (figures.by_medium(result) if several else {}).items()
     )
-    grid = f'<h3>By medium</h3><div class="media">{small}</div>' if small else ""
+    said = ""
+    if result.bands:
+        said = (
+            "<p>Each medium's own band, which the numbers of its videos are taken against, and "
+            "the videos in it. All at one scale.</p>"
+        )
+    grid = f'<h3>By medium</h3>{said}<div class="media">{small}</div>' if small else ""
     return (
         f'<section class="curves"><h2>The pace of painting</h2><figure>'
         f'<div class="scroll">{drawing}</div>'
         f"<figcaption>{text}</figcaption></figure>{grid}</section>"
     )
+
+
+def _named(medium: str, result: Result) -> str:
+    """A medium in words, with how many recorded processes its band is of, if it has one."""
+    count = f", {result.bands[medium].n} recorded" if medium in result.bands else ""
+    return medium.replace("_", " ") + count
 
 
 def _several_media(result: Result) -> bool:
@@ -227,17 +238,7 @@ def _reading(result: Result) -> str:
         f"<dd>{html.escape(measure.explanation.format_map(labels))}</dd>"
         for measure in tables.shown_measures(result).values()
     )
-    notes = [
-        f"{result.distance} is a stand-in: the layers and the linear weights of LPIPS over a VGG16 "
-        "that was fine-tuned for finding edges. Compare its numbers with each other, not with "
-        "published LPIPS."
-        if "HED" in result.distance
-        else f"The perceptual distance is {result.distance}.",
-        "The PDP follows the published description; its formula was not at hand. A profile can be "
-        "won by a well-timed fade, so read it beside the frames in between and the final picture.",
-        *result.notes,
-    ]
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in reading.notes(result))
     skipped = ""
     if result.skipped:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in result.skipped)

@@ -39,7 +39,10 @@ figcaption { color: var(--faint); font-size: .92rem; }
 .curves svg { width: 100%; height: auto; display: block; }
 .curves .scroll svg { min-width: 34rem; }
 .curves svg text { font-family: inherit !important; }
-.media { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
+.media {
+  display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(14rem, 45%), 1fr));
+}
 .media figcaption { color: var(--ink); }
 .process {
   background: var(--card); border: 1px solid var(--rule); border-radius: .8rem;

@@ -9,6 +9,7 @@ from painting_jax.evaluation.measures import (
     GROUPS,
     MEASURES,
     RECORDED,
+    REVERSED,
     Measure,
     Measured,
     interval,
@@ -86,11 +87,11 @@ class Table:
         lines = [
             self.caption,
             "",
-            "| " + " | ".join(map(_cell_text, self.header)) + " |",
+            "| " + " | ".join(map(in_markdown, self.header)) + " |",
             "|---" + "|--:" * (len(self.header) - 1) + "|",
         ]
         for cells in self.rows:
-            texts = [_cell_text(f"{cell.text} {cell.small}".strip()) for cell in cells]
+            texts = [in_markdown(f"{cell.text} {cell.small}".strip()) for cell in cells]
             texts = [
                 f"**{text}**" if cell.strong else text
                 for text, cell in zip(texts, cells, strict=True)
@@ -109,8 +110,8 @@ def _sorted_by(cell: Cell) -> str:
     return "" if cell.value is None else f' data-value="{cell.value:.9g}"'
 
 
-def _cell_text(text: str) -> str:
-    """A file's name may hold what markdown takes for the end of a cell or for HTML."""
+def in_markdown(text: str) -> str:
+    """A text in one line: a file's name may hold what markdown takes for a cell's end or HTML."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
@@ -188,7 +189,8 @@ def sets(result: Result) -> Table:
         "between at the same progress. Blurred or invented frames show here, whatever their "
         "distance. An asterisk: fewer pictures than features, so that FID is too large and "
         "compares only with others of as many pictures. KID is unbiased and may "
-        "fall below 0; where both sets show the same few pictures, it does.",
+        "fall below 0; where both sets show the same few pictures, it does. Where they show "
+        "different ones, it is also what they show that differs.",
         header,
         rows,
     )
@@ -236,8 +238,8 @@ def methods(result: Result, group: str) -> Table:
         if any(number.n for number in numbers.values())
     ]
     caption = (
-        f"{GROUPS[group]} Means over the processes, in brackets their 95 % bootstrap "
-        "intervals over pictures."
+        f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their "
+        "95 % bootstrap intervals over pictures."
     )
     if CROSS_FADE in found and group == "final":
         caption += (
@@ -390,20 +392,21 @@ def videos(result: Result) -> Table:
     """Every generated process."""
     keys = _keys(result)
     several = len(result.judged) > 1
-    # What was generated here needs no finding out.
-    ordered = result.videos is None
+    judged = [row for row in result.rows if row.method in result.judged]
+    # A column that says the same of all says nothing.
+    told = any(row.medium for row in judged)
+    ordered = any(row.order == REVERSED for row in judged)
     rows = [
         [
             Cell(row.name),
             *([Cell(row.method)] if several else []),
-            Cell(row.medium.replace("_", " ") or NOTHING),
+            *([Cell(row.medium.replace("_", " ") or NOTHING)] if told else []),
             *([Cell(row.order)] if ordered else []),
             *(_number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
         ]
-        for row in result.rows
-        if row.method in result.judged
+        for row in judged
     ]
-    header = ["Process", *(["Method"] if several else []), "Medium"]
+    header = ["Process", *(["Method"] if several else []), *(["Medium"] if told else [])]
     header += ["Order of the file"] if ordered else []
     header += [_heading(result, key) for key in keys]
     return Table("Every generated process by itself.", header, rows)

@@ -1,3 +1,4 @@
+import fractions
 import json
 
 import av
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from painting_jax.data import video
+from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
 from tests.synthetic import recording, scene
 
@@ -167,3 +168,15 @@ def test_failed_write_leaves_nothing(tmp_path):
 def test_shrinking_keeps_the_aspect_and_never_enlarges():
     assert video.shrink(scene(0, 40, 80), 20).shape == (10, 20, 3)
     assert video.shrink(scene(0, 40, 80), 200).shape == (40, 80, 3)
+
+
+def test_frames_of_several_sizes_are_refused(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj444p"
+        for place, height in enumerate((48, 48, 96)):
+            packet = av.Packet(pictures.encode(np.zeros((height, 64, 3), np.uint8), "jpeg"))
+            packet.stream, packet.pts, packet.time_base = stream, place, fractions.Fraction(1, 4)
+            out.mux(packet)
+    with pytest.raises(UserError, match=r"a\.mkv changes the size of its frames"):
+        video.read(tmp_path / "a.mkv")

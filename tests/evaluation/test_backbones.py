@@ -2,14 +2,16 @@
 
 import re
 
-import jax
 import numpy as np
 import pytest
 import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import backbones
-from painting_jax.sharding.mesh import make_mesh
+from painting_jax.models import clip, dinov2
+from painting_jax.weights import clip as clip_names
+from painting_jax.weights import dinov2 as dinov2_names
+from painting_jax.weights.source import open_source
 from tests.evaluation import tiny_networks
 
 
@@ -52,18 +54,6 @@ def test_number_of_frames_and_their_type_do_not_matter(hed, monkeypatch):
     np.testing.assert_array_equal(hed(frames_NHWC[3:]), four[3:])
 
 
-def test_frames_shared_by_four_devices_have_the_same_features(tmp_path):
-    mesh = make_mesh({"data": 4, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:4])
-    name = f"dino={tiny_networks.write_dino(tmp_path)}"
-    alone, shared = backbones.open_backbone(name), backbones.open_backbone(name, mesh=mesh)
-    # As many as no number of devices divides.
-    frames_NHWC = np.random.default_rng(0).integers(0, 256, (7, 32, 48, 3), np.uint8)
-    np.testing.assert_allclose(shared(frames_NHWC), alone(frames_NHWC), rtol=1e-5, atol=1e-5)
-    for of_shared, of_alone in zip(shared.maps(frames_NHWC), alone.maps(frames_NHWC), strict=True):
-        np.testing.assert_allclose(of_shared, of_alone, rtol=1e-5, atol=1e-5)
-    assert len(shared(frames_NHWC[:1]).sharding.device_set) == 4
-
-
 def test_texts_are_for_clip_alone(hed):
     with pytest.raises(UserError, match="takes no texts"):
         hed.describe(["a painting"])
@@ -81,6 +71,24 @@ def test_missing_weights_say_in_one_line_what_would_be_right(tmp_path, weights, 
     with pytest.raises(UserError, match=re.escape(said)) as caught:
         backbones.choose([weights.format(tmp_path)])
     assert "\n" not in str(caught.value)
+
+
+def test_published_sizes_are_named_as_published(tmp_path, monkeypatch):
+    folders = {
+        "clip": tiny_networks.write_clip(tmp_path / "clip"),
+        "dino": tiny_networks.write_dino(tmp_path / "dino"),
+        "registers": tiny_networks.write_dino(tmp_path / "registers", registers=4),
+    }
+    # As if they had the sizes that they are too small for.
+    sizes = {name: open_source(folder).config for name, folder in folders.items()}
+    monkeypatch.setitem(clip.SIZES, "vit_l_14", clip_names.both_config(sizes["clip"]).vision)
+    monkeypatch.setitem(dinov2.SIZES, "vit_s_14", dinov2_names.config(sizes["dino"]))
+    monkeypatch.setitem(dinov2.SIZES, "vit_b_14_registers", dinov2_names.config(sizes["registers"]))
+    labels = [
+        backbones.open_backbone(f"{kind}={folders[name]}").label
+        for kind, name in (("clip", "clip"), ("dino", "dino"), ("dino", "registers"))
+    ]
+    assert labels == ["CLIP ViT-L/14", "DINOv2 ViT-S/14", "DINOv2 ViT-B/14 with registers"]
 
 
 def test_clip_in_a_folder_is_named_by_its_size_and_wants_its_tokenizer(tmp_path):

@@ -20,6 +20,7 @@ from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.store import Store
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg import VGG16
+from painting_jax.report import folder as report
 from tests import tiny
 from tests.evaluation.recordings import PIXELS, process, write_movie, write_pictures
 
@@ -107,7 +108,9 @@ def test_videos_are_held_against_the_band_of_their_medium(tmp_path):
     assert found.band.n == 6
     rows = {row.name: row for row in found.rows}
     of_oil = np.mean([rows[f"oil{seed}"].own_profile_K for seed in range(3)], axis=0)
-    for name, mean_K in (("oil", of_oil), ("pastel", found.band.mean_K)):
+    # A recorded process is held against the others, or it would be its own mark.
+    others = np.mean([rows[f"oil{seed}"].own_profile_K for seed in (0, 2)], axis=0)
+    for name, mean_K in (("oil", of_oil), ("pastel", found.band.mean_K), ("oil1", others)):
         area = np.abs(rows[name].own_profile_K - mean_K).mean()
         assert rows[name].numbers["to_band"] == pytest.approx(area, rel=1e-4)
     assert any("ink (n 3), oil (n 3); all others" in note for note in found.notes)
@@ -256,15 +259,45 @@ def test_a_killed_evaluation_goes_on(several, tmp_path):
     assert len(found.rows) == 6
 
 
-def test_one_broken_file_among_many_is_named_and_counted(tmp_path):
-    for number in range(20):
-        write_pictures(tmp_path / "recorded" / f"p{number}", process(number, frames=3))
-        write_pictures(tmp_path / "made" / f"p{number}", process(number, frames=2))
-    (tmp_path / "made" / "p7" / "2.png").write_bytes(b"broken")
-    found = evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
+def test_one_broken_file_among_a_hundred_is_named_and_counted(tmp_path):
+    for number in range(100):
+        write_pictures(tmp_path / f"p{number}", process(number, frames=2))
+    (tmp_path / "p7" / "2.png").write_bytes(b"broken")
+    found = evaluate(tmp_path, recorded=None, unpaired=True)
     (line,) = found.skipped
     assert "p7" in line
-    assert sum(row.method == GENERATED for row in found.rows) == 19
+    assert sum(row.method == GENERATED for row in found.rows) == 99
+    text = report.markdown(found)
+    assert "| generated | 99 |" in text
+    assert f"## Left out (1)\n\n- {line}" in text
+
+
+def test_still_frames_leave_the_profile_where_progress_is_stated(tmp_path):
+    """Also where more frames lie there than are measured."""
+    frames_THWC, progress_T = process(0, frames=5), np.linspace(0, 1, 5)
+    stands_N = np.repeat(np.arange(5), (2, 1, 3, 1, 1))
+    write_pictures(tmp_path / "recorded" / "cat", process(1, frames=5))
+    write_pictures(tmp_path / "plain" / "cat", frames_THWC)
+    write_pictures(tmp_path / "standing" / "cat", frames_THWC[stands_N])
+    write_pictures(tmp_path / "unstated" / "cat", frames_THWC[stands_N])
+    told = {"progress": progress_T[stands_N].tolist()}
+    (tmp_path / "standing" / "cat" / "process.json").write_text(json.dumps(told))
+    methods = {name: tmp_path / name for name in ("plain", "standing", "unstated")}
+    found = evaluate(methods, recorded=tmp_path / "recorded")
+    numbers = {row.method: row.numbers for row in found.rows}
+    for key in ("pdp", "pdp_own", "work"):
+        assert numbers["standing"][key] == pytest.approx(numbers["plain"][key], rel=1e-5)
+        assert numbers["unstated"][key] != pytest.approx(numbers["plain"][key], rel=1e-2)
+
+
+def test_what_is_cropped_away_to_compare_is_said(several):
+    write_pictures(several / "wide" / "cat", process(0, frames=4, width=128))
+    found = evaluate(several / "wide", recorded=several / "recorded")
+    assert found.rows[0].cut == pytest.approx(0.5)
+    assert any("1 of 1 generated videos" in note and "50 %" in note for note in found.notes)
+    alike = evaluate(several / "copies", recorded=several / "recorded")
+    assert not any("cropped" in note for note in alike.notes)
+    assert any("All generated videos run from blank to finished" in note for note in alike.notes)
 
 
 def test_a_video_of_zeros_has_numbers(tmp_path):
@@ -320,4 +353,7 @@ def test_everything_is_taken_from_one_look_at_the_frames(several):
         _methods(several), recorded=several / "recorded", instruments=instruments, unpaired=True
     )
     assert all(np.isfinite(row.numbers["texture_to_set"]) for row in apart.rows[3:])
-    assert apart.sets["fades"].n == 2
+    assert apart.stand_ins == ("features",)
+    # Three pictures of other things are no set.
+    assert apart.sets == {}
+    assert sum("no FID and KID" in note for note in apart.notes) == 2

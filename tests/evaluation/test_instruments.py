@@ -4,25 +4,20 @@ import dataclasses
 
 import numpy as np
 import pytest
-import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import opened
 from painting_jax.evaluation.measures import GENERATED
 from painting_jax.sharding.mesh import make_mesh
+from tests.evaluation import tiny_networks
 from tests.evaluation.recordings import PIXELS, as_video
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny DINOv2 as it lies on the hub, in a folder whose name has a comma."""
-    folder = tmp_path_factory.mktemp("dino,v2")
-    config = transformers.Dinov2Config(
-        hidden_size=24, num_hidden_layers=1, num_attention_heads=3, image_size=28, patch_size=14
-    )
-    transformers.Dinov2Model(config).save_pretrained(folder)
-    return folder
+    return tiny_networks.write_dino(tmp_path_factory.mktemp("dino,v2"))
 
 
 def test_a_named_backbone_measures_and_names_its_weights(folder):
@@ -43,7 +38,17 @@ def test_a_named_backbone_measures_and_names_its_weights(folder):
 
 
 def test_without_names_a_stand_in_measures_and_says_so():
-    assert opened((), None).labels == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
+    found = opened((), None)
+    assert found.labels == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
+    assert found.stand_ins == ("distance", "features")
+
+
+def test_published_networks_stand_in_for_nothing(tmp_path):
+    alexnet = tiny_networks.write_alexnet(tmp_path / "alexnet.safetensors")
+    found = opened([f"lpips=alex:{alexnet}"], None)
+    assert found.labels == {"distance": "LPIPS (AlexNet)", "features": "AlexNet"}
+    # FID is published with another network; test_devices.py names that one, too.
+    assert found.stand_ins == ("features",)
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from painting_jax.errors import UserError
 from painting_jax.evaluation import videos
+from painting_jax.evaluation.measures import PAINTED, REVERSED
 from painting_jax.report import tutorial
 from tests.evaluation.recordings import process, write_movie, write_pictures
 
@@ -65,9 +67,74 @@ def test_stated_progress_is_kept(tmp_path):
     np.testing.assert_allclose(video.progress_T, [0, 0.2, 1], rtol=1e-6)
 
 
+def test_stated_progress_is_that_of_the_frames_that_are_taken(tmp_path):
+    """Of a hundred frames a few are measured, each at its own progress."""
+    progress_N = np.linspace(0, 1, 100) ** 3
+    write_pictures(tmp_path / "hat", process(3, frames=100))
+    write_movie(tmp_path / "cat.mp4", process(3, frames=100))
+    told = json.dumps({"medium": "ink", "progress": progress_N.tolist()})
+    (tmp_path / "hat" / "process.json").write_text(told)
+    (tmp_path / "cat.json").write_text(told)
+    for source in videos.find(tmp_path):
+        video = videos.load(source, frames=12, size=64)
+        np.testing.assert_allclose(video.progress_T, progress_N[::9], rtol=1e-6)
+        assert (video.medium, video.order, video.stated) == ("ink", PAINTED, True)
+
+
+def test_progress_that_falls_turns_the_video_round(tmp_path):
+    frames_THWC = process(3, frames=4)
+    write_pictures(tmp_path / "hat", frames_THWC[::-1])
+    (tmp_path / "hat" / "process.json").write_text('{"progress": [1, 0.5, 0.2, 0]}')
+    video = videos.load(videos.find(tmp_path)[0], frames=9, size=64)
+    assert video.order == REVERSED
+    np.testing.assert_array_equal(video.frames_THWC, frames_THWC)
+    np.testing.assert_allclose(video.progress_T, [0, 0.2, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        ('[0, "half", 1]', "numbers that rise from 0 to 1"),
+        ("[0, NaN, 1]", "numbers that rise from 0 to 1"),
+        ("[0, 0.7, 0.5]", "numbers that rise from 0 to 1"),
+        ("[0, 50, 100]", "numbers that rise from 0 to 1"),
+        ("[0, 0, 0]", "numbers that rise from 0 to 1"),
+        ("[[0], [1]]", "numbers that rise from 0 to 1"),
+        ("0.5", "numbers that rise from 0 to 1"),
+        ("[0, 1]", "progress of 2 frames, .*cat.mp4 has 3"),
+        ("[0, 0.2, 0.4, 1]", "progress of 4 frames, .*cat.mp4 has 3"),
+        ("[0, ", "cat.json is not readable JSON"),
+    ],
+)
+def test_progress_that_cannot_be_is_refused(tmp_path, progress, said):
+    write_movie(tmp_path / "cat.mp4", process(3, frames=3))
+    (tmp_path / "cat.json").write_text(f'{{"progress": {progress}}}')
+    with pytest.raises(UserError, match=said):
+        videos.load(videos.find(tmp_path)[0], frames=9, size=64)
+
+
 def test_one_frame_is_no_process(tmp_path):
-    write_movie(tmp_path / "still.mp4", process(0, frames=1))
-    with pytest.raises(UserError, match="at least two"):
+    write_movie(tmp_path / "a.mp4", process(0, frames=1))
+    write_pictures(tmp_path / "b", process(0, frames=1))
+    for source in videos.find(tmp_path):
+        with pytest.raises(UserError, match="at least two"):
+            videos.load(source, frames=9, size=64)
+
+
+def test_webps_that_move_are_videos_and_those_that_do_not_are_pictures(tmp_path):
+    for seed, name in enumerate("ab"):
+        write_movie(tmp_path / "moving" / f"{name}.webp", process(seed, frames=3))
+        write_movie(tmp_path / "still" / f"{name}.webp", process(seed, frames=1))
+    found = videos.find(tmp_path)
+    assert [source.name for source in found] == ["moving/a", "moving/b", "still"]
+    assert [len(videos.load(s, frames=9, size=64).frames_THWC) for s in found] == [3, 3, 2]
+
+
+def test_pictures_in_floating_point_are_refused(tmp_path):
+    """A NaN among them would become black."""
+    write_pictures(tmp_path / "cup", process(0, frames=2))
+    Image.fromarray(np.full((64, 64), np.nan, np.float32)).save(tmp_path / "cup" / "3.tif")
+    with pytest.raises(UserError, match=r"3\.tif has samples in floating point"):
         videos.load(videos.find(tmp_path)[0], frames=9, size=64)
 
 

@@ -2,11 +2,13 @@
 
 import pathlib
 
+import safetensors.torch
 import tokenizers
 import transformers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from painting_jax import media
+from tests.weights import test_lpips
 
 _TOWER = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1}
 _TOWER |= {"num_attention_heads": 3}
@@ -39,10 +41,21 @@ def write_clip(folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def write_dino(folder: pathlib.Path) -> pathlib.Path:
-    """DINOv2."""
-    config = transformers.Dinov2Config(
-        hidden_size=24, num_hidden_layers=1, num_attention_heads=3, image_size=28, patch_size=14
-    )
-    transformers.Dinov2Model(config).save_pretrained(folder)
+def write_dino(folder: pathlib.Path, *, registers: int = 0) -> pathlib.Path:
+    """DINOv2, with registers or without."""
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 3}
+    sizes |= {"image_size": 28, "patch_size": 14}
+    if registers:
+        config = transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers)
+        model = transformers.Dinov2WithRegistersModel(config)
+    else:
+        model = transformers.Dinov2Model(transformers.Dinov2Config(**sizes))
+    model.save_pretrained(folder)
     return folder
+
+
+def write_alexnet(path: pathlib.Path) -> pathlib.Path:
+    """AlexNet as torchvision saves it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(test_lpips.weights("alex"), path)
+    return path

@@ -27,7 +27,16 @@ def test_ssim_equals_scikit_image(pictures):
         )
         for a, b in zip(*pictures, strict=True)
     ]
-    np.testing.assert_allclose(fidelity.ssim(*pictures), expected, rtol=1e-4)
+    np.testing.assert_allclose(fidelity.ssim(*pictures), expected, rtol=1e-5)
+
+
+def test_ssim_keeps_its_digits_where_pictures_are_nearly_flat():
+    a, b = np.full((2, 1, 40, 52, 3), 250, np.uint8)
+    b[:, 10:20] = 240
+    expected = metrics.structural_similarity(
+        a[0], b[0], channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    np.testing.assert_allclose(fidelity.ssim(a, b), expected, rtol=1e-5)
 
 
 def test_equal_pictures_are_perfect(pictures):

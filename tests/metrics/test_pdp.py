@@ -35,9 +35,9 @@ def test_profile_and_score_equal_a_plain_computation():
     theirs = pdp.profile(other_BN, progress_BN, mask_BN, points=17)
     plain = [_plain_profile(d, s, 17) for d, s in zip(distance_BN, progress_BN, strict=True)]
     plain_other = [_plain_profile(d, s, 17) for d, s in zip(other_BN, progress_BN, strict=True)]
-    np.testing.assert_allclose(ours, plain, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
     area = [np.mean(np.abs(a - b)) for a, b in zip(plain, plain_other, strict=True)]
-    np.testing.assert_allclose(pdp.score(ours, theirs), area, rtol=2e-5)
+    np.testing.assert_allclose(pdp.score(ours, theirs), area, rtol=1e-5)
 
 
 def test_monotonicity_of_known_curves():

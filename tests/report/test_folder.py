@@ -167,9 +167,46 @@ def test_only_measures_that_were_taken_have_columns(result, tmp_path):
     band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
     alone = Result("T", "S", {"distance": "LPIPS (HED-VGG)"}, unpaired, [], {"seed": 0}, band=band)
     _parsed(folder.write(alone, tmp_path / "out").read_text())
-    last = (tmp_path / "out" / "table.md").read_text().strip().splitlines()[-1]
-    assert last == "| cat | \N{EN DASH} | painted | 1.000 | 0.100 | 0.500 |"
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "\n| cat | 1.000 | 0.100 | 0.500 |\n" in table
     assert "paper" not in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_stand_ins_and_what_was_left_out_are_said_in_every_file(result, tmp_path):
+    found = dataclasses.replace(result, stand_ins=("distance",), notes=["Turned round: 2."])
+    html = folder.write(found, tmp_path / "out").read_text()
+    table = (tmp_path / "out" / "table.md").read_text()
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["stand_ins"] == ["distance"]
+    for text in (html, table, " ".join(metrics["notes"])):
+        assert "LPIPS (HED-VGG) is a stand-in" in text
+        assert "Turned round: 2." in text
+    for text in (html, table, " ".join(metrics["skipped"])):
+        assert "b.mp4 is cut short" in text
+
+
+def test_unpaired_videos_are_drawn_over_the_band_of_their_medium(tmp_path):
+    nothing = dict.fromkeys(MEASURES, float("nan"))
+    none_K, curve_K = np.full(33, np.nan), np.linspace(1, 0, 33)
+    rows = [
+        Measured(name, method, medium, nothing, none_K, curve_K)
+        for method in (RECORDED, GENERATED)
+        for name, medium in (("a", "oil"), ("b", "ink"), ("c", ""))
+    ]
+    band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
+    labels = {"distance": "LPIPS (HED-VGG)"}
+    found = Result("T", "S", labels, rows, [], {"seed": 0}, band=band)
+    of_all = _parsed(folder.write(found, tmp_path / "all").read_text())
+    told = dataclasses.replace(found, bands={"oil": band, "colored_pencil": band})
+    html = folder.write(told, tmp_path / "media").read_text()
+    of_media = _parsed(html)
+    drawn = [
+        [attrs.get("aria-label", "") for tag, attrs in parser.tags if tag == "svg"]
+        for parser in (of_all, of_media)
+    ]
+    assert len(drawn[0]) == 1
+    assert drawn[1][1:] == [f"Distance profiles in {m}" for m in ("oil", "colored_pencil")]
+    assert "colored pencil, 5 recorded" in html
 
 
 def test_csv_has_a_row_a_video_with_every_number(result, tmp_path):

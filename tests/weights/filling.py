@@ -1,13 +1,17 @@
 """Another library's random weights into our modules, in one go, by a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 import torch
 from flax import nnx
 
+from painting_jax.weights.accounting import account
+from painting_jax.weights.load import flat
 from painting_jax.weights.rules import TRANSFORMS, Table, place
+from painting_jax.weights.safetensors_file import Tensor
+from painting_jax.weights.source import Source
 
 
 def fill(build: Callable[[], nnx.Module], table: Table, source: dict[str, torch.Tensor]):
@@ -48,3 +52,17 @@ def random_reference(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
+
+
+def unwritten(shapes: dict[str, tuple[int, ...]], config: dict) -> Source:
+    """Tensors of which there is the description alone, each called by its name."""
+    tensors = {name: Tensor(name, np.dtype("f4"), shape, 0) for name, shape in shapes.items()}
+    return Source("unwritten", tensors, config, {})
+
+
+def assert_every_tensor_has_its_place(
+    published: dict[str, tuple[int, ...]], build: Callable[[], nnx.Module], tables: Sequence[Table]
+) -> None:
+    """That tensors of these names and shapes are all that our module needs; nothing is made."""
+    wanted = flat(nnx.to_pure_dict(nnx.state(nnx.eval_shape(build), nnx.Param)))
+    account(unwritten(published, {}), wanted, tables)

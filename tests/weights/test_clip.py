@@ -5,12 +5,16 @@ import json
 
 import pytest
 import safetensors.numpy
+import torch
+import transformers
+from flax import nnx
 
 from painting_jax.errors import UserError
-from painting_jax.models.clip import SIZES
+from painting_jax.models.clip import CLIP, SIZES, TEXT_SIZES
 from painting_jax.weights import clip
 from painting_jax.weights.rules import place
 from tests.models.test_clip import TINY, reference
+from tests.weights.filling import assert_every_tensor_has_its_place
 
 _VIT_H = {
     "model_type": "clip_vision_model",
@@ -38,6 +42,41 @@ def test_saved_folder_has_the_sizes_and_every_tensor_a_place(tmp_path, projectio
 
 def test_published_config_is_the_published_size():
     assert clip.config(_VIT_H) == SIZES["vit_h_14"]
+
+
+# What differs in the config.json of each hub id; the rest is what transformers takes by default.
+_PUBLISHED = {
+    "vit_b_32": {"vision_config": {"patch_size": 32}},
+    "vit_b_16": {"vision_config": {"patch_size": 16}},
+    "vit_l_14": {
+        "projection_dim": 768,
+        "text_config": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+        "vision_config": {
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 24,
+            "patch_size": 14,
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("size", _PUBLISHED)
+def test_every_tensor_of_a_published_clip_has_its_place(size):
+    published = {"model_type": "clip", **_PUBLISHED[size]}
+    published["text_config"] = {"eos_token_id": 2, **published.get("text_config", {})}
+    config = clip.both_config(published)
+    assert config.vision == SIZES[size]
+    assert dataclasses.replace(config.text, end=None) == TEXT_SIZES[size]
+    with torch.device("meta"):
+        theirs = transformers.CLIPModel(transformers.CLIPConfig(**published)).state_dict()
+    tensors = {name: tuple(tensor.shape) for name, tensor in theirs.items()} | {
+        # The files on the hub are older than the library.
+        "text_model.embeddings.position_ids": (1, 77),
+        "vision_model.embeddings.position_ids": (1, config.vision.tokens),
+    }
+    assert_every_tensor_has_its_place(tensors, lambda: CLIP(config, rngs=nnx.Rngs(0)), [clip.BOTH])
 
 
 def test_position_numbers_are_passed_over():

@@ -27,11 +27,11 @@ from painting_jax.weights import load, save
 from painting_jax.weights import wan as table
 from painting_jax.weights.accounting import account
 from painting_jax.weights.rules import spellings
-from painting_jax.weights.safetensors_file import Tensor
-from painting_jax.weights.source import Source, open_source
+from painting_jax.weights.source import open_source
 from painting_jax.weights.wan_config import diffusers_config, wan_config
 from tests.models.test_wan import TINY, apply, reference
 from tests.tiny import environment
+from tests.weights.filling import unwritten
 
 CONFIG = dataclasses.replace(TINY, image_dim=20)
 
@@ -260,12 +260,6 @@ def test_every_tensor_of_every_published_size_has_its_place(size):
     source = unwritten(single, {})
     assert wan_config(source) == config
     assert len(account(source, load.flat(ours), table.RULES)) == len(shapes)
-
-
-def unwritten(shapes: dict[str, tuple[int, ...]], config: dict) -> Source:
-    """Tensors of which there is the description alone, each called by its name."""
-    tensors = {name: Tensor(name, np.dtype("f4"), shape, 0) for name, shape in shapes.items()}
-    return Source("unwritten", tensors, config, {})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by Linux's accounts")

@@ -1,0 +1,28 @@
+"""A training run that has not begun to learn: what verbs need of one, without training."""
+
+import pathlib
+import types
+from collections.abc import Sequence
+
+import jax
+
+from configs import demo
+from painting_jax.training import state as state_lib
+from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.picture_task import PictureTask
+from tests import tiny
+
+
+def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[str]) -> None:
+    """Writes the smallest model with random parameters as a run, at step 0."""
+    config = demo.get_config()
+    for flag in tiny.FLAGS:
+        name, value = flag.removeprefix("--config.").split("=")
+        config.update_from_flattened_dict({name: int(value)})
+    config.data.data_dir = str(data_dir)
+    claim_workdir(workdir, config)
+    task = PictureTask(config)
+    task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
+    checkpoints = Checkpoints(workdir)
+    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
+    checkpoints.close()
