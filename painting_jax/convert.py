@@ -65,11 +65,13 @@ def main() -> None:
         raise UserError("--component says where in --pretrained the source belongs: name one")
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
     source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
+    component = _COMPONENT.value
     if (pathlib.Path(source).expanduser() / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
         from painting_jax.training import exports  # noqa: PLC0415
 
-        source, base, index = exports.to_convert(source)
+        source, base, part, index = exports.to_convert(source)
+        component = component or part
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
     said = conversion.convert(
@@ -82,7 +84,7 @@ def main() -> None:
             index=index,
         ),
         pretrained=pretrained,
-        component=_COMPONENT.value,
+        component=component,
     )
     print("\n".join([*said, _TARGET.value]))
 

@@ -33,9 +33,10 @@ def assert_equal(actual, expected, tolerance):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-def test_outputs_and_gradients_of_the_adapters_equal_diffusers(both):
+@pytest.mark.parametrize("sizes", [{"batch": 1, "length": 1}, {"batch": 2, "length": 4}])
+def test_outputs_and_gradients_of_the_adapters_equal_diffusers(both, sizes):
     theirs, ours = both
-    expected = tiny_lora.reference_forward(theirs)
+    expected = tiny_lora.reference_forward(theirs, **sizes)
     adapters = {k: p for k, p in theirs.named_parameters() if "lora_" in k}
     gradients = dict(
         zip(
@@ -48,7 +49,7 @@ def test_outputs_and_gradients_of_the_adapters_equal_diffusers(both):
 
     @jax.jit
     def loss(adapted):
-        out = nnx.merge(graph, adapted, frozen)(**tiny_lora.inputs())
+        out = nnx.merge(graph, adapted, frozen)(**tiny_lora.inputs(**sizes))
         return jnp.square(out).mean(), out
 
     (_, out), ours_gradients = jax.value_and_grad(loss, has_aux=True)(adapted)
