@@ -9,9 +9,11 @@
 MODEL is a diffusers folder or a hub id; generate and train take it as it is, and what is written
 here, too. A single file holds a transformer or an autoencoder under the original names; with
 --pretrained the result is a copy of that model with the component put in its place. LoRAs may be
-of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). Of a RUN on published weights its LoRA
-is converted, or else the transformer that it trained, in a copy of its model. Tensors go one at a
-time from file to file; each one of the source is written, or it is said why not.
+of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi); one that was trained here on a
+text-to-video model, or that brings channels for a picture, makes it one of pictures. Of a RUN on
+published weights its LoRA is converted, or else the transformer that it trained, in a copy of its
+model. Tensors go one at a time from file to file; each one of the source is written, or it is said
+why not.
 """
 
 import pathlib

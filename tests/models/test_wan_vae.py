@@ -34,7 +34,7 @@ CONFIGS = {
 }
 DEFAULTS = {"dim_mult": [1, 2, 4, 4], "temperal_downsample": [False, True, True]}
 # The networks are tiny and compile for longer than they run.
-QUICK = {"xla_backend_optimization_level": 0}
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def reference(config: dict) -> AutoencoderKLWan:

@@ -130,7 +130,7 @@ def test_a_lora_for_one_of_two_experts_must_not_widen_it_alone(base, loras, tmp_
         boundary_ratio=0.9,
     )
     folder = tiny_wan.save(experts, tmp_path / "experts")
-    with pytest.raises(UserError, match="would take 12 and 4 channels"):
+    with pytest.raises(UserError, match="would take 4 and 12 channels"):
         merge(folder, tmp_path / "merged", loras["concatenated"])
     assert not (tmp_path / "merged").exists()
     with pytest.raises(UserError, match="other channels than each other"):

@@ -2,7 +2,6 @@
 
 import types
 
-import jax
 import numpy as np
 import pytest
 
@@ -47,7 +46,8 @@ def config(pipeline, painted_dir, tmp_path_factory):
     # So few steps must change what is painted.
     config.optimizer.update(learning_rate=0.1, warmup_steps=0)
     # The shift of the scheduler that lies in the folder; two of the steps are above the boundary.
-    config.sampling.update(steps=5, guidance=2.0, shift=3.0)
+    config.sampling.update(steps=5, guidance=1.0, shift=3.0)
+    config.model.remat = False  # which would be compiled, too
     return config
 
 
@@ -109,16 +109,10 @@ def test_a_sheet_painted_while_training_is_what_generate_paints(run, config):
     assert_sheet_is_what_generate_paints(run, config, frames=FRAMES)
 
 
-def test_nothing_of_either_expert_is_trained_but_the_lora_of_one(run, config):
-    task = WanTask(config, Folder.open(config.pretrained.path))
-    words = types.SimpleNamespace(embedding=lambda prompt: run.frozen["empty_LD"])
-    again = task.load_frozen(ONE_DEVICE, words)
-    assert {"transformer", "other"} <= again.keys()
-    jax.tree.map(np.testing.assert_array_equal, run.frozen, again)
-    trained, other = (
-        frozen["proj_out"]["kernel"] for frozen in (again["transformer"], again["other"])
-    )
-    assert np.abs(trained - other).max() > 0.1
+def test_the_base_of_either_expert_stays_bit_for_bit_what_it_was(run, pipeline):
+    for name, theirs in (("other", pipeline.transformer), ("transformer", pipeline.transformer_2)):
+        held = run.frozen[name]["proj_out"]["kernel"]
+        np.testing.assert_array_equal(held, theirs.proj_out.weight.detach().numpy().T)
 
 
 @pytest.mark.parametrize(("expert", "levels"), [("high", (0.9, 1.0)), ("low", (0.0, 0.9))])
