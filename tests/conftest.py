@@ -74,7 +74,7 @@ TINY = {
     "model.ffn_dim": 64,
     "model.vocabulary": 64,
     "model.text_dim": 16,
-    "model.pixel_layers": 4,
+    "model.pixel_layers": 2,
     "optimizer.warmup_steps": 2,
     "sampling.steps": 2,
     "checkpoint.every": 3,

@@ -17,6 +17,7 @@ FLAGS = (
     "--config.model.layers=1",
     "--config.model.heads=2",
     "--config.model.ffn_dim=32",
+    "--config.model.pixel_layers=2",
     "--config.data.batch_size=2",
     "--config.data.height=32",
     "--config.data.width=32",

@@ -5,6 +5,7 @@ name, before the first import, keeps the rest of clu as it is. Import clu.metric
 clu.periodic_actions from here.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -14,14 +15,29 @@ from collections.abc import Iterable
 
 import numpy as np
 import tqdm
-from tensorboardX import summary as make
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.proto.summary_pb2 import Summary
-from tensorboardX.record_writer import directory_check
 
 _NAME = "clu.metric_writers.summary_writer"
 _FLUSH_SECONDS = 30  # after which what was written is to be seen
+
+
+@contextlib.contextmanager
+def _hidden(package: str):
+    """Within it a package that is not imported yet seems not to be installed."""
+    hidden = sys.modules.setdefault(package, None) is None
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[package]
+
+
+# tensorboardX imports torch where there is one, which takes seconds and is not needed here.
+with _hidden("torch"):
+    from tensorboardX import summary as make
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary
+    from tensorboardX.record_writer import directory_check
 
 
 def _without_tensorflow():

@@ -4,11 +4,11 @@ import json
 import os
 import pathlib
 import random
-import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -63,19 +63,18 @@ def run(arguments: list[str]) -> str:
     return done.stdout
 
 
-def kill_at(arguments: list[str], workdir: pathlib.Path, step: int) -> None:
-    """Starts a run and ends it with SIGKILL as soon as it has begun a step."""
+def kill_when(arguments: list[str], moment: Callable[[], bool]) -> None:
+    """Starts a run and ends it with SIGKILL as soon as a moment has come."""
     process = subprocess.Popen(
         arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    log = workdir / "examples.jsonl"
     while process.poll() is None:
-        if log.exists() and log.read_bytes().count(b"\n") >= step:
-            os.kill(process.pid, signal.SIGKILL)
+        if moment():
+            process.kill()
             process.wait()
             return
         time.sleep(0.005)
-    pytest.fail(f"the run ended before step {step}")
+    pytest.fail("the run ended before it was killed")
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +87,18 @@ def uninterrupted(painted_dir, tmp_path_factory) -> pathlib.Path:
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, painted_dir, tmp_path):
     arguments = command(painted_dir, tmp_path / "run")
-    # Before the first checkpoint, after it, and at a moment that nobody chose.
-    for step in (2, 4, random.randrange(6, TINY["steps"])):
-        kill_at(arguments, tmp_path / "run", step)
+    log, checkpoints = tmp_path / "run" / "examples.jsonl", tmp_path / "run" / "checkpoints"
+
+    def begun(step: int) -> bool:
+        return log.exists() and log.read_bytes().count(b"\n") >= step
+
+    def kept() -> bool:
+        return any(path.name.isdigit() for path in checkpoints.glob("*"))
+
+    # Before the first checkpoint, once there is one, and at a step that nobody chose.
+    at = random.randrange(6, TINY["steps"])
+    for moment in (lambda: begun(2), kept, lambda: begun(at)):
+        kill_when(arguments, moment)
     assert "resumed after step" in run(arguments)
     assert seen_examples(tmp_path / "run") == seen_examples(uninterrupted)
     expected, actual = final_state(uninterrupted), final_state(tmp_path / "run")
