@@ -39,6 +39,7 @@ def base() -> ConfigDict:
     config.pretrained = pretrained = ConfigDict()  # published weights to train further
     pretrained.family = ""  # wan21 or wan22; "" = none, but a picture-space model of our own
     pretrained.path = ""  # diffusers folder or hub id; "" = random weights, to try things out
+    pretrained.expert = ""  # of two transformers the one to train: high or low (noise); "" = one
     pretrained.dtype = "bfloat16"  # what is frozen is held in
 
     config.lora = lora = ConfigDict()  # adapters (LoRA) of a published transformer

@@ -9,9 +9,11 @@
 MODEL is a diffusers folder or a hub id; generate and train take it as it is, and what is written
 here, too. A single file holds a transformer or an autoencoder under the original names; with
 --pretrained the result is a copy of that model with the component put in its place. LoRAs may be
-of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). Of a RUN on published weights its LoRA
-is converted, or else the transformer that it trained, in a copy of its model. Tensors go one at a
-time from file to file; each one of the source is written, or it is said why not.
+of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi); one that was trained here on a
+text-to-video model, or that brings channels for a picture, makes it one of pictures. Of a RUN on
+published weights its LoRA is converted, or else the transformer that it trained, in a copy of its
+model. Tensors go one at a time from file to file; each one of the source is written, or it is said
+why not.
 """
 
 import pathlib
@@ -65,11 +67,13 @@ def main() -> None:
         raise UserError("--component says where in --pretrained the source belongs: name one")
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
     source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
+    component = _COMPONENT.value
     if (pathlib.Path(source).expanduser() / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
         from painting_jax.training import exports  # noqa: PLC0415
 
-        source, base, index = exports.to_convert(source)
+        source, base, part, index = exports.to_convert(source)
+        component = component or part
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
     said = conversion.convert(
@@ -82,7 +86,7 @@ def main() -> None:
             index=index,
         ),
         pretrained=pretrained,
-        component=_COMPONENT.value,
+        component=component,
     )
     print("\n".join([*said, _TARGET.value]))
 

@@ -222,6 +222,11 @@ def published(files) -> pathlib.Path:
         (("--config.pretrained.path={published}", "--config.model.layers=3"), "published has 2"),
         (("--config.pretrained.path={published}", "--config.model.in_channels=36"), "has 16"),
         (("--config.pretrained.family=wan23",), "wan21 or wan22"),
+        (("--config.pretrained.expert=middle",), "it must be high or low, or empty"),
+        (
+            ("--config.pretrained.path={published}", "--config.pretrained.expert=high"),
+            "published has one transformer, leave it empty",
+        ),
         (("--config.data.frames=8",), "it must be 4k+1, such as 5"),
         (("--config.data.height=72",), "a multiple of the patch, 16"),
         (

@@ -16,7 +16,7 @@ from diffusers import (
     WanTransformer3DModel,
 )
 
-from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b
+from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b, wan22_i2v_a14b
 from tests import tiny_lora, tiny_wan
 from tests.models.test_wan import reference
 from tests.verbs import Verb
@@ -329,6 +329,20 @@ def test_a_text_to_video_model_has_become_one_of_pictures(convert, folder, run, 
     (run / "config.json").write_text(config.to_json())
     converted(convert, run, tmp_path / "out")
     assert DiffusionPipeline.from_pretrained(tmp_path / "out").config.expand_timesteps
+
+
+def test_of_a_run_on_an_expert_that_one_is_replaced(convert, run, tmp_path):
+    base = tiny_wan.save(tiny_wan.pipeline("wan22_i2v_a14b"), tmp_path / "experts")
+    shutil.rmtree(run / "transformer")
+    shutil.copytree(base / "transformer_2", run / "transformer")
+    change(run / "transformer", {"proj_out.bias": torch.ones(16)})
+    config = wan22_i2v_a14b.get_config("tiny")
+    config.pretrained.update(path=str(base), expert="low")
+    (run / "config.json").write_text(config.to_json())
+    converted(convert, run, tmp_path / "out")
+    for part, source in (("transformer", base), ("transformer_2", run)):
+        expected = weights(source / "transformer")
+        assert_same(weights(tmp_path / "out" / part), expected)
 
 
 @pytest.mark.parametrize("layout", ["diffusers", "comfyui"])

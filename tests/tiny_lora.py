@@ -94,22 +94,22 @@ DIFFSYNTH = "blocks.{block}.{original}"
 MUSUBI = "lora_unet_blocks_{block}_{flat}"
 
 
-def inputs() -> dict[str, np.ndarray]:
-    """Arguments of our transformer: batch 2, two latent frames that are not square."""
+def inputs(batch: int = 2, length: int = 2) -> dict[str, np.ndarray]:
+    """Arguments of our transformer: videos of a few latent frames that are not square."""
     rng = np.random.default_rng(0)
     arrays = {
-        "latents_BTHWC": rng.normal(size=(2, 2, 4, 6, CONFIG.in_channels)),
-        "timestep_BF": np.array([[100.0], [900.0]]),
+        "latents_BTHWC": rng.normal(size=(batch, length, 4, 6, CONFIG.in_channels)),
+        "timestep_BF": np.linspace(100, 900, batch)[:, None],
         # Beside image tokens diffusers takes no other length of text.
-        "text_BLD": rng.normal(size=(2, 512, CONFIG.text_dim)),
-        "image_BLD": rng.normal(size=(2, 5, CONFIG.image_dim)),
+        "text_BLD": rng.normal(size=(batch, 512, CONFIG.text_dim)),
+        "image_BLD": rng.normal(size=(batch, 5, CONFIG.image_dim)),
     }
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def reference_forward(transformer) -> torch.Tensor:
-    """diffusers' output in our layout."""
-    given = {name: torch.from_numpy(array) for name, array in inputs().items()}
+def reference_forward(transformer, **sizes) -> torch.Tensor:
+    """diffusers' output in our layout; sizes as of `inputs`."""
+    given = {name: torch.from_numpy(array) for name, array in inputs(**sizes).items()}
     return transformer(
         hidden_states=given["latents_BTHWC"].permute(0, 4, 1, 2, 3),
         timestep=given["timestep_BF"][:, 0],

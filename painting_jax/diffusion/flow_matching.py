@@ -3,6 +3,8 @@
 At noise level sigma a sample is x = (1 - sigma) clean + sigma noise; its velocity is noise - clean.
 """
 
+import math
+import statistics
 from typing import Literal
 
 import jax
@@ -17,7 +19,14 @@ Law = Literal["uniform", "logit_normal"]
 
 
 def noise_levels(
-    key: PRNGKeyArray, count: int, *, law: Law, mean: float, std: float, shift: float
+    key: PRNGKeyArray,
+    count: int,
+    *,
+    law: Law,
+    mean: float,
+    std: float,
+    shift: float,
+    between: tuple[float, float] = (0.0, 1.0),
 ) -> Float[Array, " b"]:
     """Draws noise levels in (0, 1).
 
@@ -28,20 +37,40 @@ def noise_levels(
       mean: of the normal under the sigmoid.
       std: of the same.
       shift: moves the levels towards noise, as `shifted` does; 1 leaves them.
+      between: the levels that the law is cut down to.
     """
     share_B = jax.random.uniform(key, (count,), minval=1e-4, maxval=1.0)
-    return noise_quantiles(share_B, law=law, mean=mean, std=std, shift=shift)
+    return noise_quantiles(share_B, law=law, mean=mean, std=std, shift=shift, between=between)
 
 
 def noise_quantiles(
-    share: Float[Array, "*b"], *, law: Law, mean: float, std: float, shift: float
+    share: Float[Array, "*b"],
+    *,
+    law: Law,
+    mean: float,
+    std: float,
+    shift: float,
+    between: tuple[float, float] = (0.0, 1.0),
 ) -> Float[Array, "*b"]:
     """The noise level below which a share of the law lies; arguments as of `noise_levels`."""
+    terms = {"law": law, "mean": mean, "std": std, "shift": shift}
+    least, most = (_share_below(level, **terms) for level in between)
+    share = least + (most - least) * share
     if law == "uniform":
         return shifted(share, shift)
     if law == "logit_normal":
         return shifted(jax.nn.sigmoid(mean + std * jax.scipy.special.ndtri(share)), shift)
     raise ValueError(f"unknown law of the noise level {law!r}")
+
+
+def _share_below(level: float, *, law: Law, mean: float, std: float, shift: float) -> float:
+    """The share of a whole law that lies below a noise level, worked out on the host."""
+    if not 0 < level < 1:
+        return float(level > 0)
+    plain = shifted(level, 1 / shift)
+    if law == "uniform":
+        return plain
+    return statistics.NormalDist(mean, std).cdf(math.log(plain / (1 - plain)))
 
 
 def shifted(sigma: Float[Array, "*b"], shift: float) -> Float[Array, "*b"]:

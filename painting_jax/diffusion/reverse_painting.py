@@ -33,6 +33,7 @@ class Objective:
       augment: probability of giving the reference another look.
       looks_MA: for each medium the weights of `cross_media.LOOKS`.
       drop: probability of dropping each of `conditions.FIELDS`.
+      between: noise levels that the law is cut down to.
       given: latent frames at the beginning that the model is given, and not judged by.
       huber: as of `flow_matching.velocity_loss`.
       structure: weight of `structure_loss`, in picture space; 0 = none.
@@ -47,6 +48,7 @@ class Objective:
     augment: float
     looks_MA: tuple[tuple[float, ...], ...]
     drop: dict[str, float]
+    between: tuple[float, float] = (0.0, 1.0)
     given: int = 0
     huber: float = 0.0
     structure: float = 0.0
@@ -120,6 +122,7 @@ def training_sample(
             mean=objective.mean,
             std=objective.std,
             shift=objective.shift,
+            between=objective.between,
         ),
         conditions=drop(drop_key, given),
     )

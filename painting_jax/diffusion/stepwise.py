@@ -37,6 +37,19 @@ class Stepwise(NamedTuple):
         """Some of the steps, for `advance`."""
         return jax.tree.map(lambda x: x[begin:end], self.steps)
 
+    def stages(self, boundary: float | None) -> list[tuple[int, int]]:
+        """Which steps each of a model's transformers takes, as begin and end.
+
+        Args:
+          boundary: noise level, 0..1, below which the second transformer takes over; None = there
+            is one.
+        """
+        count = len(self.timesteps)
+        if boundary is None:
+            return [(0, count)]
+        high = int(np.sum(self.timesteps >= 1000 * boundary))
+        return [(0, high), (high, count)]
+
 
 class _EulerSteps(NamedTuple):
     level: Float[Array, " n"]

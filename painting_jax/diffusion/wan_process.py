@@ -6,15 +6,16 @@ picture next.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from painting_jax.diffusion import samplers, schedules
 from painting_jax.diffusion.guidance import contrasted
 from painting_jax.diffusion.reverse_painting import reverse, to_float, to_uint8
+from painting_jax.diffusion.stepwise import stepwise
 from painting_jax.diffusion.wan_conditions import picture_condition
 from painting_jax.models import wan_painting
 from painting_jax.models.clip import CLIPVision, preprocess
@@ -92,7 +93,7 @@ def drop_text(
 
 
 def paint_process(
-    transformer: Callable,
+    transformers: Sequence[Callable],
     batch: dict[str, Array],
     seed_B: Int[Array, " b"],
     eyes: Eyes,
@@ -101,11 +102,12 @@ def paint_process(
     steps: int,
     shift: float,
     guidance_scale: float,
+    boundary: float | None = None,
 ) -> Float[Array, "b t h w 3"]:
     """Paints each picture of a batch with UniPC.
 
     Args:
-      transformer: a `WanTransformer`.
+      transformers: a `WanTransformer`, or two, the first of them for high noise.
       batch: reference_BHWC, text_BLD and, for the number of frames alone, progress_BT.
       seed_B: of each picture's noise; a picture's video does not depend on its neighbours.
       eyes: of the model.
@@ -113,6 +115,7 @@ def paint_process(
       steps: of the sampler.
       shift: of the noise schedule.
       guidance_scale: 1 = none.
+      boundary: of two transformers the noise level, 0..1, below which the second takes over.
 
     Returns:
       Frames in painted order, RGB in [-1, 1].
@@ -127,17 +130,21 @@ def paint_process(
     shape = (length, height, width, codec.channels)
     noise = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(seed_B)
 
-    def velocity(sample, timestep_B, conditions):
-        return wan_painting.velocity(transformer, sample, timestep_B, conditions)
-
-    def steered(sample, timestep_B):
+    def steered(transformer, sample, timestep_B):
+        velocity = functools.partial(wan_painting.velocity, transformer)
         if guidance_scale == 1:
             return velocity(sample, timestep_B, given)
         return contrasted(velocity, guidance_scale)(sample, timestep_B, given, others)
 
     if eyes.given:
         noise = with_first_frame(noise, given.image_BTHWC)
-    latents_BTHWC = samplers.unipc(steered, noise, *schedules.unipc(steps, shift))
+    walk = stepwise("unipc", steps, shift)
+    state = walk.start(noise)
+    for transformer, stage in zip(transformers, walk.stages(boundary), strict=True):
+        if stage[0] < stage[1]:
+            velocity = functools.partial(steered, transformer)
+            state = walk.advance(velocity, state, walk.part(*stage))
+    latents_BTHWC = walk.sample(state)
     if eyes.given:
         # The sampler's sums leave it alone but for their rounding.
         latents_BTHWC = with_first_frame(latents_BTHWC, given.image_BTHWC)

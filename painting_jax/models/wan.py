@@ -75,6 +75,8 @@ SIZES: dict[str, WanConfig] = {
     "wan21_i2v_14b": WanConfig(
         5120, 40, 40, 13824, in_channels=36, out_channels=16, image_dim=1280
     ),
+    # Each of its two experts.
+    "wan22_i2v_a14b": WanConfig(5120, 40, 40, 13824, in_channels=36, out_channels=16),
     "wan22_ti2v_5b": WanConfig(3072, 30, 24, 14336, in_channels=48, out_channels=48),
 }
 

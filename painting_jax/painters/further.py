@@ -10,6 +10,7 @@ from painting_jax.diffusion.stepwise import DISTILLED
 from painting_jax.pretrained.adapters import Named
 from painting_jax.pretrained.painter import PretrainedPainter
 from painting_jax.pretrained.recipe import Wishes
+from painting_jax.training import expert
 from painting_jax.training.base_model import open_base
 from painting_jax.training.checkpoint import read_config
 from painting_jax.training.config_check import check_fields
@@ -47,12 +48,13 @@ def further_painter(
     if wishes.sampler not in DISTILLED:
         own |= {name: sampling[name] for name in ("steps", "shift", "guidance")}
     own = {name: value for name, value in own.items() if getattr(wishes, name) is None}
+    place = expert.place(config)
     return PretrainedPainter(
         folder,
         dataclasses.replace(wishes, **own),
         mesh=mesh,
         dtype=dtype or config.model.dtype,
-        loras=[[Named(str(left))]] if config.lora.enabled else (),
-        files=() if config.lora.enabled else (str(left),),
+        loras=[*[()] * place, [Named(str(left))]] if config.lora.enabled else (),
+        files=() if config.lora.enabled else (*[None] * place, str(left)),
         cache=cache or str(run / EMBEDDINGS),
     )

@@ -10,9 +10,10 @@ from flax import nnx
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 from painting_jax.pretrained.components import Loaded
-from painting_jax.weights import hub
+from painting_jax.weights import hub, widening
 from painting_jax.weights import lora as lora_files
 from painting_jax.weights.lora import LoraFile
+from painting_jax.weights.source import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,15 @@ def parse(texts: Sequence[str]) -> list[Named]:
 def read(named: Sequence[Named], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:
     """Reads LoRAs for a transformer whose kernels have these shapes; errors as of `hub`, `lora`."""
     return [lora_files.read(hub.local(one.name), shapes) for one in named]
+
+
+def widened(source: Source, named: Sequence[Named]) -> Source:
+    """A transformer's weights with room for the channels that LoRAs are made for.
+
+    Those of models that take as many are as they were; errors as of `hub` and `lora`.
+    """
+    channels = (lora_files.channels(hub.local(one.name)) for one in named)
+    return widening.widened(source, max(channels, default=0))
 
 
 def applied(

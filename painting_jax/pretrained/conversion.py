@@ -16,6 +16,7 @@ from tqdm import tqdm
 from painting_jax.data.files import folder_written_beside
 from painting_jax.errors import UserError
 from painting_jax.pretrained import adapters
+from painting_jax.pretrained.folder import CONCATENATED, FIRST_FRAME, TRANSFORMERS
 from painting_jax.weights import hub, lora, safetensors_file, save
 from painting_jax.weights.safetensors_file import Pending
 from painting_jax.weights.source import Source, open_source, read_json
@@ -27,7 +28,6 @@ from painting_jax.weights.translation import (
     translate,
 )
 
-TRANSFORMERS = ("transformer", "transformer_2")
 _WEIGHTS = (*TRANSFORMERS, "vae", "text_encoder", "image_encoder")
 _INDEX = "model_index.json"
 # Texts and vocabularies of the components that hold no weights.
@@ -52,12 +52,13 @@ class Changes:
 
 @dataclasses.dataclass(frozen=True)
 class _Rewritten:
-    """A component that is ready to be written."""
+    """A component that is ready to be written, and what a whole model's index then says."""
 
     architecture: Architecture
     tensors: dict[str, Pending]
     config: dict
     said: tuple[str, ...]
+    index: dict
 
 
 def convert(
@@ -146,6 +147,12 @@ def _convert_pipeline(
                 source = dataclasses.replace(replaced[name], config=source.config)
             dtype = None if name == "vae" and name not in replaced else changes.dtype
             rewritten[name] = _rewritten(source, "diffusers", dtype, changes.loras.get(name, ()))
+    channels = {rewritten[name].config["in_channels"] for name in TRANSFORMERS if name in rewritten}
+    if len(channels) > 1:
+        raise UserError(
+            f"{folder}: its two transformers would take {' and '.join(map(str, sorted(channels)))} "
+            "channels: merge LoRAs of one kind into both, with --lora and --lora_2"
+        )
     try:
         with _bar(rewritten.values()) as bar, folder_written_beside(target) as unfinished:
             for name in parts:
@@ -155,6 +162,8 @@ def _convert_pipeline(
                 part = rewritten[name]
                 tensors, stem = _reporting(part.tensors, bar), part.architecture.stem
                 save.write_folder(tensors, unfinished / name, part.config, stem=stem)
+            for part in rewritten.values():
+                index |= part.index
             save.write_json(unfinished / _INDEX, index | changes.index)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from error
@@ -167,7 +176,16 @@ def _rewritten(
     kind = architecture(source)
     if named and not kind.kernels:
         raise UserError(f"{source.name} is no transformer: LoRAs are merged into transformers")
+    wider = adapters.widened(source, named)
+    index = {}
+    if wider is not source:
+        source, kind = wider, architecture(wider)
+        index = CONCATENATED
     files = adapters.read(named, kind.kernels)
+    if any(file.first_frame for file in files):
+        # Merged into a model that takes a picture in another way, it has no say in that.
+        same = kind.config["out_channels"] in (None, kind.config["in_channels"])
+        index = FIRST_FRAME if same else index
     loras = [(file.factors, one.weight) for file, one in zip(files, named, strict=True)]
     tensors = translate(source, kind, layout, dtype=dtype, loras=loras)
     config = dict(kind.config)
@@ -176,7 +194,7 @@ def _rewritten(
         config |= {key: np.dtype(dtype).name for key in ("dtype", "torch_dtype") if key in config}
     merged = (f"{one.title} merged, {file}" for one, file in zip(named, files, strict=True))
     said = (f"{len(source.tensors)} tensors read, {len(tensors)} written", *merged)
-    return _Rewritten(kind, tensors, config, said)
+    return _Rewritten(kind, tensors, config, said, index)
 
 
 def _convert_lora(
@@ -191,7 +209,7 @@ def _convert_lora(
     if dtype is None:
         found = {tensor.dtype for tensor in source.tensors.values() if tensor.shape}
         dtype = found.pop() if len(found) == 1 else np.dtype(np.float32)
-    lora.write(target, file.factors, layout, dtype)
+    lora.write(target, file.factors, layout, dtype, first_frame=file.first_frame)
     unused = [f"left out, as no linear layer has them: {', '.join(file.unused)}"]
     return [str(file), *unused[: len(file.unused)]]
 

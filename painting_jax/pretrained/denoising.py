@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
@@ -17,21 +16,6 @@ from painting_jax.models import wan_painting
 from painting_jax.models.wan_painting import WanConditions
 from painting_jax.pretrained.components import Loaded
 from painting_jax.sharding.rules import replicated
-
-
-def stages(sampler: Stepwise, boundary: float | None) -> list[tuple[int, int]]:
-    """Which steps each transformer takes, as begin and end.
-
-    Args:
-      sampler: with all steps.
-      boundary: noise level, 0..1, below which the second transformer takes over; None = there is
-        one.
-    """
-    count = len(sampler.timesteps)
-    if boundary is None:
-        return [(0, count)]
-    high = int(np.sum(sampler.timesteps >= 1000 * boundary))
-    return [(0, high), (high, count)]
 
 
 def advance(

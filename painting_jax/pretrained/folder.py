@@ -13,6 +13,11 @@ from painting_jax.weights.source import Source, open_source, read_json
 from painting_jax.weights.wan_config import wan_config
 from painting_jax.weights.wan_vae import wan_vae_config
 
+TRANSFORMERS = ("transformer", "transformer_2")  # folders, the second of them that for low noise
+# What a model_index.json says of how a model takes a picture, see `models.wan_painting`.
+FIRST_FRAME = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
+CONCATENATED = FIRST_FRAME | {"expand_timesteps": False}
+
 _SCHEDULERS: dict[str, tuple[Kind, str]] = {  # kind of sampler, and what their shift is called
     "UniPCMultistepScheduler": ("unipc", "flow_shift"),
     "FlowMatchEulerDiscreteScheduler": ("euler", "shift"),
@@ -40,6 +45,11 @@ class Expert:
 
     source: Source
     config: WanConfig
+
+    @classmethod
+    def of(cls, source: Source) -> "Expert":
+        """The transformer of these weights; errors as of `wan_config`."""
+        return cls(source, wan_config(source))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +118,7 @@ class Folder:
         Raises:
           UserError: if they cannot be read, or are of different kinds.
         """
-        names = ["transformer", "transformer_2"] if self.has("transformer_2") else ["transformer"]
+        names = [name for name in TRANSFORMERS if name == TRANSFORMERS[0] or self.has(name)]
         if len(files) > len(names):
             raise UserError(f"{self.name} has one transformer: there is no second one to replace")
         files = (*files, *[None] * (len(names) - len(files)))
@@ -116,7 +126,7 @@ class Folder:
             open_source(file) if file else self.source(name)
             for name, file in zip(names, files, strict=True)
         ]
-        experts = [Expert(source, wan_config(source)) for source in sources]
+        experts = [Expert.of(source) for source in sources]
         for expert in experts[1:]:
             if expert.config != experts[0].config:
                 raise UserError(

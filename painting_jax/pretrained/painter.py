@@ -115,6 +115,15 @@ class PretrainedPainter:
         if len(loras) > len(self._experts):
             raise UserError(f"--lora_2: {folder.name} has one transformer, name it with --lora")
         self._loras = [*loras, *[()] * (len(self._experts) - len(loras))]
+        self._experts = [
+            Expert.of(adapters.widened(expert.source, named))
+            for expert, named in zip(self._experts, self._loras, strict=True)
+        ]
+        if any(expert.config != self._config for expert in self._experts):
+            raise UserError(
+                f"--lora and --lora_2 would give the transformers of {folder.name} other channels "
+                "than each other: name LoRAs of one kind for both"
+            )
         self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
         for source in (*(expert.source for expert in self._experts), self._vae_source):
             translation.check(source)
@@ -171,7 +180,7 @@ class PretrainedPainter:
             self._ready(painting, vae, texts, image_BLE, sampler.start)
             for painting, image_BLE in zip(paintings, tokens, strict=True)
         ]
-        stages = denoising.stages(sampler, self._boundary)
+        stages = sampler.stages(self._boundary)
         with tqdm.tqdm(total=len(jobs) * recipe.steps, unit="step", disable=None) as progress:
             for index, (steps, guidance) in enumerate(zip(stages, recipe.guidance, strict=True)):
                 if steps[0] == steps[1]:

@@ -24,6 +24,7 @@ from painting_jax.models.clip import CLIPVision, CLIPVisionConfig
 from painting_jax.models.umt5 import UMT5Config, UMT5Encoder
 from painting_jax.models.wan import WanConfig, WanTransformer
 from painting_jax.models.wan_vae import WanVAE
+from painting_jax.pretrained.folder import TRANSFORMERS
 from painting_jax.weights import clip, umt5, wan, wan_config
 from painting_jax.weights import wan_vae as vae_names
 from painting_jax.weights.save import save_folder
@@ -40,6 +41,7 @@ def write(
     texts: Iterable[str],
     seed: int,
     shift: float = 3.0,
+    boundary: float | None = None,
 ) -> None:
     """Writes the folder; it appears whole or not at all.
 
@@ -50,6 +52,8 @@ def write(
       texts: whose words the tokenizer is to know.
       seed: of the weights.
       shift: of the noise levels that it is to be sampled at.
+      boundary: noise level, 0..1, where one transformer hands over to a second; None = there is
+        one.
     """
     vae = dataclasses.replace(
         wan_vae.SIZES[family], encoder_dim=4, decoder_dim=8 if family == "wan22" else 4, depth=1
@@ -57,13 +61,15 @@ def write(
     tokenizer = Tokenizer.train(texts, size=_VOCABULARY)
     encoder = UMT5Config(tokenizer.vocabulary_size, transformer.text_dim, 1, 2, 8, 32)
     with folder_written_beside(folder) as unfinished:
-        _component(
-            unfinished / "transformer",
-            lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)),
-            wan.DIFFUSERS,
-            wan_config.diffusers_config(transformer),
-            seed,
-        )
+        names = TRANSFORMERS[:1] if boundary is None else TRANSFORMERS
+        for name, drawn in zip(names, (seed, seed + 4), strict=False):
+            _component(
+                unfinished / name,
+                lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)),
+                wan.DIFFUSERS,
+                wan_config.diffusers_config(transformer),
+                drawn,
+            )
         _component(
             unfinished / "vae",
             lambda: WanVAE(vae),
@@ -93,7 +99,7 @@ def write(
             _json(unfinished / "image_processor" / "preprocessor_config.json", _clip_pixels(eyes))
         scheduler = _SCHEDULER | {"flow_shift": shift}
         _json(unfinished / "scheduler" / "scheduler_config.json", scheduler)
-        _json(unfinished / "model_index.json", _index(family, transformer))
+        _json(unfinished / "model_index.json", _index(family, transformer, boundary))
 
 
 def random_params(make_model: Callable[[], nnx.Module], seed: int) -> dict:
@@ -135,7 +141,7 @@ _SCHEDULER = {
 }
 
 
-def _index(family: str, transformer: WanConfig) -> dict:
+def _index(family: str, transformer: WanConfig, boundary: float | None) -> dict:
     both = transformer.in_channels == transformer.out_channels
     index = {
         "_class_name": "WanPipeline" if both and family == "wan21" else "WanImageToVideoPipeline",
@@ -147,6 +153,9 @@ def _index(family: str, transformer: WanConfig) -> dict:
     }
     if family == "wan22":
         index["expand_timesteps"] = True
+    if boundary is not None:
+        index["transformer_2"] = index["transformer"]
+        index["boundary_ratio"] = boundary
     if transformer.image_dim:
         index["image_encoder"] = ["transformers", "CLIPVisionModel"]
         index["image_processor"] = ["transformers", "CLIPImageProcessor"]

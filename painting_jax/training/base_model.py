@@ -17,13 +17,22 @@ from painting_jax.models.wan import WanConfig, WanTransformer
 from painting_jax.pretrained import random_folder
 from painting_jax.pretrained.folder import Folder
 from painting_jax.training.checkpoint import read_config
+from painting_jax.training.expert import check_expert
 from painting_jax.weights import translation
 from painting_jax.weights.lora import targets
 
 # Sizes that a config tells, so that its other values can be checked without the weights.
 _SIZES = ("dim", "layers", "heads", "ffn_dim", "text_dim", "in_channels", "image_dim")
-_COMPONENTS = ("transformer", "vae", "text_encoder", "tokenizer", "image_encoder")
+_COMPONENTS = (
+    "transformer",
+    "vae",
+    "text_encoder",
+    "tokenizer",
+    "image_encoder",
+    "transformer_2",
+)
 _RANDOM = "pretrained"
+_RANDOM_BOUNDARY = 0.9  # as of Wan2.2 I2V A14B
 _RECORD = "pretrained.json"
 
 
@@ -69,6 +78,7 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> N
                 texts=[*prompts, *source.captions()],
                 seed=config.seed,
                 shift=config.sampling.shift,
+                boundary=_RANDOM_BOUNDARY if config.pretrained.expert else None,
             )
         content = {"fingerprint": _fingerprint(Folder.open(base_name(config, workdir)))}
         beside = workdir / f"{_RECORD}.beside"
@@ -104,12 +114,18 @@ def check_same_base(config: ConfigDict, other: epath.PathLike) -> None:
     Raises:
       UserError: if it did not.
     """
-    path = config.pretrained.path
+    path, there = config.pretrained.path, read_config(other)
     if not path or _recorded(other) != _fingerprint(Folder.open(path)):
-        theirs = base_name(read_config(other), other)
+        theirs = base_name(there, other)
         raise UserError(
             f"{other} trained other weights than these: set config.pretrained.path={theirs}, which "
             "it trained, or leave config.init_from out"
+        )
+    expert = there.pretrained.get("expert", "")
+    if expert != config.pretrained.expert:
+        raise UserError(
+            f"{other} trained the expert for {expert} noise: set config.pretrained.expert="
+            f"{expert}, or leave config.init_from out"
         )
 
 
@@ -129,9 +145,8 @@ def _recorded(workdir: epath.PathLike) -> str:
 
 def _opened(config: ConfigDict, folder: Folder) -> WanConfig:
     """The sizes of a folder's transformer, found to be those of the config."""
+    check_expert(config, folder)
     experts = folder.experts()
-    if len(experts) > 1:
-        raise UserError(f"{folder.name} has two transformers: name a model of one to train it")
     for name in _SIZES:
         here, there = config.model[name], getattr(experts[0].config, name)
         if here != there:

@@ -11,6 +11,7 @@ from configs import common
 from painting_jax.diffusion.flow_matching import Law
 from painting_jax.errors import UserError
 from painting_jax.models import wan_vae
+from painting_jax.training import expert
 
 _LEAST = {
     "seed": 0,
@@ -85,6 +86,8 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     families = ("", *wan_vae.SIZES)
     named = " or ".join(wan_vae.SIZES)
     _require(config, "pretrained.family", lambda name: name in families, f"{named}, or empty")
+    experts = ("", *expert.NAMES)
+    _require(config, "pretrained.expert", lambda name: name in experts, "high or low, or empty")
     _require(config, "pretrained.dtype", _is_float, "float32, bfloat16 or float16")
     if config.pretrained.family:
         _check_published(config)
@@ -138,6 +141,8 @@ def _check_published(config: ConfigDict) -> None:
     )
     if config.lora.enabled:
         _require(config, "lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
+    if config.pretrained.expert:
+        _require(config, "objective.std", lambda std: std > 0, "above 0 to train an expert")
     for name in ("reference", "medium", "segments"):
         _require(
             config,

@@ -1,12 +1,15 @@
 """What a run on published weights leaves for other programs, and for `generate` and `convert`."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from etils import epath
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.pretrained.folder import FIRST_FRAME, TRANSFORMERS
+from painting_jax.training import expert
 from painting_jax.training.base_model import base_name, config_sizes
 from painting_jax.training.checkpoint import read_config
 
@@ -38,12 +41,14 @@ class Export(NamedTuple):
     Attributes:
       path: of its LoRA's file, or its transformer's folder.
       base: that the transformer belongs to; None of a LoRA.
+      component: of a model that it is, or is for.
       index: how the base's model_index.json changes with it.
     """
 
     path: pathlib.Path
     base: str | None
-    index: dict
+    component: str
+    index: Mapping
 
 
 def to_convert(workdir: epath.PathLike) -> Export:
@@ -59,9 +64,9 @@ def to_convert(workdir: epath.PathLike) -> Export:
             "published weights"
         )
     left, sizes = left_by(workdir, config), config_sizes(config)
+    component = TRANSFORMERS[expert.place(config)]
     if config.lora.enabled:
-        return Export(left, None, {})
+        return Export(left, None, component, {})
     # A model of text alone has learnt to take a picture, the way that needs no more channels.
-    first_frame = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
-    index = first_frame if sizes.in_channels == sizes.out_channels else {}
-    return Export(left, base_name(config, workdir), index)
+    index = FIRST_FRAME if sizes.in_channels == sizes.out_channels else {}
+    return Export(left, base_name(config, workdir), component, index)

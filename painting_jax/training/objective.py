@@ -7,8 +7,10 @@ from painting_jax.diffusion import cross_media
 from painting_jax.diffusion.reverse_painting import Objective
 
 
-def make_objective(config: ConfigDict, *, given: int = 0) -> Objective:
-    """The objective that a config tells of; `given` as of `Objective`."""
+def make_objective(
+    config: ConfigDict, *, given: int = 0, between: tuple[float, float] = (0.0, 1.0)
+) -> Objective:
+    """The objective that a config tells of; `given` and `between` as of `Objective`."""
     return Objective(
         clean_prediction=config.objective.clean_prediction,
         law=config.objective.law,
@@ -24,5 +26,6 @@ def make_objective(config: ConfigDict, *, given: int = 0) -> Objective:
         drop=config.objective.drop.to_dict(),
         huber=config.objective.huber,
         structure=config.objective.structure,
+        between=between,
         given=given,
     )

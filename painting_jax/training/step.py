@@ -123,6 +123,7 @@ def make_loss(task: Task) -> Callable:
             mean=objective.mean,
             std=objective.std,
             shift=objective.shift,
+            between=objective.between,
         )
         keys = jax.random.split(jax.random.key(seed), _HELD_OUT_LEVELS)
         total, _ = jax.lax.scan(at_level, jnp.zeros(clean.shape[0]), (sigmas, keys))

@@ -22,7 +22,7 @@ from painting_jax.pretrained import text
 from painting_jax.pretrained.components import load_image_encoder, load_transformer, load_vae
 from painting_jax.pretrained.folder import Folder
 from painting_jax.sharding.rules import replicated
-from painting_jax.training import starting_lora
+from painting_jax.training import expert, starting_lora
 from painting_jax.training.exports import LORA_FILE, TRANSFORMER
 from painting_jax.training.objective import make_objective
 from painting_jax.weights import clip as clip_names
@@ -37,35 +37,45 @@ EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
 class WanTask:
     """A `Task`: a Wan transformer of a diffusers folder, whose other parts stay as they are.
 
-    The base is reloaded from the folder when a run is resumed; checkpoints do not hold it.
+    The base is reloaded from the folder when a run is resumed; checkpoints do not hold it. Of a
+    model with two transformers one is trained, at the noise levels that it paints at, and the other
+    is there to paint with.
     """
 
     def __init__(self, config: ConfigDict, folder: Folder):
         """Takes the experiment and the published model, which have been checked to fit."""
         self.config = config
         self._folder = folder
-        self._expert = folder.experts()[0]
+        self._experts, self._boundary = folder.experts(), folder.boundary
+        self._place = expert.place(config)
         self._vae_source, self._vae_config = folder.vae()
-        self.transformer = self._expert.config
+        self.transformer = self._experts[self._place].config
         self.codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
         self.whole = not config.lora.enabled
         new = "" if self.whole else f" with a new LoRA of rank {config.lora.rank}"
-        self.origin = f"{folder.title}{new}"
+        which = f", the expert for {config.pretrained.expert} noise," if self._boundary else ""
+        self.origin = f"{folder.title}{which}{new}"
         self._image_encoder = None
         if self.transformer.image_dim:
             sizes = clip_names.config(folder.source("image_encoder").config)
             self._image_encoder = nnx.eval_shape(lambda: CLIPVision(sizes, rngs=nnx.Rngs(0)))
         eyes = Eyes(self.codec, self.transformer)
-        self.objective = make_objective(config, given=eyes.given)
+        self.objective = make_objective(
+            config, given=eyes.given, between=expert.levels(config, self._boundary)
+        )
         self.frames = config.data.frames - eyes.given
         self._graph = nnx.graphdef(nnx.eval_shape(self._make))
+        self._bare_graph = nnx.graphdef(nnx.eval_shape(self._make_bare))
         self._dtype = jnp.dtype(config.pretrained.dtype)
 
-    def _make(self) -> WanTransformer:
+    def _make_bare(self) -> WanTransformer:
         model = self.config.model
-        transformer = WanTransformer(
+        return WanTransformer(
             self.transformer, rngs=nnx.Rngs(0), dtype=jnp.dtype(model.dtype), remat=model.remat
         )
+
+    def _make(self) -> WanTransformer:
+        transformer = self._make_bare()
         if not self.whole:
             lora.attach(transformer, self._fresh(transformer))
         return transformer
@@ -84,7 +94,7 @@ class WanTask:
 
     def load_params(self, mesh):
         if self.whole:
-            return load_transformer(self._expert, mesh=mesh, dtype=jnp.float32).params
+            return self._load(self._place, mesh, jnp.float32)
         if starting_lora.named(self.config):
             tree = lora.as_tree(starting_lora.read(self.config, self.transformer))
             return jax.device_put(tree, replicated(mesh))
@@ -110,9 +120,14 @@ class WanTask:
         if self._image_encoder is not None:
             frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
         if not self.whole:
-            base = load_transformer(self._expert, mesh=mesh, dtype=self._dtype)
-            frozen["transformer"] = base.params
+            frozen["transformer"] = self._load(self._place, mesh, self._dtype)
+        if self._boundary:
+            # It paints its part of the steps, and is no part of training.
+            frozen["other"] = self._load(1 - self._place, mesh, self._dtype)
         return frozen
+
+    def _load(self, place: int, mesh, dtype) -> dict:
+        return load_transformer(self._experts[place], mesh=mesh, dtype=dtype).params
 
     def model(self, params, frozen):
         transformer = self._transformer(params, frozen)
@@ -130,8 +145,12 @@ class WanTask:
         return wan_process.drop_text(key, given, frozen["empty_LD"], probability)
 
     def paint(self, params, frozen, batch, seed_B, *, steps, guidance):
+        transformers = [self._transformer(params, frozen)]
+        if self._boundary:
+            other = nnx.merge(self._bare_graph, frozen["other"])
+            transformers.insert(1 - self._place, other)
         frames_BTHWC = wan_process.paint_process(
-            self._transformer(params, frozen),
+            transformers,
             batch,
             seed_B,
             self._eyes(frozen),
@@ -139,6 +158,7 @@ class WanTask:
             steps=steps,
             shift=self.config.sampling.shift,
             guidance_scale=guidance,
+            boundary=self._boundary,
         )
         return to_uint8(frames_BTHWC)
 
@@ -150,7 +170,8 @@ class WanTask:
             whole = jax.jit(lambda tree: tree, out_shardings=everywhere)(params)
             if jax.process_index() == 0:
                 branches = lora.from_tree(jax.tree.map(np.asarray, whole))
-                lora_files.write(workdir / LORA_FILE, lora.separate(branches), "diffusers")
+                factors, first_frame = lora.separate(branches), self.objective.given > 0
+                lora_files.write(workdir / LORA_FILE, factors, "diffusers", first_frame=first_frame)
         # What a run ends with is always the same: there already, it was cut off right after.
         elif final and not (workdir / TRANSFORMER).exists():
             table, sizes = wan_names.DIFFUSERS, diffusers_config(self.transformer)

@@ -47,6 +47,8 @@ _PARTS = {
     "lora_magnitude_vector": "dora_scale",
 }
 _METADATA = "lora_adapter_metadata"
+_PATCHES = Target("patch_embedding", None)
+_PICTURE, _FIRST_FRAME = "painting_jax.picture", "first frame"
 _SHOWN = 3
 
 
@@ -57,10 +59,13 @@ class LoraFile:
     Attributes:
       factors: by linear layer of the model.
       unused: keys that the model has no linear layer for, or that say something else.
+      first_frame: whether it says that it was trained with the picture as the video's first latent
+        frame; those that were not trained here say nothing.
     """
 
     factors: Lora
     unused: tuple[str, ...] = ()
+    first_frame: bool = False
 
     def __str__(self) -> str:
         """What it changes, in one line."""
@@ -92,7 +97,26 @@ def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]) -> Lora
     except ValueError as error:
         raise UserError(f"{path} has damaged settings of its adapter: {error}") from error
     arrays = {key: np.asarray(tensor.view()) for key, tensor in tensors.items()}
-    return parse(str(path), arrays, shapes, settings)
+    first_frame = metadata.get(_PICTURE) == _FIRST_FRAME
+    found = parse(str(path), arrays, shapes, settings)
+    return dataclasses.replace(found, first_frame=first_frame)
+
+
+def channels(path: str | os.PathLike) -> int:
+    """The channels of the model that a LoRA was made for; 0 if it does not change the patches.
+
+    Arguments and errors as of `read`.
+    """
+    tensors, _ = safetensors_file.read_header(_file(pathlib.Path(path)))
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key)
+        part = match and _PARTS.get(match["part"], match["part"])
+        # Of the two matrices that on the side of the inputs, [O, channels, 1, 2, 2].
+        if part in ("a", "diff") and len(tensor.shape) == 5:
+            found = _layer(match["module"])
+            if found and found[0] == _PATCHES:
+                return tensor.shape[1]
+    return 0
 
 
 def _file(path: pathlib.Path) -> pathlib.Path:
@@ -374,10 +398,21 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
     return dict(sorted(result.items()))
 
 
-def write(path: str | os.PathLike, lora: Lora, dialect: Dialect, dtype=np.float32) -> None:
-    """Writes a LoRA to a safetensors file; arguments and errors as of `tensors_of`."""
+def write(
+    path: str | os.PathLike,
+    lora: Lora,
+    dialect: Dialect,
+    dtype=np.float32,
+    *,
+    first_frame: bool = False,
+) -> None:
+    """Writes a LoRA to a safetensors file.
+
+    Arguments and errors as of `tensors_of`, and `first_frame` as of `LoraFile`.
+    """
     tensors = {
         key: Pending(array.dtype, array.shape, lambda array=array: array)
         for key, array in tensors_of(lora, dialect, dtype).items()
     }
-    safetensors_file.write_whole(path, tensors, {"format": "pt"})
+    metadata = {"format": "pt"} | ({_PICTURE: _FIRST_FRAME} if first_frame else {})
+    safetensors_file.write_whole(path, tensors, metadata)

@@ -95,6 +95,20 @@ def test_noise_levels_follow_their_quantiles(law):
     assert float(sigma_B.max()) < 1 + 1e-6
 
 
+@pytest.mark.parametrize("law", ["uniform", "logit_normal"])
+@pytest.mark.parametrize("between", [(0.9, 1.0), (0.0, 0.9), (0.4, 0.6)])
+def test_a_law_cut_down_is_the_whole_one_between_two_levels(law, between):
+    arguments = LAW | {"law": law}
+    whole_B = flow_matching.noise_levels(jax.random.key(0), 50_000, **arguments)
+    kept = whole_B[(between[0] <= whole_B) & (whole_B <= between[1])]
+    cut_B = flow_matching.noise_levels(jax.random.key(1), 20_000, **arguments, between=between)
+    assert between[0] - 1e-6 < float(cut_B.min())
+    assert float(cut_B.max()) < between[1] + 1e-6
+    shares = jnp.array([0.1, 0.5, 0.9])
+    expected, width = jnp.quantile(kept, shares), between[1] - between[0]
+    np.testing.assert_allclose(jnp.quantile(cut_B, shares), expected, atol=0.03 * width)
+
+
 def test_an_unknown_law_is_refused():
     with pytest.raises(ValueError, match="unknown law"):
         flow_matching.noise_levels(jax.random.key(0), 1, **LAW | {"law": "cauchy"})

@@ -11,8 +11,9 @@ from diffusers.schedulers import scheduling_flow_match_lcm
 from painting_jax.diffusion import samplers, schedules, unipc
 from tests.diffusion.test_schedules import SHIFTS, STEPS, unipc_scheduler
 
-# Batch, frames, height, width, channels of the latents; the schedulers ask for no fixed layout.
-SHAPES = [(1, 1, 4, 6, 16), (2, 3, 5, 4, 16), (1, 2, 3, 2, 48)]
+# Batch, frames, height, width, channels of the latents, of 1, 5, 9 and 13 frames of video; the
+# schedulers ask for no fixed layout.
+SHAPES = [(1, 1, 4, 6, 16), (2, 3, 5, 4, 16), (1, 2, 3, 2, 48), (2, 4, 2, 5, 16)]
 
 
 def field(library, sample, timestep):

@@ -7,6 +7,7 @@ import pytest
 from painting_jax.diffusion import samplers, schedules
 from painting_jax.diffusion.stepwise import stepwise
 from tests.diffusion.test_samplers import noise_of, velocity
+from tests.diffusion.test_schedules import unipc_scheduler
 
 SHAPE = (1, 2, 3, 2, 4)
 
@@ -28,6 +29,16 @@ def test_steps_in_parts_lead_where_all_at_once_do(kind, steps, sampler, schedule
     for part in (walk.part(0, 1), walk.part(1, 2), walk.part(2, steps)):
         state = walk.advance(velocity, state, part)
     np.testing.assert_allclose(walk.sample(state), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("boundary", [0.0, 0.9, 0.875, 1.0])
+def test_the_first_of_two_transformers_takes_the_steps_that_it_takes_in_diffusers(boundary):
+    scheduler = unipc_scheduler(5.0)
+    scheduler.set_timesteps(40)
+    high = int((scheduler.timesteps >= 1000 * boundary).sum())
+    walk = stepwise("unipc", 40, 5.0)
+    assert walk.stages(boundary) == [(0, high), (high, 40)]
+    assert walk.stages(None) == [(0, 40)]
 
 
 def test_fresh_noise_is_the_seeds_however_many_steps_are_taken_at_once():

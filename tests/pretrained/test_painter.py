@@ -36,7 +36,7 @@ class Kind:
         )
         return PretrainedPainter(
             Folder.open(self.folder),
-            Wishes(**PROMPT, **changes),
+            Wishes(**(PROMPT | changes)),
             mesh=mesh,
             cache=str(self.cache),
             said=lambda line: None,
@@ -95,18 +95,21 @@ def test_ti2v_paints_what_diffusers_paints(kinds):
     np.testing.assert_allclose(result.frames_THWC / 255, result.raw_THWC[:-1], atol=3e-3)
 
 
-def test_two_experts_paint_what_diffusers_paints(kinds):
+def test_two_experts_paint_what_diffusers_paints_of_a_prompt_cut_to_512_tokens(kinds):
     kind = kinds("wan22_i2v_a14b")
-    picture, frames = tiny_wan.picture(32, 48), 5
-    noise = tiny_wan.noise(kind.theirs, frames, 32, 48)
+    frames, noise = 5, tiny_wan.noise(kind.theirs, 5, 32, 48)
+    pictures = [tiny_wan.picture(32, 48), 255 - tiny_wan.picture(32, 48)]
+    prompts = {"prompt": "a cat paints slowly in oil " * 100, "negative_prompt": ""}
     asked = {"guidance_scale": 3.0, "guidance_scale_2": 2.0, "num_inference_steps": 5}
-    expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
     wishes = {"guidance": 3.0, "guidance_2": 2.0, "steps": 5, "frames": frames, "in_turn": True}
     # Laid out on two devices, so that a layout that changes the numbers would show.
-    painter = kind.painter(devices=2, height=32, width=48, noise_BCTHW=noise, **wishes)
-    result = painted(painter, picture)
-    assert_close(result.raw_THWC, expected)
-    assert len(result.frames_THWC) == frames
+    painter = kind.painter(devices=2, height=32, width=48, noise_BCTHW=noise, **prompts, **wishes)
+    # Both pictures wait for the second expert while the first paints.
+    results = painter.generate([job(picture) for picture in pictures])
+    for result, picture in zip(results, pictures, strict=True):
+        expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **prompts, **asked)
+        assert_close(result.raw_THWC, expected)
+        assert len(result.frames_THWC) == frames
 
 
 def test_stacked_loras_paint_what_diffusers_paints_with_both_set(kinds, tmp_path):

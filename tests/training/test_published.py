@@ -5,7 +5,6 @@ import io
 import pathlib
 import re
 import shutil
-import types
 
 import jax
 import numpy as np
@@ -15,16 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from configs import wan22_ti2v_5b
 from painting_jax import media
-from painting_jax.data.pipeline import Examples, Source
-from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 from painting_jax.models.wan import WanTransformer
 from painting_jax.painters.further import further_painter
-from painting_jax.painters.job import Job
 from painting_jax.pretrained.folder import Folder
 from painting_jax.pretrained.recipe import Recipe, Wishes
-from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training import base_model, initialisation, loop
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.exports import LORA_FILE
@@ -33,6 +28,13 @@ from painting_jax.training.wan_task import WanTask
 from painting_jax.weights import lora as lora_files
 from tests import tiny_wan
 from tests.data import wan_text
+from tests.training.published_run import (
+    ONE_DEVICE,
+    assert_sheet_is_what_generate_paints,
+    one_device,
+    paint,
+    train,
+)
 from tests.training.test_resume import final_state
 
 FRAMES, HEIGHT, WIDTH = 5, 32, 64
@@ -45,7 +47,6 @@ SIZES = {
     "text_dim": 16,
     "in_channels": 6,
 }
-ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 
 
 def experiment(pretrained: pathlib.Path, data_dir: pathlib.Path):
@@ -72,37 +73,8 @@ def config(pipeline, painted_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def one_device():
-    """Training on one of the fake devices: the others have nothing to compile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "make_mesh", lambda sizes: ONE_DEVICE)
-        yield
-
-
-@pytest.fixture(scope="module")
-def run(config, one_device, tmp_path_factory):
-    """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
-    held, sheets = [], []
-    load, contact_sheet = WanTask.load_frozen, loop.contact_sheet
-
-    def load_and_hold(task, mesh, words):
-        held.append(load(task, mesh, words))
-        return held[-1]
-
-    def hold_and_draw(frames_THWC, *arguments, **options):
-        sheets.append(frames_THWC)
-        return contact_sheet(frames_THWC, *arguments, **options)
-
-    workdir = tmp_path_factory.mktemp("further") / "run"
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(WanTask, "load_frozen", load_and_hold)
-        patch.setattr(loop, "contact_sheet", hold_and_draw)
-        loop.train(config, workdir)
-    [sheet] = sheets
-    return types.SimpleNamespace(
-        workdir=workdir, printed=printed.getvalue(), frozen=held[0], sheet=sheet
-    )
+def run(config, tmp_path_factory):
+    return train(config, tmp_path_factory.mktemp("further") / "run")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +113,7 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
     printed = io.StringIO()
     # It has been painted before.
     monkeypatch.setattr(loop, "_sampler", lambda *_: lambda *_, **__: None)
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), one_device():
         loop.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()
     expected, actual = final_state(run.workdir, STEPS), final_state(again, STEPS)
@@ -152,19 +124,12 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
         assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
 
 
-def paint(run, picture_HWC: np.ndarray, wishes: Wishes, medium: str):
-    """What `generate --workdir` paints."""
-    painter = further_painter(run.workdir, wishes, mesh=ONE_DEVICE)
-    subject = Subject("picture", "made up", lambda: (picture_HWC, None))
-    return painter.generate([Job(subject, medium, pathlib.Path())])
-
-
 def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config, monkeypatch):
     wan_text.stand_in_for_ftfy(monkeypatch)
     picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
     noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
     wishes = Wishes(noise_BCTHW=noise_BCTHW, noise_name="given")
-    [ours] = paint(run, picture_HWC, wishes, "oil")
+    ours = paint(run.workdir, picture_HWC, wishes, "oil")
     pipeline.load_lora_weights(str(run.workdir), weight_name=LORA_FILE)
     asked = {
         "prompt": media.MEDIA["oil"].prompt,
@@ -180,20 +145,8 @@ def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config,
 
 
 def test_a_sheet_painted_while_training_is_what_generate_paints(run, config):
-    assert (run.workdir / "sheets" / f"{STEPS:07d}.png").exists()
-    source = Source(config.data.data_dir, "validation")
-    record = source.record(0)
-    wordless = types.SimpleNamespace(row=lambda caption, mixture: {})
     # The picture itself comes before the process, which has a frame less than the video.
-    process = Examples(FRAMES - 1, HEIGHT, WIDTH, wordless).of(record, 0, None)
-    recorded, painted = np.split(run.sheet, [FRAMES - 1])
-    np.testing.assert_array_equal(recorded, process["frames_BTHWC"])
-    prompt = media.prompt({record.medium: 1.0}, record.caption)
-    [generated] = paint(
-        run, process["reference_BHWC"], Wishes(prompt=prompt, seed=config.seed), record.medium
-    )
-    assert generated.frames_THWC.shape == painted.shape
-    assert np.abs(generated.frames_THWC.astype(int) - painted).max() <= 1
+    assert_sheet_is_what_generate_paints(run, config, frames=FRAMES - 1)
 
 
 def test_what_it_leaves_is_the_average_of_its_adapters(run, model):
@@ -229,7 +182,7 @@ def test_a_run_on_other_weights_is_not_gone_on_with(run, config, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "spoilt", "said"),
     [
-        ("wan22_i2v_a14b", None, "has two transformers: name a model of one to train it"),
+        ("wan22_i2v_a14b", None, "has two transformers, which are trained one at a time: set"),
         ("wan22_ti2v", "transformer", "1 missing (proj_out.bias)"),
         ("wan22_ti2v", "vae", "1 missing (decoder.conv_in.bias)"),
     ],

@@ -19,6 +19,7 @@ ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.d
 KINDS = {
     "concatenated picture and image tokens, LoRA": ("wan21_i2v_14b", "lora,tiny", 9),
     "picture as the first latent frame, all trained": ("wan21_t2v_1_3b", "tiny", 8),
+    "an expert for low noise, all trained": ("wan22_i2v_a14b", "tiny", 9),
 }
 
 
@@ -47,6 +48,8 @@ def batch(config, frames: int) -> dict[str, jax.ShapeDtypeStruct]:
 def test_trains_and_paints(kind, tmp_path):
     name, arg, frames = KINDS[kind]
     config = importlib.import_module(f"configs.{name}").get_config(arg)
+    if config.pretrained.expert:
+        config.pretrained.expert = "low"
     base_model.check_base(config)
     source = types.SimpleNamespace(captions=lambda: ["a cat"])
     base_model.begin_base(config, tmp_path, source)
@@ -57,7 +60,8 @@ def test_trains_and_paints(kind, tmp_path):
     words = types.SimpleNamespace(embedding=lambda prompt: empty_LD)
     frozen = shapes(task.load_frozen(ONE_DEVICE, words))
     assert ("transformer" in frozen) == config.lora.enabled
-    assert ("image_encoder" in frozen) == (config.model.in_channels == 36)
+    assert ("image_encoder" in frozen) == bool(config.model.image_dim)
+    assert ("other" in frozen) == bool(config.pretrained.expert)
     state = jax.eval_shape(lambda: state_lib.init_state(task))
     given = batch(config, frames)
 

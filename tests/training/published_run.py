@@ -1,0 +1,79 @@
+"""Runs on published weights in miniature, and what is painted with them."""
+
+import contextlib
+import io
+import pathlib
+import types
+
+import jax
+import numpy as np
+import pytest
+
+from painting_jax import media
+from painting_jax.data.pipeline import Examples, Source
+from painting_jax.data.subjects import Subject
+from painting_jax.painters.further import further_painter
+from painting_jax.painters.job import Job
+from painting_jax.pretrained.recipe import Wishes
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.training import loop
+from painting_jax.training.wan_task import WanTask
+
+ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
+
+
+@contextlib.contextmanager
+def one_device():
+    """Training on one of the fake devices: the others have nothing to compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_mesh", lambda sizes: ONE_DEVICE)
+        yield
+
+
+def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
+    """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
+    held, sheets = [], []
+    load, contact_sheet = WanTask.load_frozen, loop.contact_sheet
+
+    def load_and_hold(task, mesh, words):
+        held.append(load(task, mesh, words))
+        return held[-1]
+
+    def hold_and_draw(frames_THWC, *arguments, **options):
+        sheets.append(frames_THWC)
+        return contact_sheet(frames_THWC, *arguments, **options)
+
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(WanTask, "load_frozen", load_and_hold)
+        patch.setattr(loop, "contact_sheet", hold_and_draw)
+        with one_device():
+            loop.train(config, workdir)
+    [sheet] = sheets
+    return types.SimpleNamespace(
+        workdir=workdir, printed=printed.getvalue(), frozen=held[0], sheet=sheet
+    )
+
+
+def paint(workdir: pathlib.Path, picture_HWC: np.ndarray, wishes: Wishes, medium: str):
+    """What `generate --workdir` paints."""
+    painter = further_painter(workdir, wishes, mesh=ONE_DEVICE)
+    subject = Subject("picture", "made up", lambda: (picture_HWC, None))
+    [painted] = painter.generate([Job(subject, medium, pathlib.Path())])
+    return painted
+
+
+def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
+    """Of one held-out process, of so many recorded frames, above what is painted."""
+    assert (run.workdir / "sheets" / f"{config.steps:07d}.png").exists()
+    record = Source(config.data.data_dir, "validation").record(0)
+    wordless = types.SimpleNamespace(row=lambda caption, mixture: {})
+    examples = Examples(frames, config.data.height, config.data.width, wordless)
+    process = examples.of(record, 0, None)
+    recorded, painted = np.split(run.sheet, [frames])
+    np.testing.assert_array_equal(recorded, process["frames_BTHWC"])
+    prompt = media.prompt({record.medium: 1.0}, record.caption)
+    wishes = Wishes(prompt=prompt, seed=config.seed)
+    generated = paint(run.workdir, process["reference_BHWC"], wishes, record.medium)
+    assert generated.frames_THWC.shape == painted.shape
+    assert np.abs(generated.frames_THWC.astype(int) - painted).max() <= 1
