@@ -11,6 +11,9 @@ from painting_jax.errors import UserError
 
 _EXIT_USER_ERROR = 2
 
+# Tokenizers are all that is taken of transformers: that there is no torch is no news.
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+
 
 def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a verb: parses its flags, calls `main()`; a `UserError` is one line and status 2.
