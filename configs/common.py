@@ -19,7 +19,7 @@ def base() -> ConfigDict:
     data.height = 64  # pixels
     data.width = 64
     data.text_length = 24  # tokens a caption is padded or cut to
-    data.variant_probability = 0.3  # of conditioning on a stored look (photo, line art) instead
+    data.variant_probability = 0.2  # of conditioning on a stored look (photo, line art) instead
     data.caption_probability = 1.0  # of telling the caption, beside the medium
 
     config.model = model = ConfigDict()
@@ -63,7 +63,7 @@ def base() -> ConfigDict:
     objective.huber = 0.2  # errors above it count by their size, not their square; 0 = squares
     objective.structure = 1.0  # weight of the difference in edges (pictures only)
     objective.reference_everywhere = True  # the reference on every frame; False: on the first
-    objective.augment = 0.3  # probability of another look for the reference (cross-media)
+    objective.augment = 0.2  # probability of another look for the reference (cross-media)
     objective.drop = drop = ConfigDict()  # probability of dropping each condition
     drop.reference = 0.05
     drop.medium = 0.1
