@@ -208,18 +208,19 @@ def _bands(rows: Sequence[Measured]) -> dict[str, Band]:
     set's, is added to its numbers; and of each recorded process, how it keeps to the band of the
     rest, which is the mark that the others are to reach.
     """
-    recorded = [row for row in rows if row.method == RECORDED]
-    count = collections.Counter(row.medium for row in recorded)
-    media = [medium for medium in sorted(count) if medium and count[medium] >= LEAST]
-    bands = {_ALL: _band(recorded)}
-    bands |= {medium: _band([r for r in recorded if r.medium == medium]) for medium in media}
+    recorded = {_ALL: [row for row in rows if row.method == RECORDED]}
+    count = collections.Counter(row.medium for row in recorded[_ALL])
+    for medium in sorted(count):
+        if medium and count[medium] >= LEAST:
+            recorded[medium] = [row for row in recorded[_ALL] if row.medium == medium]
+    bands = {medium: _band(others) for medium, others in recorded.items()}
     for row in rows:
         medium = row.medium if row.medium in bands else _ALL
         band = bands[medium]
         if row.method == RECORDED:
             if band.n < LEAST:
                 continue
-            band = _band([r for r in recorded if medium in (_ALL, r.medium)], without=row)
+            band = _band(recorded[medium], without=row)
         own_1K = row.own_profile_K[None]
         row.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
         row.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])

@@ -23,12 +23,14 @@ _FLUSH_SECONDS = 30  # after which what was written is to be seen
 @contextlib.contextmanager
 def _hidden(package: str):
     """Within it a package that is not imported yet seems not to be installed."""
-    hidden = sys.modules.setdefault(package, None) is None
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None
     try:
         yield
     finally:
-        if hidden:
-            del sys.modules[package]
+        del sys.modules[package]
 
 
 # tensorboardX imports torch where there is one, which takes seconds and is not needed here.
