@@ -4,6 +4,7 @@ A text encoder of eleven gigabytes and a handful of prompts: it is opened only i
 """
 
 import functools
+import gc
 import hashlib
 import json
 import os
@@ -100,7 +101,9 @@ def embed(
         for prompt in missing:
             found[prompt] = encoder(prompt)
             _write(paths[prompt], prompt, found[prompt])
+        # Eleven gigabytes are not left to whenever the next look for cycles happens to be.
         del encoder
+        gc.collect()
     return {text: found[prompt] for text, prompt in cleaned.items()}
 
 

@@ -73,7 +73,9 @@ def test_training_is_stopped_by_ctrl_c_and_resumed(tmp_path):
     first = _stop_once(start(), saved)
     assert first.returncode == 130, first.stderr
     assert "started from random parameters" in first.stdout
-    assert first.stderr == "interrupted\n"
+    # A slow disk may make Orbax warn that checkpoints this frequent wait for each other.
+    assert first.stderr.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in first.stderr
     assert not _processes_of(workdir)
     assert (tmp_path / ".xmanager").is_dir()
 
