@@ -6,6 +6,8 @@ import pathlib
 import signal
 from collections.abc import Callable
 
+from tests import compiler
+
 # A shell's job in the background is deaf to Ctrl-C, and so are the programs that it starts; tests
 # press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,11 +18,8 @@ gc.set_threshold(50_000, 20, 50)
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
-# Most of the time goes into compiling: none of it into making the code fast, and the many processes
-# started here share what was compiled.
-os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-)
+os.environ["XLA_FLAGS"] = compiler.flags(devices=8)
+# The many processes started here share what was compiled.
 _CACHE = pathlib.Path(__file__).parent.parent / ".pytest_cache" / "xla"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 
+from tests import compiler
 from tests.synthetic import build_painted, write_photos
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -35,8 +36,7 @@ def prepare(data_dir: pathlib.Path, photos: int = 4) -> None:
 
 def environment(**changes: str) -> dict[str, str]:
     """For a program of this tree, started in any folder."""
-    # Compiling is nearly all that these programs do: no time is spent on making the code fast.
-    own = {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    own = {"PYTHONPATH": str(ROOT), "XLA_FLAGS": compiler.flags()}
     return os.environ | own | changes
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from painting_jax.diffusion.guidance import contrasted
 from painting_jax.diffusion.stepwise import Stepwise
+from painting_jax.errors import UserError
 from painting_jax.models import wan_painting
 from painting_jax.models.wan_painting import WanConditions
 from painting_jax.pretrained.components import Loaded
@@ -47,6 +48,9 @@ def advance(
 
     Returns:
       The state after them.
+
+    Raises:
+      UserError: if a step gives latents that are not finite.
     """
     everywhere = replicated(mesh)
     conditions, others = jax.device_put((conditions, others), everywhere)
@@ -66,7 +70,11 @@ def advance(
                 others,
                 jnp.float32(guidance),
             )
-        jax.block_until_ready(state)
+        if not jnp.isfinite(sampler.sample(state)).all():
+            raise UserError(
+                f"step {step + 1} of the sampler gave numbers that are not finite: paint with "
+                "--dtype=float32, or without a LoRA or a file that may be damaged"
+            )
         done()
     return state
 

@@ -161,6 +161,11 @@ def test_loras_for_another_model(root, name, said):
     refused(root / "wan21_i2v", said, loras=loras)
 
 
+def test_numbers_that_overflow(root):
+    loras = [adapters.parse([f"{root / 'lora.safetensors'}:1e38"])]
+    refused(root / "wan21_i2v", "step 1 of the sampler", "--dtype=float32", loras=loras)
+
+
 def test_a_second_lora_needs_a_second_transformer(root):
     loras = [[], adapters.parse([str(root / "lora.safetensors")])]
     refused(root / "wan21_i2v", "--lora_2", loras=loras)

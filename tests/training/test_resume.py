@@ -15,6 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from tests import compiler
 from tests.conftest import TINY
 
 
@@ -24,10 +25,7 @@ def command(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[s
     return [sys.executable, "-m", "painting_jax.train", *flags]
 
 
-# One device; compiling is most of what these runs do, so no time goes into making the code fast.
-ENVIRONMENT = os.environ | {
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=1 --xla_backend_optimization_level=0"
-}
+ENVIRONMENT = os.environ | {"XLA_FLAGS": compiler.flags()}
 
 
 def final_state(workdir: pathlib.Path, steps: int = TINY["steps"]) -> dict[str, np.ndarray]:
