@@ -8,8 +8,9 @@ photos that ship in scikit-image and scikit-learn. A text file beside a photo (c
 says what it shows.
 
 recorded_processes reads recordings: videos (mp4, mov, webm, mkv, gif), folders of numbered
-pictures, folders of those, and .jsonl manifests, one {"path": "cat.mp4", "medium": "oil",
-"caption": "a cat", "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90} a line.
+pictures, folders of those, a "pattern*.mp4", and .jsonl manifests, one {"path": "cat.mp4",
+"medium": "oil", "caption": "a cat", "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5,
+"end": 90} a line.
 """
 
 import re

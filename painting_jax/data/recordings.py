@@ -1,6 +1,7 @@
 """Real recordings of people painting: where they are, and from file to record."""
 
 import dataclasses
+import glob
 import hashlib
 import json
 import os
@@ -52,7 +53,7 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
     "start" and "end".
 
     Args:
-      sources: the paths.
+      sources: the paths, or glob patterns.
       medium: of recordings for which nothing else is said.
 
     Returns:
@@ -64,10 +65,7 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
     """
     found: list[Recording] = []
     skipped: list[Skipped] = []
-    for source in sources:
-        root = epath.Path(source)
-        if not root.exists():
-            raise UserError(f"{source} does not exist: name videos, folders or a .jsonl manifest")
+    for root in (path for source in sources for path in _paths(source)):
         if root.suffix.lower() == ".jsonl":
             found += _manifest(root, medium)
         elif root.is_dir():
@@ -82,6 +80,18 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
                 f"{recording.name} has no medium: give --medium or name it in a manifest"
             )
     return _named_apart(found), skipped
+
+
+def _paths(source: str) -> list[epath.Path]:
+    """The path that is named, or those that a glob pattern stands for, in natural order."""
+    if epath.Path(source).exists():
+        return [epath.Path(source)]
+    found = glob.glob(source, recursive=True)
+    if not found:
+        raise UserError(
+            f"{source} does not exist: name videos, folders, a pattern or a .jsonl manifest"
+        )
+    return [epath.Path(path) for path in sorted(found, key=pictures.natural_order)]
 
 
 def _search(

@@ -182,6 +182,13 @@ def test_second_run_with_skipped_recordings_changes_nothing(studio, tmp_path):
     assert again.skipped == first.skipped
 
 
+def test_a_pattern_stands_for_what_it_matches(studio, tmp_path):
+    build(tmp_path / "data", studio / "*.mp4", studio / "*" / "o*")
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "oak"}
+    with pytest.raises(UserError, match=r"\*\.mov does not exist"):
+        build(tmp_path / "other", studio / "*.mov")
+
+
 def test_nothing_usable_is_a_user_error(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mp4").write_bytes(b"")
