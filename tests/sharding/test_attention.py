@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from painting_jax.sharding import attention as module
-from painting_jax.sharding.attention import attention
+from painting_jax.sharding.attention import attention, heads_first
 from painting_jax.sharding.mesh import make_mesh
 
 _SHAPES = [(1, 24, 24, 3, 8), (2, 37, 37, 1, 16), (1, 50, 7, 2, 12)]
@@ -21,8 +21,9 @@ def _inputs(b, s, length, n, k, dtype=np.float32):
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-def _plain(q, k, v):
+def _plain(q, k, v, seen_SL=True):
     scores = np.einsum("bsnk,blnk->bnsl", q, k) / np.sqrt(q.shape[-1])
+    scores = np.where(seen_SL, scores, -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     return np.einsum("bnsl,blnk->bsnk", weights, v)
@@ -41,6 +42,18 @@ def test_equals_plain_attention_in_any_number_of_blocks(shape, blocks):
         out = jax.jit(attention)(q, k, v)
     expected = _plain(*(x.astype(np.float64) for x in (q, k, v)))
     np.testing.assert_allclose(out, expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("length", [256, 257, 512, 513])
+def test_heads_first_equals_plain_attention_however_many_queries(length, causal):
+    q, k, v = _inputs(1, length, length, 2, 8)
+    out = jax.jit(heads_first, static_argnames="causal")(
+        *(x.swapaxes(1, 2) for x in (q, k, v)), causal=causal
+    )
+    seen_SL = np.tri(length, dtype=bool) if causal else True
+    expected = _plain(*(x.astype(np.float64) for x in (q, k, v)), seen_SL)
+    np.testing.assert_allclose(out.swapaxes(1, 2), expected, atol=1e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
