@@ -12,8 +12,9 @@ With --generated the videos of any methods are compared (mp4, mov, webm, mkv, gi
 numbered pictures, what generate left): with the recorded process of the same name, or with
 --unpaired each with its own last frame and their pace with that of the recorded set. What is known
 of a process may stand in cat.json beside cat.mp4, or in process.json in a folder of pictures:
-{"medium": "oil", "progress": [0, 0.2, 1]}, the share of the painting time at each frame; without it
-frames are taken to be evenly spread, and which way they run is found out.
+{"picture": "cat", "medium": "oil", "progress": [0, 0.2, 1]}. What was painted of one picture in
+several media is compared across them; the progress is the share of the painting time at each frame,
+without which frames are taken to be evenly spread, and which way they run is found out.
 
 OUT gets index.html (open it), metrics.json, metrics.csv (a row a video), table.md, and with
 --workdir the generated videos. What is done so far lies in OUT.partial until then: interrupted and

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from painting_jax.data import pictures
+from painting_jax.evaluation.backbones import Backbone
 from painting_jax.evaluation.measures import RECORDED, Measured
+from painting_jax.evaluation.outcome import Outcome
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.metrics import bootstrap, cross_media
 from painting_jax.metrics.bootstrap import Interval
@@ -15,6 +18,13 @@ _NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 
 # Pictures are dealt into so many parts; a probe judges those of one, having seen the others'.
 _FOLDS = 5
+
+# Pixels a side of the finished pictures whose edges are compared.
+_THUMBNAIL = 64
+
+# Parts a side of a picture whose likeness to each other is its structure: its numbers are so many
+# to the power of four.
+_PARTS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +72,44 @@ class Across:
     structure: Interval = _NOTHING
     named: Interval = _NOTHING
     gained: Interval = _NOTHING
+
+
+def features(
+    pictures_BHWC: np.ndarray, method: str, dino: Backbone | None
+) -> list[dict[tuple[str, str], np.ndarray]]:
+    """Of each finished picture what media are compared by, for `Outcome.features`.
+
+    Args:
+      pictures_BHWC: uint8.
+      method: that made them.
+      dino: says how alike the parts of a picture are, float16[L, L]; None leaves it out.
+    """
+    found = [
+        {("finished", method): pictures.fit(picture_HWC, _THUMBNAIL, _THUMBNAIL)}
+        for picture_HWC in pictures_BHWC
+    ]
+    if dino is not None:
+        tokens_BLD = cross_media.patches(dino.maps(pictures_BHWC)[-1], side=_PARTS)
+        structure_BLL = np.asarray(cross_media.self_similarity(tokens_BLD), np.float16)
+        for each, structure_LL in zip(found, structure_BLL, strict=True):
+            each["structure", method] = structure_LL
+    return found
+
+
+def finished(found: Outcome) -> list[Finished]:
+    """Of an outcome the finished pictures that `features` were taken of."""
+    last = {key: array[-1] for key, array in found.features.items() if key[0] == "frame"}
+    return [
+        Finished(
+            row,
+            found.features["finished", row.method],
+            last.get(("frame", row.method)),
+            found.features.get(("clip", row.method)),
+            found.features.get(("structure", row.method)),
+        )
+        for row in found.rows
+        if ("finished", row.method) in found.features
+    ]
 
 
 def across(
@@ -151,7 +199,8 @@ def _recognised(mine: Sequence[Finished], recorded: Sequence[Finished]) -> tuple
     folds = min(_FOLDS, len(pictures))
     fold_of = {picture: place % folds for place, picture in enumerate(pictures)}
     fold_N = np.array([fold_of[each.row.picture] for each in recorded])
-    for fold in range(folds):
+    # Those of pictures that none was recorded of are judged by all that were.
+    for fold in [*range(folds), None]:
         probe = cross_media.ridge_probe(
             vectors_NC, label_N, padded(fold_N != fold, room), classes=len(media)
         )

@@ -124,6 +124,7 @@ def compare(instruments: Instruments, comparison: Comparison) -> tuple[list[Meas
             *chief[method],
             order=video.order,
             frames=len(video.frames_THWC),
+            picture=video.picture,
             cut=video.cut,
         )
         for method, video in videos.items()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation import showing, videos
+from painting_jax.evaluation import across, naming, showing, videos
 from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
 from painting_jax.evaluation.measuring import Measuring, Picture
 from painting_jax.evaluation.methods import Method
@@ -62,13 +62,14 @@ def evaluate(
         pictures, skipped = _each_alone(generated, recorded_sources), []
     else:
         pictures, skipped = _paired(generated, recorded_sources)
-    measured, rows, notes, sets = [], [], [], Sets()
+    measured, rows, notes, finished, sets = [], [], [], [], Sets()
     for picture, found in measuring.all(watch(pictures, "measuring")):
         skipped += found.skipped
         notes += found.notes
         if found.rows:
             sets.add(found)
             sets.add_textures(found)
+            finished += across.finished(found)
             measured.append((picture, found.rows))
             rows += found.rows
     for method in [*generated, *([RECORDED] if recorded else [])]:
@@ -78,6 +79,7 @@ def evaluate(
     few = {method: s.n for method, s in as_sets.items() if unpaired and s.n < FEWEST}
     bands = _bands(rows) if unpaired and recorded else {}
     band = bands.pop(_ALL, None)
+    clip = measuring.instruments.backbones.get("clip")
     chosen = showing.choose([rows for _, rows in measured], tuple(generated))
     return Result(
         title="Painting processes, measured",
@@ -103,6 +105,7 @@ def evaluate(
         judged=tuple(generated),
         band=band,
         bands=bands,
+        across=across.across(finished, names=naming.vectors(clip) if clip else {}, seed=seed),
         sets={method: found for method, found in as_sets.items() if method not in few},
         skipped=skipped,
         notes=[

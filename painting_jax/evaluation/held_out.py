@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from painting_jax.data import pictures, pipeline, video
+from painting_jax.data import pipeline, video
 from painting_jax.errors import UserError
+from painting_jax.evaluation import across as across_media
 from painting_jax.evaluation import conditions, naming, outcome, showing, yardsticks
-from painting_jax.evaluation.across import Finished, across
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
@@ -22,19 +22,11 @@ from painting_jax.evaluation.sets import Sets
 from painting_jax.evaluation.store import Store
 from painting_jax.evaluation.strips import strip
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import cross_media
 from painting_jax.metrics.bootstrap import Interval
 
 # Draws of noise that an example's loss is averaged over when conditions are exchanged, and among
 # how many of the first examples: their pictures are held at once.
 _DRAWS, _EXCHANGED = 4, 256
-
-# Pixels a side of the finished pictures that are compared between media.
-_THUMBNAIL = 64
-
-# Parts a side of a picture whose likeness to each other is its structure: its numbers are so many
-# to the power of four.
-_PARTS = 8
 
 # Seconds that a kept video lasts, and what its longer side has at least.
 _SECONDS, _SIDE = 6.0, 256
@@ -136,7 +128,7 @@ def evaluate(
         for found in outcomes:
             measured.append(found.rows)
             sets.add(found)
-            finished += _finished(found)
+            finished += across_media.finished(found)
     effects = {}
     if losses is not None:
         effects = _effects(losses, held_out, seed=seed, store=store, watch=watch)
@@ -160,7 +152,7 @@ def evaluate(
         ],
         settings={**settings, "versions": versions()},
         sets=sets.compare(),
-        across=across(finished, names=names, seed=seed),
+        across=across_media.across(finished, names=names, seed=seed),
         conditions=effects,
         videos=store.folder / "videos",
         notes=[
@@ -168,21 +160,6 @@ def evaluate(
             "about others."
         ],
     )
-
-
-def _finished(found: Outcome) -> list[Finished]:
-    last = {key: array[-1] for key, array in found.features.items() if key[0] == "frame"}
-    return [
-        Finished(
-            row,
-            found.features["finished", row.method],
-            last.get(("frame", row.method)),
-            found.features.get(("clip", row.method)),
-            found.features.get(("structure", row.method)),
-        )
-        for row in found.rows
-        if ("finished", row.method) in found.features
-    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,10 +209,14 @@ class _Measuring:
         ]
         found = []
         generated_BTHWC = self.generate(batch)
-        structures = {
-            GENERATED: self._structures(generated_BTHWC[:, -1]),
-            RECORDED: self._structures(batch["frames_BTHWC"][:, -1]),
-        }
+        dino = self.instruments.backbones.get("dino")
+        finished = [
+            across_media.features(frames_BTHWC[:, -1], method, dino)
+            for method, frames_BTHWC in (
+                (GENERATED, generated_BTHWC),
+                (RECORDED, batch["frames_BTHWC"]),
+            )
+        ]
         for number, target, frames_THWC, faded, input_HWC, segments_HW in zip(
             span,
             recorded,
@@ -258,25 +239,14 @@ class _Measuring:
             ]
             # Only sets that are not compared picture by picture are compared by texture.
             features = {key: array for key, array in features.items() if key[0] != "texture"}
-            for method in (GENERATED, RECORDED):
-                shown_HWC = methods.get(method, target).frames_THWC[-1]
-                features["finished", method] = pictures.fit(shown_HWC, _THUMBNAIL, _THUMBNAIL)
-                if structures[method] is not None:
-                    features["structure", method] = structures[method][number - span.start]
+            for of_method in finished:
+                features |= of_method[number - span.start]
             shown = strip({RECORDED: target, **methods}, input_HWC=input_HWC)
             shown = dataclasses.replace(shown, video=f"videos/{self._video(number).name}")
             self._write_video(number, frames_THWC)
             found.append(Outcome(rows, shown, features=features))
             self.store.put(self._key(number), *outcome.pack(found[-1]))
         return found
-
-    def _structures(self, pictures_BHWC: np.ndarray) -> np.ndarray | None:
-        """How alike the parts of each picture are to DINO, float16[B, L, L]; None without it."""
-        dino = self.instruments.backbones.get("dino")
-        if dino is None:
-            return None
-        tokens_BLD = cross_media.patches(dino.maps(pictures_BHWC)[-1], side=_PARTS)
-        return np.asarray(cross_media.self_similarity(tokens_BLD), np.float16)
 
     def _write_video(self, number: int, frames_THWC: np.ndarray) -> None:
         told = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
-from painting_jax.evaluation import order, outcome, videos, yardsticks
+from painting_jax.evaluation import across, order, outcome, videos, yardsticks
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
@@ -82,6 +82,8 @@ class Measuring:
         if not methods or (picture.recorded and recorded is None):
             return Outcome([], None, skipped)
         together = methods | ({RECORDED: recorded} if recorded else {})
+        if recorded:
+            together = _told_alike(together)
         # All at one size, or the finer ones would be measured by what the coarser cannot show.
         size = min(max(video.frames_THWC.shape[1:3]) for video in together.values())
         first = recorded or next(iter(methods.values()))
@@ -104,6 +106,12 @@ class Measuring:
         else:
             # Long, and told apart well enough by ten bits.
             features |= {k: x.astype(np.float16) for k, x in features.items() if k[0] == "texture"}
+        for method in together:
+            video = recorded if recorded and method == RECORDED else fitted[method]
+            if video.medium and video.picture:
+                features |= across.features(
+                    video.frames_THWC[-1:], method, self.instruments.backbones.get("dino")
+                )[0]
         shown = ({RECORDED: recorded} | fitted) if recorded else methods
         found = Outcome(rows, strip(shown), skipped, notes, features)
         self.store.put(_key(picture), *outcome.pack(found))
@@ -123,6 +131,17 @@ def _looks_reversed(picture: Picture, recorded: Video | None) -> list[str]:
         f"{_sources(picture)[RECORDED].path} looks reversed; recorded processes are taken as "
         "painted: turn it round if it is not"
     ]
+
+
+def _told_alike(together: Mapping[str, Video]) -> dict[str, Video]:
+    """A pair shows one picture in one medium, whichever side states them."""
+    every = [together[RECORDED], *together.values()]
+    medium = next((video.medium for video in every if video.medium), "")
+    picture = next((video.picture for video in every if video.picture), "")
+    return {
+        method: dataclasses.replace(video, medium=video.medium or medium, picture=picture)
+        for method, video in together.items()
+    }
 
 
 def _fitted(video: Video, shape_HW: tuple[int, int]) -> Video:

@@ -29,6 +29,8 @@ class Video:
       order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
       stated: whether its progress is stated, and so its order known.
       cut: the share of the picture that was cropped away to compare it with another.
+      picture: what tells which picture is painted, "" where it is not known; its processes in
+        several media share it.
 
     Raises:
       UserError: for frames of another type, or a progress that is not finite.
@@ -41,6 +43,7 @@ class Video:
     order: str = PAINTED
     stated: bool = False
     cut: float = 0.0
+    picture: str = ""
 
     def __post_init__(self):
         if self.frames_THWC.dtype != np.uint8:
@@ -59,8 +62,8 @@ class Source:
     Attributes:
       name: the file's name without its suffix, or the folder's, with the folders above it.
       path: of the video file or of the folder that holds the pictures.
-      record: the JSON that tells its medium and progress, if there is one: the `process.json` in
-        its folder, or beside cat.mp4 a cat.json.
+      record: the JSON that tells its picture, medium and progress, if there is one: the
+        `process.json` in its folder, or beside cat.mp4 a cat.json.
     """
 
     name: str
@@ -172,6 +175,7 @@ def load(source: Source, *, frames: int, size: int) -> Video:
         _medium(record.get("medium")),
         order,
         stated is not None,
+        picture=_picture(record),
     )
 
 
@@ -231,6 +235,12 @@ def _medium(stated: object) -> str:
     """The name of a medium, or those of a mixture joined; "" for anything else."""
     names = [stated] if isinstance(stated, str) else stated if isinstance(stated, dict) else []
     return " + ".join(name for name in names if isinstance(name, str))
+
+
+def _picture(record: dict) -> str:
+    """The picture that is stated, else the one that `generate` was given."""
+    stated = record.get("picture", record.get("image"))
+    return stated if isinstance(stated, str) else ""
 
 
 _LONG_SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)

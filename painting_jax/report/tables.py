@@ -331,7 +331,8 @@ def across(result: Result) -> Table:
         f"whose medium {named['clip']} names, told the recorded media in words. Medium gained: "
         f"does a painting of a photo differ from it as the medium differs from photos in "
         f"{named['clip']}'s words, 1 = just so; media with colour alone. A dash: no such weights "
-        "were named (see --backbones). What recorded processes reach is the mark.",
+        "were named (see --backbones), or there are no such pictures. What recorded processes "
+        "reach is the mark.",
         [
             "Method",
             "Pictures",

@@ -63,6 +63,13 @@ def test_other_pictures_another_pace_and_the_wrong_medium_are_seen(recorded):
     assert found[GENERATED].recognised.mean == 0.5
 
 
+def test_pictures_that_nothing_recorded_shows_are_judged_by_all_that_was(recorded):
+    others = [_finished(GENERATED, picture, medium) for picture in "78" for medium in MEDIA]
+    found = {each.method: each for each in across([*recorded, *others], names={}, seed=0)}
+    assert found[GENERATED].recognised.mean == 1
+    assert found[GENERATED].recognised.n == 4
+
+
 def _seen(medium, *, named):
     """With a place in CLIP's space, and parts whose likeness to each other changes by medium."""
     likeness = 1 if medium == "oil" else 0.5

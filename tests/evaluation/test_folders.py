@@ -21,6 +21,7 @@ from painting_jax.evaluation.store import Store
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg import VGG16
 from painting_jax.report import folder as report
+from painting_jax.report import tables
 from tests import tiny
 from tests.evaluation.recordings import PIXELS, process, write_movie, write_pictures
 
@@ -114,6 +115,32 @@ def test_videos_are_held_against_the_band_of_their_medium(tmp_path):
         area = np.abs(rows[name].own_profile_K - mean_K).mean()
         assert rows[name].numbers["to_band"] == pytest.approx(area, rel=1e-4)
     assert any("ink (n 3), oil (n 3); all others" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unpaired", [False, True])
+def test_one_picture_in_several_media_is_compared_across_them(tmp_path, unpaired):
+    for place, picture in enumerate(("cat", "dog")):
+        for medium, seed in (("oil", place), ("ink", 2 + place)):
+            for side in ("recorded", "generated"):
+                folder = tmp_path / side / f"{picture}-{medium}"
+                # The generated oil is the recorded one; their ink is the same as their oil.
+                drawn = place if side == "generated" else seed
+                write_pictures(folder / "steps", process(drawn, frames=4))
+                told = {"picture": picture, "medium": medium}
+                if side == "recorded" or unpaired:
+                    (folder / "process.json").write_text(json.dumps(told))
+                else:
+                    (folder / "process.json").write_text("{}")
+    found = evaluate(tmp_path / "generated", recorded=tmp_path / "recorded", unpaired=unpaired)
+    across = {each.method: each for each in found.across}
+    assert across.keys() == {GENERATED, RECORDED}
+    assert {each.edges.n for each in across.values()} == {2}
+    assert across[GENERATED].edges.mean == pytest.approx(1)
+    assert across[GENERATED].pace.mean == pytest.approx(0, abs=1e-6)
+    assert across[RECORDED].edges.mean < 0.9
+    assert across[RECORDED].pace.mean > 0.01
+    table = tables.across(found)
+    assert [row[0].text for row in table.rows] == list(across)
 
 
 def test_without_media_there_is_one_band_and_that_is_said(root):
