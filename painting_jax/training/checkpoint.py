@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -134,7 +135,8 @@ class Checkpoints:
     def _damage_told(self) -> Iterator[None]:
         """Turns what goes wrong in reading the latest checkpoint into a `UserError`."""
         try:
-            yield
+            with _late_arrivals_unheard():
+                yield
         except UserError:
             raise
         except Exception as error:  # Orbax raises nothing narrower for corrupt data.
@@ -163,6 +165,27 @@ def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
         jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+@contextlib.contextmanager
+def _late_arrivals_unheard() -> Iterator[None]:
+    """Orbax closes its event loop over the first damaged array, while others are still being read.
+
+    TensorStore's threads report each that arrives at a closed loop, at length and into the middle
+    of the one line that says what is wrong. Hence they are not heard after a failure either.
+    """
+    heard = sys.unraisablehook
+
+    def hook(raised: "sys.UnraisableHookArgs") -> None:
+        late = isinstance(raised.exc_value, RuntimeError) and "loop is closed" in str(
+            raised.exc_value
+        )
+        if not late:
+            heard(raised)
+
+    sys.unraisablehook = hook
+    yield
+    sys.unraisablehook = heard
 
 
 def _check_room(folder: epath.Path, state: TrainState) -> None:
