@@ -18,8 +18,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow
+from painting_jax.models.linear import linear
 from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run
-from painting_jax.models.wan import linear
 
 _EPS = 1e-5
 

@@ -19,8 +19,9 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import pixel_guides
+from painting_jax.models.linear import linear
 from painting_jax.models.pixel_guides import FORMS, LOOKS
-from painting_jax.models.wan import EmbeddingMLP, linear, patchify, unpatchify
+from painting_jax.models.wan import EmbeddingMLP, patchify, unpatchify
 
 _PALETTE = len(LOOKS)  # place of the palette's colour among a layer's paints
 _FROM_THE_GROUND = (_PALETTE, _PALETTE, *(LOOKS.index(look) for look in ("flat", "wide", "soft")))

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.wan import linear, stack
+from painting_jax.models.linear import linear
+from painting_jax.models.wan import stack
 from painting_jax.sharding.attention import heads_first
 
 ACTIVATIONS = {

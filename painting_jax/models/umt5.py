@@ -15,7 +15,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from painting_jax.models.wan import linear, stack
+from painting_jax.models.linear import linear
+from painting_jax.models.wan import stack
 
 _EPS = 1e-6
 

@@ -18,6 +18,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from painting_jax.models.linear import linear
 from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
 from painting_jax.sharding.attention import attention
 from painting_jax.sharding.rules import constrain
@@ -81,14 +82,6 @@ SIZES: dict[str, WanConfig] = {
 }
 
 
-def linear(
-    inputs: int, outputs: int, *, rngs: nnx.Rngs, dtype, zero: bool = False, bias: bool = True
-):
-    """A linear layer with float32 parameters that computes in `dtype`."""
-    init = nnx.initializers.zeros_init() if zero else nnx.initializers.xavier_uniform()
-    return nnx.Linear(inputs, outputs, use_bias=bias, kernel_init=init, dtype=dtype, rngs=rngs)
-
-
 def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
     """`config.layers` blocks as one, whose parameters have a first axis of that length."""
 
@@ -121,7 +114,12 @@ class FeedForward(nnx.Module):
         self.approximate = approximate
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
-        return self.proj_out(jax.nn.gelu(self.proj_in(x), approximate=self.approximate))
+        # The backward pass keeps what GELU is given, not the six steps to its result.
+        @jax.checkpoint
+        def out(hidden):
+            return self.proj_out(jax.nn.gelu(hidden, approximate=self.approximate))
+
+        return out(self.proj_in(x))
 
 
 class ImageEmbedder(nnx.Module):

@@ -4,6 +4,7 @@ Wan's 81 frames of 480x832 are 32,760 tokens: the scores of all pairs of one lay
 for 12 heads and 172 GB for 40.
 """
 
+import functools
 import itertools
 import math
 
@@ -43,8 +44,8 @@ def attention(
     # A block takes every blocks-th query: then each device has its share of every block where the
     # mesh divides the sequence.
     q_jBNSK = jnp.moveaxis(padded.reshape(b, n, -1, blocks, k), 3, 0)
-    attend = jax.checkpoint(lambda q_BNSK: heads_first(q_BNSK, k_BNLK, v_BNLK))
-    out = jnp.moveaxis(jax.lax.map(attend, q_jBNSK), 0, 3)
+    out = jax.lax.map(lambda q_BNSK: heads_first(q_BNSK, k_BNLK, v_BNLK), q_jBNSK)
+    out = jnp.moveaxis(out, 0, 3)
     return out.reshape(b, n, -1, k)[:, :, :s].swapaxes(1, 2)
 
 
@@ -77,27 +78,55 @@ def heads_first(
     )
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _rows(q_BNRK, k_BNLK, v_BNLK, first: int | None):
-    """`heads_first` of some queries; `first` is the place of the first, for a causal mask."""
-    scale = q_BNRK.shape[-1] ** -0.5
-    scores_BNRL = jnp.einsum(
-        "bnrk,bnlk->bnrl", q_BNRK * scale, k_BNLK, preferred_element_type=jnp.float32
-    )
-    if first is not None:
-        seen_RL = jnp.tri(*scores_BNRL.shape[2:], first, dtype=bool)
-        scores_BNRL = jnp.where(seen_RL, scores_BNRL, -jnp.inf)
-    # Any number may be taken off, so no gradient has to pass through the largest.
-    largest = jax.lax.stop_gradient(scores_BNRL.max(-1, keepdims=True))
-    weights_BNRL = jnp.exp(scores_BNRL - largest)
+    """`heads_first` of some queries; `first` is the place of the first, for a causal mask.
+
+    The backward pass computes the weights again: to keep them would take R L numbers a head.
+    """
+    return _rows_forward(q_BNRK, k_BNLK, v_BNLK, first)[0]
+
+
+def _rows_forward(q_BNRK, k_BNLK, v_BNLK, first):
+    scores_BNRL = _scores(q_BNRK, k_BNLK, first)
+    largest_BNR1 = scores_BNRL.max(-1, keepdims=True)
+    weights_BNRL = jnp.exp(scores_BNRL - largest_BNR1)
     # Divided when there are K numbers a query, no longer L.
     total_BNR1 = weights_BNRL.sum(-1, keepdims=True)
-    out_BNRK = jnp.einsum(
-        "bnrl,bnlk->bnrk",
-        weights_BNRL.astype(v_BNLK.dtype),
-        v_BNLK,
-        preferred_element_type=jnp.float32,
-    )
-    return (out_BNRK / total_BNR1).astype(q_BNRK.dtype)
+    out_BNRK = _product("bnrl,bnlk->bnrk", weights_BNRL.astype(v_BNLK.dtype), v_BNLK)
+    out_BNRK = (out_BNRK / total_BNR1).astype(q_BNRK.dtype)
+    return out_BNRK, (q_BNRK, k_BNLK, v_BNLK, out_BNRK, largest_BNR1 + jnp.log(total_BNR1))
+
+
+def _rows_backward(first, kept, grad_BNRK):
+    q_BNRK, k_BNLK, v_BNLK, out_BNRK, log_total_BNR1 = kept
+    dtype, scale = q_BNRK.dtype, _scale(q_BNRK)
+    weights_BNRL = jnp.exp(_scores(q_BNRK, k_BNLK, first) - log_total_BNR1)
+    of_v = _product("bnrl,bnrk->bnlk", weights_BNRL.astype(dtype), grad_BNRK)
+    of_weights_BNRL = _product("bnrk,bnlk->bnrl", grad_BNRK, v_BNLK)
+    # The weights sum to 1: what all of them would gain changes nothing.
+    shared_BNR1 = _product("bnrk,bnrk->bnr", grad_BNRK, out_BNRK)[..., None]
+    of_scores_BNRL = (weights_BNRL * (of_weights_BNRL - shared_BNR1)).astype(dtype)
+    of_q = scale * _product("bnrl,bnlk->bnrk", of_scores_BNRL, k_BNLK)
+    of_k = scale * _product("bnrl,bnrk->bnlk", of_scores_BNRL, q_BNRK)
+    return of_q.astype(dtype), of_k.astype(k_BNLK.dtype), of_v.astype(v_BNLK.dtype)
+
+
+_rows.defvjp(_rows_forward, _rows_backward)
+
+
+def _scores(q_BNRK, k_BNLK, first: int | None):
+    scores_BNRL = _product("bnrk,bnlk->bnrl", q_BNRK * _scale(q_BNRK), k_BNLK)
+    if first is None:
+        return scores_BNRL
+    return jnp.where(jnp.tri(*scores_BNRL.shape[2:], first, dtype=bool), scores_BNRL, -jnp.inf)
+
+
+def _scale(q_BNRK) -> float:
+    return q_BNRK.shape[-1] ** -0.5
+
+
+_product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
 
 
 def _fused(q_BSNK: jax.Array) -> bool:

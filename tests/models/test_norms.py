@@ -9,8 +9,15 @@ import torch.nn.functional as F
 from flax import nnx
 
 from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
+from tests.elsewhere import on_other_platforms
 
 _SHAPES = [(2, 6, 8), (1, 21, 5)]
+
+
+@pytest.fixture(params=["here", "elsewhere"], autouse=True)
+def platform(request):
+    with on_other_platforms(request.param == "elsewhere"):
+        yield
 
 
 def _same(ours, theirs, *inputs):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from jax.sharding import NamedSharding, PartitionSpec
 
 from painting_jax.sharding import attention as module
@@ -54,6 +55,28 @@ def test_heads_first_equals_plain_attention_however_many_queries(length, causal)
     seen_SL = np.tri(length, dtype=bool) if causal else True
     expected = _plain(*(x.astype(np.float64) for x in (q, k, v)), seen_SL)
     np.testing.assert_allclose(out.swapaxes(1, 2), expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "causal"),
+    [(24, 24, False), (24, 24, True), (257, 257, False), (257, 257, True), (50, 7, False)],
+)
+def test_gradients_are_those_of_torch(queries, keys, causal):
+    inputs = [x.swapaxes(1, 2) for x in _inputs(2, queries, keys, 2, 8)]
+    weights = np.random.default_rng(0).normal(size=inputs[0].shape).astype(np.float32)
+    tensors = [torch.from_numpy(x.copy()).requires_grad_() for x in inputs]
+    theirs = torch.nn.functional.scaled_dot_product_attention(*tensors, is_causal=causal)
+    (theirs * torch.from_numpy(weights)).sum().backward()
+    gradients = jax.grad(lambda qkv: jnp.sum(heads_first(*qkv, causal=causal) * weights))(inputs)
+    for ours, tensor in zip(gradients, tensors, strict=True):
+        largest = tensor.grad.abs().max().item()
+        np.testing.assert_allclose(ours, tensor.grad, atol=1e-5 * largest)
+
+
+def test_no_matrix_of_all_weights_is_kept_for_the_backward_pass():
+    q, k, v = map(jnp.asarray, _inputs(1, 64, 64, 2, 8))
+    kept = jax.tree.leaves(jax.vjp(attention, q, k, v)[1])
+    assert max(array.size for array in kept) <= q.size
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
