@@ -59,18 +59,18 @@ class Checkpoints:
         """
         if step == self.latest():
             return
-        with self._refusals_told():
+        # Interrupted while it waits, Orbax reports at length and forgets what is being saved.
+        with self._refusals_told(), held_back():
             self._manager.wait_until_finished()
             _check_room(self.folder, state)
-            with held_back():
-                self._manager.save(
-                    step,
-                    args=ocp.args.Composite(
-                        state=ocp.args.StandardSave(_as_dict(state)),
-                        data=ocp.args.JsonSave({"next_batch": next_batch}),
-                    ),
-                    force=True,
-                )
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(_as_dict(state)),
+                    data=ocp.args.JsonSave({"next_batch": next_batch}),
+                ),
+                force=True,
+            )
 
     def restore(self, task: Task, mesh: Mesh) -> tuple[TrainState, int]:
         """The latest state, laid out on the mesh, and the next batch's number.
@@ -123,12 +123,12 @@ class Checkpoints:
                 )
 
     def close(self) -> None:
-        """Waits for what is being saved.
+        """Waits for what is being saved, whoever is in a hurry.
 
         Raises:
           UserError: if the file system refused it.
         """
-        with self._refusals_told():
+        with self._refusals_told(), held_back():
             self._manager.close()
 
     @contextlib.contextmanager

@@ -37,8 +37,8 @@ def remembered() -> Iterator[Callable[[], None]]:
 def held_back() -> Iterator[None]:
     """Holds Ctrl-C back until the block has ended.
 
-    For blocks that start work in other threads: cut off in the middle, nobody would know that there
-    is something to wait for.
+    For blocks that start work in other threads or wait for it: cut off in the middle, nobody would
+    know that there is something to wait for.
     """
     if not _heeded():
         yield
