@@ -75,6 +75,10 @@ def evaluate(
     for method in [*generated, *([RECORDED] if recorded else [])]:
         if not any(row.method == method for row in rows):
             raise UserError(f"none of the {method} videos can be used: {skipped[0]}")
+    for picture, found_rows in measured if unpaired else ():
+        kept = measuring.kept(picture) if RECORDED in picture.sources else None
+        for row in found_rows if kept else ():
+            sets.mark_textures(row, kept)
     as_sets = sets.compare()
     few = {method: s.n for method, s in as_sets.items() if unpaired and s.n < FEWEST}
     bands = _bands(rows) if unpaired and recorded else {}

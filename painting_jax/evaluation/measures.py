@@ -231,7 +231,7 @@ MEASURES: dict[str, Measure] = {
         "Texture, to the recorded set",
         "distance of the texture to the recorded set",
         "Distance of the frames' textures to the mean of the recorded set's, over that of its own "
-        "members: about 1 = like them.",
+        "members: about 1 = like them. A recorded process is held against the others.",
         "lower",
         "time",
         2,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from painting_jax.evaluation.measures import RECORDED
+from painting_jax.evaluation.measures import RECORDED, Measured
 from painting_jax.evaluation.outcome import Outcome
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.metrics import frechet, kernel_distance, realism, texture
@@ -91,10 +91,9 @@ class Sets:
     def add_textures(self, outcome: Outcome) -> None:
         """Takes in the textures of recorded processes, and measures those of others by them."""
         for row in outcome.rows:
-            texture_QS = outcome.features.get(("texture", row.method))
+            texture_QS = _textures_of(row, outcome)
             if texture_QS is None:
                 continue
-            texture_QS = np.asarray(texture_QS, np.float32)
             if row.method == RECORDED:
                 for medium in {"", row.medium}:
                     self._recorded[medium] += 1
@@ -102,9 +101,17 @@ class Sets:
                     everyone = np.ones(len(texture_QS), bool)
                     self._textures[medium] = texture.add(known, texture_QS, everyone)
             elif self._textures:
-                known = self._textures[row.medium if self._recorded[row.medium] >= LEAST else ""]
-                apart = float(np.mean(texture.to_set(known, texture_QS)))
-                row.numbers["texture_to_set"] = apart if np.isfinite(apart) else float("nan")
+                _hold_against(self._textures[self._set_of(row)], row, texture_QS)
+
+    def mark_textures(self, row: Measured, outcome: Outcome) -> None:
+        """Measures a recorded process by the others of its set: what a painter's own come to."""
+        texture_QS = _textures_of(row, outcome)
+        if texture_QS is not None and self._recorded[self._set_of(row)] > 1:
+            others = texture.without(self._textures[self._set_of(row)], texture_QS)
+            _hold_against(others, row, texture_QS)
+
+    def _set_of(self, row: Measured) -> str:
+        return row.medium if self._recorded[row.medium] >= LEAST else ""
 
     def compare(self) -> Mapping[str, SetNumbers]:
         """Every method beside the recorded processes, as far as there are both."""
@@ -116,6 +123,16 @@ class Sets:
             for method, side in self._sides.items()
             if method != RECORDED
         }
+
+
+def _textures_of(row: Measured, outcome: Outcome) -> np.ndarray | None:
+    texture_QS = outcome.features.get(("texture", row.method))
+    return None if texture_QS is None else np.asarray(texture_QS, np.float32)
+
+
+def _hold_against(known: texture.Textures, row: Measured, texture_QS: np.ndarray) -> None:
+    apart = float(np.mean(texture.to_set(known, texture_QS)))
+    row.numbers["texture_to_set"] = apart if np.isfinite(apart) else float("nan")
 
 
 def _compared(ours: _Side, theirs: _Side) -> SetNumbers:

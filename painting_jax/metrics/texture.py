@@ -233,6 +233,26 @@ def add(textures: Textures, statistics_NS: jax.Array, mask_N: jax.Array) -> Text
 
 
 @jax.jit
+def without(textures: Textures, statistics_NS: jax.Array) -> Textures:
+    """The reverse of `add`: the set as it is without some of its members.
+
+    Args:
+      textures: the state.
+      statistics_NS: of frames that it holds.
+    """
+    mean_S = jnp.mean(statistics_NS, axis=0)
+    squares = jnp.sum((statistics_NS - mean_S) ** 2)
+    count = textures.count - len(statistics_NS)
+    share = len(statistics_NS) / jnp.maximum(count, 1)
+    rest_S = jnp.where(count > 0, textures.mean_S + share * (textures.mean_S - mean_S), 0)
+    between = count * len(statistics_NS) / textures.count * jnp.sum((rest_S - mean_S) ** 2)
+    # Of members that are all alike rounding leaves a trifle, of either sign.
+    left = textures.squares - squares - between
+    left = jnp.where(left > 1e-5 * textures.squares, left, 0)
+    return Textures(count, rest_S, jnp.where(count > 0, left, 0))
+
+
+@jax.jit
 def to_set(textures: Textures, statistics_NS: jax.Array) -> jax.Array:
     """How far textures are from the recorded ones: float32[N].
 

@@ -379,7 +379,10 @@ def test_everything_is_taken_from_one_look_at_the_frames(several):
     apart = evaluate(
         _methods(several), recorded=several / "recorded", instruments=instruments, unpaired=True
     )
-    assert all(np.isfinite(row.numbers["texture_to_set"]) for row in apart.rows[3:])
+    assert all(np.isfinite(row.numbers["texture_to_set"]) for row in apart.rows)
+    # A copy is in the set that it is held against, the recorded one itself is not.
+    for recorded, copy in zip(apart.rows[:3], apart.rows[3:6], strict=True):
+        assert recorded.numbers["texture_to_set"] > copy.numbers["texture_to_set"]
     assert apart.stand_ins == ("features",)
     # Three pictures of other things are no set.
     assert apart.sets == {}

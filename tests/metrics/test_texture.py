@@ -118,6 +118,23 @@ def test_distance_to_a_set_equals_a_plain_computation_whatever_the_batches():
     )
 
 
+@pytest.mark.parametrize("taken", [1, 5, 22])
+def test_a_set_without_some_of_its_members_equals_one_that_never_held_them(taken):
+    rng = np.random.default_rng(1)
+    rows_NS = rng.normal(3, 1, (23, 6)).astype(np.float32)
+    everyone = np.ones(23, bool)
+    whole = texture.add(texture.empty(6), rows_NS, everyone)
+    found = texture.without(whole, rows_NS[:taken])
+    expected = texture.add(texture.empty(6), rows_NS[taken:], everyone[taken:])
+    assert int(found.count) == 23 - taken
+    np.testing.assert_allclose(found.mean_S, expected.mean_S, rtol=1e-5)
+    np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-4, atol=1e-4)
+    nobody = texture.without(whole, rows_NS)
+    assert int(nobody.count) == 0
+    assert not np.any(nobody.mean_S)
+    assert not nobody.squares
+
+
 def test_blurred_paint_is_further_from_recorded_paint(trunk, painted_BTHWC):
     frames = painted_BTHWC[::5, 8:16:2].reshape(-1, 64, 64, 3)
     recorded, held_out = frames[::2], frames[1::2]
