@@ -173,7 +173,7 @@ def _dino(frames: int) -> Contest:
     return _of_pixels(
         "DINOv2 ViT-S/14",
         ours,
-        lambda model, x: model(x)[0],
+        lambda model, x: model.embed(x),
         lambda x: theirs(x).pooler_output,
         frames,
     )

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow
 from painting_jax.models.linear import linear
-from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run
+from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run, run_first
 
 _EPS = 1e-5
 
@@ -154,6 +154,19 @@ class CLIPVision(nnx.Module):
         Raises:
           ValueError: for pictures of another size than the model's.
         """
+        return run(self.blocks, self._tokens(pixels_BHWC), self.config.layers - leave_out)
+
+    def embed(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b e"]:
+        """One embedding a picture, float32: the class token after all blocks, projected if it can.
+
+        Not normalised; pictures are compared by its cosine.
+        """
+        class_BD = self.norm_out(run_first(self.blocks, self._tokens(pixels_BHWC)))
+        if self.config.projection_dim:
+            class_BD = self.projection(class_BD)
+        return class_BD.astype(jnp.float32)
+
+    def _tokens(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b l d"]:
         config = self.config
         if pixels_BHWC.shape[1:] != (config.image_size, config.image_size, 3):
             raise ValueError(
@@ -163,18 +176,7 @@ class CLIPVision(nnx.Module):
         batch = len(patches_BPPD)
         patches_BLD = patches_BPPD.reshape(batch, -1, config.dim)
         first_B1D = jnp.broadcast_to(self.class_token[...], (batch, 1, config.dim))
-        x_BLD = self.norm_in(jnp.concatenate([first_B1D, patches_BLD], 1) + self.positions[...])
-        return run(self.blocks, x_BLD, config.layers - leave_out)
-
-    def embed(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b e"]:
-        """One embedding a picture, float32: the class token after all blocks, projected if it can.
-
-        Not normalised; pictures are compared by its cosine.
-        """
-        class_BD = self.norm_out(self(pixels_BHWC, leave_out=0)[:, 0])
-        if self.config.projection_dim:
-            class_BD = self.projection(class_BD)
-        return class_BD.astype(jnp.float32)
+        return self.norm_in(jnp.concatenate([first_B1D, patches_BLD], 1) + self.positions[...])
 
 
 class CLIPText(nnx.Module):

@@ -16,7 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import pillow
-from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run
+from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run, run_first
 
 _EPS = 1e-6
 
@@ -106,6 +106,19 @@ class DINOv2(nnx.Module):
         Args:
           pixels_BHWC: as `preprocess` makes them; a rest of a patch is cut off.
         """
+        tokens_BLD, grid = self._tokens(pixels_BHWC)
+        x_BLD = self.norm_out(run(self.blocks, tokens_BLD))
+        patches_BLD = x_BLD[:, 1 + self.config.registers :]
+        return x_BLD[:, 0], patches_BLD.reshape(len(x_BLD), *grid, -1)
+
+    def embed(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b d"]:
+        """The class token alone, which takes less."""
+        return self.norm_out(run_first(self.blocks, self._tokens(pixels_BHWC)[0]))
+
+    def _tokens(
+        self, pixels_BHWC: Float[Array, "b h w 3"]
+    ) -> tuple[Float[Array, "b l d"], tuple[int, int]]:
+        """What the blocks take, and the grid of the patches among it."""
         config = self.config
         patches_BhwD = self.patch_embedding(pixels_BHWC).astype(jnp.float32)
         batch, height, width, dim = patches_BhwD.shape
@@ -114,9 +127,7 @@ class DINOv2(nnx.Module):
         first = [class_D[None]] + ([self.registers[...]] if config.registers else [])
         first_BRD = jnp.broadcast_to(jnp.concatenate(first), (batch, 1 + config.registers, dim))
         patches_BLD = patches_BhwD.reshape(batch, -1, dim) + positions_LD[1:]
-        x_BLD = self.norm_out(run(self.blocks, jnp.concatenate([first_BRD, patches_BLD], 1)))
-        patches_BLD = x_BLD[:, 1 + config.registers :]
-        return x_BLD[:, 0], patches_BLD.reshape(patches_BhwD.shape)
+        return jnp.concatenate([first_BRD, patches_BLD], 1), (height, width)
 
     def _positions(self, height: int, width: int, pixels: tuple[int, int]):
         """The table of positions, resampled to a grid of patches: float32[1 + h w, D]."""

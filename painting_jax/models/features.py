@@ -97,7 +97,7 @@ class DINOv2Features(nnx.Module):
     def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n d"]:
         """The class token of the central square."""
         with _exact():
-            return self.dino(dinov2.preprocess(as_bytes(pictures_NHWC)))[0]
+            return self.dino.embed(dinov2.preprocess(as_bytes(pictures_NHWC)))
 
     def maps(self, pictures_NHWC: jax.Array) -> Maps:
         """The tokens of the patches of the whole picture, 16 along its shorter side."""

@@ -5,6 +5,7 @@ Shapes: B batch, L tokens, D width, N heads, K head width.
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -72,20 +73,23 @@ class Block(nnx.Module):
             self.scale1 = nnx.Param(jnp.ones(dim))
             self.scale2 = nnx.Param(jnp.ones(dim))
 
-    def __call__(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        attended = self._attend(self.norm1(x_BLD)).astype(x_BLD.dtype)
-        x_BLD = x_BLD + (attended * self.scale1 if self.config.scaled else attended)
-        fed = self._feed(self.norm2(x_BLD)).astype(x_BLD.dtype)
-        return x_BLD + (fed * self.scale2 if self.config.scaled else fed)
+    def __call__(
+        self, x_BLD: Float[Array, "b l d"], kept: int | None = None
+    ) -> Float[Array, "b s d"]:
+        """The first `kept` tokens [default: all] after the block; they attend to all."""
+        attended = self._attend(self.norm1(x_BLD), kept).astype(x_BLD.dtype)
+        x_BSD = x_BLD[:, :kept] + (attended * self.scale1 if self.config.scaled else attended)
+        fed = self._feed(self.norm2(x_BSD)).astype(x_BSD.dtype)
+        return x_BSD + (fed * self.scale2 if self.config.scaled else fed)
 
-    def _attend(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        batch, length, _ = x_BLD.shape
-        q_BNLK, k_BNLK, v_BNLK = (
-            project(x_BLD).reshape(batch, length, self.config.heads, -1).transpose(0, 2, 1, 3)
-            for project in (self.to_q, self.to_k, self.to_v)
+    def _attend(self, x_BLD: Float[Array, "b l d"], kept: int | None) -> Float[Array, "b s d"]:
+        x_BSD = x_BLD[:, :kept]
+        q_BNSK, k_BNLK, v_BNLK = (
+            project(x).reshape(*x.shape[:2], self.config.heads, -1).transpose(0, 2, 1, 3)
+            for project, x in ((self.to_q, x_BSD), (self.to_k, x_BLD), (self.to_v, x_BLD))
         )
-        out_BNLK = heads_first(q_BNLK, k_BNLK, v_BNLK, causal=self.config.causal)
-        return self.to_out(out_BNLK.transpose(0, 2, 1, 3).reshape(x_BLD.shape))
+        out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, causal=self.config.causal)
+        return self.to_out(out_BNSK.transpose(0, 2, 1, 3).reshape(x_BSD.shape))
 
     def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
         hidden = self.proj_in(x_BLD)
@@ -104,12 +108,19 @@ def run(
     stacked: nnx.Module, x_BLD: Float[Array, "b l d"], count: int | None = None
 ) -> Float[Array, "b l d"]:
     """The tokens after the first `count` blocks [default: all]."""
-    graph, state = nnx.split(stacked)
-
-    def block(x_BLD, index):
-        return nnx.merge(graph, jax.tree.map(lambda leaf: leaf[index], state))(x_BLD), None
-
+    block = _by_index(stacked)
     # Scanned by index: compile time does not grow with depth, and leaving blocks out takes no copy
     # of the others.
     count = stacked.config.layers if count is None else count
-    return jax.lax.scan(block, x_BLD, jnp.arange(count))[0]
+    return jax.lax.scan(lambda x, index: (block(index)(x), None), x_BLD, jnp.arange(count))[0]
+
+
+def run_first(stacked: nnx.Module, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b d"]:
+    """The first token after all blocks, of which the last does for it what it would do for all."""
+    last = stacked.config.layers - 1
+    return _by_index(stacked)(last)(run(stacked, x_BLD, last), kept=1)[:, 0]
+
+
+def _by_index(stacked: nnx.Module) -> Callable[[int | jax.Array], Block]:
+    graph, state = nnx.split(stacked)
+    return lambda index: nnx.merge(graph, jax.tree.map(lambda leaf: leaf[index], state))

@@ -49,6 +49,7 @@ def ours(tmp_path_factory):
 
 
 apply = nnx.jit(lambda model, pixels_BHWC: model(pixels_BHWC))
+embed = nnx.jit(lambda model, pixels_BHWC: model.embed(pixels_BHWC))
 
 
 # The table is for 5 x 5 patches: as many; more and fewer; as many with a rest, not square.
@@ -72,6 +73,8 @@ def test_saved_by_transformers_gives_its_tokens_at_any_size(ours, kind, shape):
     np.testing.assert_allclose(class_BD, expected.pooler_output.numpy(), atol=1e-5 * scale, rtol=0)
     flat = np.asarray(patches_BhwD).reshape(tokens.shape)
     np.testing.assert_allclose(flat, tokens, atol=1e-5 * scale, rtol=0)
+    alone_BD = embed(ours(kind), pixels_BHWC)
+    np.testing.assert_allclose(alone_BD, expected.pooler_output.numpy(), atol=1e-5 * scale, rtol=0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(480, 832), (301, 225), (37, 50)])
