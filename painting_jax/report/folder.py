@@ -51,6 +51,7 @@ from painting_jax.evaluation.result import Result
 from painting_jax.metrics import bootstrap, pdp
 from painting_jax.report import reading, tables
 from painting_jax.report.page import page
+from painting_jax.report.table import in_markdown
 
 SCHEMA = "painting_jax.metrics/2"
 FILES = ("index.html", "metrics.csv", "metrics.json", "table.md", "videos")
@@ -102,7 +103,7 @@ def markdown(result: Result) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {tables.in_markdown(line)}" for line in lines)
+    return "\n".join(f"- {in_markdown(line)}" for line in lines)
 
 
 def rows_of(result: Result) -> str:

@@ -1,9 +1,7 @@
-"""The tables of a report, once as HTML and once as markdown."""
+"""The tables of a report."""
 
-import dataclasses
-import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from painting_jax.evaluation.measures import (
     GROUPS,
@@ -19,8 +17,7 @@ from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.sets import BINS
 from painting_jax.evaluation.yardsticks import CROSS_FADE
 from painting_jax.metrics.bootstrap import Interval
-
-NOTHING = "\N{EN DASH}"
+from painting_jax.report.table import NOTHING, Cell, Table, interval_cell, number, number_cell
 
 # What similarities are called where no weights were named.
 _SIMILARITIES = {"clip": "CLIP", "dino": "DINO"}
@@ -32,87 +29,6 @@ _CONTESTED = {
     "final_distance": "Final",
     "to_band": "To the band",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A table's cell.
-
-    Attributes:
-      text: what stands in it.
-      small: stands smaller behind it, such as an interval.
-      strong: whether it is the best of its column.
-      value: what the column is sorted by; None sorts by the text.
-    """
-
-    text: str
-    small: str = ""
-    strong: bool = False
-    value: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table: the first cell of each row is its heading.
-
-    Attributes:
-      caption: what it shows, in a sentence or two.
-      header: one heading a column.
-      rows: cells, as many as there are headings.
-    """
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-    def html(self) -> str:
-        """As an HTML table below its caption, which stays put when a wide table is scrolled."""
-        # An arrow alone in a line would stand for nothing.
-        joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
-        joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
-        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
-        body = "".join(
-            f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
-            + "".join(f"<td{_sorted_by(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
-            + "</tr>"
-            for cells in self.rows
-        )
-        return (
-            f'<figure><figcaption>{html.escape(self.caption)}</figcaption><div class="scroll">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
-        )
-
-    def markdown(self) -> str:
-        """As a markdown table below its caption."""
-        lines = [
-            self.caption,
-            "",
-            "| " + " | ".join(map(in_markdown, self.header)) + " |",
-            "|---" + "|--:" * (len(self.header) - 1) + "|",
-        ]
-        for cells in self.rows:
-            texts = [in_markdown(f"{cell.text} {cell.small}".strip()) for cell in cells]
-            texts = [
-                f"**{text}**" if cell.strong else text
-                for text, cell in zip(texts, cells, strict=True)
-            ]
-            lines.append("| " + " | ".join(texts) + " |")
-        return "\n".join(lines) + "\n"
-
-
-def _cell_html(cell: Cell) -> str:
-    text = html.escape(cell.text)
-    text = f"<strong>{text}</strong>" if cell.strong else text
-    return text + (f" <small>{html.escape(cell.small)}</small>" if cell.small else "")
-
-
-def _sorted_by(cell: Cell) -> str:
-    return "" if cell.value is None else f' data-value="{cell.value:.9g}"'
-
-
-def in_markdown(text: str) -> str:
-    """A text in one line: a file's name may hold what markdown takes for a cell's end or HTML."""
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
 def all_tables(result: Result) -> dict[str, Table]:
@@ -178,8 +94,8 @@ def sets(result: Result) -> Table:
             Cell(method),
             Cell(str(found.n), value=found.n),
             _frechet(result, method),
-            _number_cell(1000 * found.kid, 2),
-            *(_number_cell(1000 * float(kid), 2) for kid in found.kid_Q),
+            number_cell(1000 * found.kid, 2),
+            *(number_cell(1000 * float(kid), 2) for kid in found.kid_Q),
         ]
         for method in methods_in(result)
         if (found := result.sets.get(method))
@@ -200,7 +116,7 @@ def _frechet(result: Result, method: str) -> Cell:
     found = result.sets.get(method)
     if found is None or not math.isfinite(found.fid):
         return Cell(NOTHING)
-    return Cell(_number(found.fid, 2) + ("*" if found.deficient else ""), value=found.fid)
+    return Cell(number(found.fid, 2) + ("*" if found.deficient else ""), value=found.fid)
 
 
 def _sets_label(result: Result) -> str:
@@ -235,7 +151,7 @@ def methods(result: Result, group: str) -> Table:
             ),
         ]
         for method, numbers in found.items()
-        if any(number.n for number in numbers.values())
+        if any(mean.n for mean in numbers.values())
     ]
     caption = (
         f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their "
@@ -269,7 +185,7 @@ def against(result: Result) -> Table:
         cells = [Cell(f"{ours} against {theirs}"), Cell(str(count), value=count)]
         for contest, share in contests:
             gap = interval_cell(contest.difference, 3, signed=True)
-            cells += [_number_cell(share, 2), gap, _number_cell(contest.first_better, 2)]
+            cells += [number_cell(share, 2), gap, number_cell(contest.first_better, 2)]
         rows.append(cells)
     header = ["Pair", "n"]
     for key in keys:
@@ -290,8 +206,8 @@ def conditions(result: Result) -> Table:
         [
             Cell(name),
             interval_cell(effect.rise, 4, signed=True),
-            Cell(_number(100 * effect.rise.mean / effect.loss, 1) + " %"),
-            Cell(_number(effect.loss, 4)),
+            Cell(number(100 * effect.rise.mean / effect.loss, 1) + " %"),
+            Cell(number(effect.loss, 4)),
             Cell(str(effect.rise.n)),
             Cell("heeded" if effect.rise.low > 0 else "not shown"),
         ]
@@ -316,7 +232,7 @@ def across(result: Result) -> Table:
             interval_cell(found.pace, 3),
             interval_cell(found.recognised, 2),
             interval_cell(found.named, 2),
-            _number_cell(found.chance, 2),
+            number_cell(found.chance, 2),
             interval_cell(found.gained, 2),
         ]
         for found in result.across
@@ -381,7 +297,7 @@ def media(result: Result) -> Table:
             cells += [Cell(method)] if len(result.judged) > 1 else []
             cells.append(_count(result, method, medium))
             cells += [_mean_cell(result, method, key, medium) for key in keys]
-            cells += [_number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in yardsticks]
+            cells += [number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in yardsticks]
             rows.append(cells)
     header = ["Medium", *(["Method"] if len(result.judged) > 1 else []), "n"]
     header += [_heading(result, key) for key in keys]
@@ -403,7 +319,7 @@ def videos(result: Result) -> Table:
             *([Cell(row.method)] if several else []),
             *([Cell(row.medium.replace("_", " ") or NOTHING)] if told else []),
             *([Cell(row.order)] if ordered else []),
-            *(_number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
+            *(number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
         ]
         for row in judged
     ]
@@ -411,17 +327,6 @@ def videos(result: Result) -> Table:
     header += ["Order of the file"] if ordered else []
     header += [_heading(result, key) for key in keys]
     return Table("Every generated process by itself.", header, rows)
-
-
-def interval_cell(
-    found: Interval, digits: int, *, signed: bool = False, strong: bool = False
-) -> Cell:
-    """A mean with its interval, or a dash where there is none."""
-    if not found.n:
-        return Cell(NOTHING)
-    low, high = (_number(value, digits) for value in (found.low, found.high))
-    sign = "+" if signed and found.mean > 0 else ""
-    return Cell(sign + _number(found.mean, digits), f"[{low}, {high}]", strong, found.mean)
 
 
 def methods_in(result: Result) -> list[str]:
@@ -487,12 +392,3 @@ def _best(key: str, intervals: list[Interval]) -> float:
     if not means or not MEASURES[key].better:
         return math.nan
     return min(means) if MEASURES[key].better == "lower" else max(means)
-
-
-def _number_cell(value: float, digits: int) -> Cell:
-    finite = math.isfinite(value)
-    return Cell(_number(value, digits), value=value if finite else None)
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else NOTHING
