@@ -13,8 +13,9 @@ numbered pictures, what generate left): with the recorded process of the same na
 --unpaired each with its own last frame and their pace with that of the recorded set. What is known
 of a process may stand in cat.json beside cat.mp4, or in process.json in a folder of pictures:
 {"picture": "cat", "medium": "oil", "progress": [0, 0.2, 1]}. What was painted of one picture in
-several media is compared across them; the progress is the share of the painting time at each frame,
-without which frames are taken to be evenly spread, and which way they run is found out.
+several media is compared across them; the progress is the share of the painting time at each frame.
+Without it a video's frames are taken at the times at which they are shown and numbered pictures to
+be evenly spread, and which way they run is found out.
 
 OUT gets index.html (open it), metrics.json, metrics.csv (a row a video), table.md, and with
 --workdir the generated videos. What is done so far lies in OUT.partial until then: interrupted and
@@ -103,7 +104,10 @@ def main() -> None:
             raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
     if not 0 <= _SEED.value < 2**31:
         raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
-    report.check(_OUTPUT.value)
+    if _RECORDED.value == "":
+        raise UserError("--recorded is empty: name the folder of recorded processes, or leave it")
+    inputs = [method.folder for method in parse(_GENERATED.value)] if _GENERATED.value else []
+    report.check(_OUTPUT.value, inputs + ([_RECORDED.value] if _RECORDED.value else []))
     result, store = _videos() if _GENERATED.value else _run()
     for line in result.skipped:
         print(f"left out: {line}")

@@ -167,19 +167,25 @@ def _container_times(path: epath.Path) -> list[float]:
     if path.suffix.lower() == ".gif":
         _check_gif_ends(path)
     with _opened(path) as (container, stream):
-        ticks = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
-        if not ticks:
+        shown_for = {
+            packet.pts: packet.duration or 0
+            for packet in container.demux(stream)
+            if packet.pts is not None
+        }
+        if not shown_for:
             raise UserError(f"{path} has no frames")
+        ticks = sorted(shown_for)
         seconds = [float((tick - ticks[0]) * stream.time_base) for tick in ticks]
         if stream.duration:
             duration = float(stream.duration * stream.time_base)
         else:
             duration = (container.duration or 0) / av.time_base
         step = seconds[-1] / max(1, len(seconds) - 1)
-        if duration - seconds[-1] > max(_MISSING_SHARE * duration, 2 * step) and step > 0:
+        # A last frame that stands still for a while is no missing part.
+        end = seconds[-1] + float(shown_for[ticks[-1]] * stream.time_base)
+        if duration - end > max(_MISSING_SHARE * duration, 2 * step) and step > 0:
             raise UserError(
-                f"{path} is cut short: it announces {duration:.1f} s, its frames end at "
-                f"{seconds[-1]:.1f} s"
+                f"{path} is cut short: it announces {duration:.1f} s, its frames end at {end:.1f} s"
             )
         return seconds
 

@@ -12,6 +12,9 @@ RECORDED = "recorded"
 GENERATED = "generated"
 PAINTED, REVERSED = "painted", "reversed"
 
+# A mean that is smaller is rounding: no share of it is told.
+_NOTHING = 1e-6
+
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
@@ -282,7 +285,7 @@ def against(
 
     Returns:
       The comparison, its difference turned so that above 0 the rows are ahead; and the mean of the
-      rows over that of the others.
+      rows over that of the others, NaN where that is as good as 0.
     """
     by_name = {row.name: row for row in rows}
     pairs = [(by_name[other.name], other) for other in others if other.name in by_name]
@@ -293,5 +296,5 @@ def against(
     if better == "lower":
         mean, low, high, n = found.difference
         found = found._replace(difference=bootstrap.Interval(-mean, -high, -low, n))
-    share = found.first.mean / found.second.mean if found.second.mean else math.nan
+    share = found.first.mean / found.second.mean if found.second.mean > _NOTHING else math.nan
     return found, share

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from painting_jax.data.segmentation import segment
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 from painting_jax.evaluation import across, order, outcome, videos, yardsticks
 from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
@@ -66,14 +66,19 @@ class Measuring:
 
     def _read(self, picture: Picture) -> Outcome | tuple[dict[str, Video], list[str]]:
         kept = self.kept(picture)
-        if kept:
+        # What could not be read may have been mended since, and not every mending leaves a trace.
+        if kept and not kept.skipped:
             return kept
         read, skipped = {}, []
         for method, source in _sources(picture).items():
             try:
                 read[method] = videos.load(source, frames=self.frames, size=self.size)
-            except (UserError, OSError) as error:
+            except UserError as error:
                 skipped.append(str(error))
+            except OSError as error:
+                skipped.append(
+                    f"{readable(str(source.path))} cannot be read: {error.strerror or error}"
+                )
         return read, skipped
 
     def _measure(self, picture: Picture, read: dict[str, Video], skipped: list[str]) -> Outcome:

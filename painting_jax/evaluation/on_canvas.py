@@ -13,6 +13,10 @@ from painting_jax.metrics import fidelity, pdp, regions, temporal
 # Label maps have no more regions that are looked at.
 _REGIONS = 16
 
+# Delta E / 100 of colours that look alike: bare paper is finished from the start, whatever a codec
+# makes of it.
+_UNSEEN = 0.02
+
 
 def measure(
     methods: Mapping[str, Video],
@@ -89,5 +93,5 @@ def _by_region(video: Video, recorded: Video, segments_HW: np.ndarray) -> _Regio
         np.broadcast_to(progress_1T, (_REGIONS, width)),
         np.broadcast_to(mask_1T, (_REGIONS, width)),
     )
-    finished_1R = regions.finished_at(distance_1RT, progress_1T, mask_1T)
+    finished_1R = regions.finished_at(distance_1RT, progress_1T, mask_1T, floor=_UNSEEN)
     return _Regions(np.asarray(profile_RK), np.asarray(finished_1R), np.asarray(share_1R))

@@ -54,7 +54,8 @@ class Store:
 
     def remove(self) -> None:
         """Removes entries and videos, also of other settings, and the folder if that empties it."""
-        for path in (*self.folder.glob(f"*{_SUFFIX}"), *self.folder.glob("videos/*.mp4")):
+        entries = ("*" + _SUFFIX, "videos/*.mp4", ".unfinished_*", "videos/.unfinished_*")
+        for path in (path for pattern in entries for path in self.folder.glob(pattern)):
             path.unlink(missing_ok=True)
         self._remove_if_empty()
 

@@ -5,12 +5,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import unicodedata
 
 import numpy as np
 from PIL import Image
 
 from painting_jax.data import pictures, video
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 from painting_jax.evaluation.measures import PAINTED, REVERSED
 
 _RECORD = "process.json"
@@ -86,7 +87,7 @@ def find(folder: str | os.PathLike) -> list[Source]:
         raise UserError(f"{root} does not exist: name a folder of videos or numbered pictures")
     if not root.is_dir():
         raise UserError(f"{root} is a file: name the folder that holds the videos")
-    found = list(_within(root, root))
+    found = list(_within(root, root, ()))
     if not found:
         raise UserError(
             f"{root} holds no videos ({', '.join(video.SUFFIXES)}) and no folders of pictures"
@@ -102,9 +103,15 @@ def find(folder: str | os.PathLike) -> list[Source]:
     return sorted(found, key=lambda source: pictures.natural_order(source.name))
 
 
-def _within(folder: pathlib.Path, root: pathlib.Path):
+def _within(folder: pathlib.Path, root: pathlib.Path, above: tuple[pathlib.Path, ...]):
+    if folder.resolve() in above:
+        return  # a link that leads back
+    above += (folder.resolve(),)
+
     def name(path: pathlib.Path) -> str:
-        return path.relative_to(root).as_posix() if path != root else path.resolve().name
+        own = path.relative_to(root).as_posix() if path != root else path.resolve().name
+        # Of two ways to write an accent, one: names are compared.
+        return unicodedata.normalize("NFC", readable(own))
 
     record = folder / _RECORD
     if record.is_file():
@@ -123,7 +130,7 @@ def _within(folder: pathlib.Path, root: pathlib.Path):
         yield Source(name(folder), folder)
         return
     for path in folders:
-        yield from _within(path, root)
+        yield from _within(path, root, above)
     for path in videos:
         told = path.with_suffix(".json")
         yield Source(name(path.with_suffix("")), path, told if told.is_file() else None)
@@ -172,15 +179,19 @@ def load(source: Source, *, frames: int, size: int) -> Video:
         source.name,
         np.ascontiguousarray(frames_THWC),
         progress_T.astype(np.float32),
-        _medium(record.get("medium")),
+        _medium(record, source),
         order,
         stated is not None,
-        picture=_picture(record),
+        picture=_picture(record, source),
     )
 
 
 def _numbered(folder: pathlib.Path) -> list[pathlib.Path]:
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in pictures.SUFFIXES]
+    paths = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")
+    ]
     if not paths:
         raise UserError(f"{folder} holds no pictures")
     return sorted(paths, key=lambda path: pictures.natural_order(path.name))
@@ -203,10 +214,12 @@ def _pictures(paths: list[pathlib.Path], frames: int, size: int) -> tuple[np.nda
 
 def _record(path: pathlib.Path) -> dict:
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable JSON: {error}") from error
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        raise UserError(f'{path} is no record of a process: write {{"medium": "oil", ...}}')
+    return record
 
 
 def _stated(progress: object, source: Source, at_T: np.ndarray, count: int) -> np.ndarray:
@@ -219,8 +232,8 @@ def _stated(progress: object, source: Source, at_T: np.ndarray, count: int) -> n
     monotone = len(steps) and (np.all(steps >= 0) or np.all(steps <= 0)) and np.any(steps)
     if not (monotone and progress_N.min() >= 0 and progress_N.max() <= 1):
         raise UserError(
-            f'{source.record}: "progress" has to be a list of numbers that rise from 0 to 1, one a '
-            "frame; without it frames are taken to be evenly spread"
+            f'{source.record}: "progress" has to be a list of numbers that rise within 0 to 1, one '
+            "a frame; without it a video's times are taken, and pictures to be evenly spread"
         )
     # Some containers (gif) count a frame at the end that no decoder gives: it may have none.
     if not at_T[-1] < len(progress_N) <= count:
@@ -231,16 +244,22 @@ def _stated(progress: object, source: Source, at_T: np.ndarray, count: int) -> n
     return progress_N[at_T]
 
 
-def _medium(stated: object) -> str:
-    """The name of a medium, or those of a mixture joined; "" for anything else."""
-    names = [stated] if isinstance(stated, str) else stated if isinstance(stated, dict) else []
-    return " + ".join(name for name in names if isinstance(name, str))
+def _medium(record: dict, source: Source) -> str:
+    """The name of a medium as the registry writes it, or those of a mixture joined."""
+    stated = record.get("medium") or ""
+    if not isinstance(stated, str | dict):
+        raise UserError(f'{source.record}: "medium" has to be a name, or names with their weights')
+    names = [stated] if isinstance(stated, str) else list(stated)
+    names = [part for name in names for part in readable(name).lower().split("+")]
+    return " + ".join("_".join(name.split()) for name in names)
 
 
-def _picture(record: dict) -> str:
+def _picture(record: dict, source: Source) -> str:
     """The picture that is stated, else the one that `generate` was given."""
-    stated = record.get("picture", record.get("image"))
-    return stated if isinstance(stated, str) else ""
+    stated = record.get("picture", record.get("image")) or ""
+    if not isinstance(stated, str):
+        raise UserError(f'{source.record}: "picture" has to be a text: what its videos share')
+    return readable(stated)
 
 
 _LONG_SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)

@@ -115,6 +115,7 @@ def distances(
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
     """The index of the frame whose progress is nearest to each wanted one: int[N].
 
-    Of two equally near the earlier is taken.
+    Of two equally near, up to rounding, the earlier is taken: also of a video turned round.
     """
-    return np.abs(progress_T[None, :] - wanted_N[:, None]).argmin(axis=1)
+    apart_NT = np.abs(progress_T[None, :] - wanted_N[:, None])
+    return (apart_NT <= apart_NT.min(axis=1, keepdims=True) + 1e-6).argmax(axis=1)

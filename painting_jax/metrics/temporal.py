@@ -94,9 +94,12 @@ def typical_share(movement: Movement) -> jax.Array:
 def work_profile(movement: Movement, progress_BT: jax.Array, mask_BT: jax.Array) -> jax.Array:
     """The share of all change that is done by each progress: float32[B, K], from 0 to 1.
 
-    Two of them are compared by `pdp.score`. A video that never changes gets zeros.
+    Two of them are compared by `pdp.score`. A video that never changes gets zeros: one in which no
+    step moves anything by more than `STILL`.
     """
-    done_BT = jnp.pad(jnp.cumsum(movement.change_BS, axis=1), ((0, 0), (1, 0)))
+    moves_B1 = jnp.any(movement.active_BS, axis=1, keepdims=True)
+    change_BS = jnp.where(moves_B1, movement.change_BS, 0)
+    done_BT = jnp.pad(jnp.cumsum(change_BS, axis=1), ((0, 0), (1, 0)))
     all_B1 = done_BT[:, -1:]
     share_BT = jnp.where(all_B1 > 0, done_BT / jnp.where(all_B1 > 0, all_B1, 1), 0)
     return pdp.profile(share_BT, progress_BT, mask_BT)

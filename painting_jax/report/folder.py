@@ -40,7 +40,7 @@ import math
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -53,21 +53,49 @@ from painting_jax.report import reading, tables
 from painting_jax.report.page import page
 from painting_jax.report.table import in_markdown
 
-SCHEMA = "painting_jax.metrics/2"
+_SCHEMAS = "painting_jax.metrics/"
+SCHEMA = _SCHEMAS + "2"
 FILES = ("index.html", "metrics.csv", "metrics.json", "table.md", "videos")
 
 
-def check(output: str | os.PathLike) -> None:
-    """Raises `UserError` if a report cannot be written there: before hours of measuring."""
+def check(output: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Whether a report can be written there: asked before hours of measuring.
+
+    Args:
+      output: a folder that is new, empty or an earlier report's, which is replaced.
+      inputs: folders that the report is about.
+
+    Raises:
+      UserError: if it cannot, would take something else with it, or be taken for an input.
+    """
     path = pathlib.Path(output)
-    if path.is_dir():
-        others = sorted(entry.name for entry in path.iterdir() if entry.name not in FILES)
-        if others:
+    if not path.name:
+        raise UserError(f"--output={output} is no new folder: name one for the report")
+    for folder in map(pathlib.Path, inputs):
+        ours, theirs = path.resolve(), folder.resolve()
+        if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
             raise UserError(
-                f"{path} holds {others[0]}, which is no part of a report: name a new folder"
+                f"{path} and {folder} lie one in the other: name a folder for the report apart "
+                "from what it is about"
+            )
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.iterdir())
+        others = [name for name in inside if name not in FILES]
+        if others or (inside and not _is_report(path)):
+            raise UserError(
+                f"{path} holds {(others or inside)[0]}, which is no part of a report: name a new "
+                "folder"
             )
     elif path.exists():
         raise UserError(f"{path} is a file: name a folder for the report")
+
+
+def _is_report(folder: pathlib.Path) -> bool:
+    try:
+        schema = json.loads((folder / "metrics.json").read_text("utf-8"))["schema"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+    return str(schema).startswith(_SCHEMAS)
 
 
 def write(result: Result, output: str | os.PathLike) -> pathlib.Path:

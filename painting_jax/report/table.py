@@ -92,14 +92,28 @@ def in_markdown(text: str) -> str:
 
 
 def interval_cell(
-    found: Interval, digits: int, *, signed: bool = False, strong: bool = False
+    found: Interval,
+    digits: int,
+    *,
+    signed: bool = False,
+    strong: bool = False,
+    of: int | None = None,
 ) -> Cell:
-    """A mean with its interval, or a dash where there is none."""
+    """A mean with its interval, or a dash where there is none.
+
+    Args:
+      found: the mean.
+      digits: behind the point.
+      signed: whether a plus stands before what is above 0.
+      strong: whether it is the best of its column.
+      of: how many the row is about: a mean of fewer says of how many.
+    """
     if not found.n:
         return Cell(NOTHING)
     low, high = (number(value, digits) for value in (found.low, found.high))
     sign = "+" if signed and found.mean > 0 else ""
-    return Cell(sign + number(found.mean, digits), f"[{low}, {high}]", strong, found.mean)
+    fewer = f", n {found.n}" if of is not None and found.n != of else ""
+    return Cell(sign + number(found.mean, digits), f"[{low}, {high}]{fewer}", strong, found.mean)
 
 
 def number_cell(value: float, digits: int) -> Cell:

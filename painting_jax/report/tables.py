@@ -65,7 +65,7 @@ def paper(result: Result) -> Table:
     rows = [
         [
             Cell(method),
-            _count(result, method),
+            _count_cell(result, method),
             _frechet(result, method),
             *(_mean_cell(result, method, key) for key in keys),
         ]
@@ -138,7 +138,7 @@ def methods(result: Result, group: str) -> Table:
     rows = [
         [
             Cell(method),
-            _count(result, method),
+            _count_cell(result, method),
             *(
                 interval_cell(
                     numbers[key],
@@ -146,6 +146,7 @@ def methods(result: Result, group: str) -> Table:
                     strong=len(contenders) > 1
                     and method in contenders
                     and numbers[key].mean == best.get(key),
+                    of=_count(result, method),
                 )
                 for key in keys
             ),
@@ -295,7 +296,7 @@ def media(result: Result) -> Table:
         for medium in _media(_of(result.rows, method)):
             cells = [Cell(medium.replace("_", " "))]
             cells += [Cell(method)] if len(result.judged) > 1 else []
-            cells.append(_count(result, method, medium))
+            cells.append(_count_cell(result, method, medium))
             cells += [_mean_cell(result, method, key, medium) for key in keys]
             cells += [number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in yardsticks]
             rows.append(cells)
@@ -345,14 +346,17 @@ def _mean(result: Result, method: str, key: str, medium: str = "") -> Interval:
 def _mean_cell(result: Result, method: str, key: str, medium: str = "") -> Cell:
     if key not in MEASURES:
         return Cell(NOTHING)
-    return interval_cell(_mean(result, method, key, medium), MEASURES[key].digits)
+    found = _mean(result, method, key, medium)
+    return interval_cell(found, MEASURES[key].digits, of=_count(result, method, medium))
 
 
-def _count(result: Result, method: str, medium: str = "") -> Cell:
-    count = sum(
-        row.method == method and (not medium or row.medium == medium) for row in result.rows
-    )
+def _count_cell(result: Result, method: str, medium: str = "") -> Cell:
+    count = _count(result, method, medium)
     return Cell(str(count), value=count)
+
+
+def _count(result: Result, method: str, medium: str = "") -> int:
+    return sum(row.method == method and (not medium or row.medium == medium) for row in result.rows)
 
 
 def _of(rows: Iterable[Measured], method: str) -> list[Measured]:

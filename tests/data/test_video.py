@@ -180,3 +180,12 @@ def test_frames_of_several_sizes_are_refused(tmp_path):
             out.mux(packet)
     with pytest.raises(UserError, match=r"a\.mkv changes the size of its frames"):
         video.read(tmp_path / "a.mkv")
+
+
+def test_gif_that_holds_its_last_frame_is_whole(tmp_path):
+    images = [Image.fromarray(frame) for frame in recording(count=8)]
+    durations = [100] * 7 + [5000]
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=durations)
+    read, seconds = video.read(tmp_path / "a.gif")
+    assert len(read) == 8
+    assert seconds[-1] == pytest.approx(0.7)

@@ -1,6 +1,7 @@
 """Any method's videos are found and read."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -94,13 +95,13 @@ def test_progress_that_falls_turns_the_video_round(tmp_path):
 @pytest.mark.parametrize(
     ("progress", "said"),
     [
-        ('[0, "half", 1]', "numbers that rise from 0 to 1"),
-        ("[0, NaN, 1]", "numbers that rise from 0 to 1"),
-        ("[0, 0.7, 0.5]", "numbers that rise from 0 to 1"),
-        ("[0, 50, 100]", "numbers that rise from 0 to 1"),
-        ("[0, 0, 0]", "numbers that rise from 0 to 1"),
-        ("[[0], [1]]", "numbers that rise from 0 to 1"),
-        ("0.5", "numbers that rise from 0 to 1"),
+        ('[0, "half", 1]', "numbers that rise within 0 to 1"),
+        ("[0, NaN, 1]", "numbers that rise within 0 to 1"),
+        ("[0, 0.7, 0.5]", "numbers that rise within 0 to 1"),
+        ("[0, 50, 100]", "numbers that rise within 0 to 1"),
+        ("[0, 0, 0]", "numbers that rise within 0 to 1"),
+        ("[[0], [1]]", "numbers that rise within 0 to 1"),
+        ("0.5", "numbers that rise within 0 to 1"),
         ("[0, 1]", "progress of 2 frames, .*cat.mp4 has 3"),
         ("[0, 0.2, 0.4, 1]", "progress of 4 frames, .*cat.mp4 has 3"),
         ("[0, ", "cat.json is not readable JSON"),
@@ -167,3 +168,56 @@ def test_a_folder_without_videos_is_named(tmp_path, name):
 )
 def test_shapes_are_rounded_to_a_short_list(shape, size, common):
     assert videos.common_shape(*shape, size) == common
+
+
+def test_a_medium_is_stated_in_any_spelling_and_with_a_byte_order_mark(tmp_path):
+    write_movie(tmp_path / "cat.mp4", process(0, frames=3))
+    record = {"medium": " Colored Pencil + OIL", "picture": "a \ud800 cat"}
+    (tmp_path / "cat.json").write_text(json.dumps(record), "utf-8-sig")
+    video = videos.load(videos.find(tmp_path)[0], frames=9, size=64)
+    assert video.medium == "colored_pencil + oil"
+    assert video.picture.encode() == b"a \\ud800 cat"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"picture": 7}, '"picture" has to be a text'),
+        ({"medium": ["oil"]}, '"medium" has to be a name'),
+        ([1], "no record of a process"),
+    ],
+)
+def test_a_record_of_other_types_is_refused(tmp_path, record, said):
+    write_movie(tmp_path / "cat.mp4", process(0, frames=3))
+    (tmp_path / "cat.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=said):
+        videos.load(videos.find(tmp_path)[0], frames=9, size=64)
+
+
+def test_hidden_files_are_no_frames(tmp_path):
+    write_pictures(tmp_path / "cup", process(2, frames=3))
+    (tmp_path / "cup" / "._1.png").write_bytes(b"what a Mac leaves")
+    (source,) = videos.find(tmp_path)
+    assert len(videos.load(source, frames=9, size=64).frames_THWC) == 3
+
+
+def test_links_that_lead_back_are_not_followed(tmp_path):
+    write_movie(tmp_path / "sets" / "cat.mp4", process(0))
+    for loop in ("one", "two"):
+        (tmp_path / "sets" / loop).symlink_to(tmp_path, target_is_directory=True)
+    assert [source.name for source in videos.find(tmp_path)] == ["sets/cat"]
+
+
+def test_an_accent_is_the_same_however_it_is_written(tmp_path):
+    write_movie(tmp_path / "ours" / "cafe\u0301.mp4", process(0))
+    write_movie(tmp_path / "theirs" / "caf\xe9.mp4", process(0))
+    ours, theirs = (videos.find(tmp_path / side)[0].name for side in ("ours", "theirs"))
+    assert ours == theirs
+
+
+def test_a_name_that_is_no_unicode_can_be_written_down(tmp_path):
+    write_movie(tmp_path / "cafe.mp4", process(0))
+    (tmp_path / "cafe.mp4").rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+    (source,) = videos.find(tmp_path)
+    assert source.name.encode() == b"caf\\udce9"
+    assert len(videos.load(source, frames=9, size=64).frames_THWC) > 1

@@ -1,6 +1,7 @@
 """Distances between chosen frames of videos."""
 
 import numpy as np
+import pytest
 from flax import nnx
 
 from painting_jax.metrics import perceptual
@@ -23,3 +24,11 @@ def test_nearest_progress_takes_the_earlier_of_two_equally_near():
     progress_T = np.array([0.0, 0.5, 1.0])
     found = perceptual.nearest(progress_T, np.array([0.0, 0.25, 0.3, 0.75, 0.9, 1.0]))
     np.testing.assert_array_equal(found, [0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize("count", [4, 7, 8, 12, 16, 26, 30, 32])
+def test_a_video_turned_round_is_looked_at_in_the_same_frames(count):
+    progress_T = np.linspace(0, 1, count).astype(np.float32)
+    wanted = np.linspace(0, 1, 9)
+    turned = perceptual.nearest(1 - progress_T[::-1], wanted)
+    np.testing.assert_array_equal(perceptual.nearest(progress_T, wanted), turned)

@@ -272,3 +272,38 @@ def test_a_folder_with_other_files_is_left_alone(result, tmp_path):
     with pytest.raises(UserError, match=r"thesis\.tex"):
         folder.write(result, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_mean_of_fewer_than_the_row_says_of_how_many(result):
+    result.rows[0].numbers["region_order"] = float("nan")
+    text = folder.markdown(result)
+    assert re.search(r"\| generated \| 2 \|.*0\.10 \[0\.10, 0\.10\], n 1 \|", text)
+    assert not re.search(r"\| cross-fade \|.*, n \d", text)
+
+
+def test_only_a_report_is_replaced(result, tmp_path):
+    mine = tmp_path / "mine"
+    (mine / "videos").mkdir(parents=True)
+    (mine / "videos" / "cat.mp4").write_bytes(b"of somebody")
+    with pytest.raises(UserError, match="holds videos, which is no part of a report"):
+        folder.write(result, mine)
+    (mine / "metrics.json").write_text('{"schema": "of something else"}')
+    with pytest.raises(UserError, match=r"holds metrics\.json"):
+        folder.write(result, mine)
+    assert (mine / "videos" / "cat.mp4").read_bytes() == b"of somebody"
+    folder.write(result, tmp_path / "out")
+    folder.write(result, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("output", "given"), [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_a_report_lies_apart_from_what_it_is_about(tmp_path, output, given):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(UserError, match="lie one in the other"):
+        folder.check(tmp_path / output, [tmp_path / given])
+    folder.check(tmp_path / "c", [tmp_path / given])
+
+
+def test_here_is_no_name_for_a_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no new folder"):
+        folder.check(".")
