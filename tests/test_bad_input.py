@@ -189,7 +189,8 @@ def test_evaluate_refuses(evaluate, files, flags, said):
     ("flags", "said"),
     [
         (("--config.nothing=3",), "no field 'nothing'"),
-        (("--config.model.nothing=3",), "no field 'nothing'"),
+        (("--config.model.nothing=3",), "no field 'nothing' (see its file)"),
+        (("--config.data.batch_sise=1",), "no field 'batch_sise' (did you mean 'batch_size'?)"),
         (("--config.steps=many",), "--config.steps=many"),
         (("--config.model.patch=3",), "three sizes"),
         (("--config.model.patch=(1,15,16)",), "even sides"),
@@ -212,6 +213,14 @@ def test_evaluate_refuses(evaluate, files, flags, said):
 def test_train_refuses(train, files, flags, said):
     arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
     train.refuses(*arguments, *flags, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize("field", ["nothing", "data.nothing.more"])
+def test_train_refuses_fields_of_the_default_config(files, field):
+    arguments = (f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    done = tiny.verb("train", *arguments, f"--config.{field}=1")
+    tiny.assert_one_line(done, "no field 'nothing' (see its file)")
     assert not files.out.exists()
 
 
