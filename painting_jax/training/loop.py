@@ -116,6 +116,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             finite_before = finite
             done = step + 1
             if done % config.log.every == 0 or done == config.steps:
+                # What waits for the numbers anyway looks at its own step.
+                _check_finite(finite, done, checkpoints)
                 values = {**_computed(running), **meter.since_last(done)}
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
