@@ -272,6 +272,24 @@ def test_train_refuses_of_published_weights(train, files, published, flags, said
     assert not files.out.exists()
 
 
+@pytest.mark.parametrize(
+    ("run", "said"), [("no_tokenizer", "holds no tokenizer"), ("torn_checkpoint", "is damaged")]
+)
+def test_train_leaves_no_run_that_could_not_start(train, files, spoilt, run, said):
+    arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *tiny.FLAGS, f"--config.init_from={spoilt / run}", said=said)
+    assert not files.out.exists()
+
+
+def test_train_leaves_no_run_on_data_that_are_not_all_there(train, files, tmp_path):
+    shutil.copytree(files.root / "data", tmp_path / "data")
+    [shard] = (tmp_path / "data").rglob("*-train.array_record-*")
+    shard.unlink()
+    arguments = (_CONFIG, f"--data_dir={tmp_path / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *tiny.FLAGS, said=str(tmp_path / "data"))
+    assert not files.out.exists()
+
+
 def test_train_refuses_the_workdir_of_another_config(train, files):
     before = sorted(files.root.rglob("*"))
     arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", *tiny.FLAGS)

@@ -1,0 +1,98 @@
+"""A run's folder: claimed by one config, and by one training at a time."""
+
+import contextlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+
+import jax
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from painting_jax.data.files import written_beside
+from painting_jax.errors import UserError
+from painting_jax.locking import alone
+from painting_jax.training.checkpoint import read_config
+
+# May differ between a run and its resumption: they change how it runs, not what it computes.
+_OPERATIONAL = ("mesh", "checkpoint", "log")
+
+
+@contextlib.contextmanager
+def claimed(workdir: epath.PathLike, config: ConfigDict) -> Iterator[Callable[[], None]]:
+    """Makes a folder that of a run, while the block runs of this training alone.
+
+    All processes of a training must call it. Yields a function to call once the run has begun:
+    should the block raise before, a folder that was new is left as it was found, for a better try.
+
+    Raises:
+      UserError: if the folder holds something else or a run of another config, naming the fields
+        that differ, or is being trained in at this moment.
+    """
+    folder = epath.Path(workdir)
+    begun = threading.Event()
+    with contextlib.ExitStack() as at_end:
+        if jax.process_index() == 0:
+            busy = f"{workdir} is being trained in by another train: wait for it to end"
+            at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
+            at_end.enter_context(_new_until(begun, folder, config))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("the workdir is claimed")
+        yield begun.set
+
+
+@contextlib.contextmanager
+def _new_until(begun: threading.Event, folder: epath.Path, config: ConfigDict) -> Iterator[None]:
+    path = folder / "config.json"
+    mine = json.loads(config.to_json())
+    if path.exists():
+        _check_same(mine, folder)
+        yield
+        return
+    found = folder.exists()
+    if found and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and holds no run: use a new --workdir")
+    # From here on all that is in the folder is ours.
+    try:
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(mine, indent=2))
+        yield
+    except Exception:
+        if not begun.is_set():
+            _empty(folder)
+            if not found:
+                folder.rmdir()
+        raise
+
+
+def _empty(folder: epath.Path) -> None:
+    # What is in it, as itself it may be a link or a mounted disk.
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _check_same(mine: dict, folder: epath.Path) -> None:
+    differing = _differences(mine, json.loads(read_config(folder).to_json()))
+    if differing:
+        raise UserError(
+            f"{folder} holds a run of another config ({'; '.join(differing[:4])}): "
+            "use another --workdir, or the same config to resume"
+        )
+
+
+def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
+    lines = []
+    for name in sorted(mine.keys() | theirs.keys()):
+        if not prefix and name in _OPERATIONAL:
+            continue
+        a, b = mine.get(name), theirs.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            lines.append(f"{prefix}{name} was {b}, is {a}")
+    return lines
