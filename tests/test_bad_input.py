@@ -192,6 +192,7 @@ def test_evaluate_refuses(evaluate, files, flags, said):
         (("--config.model.nothing=3",), "no field 'nothing' (see its file)"),
         (("--config.data.batch_sise=1",), "no field 'batch_sise' (did you mean 'batch_size'?)"),
         (("--config.steps=many",), "--config.steps=many"),
+        (("--config.optimizer.learning_rate=-1",), "learning_rate=-1.0: it must be a number above"),
         (("--config.model.patch=3",), "three sizes"),
         (("--config.model.patch=(1,15,16)",), "even sides"),
         (("--config.sampling.firmness=0",), "config.sampling.firmness=0"),
