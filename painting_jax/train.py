@@ -34,7 +34,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Data sets made by prepare [default: the config's data.data_dir]."
+    "data_dir",
+    None,
+    "Data sets made by prepare, moved or not since a run began [default: the config's "
+    "data.data_dir].",
 )
 _DISTRIBUTED = flags.DEFINE_string(
     "distributed",

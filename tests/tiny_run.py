@@ -21,7 +21,7 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
         name, value = flag.removeprefix("--config.").split("=")
         config.update_from_flattened_dict({name: int(value)})
     config.data.data_dir = str(data_dir)
-    with claimed(workdir, config):
+    with claimed(workdir, config, data_dir):
         task = PictureTask(config)
         task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
         checkpoints = Checkpoints(workdir)

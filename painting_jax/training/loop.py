@@ -47,7 +47,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     if config.pretrained.family:
         check_base(config)
     check_init_from(config)
-    with claimed(folder, config) as begun:
+    with claimed(folder, config, source.path) as begun:
         _train(config, folder, mesh, source, begun)
 
 

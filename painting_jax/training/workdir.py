@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -12,20 +13,32 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax.data.files import written_beside
+from painting_jax.data.text_embeddings import fingerprint
 from painting_jax.errors import UserError
 from painting_jax.locking import alone
 from painting_jax.training.checkpoint import read_config
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
 _OPERATIONAL = ("mesh", "checkpoint", "log")
+# Of the same data set these may differ, too.
+_WHERE_DATA_LIE = ("data_dir", "dataset")
+# May be spelt differently.
+_PATHS = ("data.data_dir", "init_from", "pretrained.path")
 
 
 @contextlib.contextmanager
-def claimed(workdir: epath.PathLike, config: ConfigDict) -> Iterator[Callable[[], None]]:
+def claimed(
+    workdir: epath.PathLike, config: ConfigDict, data: epath.PathLike
+) -> Iterator[Callable[[], None]]:
     """Makes a folder that of a run, while the block runs of this training alone.
 
     All processes of a training must call it. Yields a function to call once the run has begun:
     should the block raise before, a folder that was new is left as it was found, for a better try.
+
+    Args:
+      workdir: the folder.
+      config: of the experiment; to resume, files and data may be elsewhere now.
+      data: folder of the data set, known again by its contents.
 
     Raises:
       UserError: if the folder holds something else or a run of another config, naming the fields
@@ -37,16 +50,22 @@ def claimed(workdir: epath.PathLike, config: ConfigDict) -> Iterator[Callable[[]
         if jax.process_index() == 0:
             busy = f"{workdir} is being trained in by another train: wait for it to end"
             at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
-            at_end.enter_context(_new_until(begun, folder, config))
+            at_end.enter_context(_new_until(begun, folder, _record(config, data)))
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("the workdir is claimed")
         yield begun.set
 
 
+def _record(config: ConfigDict, data: epath.PathLike) -> dict:
+    """What a run is known again by: its config, and what its data set holds."""
+    record = json.loads(config.to_json())
+    record["data"]["fingerprint"] = fingerprint([data])
+    return record
+
+
 @contextlib.contextmanager
-def _new_until(begun: threading.Event, folder: epath.Path, config: ConfigDict) -> Iterator[None]:
+def _new_until(begun: threading.Event, folder: epath.Path, mine: dict) -> Iterator[None]:
     path = folder / "config.json"
-    mine = json.loads(config.to_json())
     if path.exists():
         _check_same(mine, folder)
         yield
@@ -77,7 +96,13 @@ def _empty(folder: epath.Path) -> None:
 
 
 def _check_same(mine: dict, folder: epath.Path) -> None:
-    differing = _differences(mine, json.loads(read_config(folder).to_json()))
+    theirs = json.loads(read_config(folder).to_json())
+    contents = mine["data"].pop("fingerprint")
+    # Runs of earlier versions have none.
+    if theirs.get("data", {}).pop("fingerprint", None) == contents:
+        for name in _WHERE_DATA_LIE:
+            theirs["data"][name] = mine["data"][name]
+    differing = _differences(mine, theirs)
     if differing:
         raise UserError(
             f"{folder} holds a run of another config ({'; '.join(differing[:4])}): "
@@ -93,6 +118,10 @@ def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
         a, b = mine.get(name), theirs.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             lines += _differences(a, b, f"{prefix}{name}.")
-        elif a != b:
+        elif a != b and not (f"{prefix}{name}" in _PATHS and _same_place(a, b)):
             lines.append(f"{prefix}{name} was {b}, is {a}")
     return lines
+
+
+def _same_place(a: str, b: str | None) -> bool:
+    return bool(a and b) and os.path.realpath(a) == os.path.realpath(b)

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
+from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting_model import PaintingModel
@@ -19,7 +22,7 @@ from painting_jax.training.workdir import claimed
 
 def claim(workdir, config) -> None:
     """As a training does that begins and ends."""
-    with claimed(workdir, config) as begun:
+    with claimed(workdir, config, Source(config.data.data_dir, "train").path) as begun:
         begun()
 
 
@@ -41,9 +44,45 @@ def test_how_a_run_is_run_may_change(tiny, tmp_path):
     claim(tmp_path, tiny)
 
 
+def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    tiny.init_from = str(tmp_path / "other")
+    claim(tmp_path / "run", tiny)
+    forget_contents(tmp_path / "run")
+    monkeypatch.chdir(tiny.data.data_dir)
+    tiny.data.data_dir = "../" + pathlib.Path.cwd().name
+    (tmp_path / "link").symlink_to("other")
+    tiny.init_from = str(tmp_path / "link")
+    claim(tmp_path / "run", tiny)
+    tiny.init_from = ""
+    with pytest.raises(UserError, match=r"init_from was .*/other, is "):
+        claim(tmp_path / "run", tiny)
+
+
+def forget_contents(workdir) -> None:
+    """Makes a run one of the time before data sets were known by their contents."""
+    config = json.loads((workdir / "config.json").read_text())
+    del config["data"]["fingerprint"]
+    (workdir / "config.json").write_text(json.dumps(config))
+
+
+def test_data_may_have_moved_and_must_be_the_same(tiny, tmp_path):
+    shutil.copytree(tiny.data.data_dir, tmp_path / "old")
+    tiny.data.data_dir = str(tmp_path / "old")
+    claim(tmp_path / "run", tiny)
+    (tmp_path / "old").rename(tmp_path / "new")
+    tiny.data.data_dir = str(tmp_path / "new")
+    claim(tmp_path / "run", tiny)
+    [shard] = (tmp_path / "new").rglob("*-train.array_record-*")
+    shard.write_bytes(shard.read_bytes()[::-1])
+    said = pytest.raises(UserError, match=r"data_dir was .*/old, is .*/new")
+    with said, claimed(tmp_path / "run", tiny, shard.parent):
+        pass
+
+
 def test_one_training_at_a_time_has_a_workdir(tiny, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "run")
-    with claimed(tmp_path / "run", tiny) as begun:
+    with claimed(tmp_path / "run", tiny, tiny.data.data_dir) as begun:
         begun()
         for name in ("run", "link"):
             with pytest.raises(UserError, match=f"{name} is being trained in by another train"):
@@ -60,7 +99,8 @@ def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path):
 
 
 def fail_in(workdir, config, *, late: bool = False) -> None:
-    with contextlib.suppress(UserError), claimed(workdir, config) as begun:
+    data = config.data.data_dir
+    with contextlib.suppress(UserError), claimed(workdir, config, data) as begun:
         (workdir / "checkpoints").mkdir(exist_ok=True)
         if late:
             begun()
