@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -37,8 +38,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         except (flags.Error, TypeError, ValueError, OSError) as error:
             raise UserError(f"{_last_words(error)} (see --help)") from error
         except (AttributeError, KeyError) as error:
-            name = str(error.args[0]).strip("\"'")
-            raise UserError(f"the config has no field {name!r} (see its file)") from error
+            raise UserError(f"the config has no field {_field(error)}") from error
         except (ImportError, NameError, SyntaxError) as error:
             raise UserError(f"the config file has a mistake: {error}") from error
         if rest[1:]:
@@ -80,6 +80,14 @@ def _last_words(error: Exception) -> str:
     """What an error says; of one that quotes the traceback of a config file, its last line."""
     text = str(error).strip()
     return text.splitlines()[-1] if "Traceback" in text else text
+
+
+def _field(error: AttributeError | KeyError) -> str:
+    """The field that does not exist, and one of a name like it, out of an error's quotes."""
+    said = str(error.args[0]).replace("\\n", "\n").replace("\\", "")
+    name = said.partition("\n")[0].strip("\"'")
+    alike = re.search('Did you mean "(.+?)"', said)
+    return f"{name!r} (" + (f"did you mean {alike[1]!r}?)" if alike else "see its file)")
 
 
 def _one_line(message: object) -> str:

@@ -15,6 +15,8 @@ lora.safetensors, which diffusers and ComfyUI load.
 """
 
 import pathlib
+import re
+import sys
 
 import jax
 from absl import flags
@@ -25,14 +27,17 @@ from painting_jax import cli
 from painting_jax.errors import UserError
 from painting_jax.training.loop import train
 
+_DEFAULT_CONFIG = pathlib.Path(configs.__file__).parent / "demo.py"
+# With a default of its own it would read the command line here, where no mistake is told in a line.
 _CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    str(pathlib.Path(configs.__file__).parent / "demo.py"),
-    "Experiment to run, a file [default: configs/demo.py].",
+    "config", None, "Experiment to run, a file [default: configs/demo.py]."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Data sets made by prepare [default: the config's data.data_dir]."
+    "data_dir",
+    None,
+    "Data sets made by prepare, moved or not since a run began [default: the config's "
+    "data.data_dir].",
 )
 _DISTRIBUTED = flags.DEFINE_string(
     "distributed",
@@ -51,6 +56,14 @@ def main() -> None:
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
     train(config, _WORKDIR.value)
+
+
+def _arguments() -> list[str]:
+    """The command line, with the default --config if it names none."""
+    program, *given = sys.argv
+    if not any(re.match("--?config(=|$)", argument) for argument in given):
+        given.insert(0, f"--config={_DEFAULT_CONFIG}")
+    return [program, *given]
 
 
 def _config() -> ConfigDict:
@@ -79,4 +92,4 @@ def _join_processes(description: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, _arguments())

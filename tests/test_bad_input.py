@@ -189,8 +189,10 @@ def test_evaluate_refuses(evaluate, files, flags, said):
     ("flags", "said"),
     [
         (("--config.nothing=3",), "no field 'nothing'"),
-        (("--config.model.nothing=3",), "no field 'nothing'"),
+        (("--config.model.nothing=3",), "no field 'nothing' (see its file)"),
+        (("--config.data.batch_sise=1",), "no field 'batch_sise' (did you mean 'batch_size'?)"),
         (("--config.steps=many",), "--config.steps=many"),
+        (("--config.optimizer.learning_rate=-1",), "learning_rate=-1.0: it must be a number above"),
         (("--config.model.patch=3",), "three sizes"),
         (("--config.model.patch=(1,15,16)",), "even sides"),
         (("--config.sampling.firmness=0",), "config.sampling.firmness=0"),
@@ -212,6 +214,14 @@ def test_evaluate_refuses(evaluate, files, flags, said):
 def test_train_refuses(train, files, flags, said):
     arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
     train.refuses(*arguments, *flags, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize("field", ["nothing", "data.nothing.more"])
+def test_train_refuses_fields_of_the_default_config(files, field):
+    arguments = (f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    done = tiny.verb("train", *arguments, f"--config.{field}=1")
+    tiny.assert_one_line(done, "no field 'nothing' (see its file)")
     assert not files.out.exists()
 
 
@@ -260,6 +270,24 @@ def test_train_refuses_of_published_weights(train, files, published, flags, said
     placed = [flag.format(root=files.root, published=published) for flag in flags]
     arguments = (config, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
     train.refuses(*arguments, *placed, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "said"), [("no_tokenizer", "holds no tokenizer"), ("torn_checkpoint", "is damaged")]
+)
+def test_train_leaves_no_run_that_could_not_start(train, files, spoilt, run, said):
+    arguments = (_CONFIG, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *tiny.FLAGS, f"--config.init_from={spoilt / run}", said=said)
+    assert not files.out.exists()
+
+
+def test_train_leaves_no_run_on_data_that_are_not_all_there(train, files, tmp_path):
+    shutil.copytree(files.root / "data", tmp_path / "data")
+    [shard] = (tmp_path / "data").rglob("*-train.array_record-*")
+    shard.unlink()
+    arguments = (_CONFIG, f"--data_dir={tmp_path / 'data'}", f"--workdir={files.out}")
+    train.refuses(*arguments, *tiny.FLAGS, said=str(tmp_path / "data"))
     assert not files.out.exists()
 
 

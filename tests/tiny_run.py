@@ -8,8 +8,9 @@ import jax
 
 from configs import demo
 from painting_jax.training import state as state_lib
-from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.picture_task import PictureTask
+from painting_jax.training.workdir import claimed
 from tests import tiny
 
 
@@ -20,9 +21,9 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
         name, value = flag.removeprefix("--config.").split("=")
         config.update_from_flattened_dict({name: int(value)})
     config.data.data_dir = str(data_dir)
-    claim_workdir(workdir, config)
-    task = PictureTask(config)
-    task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
-    checkpoints = Checkpoints(workdir)
-    checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
-    checkpoints.close()
+    with claimed(workdir, config, data_dir):
+        task = PictureTask(config)
+        task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
+        checkpoints = Checkpoints(workdir)
+        checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
+        checkpoints.close()

@@ -3,12 +3,10 @@
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
 import io
 import json
-import pathlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +18,7 @@ from etils import epath
 import painting_jax
 from painting_jax.data import process, splits
 from painting_jax.errors import UserError
+from painting_jax.locking import alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,24 +216,8 @@ def build(
 
     builder = new()
     path = epath.Path(builder.data_dir)
-    with _alone(path):
+    with alone(path, f"{path} is being written by another prepare: wait for it to end"):
         return _build(new, builder, path, overwrite=overwrite)
-
-
-@contextlib.contextmanager
-def _alone(path: epath.Path) -> Iterator[None]:
-    """Keeps other processes of this machine from writing the same data set."""
-    # Not in the data folder, which may not exist yet, and is left alone when nothing comes of it.
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
-    lock = pathlib.Path(tempfile.gettempdir()) / f"painting_jax_{name}.lock"
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{path} is being written by another prepare: wait for it to end"
-            ) from None
-        yield
 
 
 def _build(

@@ -22,9 +22,6 @@ from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 from painting_jax.training.task import Task
 
-# May differ between a run and its resumption: they change how it runs, not what it computes.
-_OPERATIONAL = ("mesh", "checkpoint", "log")
-
 _PROBE = 16 << 20  # bytes
 
 
@@ -231,43 +228,3 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
         return ConfigDict(json.loads(path.read_text()))
     except (ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
-
-
-def claim_workdir(workdir: epath.PathLike, config: ConfigDict) -> None:
-    """Writes the config into a new workdir, or checks that it is the one the run started with.
-
-    Raises:
-      UserError: if the workdir holds a run of another config, naming the fields that differ.
-    """
-    folder = epath.Path(workdir)
-    path = folder / "config.json"
-    mine = json.loads(config.to_json())
-    if path.exists():
-        theirs = json.loads(read_config(workdir).to_json())
-        differing = _differences(mine, theirs)
-        if differing:
-            raise UserError(
-                f"{workdir} holds a run of another config ({'; '.join(differing[:4])}): "
-                "use another --workdir, or the same config to resume"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{workdir} is not empty and holds no run: use a new --workdir")
-    if jax.process_index() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / "config.json.beside"
-        beside.write_text(json.dumps(mine, indent=2))
-        beside.rename(path)
-
-
-def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
-    lines = []
-    for name in sorted(mine.keys() | theirs.keys()):
-        if not prefix and name in _OPERATIONAL:
-            continue
-        a, b = mine.get(name), theirs.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            lines += _differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            lines.append(f"{prefix}{name} was {b}, is {a}")
-    return lines

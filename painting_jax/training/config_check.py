@@ -1,5 +1,6 @@
 """Whether an experiment's values make sense, found out before anything is written."""
 
+import math
 from collections.abc import Iterator
 from typing import get_args
 
@@ -14,7 +15,6 @@ from painting_jax.models import wan_vae
 from painting_jax.training import expert
 
 _LEAST = {
-    "seed": 0,
     "steps": 1,
     "data.batch_size": 1,
     "data.frames": 2,
@@ -51,6 +51,13 @@ _SHARES = (
     "optimizer.final",
     "optimizer.ema_decay",
 )
+_WEIGHTS = (
+    "objective.huber",
+    "objective.structure",
+    "objective.std",
+    "optimizer.weight_decay",
+)
+_ABOVE_ZERO = ("optimizer.learning_rate", "objective.shift", "sampling.shift")
 
 
 def check(config: ConfigDict, mesh: Mesh) -> None:
@@ -61,10 +68,18 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     """
     for name, least in _LEAST.items():
         _require(config, name, lambda value, least=least: value >= least, f"at least {least}")
+    _require(config, "seed", lambda seed: 0 <= seed < 2**31, f"from 0 to {2**31 - 1}")
     for name in _SHARES:
         _require(config, name, lambda value: 0 <= value <= 1, "from 0 to 1")
-    for name in ("objective.huber", "objective.structure"):
-        _require(config, name, lambda value: 0 <= value < float("inf"), "at least 0")
+    for name in _WEIGHTS:
+        _require(config, name, lambda value: 0 <= value < math.inf, "a number, at least 0")
+    for name in _ABOVE_ZERO:
+        _require(config, name, lambda value: 0 < value < math.inf, "a number above 0")
+    _require(config, "objective.mean", math.isfinite, "a number")
+    _require(config, "sampling.guidance", math.isfinite, "a number, 1 for none")
+    for name in ("optimizer.b1", "optimizer.b2"):
+        _require(config, name, lambda value: 0 <= value < 1, "from 0 to below 1")
+    _require(config, "optimizer.clip_norm", lambda norm: norm > 0, "above 0; inf clips nothing")
     if config.objective.structure:
         _require(
             config,

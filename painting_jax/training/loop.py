@@ -2,12 +2,14 @@
 
 import contextlib
 import functools
+from collections.abc import Callable
 
 import jax
 import numpy as np
 import tqdm
 from clu import parameter_overview
 from etils import epath
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.data import pictures, pipeline
@@ -18,13 +20,14 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.training import interruption, throughput
 from painting_jax.training.base_model import begin_base, check_base
-from painting_jax.training.checkpoint import Checkpoints, claim_workdir
+from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.task import Task
 from painting_jax.training.tasks import make_task
+from painting_jax.training.workdir import claimed
 from painting_jax.training.writers import make_writer, periodic_actions
 
 # Of a contact sheet: frames of a process, and pixels along a frame's longer side.
@@ -38,14 +41,24 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
       UserError: for data, a workdir or a mesh that do not fit, and for a loss that is no number.
     """
     folder = epath.Path(workdir)
-    lead = jax.process_index() == 0
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
     if config.pretrained.family:
         check_base(config)
     check_init_from(config)
-    claim_workdir(folder, config)
+    with claimed(folder, config, source.path) as begun:
+        _train(config, folder, mesh, source, begun)
+
+
+def _train(
+    config: ConfigDict,
+    folder: epath.Path,
+    mesh: Mesh,
+    source: pipeline.Source,
+    begun: Callable[[], None],
+) -> None:
+    lead = jax.process_index() == 0
     if config.pretrained.family:
         begin_base(config, folder, source)
     task = make_task(config, folder)
@@ -110,12 +123,15 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             )
             with jax.transfer_guard("disallow"):
                 state, running, finite = step_fn(state, running, on_device, frozen)
+            begun()
             progress.update()
             # The step before is looked at once this one is on its way, so that no device waits.
             _check_finite(finite_before, step, checkpoints)
             finite_before = finite
             done = step + 1
             if done % config.log.every == 0 or done == config.steps:
+                # What waits for the numbers anyway looks at its own step.
+                _check_finite(finite, done, checkpoints)
                 values = {**_computed(running), **meter.since_last(done)}
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))

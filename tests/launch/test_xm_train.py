@@ -85,9 +85,13 @@ def test_training_is_stopped_by_ctrl_c_and_resumed(tmp_path):
     assert second.returncode == 130
 
 
-def test_mistakes_in_the_job_are_the_launchers(tmp_path):
-    done = _finished(_start(tmp_path, "--workdir=run", "--config.steps=many", "--data_dir=data"))
-    tiny.assert_one_line(done, "config.steps")
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--config.steps=many", "config.steps"), ("--config.data.nothing=1", "no field 'nothing'")],
+)
+def test_mistakes_in_the_job_are_the_launchers(tmp_path, flag, said):
+    done = _finished(_start(tmp_path, "--workdir=run", flag, "--data_dir=data"))
+    tiny.assert_one_line(done, said)
     assert done.stdout == ""
     assert os.listdir(tmp_path) == [".xmanager"]
 

@@ -1,46 +1,129 @@
 """A run's folder: its config, its log of examples, its speed."""
 
+import contextlib
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
+from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting_model import PaintingModel
 from painting_jax.training import throughput
-from painting_jax.training.checkpoint import claim_workdir, read_config
+from painting_jax.training.checkpoint import read_config
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
 from painting_jax.training.picture_task import model_config
+from painting_jax.training.workdir import claimed
+
+
+def claim(workdir, config) -> None:
+    """As a training does that begins and ends."""
+    with claimed(workdir, config, Source(config.data.data_dir, "train").path) as begun:
+        begun()
 
 
 def test_a_workdir_keeps_its_config_and_refuses_another(tiny, tmp_path):
-    claim_workdir(tmp_path / "run", tiny)
-    claim_workdir(tmp_path / "run", tiny)
+    claim(tmp_path / "run", tiny)
+    claim(tmp_path / "run", tiny)
     assert read_config(tmp_path / "run").model.dim == tiny.model.dim
     tiny.optimizer.learning_rate = 1.0
     with pytest.raises(UserError, match=r"optimizer.learning_rate was 0.002, is 1.0"):
-        claim_workdir(tmp_path / "run", tiny)
+        claim(tmp_path / "run", tiny)
+    assert read_config(tmp_path / "run").optimizer.learning_rate == 0.002
 
 
 def test_how_a_run_is_run_may_change(tiny, tmp_path):
-    claim_workdir(tmp_path, tiny)
+    claim(tmp_path, tiny)
     tiny.mesh.fsdp = 4
     tiny.checkpoint.every = 99
     tiny.log.every = 1
-    claim_workdir(tmp_path, tiny)
+    claim(tmp_path, tiny)
+
+
+def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    tiny.init_from = str(tmp_path / "other")
+    claim(tmp_path / "run", tiny)
+    forget_contents(tmp_path / "run")
+    monkeypatch.chdir(tiny.data.data_dir)
+    tiny.data.data_dir = "../" + pathlib.Path.cwd().name
+    (tmp_path / "link").symlink_to("other")
+    tiny.init_from = str(tmp_path / "link")
+    claim(tmp_path / "run", tiny)
+    tiny.init_from = ""
+    with pytest.raises(UserError, match=r"init_from was .*/other, is "):
+        claim(tmp_path / "run", tiny)
+
+
+def forget_contents(workdir) -> None:
+    """Makes a run one of the time before data sets were known by their contents."""
+    config = json.loads((workdir / "config.json").read_text())
+    del config["data"]["fingerprint"]
+    (workdir / "config.json").write_text(json.dumps(config))
+
+
+def test_data_may_have_moved_and_must_be_the_same(tiny, tmp_path):
+    shutil.copytree(tiny.data.data_dir, tmp_path / "old")
+    tiny.data.data_dir = str(tmp_path / "old")
+    claim(tmp_path / "run", tiny)
+    (tmp_path / "old").rename(tmp_path / "new")
+    tiny.data.data_dir = str(tmp_path / "new")
+    claim(tmp_path / "run", tiny)
+    [shard] = (tmp_path / "new").rglob("*-train.array_record-*")
+    shard.write_bytes(shard.read_bytes()[::-1])
+    said = pytest.raises(UserError, match=r"data_dir was .*/old, is .*/new")
+    with said, claimed(tmp_path / "run", tiny, shard.parent):
+        pass
+
+
+def test_one_training_at_a_time_has_a_workdir(tiny, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with claimed(tmp_path / "run", tiny, tiny.data.data_dir) as begun:
+        begun()
+        for name in ("run", "link"):
+            with pytest.raises(UserError, match=f"{name} is being trained in by another train"):
+                claim(tmp_path / name, tiny)
+        claim(tmp_path / "another", tiny)
+    claim(tmp_path / "run", tiny)
 
 
 def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="not empty"):
-        claim_workdir(tmp_path, tiny)
+        claim(tmp_path, tiny)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def fail_in(workdir, config, *, late: bool = False) -> None:
+    data = config.data.data_dir
+    with contextlib.suppress(UserError), claimed(workdir, config, data) as begun:
+        (workdir / "checkpoints").mkdir(exist_ok=True)
+        if late:
+            begun()
+        raise UserError("a mistake")
+
+
+def test_a_run_that_never_began_leaves_its_folder_as_it_was(tiny, tmp_path):
+    fail_in(tmp_path / "run", tiny)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    fail_in(tmp_path / "run", tiny)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_run_that_began_stays(tiny, tmp_path):
+    fail_in(tmp_path / "run", tiny, late=True)
+    # Cut off and started again it is no new one, however early it fails.
+    fail_in(tmp_path / "run", tiny)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "checkpoints"}
+
+
 def test_a_run_to_start_from_has_the_same_model_and_a_checkpoint(tiny, tmp_path):
-    claim_workdir(tmp_path / "run", tiny)
+    claim(tmp_path / "run", tiny)
     (tmp_path / "run" / "checkpoints").mkdir()
     tiny.init_from = str(tmp_path / "run")
     # The same model, so that nothing but the checkpoint is missed.

@@ -1,0 +1,127 @@
+"""A run's folder: claimed by one config, and by one training at a time."""
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+
+import jax
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from painting_jax.data.files import written_beside
+from painting_jax.data.text_embeddings import fingerprint
+from painting_jax.errors import UserError
+from painting_jax.locking import alone
+from painting_jax.training.checkpoint import read_config
+
+# May differ between a run and its resumption: they change how it runs, not what it computes.
+_OPERATIONAL = ("mesh", "checkpoint", "log")
+# Of the same data set these may differ, too.
+_WHERE_DATA_LIE = ("data_dir", "dataset")
+# May be spelt differently.
+_PATHS = ("data.data_dir", "init_from", "pretrained.path")
+
+
+@contextlib.contextmanager
+def claimed(
+    workdir: epath.PathLike, config: ConfigDict, data: epath.PathLike
+) -> Iterator[Callable[[], None]]:
+    """Makes a folder that of a run, while the block runs of this training alone.
+
+    All processes of a training must call it. Yields a function to call once the run has begun:
+    should the block raise before, a folder that was new is left as it was found, for a better try.
+
+    Args:
+      workdir: the folder.
+      config: of the experiment; to resume, files and data may be elsewhere now.
+      data: folder of the data set, known again by its contents.
+
+    Raises:
+      UserError: if the folder holds something else or a run of another config, naming the fields
+        that differ, or is being trained in at this moment.
+    """
+    folder = epath.Path(workdir)
+    begun = threading.Event()
+    with contextlib.ExitStack() as at_end:
+        if jax.process_index() == 0:
+            busy = f"{workdir} is being trained in by another train: wait for it to end"
+            at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
+            at_end.enter_context(_new_until(begun, folder, _record(config, data)))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("the workdir is claimed")
+        yield begun.set
+
+
+def _record(config: ConfigDict, data: epath.PathLike) -> dict:
+    """What a run is known again by: its config, and what its data set holds."""
+    record = json.loads(config.to_json())
+    record["data"]["fingerprint"] = fingerprint([data])
+    return record
+
+
+@contextlib.contextmanager
+def _new_until(begun: threading.Event, folder: epath.Path, mine: dict) -> Iterator[None]:
+    path = folder / "config.json"
+    if path.exists():
+        _check_same(mine, folder)
+        yield
+        return
+    found = folder.exists()
+    if found and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and holds no run: use a new --workdir")
+    # From here on all that is in the folder is ours.
+    try:
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(mine, indent=2))
+        yield
+    except Exception:
+        if not begun.is_set():
+            _empty(folder)
+            if not found:
+                folder.rmdir()
+        raise
+
+
+def _empty(folder: epath.Path) -> None:
+    # What is in it, as itself it may be a link or a mounted disk.
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _check_same(mine: dict, folder: epath.Path) -> None:
+    theirs = json.loads(read_config(folder).to_json())
+    contents = mine["data"].pop("fingerprint")
+    # Runs of earlier versions have none.
+    if theirs.get("data", {}).pop("fingerprint", None) == contents:
+        for name in _WHERE_DATA_LIE:
+            theirs["data"][name] = mine["data"][name]
+    differing = _differences(mine, theirs)
+    if differing:
+        raise UserError(
+            f"{folder} holds a run of another config ({'; '.join(differing[:4])}): "
+            "use another --workdir, or the same config to resume"
+        )
+
+
+def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
+    lines = []
+    for name in sorted(mine.keys() | theirs.keys()):
+        if not prefix and name in _OPERATIONAL:
+            continue
+        a, b = mine.get(name), theirs.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += _differences(a, b, f"{prefix}{name}.")
+        elif a != b and not (f"{prefix}{name}" in _PATHS and _same_place(a, b)):
+            lines.append(f"{prefix}{name} was {b}, is {a}")
+    return lines
+
+
+def _same_place(a: str, b: str | None) -> bool:
+    return bool(a and b) and os.path.realpath(a) == os.path.realpath(b)

@@ -1,0 +1,21 @@
+"""The training loop, when something is wrong: one line, and nothing lost or left behind."""
+
+import pytest
+
+from painting_jax.errors import UserError
+from painting_jax.training import loop
+from painting_jax.training.checkpoint import Checkpoints
+from tests.training.published_run import one_device
+
+
+@pytest.mark.parametrize("log_every", [1, 100])
+def test_a_loss_that_is_no_number_is_told_with_the_last_good_checkpoint(tiny, tmp_path, log_every):
+    # The warm-up begins with a rate of zero: the second step spoils, the third finds out.
+    tiny.optimizer.learning_rate = 1e30
+    tiny.steps = 6
+    tiny.log.every = log_every
+    tiny.checkpoint.every = 2
+    said = r"step 3 is no number \(NaN\): the last good checkpoint is 2 in .*/run/checkpoints"
+    with one_device(), pytest.raises(UserError, match=said):
+        loop.train(tiny, tmp_path / "run")
+    assert Checkpoints(tmp_path / "run", read_only=True).latest() == 2
