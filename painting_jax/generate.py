@@ -30,6 +30,7 @@ from painting_jax.data.files import written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError
+from painting_jax.painters import places
 from painting_jax.painters.job import Job, Painter
 from painting_jax.report import tutorial
 
@@ -154,13 +155,10 @@ def main() -> None:
     given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
     if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
-    if _PRETRAINED.value:
-        painter = _published()
-    else:
-        painter, held_out = _trained()
-        given += held_out
-    jobs = _jobs(given)
-    generate(painter, jobs)
+    if _HELD_OUT.value:
+        given += _held_out()
+    jobs = places.jobs(given, _MEDIUM.value, _OUTPUT.value)
+    generate(_published() if _PRETRAINED.value else _trained(), jobs)
     for job in jobs:
         print(job.folder)
 
@@ -181,10 +179,18 @@ def generate(painter: Painter, jobs: list[Job]) -> None:
         )
 
 
-def _trained() -> tuple[Painter, list[Subject]]:
-    """The model of a run, and the pictures that were held out from it."""
+def _held_out() -> list[Subject]:
+    """The pictures that were held out from a run."""
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
+
+    data = read_config(_WORKDIR.value).data
+    return subjects.held_out(pipeline.Source(data.data_dir, "test", data.dataset), _HELD_OUT.value)
+
+
+def _trained() -> Painter:
+    """The model of a run."""
     from painting_jax.painters.further import further_painter  # noqa: PLC0415
     from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
     from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
@@ -194,30 +200,24 @@ def _trained() -> tuple[Painter, list[Subject]]:
     if config.get("pretrained", {}).get("family"):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
-        painter = further_painter(
+        return further_painter(
             _WORKDIR.value, _wishes(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
         )
-    else:
-        for flag in _OF_EITHER:
-            if flag.present:
-                raise UserError(
-                    f"--{flag.name} goes with --pretrained, or with a run on published weights: "
-                    f"{_WORKDIR.value} has a model of its own"
-                )
-        painter = TrainedPainter(
-            TrainedModel.load(_WORKDIR.value),
-            segments=_SEGMENTS.value or "automatic",
-            prompt=_PROMPT.value,
-            frames=_FRAMES.value,
-            steps=_STEPS.value,
-            guidance=_GUIDANCE.value,
-            seed=_SEED.value,
-        )
-    held_out = []
-    if _HELD_OUT.value:
-        source = pipeline.Source(config.data.data_dir, "test", config.data.dataset)
-        held_out = subjects.held_out(source, _HELD_OUT.value)
-    return painter, held_out
+    for flag in _OF_EITHER:
+        if flag.present:
+            raise UserError(
+                f"--{flag.name} goes with --pretrained, or with a run on published weights: "
+                f"{_WORKDIR.value} has a model of its own"
+            )
+    return TrainedPainter(
+        TrainedModel.load(_WORKDIR.value),
+        segments=_SEGMENTS.value or "automatic",
+        prompt=_PROMPT.value,
+        frames=_FRAMES.value,
+        steps=_STEPS.value,
+        guidance=_GUIDANCE.value,
+        seed=_SEED.value,
+    )
 
 
 def _published() -> Painter:
@@ -263,25 +263,6 @@ def _wishes():
         noise_name=_NOISE.value or "",
         in_turn=_GUIDANCE_IN_TURN.value,
     )
-
-
-def _jobs(given: list[Subject]) -> list[Job]:
-    """Every picture in every medium, each with a folder of its own."""
-    jobs, taken = [], set()
-    for subject in given:
-        for medium in _MEDIUM.value:
-            parts = media.mixture(medium)
-            look = "-".join(
-                name if len(parts) == 1 else f"{name}{100 * weight:.0f}"
-                for name, weight in parts.items()
-            )
-            name = f"{subject.name}-{look}"
-            # Pictures of one name from two folders both keep their result.
-            while name in taken:
-                name += "+"
-            taken.add(name)
-            jobs.append(Job(subject, medium, pathlib.Path(_OUTPUT.value) / name))
-    return jobs
 
 
 def _check_flags() -> None:
