@@ -152,7 +152,9 @@ _MOST_FRAMES = 512
 def main() -> None:
     """Paints what the flags name."""
     _check_flags()
-    given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
+    given = []
+    if _IMAGE.value:
+        given = subjects.from_files(_IMAGE.value, _SEGMENTS.value, _OUTPUT.value)
     if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
     if _HELD_OUT.value:

@@ -69,7 +69,7 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
         if root.suffix.lower() == ".jsonl":
             found += _manifest(root, medium)
         elif root.is_dir():
-            _search(root, root, medium or "", found, skipped)
+            _search(root, root, pictures.Way.to(root), medium or "", found, skipped)
         else:
             found.append(Recording(os.fspath(root), root.name, medium or ""))
     if not found and not skipped:
@@ -97,6 +97,7 @@ def _paths(source: str) -> list[epath.Path]:
 def _search(
     folder: epath.Path,
     root: epath.Path,
+    way: pictures.Way,
     medium: str,
     found: list[Recording],
     skipped: list[Skipped],
@@ -106,7 +107,8 @@ def _search(
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            _search(path, root, medium, found, skipped)
+            if (on := way.into(path)) is not None:
+                _search(path, root, on, medium, found, skipped)
         elif path.suffix.lower() in video.SUFFIXES and not _still(path):
             found.append(Recording(os.fspath(path), _name(path, root), medium))
         elif path.suffix.lower() in pictures.SUFFIXES:

@@ -30,17 +30,22 @@ class Subject:
     load: Callable[[], Loaded]
 
 
-def from_files(paths: Sequence[str], segments: str | os.PathLike | None = None) -> list[Subject]:
+def from_files(
+    paths: Sequence[str],
+    segments: str | os.PathLike | None = None,
+    output: str | os.PathLike | None = None,
+) -> list[Subject]:
     """Pictures from files, folders and patterns.
 
     Args:
       paths: see `pictures.list_pictures`.
       segments: a label map for the only picture, or a folder of maps named like the pictures.
+      output: folder for the results; see `pictures.list_pictures`.
 
     Raises:
       UserError: if there is no picture, or one map for several.
     """
-    files = [file for path in paths for file in pictures.list_pictures(path)]
+    files = [file for path in paths for file in pictures.list_pictures(path, output)]
     maps = pathlib.Path(segments) if segments else None
     if maps and not maps.is_dir() and len(files) > 1:
         raise UserError(

@@ -70,6 +70,12 @@ def test_videos_gifs_and_numbered_pictures_become_processes(studio, tmp_path):
         assert pictures.decode(record.frames[0]).mean() > 250
 
 
+def test_a_link_that_leads_back_is_not_followed(studio, tmp_path):
+    (studio / "trees" / "loop").symlink_to("..")
+    assert [skip.name for skip in build(tmp_path / "data", studio).skipped] == ["final.png"]
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "dog.gif", "flowers", "trees/oak"}
+
+
 def test_pictures_are_taken_in_natural_order(studio, tmp_path):
     build(tmp_path / "data", studio / "flowers")
     record = records(tmp_path / "data")["flowers"]
