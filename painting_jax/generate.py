@@ -26,7 +26,7 @@ from absl import flags
 
 from painting_jax import cli, media
 from painting_jax.data import subjects
-from painting_jax.data.files import written_beside
+from painting_jax.data.files import readable, written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError
@@ -175,7 +175,7 @@ def generate(painter: Painter, jobs: list[Job]) -> None:
             painted.job.folder,
             painted.frames_THWC,
             title=f"{painted.job.subject.name}, {painted.job.medium}",
-            model=painter.label,
+            model=readable(painter.label),
             parameters=painted.parameters,
             fps=_FPS.value,
         )
@@ -213,7 +213,7 @@ def _trained() -> Painter:
             )
     return TrainedPainter(
         TrainedModel.load(_WORKDIR.value),
-        segments=_SEGMENTS.value or "automatic",
+        segments=readable(_SEGMENTS.value or "automatic"),
         prompt=_PROMPT.value,
         frames=_FRAMES.value,
         steps=_STEPS.value,

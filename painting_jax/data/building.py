@@ -19,6 +19,7 @@ from etils import epath
 
 import painting_jax
 from painting_jax.data import process, splits
+from painting_jax.data.files import readable
 from painting_jax.errors import UserError
 
 
@@ -28,6 +29,11 @@ class Skipped:
 
     name: str
     reason: str
+
+    def __post_init__(self):
+        # Both may quote the names of files; the data set says what was skipped.
+        object.__setattr__(self, "name", readable(self.name))
+        object.__setattr__(self, "reason", readable(self.reason))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from etils import epath
 from painting_jax import media
 from painting_jax.data import pictures, segmentation, splits, video
 from painting_jax.data.building import Skipped
+from painting_jax.data.files import readable
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -137,8 +138,9 @@ def _named_apart(recordings: list[Recording]) -> list[Recording]:
     seen: dict[str, int] = {}
     apart = []
     for recording in recordings:
-        count = seen[recording.name] = seen.get(recording.name, 0) + 1
-        name = recording.name if count == 1 else f"{recording.name}#{count}"
+        name = readable(recording.name)
+        count = seen[name] = seen.get(name, 0) + 1
+        name = name if count == 1 else f"{name}#{count}"
         apart.append(dataclasses.replace(recording, name=name))
     return apart
 

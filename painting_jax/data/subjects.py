@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from painting_jax.data import label_maps, pictures
+from painting_jax.data.files import readable
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 
@@ -19,7 +20,7 @@ class Subject:
     """A picture to be painted.
 
     Attributes:
-      name: short, for files.
+      name: short.
       origin: where it comes from, in words.
       load: gives the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order, or
         None where that is to be found. Only what is being painted is held in memory.
@@ -60,7 +61,7 @@ def from_files(
             path = maps / f"{pathlib.Path(file).stem}.png" if maps.is_dir() else maps
             return picture_HWC, label_maps.load(path, picture_HWC.shape[:2])
 
-        return Subject(pathlib.Path(file).stem, file, load)
+        return Subject(readable(pathlib.Path(file).stem), readable(file), load)
 
     return [subject(file) for file in files]
 

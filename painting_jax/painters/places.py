@@ -41,6 +41,8 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
 
 def _name(picture: str, medium: str, taken: set[str]) -> str:
     """A name that the file system takes and no other result has."""
+    # A backslash, of an escape or the name's own, is a folder of its own elsewhere.
+    picture = picture.replace("\\", "_")
     parts = media.mixture(medium)
     look = "-" + "-".join(
         name if len(parts) == 1 else f"{name}{100 * weight:.0f}" for name, weight in parts.items()

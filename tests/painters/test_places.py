@@ -57,6 +57,11 @@ def test_a_file_in_the_place_of_a_result_is_kept(tmp_path):
             places.jobs([named(name)], ["oil"], tmp_path)
 
 
+def test_a_name_with_a_backslash_gives_one_folder(tmp_path):
+    [job] = places.jobs([named("c\\udce4t")], ["oil"], tmp_path)
+    assert job.folder == tmp_path / "c_udce4t-oil"
+
+
 @pytest.mark.parametrize("letter", ["a", "ä", "猫"])
 def test_the_longest_names_are_shortened_and_stay_apart(tmp_path, letter):
     long = letter * (255 // len(letter.encode()))

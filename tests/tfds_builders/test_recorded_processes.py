@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_videos_gifs_and_numbered_pictures_become_processes(studio, tmp_path):
         finished = pictures.decode(record.reference).astype(int)
         assert np.abs(finished - recording(seed)[-1]).mean() < 8
         assert pictures.decode(record.frames[0]).mean() > 250
+
+
+def test_names_that_are_no_utf8_are_escaped(tmp_path):
+    (tmp_path / "in").mkdir()
+    video.write_mp4(tmp_path / "in" / os.fsdecode(b"\xff.mp4"), recording(0), fps=4)
+    (tmp_path / "in" / os.fsdecode(b"\xfe.mp4")).write_bytes(b"")
+    summary = build(tmp_path / "data", tmp_path / "in")
+    assert [skip.name for skip in summary.skipped] == [r"\udcfe.mp4"]
+    assert set(records(tmp_path / "data")) == {r"\udcff.mp4"}
 
 
 def test_a_link_that_leads_back_is_not_followed(studio, tmp_path):
