@@ -46,6 +46,14 @@ def load(path: epath.PathLike) -> np.ndarray:
         point, a side below `MIN_SIDE` pixels, or a header announcing more than `MAX_MEGAPIXELS`
         (nothing is decoded then).
     """
+    samples_HWC = load_samples(path)
+    if samples_HWC.dtype == np.uint16:
+        return ((samples_HWC.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return samples_HWC
+
+
+def load_samples(path: epath.PathLike) -> np.ndarray:
+    """As `load`, but 16-bit samples as they are: uint8[H, W, 3], or uint16 of 16-bit grey."""
     path = epath.Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: name a picture (jpg, png, webp)")
@@ -86,9 +94,8 @@ def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
         # What range they have, and what a NaN among them means, nobody can know.
         raise UserError(f"{name} has samples in floating point: save it with 8 or 16 bits each")
     if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey to 255 instead of scaling it.
+        # Pillow would clip 16-bit grey to 255.
         grey_HW = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-        grey_HW = ((grey_HW.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey_HW[..., None], 3, axis=-1)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
