@@ -6,7 +6,8 @@
 
 --image takes a picture, a folder or a "pattern*.jpg", and may be repeated; so may --medium, which
 takes a medium or a mixture such as oil:0.7,pencil:0.3. Each picture in each medium gets a folder
-in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json.
+in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Pictures of a
+folder or pattern that cannot be read are skipped.
 
 With --workdir the model of a training run paints; --held_out=COUNT takes pictures that the run was
 not trained on instead.
@@ -20,6 +21,8 @@ so that other implementations can be compared.
 
 import math
 import pathlib
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 from absl import flags
@@ -152,21 +155,31 @@ _MOST_FRAMES = 512
 def main() -> None:
     """Paints what the flags name."""
     _check_flags()
-    given = []
+    given, skipped = [], []
     if _IMAGE.value:
-        given = subjects.from_files(_IMAGE.value, _SEGMENTS.value, _OUTPUT.value)
+        given, skipped = subjects.from_files(_IMAGE.value, _SEGMENTS.value, _OUTPUT.value)
     if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
     if _HELD_OUT.value:
         given += _held_out()
     jobs = places.jobs(given, _MEDIUM.value, _OUTPUT.value)
-    generate(_published() if _PRETRAINED.value else _trained(), jobs)
-    for job in jobs:
-        print(job.folder)
+    finished = []
+    try:
+        for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
+            finished.append(folder)
+    finally:
+        # Also when a later one fails.
+        for folder in finished:
+            print(folder)
+    # Apart from the results, which a script may read.
+    for skip in skipped:
+        print(f"skipped {skip.name}: {skip.reason}", file=sys.stderr)
+    if skipped:
+        print(f"{len(given)} painted, {len(skipped)} skipped", file=sys.stderr)
 
 
-def generate(painter: Painter, jobs: list[Job]) -> None:
-    """Paints the jobs, and writes each as soon as it is painted."""
+def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
+    """Paints the jobs, writes each as soon as it is painted, and gives its folder."""
     for painted in painter.generate(jobs):
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
@@ -179,6 +192,7 @@ def generate(painter: Painter, jobs: list[Job]) -> None:
             parameters=painted.parameters,
             fps=_FPS.value,
         )
+        yield painted.job.folder
 
 
 def _held_out() -> list[Subject]:

@@ -3,6 +3,9 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -21,7 +24,8 @@ def run(tmp_path_factory) -> pathlib.Path:
 
 
 def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
-    """Whatever its pictures' names, without its own results."""
+    """Whatever its pictures' names, without its own results and what cannot be read."""
+    (tmp_path / "broken.jpg").write_text("no picture")
     for name in (b"cat.png", b"bad\xff.png", b"i" * 240 + b".png"):
         (tmp_path / os.fsdecode(name)).write_bytes(pictures.encode(scene(0), "png"))
     output = tmp_path / "out"
@@ -31,6 +35,9 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
             "generate", f"--workdir={run}", f"--image={tmp_path}", medium, f"--output={output}"
         )
         assert done.returncode == 0, done.stderr
+        skipped = f"skipped broken.jpg: {tmp_path}/broken.jpg is not a picture"
+        assert done.stderr.startswith(skipped)
+        assert done.stderr.endswith("3 painted, 1 skipped\n")
         assert sorted(done.stdout.splitlines()) == sorted(map(str, output.iterdir()))
         looks = {path.name.removesuffix("-oil70-pencil30") for path in output.iterdir()}
         assert looks == {"cat", r"bad_udcff", "i" * 240}
@@ -38,3 +45,35 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
     assert record["image"] == rf"{tmp_path}/bad\udcff.png"
     tags = video.read_metadata(output / "bad_udcff-oil70-pencil30" / "process.mp4")
     assert r"bad\udcff" in tags["title"]
+
+
+_STOPS = """
+    import numpy as np
+    from painting_jax import cli, generate
+    from painting_jax.errors import UserError
+    from painting_jax.painters.job import Painted
+
+    class Stopping:
+        label = "tiny"
+
+        def generate(self, jobs):
+            yield Painted(jobs[0], np.zeros((2, 8, 8, 3), np.uint8), {})
+            raise UserError("the second is too much")
+
+    generate._trained = Stopping
+    cli.run(generate.main)
+"""
+
+
+def test_what_is_finished_is_listed_when_a_later_picture_fails(tmp_path):
+    (tmp_path / "cat.png").write_bytes(pictures.encode(scene(0), "png"))
+    flags = ("--workdir=run", f"--image={tmp_path}", "--medium=oil", "--medium=ink")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_STOPS), *flags, f"--output={tmp_path / 'out'}"],
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tiny.assert_one_line(done, "the second is too much")
+    assert done.stdout == f"{tmp_path / 'out' / 'cat-oil'}\n"
