@@ -1,5 +1,6 @@
 """Real recordings of people painting: where they are, and from file to record."""
 
+import codecs
 import dataclasses
 import glob
 import hashlib
@@ -147,14 +148,20 @@ def _named_apart(recordings: list[Recording]) -> list[Recording]:
 
 def _manifest(path: epath.Path, medium: str | None) -> list[Recording]:
     recordings = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    # Line breaks of other kinds (U+2028) may stand in a caption, and some editors put a mark first.
+    lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path.name} line {number}"
         try:
-            entry = json.loads(line)
+            entry = json.loads(line.decode())
+        except UnicodeDecodeError:
+            raise UserError(f"{where} is not UTF-8: save the manifest as that") from None
         except json.JSONDecodeError as error:
             raise UserError(f"{where} is not JSON: {error}") from None
+        except (ValueError, RecursionError):
+            raise UserError(f"{where} has a number too long or brackets too deep") from None
         recordings.append(_entry(entry, where, path.parent, medium))
     if not recordings:
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
@@ -164,12 +171,16 @@ def _manifest(path: epath.Path, medium: str | None) -> list[Recording]:
 def _entry(entry: object, where: str, folder: epath.Path, medium: str | None) -> Recording:
     if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
         raise UserError(f'{where} needs an object with a path, as in {{"path": "cat.mp4"}}')
+    if os.path.normpath(entry["path"]) == os.curdir:
+        raise UserError(f"{where}: path {entry['path']!r} names no video and no folder of pictures")
     known = {field.name for field in dataclasses.fields(Recording)} - {"name"}
     for key in entry.keys() - known:
         raise UserError(f"{where} says {key!r}: known are {', '.join(sorted(known))}")
     for key in ("medium", "caption", "licence"):
         if not isinstance(entry.get(key, ""), str):
             raise UserError(f"{where}: {key} must be text")
+        if readable(entry.get(key, "")) != entry.get(key, ""):
+            raise UserError(f"{where}: {key} has half a letter in it (a lone surrogate)")
     chosen = entry.get("medium") or medium or ""
     if chosen and chosen not in media.MEDIA:
         raise UserError(f"{where}: unknown medium {chosen!r}: known are {', '.join(media.MEDIA)}")
