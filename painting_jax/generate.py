@@ -6,7 +6,8 @@
 
 --image takes a picture, a folder or a "pattern*.jpg", and may be repeated; so may --medium, which
 takes a medium or a mixture such as oil:0.7,pencil:0.3. Each picture in each medium gets a folder
-in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json.
+in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Pictures of a
+folder or pattern that cannot be read are skipped.
 
 With --workdir the model of a training run paints; --held_out=COUNT takes pictures that the run was
 not trained on instead.
@@ -20,16 +21,19 @@ so that other implementations can be compared.
 
 import math
 import pathlib
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 from absl import flags
 
 from painting_jax import cli, media
 from painting_jax.data import subjects
-from painting_jax.data.files import written_beside
+from painting_jax.data.files import readable, written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError
+from painting_jax.painters import places
 from painting_jax.painters.job import Job, Painter
 from painting_jax.report import tutorial
 
@@ -151,22 +155,31 @@ _MOST_FRAMES = 512
 def main() -> None:
     """Paints what the flags name."""
     _check_flags()
-    given = subjects.from_files(_IMAGE.value, _SEGMENTS.value) if _IMAGE.value else []
+    given, skipped = [], []
+    if _IMAGE.value:
+        given, skipped = subjects.from_files(_IMAGE.value, _SEGMENTS.value, _OUTPUT.value)
     if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
-    if _PRETRAINED.value:
-        painter = _published()
-    else:
-        painter, held_out = _trained()
-        given += held_out
-    jobs = _jobs(given)
-    generate(painter, jobs)
-    for job in jobs:
-        print(job.folder)
+    if _HELD_OUT.value:
+        given += _held_out()
+    jobs = places.jobs(given, _MEDIUM.value, _OUTPUT.value)
+    finished = []
+    try:
+        for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
+            finished.append(folder)
+    finally:
+        # Also when a later one fails.
+        for folder in finished:
+            print(folder)
+    # Apart from the results, which a script may read.
+    for skip in skipped:
+        print(f"skipped {skip.name}: {skip.reason}", file=sys.stderr)
+    if skipped:
+        print(f"{len(given)} painted, {len(skipped)} skipped", file=sys.stderr)
 
 
-def generate(painter: Painter, jobs: list[Job]) -> None:
-    """Paints the jobs, and writes each as soon as it is painted."""
+def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
+    """Paints the jobs, writes each as soon as it is painted, and gives its folder."""
     for painted in painter.generate(jobs):
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
@@ -175,16 +188,25 @@ def generate(painter: Painter, jobs: list[Job]) -> None:
             painted.job.folder,
             painted.frames_THWC,
             title=f"{painted.job.subject.name}, {painted.job.medium}",
-            model=painter.label,
+            model=readable(painter.label),
             parameters=painted.parameters,
             fps=_FPS.value,
         )
+        yield painted.job.folder
 
 
-def _trained() -> tuple[Painter, list[Subject]]:
-    """The model of a run, and the pictures that were held out from it."""
+def _held_out() -> list[Subject]:
+    """The pictures that were held out from a run."""
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
     from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
+
+    data = read_config(_WORKDIR.value).data
+    return subjects.held_out(pipeline.Source(data.data_dir, "test", data.dataset), _HELD_OUT.value)
+
+
+def _trained() -> Painter:
+    """The model of a run."""
     from painting_jax.painters.further import further_painter  # noqa: PLC0415
     from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
     from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
@@ -194,30 +216,24 @@ def _trained() -> tuple[Painter, list[Subject]]:
     if config.get("pretrained", {}).get("family"):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
-        painter = further_painter(
+        return further_painter(
             _WORKDIR.value, _wishes(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
         )
-    else:
-        for flag in _OF_EITHER:
-            if flag.present:
-                raise UserError(
-                    f"--{flag.name} goes with --pretrained, or with a run on published weights: "
-                    f"{_WORKDIR.value} has a model of its own"
-                )
-        painter = TrainedPainter(
-            TrainedModel.load(_WORKDIR.value),
-            segments=_SEGMENTS.value or "automatic",
-            prompt=_PROMPT.value,
-            frames=_FRAMES.value,
-            steps=_STEPS.value,
-            guidance=_GUIDANCE.value,
-            seed=_SEED.value,
-        )
-    held_out = []
-    if _HELD_OUT.value:
-        source = pipeline.Source(config.data.data_dir, "test", config.data.dataset)
-        held_out = subjects.held_out(source, _HELD_OUT.value)
-    return painter, held_out
+    for flag in _OF_EITHER:
+        if flag.present:
+            raise UserError(
+                f"--{flag.name} goes with --pretrained, or with a run on published weights: "
+                f"{_WORKDIR.value} has a model of its own"
+            )
+    return TrainedPainter(
+        TrainedModel.load(_WORKDIR.value),
+        segments=readable(_SEGMENTS.value or "automatic"),
+        prompt=_PROMPT.value,
+        frames=_FRAMES.value,
+        steps=_STEPS.value,
+        guidance=_GUIDANCE.value,
+        seed=_SEED.value,
+    )
 
 
 def _published() -> Painter:
@@ -263,25 +279,6 @@ def _wishes():
         noise_name=_NOISE.value or "",
         in_turn=_GUIDANCE_IN_TURN.value,
     )
-
-
-def _jobs(given: list[Subject]) -> list[Job]:
-    """Every picture in every medium, each with a folder of its own."""
-    jobs, taken = [], set()
-    for subject in given:
-        for medium in _MEDIUM.value:
-            parts = media.mixture(medium)
-            look = "-".join(
-                name if len(parts) == 1 else f"{name}{100 * weight:.0f}"
-                for name, weight in parts.items()
-            )
-            name = f"{subject.name}-{look}"
-            # Pictures of one name from two folders both keep their result.
-            while name in taken:
-                name += "+"
-            taken.add(name)
-            jobs.append(Job(subject, medium, pathlib.Path(_OUTPUT.value) / name))
-    return jobs
 
 
 def _check_flags() -> None:

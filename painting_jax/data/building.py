@@ -17,6 +17,7 @@ from etils import epath
 
 import painting_jax
 from painting_jax.data import process, splits
+from painting_jax.data.files import readable
 from painting_jax.errors import UserError
 from painting_jax.locking import alone
 
@@ -27,6 +28,11 @@ class Skipped:
 
     name: str
     reason: str
+
+    def __post_init__(self):
+        # Both may quote the names of files; the data set says what was skipped.
+        object.__setattr__(self, "name", readable(self.name))
+        object.__setattr__(self, "reason", readable(self.reason))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,8 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
     Raises:
       UserError: if the file is no picture, has more than `MOST` colours or other proportions.
     """
-    picture_HWC = pictures.load(path).astype(np.int64)
+    # Tools number regions 0, 1, 2, ... in 16 bits: scaled to 8, all of them would be black.
+    picture_HWC = pictures.load_samples(path).astype(np.int64)
     (height, width), (rows, columns) = shape_HW, picture_HWC.shape[:2]
     if abs(rows * width - columns * height) > 0.02 * rows * width:
         raise UserError(
@@ -35,8 +36,9 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
         )
     red, green, blue = np.moveaxis(picture_HWC, -1, 0)
     # Luma first, so that order follows lightness; the colour itself tells equals apart.
+    # (Only grey has more than 8 bits, and no equals.)
     luma = 299 * red + 587 * green + 114 * blue
-    code_HW = (luma << 24) | (red << 16) | (green << 8) | blue
+    code_HW = (luma << 32) | (red << 16) | (green << 8) | blue
     codes, labels = np.unique(code_HW, return_inverse=True)
     if len(codes) > MOST:
         raise UserError(

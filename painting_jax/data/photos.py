@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 
+from painting_jax.data.files import readable
 from painting_jax.errors import UserError
 
 
@@ -81,8 +82,9 @@ def described(path: str, root: str) -> Photo:
     """
     file = pathlib.Path(path)
     note = file.with_suffix(".txt")
-    text = note.read_text(errors="replace").strip() if note.is_file() else ""
-    subject = " ".join(text.splitlines()[0].split()) if text else "a picture"
+    # Some editors put a mark before UTF-8.
+    text = note.read_text("utf-8-sig", errors="replace").strip() if note.is_file() else ""
+    subject = " ".join(text.split("\n")[0].split()) if text else "a picture"
     base = pathlib.Path(root)
     name = file.relative_to(base) if file != base and file.is_relative_to(base) else file.name
-    return Photo(path, str(name), subject, "not stated")
+    return Photo(path, readable(str(name)), subject, "not stated")

@@ -1,8 +1,10 @@
 """Pictures: any user's file to uint8 RGB and back, within bounds known before decoding."""
 
-import glob
+import dataclasses
+import fnmatch
 import io
 import os
+import pathlib
 import re
 import struct
 import warnings
@@ -24,6 +26,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow raises, by format, on files that are cut short or damaged.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
+_MAGIC = re.compile(r"[*?\[]")  # where a glob pattern begins to be one
 _SHAPE = struct.Struct(">HH")
 
 
@@ -43,6 +46,14 @@ def load(path: epath.PathLike) -> np.ndarray:
         point, a side below `MIN_SIDE` pixels, or a header announcing more than `MAX_MEGAPIXELS`
         (nothing is decoded then).
     """
+    samples_HWC = load_samples(path)
+    if samples_HWC.dtype == np.uint16:
+        return ((samples_HWC.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return samples_HWC
+
+
+def load_samples(path: epath.PathLike) -> np.ndarray:
+    """As `load`, but 16-bit samples as they are: uint8[H, W, 3], or uint16 of 16-bit grey."""
     path = epath.Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: name a picture (jpg, png, webp)")
@@ -83,9 +94,8 @@ def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
         # What range they have, and what a NaN among them means, nobody can know.
         raise UserError(f"{name} has samples in floating point: save it with 8 or 16 bits each")
     if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey to 255 instead of scaling it.
+        # Pillow would clip 16-bit grey to 255.
         grey_HW = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-        grey_HW = ((grey_HW.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey_HW[..., None], 3, axis=-1)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -94,10 +104,11 @@ def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def list_pictures(path: epath.PathLike) -> list[str]:
+def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) -> list[str]:
     """The picture files that a path, a folder or a glob pattern stands for, in natural order.
 
-    Folders are searched with their subfolders; hidden files are left out. A file named outright is
+    Folders are searched with their subfolders; left out are hidden files, folders that lead back to
+    one above them, the results of `generate` and what lies in `output`. A file named outright is
     returned whatever its suffix: whether it is a picture shows when it is loaded.
 
     Raises:
@@ -106,27 +117,66 @@ def list_pictures(path: epath.PathLike) -> list[str]:
     text = os.fspath(path)
     root = epath.Path(path)
     if root.is_dir():
-        found = [os.fspath(file) for file in _below(root) if file.suffix.lower() in SUFFIXES]
+        files = _matching(root, ("**", "*"), Way.to(root, output))
+        found = [os.fspath(file) for file in files if file.suffix.lower() in SUFFIXES]
     elif root.exists():
         return [text]
     else:
-        found = [file for file in glob.glob(text, recursive=True) if os.path.isfile(file)]
-        if not found and not glob.has_magic(text):
+        magic = _MAGIC.search(text)
+        if magic is None:
             raise UserError(f"{path} does not exist: name a picture, a folder or a pattern")
+        root = epath.Path(os.path.dirname(text[: magic.start()]))
+        pattern = epath.Path(text).relative_to(root).parts
+        found = {os.fspath(file) for file in _matching(root, pattern, Way.to(root, output))}
     if not found:
         raise UserError(f"{path} holds no picture: {', '.join(SUFFIXES)} are understood")
     return sorted(found, key=natural_order)
 
 
-def _below(folder: epath.Path) -> Iterator[epath.Path]:
-    """All files in a folder and its subfolders, except hidden ones."""
-    for path in folder.iterdir():
-        if path.name.startswith("."):
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """The way into a folder: where it, the folders above it and others to be left out really lie.
+
+    Links may lead a search round in circles, which the file system ends after 40 rounds.
+    """
+
+    places: frozenset[str]
+
+    @classmethod
+    def to(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Way":
+        place = pathlib.Path(os.path.realpath(folder))
+        others = [os.path.realpath(path) for path in left_out if path]
+        return cls(frozenset([*map(str, (place, *place.parents)), *others]))
+
+    def into(self, folder: epath.PathLike) -> "Way | None":
+        """The way on into a subfolder; None if that is not to be entered."""
+        place = os.path.realpath(folder)
+        return None if place in self.places else Way(self.places | {place})
+
+
+def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterator[epath.Path]:
+    """The files below a folder that a pattern stands for, as `glob` has it: none that are hidden.
+
+    `glob` itself would follow links in circles.
+    """
+    part, *rest = pattern
+    anywhere = part == "**"
+    if anywhere:
+        yield from _matching(folder, tuple(rest) or ("*",), way)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        hidden = path.name.startswith(".") and not part.startswith(".")
+        if hidden or not fnmatch.fnmatchcase(path.name, part):
             continue
-        if path.is_dir():
-            yield from _below(path)
-        else:
-            yield path
+        if not path.is_dir():
+            if not rest and not anywhere:
+                yield path
+        elif (rest or anywhere) and (on := _entered(path, way)) is not None:
+            yield from _matching(path, pattern if anywhere else tuple(rest), on)
+
+
+def _entered(folder: epath.Path, way: Way) -> Way | None:
+    """As `Way.into`, but for what `generate` left: sheets and steps are no pictures to paint."""
+    return None if (folder / "process.json").exists() else way.into(folder)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -1,5 +1,6 @@
 """Real recordings of people painting: where they are, and from file to record."""
 
+import codecs
 import dataclasses
 import glob
 import hashlib
@@ -12,6 +13,7 @@ from etils import epath
 from painting_jax import media
 from painting_jax.data import pictures, segmentation, splits, video
 from painting_jax.data.building import Skipped
+from painting_jax.data.files import readable
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -69,7 +71,7 @@ def find(sources: tuple[str, ...], medium: str | None) -> tuple[list[Recording],
         if root.suffix.lower() == ".jsonl":
             found += _manifest(root, medium)
         elif root.is_dir():
-            _search(root, root, medium or "", found, skipped)
+            _search(root, root, pictures.Way.to(root), medium or "", found, skipped)
         else:
             found.append(Recording(os.fspath(root), root.name, medium or ""))
     if not found and not skipped:
@@ -97,6 +99,7 @@ def _paths(source: str) -> list[epath.Path]:
 def _search(
     folder: epath.Path,
     root: epath.Path,
+    way: pictures.Way,
     medium: str,
     found: list[Recording],
     skipped: list[Skipped],
@@ -106,7 +109,8 @@ def _search(
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            _search(path, root, medium, found, skipped)
+            if (on := way.into(path)) is not None:
+                _search(path, root, on, medium, found, skipped)
         elif path.suffix.lower() in video.SUFFIXES and not _still(path):
             found.append(Recording(os.fspath(path), _name(path, root), medium))
         elif path.suffix.lower() in pictures.SUFFIXES:
@@ -135,22 +139,29 @@ def _named_apart(recordings: list[Recording]) -> list[Recording]:
     seen: dict[str, int] = {}
     apart = []
     for recording in recordings:
-        count = seen[recording.name] = seen.get(recording.name, 0) + 1
-        name = recording.name if count == 1 else f"{recording.name}#{count}"
+        name = readable(recording.name)
+        count = seen[name] = seen.get(name, 0) + 1
+        name = name if count == 1 else f"{name}#{count}"
         apart.append(dataclasses.replace(recording, name=name))
     return apart
 
 
 def _manifest(path: epath.Path, medium: str | None) -> list[Recording]:
     recordings = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    # Line breaks of other kinds (U+2028) may stand in a caption, and some editors put a mark first.
+    lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path.name} line {number}"
         try:
-            entry = json.loads(line)
+            entry = json.loads(line.decode())
+        except UnicodeDecodeError:
+            raise UserError(f"{where} is not UTF-8: save the manifest as that") from None
         except json.JSONDecodeError as error:
             raise UserError(f"{where} is not JSON: {error}") from None
+        except (ValueError, RecursionError):
+            raise UserError(f"{where} has a number too long or brackets too deep") from None
         recordings.append(_entry(entry, where, path.parent, medium))
     if not recordings:
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
@@ -160,12 +171,16 @@ def _manifest(path: epath.Path, medium: str | None) -> list[Recording]:
 def _entry(entry: object, where: str, folder: epath.Path, medium: str | None) -> Recording:
     if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
         raise UserError(f'{where} needs an object with a path, as in {{"path": "cat.mp4"}}')
+    if os.path.normpath(entry["path"]) == os.curdir:
+        raise UserError(f"{where}: path {entry['path']!r} names no video and no folder of pictures")
     known = {field.name for field in dataclasses.fields(Recording)} - {"name"}
     for key in entry.keys() - known:
         raise UserError(f"{where} says {key!r}: known are {', '.join(sorted(known))}")
     for key in ("medium", "caption", "licence"):
         if not isinstance(entry.get(key, ""), str):
             raise UserError(f"{where}: {key} must be text")
+        if readable(entry.get(key, "")) != entry.get(key, ""):
+            raise UserError(f"{where}: {key} has half a letter in it (a lone surrogate)")
     chosen = entry.get("medium") or medium or ""
     if chosen and chosen not in media.MEDIA:
         raise UserError(f"{where}: unknown medium {chosen!r}: known are {', '.join(media.MEDIA)}")

@@ -1,13 +1,17 @@
 """What is to be painted: a user's pictures, or pictures held out from training."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tqdm
 
 from painting_jax.data import label_maps, pictures
+from painting_jax.data.building import Skipped
+from painting_jax.data.files import readable
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 
@@ -19,7 +23,7 @@ class Subject:
     """A picture to be painted.
 
     Attributes:
-      name: short, for files.
+      name: short.
       origin: where it comes from, in words.
       load: gives the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order, or
         None where that is to be found. Only what is being painted is held in memory.
@@ -30,34 +34,55 @@ class Subject:
     load: Callable[[], Loaded]
 
 
-def from_files(paths: Sequence[str], segments: str | os.PathLike | None = None) -> list[Subject]:
+def from_files(
+    paths: Sequence[str],
+    segments: str | os.PathLike | None = None,
+    output: str | os.PathLike | None = None,
+) -> tuple[list[Subject], list[Skipped]]:
     """Pictures from files, folders and patterns.
+
+    Each is read once, with its map: what is wrong shows before a model is loaded.
 
     Args:
       paths: see `pictures.list_pictures`.
       segments: a label map for the only picture, or a folder of maps named like the pictures.
+      output: folder for the results; see `pictures.list_pictures`.
+
+    Returns:
+      The pictures, and those of folders and patterns that cannot be read.
 
     Raises:
-      UserError: if there is no picture, or one map for several.
+      UserError: if there is no picture, one that is named itself cannot be read, or one map is for
+        several.
     """
-    files = [file for path in paths for file in pictures.list_pictures(path)]
+    files = [(path, file) for path in paths for file in pictures.list_pictures(path, output)]
     maps = pathlib.Path(segments) if segments else None
     if maps and not maps.is_dir() and len(files) > 1:
         raise UserError(
             f"--segments={maps} is one map for {len(files)} pictures: name a folder of maps"
         )
+    found, skipped = [], []
+    for path, file in tqdm.tqdm(files, desc="looking at pictures", disable=None):
+        load = functools.partial(_load, file, maps)
+        try:
+            load()
+        except UserError as error:
+            if path == file:
+                raise
+            skipped.append(Skipped(pathlib.Path(file).name, str(error)))
+        else:
+            found.append(Subject(readable(pathlib.Path(file).stem), readable(file), load))
+    if not found:
+        raise UserError(f"none of the {len(skipped)} pictures can be painted: {skipped[0].reason}")
+    return found, skipped
 
-    def subject(file: str) -> Subject:
-        def load() -> Loaded:
-            picture_HWC = pictures.load(file)
-            if maps is None:
-                return picture_HWC, None
-            path = maps / f"{pathlib.Path(file).stem}.png" if maps.is_dir() else maps
-            return picture_HWC, label_maps.load(path, picture_HWC.shape[:2])
 
-        return Subject(pathlib.Path(file).stem, file, load)
-
-    return [subject(file) for file in files]
+def _load(file: str, maps: pathlib.Path | None) -> Loaded:
+    picture_HWC = pictures.load(file)
+    if maps is None:
+        return picture_HWC, None
+    path = maps / f"{pathlib.Path(file).stem}.png" if maps.is_dir() else maps
+    return picture_HWC, label_maps.load(path, picture_HWC.shape[:2])
 
 
 def held_out(source: Source, count: int) -> list[Subject]:

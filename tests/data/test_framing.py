@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from painting_jax.data import label_maps, pictures
 from painting_jax.data.framing import Framing
@@ -51,6 +52,19 @@ def test_regions_are_numbered_from_dark_to_light_and_black_is_unlabelled(tmp_pat
     labels = label_maps.load(tmp_path / "map.png", shape)
     assert labels[::4, 0].tolist() == [3, 0, 2, 1] or labels[::4, 0].tolist() == [3, 0, 1, 2]
     assert labels.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"), [(np.uint8, 4), (np.uint16, 4), (np.uint16, 300), (np.uint16, 65535)]
+)
+def test_labels_as_tools_write_them_are_regions_whatever_their_bits(tmp_path, kind, last):
+    labels = np.array([0, 1, 2, 3, last], kind).repeat(4)[:, None].repeat(16, 1)
+    Image.fromarray(labels).save(tmp_path / "map.png")
+    loaded = label_maps.load(tmp_path / "map.png", labels.shape)
+    assert loaded[::4, 0].tolist() == [0, 1, 2, 3, 4]
+    Image.fromarray(labels[4:]).save(tmp_path / "map.png")
+    loaded = label_maps.load(tmp_path / "map.png", labels[4:].shape)
+    assert loaded[::4, 0].tolist() == [1, 2, 3, 4]
 
 
 def test_without_black_every_region_is_labelled(tmp_path):

@@ -16,4 +16,6 @@ def test_a_text_beside_a_photo_is_its_subject(tmp_path):
     photo = photos.described(str(tmp_path / "in" / "cat.jpg"), str(tmp_path))
     assert photo.subject == "a striped cat"
     assert photo.name == "in/cat.jpg"
+    (tmp_path / "in" / "cat.txt").write_text("a grey\u2028cat", "utf-8-sig")
+    assert photos.described(str(tmp_path / "in" / "cat.jpg"), "").subject == "a grey cat"
     assert photos.described(str(tmp_path / "dog.jpg"), str(tmp_path)).subject == "a picture"

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 
@@ -154,6 +155,41 @@ def test_listing_nothing_is_a_user_error(tmp_path):
     for path in (tmp_path, tmp_path / "none", tmp_path / "*.png"):
         with pytest.raises(UserError):
             pictures.list_pictures(path)
+
+
+def _touch(folder, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+@pytest.mark.parametrize("path", [".", "**/*.png", "./**/*.png", "[ao]*/**/*.png"])
+def test_results_and_what_lies_in_the_output_are_no_pictures_to_paint(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    _touch(tmp_path, "art/cat.png", "art/out/dog.png")
+    _touch(tmp_path, "old/process.json", "old/contact_sheet.png", "old/steps/00.png")
+    found = pictures.list_pictures(path, tmp_path / "art" / "out")
+    assert [os.path.normpath(file) for file in found] == ["art/cat.png"]
+
+
+def test_a_result_or_the_output_that_is_named_itself_is_searched(tmp_path):
+    _touch(tmp_path, "cat.png", "old/process.json", "old/contact_sheet.png", "old/steps/00.png")
+    assert len(pictures.list_pictures(tmp_path / "old")) == 2
+    assert len(pictures.list_pictures(f"{tmp_path}/old/steps/*.png")) == 1
+    assert len(pictures.list_pictures(tmp_path, output=tmp_path)) == 1
+    assert len(pictures.list_pictures(f"{tmp_path}/*.png", output=tmp_path)) == 1
+
+
+def test_links_that_lead_back_are_not_followed(tmp_path):
+    _touch(tmp_path, "in/a/cat.png", "in/b/dog.png", "bird.png")
+    (tmp_path / "in" / "loop").symlink_to(".")
+    (tmp_path / "in" / "up").symlink_to("..")
+    (tmp_path / "in" / "a" / "to_b").symlink_to("../b")
+    (tmp_path / "in" / "b" / "to_a").symlink_to("../a")
+    expected = {"a/cat.png", "b/dog.png", "a/to_b/dog.png", "b/to_a/cat.png"}
+    for path in (tmp_path / "in", f"{tmp_path}/in/**/*.png"):
+        found = {file.removeprefix(f"{tmp_path}/in/") for file in pictures.list_pictures(path)}
+        assert found == expected
 
 
 def test_png_text_bomb_is_a_user_error(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 from painting_jax import media
 from painting_jax.data import building, photos, pictures, pipeline
 from tests.synthetic import scene
@@ -40,6 +42,23 @@ def test_a_text_beside_a_photo_reaches_the_caption_and_names_tell_folders_apart(
     assert captions["a/cat.png/oil/0"].startswith("a grey cat, ")
     assert captions["b/cat.png/oil/0"].startswith("a picture, ")
     assert pictures.decode(source.record(0).reference).shape == (16, 24, 3)
+
+
+def test_names_that_are_no_utf8_are_prepared_and_skipped_under_escaped_ones(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    for name, content in ((b"\xff.png", pictures.encode(scene(0), "png")), (b"\xfd.png", b"none")):
+        (folder / os.fsdecode(name)).write_bytes(content)
+    config = builder.Config(
+        name="odd", source=str(folder), media=("oil",), height=16, width=16, frames=2, variants=1
+    )
+    for built in (True, False):
+        summary = building.build(builder.Builder, config, tmp_path / "data")
+        assert summary.built is built
+        assert [skip.name for skip in summary.skipped] == [r"\udcfd.png"]
+        assert rf"{tmp_path}/\udcfe/\udcfd.png is not a picture" in summary.skipped[0].reason
+    source = pipeline.Source(tmp_path / "data", "train", "painted_images/odd")
+    assert source.ids() == [r"\udcff.png/oil/0"]
 
 
 def test_every_medium_of_the_registry_is_painted_by_default():

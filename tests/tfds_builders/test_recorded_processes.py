@@ -1,5 +1,7 @@
 import json
+import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -70,6 +72,21 @@ def test_videos_gifs_and_numbered_pictures_become_processes(studio, tmp_path):
         assert pictures.decode(record.frames[0]).mean() > 250
 
 
+def test_names_that_are_no_utf8_are_escaped(tmp_path):
+    (tmp_path / "in").mkdir()
+    video.write_mp4(tmp_path / "in" / os.fsdecode(b"\xff.mp4"), recording(0), fps=4)
+    (tmp_path / "in" / os.fsdecode(b"\xfe.mp4")).write_bytes(b"")
+    summary = build(tmp_path / "data", tmp_path / "in")
+    assert [skip.name for skip in summary.skipped] == [r"\udcfe.mp4"]
+    assert set(records(tmp_path / "data")) == {r"\udcff.mp4"}
+
+
+def test_a_link_that_leads_back_is_not_followed(studio, tmp_path):
+    (studio / "trees" / "loop").symlink_to("..")
+    assert [skip.name for skip in build(tmp_path / "data", studio).skipped] == ["final.png"]
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "dog.gif", "flowers", "trees/oak"}
+
+
 def test_pictures_are_taken_in_natural_order(studio, tmp_path):
     build(tmp_path / "data", studio / "flowers")
     record = records(tmp_path / "data")["flowers"]
@@ -128,6 +145,12 @@ def test_parts_of_one_video_share_a_split(studio, tmp_path):
         ('{"path": "a.mp4", "crop": [0, 0, 10]}', "crop must be"),
         ('{"path": "a.mp4", "crop": [9, 0, 5, 5]}', "crop must be"),
         ('{"path": "a.mp4", "caption": 7}', "caption must be text"),
+        ('{"path": ""}', "line 1: path '' names no video"),
+        ('{"path": "./."}', "line 1: path './.' names no video"),
+        ('{"path": "a.mp4", "caption": "\\ud800 cat"}', "line 1: caption has half a letter"),
+        ('{"path": "a.mp4", "licence": "\\udfff"}', "line 1: licence has half a letter"),
+        ('{"path": "a.mp4", "end": ' + "9" * 5000 + "}", "line 1 has a number too long"),
+        ("[" * 100_000, "line 1 has a number too long or brackets too deep"),
         ("", "is empty"),
     ],
 )
@@ -136,6 +159,39 @@ def test_mistakes_in_a_manifest_are_user_errors(tmp_path, line, message):
     with pytest.raises(UserError, match=message):
         build(tmp_path / "data", tmp_path / "list.jsonl")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
+def test_a_manifest_that_is_no_utf8_is_a_user_error(tmp_path, encoding, line):
+    lines = '{"path": "a.mp4"}\n{"path": "b.mp4", "caption": "ein Kätzchen"}\n'
+    (tmp_path / "list.jsonl").write_text(lines, encoding)
+    with pytest.raises(UserError, match=f"line {line} is not UTF-8"):
+        build(tmp_path / "data", tmp_path / "list.jsonl")
+
+
+def test_a_mark_before_utf8_and_odd_line_breaks_in_captions_are_read(studio, tmp_path):
+    line = '{"path": "cat.mp4", "caption": "a\u2028cat\x85"}\r\n'
+    (studio / "list.jsonl").write_bytes(line.encode("utf-8-sig"))
+    build(tmp_path / "data", studio / "list.jsonl")
+    assert records(tmp_path / "data")["cat.mp4"].caption == "a\u2028cat\x85"
+
+
+def test_the_same_recording_twice_is_one_process(studio, tmp_path):
+    shutil.copy(studio / "cat.mp4", studio / "katze.mp4")
+    entries = [
+        {"path": "cat.mp4"},
+        {"path": "cat.mp4"},
+        {"path": "katze.mp4"},
+        {"path": "cat.mp4", "end": 1},
+        {"path": "cat.mp4", "medium": "ink"},
+    ]
+    (studio / "list.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    summary = build(tmp_path / "data", studio / "list.jsonl")
+    assert {skip.name: skip.reason for skip in summary.skipped} == {
+        "cat.mp4#2": "the same recording as cat.mp4",
+        "katze.mp4": "the same recording as cat.mp4",
+    }
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "cat.mp4#3", "cat.mp4#4"}
 
 
 def test_recording_without_a_medium_is_named(studio, tmp_path):

@@ -35,11 +35,17 @@ class Builder(building.ProcessBuilder):
         config = self.builder_config
         found, skipped = recordings.find(config.source, config.medium)
         keys = workers.in_order(_key, found, "looking at recordings")
-        sources = []
+        sources, seen = [], {}
         for recording, key in zip(found, keys, strict=True):
+            # Parts of one file, or one in two media, are no duplicates.
+            what = (key, dataclasses.replace(recording, path="", name=""))
             if isinstance(key, building.Skipped):
                 skipped.append(key)
+            elif what in seen:
+                reason = f"the same recording as {seen[what]}"
+                skipped.append(building.Skipped(recording.name, reason))
             else:
+                seen[what] = recording.name
                 sources.append(building.Source(key, recording.name, recording))
         return sources, skipped
 

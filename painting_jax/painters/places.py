@@ -1,0 +1,82 @@
+"""Where each painted process goes: a folder of its own, in which nothing of the user's is lost."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from painting_jax import media
+from painting_jax.data.subjects import Subject
+from painting_jax.errors import UserError
+from painting_jax.painters.job import Job
+
+# What `report.tutorial.write` leaves; an earlier result may be replaced, anything else may not.
+_RECORD = "process.json"
+_FILES = {_RECORD, "process.mp4", "process.webp", "contact_sheet.png"}
+_STEPS = "steps"
+
+_LONGEST = 255  # bytes of a file's name, on nearly every file system
+
+
+def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLike) -> list[Job]:
+    """Every picture in every medium, each with a folder of its own.
+
+    Args:
+      given: the pictures.
+      looks: media or mixtures.
+      output: folder of all results.
+
+    Raises:
+      UserError: if something lies in the place of a result that is no earlier result.
+    """
+    made, taken = [], set()
+    for subject in given:
+        for medium in looks:
+            name = _name(subject.name, medium, taken)
+            taken.add(name)
+            made.append(Job(subject, medium, pathlib.Path(output) / name))
+    for job in made:
+        _check_replaceable(job.folder)
+    return made
+
+
+def _name(picture: str, medium: str, taken: set[str]) -> str:
+    """A name that the file system takes and no other result has."""
+    # A backslash, of an escape or the name's own, is a folder of its own elsewhere.
+    picture = picture.replace("\\", "_")
+    parts = media.mixture(medium)
+    look = "-" + "-".join(
+        name if len(parts) == 1 else f"{name}{100 * weight:.0f}" for name, weight in parts.items()
+    )
+    while True:
+        # A picture's name may be as long as names can be, before the medium's is added.
+        name = picture.encode()[: _LONGEST - len(look)].decode(errors="ignore") + look
+        # Pictures of one name from two folders both keep their result.
+        if name not in taken:
+            return name
+        look += "+"
+
+
+def _check_replaceable(folder: pathlib.Path) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is a file where a result would go: move it, or name another --output"
+        )
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return
+    steps = folder / _STEPS
+    foreign = sorted(names - _FILES - {_STEPS})
+    if steps.is_dir():
+        foreign += [f"{_STEPS}/{path.name}" for path in sorted(steps.iterdir()) if not _step(path)]
+    if foreign or _RECORD not in names:
+        what = f"holds {foreign[0]}" if foreign else f"has no {_RECORD}"
+        raise UserError(
+            f"{folder} {what} and is no earlier result, which alone would be replaced: "
+            "move it, or name another --output"
+        )
+
+
+def _step(path: pathlib.Path) -> bool:
+    return path.suffix == ".png" and path.stem.isdecimal()
