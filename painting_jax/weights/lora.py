@@ -296,8 +296,15 @@ def _scale(alpha: np.ndarray | None, settings: Mapping, module: str) -> Callable
         return lambda rank: float(alpha.astype(np.float32).reshape(())) / rank
     if settings.get("lora_alpha") is None:
         return lambda rank: 1.0
+    # PEFT's patterns are of the layer's name in its model, which the file may put prefixes before.
+    prefixes = re.match(_PREFIXES, module)[0]
+    names = [module[start.end() :] for start in re.finditer(r"^|\.", prefixes)]
     patterns = settings.get("alpha_pattern") or {}
-    fitting = (a for p, a in patterns.items() if re.fullmatch(rf"(?:.*\.)?(?:{p})", module))
+    fitting = (
+        alpha
+        for pattern, alpha in patterns.items()
+        if any(re.fullmatch(rf"(?:.*\.)?(?:{pattern})", name) for name in names)
+    )
     value = next(fitting, settings["lora_alpha"])
     return lambda rank: value / (rank**0.5 if settings.get("use_rslora") else rank)
 

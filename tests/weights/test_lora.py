@@ -17,6 +17,7 @@ from tests.models.test_wan import copy_weights, reference
 
 DOWN_UP = ("lora_down", "lora_up")
 FFN_RANKS = {"ffn.net.0.proj": 5, "ffn.net.2": 5}
+ANCHORED = {"^blocks.0.attn1.to_q": 2, r"^blocks\.1\..*": 9, "q|to_k": 1, "to_v|attn1.to_out.0": 12}
 # What diffusers reads itself: keys, names of the parts, alpha, settings in the header.
 DIALECTS = {
     "diffusers": (tiny_lora.DIFFUSERS, ("lora_A", "lora_B"), None, None),
@@ -29,6 +30,18 @@ DIALECTS = {
             "lora_alpha": 6,
             "rank_pattern": FFN_RANKS,
             "alpha_pattern": {"ffn.net.2": 2},
+            "target_modules": list(tiny_lora.NAMES),
+        },
+    ),
+    "diffusers_with_anchored_patterns": (
+        tiny_lora.DIFFUSERS,
+        ("lora_A", "lora_B"),
+        None,
+        {
+            "r": 3,
+            "lora_alpha": 6,
+            "rank_pattern": FFN_RANKS,
+            "alpha_pattern": ANCHORED,
             "target_modules": list(tiny_lora.NAMES),
         },
     ),
@@ -97,6 +110,16 @@ def write(folder, dialect: str, seed: int = 1) -> str:
 def test_each_dialect_gives_diffusers_numbers(models, tmp_path, dialect):
     path = write(tmp_path, dialect)
     assert_equal(models.merged([(path, 1.0)]), models.expected([(path, 1.0)]))
+
+
+@pytest.mark.parametrize("start", ["^", "^transformer.", "^base_model.model.transformer.", ""])
+def test_patterns_of_alphas_may_carry_the_prefixes_of_the_keys(models, start):
+    layer = "blocks.0.attn1.to_q"
+    key = f"base_model.model.transformer.{layer}.lora_"
+    tensors = {f"{key}A.weight": np.ones((2, 24)), f"{key}B.weight": np.ones((24, 2))}
+    settings = {"lora_alpha": 2, "alpha_pattern": {start + layer: 6}}
+    (factors,) = lora.parse("x", tensors, models.shapes, settings).factors.values()
+    assert factors.scale == 3
 
 
 def test_two_loras_of_different_dialects_give_the_numbers_of_set_adapters(models, tmp_path):
