@@ -46,6 +46,15 @@ _PARTS = {
     "lora.up": "b",
     "lora_magnitude_vector": "dora_scale",
 }
+# Parts of which a layer can have but one.
+_RIVALS = {
+    "a": ("diff",),
+    "b": ("diff",),
+    "diff": ("a", "b"),
+    "bias": ("diff_b",),
+    "diff_b": ("bias",),
+}
+_SECOND = "transformer_2."  # before the keys for Wan2.2's transformer for low noise
 _METADATA = "lora_adapter_metadata"
 _PATCHES = Target("patch_embedding", None)
 _PICTURE, _FIRST_FRAME = "painting_jax.picture", "first frame"
@@ -147,13 +156,15 @@ def parse(
       settings: PEFT's configuration, if there is one: `r`, `lora_alpha` and the like.
 
     Raises:
-      UserError: if no key names a layer of the model, if matrices are of another size, if one of a
-        pair is missing, or if the adapters are of another kind.
+      UserError: if no key names a layer of the model, if two say the same or are for two
+        transformers, if matrices are of another size, if one of a pair is missing, or if the
+        adapters are of another kind.
     """
-    parts: dict[Target, dict[str, np.ndarray]] = {}
+    parts: dict[Target, dict[str, str]] = {}  # the keys of them
     named: dict[Target, tuple[str, Transform]] = {}
+    experts: dict[bool, str] = {}  # a key of each transformer
     unused = []
-    for key, tensor in tensors.items():
+    for key in tensors:
         match = _KEY.fullmatch(key)
         found = match and _layer(match["module"])
         if not found or found[0].path not in shapes:
@@ -161,13 +172,27 @@ def parse(
             continue
         part = "bias" if match["bias"] else _PARTS.get(match["part"], match["part"])
         target, transform = found
-        parts.setdefault(target, {})[part] = tensor
+        experts.setdefault(_SECOND in _prefixes(match["module"]), key)
+        if len(experts) == 2:
+            raise UserError(
+                f"{name} is for two transformers, by its keys {' and '.join(experts.values())}: "
+                "write a file for each, the first goes to --lora and the second to --lora_2"
+            )
+        told = parts.setdefault(target, {})
+        for rival in (part, *_RIVALS.get(part, ())):
+            if rival in told:
+                raise UserError(
+                    f"{name} says twice what to add to one layer, by its keys {told[rival]} and "
+                    f"{key}: leave one of them out"
+                )
+        told[part] = key
         named[target] = match["module"], transform
     if not parts:
         raise UserError(_nothing_fits(name, list(tensors), shapes))
     settings = {re.sub(r"^transformer\.", "", k): v for k, v in (settings or {}).items()}
     factors, wrong = {}, []
-    for target, given in sorted(parts.items(), key=lambda item: str(item[0])):
+    for target, keys in sorted(parts.items(), key=lambda item: str(item[0])):
+        given = {part: tensors[key] for part, key in keys.items()}
         module, transform = named[target]
         *stack, inputs, outputs = shapes[target.path]
         try:
@@ -222,7 +247,7 @@ def _layer(module: str) -> tuple[Target, Transform] | None:
     """The linear layer that a key means."""
     if module.startswith(_MUSUBI):
         return _flat_layer(module.removeprefix(_MUSUBI))
-    bare = re.sub(rf"^{_PREFIXES}", "", module)
+    bare = module.removeprefix(_prefixes(module))
     for table in wan.RULES:
         found = place(table, f"{bare}.weight")
         if found and found[1] and found[1].path.endswith("/kernel"):
@@ -230,6 +255,11 @@ def _layer(module: str) -> tuple[Target, Transform] | None:
             target = Target(path.removesuffix("/kernel"), layer)
             return target, TRANSFORMS[rule.transform]
     return None
+
+
+def _prefixes(module: str) -> str:
+    """What a key has before the layer's name in the model."""
+    return re.match(_PREFIXES, module)[0]
 
 
 def _flat_layer(module: str) -> tuple[Target, Transform] | None:
@@ -297,8 +327,7 @@ def _scale(alpha: np.ndarray | None, settings: Mapping, module: str) -> Callable
     if settings.get("lora_alpha") is None:
         return lambda rank: 1.0
     # PEFT's patterns are of the layer's name in its model, which the file may put prefixes before.
-    prefixes = re.match(_PREFIXES, module)[0]
-    names = [module[start.end() :] for start in re.finditer(r"^|\.", prefixes)]
+    names = [module[start.end() :] for start in re.finditer(r"^|\.", _prefixes(module))]
     patterns = settings.get("alpha_pattern") or {}
     fitting = (
         alpha

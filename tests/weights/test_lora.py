@@ -259,6 +259,40 @@ def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, blo
     refused(models, tmp_path, match, tensors)
 
 
+Q = "blocks.0.attn1.to_q.lora_"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"transformer.{Q}A.weight", f"diffusion_model.{Q}A.weight"),
+        (f"{Q}B.weight", "lora_unet_blocks_0_self_attn_q.lora_up.weight"),
+        (f"{Q}A.default.weight", f"{Q}A.other.weight"),
+        (f"{Q}A.weight", "diffusion_model.blocks.0.self_attn.q.diff"),
+        ("diffusion_model.blocks.0.self_attn.q.diff", f"{Q}B.weight"),
+        (f"{Q}B.bias", "diffusion_model.blocks.0.self_attn.q.diff_b"),
+    ],
+)
+def test_a_layer_that_is_told_twice_is_refused_with_both_keys(models, tmp_path, one, other):
+    said = re.escape(f"by its keys {one} and {other}: leave one of them out")
+    refused(models, tmp_path, said, {one: np.ones((2, 24)), other: np.ones((2, 24))})
+
+
+@pytest.mark.parametrize("layer", ["blocks.0.attn1.to_q", "blocks.1.ffn.net.2"])
+def test_a_lora_for_two_transformers_is_refused_even_where_they_share_no_layer(
+    models, tmp_path, layer
+):
+    first, second = f"transformer.{Q}A.weight", f"transformer_2.{layer}.lora_A.weight"
+    said = rf"{first} and {second}: write a file for each, .* --lora and .* --lora_2"
+    refused(models, tmp_path, said, {first: np.ones((2, 24)), second: np.ones((2, 24))})
+
+
+def test_a_lora_for_the_second_transformer_alone_is_read(models):
+    keys = f"transformer_2.{Q}A.weight", f"transformer_2.{Q}B.weight"
+    tensors = dict(zip(keys, (np.ones((2, 24)), np.ones((24, 2))), strict=True))
+    assert len(lora.parse("x", tensors, models.shapes).factors) == 1
+
+
 def test_a_layer_that_is_ours_alone_cannot_be_exported():
     factors = adapters.Factors(np.ones((2, 1)), np.ones((1, 2)))
     with pytest.raises(UserError, match="no place for a LoRA on segment_embedding"):
