@@ -228,10 +228,30 @@ def change(path, tensors: dict[str, torch.Tensor | None], renamed: dict[str, str
             {},
             "decoder.conv_in.bias is [17] instead of [16]",
         ),
+        (
+            "transformer",
+            {"patch_embedding.weight": torch.tensor(0.0)},
+            {},
+            "patch_embedding.weight is [] instead of [24, 12, 1, 2, 2]",
+        ),
+        (
+            "transformer",
+            {f"blocks.{'9' * 5000}.norm2.bias": torch.zeros(24)},
+            {},
+            f"1 unexpected (blocks.{'9' * 193})",
+        ),
         ("text_encoder", {"encoder.final_layer_norm.weight": None}, {}, "1 missing"),
         ("image_encoder", {"extra.weight": torch.zeros(1)}, {}, "1 unexpected (extra.weight)"),
     ],
-    ids=["missing", "renamed", "misshapen", "text encoder", "image encoder"],
+    ids=[
+        "missing",
+        "renamed",
+        "misshapen",
+        "no axes",
+        "no number",
+        "text encoder",
+        "image encoder",
+    ],
 )
 def test_tensors_that_do_not_fit_are_named_in_one_line(
     convert, folder, part, tensors, renamed, said, tmp_path
@@ -242,6 +262,32 @@ def test_tensors_that_do_not_fit_are_named_in_one_line(
         target = f"--target={tmp_path / 'out'}"
         convert.refuses(f"--source={source}", target, said=said)
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "settings", "said"),
+    [
+        ({"lora_A.weight": (3,)}, None, "to_q has lora_A of shape [3]"),
+        ({"lora_B.weight": ()}, None, "to_q has lora_B of shape []"),
+        ({"lora_A.weight": (0, 24), "lora_B.weight": (24, 0)}, {"lora_alpha": 1}, "of rank 0"),
+        ({}, [1], "has damaged settings of its adapter"),
+        ({}, {"lora_alpha": 1, "alpha_pattern": {"(": 1}}, "has damaged settings of its adapter"),
+    ],
+)
+def test_a_damaged_lora_is_said_and_nothing_written(
+    convert, folder, tensors, settings, said, tmp_path
+):
+    whole = {"lora_A.weight": (2, 24), "lora_B.weight": (24, 2)} | tensors
+    source = tmp_path / "a.safetensors"
+    safetensors.torch.save_file(
+        {f"blocks.0.attn1.to_q.{part}": torch.ones(shape) for part, shape in whole.items()},
+        source,
+        metadata=settings and {"lora_adapter_metadata": json.dumps(settings)},
+    )
+    target = f"--target={tmp_path / 'b.safetensors'}"
+    convert.refuses(f"--source={source}", target, said=said)
+    convert.refuses(f"--source={folder}", f"--lora={source}", target, said=said)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 def test_a_file_cut_short_is_said(convert, folder, tmp_path):

@@ -36,15 +36,24 @@ def load_tokenizer(folder: str | os.PathLike) -> transformers.PreTrainedTokenize
     """Loads a tokenizer in transformers' layout (tokenizer.json or spiece.model) from disk.
 
     Raises:
-      UserError: if the folder does not hold one that can be read.
+      UserError: if the folder does not hold one that can be read, or only by code of its own.
     """
     if not os.path.isdir(folder):
         raise UserError(f"{folder} does not exist: name a folder with a tokenizer.json")
     try:
-        return transformers.AutoTokenizer.from_pretrained(os.fspath(folder), local_files_only=True)
-    # The library has no error of its own for files it does not understand.
+        # Left unsaid, the library asks at the terminal whether to run what lies in the folder.
+        return transformers.AutoTokenizer.from_pretrained(
+            os.fspath(folder), local_files_only=True, trust_remote_code=False
+        )
+    # The library has no error of its own for files it does not understand, nor for code.
     except Exception as error:
-        raise UserError(f"{folder} holds no tokenizer that can be read: {error}") from error
+        if "trust_remote_code" in str(error):
+            raise UserError(
+                f"{folder} has a tokenizer with code of its own, which is never run: name a folder "
+                "with a tokenizer of transformers' own, such as Wan's"
+            ) from error
+        why = " ".join(str(error).split())
+        raise UserError(f"{folder} holds no tokenizer that can be read: {why}") from error
 
 
 def encode(tokenizer: transformers.PreTrainedTokenizerBase, prompt: str, length: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A diffusers folder of a Wan model: which components it has, and what they are."""
 
 import dataclasses
+import math
 import os
 import pathlib
 
@@ -22,16 +23,34 @@ _SCHEDULERS: dict[str, tuple[Kind, str]] = {  # kind of sampler, and what their 
     "UniPCMultistepScheduler": ("unipc", "flow_shift"),
     "FlowMatchEulerDiscreteScheduler": ("euler", "shift"),
 }
-# What every published scheduler has and the samplers take for granted.
-_FIXED = {
-    "prediction_type": "flow_prediction",
-    "use_flow_sigmas": True,
+# What the samplers take for granted, as every published scheduler has it. What else diffusers'
+# configs hold counts for nothing with these.
+_COMMON = {
     "num_train_timesteps": 1000,
-    "solver_order": 2,
-    "solver_type": "bh2",
     "use_dynamic_shifting": False,
-    "final_sigmas_type": "zero",
+    "shift_terminal": None,
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
 }
+_FIXED: dict[Kind, dict] = {
+    "unipc": _COMMON
+    | {
+        "prediction_type": "flow_prediction",
+        "use_flow_sigmas": True,
+        "solver_order": 2,
+        "solver_type": "bh2",
+        "predict_x0": True,
+        "thresholding": False,
+        "lower_order_final": True,
+        "disable_corrector": [],
+        "solver_p": None,
+        "final_sigmas_type": "zero",
+    },
+    "euler": _COMMON | {"invert_sigmas": False, "stochastic_sampling": False},
+}
+# Of a key that is not there diffusers takes the default, which is the same but for these.
+_DEFAULTS = {"prediction_type": "epsilon", "use_flow_sigmas": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,11 +195,19 @@ class Folder:
                 f"{path} is of {name}: {' and '.join(_SCHEDULERS)} are known, choose with "
                 "--sampler and --shift"
             )
-        kind, shift = _SCHEDULERS[name]
-        for key, value in _FIXED.items():
-            if settings.get(key, value) != value:
+        kind, key = _SCHEDULERS[name]
+        for fixed, known in _FIXED[kind].items():
+            value = settings.get(fixed, _DEFAULTS.get(fixed, known))
+            # Off is written in several ways: null, false, an empty list.
+            if value != known and (value or known):
                 raise UserError(
-                    f"{path} has {key} = {settings[key]}, {value} is known: choose with --sampler "
-                    "and --shift"
+                    f"{path} has {fixed} = {value}, {known} is known: choose with --sampler and "
+                    "--shift"
                 )
-        return kind, float(settings.get(shift, 1.0))
+        shift = settings.get(key, 1.0)
+        if type(shift) not in (int, float) or not 0 < shift < math.inf:
+            raise UserError(
+                f"{path} has {key} = {shift}, a number above 0 is known: choose with --sampler and "
+                "--shift"
+            )
+        return kind, float(shift)

@@ -113,11 +113,12 @@ def _listed(names: list[str]) -> str:
     """Names in one line, those that differ by the layer's number together."""
     groups: dict[str, list[int]] = {}
     for name in names:
-        number = re.search(r"\.(\d+)\.", name)
+        number = re.search(r"\.([0-9]{1,9})\.", name)
         key = name[: number.start(1)] + "{}" + name[number.end(1) :] if number else name
         groups.setdefault(key, []).append(int(number[1]) if number else -1)
     shown = [
-        key.replace("{}", str(n[0]) if len(n) == 1 else "{" + _ranges(n) + "}", 1)
+        # As long as a name can be, whatever a file says.
+        f"{key:.200}".replace("{}", str(n[0]) if len(n) == 1 else "{" + _ranges(n) + "}", 1)
         for key, n in list(groups.items())[:_SHOWN]
     ]
     rest = len(groups) - len(shown)

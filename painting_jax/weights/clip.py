@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from painting_jax.errors import UserError
 from painting_jax.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from painting_jax.models.transformer import ACTIVATIONS
-from painting_jax.weights.rules import Rule, Table, conv, linear, norm
+from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
 
 _EPS = 1e-5
 
 
 def _tower(theirs: str, ours: str) -> list[Rule]:
     """Rules of what both towers have, names beginning with `theirs` and `ours`."""
-    layer, blocks = theirs + r"encoder\.layers\.(?P<layer>\d+)", f"{ours}blocks"
+    layer, blocks = theirs + r"encoder\.layers\." + LAYER, f"{ours}blocks"
     return [
         Rule(theirs + r"embeddings\.position_embedding\.weight", f"{ours}positions"),
         *norm(layer + r"\.layer_norm(?P<n>1|2)", rf"{blocks}/norm\g<n>", bias=True),

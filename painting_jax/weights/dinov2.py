@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.dinov2 import DINOv2Config
-from painting_jax.weights.rules import Rule, Table, conv, linear, norm
+from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
 
 # Files of classifiers and depth estimators have all names begin with it.
 _MODEL = r"(?P<prefix>|dinov2\.|dinov2_with_registers\.)"
-_LAYER = _MODEL + r"encoder\.layer\.(?P<layer>\d+)"
+_LAYER = _MODEL + r"encoder\.layer\." + LAYER
 
 
 def _table(feed_forward: tuple[str, str]) -> Table:

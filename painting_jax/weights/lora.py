@@ -10,12 +10,13 @@ Any of the ways to name a layer goes with any of the ways to name the part.
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,8 +24,9 @@ from painting_jax.errors import UserError
 from painting_jax.models.lora import Factors, Lora, Target
 from painting_jax.weights import safetensors_file, wan
 from painting_jax.weights.accounting import Shaped
-from painting_jax.weights.rules import TRANSFORMS, Transform, place, spellings
+from painting_jax.weights.rules import LAYER, TRANSFORMS, Transform, place, spellings
 from painting_jax.weights.safetensors_file import Pending
+from painting_jax.weights.source import read_json
 
 Dialect = Literal["diffusers", "comfyui"]
 
@@ -46,10 +48,21 @@ _PARTS = {
     "lora.up": "b",
     "lora_magnitude_vector": "dora_scale",
 }
+# Parts of which a layer can have but one.
+_RIVALS = {
+    "a": ("diff",),
+    "b": ("diff",),
+    "diff": ("a", "b"),
+    "bias": ("diff_b",),
+    "diff_b": ("bias",),
+}
+_WORDS = {"a": "lora_A", "b": "lora_B", "bias": "lora_B.bias"}
+_SECOND = "transformer_2."  # before the keys for Wan2.2's transformer for low noise
 _METADATA = "lora_adapter_metadata"
 _PATCHES = Target("patch_embedding", None)
 _PICTURE, _FIRST_FRAME = "painting_jax.picture", "first frame"
 _SHOWN = 3
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +105,10 @@ def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]) -> Lora
     beside = file.parent / "adapter_config.json"
     try:
         settings = json.loads(metadata.get(_METADATA, "null"))
-        if settings is None and beside.is_file():
-            settings = json.loads(beside.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} has damaged settings of its adapter: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(_damaged(str(path), str(error))) from error
+    if settings is None and beside.is_file():
+        settings = read_json(beside)
     arrays = {key: np.asarray(tensor.view()) for key, tensor in tensors.items()}
     first_frame = metadata.get(_PICTURE) == _FIRST_FRAME
     found = parse(str(path), arrays, shapes, settings)
@@ -147,13 +160,15 @@ def parse(
       settings: PEFT's configuration, if there is one: `r`, `lora_alpha` and the like.
 
     Raises:
-      UserError: if no key names a layer of the model, if matrices are of another size, if one of a
-        pair is missing, or if the adapters are of another kind.
+      UserError: if no key names a layer of the model, if two say the same or are for two
+        transformers, if matrices are of another size, if one of a pair is missing, or if the
+        adapters are of another kind.
     """
-    parts: dict[Target, dict[str, np.ndarray]] = {}
+    parts: dict[Target, dict[str, str]] = {}  # the keys of them
     named: dict[Target, tuple[str, Transform]] = {}
+    experts: dict[bool, str] = {}  # a key of each transformer
     unused = []
-    for key, tensor in tensors.items():
+    for key in tensors:
         match = _KEY.fullmatch(key)
         found = match and _layer(match["module"])
         if not found or found[0].path not in shapes:
@@ -161,19 +176,36 @@ def parse(
             continue
         part = "bias" if match["bias"] else _PARTS.get(match["part"], match["part"])
         target, transform = found
-        parts.setdefault(target, {})[part] = tensor
+        experts.setdefault(_SECOND in _prefixes(match["module"]), key)
+        if len(experts) == 2:
+            raise UserError(
+                f"{name} is for two transformers, by its keys {' and '.join(experts.values())}: "
+                "write a file for each, the first goes to --lora and the second to --lora_2"
+            )
+        told = parts.setdefault(target, {})
+        for rival in (part, *_RIVALS.get(part, ())):
+            if rival in told:
+                raise UserError(
+                    f"{name} says twice what to add to one layer, by its keys {told[rival]} and "
+                    f"{key}: leave one of them out"
+                )
+        told[part] = key
         named[target] = match["module"], transform
     if not parts:
         raise UserError(_nothing_fits(name, list(tensors), shapes))
-    settings = {re.sub(r"^transformer\.", "", k): v for k, v in (settings or {}).items()}
+    strength = _Strength.of(name, settings)
     factors, wrong = {}, []
-    for target, given in sorted(parts.items(), key=lambda item: str(item[0])):
+    for target, keys in sorted(parts.items(), key=lambda item: str(item[0])):
+        given = {part: tensors[key] for part, key in keys.items()}
         module, transform = named[target]
         *stack, inputs, outputs = shapes[target.path]
         try:
             if target.layer is not None and target.layer >= stack[0]:
                 raise ValueError(f"is beyond the {stack[0]} blocks of the model")
-            scale = _scale(given.get("alpha"), settings, module)
+            for part, array in given.items():
+                if not _shaped(part, array.shape, transform):
+                    raise ValueError(f"has {_WORDS.get(part, part)} of shape {list(array.shape)}")
+            scale = strength.scale(given.get("alpha"), module)
             factors[target] = _factors(given, transform, scale, inputs, outputs)
         except ValueError as error:
             wrong.append(f"{module} {error}")
@@ -210,19 +242,33 @@ def own_shapes(tensors: Mapping[str, Shaped]) -> dict[str, tuple[int, ...]]:
         layers_inputs_outputs = sizes.setdefault(path, [0, 0, 0])
         part = "bias" if match["bias"] else _PARTS.get(match["part"], match["part"])
         told = [0 if layer is None else layer + 1, 0, 0]
-        if part in ("a", "diff"):
+        # What cannot be is left to `parse` to say.
+        shaped = _shaped(part, tensor.shape, transform)
+        if shaped and part in ("a", "diff"):
             told[1] = transform.our_shape(tensor.shape)[0]
-        if part in ("b", "diff", "diff_b", "bias"):
+        if shaped and part in ("b", "diff", "diff_b", "bias"):
             told[2] = tensor.shape[0]
         sizes[path] = list(map(max, layers_inputs_outputs, told))
     return {path: tuple(told if told[0] else told[1:]) for path, told in sizes.items()}
+
+
+def _shaped(part: str, shape: tuple[int, ...], transform: Transform) -> bool:
+    """Whether a part of an adapter has the axes of one."""
+    if part in ("a", "diff"):
+        try:
+            return transform.their_shape(transform.our_shape(shape)) == tuple(shape)
+        except ValueError:
+            return False
+    if part == "b":
+        return len(shape) >= 2 and math.prod(shape[2:]) == 1
+    return part == "dora_scale" or (math.prod(shape) == 1 if part == "alpha" else len(shape) == 1)
 
 
 def _layer(module: str) -> tuple[Target, Transform] | None:
     """The linear layer that a key means."""
     if module.startswith(_MUSUBI):
         return _flat_layer(module.removeprefix(_MUSUBI))
-    bare = re.sub(rf"^{_PREFIXES}", "", module)
+    bare = module.removeprefix(_prefixes(module))
     for table in wan.RULES:
         found = place(table, f"{bare}.weight")
         if found and found[1] and found[1].path.endswith("/kernel"):
@@ -230,6 +276,11 @@ def _layer(module: str) -> tuple[Target, Transform] | None:
             target = Target(path.removesuffix("/kernel"), layer)
             return target, TRANSFORMS[rule.transform]
     return None
+
+
+def _prefixes(module: str) -> str:
+    """What a key has before the layer's name in the model."""
+    return re.match(_PREFIXES, module)[0]
 
 
 def _flat_layer(module: str) -> tuple[Target, Transform] | None:
@@ -245,7 +296,7 @@ def _flat_layer(module: str) -> tuple[Target, Transform] | None:
 
 def _flattened(name: str) -> re.Pattern:
     flat = name.removesuffix(".weight").replace(".", "_")
-    return re.compile(flat.replace("{layer}", r"(?P<layer>\d+)"))
+    return re.compile(flat.replace("{layer}", LAYER))
 
 
 _FLAT = [
@@ -272,6 +323,8 @@ def _factors(
         b_RO = given["b"].reshape(given["b"].shape[:2]).T
         if a_IR.shape[1] != b_RO.shape[0]:
             raise ValueError(f"has lora_A of rank {a_IR.shape[1]}, lora_B of rank {b_RO.shape[0]}")
+        if not a_IR.shape[1]:
+            raise ValueError("has matrices of rank 0")
         factor = scale(a_IR.shape[1])
         if "bias" in given:
             bias_O = factor * given["bias"]
@@ -290,16 +343,62 @@ def _factors(
     return Factors(a_IR, b_RO, factor, bias_O)
 
 
-def _scale(alpha: np.ndarray | None, settings: Mapping, module: str) -> Callable[[int], float]:
-    """alpha / rank as a function of the rank; 1 where nothing says otherwise."""
-    if alpha is not None:
-        return lambda rank: float(alpha.astype(np.float32).reshape(())) / rank
-    if settings.get("lora_alpha") is None:
-        return lambda rank: 1.0
-    patterns = settings.get("alpha_pattern") or {}
-    fitting = (a for p, a in patterns.items() if re.fullmatch(rf"(?:.*\.)?(?:{p})", module))
-    value = next(fitting, settings["lora_alpha"])
-    return lambda rank: value / (rank**0.5 if settings.get("use_rslora") else rank)
+@dataclasses.dataclass(frozen=True)
+class _Strength:
+    """What PEFT's settings say of how much a LoRA counts.
+
+    Attributes:
+      alpha: of every layer; None = nothing is said.
+      patterns: alphas of layers whose names fit; the first one counts.
+      by_root: whether it is divided by the root of the rank.
+    """
+
+    alpha: float | None
+    patterns: list[tuple[re.Pattern, float]]
+    by_root: bool
+
+    @classmethod
+    def of(cls, name: str, settings: Any) -> "_Strength":
+        """Reads the settings of the LoRA of this name; whatever they are, a `UserError` says so."""
+        settings = {} if settings is None else settings
+        if not isinstance(settings, Mapping):
+            raise UserError(_damaged(name, "they are no JSON object"))
+        settings = {re.sub(r"^transformer(_2)?\.", "", key): x for key, x in settings.items()}
+        alpha, patterns = settings.get("lora_alpha"), settings.get("alpha_pattern") or {}
+        if not isinstance(patterns, Mapping):
+            raise UserError(_damaged(name, "alpha_pattern is no JSON object"))
+        for key, value in {"lora_alpha": 0 if alpha is None else alpha, **patterns}.items():
+            if type(value) not in (int, float) or not abs(value) < _LARGEST:
+                raise UserError(_damaged(name, f"the alpha of {key!r:.80} is no number"))
+        try:
+            compiled = [(re.compile(rf"(?:.*\.)?(?:{key})"), x) for key, x in patterns.items()]
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UserError(
+                _damaged(name, f"alpha_pattern has no regular expression: {error}")
+            ) from error
+        return cls(alpha, compiled, bool(settings.get("use_rslora")))
+
+    def scale(self, alpha: np.ndarray | None, module: str) -> Callable[[int], float]:
+        """alpha / rank as a function of the rank; 1 where nothing says otherwise.
+
+        Args:
+          alpha: that the file has for the layer.
+          module: the layer, as the file's keys name it.
+        """
+        if alpha is not None:
+            return lambda rank: float(alpha.astype(np.float32).reshape(())) / rank
+        # PEFT's patterns are of the layer's name in its model, which the file may put prefixes
+        # before.
+        names = [module[start.end() :] for start in re.finditer(r"^|\.", _prefixes(module))]
+        fitting = (x for pattern, x in self.patterns if any(map(pattern.fullmatch, names)))
+        value = next(fitting, self.alpha)
+        if value is None:
+            return lambda rank: 1.0
+        return lambda rank: value / (rank**0.5 if self.by_root else rank)
+
+
+def _damaged(name: str, why: str) -> str:
+    return f"{name} has damaged settings of its adapter ({why}): fetch it again"
 
 
 def _nothing_fits(name: str, keys: list[str], shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -2,7 +2,7 @@
 
 A table is a list of rules, tried in order. A rule's pattern is a regular expression of a small
 kind, so that it can be read backwards too: literals, alternations of literals in named groups, and
-one group `(?P<layer>\\d+)` for layers that we keep stacked along a first axis.
+one group, `LAYER`, for layers that we keep stacked along a first axis.
 """
 
 import dataclasses
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 NOTHING = r"(?!)"  # a regex that no path matches
+# A layer's number, no longer than one can be: what is in a file may be of any length.
+LAYER = r"(?P<layer>[0-9]{1,4})"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,6 +43,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 # What the format's own library allows; a hostile length must not exhaust memory.
 _MAX_HEADER = 100_000_000
+_MAX_AXES, _MAX_SIZE = 32, 1 << 56
 _PIECE = 16 << 20  # bytes that are compared at once
 
 
@@ -156,6 +157,9 @@ def _tensor(path: pathlib.Path, data: int, entry: dict) -> Tensor:
         )
     if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
         raise ValueError("a shape or an offset is no count")
+    # Of no elements a tensor may be of any size, but no array.
+    if len(shape) > _MAX_AXES or math.prod(n for n in shape if n) > _MAX_SIZE:
+        raise ValueError("a shape is too large")
     tensor = Tensor(path, DTYPES[entry["dtype"]], tuple(shape), data + begin)
     if tensor.nbytes != end - begin:
         raise ValueError("a shape does not fit its bytes")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.umt5 import UMT5Config
-from painting_jax.weights.rules import Rule, Table, linear, norm
+from painting_jax.weights.rules import LAYER, Rule, Table, linear, norm
 
-_LAYER = r"encoder\.block\.(?P<layer>\d+)\.layer"
+_LAYER = rf"encoder\.block\.{LAYER}\.layer"
 _ATTENTION = _LAYER + r"\.0\.SelfAttention"
 _FEED_FORWARD = _LAYER + r"\.1\.DenseReluDense"
 

@@ -1,8 +1,8 @@
 """The names of the Wan transformer's tensors: diffusers' and the original ones (ComfyUI's, too)."""
 
-from painting_jax.weights.rules import Rule, Table, linear, norm
+from painting_jax.weights.rules import LAYER, Rule, Table, linear, norm
 
-_BLOCK = r"blocks\.(?P<layer>\d+)"
+_BLOCK = rf"blocks\.{LAYER}"
 _EMBED = "condition_embedder"
 # Single files come bare or as a part of a ComfyUI checkpoint; the first way is the one written.
 _BARE = r"(?P<prefix>|diffusion_model\.|model\.diffusion_model\.)"

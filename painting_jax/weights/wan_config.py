@@ -4,6 +4,7 @@ import re
 
 from painting_jax.errors import UserError
 from painting_jax.models.wan import WanConfig
+from painting_jax.weights.rules import LAYER
 from painting_jax.weights.source import Source
 
 _FIXED = {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6}
@@ -50,16 +51,21 @@ def _from_json(source: Source) -> WanConfig:
 
 
 def _from_shapes(source: Source) -> WanConfig:
-    def shape(*names: str) -> tuple[int, ...]:
+    def shape(*names: str, axes: int = 2) -> tuple[int, ...]:
         for name, tensor in source.tensors.items():
             if name.endswith(names):
+                if len(tensor.shape) != axes or not all(tensor.shape):
+                    raise UserError(
+                        f"{source.name} is damaged: its {name} is {list(tensor.shape)}, which "
+                        f"should have {axes} axes: fetch it again"
+                    )
                 return tensor.shape
         raise UserError(
             f"{source.name} is no Wan transformer: it has no {names[0]}; name a diffusers folder "
             f"or a single file of Wan"
         )
 
-    dim, in_channels, *patch = shape("patch_embedding.weight")
+    dim, in_channels, *patch = shape("patch_embedding.weight", axes=5)
     if dim % _HEAD_DIM:
         raise UserError(
             f"{source.name} is {dim} wide, which is no published size, and does not say how many "
@@ -67,11 +73,11 @@ def _from_shapes(source: Source) -> WanConfig:
         )
     freq_dim = shape("time_embedding.0.weight", "time_embedder.linear_1.weight")[1]
     text_dim = shape("text_embedding.0.weight", "text_embedder.linear_1.weight")[1]
-    layers = [re.search(r"blocks\.(\d+)\.", name) for name in source.tensors]
+    layers = [re.search(rf"blocks\.{LAYER}\.", name) for name in source.tensors]
     image = [
         tensor.shape[0]
         for name, tensor in source.tensors.items()
-        if name.endswith(("img_emb.proj.0.weight", "image_embedder.norm1.weight"))
+        if name.endswith(("img_emb.proj.0.weight", "image_embedder.norm1.weight")) and tensor.shape
     ]
     return WanConfig(
         dim=dim,

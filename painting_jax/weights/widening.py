@@ -34,7 +34,10 @@ def widened(source: Source, channels: int) -> Source:
       channels: of the latents with their image condition.
     """
     name = next((name for name in source.tensors if name.endswith(_PATCHES)), None)
-    if name is None or source.tensors[name].shape[1] >= channels:
+    # What is of another shape does not fit the model, and is left to be said with all that do not.
+    if name is None or len(source.tensors[name].shape) != 5:
+        return source
+    if source.tensors[name].shape[1] >= channels:
         return source
     held = source.tensors[name]
     shape = (held.shape[0], channels, *held.shape[2:])

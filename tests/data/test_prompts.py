@@ -1,5 +1,6 @@
 """Cleaning and tokenizing, against what diffusers does to a prompt."""
 
+import json
 import types
 
 import numpy as np
@@ -68,3 +69,22 @@ def test_folder_without_a_tokenizer_is_a_user_error(tmp_path, damage):
         (folder / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="tokenizer"):
         prompts.load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "config.json"])
+def test_code_in_the_folder_is_neither_run_nor_asked_about(tmp_path, monkeypatch, file):
+    mark = tmp_path / "mark"
+    code = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nT = None\n"
+    (tmp_path / "evil.py").write_text(code)
+    classes = {"AutoTokenizer": ["evil.T", None], "AutoConfig": "evil.T"}
+    content = {"auto_map": classes, "tokenizer_class": "T", "model_type": "T"}
+    (tmp_path / file).write_text(json.dumps(content))
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *text: asked.append(text) or "y")
+    with pytest.raises(UserError) as caught:
+        prompts.load_tokenizer(tmp_path)
+    assert "\n" not in str(caught.value)
+    if file == "tokenizer_config.json":
+        assert "code of its own, which is never run: name a folder" in str(caught.value)
+    assert not asked
+    assert not mark.exists()

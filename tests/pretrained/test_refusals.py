@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from safetensors.torch import save_file
 
 from painting_jax.errors import UserError
@@ -93,10 +94,78 @@ def test_two_transformers_without_a_boundary(copy):
     refused(folder, "no boundary_ratio")
 
 
-def test_schedulers_that_are_not_implemented(copy):
+def sampler(tmp_path, settings: dict) -> tuple[str, float]:
+    """The sampler that a folder of nothing but these settings of a scheduler asks for."""
+    (tmp_path / "scheduler").mkdir(exist_ok=True)
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps(settings))
+    return Folder(str(tmp_path), tmp_path, {}).sampler()
+
+
+UNIPC = {
+    "_class_name": "UniPCMultistepScheduler",
+    "prediction_type": "flow_prediction",
+    "use_flow_sigmas": True,
+}
+EULER = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+OTHER_NOISE_LEVELS = [
+    ("num_train_timesteps", 500),
+    ("use_dynamic_shifting", True),
+    ("shift_terminal", 0.1),
+    ("use_karras_sigmas", True),
+    ("use_exponential_sigmas", True),
+    ("use_beta_sigmas", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("known", "key", "value"),
+    [
+        *((known, key, value) for known in (UNIPC, EULER) for key, value in OTHER_NOISE_LEVELS),
+        (UNIPC, "prediction_type", "epsilon"),
+        (UNIPC, "use_flow_sigmas", False),
+        (UNIPC, "solver_order", 3),
+        (UNIPC, "solver_type", "bh1"),
+        (UNIPC, "predict_x0", False),
+        (UNIPC, "thresholding", True),
+        (UNIPC, "lower_order_final", False),
+        (UNIPC, "disable_corrector", [0]),
+        (UNIPC, "solver_p", ["diffusers", "DDIMScheduler"]),
+        (UNIPC, "final_sigmas_type", "sigma_min"),
+        (UNIPC, "flow_shift", None),
+        (UNIPC, "flow_shift", 0),
+        (EULER, "invert_sigmas", True),
+        (EULER, "stochastic_sampling", True),
+        (EULER, "shift", "3"),
+    ],
+)
+def test_schedulers_that_are_not_implemented(tmp_path, known, key, value):
+    assert sampler(tmp_path, known)
+    with pytest.raises(UserError) as caught:
+        sampler(tmp_path, known | {key: value})
+    assert f"{key} = {value}, " in str(caught.value)
+    assert str(caught.value).endswith(" is known: choose with --sampler and --shift")
+
+
+@pytest.mark.parametrize(
+    ("key", "default"), [("prediction_type", "epsilon"), ("use_flow_sigmas", False)]
+)
+def test_what_a_scheduler_leaves_out_is_as_diffusers_has_it(tmp_path, key, default):
+    with pytest.raises(UserError, match=f"{key} = {default}, "):
+        sampler(tmp_path, {k: v for k, v in UNIPC.items() if k != key})
+
+
+@pytest.mark.parametrize("scheduler", [UniPCMultistepScheduler, FlowMatchEulerDiscreteScheduler])
+def test_schedulers_as_diffusers_writes_them_are_known(tmp_path, scheduler):
+    scheduler.from_config(UNIPC | {"flow_shift": 3.0, "shift": 3.0}).save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "scheduler_config.json").read_text())
+    assert len(written) > 10
+    assert sampler(tmp_path, written)[1] == 3
+    off = {key: None for key, value in written.items() if value in (False, [])}
+    assert sampler(tmp_path, written | off)[1] == 3
+
+
+def test_schedulers_of_another_class(copy):
     folder = copy("wan22_ti2v")
-    edit(folder / "scheduler" / "scheduler_config.json", solver_order=3)
-    refused(folder, "solver_order = 3, 2 is known", "--sampler")
     edit(folder / "scheduler" / "scheduler_config.json", _class_name="DDIMScheduler")
     refused(folder, "DDIMScheduler", "choose with --sampler and --shift")
 

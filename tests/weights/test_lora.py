@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from painting_jax.errors import UserError
 from painting_jax.models import lora as adapters
@@ -17,6 +17,7 @@ from tests.models.test_wan import copy_weights, reference
 
 DOWN_UP = ("lora_down", "lora_up")
 FFN_RANKS = {"ffn.net.0.proj": 5, "ffn.net.2": 5}
+ANCHORED = {"^blocks.0.attn1.to_q": 2, r"^blocks\.1\..*": 9, "q|to_k": 1, "to_v|attn1.to_out.0": 12}
 # What diffusers reads itself: keys, names of the parts, alpha, settings in the header.
 DIALECTS = {
     "diffusers": (tiny_lora.DIFFUSERS, ("lora_A", "lora_B"), None, None),
@@ -29,6 +30,18 @@ DIALECTS = {
             "lora_alpha": 6,
             "rank_pattern": FFN_RANKS,
             "alpha_pattern": {"ffn.net.2": 2},
+            "target_modules": list(tiny_lora.NAMES),
+        },
+    ),
+    "diffusers_with_anchored_patterns": (
+        tiny_lora.DIFFUSERS,
+        ("lora_A", "lora_B"),
+        None,
+        {
+            "r": 3,
+            "lora_alpha": 6,
+            "rank_pattern": FFN_RANKS,
+            "alpha_pattern": ANCHORED,
             "target_modules": list(tiny_lora.NAMES),
         },
     ),
@@ -97,6 +110,16 @@ def write(folder, dialect: str, seed: int = 1) -> str:
 def test_each_dialect_gives_diffusers_numbers(models, tmp_path, dialect):
     path = write(tmp_path, dialect)
     assert_equal(models.merged([(path, 1.0)]), models.expected([(path, 1.0)]))
+
+
+@pytest.mark.parametrize("start", ["^", "^transformer.", "^base_model.model.transformer.", ""])
+def test_patterns_of_alphas_may_carry_the_prefixes_of_the_keys(models, start):
+    layer = "blocks.0.attn1.to_q"
+    key = f"base_model.model.transformer.{layer}.lora_"
+    tensors = {f"{key}A.weight": np.ones((2, 24)), f"{key}B.weight": np.ones((24, 2))}
+    settings = {"lora_alpha": 2, "alpha_pattern": {start + layer: 6}}
+    (factors,) = lora.parse("x", tensors, models.shapes, settings).factors.values()
+    assert factors.scale == 3
 
 
 def test_two_loras_of_different_dialects_give_the_numbers_of_set_adapters(models, tmp_path):
@@ -234,6 +257,115 @@ BLOCK = "transformer.blocks.{}.attn1.to_q."
 def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, block, parts):
     tensors = {BLOCK.format(block) + part: np.ones(shape) for part, shape in parts.items()}
     refused(models, tmp_path, match, tensors)
+
+
+Q = "blocks.0.attn1.to_q.lora_"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"transformer.{Q}A.weight", f"diffusion_model.{Q}A.weight"),
+        (f"{Q}B.weight", "lora_unet_blocks_0_self_attn_q.lora_up.weight"),
+        (f"{Q}A.default.weight", f"{Q}A.other.weight"),
+        (f"{Q}A.weight", "diffusion_model.blocks.0.self_attn.q.diff"),
+        ("diffusion_model.blocks.0.self_attn.q.diff", f"{Q}B.weight"),
+        (f"{Q}B.bias", "diffusion_model.blocks.0.self_attn.q.diff_b"),
+    ],
+)
+def test_a_layer_that_is_told_twice_is_refused_with_both_keys(models, tmp_path, one, other):
+    said = re.escape(f"by its keys {one} and {other}: leave one of them out")
+    refused(models, tmp_path, said, {one: np.ones((2, 24)), other: np.ones((2, 24))})
+
+
+@pytest.mark.parametrize("layer", ["blocks.0.attn1.to_q", "blocks.1.ffn.net.2"])
+def test_a_lora_for_two_transformers_is_refused_even_where_they_share_no_layer(
+    models, tmp_path, layer
+):
+    first, second = f"transformer.{Q}A.weight", f"transformer_2.{layer}.lora_A.weight"
+    said = rf"{first} and {second}: write a file for each, .* --lora and .* --lora_2"
+    refused(models, tmp_path, said, {first: np.ones((2, 24)), second: np.ones((2, 24))})
+
+
+def test_a_lora_for_the_second_transformer_alone_is_read(models):
+    keys = f"transformer_2.{Q}A.weight", f"transformer_2.{Q}B.weight"
+    tensors = dict(zip(keys, (np.ones((2, 24)), np.ones((24, 2))), strict=True))
+    assert len(lora.parse("x", tensors, models.shapes).factors) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("[1]", "no JSON object"),
+        ('"x"', "no JSON object"),
+        ("5", "no JSON object"),
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "recursion"),
+        ('{"lora_alpha": "x"}', "the alpha of 'lora_alpha' is no number"),
+        ('{"lora_alpha": NaN}', "the alpha of 'lora_alpha' is no number"),
+        ('{"lora_alpha": 1' + 400 * "0" + "}", "the alpha of 'lora_alpha' is no number"),
+        ('{"lora_alpha": 1, "alpha_pattern": {"to_q": "x"}}', "the alpha of 'to_q' is no number"),
+        ('{"lora_alpha": 1, "alpha_pattern": ["a"]}', "alpha_pattern is no JSON object"),
+        ('{"lora_alpha": 1, "alpha_pattern": {"(": 1}}', "no regular expression: missing )"),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("where", ["in the header", "beside"])
+def test_damaged_settings_are_said_in_a_line(models, tmp_path, settings, said, where):
+    tensors = {f"{Q}A.weight": torch.ones(2, 24), f"{Q}B.weight": torch.ones(24, 2)}
+    header = {"lora_adapter_metadata": settings} if where == "in the header" else None
+    save_file(tensors, tmp_path / "x.safetensors", metadata=header)
+    if where == "beside":
+        (tmp_path / "adapter_config.json").write_text(settings)
+    with pytest.raises(UserError) as raised:
+        lora.read(tmp_path, models.shapes)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+DAMAGED = [
+    ("has matrices of rank 0", {"A": (0, 24), "B": (24, 0)}),
+    (r"has lora_A of shape \[\]", {"A": ()}),
+    (r"has lora_A of shape \[24\]", {"A": (24,)}),
+    (r"has lora_A of shape \[2, 24, 1\]", {"A": (2, 24, 1)}),
+    (r"has lora_B of shape \[\]", {"B": ()}),
+    (r"has lora_B of shape \[24\]", {"B": (24,)}),
+    (r"has lora_B of shape \[24, 2, 2\]", {"B": (24, 2, 2)}),
+    (r"has lora_B.bias of shape \[\]", {"B.bias": ()}),
+    (r"has alpha of shape \[3\]", {"alpha": (3,)}),
+    (r"has diff_b of shape \[\]", {"diff_b": ()}),
+    (r"has diff of shape \[24\]", {"A": None, "B": None, "diff": (24,)}),
+]
+
+
+@pytest.mark.parametrize(("said", "parts"), DAMAGED)
+def test_matrices_that_are_none_are_said_in_a_line(models, tmp_path, said, parts):
+    given = {"A": (2, 24), "B": (24, 2)} | parts
+    tensors = {
+        f"blocks.0.attn1.to_q.{'lora_' if part[0] in 'AB' else ''}{part}": np.ones(shape)
+        for part, shape in given.items()
+        if shape is not None
+    }
+    settings = {"lora_alpha": 4}
+    for shapes in (models.shapes, lora.own_shapes(tensors)):
+        with pytest.raises(UserError, match=said) as raised:
+            lora.parse("some.safetensors", tensors, shapes, settings)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 2, 1, 2), (2, 16), (0, 4, 1, 2, 2)])
+def test_a_lora_on_other_patches_is_refused(models, tmp_path, shape):
+    key = "transformer.patch_embedding.lora_"
+    up = np.ones((24, shape[0], 1, 1, 1))
+    refused(models, tmp_path, "has lora_A of shape", {f"{key}A": np.ones(shape), f"{key}B": up})
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 10, "\N{ARABIC-INDIC DIGIT ONE}"])
+@pytest.mark.parametrize("key", ["blocks.{}.attn1.to_q.", "lora_unet_blocks_{}_self_attn_q."])
+def test_a_number_that_no_block_has_names_no_layer(models, tmp_path, key, number):
+    key = f"{key.format(number)}lora_A.weight"
+    assert not lora.own_shapes({key: np.ones((2, 24))})
+    refused(models, tmp_path, "fits no layer of the model", {key: np.ones((2, 24))})
 
 
 def test_a_layer_that_is_ours_alone_cannot_be_exported():

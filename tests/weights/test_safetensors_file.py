@@ -96,6 +96,11 @@ ENTRY = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
         (damaged({"a": ENTRY | {"shape": [-2, -2]}}), "damaged"),
         (damaged({"a": ENTRY | {"shape": [4.0]}}), "damaged"),
         (damaged({"a": ENTRY | {"shape": [2**62, 4]}}), "damaged"),
+        (damaged({"a": ENTRY | {"shape": [0, 2**62], "data_offsets": [0, 0]}}), "too large"),
+        (
+            damaged({"a": ENTRY | {"shape": [1] * 65, "data_offsets": [0, 4]}}, bytes(4)),
+            "too large",
+        ),
         (damaged({"a": ENTRY | {"data_offsets": [0]}}), "damaged"),
         (damaged({"a": ENTRY, "b": ENTRY}), "overlap"),
         (damaged({"a": ENTRY | {"data_offsets": [16, 32]}}, bytes(32)), "overlap"),

@@ -47,6 +47,13 @@ def test_a_file_of_something_else_is_said():
         of({})
 
 
+@pytest.mark.parametrize("shape", [(), (128,), (128, 0, 1, 2, 2)])
+def test_a_single_file_with_a_damaged_tensor_is_refused(shape):
+    tensors = {"patch_embedding.weight": Tensor("x", np.dtype("f4"), shape, 0)}
+    with pytest.raises(UserError, match=r"its patch_embedding.weight is \[.* fetch it again"):
+        wan_config(Source("x", tensors, {}, {}))
+
+
 def test_a_single_file_of_no_published_width_is_refused():
     tensors = {"patch_embedding.weight": Tensor("x", np.dtype("f4"), (24, 16, 1, 2, 2), 0)}
     with pytest.raises(UserError, match=r"24 wide, .* name a diffusers folder"):

@@ -1,5 +1,7 @@
 """Room for more channels, and LoRAs that tell how many they are made for."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,14 @@ def test_new_channels_are_zero_and_all_else_is_as_it_was(source):
 @pytest.mark.parametrize("channels", [0, 2, 4])
 def test_what_has_room_stays_the_same(source, channels):
     assert widened(source, channels) is source
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4)])
+def test_a_damaged_tensor_is_left_to_be_told(source, shape):
+    damaged = dataclasses.replace(source.tensors["x"], shape=shape)
+    tensors = {"patch_embedding.weight": damaged}
+    source = dataclasses.replace(source, tensors=tensors)
+    assert widened(source, 6) is source
 
 
 @pytest.mark.parametrize(
