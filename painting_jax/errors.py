@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises."""
+"""The one exception that a user's mistake raises, and texts that can be told and written down."""
 
 
 class UserError(Exception):

@@ -29,10 +29,10 @@ from absl import flags
 
 from painting_jax import cli, media
 from painting_jax.data import subjects
-from painting_jax.data.files import readable, written_beside
+from painting_jax.data.files import written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion.stepwise import KINDS
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 from painting_jax.painters import places
 from painting_jax.painters.job import Job, Painter
 from painting_jax.report import tutorial

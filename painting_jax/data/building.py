@@ -17,8 +17,7 @@ from etils import epath
 
 import painting_jax
 from painting_jax.data import process, splits
-from painting_jax.data.files import readable
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 from painting_jax.locking import alone
 
 

@@ -1,4 +1,4 @@
-"""Files: outputs that appear whole or not at all, and names that can be written down."""
+"""Outputs appear whole or not at all."""
 
 import contextlib
 import os
@@ -6,11 +6,6 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-
-
-def readable(name: str) -> str:
-    """A name or message with what is no UTF-8 in it escaped, as a file's name may be any bytes."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @contextlib.contextmanager

@@ -4,8 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 
-from painting_jax.data.files import readable
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 
 
 @dataclasses.dataclass(frozen=True)

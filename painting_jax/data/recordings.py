@@ -13,9 +13,8 @@ from etils import epath
 from painting_jax import media
 from painting_jax.data import pictures, segmentation, splits, video
 from painting_jax.data.building import Skipped
-from painting_jax.data.files import readable
 from painting_jax.data.process import Process
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 
 # A recording's pictures may differ by the odd pixel, not in what they frame.
 _ASPECT_TOLERANCE = 0.05

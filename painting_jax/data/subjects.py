@@ -11,9 +11,8 @@ import tqdm
 
 from painting_jax.data import label_maps, pictures
 from painting_jax.data.building import Skipped
-from painting_jax.data.files import readable
 from painting_jax.data.pipeline import Source
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 
 Loaded = tuple[np.ndarray, np.ndarray | None]
 

@@ -1,7 +1,6 @@
 """A diffusers folder of a Wan model: which components it has, and what they are."""
 
 import dataclasses
-import math
 import os
 import pathlib
 
@@ -10,6 +9,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.wan import WanConfig
 from painting_jax.models.wan_vae import WanVAEConfig
 from painting_jax.weights import hub
+from painting_jax.weights.sizes import Sizes
 from painting_jax.weights.source import Source, open_source, read_json
 from painting_jax.weights.wan_config import wan_config
 from painting_jax.weights.wan_vae import wan_vae_config
@@ -109,9 +109,17 @@ class Folder:
         return self.path.resolve().name if pathlib.Path(self.name).exists() else self.name
 
     def has(self, component: str) -> bool:
-        """Whether the model has a component, such as "image_encoder"."""
+        """Whether the model has a component, such as "image_encoder".
+
+        Raises:
+          UserError: if what its model_index.json says of it is no library's class.
+        """
         entry = self.index.get(component)
-        return bool(entry) and entry[0] is not None
+        if entry in (None, []):
+            return False
+        paired = isinstance(entry, list) and len(entry) == 2
+        self._sizes.require(component, paired, "[library, class], or [null, null] for none")
+        return entry[0] is not None
 
     def source(self, component: str) -> Source:
         """Opens a component's weights; errors as of `open_source`."""
@@ -179,7 +187,11 @@ class Folder:
     @property
     def takes_first_frame(self) -> bool:
         """Whether it was trained to take a picture as the first latent frame (Wan2.2 TI2V)."""
-        return bool(self.index.get("expand_timesteps"))
+        return "expand_timesteps" in self.index and self._sizes.flag("expand_timesteps")
+
+    @property
+    def _sizes(self) -> Sizes:
+        return Sizes(self.index, f"{self.name}'s model_index.json")
 
     def sampler(self) -> tuple[Kind, float]:
         """The sampler that the model is published with, and the shift of its noise levels.
@@ -190,7 +202,7 @@ class Folder:
         path = self.folder("scheduler") / "scheduler_config.json"
         settings = read_json(path)
         name = settings.get("_class_name")
-        if name not in _SCHEDULERS:
+        if name not in list(_SCHEDULERS):  # which is no matter of hashes: JSON may hold a list
             raise UserError(
                 f"{path} is of {name}: {' and '.join(_SCHEDULERS)} are known, choose with "
                 "--sampler and --shift"
@@ -204,10 +216,4 @@ class Folder:
                     f"{path} has {fixed} = {value}, {known} is known: choose with --sampler and "
                     "--shift"
                 )
-        shift = settings.get(key, 1.0)
-        if type(shift) not in (int, float) or not 0 < shift < math.inf:
-            raise UserError(
-                f"{path} has {key} = {shift}, a number above 0 is known: choose with --sampler and "
-                "--shift"
-            )
-        return kind, float(shift)
+        return kind, float(Sizes({key: 1.0, **settings}, str(path)).number(key, above=0))

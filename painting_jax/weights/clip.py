@@ -9,6 +9,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from painting_jax.models.transformer import ACTIVATIONS
 from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes
 
 _EPS = 1e-5
 
@@ -79,7 +80,7 @@ def config(published: Mapping) -> CLIPVisionConfig:
     """Sizes out of an image encoder's config.json.
 
     Raises:
-      UserError: if a size is missing, or it is of another architecture.
+      UserError: if a size is missing or is none, or it is of another architecture.
     """
     if published.get("model_type") != "clip_vision_model":
         raise UserError(
@@ -87,49 +88,61 @@ def config(published: Mapping) -> CLIPVisionConfig:
             "Wan's are of type 'clip_vision_model'"
         )
     _check_kind("the image encoder", published)
-    projects = "CLIPVisionModelWithProjection" in published.get("architectures", ())
-    try:
-        return _vision_config(published, published["projection_dim"] if projects else 0)
-    except KeyError as error:
-        raise UserError(f"the image encoder's config.json has no {error}") from None
+    sizes = Sizes({"architectures": None, **published}, "the image encoder's config.json")
+    architectures = published.get("architectures")
+    listed = architectures is None or isinstance(architectures, list)
+    sizes.require("architectures", listed, "a list such as ['CLIPVisionModel']")
+    projects = "CLIPVisionModelWithProjection" in (architectures or ())
+    return _vision_config(
+        sizes, published["hidden_act"], sizes.whole("projection_dim") if projects else 0
+    )
 
 
 def both_config(published: Mapping) -> CLIPConfig:
     """Sizes of both towers out of a CLIP's config.json.
 
     Raises:
-      UserError: if it is of another architecture.
+      UserError: if a size is none, or it is of another architecture.
     """
     if published.get("model_type") != "clip":
         raise UserError(
             f"the weights are of type {published.get('model_type')!r}: CLIP's are of type 'clip', "
             f"such as openai/clip-vit-base-patch32"
         )
-    vision = _VISION_DEFAULTS | dict(published.get("vision_config") or {})
-    text = _TEXT_DEFAULTS | dict(published.get("text_config") or {})
+    vision = _VISION_DEFAULTS | _tower_of(published, "vision_config")
+    text = _TEXT_DEFAULTS | _tower_of(published, "text_config")
     _check_kind("the vision tower", vision)
     _check_kind("the text tower", text)
-    dim = published.get("projection_dim", 512)
-    end = text["eos_token_id"]
+    dim = Sizes({"projection_dim": 512, **published}, "CLIP's config.json").whole("projection_dim")
+    sizes = Sizes(text, "the text tower's config.json")
+    end = sizes.whole("eos_token_id", null=_WRONG_END, least=0)
     return CLIPConfig(
-        _vision_config(vision, dim),
+        _vision_config(Sizes(vision, "the vision tower's config.json"), vision["hidden_act"], dim),
         CLIPTextConfig(
-            dim=text["hidden_size"],
-            layers=text["num_hidden_layers"],
-            heads=text["num_attention_heads"],
-            ffn_dim=text["intermediate_size"],
+            dim=sizes.whole("hidden_size"),
+            layers=sizes.whole("num_hidden_layers", most=MOST_LAYERS),
+            heads=sizes.divisor("num_attention_heads", of="hidden_size"),
+            ffn_dim=sizes.whole("intermediate_size"),
             projection_dim=dim,
-            vocabulary=text["vocab_size"],
-            length=text["max_position_embeddings"],
+            vocabulary=sizes.whole("vocab_size"),
+            length=sizes.whole("max_position_embeddings"),
             end=None if end == _WRONG_END else end,
             activation=text["hidden_act"],
         ),
     )
 
 
+def _tower_of(published: Mapping, key: str) -> Mapping:
+    tower = published.get(key) or {}
+    Sizes(published, "CLIP's config.json").require(
+        key, isinstance(tower, Mapping), "an object of sizes"
+    )
+    return tower
+
+
 def _check_kind(what: str, published: Mapping) -> None:
     activation = published.get("hidden_act")
-    if activation not in ACTIVATIONS:
+    if activation not in list(ACTIVATIONS):  # no matter of hashes: JSON may hold a list
         raise UserError(f"{what} has hidden_act={activation!r}: {', '.join(ACTIVATIONS)} are known")
     if published.get("layer_norm_eps", _EPS) != _EPS:
         raise UserError(
@@ -137,14 +150,15 @@ def _check_kind(what: str, published: Mapping) -> None:
         )
 
 
-def _vision_config(published: Mapping, projection_dim: int) -> CLIPVisionConfig:
+def _vision_config(sizes: Sizes, activation: str, projection_dim: int) -> CLIPVisionConfig:
+    image_size = sizes.whole("image_size")
     return CLIPVisionConfig(
-        dim=published["hidden_size"],
-        layers=published["num_hidden_layers"],
-        heads=published["num_attention_heads"],
-        ffn_dim=published["intermediate_size"],
-        image_size=published["image_size"],
-        patch=published["patch_size"],
-        activation=published["hidden_act"],
+        dim=sizes.whole("hidden_size"),
+        layers=sizes.whole("num_hidden_layers", most=MOST_LAYERS),
+        heads=sizes.divisor("num_attention_heads", of="hidden_size"),
+        ffn_dim=sizes.whole("intermediate_size"),
+        image_size=image_size,
+        patch=sizes.whole("patch_size", most=image_size),
+        activation=activation,
         projection_dim=projection_dim,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from painting_jax.errors import UserError
 from painting_jax.models.dinov2 import DINOv2Config
 from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes
 
 # Files of classifiers and depth estimators have all names begin with it.
 _MODEL = r"(?P<prefix>|dinov2\.|dinov2_with_registers\.)"
@@ -40,16 +41,18 @@ TABLES: tuple[Table, ...] = (_table(("fc1", "fc2")), _table(("weights_in", "weig
 _REGISTERS = {"dinov2": 0, "dinov2_with_registers": 4}
 # What every DINOv2 has and the implementation takes for granted.
 _FIXED = {"hidden_act": "gelu", "layer_norm_eps": 1e-6, "qkv_bias": True, "num_channels": 3}
+# What transformers takes for what a config.json leaves out.
+_DEFAULTS = {"mlp_ratio": 4, "use_swiglu_ffn": False}
 
 
 def config(published: Mapping) -> DINOv2Config:
     """Sizes out of a config.json.
 
     Raises:
-      UserError: if a size is missing, or it is of another architecture.
+      UserError: if a size is missing or is none, or it is of another architecture.
     """
     kind = published.get("model_type")
-    if kind not in _REGISTERS:
+    if kind not in list(_REGISTERS):  # which is no matter of hashes: JSON may hold a list
         raise UserError(
             f"the weights are of type {kind!r}: DINOv2's are of type {' or '.join(_REGISTERS)}, "
             f"such as facebook/dinov2-small"
@@ -57,23 +60,22 @@ def config(published: Mapping) -> DINOv2Config:
     for key, value in _FIXED.items():
         if published.get(key, value) != value:
             raise UserError(f"the DINOv2 has {key}={published[key]!r}: {value!r} is known")
-    try:
-        dim = published["hidden_size"]
-        hidden = int(dim * published.get("mlp_ratio", 4))
-        gated = published.get("use_swiglu_ffn", False)
-        registers = _REGISTERS[kind]
-        if registers:
-            registers = published.get("num_register_tokens", registers)
-        return DINOv2Config(
-            dim=dim,
-            layers=published["num_hidden_layers"],
-            heads=published["num_attention_heads"],
-            # Two thirds of the width that it would have ungated, rounded up to a multiple of 8.
-            ffn_dim=(int(hidden * 2 / 3) + 7) // 8 * 8 if gated else hidden,
-            gated=gated,
-            registers=registers,
-            image_size=published["image_size"],
-            patch=published["patch_size"],
-        )
-    except KeyError as error:
-        raise UserError(f"the DINOv2's config.json has no {error}") from None
+    registers = _REGISTERS[kind]
+    sizes = Sizes(
+        _DEFAULTS | {"num_register_tokens": registers, **published}, "the DINOv2's config.json"
+    )
+    dim, image_size = sizes.whole("hidden_size"), sizes.whole("image_size")
+    hidden = int(dim * sizes.number("mlp_ratio", above=0))
+    sizes.require("mlp_ratio", hidden > 0, f"at least 1 / {dim}, the hidden_size")
+    gated = sizes.flag("use_swiglu_ffn")
+    return DINOv2Config(
+        dim=dim,
+        layers=sizes.whole("num_hidden_layers", most=MOST_LAYERS),
+        heads=sizes.divisor("num_attention_heads", of="hidden_size"),
+        # Two thirds of the width that it would have ungated, rounded up to a multiple of 8.
+        ffn_dim=(int(hidden * 2 / 3) + 7) // 8 * 8 if gated else hidden,
+        gated=gated,
+        registers=sizes.whole("num_register_tokens") if registers else 0,
+        image_size=image_size,
+        patch=sizes.whole("patch_size", most=image_size),
+    )

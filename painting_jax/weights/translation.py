@@ -71,7 +71,7 @@ def component_of(source: Source) -> str:
         autoencoder = any(map(_AUTOENCODER.fullmatch, source.tensors))
         return "vae" if autoencoder else "transformer"
     kind = source.config.get("_class_name") or source.config.get("model_type")
-    if kind not in _COMPONENTS:
+    if kind not in list(_COMPONENTS):  # which is no matter of hashes: JSON may hold a list
         raise UserError(f"{source.name} is a {kind}: {', '.join(_COMPONENTS)} can be converted")
     return _COMPONENTS[kind]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from painting_jax.errors import UserError
 from painting_jax.models.umt5 import UMT5Config
 from painting_jax.weights.rules import LAYER, Rule, Table, linear, norm
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes
 
 _LAYER = rf"encoder\.block\.{LAYER}\.layer"
 _ATTENTION = _LAYER + r"\.0\.SelfAttention"
@@ -35,7 +36,7 @@ def config(published: Mapping) -> UMT5Config:
     """Sizes out of a text encoder's config.json.
 
     Raises:
-      UserError: if a size is missing, or it is of another architecture.
+      UserError: if a size is missing or is none, or it is of another architecture.
     """
     if published.get("model_type") != "umt5":
         raise UserError(
@@ -44,16 +45,16 @@ def config(published: Mapping) -> UMT5Config:
     for key, value in _FIXED.items():
         if published.get(key, value) != value:
             raise UserError(f"the text encoder has {key}={published[key]!r}: {value!r} is known")
-    try:
-        return UMT5Config(
-            vocabulary=published["vocab_size"],
-            dim=published["d_model"],
-            layers=published["num_layers"],
-            heads=published["num_heads"],
-            head_dim=published["d_kv"],
-            ffn_dim=published["d_ff"],
-            buckets=published["relative_attention_num_buckets"],
-            max_distance=published["relative_attention_max_distance"],
-        )
-    except KeyError as error:
-        raise UserError(f"the text encoder's config.json has no {error}") from None
+    sizes = Sizes(published, "the text encoder's config.json")
+    # A quarter of the buckets are single distances, and the last one is beyond all of those.
+    buckets = sizes.whole("relative_attention_num_buckets", least=4)
+    return UMT5Config(
+        vocabulary=sizes.whole("vocab_size"),
+        dim=sizes.whole("d_model"),
+        layers=sizes.whole("num_layers", most=MOST_LAYERS),
+        heads=sizes.whole("num_heads"),
+        head_dim=sizes.whole("d_kv"),
+        ffn_dim=sizes.whole("d_ff"),
+        buckets=buckets,
+        max_distance=sizes.whole("relative_attention_max_distance", least=buckets // 4 + 1),
+    )

@@ -5,6 +5,7 @@ import re
 from painting_jax.errors import UserError
 from painting_jax.models.wan import WanConfig
 from painting_jax.weights.rules import LAYER
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes
 from painting_jax.weights.source import Source
 
 _FIXED = {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6}
@@ -32,22 +33,21 @@ def _from_json(source: Source) -> WanConfig:
                 f"{source.name} has {name} = {theirs[name]} in its config, not {value}: it "
                 "is not implemented"
             )
-    try:
-        heads = theirs["num_attention_heads"]
-        return WanConfig(
-            dim=heads * theirs["attention_head_dim"],
-            layers=theirs["num_layers"],
-            heads=heads,
-            ffn_dim=theirs["ffn_dim"],
-            in_channels=theirs["in_channels"],
-            out_channels=theirs["out_channels"] or theirs["in_channels"],
-            patch=_PATCH,
-            text_dim=theirs["text_dim"],
-            image_dim=theirs.get("image_dim") or 0,
-            freq_dim=theirs["freq_dim"],
-        )
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{source.name}: its config.json lacks {error}: fetch it again") from error
+    sizes = Sizes({"image_dim": None, **theirs}, f"{source.name}'s config.json")
+    heads, in_channels = sizes.whole("num_attention_heads"), sizes.whole("in_channels")
+    return WanConfig(
+        # Positions turn the channels of a head in pairs.
+        dim=heads * sizes.whole("attention_head_dim", factor=2),
+        layers=sizes.whole("num_layers", most=MOST_LAYERS),
+        heads=heads,
+        ffn_dim=sizes.whole("ffn_dim"),
+        in_channels=in_channels,
+        out_channels=sizes.whole("out_channels", null=in_channels),
+        patch=_PATCH,
+        text_dim=sizes.whole("text_dim"),
+        image_dim=sizes.whole("image_dim", null=0),
+        freq_dim=sizes.whole("freq_dim", factor=2),
+    )
 
 
 def _from_shapes(source: Source) -> WanConfig:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from painting_jax.errors import UserError
 from painting_jax.models.wan_vae import SIZES, WanVAEConfig
 from painting_jax.weights.rules import Rule, Table, conv
+from painting_jax.weights.sizes import Sizes
 from painting_jax.weights.source import Source
 
 _HALF = r"(?P<half>encoder|decoder)"
@@ -36,6 +37,10 @@ _DIFFUSERS = {ours: ours.replace("/", r"\.") for ours in _ORIGINAL}
 # What tells a single file's sizes: a residual block of the encoder, and Wan2.2's groups of them.
 _BLOCK = r"encoder\.down(samples|_blocks)\..*(residual\.2|conv1)\.weight"
 _RESIDUAL = r"encoder\.(downsamples\.\d+\.downsamples|down_blocks\.\d+\.resnets)\."
+
+_MOST_BLOCKS = 32  # of a width; each is a layer of its own, and published are 2
+# What diffusers takes for what a config.json leaves out.
+_DEFAULTS = {"decoder_base_dim": None, "patch_size": None, "is_residual": False}
 
 _Pair = tuple[str, str]  # their name as a pattern, our path
 
@@ -179,27 +184,19 @@ def config_of(published: Mapping) -> WanVAEConfig:
             f"the autoencoder has attention in its blocks, attn_scales={published['attn_scales']}: "
             f"it is not implemented"
         )
-    try:
-        config = WanVAEConfig(
-            encoder_dim=published["base_dim"],
-            decoder_dim=published.get("decoder_base_dim") or published["base_dim"],
-            latents_mean=tuple(published["latents_mean"]),
-            latents_std=tuple(published["latents_std"]),
-            widths=tuple(published["dim_mult"]),
-            depth=published["num_res_blocks"],
-            temporal=tuple(published["temperal_downsample"]),
-            patch=published.get("patch_size") or 1,
-            residual=published.get("is_residual", False),
-        )
-        channels = published["z_dim"]
-    except KeyError as error:
-        raise UserError(f"the autoencoder's config.json has no {error}") from None
-    if config.latent_channels != channels:
-        raise UserError(
-            f"the autoencoder has {channels} latent channels, but its config.json has means of "
-            f"{config.latent_channels}: fetch it again"
-        )
-    return config
+    sizes = Sizes({**_DEFAULTS, **published}, "the autoencoder's config.json")
+    dim, channels, widths = sizes.whole("base_dim"), sizes.whole("z_dim"), sizes.wholes("dim_mult")
+    return WanVAEConfig(
+        encoder_dim=dim,
+        decoder_dim=sizes.whole("decoder_base_dim", null=dim),
+        latents_mean=sizes.numbers("latents_mean", channels),
+        latents_std=sizes.numbers("latents_std", channels, positive=True),
+        widths=widths,
+        depth=sizes.whole("num_res_blocks", most=_MOST_BLOCKS),
+        temporal=sizes.flags("temperal_downsample", len(widths) - 1),
+        patch=sizes.whole("patch_size", null=1),
+        residual=sizes.flag("is_residual"),
+    )
 
 
 def _from_shapes(source: Source) -> WanVAEConfig:

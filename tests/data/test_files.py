@@ -6,11 +6,6 @@ import pytest
 from painting_jax.data import files
 
 
-def test_names_that_are_no_utf8_become_text():
-    assert files.readable("cät.jpg") == "cät.jpg"
-    assert files.readable(os.fsdecode(b"c\xe4t.jpg")) == "c\\udce4t.jpg"
-
-
 def test_file_appears_when_the_block_succeeds(tmp_path):
     with files.written_beside(tmp_path / "new" / "a.txt") as temporary:
         temporary.write_text("x")
