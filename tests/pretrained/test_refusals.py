@@ -131,11 +131,8 @@ OTHER_NOISE_LEVELS = [
         (UNIPC, "disable_corrector", [0]),
         (UNIPC, "solver_p", ["diffusers", "DDIMScheduler"]),
         (UNIPC, "final_sigmas_type", "sigma_min"),
-        (UNIPC, "flow_shift", None),
-        (UNIPC, "flow_shift", 0),
         (EULER, "invert_sigmas", True),
         (EULER, "stochastic_sampling", True),
-        (EULER, "shift", "3"),
     ],
 )
 def test_schedulers_that_are_not_implemented(tmp_path, known, key, value):
