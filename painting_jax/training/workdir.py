@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import jax
+import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
@@ -47,12 +48,21 @@ def claimed(
     folder = epath.Path(workdir)
     begun = threading.Event()
     with contextlib.ExitStack() as at_end:
+        refusal = None
         if jax.process_index() == 0:
-            busy = f"{workdir} is being trained in by another train: wait for it to end"
-            at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
-            at_end.enter_context(_new_until(begun, folder, _record(config, data)))
+            busy = f"{workdir} is being written by another train: wait for it to end"
+            try:
+                at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
+                at_end.enter_context(_new_until(begun, folder, _record(config, data)))
+            except (UserError, OSError) as error:
+                refusal = error
         if jax.process_count() > 1:
-            multihost_utils.sync_global_devices("the workdir is claimed")
+            # The others must not wait for one that gave up.
+            refused = multihost_utils.broadcast_one_to_all(np.bool_(refusal is not None))
+            if refused and refusal is None:
+                refusal = UserError(f"{workdir} is refused to process 0, which says why")
+        if refusal is not None:
+            raise refusal
         yield begun.set
 
 

@@ -5,8 +5,10 @@ import json
 import pathlib
 import shutil
 
+import jax
 import numpy as np
 import pytest
+from jax.experimental import multihost_utils
 
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
@@ -85,10 +87,21 @@ def test_one_training_at_a_time_has_a_workdir(tiny, tmp_path):
     with claimed(tmp_path / "run", tiny, tiny.data.data_dir) as begun:
         begun()
         for name in ("run", "link"):
-            with pytest.raises(UserError, match=f"{name} is being trained in by another train"):
+            with pytest.raises(UserError, match=f"{name} is being written by another train"):
                 claim(tmp_path / name, tiny)
         claim(tmp_path / "another", tiny)
     claim(tmp_path / "run", tiny)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_other_processes_of_a_run_do_as_the_first_is_told(tiny, tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    monkeypatch.setattr(multihost_utils, "broadcast_one_to_all", lambda mine: refused)
+    said = pytest.raises(UserError, match="is refused to process 0")
+    with said if refused else contextlib.nullcontext():
+        claim(tmp_path / "run", tiny)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path):
@@ -158,7 +171,6 @@ def test_the_log_forgets_what_came_after_the_checkpoint(tmp_path):
 
 def test_forward_flops_are_those_the_compiler_counts(tiny):
     """Matrix products dominate: the count is within a tenth of XLA's own, one layer unrolled."""
-    import jax  # noqa: PLC0415
     from flax import nnx  # noqa: PLC0415
 
     from painting_jax.models.painting_model import Conditions  # noqa: PLC0415
