@@ -313,14 +313,24 @@ def test_prepare_refuses_pictures(prepare, files, picture, said):
 def test_prepare_refuses_recordings(prepare, files, tmp_path, recording, said):
     flags = ("--builder=recorded_processes", "--medium=oil", f"--data_dir={tmp_path}")
     prepare.refuses(*flags, f"--source={files.root / recording}", said=said)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())
 
 
 def test_prepare_on_a_full_disk_leaves_no_data_set(prepare, files, tmp_path):
     flags = ("--builder=painted_images", f"--data_dir={tmp_path}", "--variants=1", "--frames=4")
     source = f"--source={files.root / 'good.png'}"
     prepare.refuses(*flags, source, file_limit=2000, said="File too large")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mine", ["mine-oil/notes.txt", "mine-oil"])
+def test_generate_deletes_nothing_that_it_has_not_made(generate, files, tmp_path, mine):
+    (tmp_path / "out" / mine).parent.mkdir(parents=True)
+    (tmp_path / "out" / mine).write_text("mine")
+    shutil.copy(files.root / "good.png", tmp_path / "mine.png")
+    arguments = (f"--image={tmp_path / 'mine.png'}", f"--output={tmp_path / 'out'}")
+    generate.refuses(f"--workdir={files.root / 'run'}", *arguments, said="out/mine-oil ")
+    assert (tmp_path / "out" / mine).read_text() == "mine"
 
 
 def test_generate_on_a_full_disk_leaves_nothing(files):

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import json
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +141,7 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description=self.__doc__,
             features=process.features(),
@@ -185,6 +186,11 @@ class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
 
 
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """Looks for nothing: TFDS would in its own bucket, and leave a temporary folder behind."""
+
+
 def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
 
@@ -221,8 +227,23 @@ def build(
 
     builder = new()
     path = epath.Path(builder.data_dir)
-    with alone(path, f"{path} is being written by another prepare: wait for it to end"):
+    lock = alone(path, f"{path} is being written by another prepare: wait for it to end")
+    with lock, _no_empty_folders(path.parents):
         return _build(new, builder, path, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def _no_empty_folders(folders: Sequence[epath.Path]) -> Iterator[None]:
+    """Removes those of some folders, the innermost first, that were made for nothing."""
+    missing = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            # Not epath's, which for some file systems removes what is in the folder, too.
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
 
 
 def _build(

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -53,6 +54,14 @@ def test_summary_counts_what_is_on_disk(place):
     }
     assert summary.built
     assert summary.lines()[-1].endswith("8 processes")
+
+
+def test_only_the_lock_is_left_among_temporary_files(place, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    build_painted(*place)
+    build_painted(*place)
+    assert [path.suffix for path in (tmp_path / "temporary").iterdir()] == [".lock"]
 
 
 def test_second_run_changes_no_byte_and_says_so(place):
@@ -173,7 +182,7 @@ def test_full_disk_ends_in_one_error_and_leaves_nothing(place):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert [path for path in place[0].rglob("*") if path.is_file()] == []
+    assert not place[0].exists()
 
 
 _MANY = """
