@@ -144,6 +144,7 @@ class Way:
 
     @classmethod
     def to(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Way":
+        """The way into the folder that a search begins with."""
         place = pathlib.Path(os.path.realpath(folder))
         others = [os.path.realpath(path) for path in left_out if path]
         return cls(frozenset([*map(str, (place, *place.parents)), *others]))

@@ -13,6 +13,7 @@ from painting_jax.painters.job import Job
 _RECORD = "process.json"
 _FILES = {_RECORD, "process.mp4", "process.webp", "contact_sheet.png"}
 _STEPS = "steps"
+_OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left wherever somebody looks
 
 _LONGEST = 255  # bytes of a file's name, on nearly every file system
 
@@ -63,13 +64,13 @@ def _check_replaceable(folder: pathlib.Path) -> None:
         raise UserError(
             f"{folder} is a file where a result would go: move it, or name another --output"
         )
-    names = {path.name for path in folder.iterdir()}
+    names = _names(folder)
     if not names:
         return
     steps = folder / _STEPS
     foreign = sorted(names - _FILES - {_STEPS})
     if steps.is_dir():
-        foreign += [f"{_STEPS}/{path.name}" for path in sorted(steps.iterdir()) if not _step(path)]
+        foreign += [f"{_STEPS}/{name}" for name in sorted(_names(steps)) if not _is_step(name)]
     if foreign or _RECORD not in names:
         what = f"holds {foreign[0]}" if foreign else f"has no {_RECORD}"
         raise UserError(
@@ -78,5 +79,9 @@ def _check_replaceable(folder: pathlib.Path) -> None:
         )
 
 
-def _step(path: pathlib.Path) -> bool:
-    return path.suffix == ".png" and path.stem.isdecimal()
+def _names(folder: pathlib.Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - _OF_BROWSERS
+
+
+def _is_step(name: str) -> bool:
+    return name.endswith(".png") and name.removesuffix(".png").isdecimal()

@@ -30,6 +30,7 @@ def test_every_picture_has_a_folder_in_every_medium_even_two_of_one_name(tmp_pat
 
 def test_an_earlier_result_and_an_empty_folder_may_be_replaced(tmp_path):
     write_result(tmp_path / "cat-oil")
+    (tmp_path / "cat-oil" / ".DS_Store").write_text("as a file browser leaves it")
     (tmp_path / "dog-oil").mkdir()
     assert len(places.jobs([named("cat"), named("dog")], ["oil"], tmp_path)) == 2
 
