@@ -459,7 +459,8 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
 
     Args:
       lora: by paths of a `WanTransformer`.
-      dialect: "diffusers", where the scale is multiplied into lora_B; or "comfyui", with alphas.
+      dialect: of the keys. In each the scale is multiplied into the matrices, which all readers
+        take for a scale of 1: of alphas diffusers reads only those of blocks.
       dtype: of the tensors.
 
     Raises:
@@ -482,15 +483,15 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
             factors = dataclasses.replace(factors, a_IR=a_IR, b_RO=b_RO)
         a_RI = spelling.transform.theirs(factors.a_IR)
         b_OR = factors.b_RO.T.reshape(*factors.b_RO.T.shape, *(1,) * (a_RI.ndim - 2))
+        # About half of it into each, so that a small one makes no number too small for float16;
+        # and that by a power of two, which rounds nothing.
+        half = 2.0 ** (math.frexp(factors.scale)[1] // 2)
+        pair = half * a_RI, factors.scale / half * b_OR
         if dialect == "diffusers":
-            parts = {"lora_A.weight": a_RI, "lora_B.weight": factors.scale * b_OR}
-            prefix, bias = "transformer", "lora_B.bias"
+            words, prefix, bias = ("lora_A", "lora_B"), "transformer", "lora_B.bias"
         else:
-            alpha = np.asarray(factors.scale * factors.rank)
-            parts = {"lora_down.weight": a_RI, "lora_up.weight": b_OR, "alpha": alpha}
-            prefix, bias = "diffusion_model", "diff_b"
-            if not factors.rank:
-                parts = {}
+            words, prefix, bias = ("lora_down", "lora_up"), "diffusion_model", "diff_b"
+        parts = {f"{word}.weight": x for word, x in zip(words, pair, strict=True) if x.size}
         if factors.bias_O is not None:
             parts[bias] = factors.bias_O
         result |= {f"{prefix}.{name}.{part}": x.astype(dtype) for part, x in parts.items()}
