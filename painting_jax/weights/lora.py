@@ -454,14 +454,13 @@ def names(paths: Iterable[str]) -> dict[str, str]:
     }
 
 
-def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.ndarray]:
-    """A LoRA's tensors under published keys.
+def tensors_of(lora: Lora, dialect: Dialect) -> dict[str, np.ndarray]:
+    """A LoRA's tensors under published keys, in float32.
 
     Args:
       lora: by paths of a `WanTransformer`.
       dialect: of the keys. In each the scale is multiplied into the matrices, which all readers
         take for a scale of 1: of alphas diffusers reads only those of blocks.
-      dtype: of the tensors.
 
     Raises:
       UserError: if a layer is not one that the published model has.
@@ -494,7 +493,7 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
         parts = {f"{word}.weight": x for word, x in zip(words, pair, strict=True) if x.size}
         if factors.bias_O is not None:
             parts[bias] = factors.bias_O
-        result |= {f"{prefix}.{name}.{part}": x.astype(dtype) for part, x in parts.items()}
+        result |= {f"{prefix}.{name}.{part}": x.astype(np.float32) for part, x in parts.items()}
     return dict(sorted(result.items()))
 
 
@@ -508,11 +507,12 @@ def write(
 ) -> None:
     """Writes a LoRA to a safetensors file.
 
-    Arguments and errors as of `tensors_of`, and `first_frame` as of `LoraFile`.
+    Arguments and errors as of `tensors_of` and `safetensors_file.write_whole`, `first_frame` as of
+    `LoraFile`, and the tensors' dtype.
     """
     tensors = {
-        key: Pending(array.dtype, array.shape, lambda array=array: array)
-        for key, array in tensors_of(lora, dialect, dtype).items()
+        key: Pending(dtype, array.shape, lambda array=array: array)
+        for key, array in tensors_of(lora, dialect).items()
     }
     metadata = {"format": "pt"} | ({_PICTURE: _FIRST_FRAME} if first_frame else {})
     safetensors_file.write_whole(path, tensors, metadata)
