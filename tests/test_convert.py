@@ -17,7 +17,7 @@ from diffusers import (
 )
 
 from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b, wan22_i2v_a14b
-from tests import tiny_lora, tiny_wan
+from tests import tiny, tiny_lora, tiny_wan
 from tests.models.test_wan import reference
 from tests.verbs import Verb
 
@@ -90,6 +90,31 @@ def test_weights_may_be_bf16_but_for_what_loses_too_much(convert, folder, tmp_pa
             assert tensor.dtype == (torch.float32 if precise else torch.bfloat16), (part, name)
     encoder = transformers.UMT5EncoderModel.from_pretrained(tmp_path / "out" / "text_encoder")
     assert encoder.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("largest", "dtype", "better"),
+    [(65520.0, "float16", "bfloat16 or float32"), (3.4e38, "bfloat16", "float32")],
+)
+def test_numbers_that_the_dtype_does_not_take_are_refused(
+    convert, folder, largest, dtype, better, tmp_path
+):
+    large = shutil.copytree(folder, tmp_path / "large")
+    change(large / "transformer", {"proj_out.bias": torch.tensor([1.0, -largest] + 14 * [0.0])})
+    said = f"proj_out.bias holds {largest:g}, and {dtype} takes at most "
+    for source in (large, large / "transformer"):
+        done = convert(f"--source={source}", f"--target={tmp_path / 'out'}", f"--dtype={dtype}")
+        tiny.assert_one_line(done, said)
+        assert done.stderr.endswith(f": choose {better}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["large"]
+
+
+def test_numbers_of_a_lora_that_the_dtype_does_not_take_are_refused(convert, tmp_path):
+    factors = {key: (down, 1e6 * up) for key, (down, up) in tiny_lora.pairs(1).items()}
+    source = tiny_lora.write(tmp_path / "a.safetensors", factors, tiny_lora.DIFFUSERS)
+    options = f"--source={source}", f"--target={tmp_path / 'b.safetensors'}", "--dtype=float16"
+    convert.refuses(*options, said="lora_B.weight holds ")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae"])

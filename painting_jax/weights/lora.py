@@ -454,13 +454,13 @@ def names(paths: Iterable[str]) -> dict[str, str]:
     }
 
 
-def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.ndarray]:
-    """A LoRA's tensors under published keys.
+def tensors_of(lora: Lora, dialect: Dialect) -> dict[str, np.ndarray]:
+    """A LoRA's tensors under published keys, in float32.
 
     Args:
       lora: by paths of a `WanTransformer`.
-      dialect: "diffusers", where the scale is multiplied into lora_B; or "comfyui", with alphas.
-      dtype: of the tensors.
+      dialect: of the keys. In each the scale is multiplied into the matrices, which all readers
+        take for a scale of 1: of alphas diffusers reads only those of blocks.
 
     Raises:
       UserError: if a layer is not one that the published model has.
@@ -482,18 +482,18 @@ def tensors_of(lora: Lora, dialect: Dialect, dtype=np.float32) -> dict[str, np.n
             factors = dataclasses.replace(factors, a_IR=a_IR, b_RO=b_RO)
         a_RI = spelling.transform.theirs(factors.a_IR)
         b_OR = factors.b_RO.T.reshape(*factors.b_RO.T.shape, *(1,) * (a_RI.ndim - 2))
+        # About half of it into each, so that a small one makes no number too small for float16;
+        # and that by a power of two, which rounds nothing.
+        half = 2.0 ** (math.frexp(factors.scale)[1] // 2)
+        pair = half * a_RI, factors.scale / half * b_OR
         if dialect == "diffusers":
-            parts = {"lora_A.weight": a_RI, "lora_B.weight": factors.scale * b_OR}
-            prefix, bias = "transformer", "lora_B.bias"
+            words, prefix, bias = ("lora_A", "lora_B"), "transformer", "lora_B.bias"
         else:
-            alpha = np.asarray(factors.scale * factors.rank)
-            parts = {"lora_down.weight": a_RI, "lora_up.weight": b_OR, "alpha": alpha}
-            prefix, bias = "diffusion_model", "diff_b"
-            if not factors.rank:
-                parts = {}
+            words, prefix, bias = ("lora_down", "lora_up"), "diffusion_model", "diff_b"
+        parts = {f"{word}.weight": x for word, x in zip(words, pair, strict=True) if x.size}
         if factors.bias_O is not None:
             parts[bias] = factors.bias_O
-        result |= {f"{prefix}.{name}.{part}": x.astype(dtype) for part, x in parts.items()}
+        result |= {f"{prefix}.{name}.{part}": x.astype(np.float32) for part, x in parts.items()}
     return dict(sorted(result.items()))
 
 
@@ -507,11 +507,12 @@ def write(
 ) -> None:
     """Writes a LoRA to a safetensors file.
 
-    Arguments and errors as of `tensors_of`, and `first_frame` as of `LoraFile`.
+    Arguments and errors as of `tensors_of` and `safetensors_file.write_whole`, `first_frame` as of
+    `LoraFile`, and the tensors' dtype.
     """
     tensors = {
-        key: Pending(array.dtype, array.shape, lambda array=array: array)
-        for key, array in tensors_of(lora, dialect, dtype).items()
+        key: Pending(dtype, array.shape, lambda array=array: array)
+        for key, array in tensors_of(lora, dialect).items()
     }
     metadata = {"format": "pt"} | ({_PICTURE: _FIRST_FRAME} if first_frame else {})
     safetensors_file.write_whole(path, tensors, metadata)

@@ -188,7 +188,7 @@ def write_whole(
     """Writes a file that appears whole or not at all; arguments as of `write`.
 
     Raises:
-      UserError: if it cannot be written.
+      UserError: if it cannot be written, or a number is too large for its dtype.
     """
     try:
         with written_beside(path) as unfinished:
@@ -206,6 +206,9 @@ def write(
       path: of the new file.
       tensors: by name.
       metadata: texts for the header.
+
+    Raises:
+      UserError: if a number is larger than the dtype that it is to be written in takes.
     """
     entries, end = {"__metadata__": dict(metadata)}, 0
     for name, pending in tensors.items():
@@ -220,7 +223,24 @@ def write(
     with pathlib.Path(path).open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         for name, (dtype, shape, array) in tensors.items():
-            data = np.asarray(array(), dtype)
+            data = _cast(name, np.asarray(array()), np.dtype(dtype))
             if data.shape != tuple(shape):
                 raise ValueError(f"{name}: {data.shape} given, {shape} announced")
             file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
+
+
+def _cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if cast is array or np.isfinite(cast).all():
+        return cast
+    # What is infinite before as well is no matter of the dtype.
+    largest = np.max(np.abs(array.astype(np.float64)), where=np.isfinite(array), initial=0)
+    limit = float(ml_dtypes.finfo(dtype).max)
+    if largest <= limit:
+        return cast
+    wide = [d for d in ("bfloat16", "float32") if largest <= ml_dtypes.finfo(np.dtype(d)).max]
+    better = " or ".join(wide) or f"{array.dtype}, as it is"
+    raise UserError(
+        f"{name} holds {largest:g}, and {dtype} takes at most {limit:g}: choose {better}"
+    )

@@ -145,18 +145,18 @@ def _tensors(array: jax.Array, spelling: Spelling, dtype) -> Iterator[tuple[str,
     layers = range(array.shape[0]) if "{layer}" in spelling.name else [None]
     for layer in layers:
         shape = array.shape if layer is None else array.shape[1:]
-        fetch = functools.partial(_fetched, array, layer, spelling, dtype)
+        fetch = functools.partial(_fetched, array, layer, spelling)
         theirs = spelling.transform.their_shape(shape)
         yield spelling.of(layer), Pending(dtype, theirs, fetch)
 
 
-def _fetched(array: jax.Array, layer: int | None, spelling: Spelling, dtype) -> np.ndarray:
+def _fetched(array: jax.Array, layer: int | None, spelling: Spelling) -> np.ndarray:
     """One tensor on the host, in their layout."""
     if layer is not None:
         array = _layer_of(array.sharding)(array, np.int32(layer))
     elif not array.is_fully_replicated:
         array = _whole(array.sharding)(array)
-    return spelling.transform.theirs(np.asarray(array)).astype(dtype, copy=False)
+    return spelling.transform.theirs(np.asarray(array))
 
 
 def _everywhere(sharding: jax.sharding.Sharding) -> jax.sharding.Sharding:

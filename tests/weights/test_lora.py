@@ -186,6 +186,59 @@ def test_what_is_written_gives_diffusers_the_numbers_of_what_was_read(models, tm
     assert_same(models.read(again), models.read(source))
 
 
+@pytest.mark.parametrize("alpha", [0.01, 7.0])
+def test_what_is_written_for_comfyui_outside_of_blocks_is_read_by_diffusers(
+    models, tmp_path, alpha
+):
+    """Which knows no alphas there."""
+    torch.manual_seed(5)
+    sizes = {"proj_out": (24, 16), "condition_embedder.time_proj": (24, 144)} | {
+        f"condition_embedder.{name}": sizes
+        for name, sizes in {
+            "image_embedder.ff.net.0.proj": (8, 8),
+            "image_embedder.ff.net.2": (8, 24),
+            "text_embedder.linear_1": (16, 24),
+            "time_embedder.linear_2": (24, 24),
+        }.items()
+    }
+    extra = {
+        f"transformer.{name}.lora_{part}.weight": torch.randn(shape)
+        for name, (inputs, outputs) in sizes.items()
+        for part, shape in {"A": (3, inputs), "B": (outputs, 3)}.items()
+    }
+    settings = {
+        "r": 3,
+        "lora_alpha": alpha,
+        "rank_pattern": FFN_RANKS
+        | {"image_embedder.ff.net.0.proj": 3, "image_embedder.ff.net.2": 3},
+        "target_modules": [*tiny_lora.NAMES, *sizes],
+    }
+    source = tiny_lora.write(
+        tmp_path / "x.safetensors",
+        tiny_lora.pairs(1),
+        tiny_lora.DIFFUSERS,
+        extra=extra,
+        settings=settings,
+    )
+    again = str(tmp_path / "out.safetensors")
+    lora.write(again, models.read(source), "comfyui")
+    assert not any(name.endswith("alpha") for name in load_file(again))
+    assert_same(models.read(again), models.read(source))
+    assert_equal(models.expected([(again, 1.0)]), models.merged([(source, 1.0)]))
+
+
+@pytest.mark.parametrize("dialect", ["diffusers", "comfyui"])
+def test_a_small_scale_makes_no_number_too_small_for_float16(models, tmp_path, dialect):
+    key, up = "blocks.0.attn1.to_q", np.full((24, 1), 1e-3, np.float16)
+    tensors = {f"{key}.lora_A.weight": np.ones((1, 24)), f"{key}.lora_B.weight": up}
+    tensors[f"{key}.alpha"] = np.float32(2**-8)
+    given = lora.parse("x", tensors, models.shapes).factors
+    lora.write(tmp_path / "x.safetensors", given, dialect, np.float16)
+    (again,) = models.read(tmp_path / "x.safetensors").values()
+    expected = 2.0**-8 * up.astype(np.float32).T.repeat(24, 0)
+    np.testing.assert_array_equal(again.a_IR @ again.b_RO, expected)
+
+
 def test_a_lora_itself_tells_the_shapes_of_its_layers(models, tmp_path):
     extra = {"diffusion_model.head.head.diff": torch.zeros(16, 24), "x": torch.zeros(1)}
     for key, parts in ((tiny_lora.COMFYUI, ("lora_A", "lora_B")), (tiny_lora.MUSUBI, DOWN_UP)):
