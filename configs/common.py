@@ -117,7 +117,7 @@ def parse_arg(arg: str | None, **defaults):
       A ConfigDict of all names.
 
     Raises:
-      ValueError: for a name that does not exist.
+      ValueError: for a name that does not exist, or is no switch and has no value.
     """
     parsed = ConfigDict(defaults)
     for part in filter(None, (arg or "").split(",")):
@@ -126,6 +126,8 @@ def parse_arg(arg: str | None, **defaults):
             known = ", ".join(defaults) or "none"
             raise ValueError(f"unknown config argument {name!r}: known are {known}")
         kind = type(defaults[name])
+        if not equals and kind is not bool:
+            raise ValueError(f"config argument {name} needs a value: {name}={defaults[name]}")
         if not equals:
             parsed[name] = True
         elif kind is bool:

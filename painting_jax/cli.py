@@ -1,6 +1,7 @@
 """What every verb's command line shares: one-line errors, exit status 2, a --help that explains."""
 
 import inspect
+import io
 import os
 import re
 import sys
@@ -50,6 +51,9 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     def guarded(_: list[str]) -> None:
         main()
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path need not be text: what is not is shown as its bytes, here as on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # The console belongs to the verbs' own words: libraries speak up from warnings on.
         logging.set_verbosity(logging.WARNING)
@@ -69,6 +73,31 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+
+
+def refuse_empty(*names: flags.FlagHolder) -> None:
+    """Refuses flags of paths that are given and empty, as `--image=$UNSET` is.
+
+    Raises:
+      UserError: for the first of them.
+    """
+    for flag in names:
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        if "" in values:
+            raise UserError(f"--{flag.name}= is empty: say what it names, or leave it out")
+
+
+def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
+    """Refuses flags of words whose bytes are not UTF-8.
+
+    Raises:
+      UserError: for the first of them.
+    """
+    for flag in texts:
+        try:
+            flag.value.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"--{flag.name}={flag.value}: it must be UTF-8") from None
 
 
 def _fail(message: object) -> None:

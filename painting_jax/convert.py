@@ -24,6 +24,7 @@ from absl import flags
 from painting_jax import cli
 from painting_jax.errors import UserError
 from painting_jax.pretrained import adapters, conversion
+from painting_jax.weights import hub
 
 _SOURCE = flags.DEFINE_string(
     "source",
@@ -60,6 +61,7 @@ _COMPONENT = flags.DEFINE_enum(
 
 def main() -> None:
     """Converts what the flags name."""
+    cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
     for flag in (_SOURCE, _TARGET):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing (see --help)")
@@ -68,7 +70,7 @@ def main() -> None:
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
     source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
     component = _COMPONENT.value
-    if (pathlib.Path(source).expanduser() / "checkpoints").is_dir():
+    if (hub.expanded(source) / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
         from painting_jax.training import exports  # noqa: PLC0415
 

@@ -29,7 +29,7 @@ from absl import flags
 
 from painting_jax import cli, media
 from painting_jax.data import subjects
-from painting_jax.data.files import written_beside
+from painting_jax.data.files import check_destination, written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError, readable
@@ -148,8 +148,23 @@ _OF_EITHER = (
     _SAVE_FRAMES,
     _EMBEDDINGS,
 )
+_PATHS = (
+    _WORKDIR,
+    _PRETRAINED,
+    _IMAGE,
+    _OUTPUT,
+    _SEGMENTS,
+    _LORA,
+    _LORA_2,
+    _TRANSFORMER,
+    _TRANSFORMER_2,
+    _NOISE,
+    _SAVE_FRAMES,
+    _EMBEDDINGS,
+)
 
 _MOST_FRAMES = 512
+_MOST_STEPS = 1000  # as many noise levels as Wan tells apart in training
 
 
 def main() -> None:
@@ -283,6 +298,7 @@ def _wishes():
 
 def _check_flags() -> None:
     """Refuses what cannot be done before a model is loaded."""
+    cli.refuse_empty(*_PATHS)
     if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
         raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
     if not _OUTPUT.value:
@@ -295,16 +311,17 @@ def _check_flags() -> None:
         raise UserError("--image is missing: a picture, a folder or a pattern")
     for medium in _MEDIUM.value:
         media.mixture(medium)
-    output = pathlib.Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: --output must be a folder")
+    cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT)
+    for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False), (_EMBEDDINGS, True)):
+        if flag.value:
+            check_destination(flag.name, flag.value, folder=folder)
     for flag, fits, right in (
         (_HELD_OUT, lambda count: count >= 0, "at least 1"),
         (_SEED, lambda seed: 0 <= seed < 2**31, f"from 0 to {2**31 - 1}"),
         (_GUIDANCE, math.isfinite, "a number, 1 for none"),
         (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
         (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
-        (_STEPS, lambda steps: steps >= 1, "at least 1"),
+        (_STEPS, lambda steps: 1 <= steps <= _MOST_STEPS, f"from 1 to {_MOST_STEPS}"),
         (_AREA, lambda area: area > 0, "above 0"),
         (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
         (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),

@@ -61,6 +61,7 @@ def main() -> None:
     """Builds the data set that the flags ask for and says what is in it."""
     # TFDS warns of every configuration that is not in a list of its own.
     logging.set_verbosity(logging.ERROR)
+    cli.refuse_empty(_DATA_DIR, _SOURCE)
     if _BUILDER.value is None:
         raise UserError("--builder is missing: painted_images or recorded_processes")
     if not _DATA_DIR.value:

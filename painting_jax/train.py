@@ -49,6 +49,7 @@ _DISTRIBUTED = flags.DEFINE_string(
 
 def main() -> None:
     """Trains what the flags name."""
+    cli.refuse_empty(_WORKDIR, _DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
     _join_processes(_DISTRIBUTED.value)

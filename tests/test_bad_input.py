@@ -129,6 +129,12 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         ("--frames=0", "from 2 to 512"),
         ("--frames=many", "--frames=many"),
         ("--steps=0", "--steps=0"),
+        ("--steps=1001", "from 1 to 1000"),
+        ("--workdir=", "--workdir= is empty"),
+        ("--image=", "--image= is empty: say what it names, or leave it out"),
+        ("--segments=", "--segments= is empty"),
+        ("--prompt=caf\udce9", "--prompt=caf\\udce9: it must be UTF-8"),
+        ("--negative_prompt=caf\udce9", "it must be UTF-8"),
         ("--guidance=nan", "--guidance=nan"),
         ("--seed=-1", "--seed=-1"),
         ("--held_out=-1", "--held_out=-1"),
@@ -141,6 +147,43 @@ def test_generate_refuses_pictures(generate, files, picture, said):
 def test_generate_refuses_values(generate, files, flag, said):
     arguments = (f"--workdir={files.root / 'run'}", f"--output={files.out}")
     generate.refuses(*arguments, f"--image={files.root / 'good.png'}", flag, said=said)
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--output={root}/good.png", "good.png is a file: it must be a folder, or new"),
+        ("--output={root}/good.png/sub", "good.png, which is a file: name a folder"),
+        ("--save_frames={root}/empty", "empty is a folder: it must be a file, or new"),
+        ("--save_frames={root}/good.png/a.npy", "good.png, which is a file: name a folder"),
+        ("--embeddings={root}/good.png", "--embeddings={root}/good.png is a file"),
+    ],
+)
+def test_generate_refuses_destinations_before_any_work(generate, files, flag, said):
+    # There is no such model: it is not even looked for.
+    arguments = (f"--pretrained={files.root / 'none'}", f"--output={files.out}")
+    picture = f"--image={files.root / 'good.png'}"
+    generate.refuses(
+        *arguments, picture, flag.format(root=files.root), said=said.format(root=files.root)
+    )
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--pretrained=", "--pretrained= is empty"),
+        ("--pretrained=~nosuchuser/x", "~nosuchuser/x is in no known user's home"),
+        ("--transformer=", "--transformer= is empty"),
+        ("--noise=", "--noise= is empty"),
+        ("--lora=", "--lora= is empty"),
+        ("--save_frames=", "--save_frames= is empty"),
+    ],
+)
+def test_generate_refuses_names_of_nothing(generate, files, flag, said):
+    arguments = (f"--image={files.root / 'good.png'}", f"--output={files.out}", "--pretrained=none")
+    generate.refuses(*arguments, flag, said=said)
     assert not files.out.exists()
 
 
@@ -209,6 +252,8 @@ def test_evaluate_refuses(evaluate, files, flags, said):
         (("--config.init_from=/nowhere",), "/nowhere is no training run"),
         (("--distributed=here",), "HOST:PORT"),
         (("picture.jpg",), "'picture.jpg'"),
+        (("--data_dir=",), "--data_dir= is empty"),
+        (("--config.sampling.shift=0",), "config.sampling.shift=0.0: it must be above 0"),
     ],
 )
 def test_train_refuses(train, files, flags, said):
@@ -263,6 +308,15 @@ def published(files) -> pathlib.Path:
         (("--config.objective.drop.reference=0.1",), "the prompt alone is dropped"),
         (("--config.sampling.guide_on=('medium',)",), "it must be ('text',)"),
         (("--config.pretrained.family=",), "a LoRA is for published weights"),
+        (("--config.pretrained.path=~nosuchuser/x",), "is in no known user's home"),
+        (("--config.init_from=~nosuchuser/x",), "is in no known user's home"),
+        (("--config.pretrained.dtype=float16",), "it must be float32 or bfloat16 on a CPU"),
+        (("--config.sampling.shift=-1",), "config.sampling.shift=-1.0: it must be above 0"),
+        (("--config.sampling.shift=nan",), "config.sampling.shift=nan: it must be above 0"),
+        (("--config.sampling.shift=1e5", "--config.sampling.steps=50"), "run together"),
+        (("--config.model.image_dim=7",), "config.model.image_dim=7: it must be even"),
+        (("--config.pretrained.family=wan22",), "in_channels=16 with config.pretrained.family=wan"),
+        (("--config.lora.rank=10000000",), "config.lora.rank=10000000: it must be at most 48"),
     ],
 )
 def test_train_refuses_of_published_weights(train, files, published, flags, said):
@@ -298,6 +352,13 @@ def test_train_refuses_the_workdir_of_another_config(train, files):
     train.refuses(*arguments, run, "--config.model.dim=64", said="model.dim was 32, is 64")
     train.refuses(*arguments, f"--workdir={files.root / 'data'}", said="is not empty")
     assert sorted(files.root.rglob("*")) == before
+
+
+def test_prepare_refuses_names_of_nothing(prepare, files):
+    for flag in ("--source=", "--data_dir="):
+        arguments = ("--builder=painted_images", f"--data_dir={files.out}")
+        prepare.refuses(*arguments, flag, said=f"{flag} is empty")
+    assert not files.out.exists()
 
 
 @pytest.mark.parametrize(("picture", "said"), _PICTURES)

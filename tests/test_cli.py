@@ -108,3 +108,15 @@ def test_reader_that_goes_away_is_no_error(tmp_path):
         check=False,
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_path_that_is_no_text_is_printed_all_the_same():
+    program = "from painting_jax import cli\ncli.run(lambda: print('caf\\udce9'), ['verb'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=tiny.environment(PYTHONIOENCODING="utf-8:strict"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "caf\\udce9\n", "")

@@ -437,3 +437,15 @@ def test_help_explains(convert):
     assert done.returncode == 0
     assert "--source=MODEL --target=FOLDER" in done.stdout
     assert "--pretrained: " in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["source", "target", "pretrained", "lora", "lora_2"])
+def test_an_empty_name_is_one_line(convert, tmp_path, flag):
+    given = {"source": tmp_path, "target": tmp_path / "out"} | {flag: ""}
+    arguments = [f"--{name}={value}" for name, value in given.items()]
+    convert.refuses(*arguments, said=f"--{flag}= is empty")
+
+
+def test_the_home_of_no_user_is_one_line(convert, tmp_path):
+    target = f"--target={tmp_path / 'out'}"
+    convert.refuses("--source=~nosuchuser/x", target, said="in no known user's home")

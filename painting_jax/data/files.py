@@ -7,6 +7,31 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from painting_jax.errors import UserError
+
+
+def check_destination(flag: str, path: str | os.PathLike, *, folder: bool) -> None:
+    """Finds out before any work whether a result can be written where a flag says.
+
+    Args:
+      flag: what the user knows it by.
+      path: of a folder, new or not, or of a file.
+      folder: which of the two.
+
+    Raises:
+      UserError: if something else is there, or it would lie below a file or in a folder that is
+        write-protected.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and path.is_dir() != folder:
+        there, needed = ("file", "folder") if folder else ("folder", "file")
+        raise UserError(f"--{flag}={path} is a {there}: it must be a {needed}, or new")
+    above = next(parent for parent in (path / "x").absolute().parents if parent.exists())
+    if above.is_file() and above != path.absolute():
+        raise UserError(f"--{flag}={path} would lie in {above}, which is a file: name a folder")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"--{flag}={path}: {above} is write-protected, name another folder")
+
 
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:

@@ -34,7 +34,11 @@ def even(steps: int, shift: float) -> Float[Array, " n1"]:
 
 
 def _schedule(sigmas: Float[np.ndarray, " n"], timesteps: Float[np.ndarray, " n"]) -> Schedule:
-    return Schedule(np.append(sigmas, 0).astype(np.float32), timesteps.astype(np.float32))
+    """Levels with a 0 behind them; a ValueError if a shift or too many steps make any two one."""
+    sigmas = np.append(sigmas, 0).astype(np.float32)
+    if not np.all(np.diff(sigmas) < 0):
+        raise ValueError(f"noise levels must fall to 0, not {sigmas}")
+    return Schedule(sigmas, timesteps.astype(np.float32))
 
 
 def unipc(steps: int, shift: float) -> Schedule:

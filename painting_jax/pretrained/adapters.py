@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Sequence
 
 from flax import nnx
@@ -31,9 +30,9 @@ class Named:
     @property
     def title(self) -> str:
         """What results call it, without the folders of this machine."""
-        name = self.name
-        if pathlib.Path(name).expanduser().exists():
-            name = pathlib.Path(name).expanduser().resolve().stem
+        name, path = self.name, hub.expanded(self.name)
+        if path.exists():
+            name = path.resolve().stem
         return name if self.weight == 1 else f"{name}:{self.weight:g}"
 
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import os
+import tokenize
 
 import numpy as np
 
-from painting_jax.diffusion.stepwise import DISTILLED, Kind
+from painting_jax.diffusion.stepwise import DISTILLED, Kind, stepwise
 from painting_jax.errors import UserError
 from painting_jax.models.wan_vae import WanVAEConfig
 from painting_jax.pretrained.folder import Folder
@@ -99,10 +100,18 @@ class Recipe:
         for name, scale in (("guidance", guidance), ("guidance_2", second)):
             if scale < 1:
                 raise UserError(f"--{name}={scale:g}: it must be at least 1, which is none")
+        steps = wishes.steps or steps
+        try:
+            stepwise(kind, steps, shift)
+        except ValueError:
+            raise UserError(
+                f"--shift={shift:g} with --steps={steps}: the noise levels run together, take a "
+                "shift nearer 1 or fewer steps"
+            ) from None
         large = vae.residual  # Wan2.2's autoencoder, of TI2V 5B
         return cls(
             sampler=kind,
-            steps=wishes.steps or steps,
+            steps=steps,
             shift=shift,
             guidance=(guidance, second) if two else (guidance,),
             frames=wishes.frames or (121 if large else 81),
@@ -114,14 +123,21 @@ def load_noise(path: str | os.PathLike) -> np.ndarray:
     """Reads start latents from a .npy file; their shape is judged when the video's is known.
 
     Raises:
-      UserError: if it is no array of finite numbers.
+      UserError: if it is no array of finite numbers, of those that float32 holds.
     """
     try:
-        noise = np.load(path, allow_pickle=False)
+        # Mapped, a header that promises more than the file holds takes no memory.
+        noise = np.load(path, allow_pickle=False, mmap_mode="r")
     except FileNotFoundError:
         raise UserError(f"--noise={path} does not exist: name a .npy of start latents") from None
-    except (OSError, ValueError, EOFError) as error:
+    # The header is Python's words, which NumPy reads with Python's own tokenizer.
+    except (OSError, ValueError, EOFError, OverflowError, tokenize.TokenError) as error:
         raise UserError(f"--noise={path} is no .npy of numbers: {error}") from error
-    if not isinstance(noise, np.ndarray) or noise.dtype.kind != "f" or not np.isfinite(noise).all():
-        raise UserError(f"--noise={path} must hold one array of finite floating-point numbers")
-    return noise
+    if isinstance(noise, np.ndarray) and noise.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            noise = np.array(noise, np.float32)
+        if np.isfinite(noise).all():
+            return noise
+    raise UserError(
+        f"--noise={path} must hold one array of finite floating-point numbers, as float32 has them"
+    )

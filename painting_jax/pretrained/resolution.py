@@ -2,6 +2,7 @@
 
 import math
 
+from painting_jax.data.pictures import MAX_MEGAPIXELS
 from painting_jax.errors import UserError
 from painting_jax.models.codec import Codec
 
@@ -30,7 +31,8 @@ def completed(
     Arguments as of `fitted`; the side that is not asked for follows from the picture's aspect.
 
     Raises:
-      UserError: if a side is no multiple of what the model asks for.
+      UserError: if a side is no multiple of what the model asks for, or the frames are larger
+        than pictures may be.
     """
     for name, side in (("height", height), ("width", width)):
         if side is not None and (side <= 0 or side % multiple):
@@ -39,12 +41,18 @@ def completed(
                 f"--{name}={side}: this model takes multiples of {multiple}, such as {below}"
             )
     if height is None and width is None:
-        return fitted(shape_HW, area, multiple)
-    aspect = shape_HW[0] / shape_HW[1]
-    if height is None:
-        height = max(multiple, round(width * aspect) // multiple * multiple)
-    if width is None:
-        width = max(multiple, round(height / aspect) // multiple * multiple)
+        height, width = fitted(shape_HW, area, multiple)
+    else:
+        aspect = shape_HW[0] / shape_HW[1]
+        if height is None:
+            height = max(multiple, round(width * aspect) // multiple * multiple)
+        if width is None:
+            width = max(multiple, round(height / aspect) // multiple * multiple)
+    if height * width > MAX_MEGAPIXELS * 10**6:
+        raise UserError(
+            f"frames of {height}x{width} pixels are more than {MAX_MEGAPIXELS} megapixels: ask for "
+            "less with --height, --width or --area"
+        )
     return height, width
 
 

@@ -14,6 +14,8 @@ from painting_jax.data.text_embeddings import fingerprint
 from painting_jax.errors import UserError
 from painting_jax.models import lora, wan_vae
 from painting_jax.models.wan import WanConfig, WanTransformer
+from painting_jax.models.wan_painting import image_conditioning
+from painting_jax.models.wan_vae import WanVAE
 from painting_jax.pretrained import random_folder
 from painting_jax.pretrained.folder import Folder
 from painting_jax.training.checkpoint import read_config
@@ -40,22 +42,35 @@ def check_base(config: ConfigDict) -> None:
     """Checks that a published model is there and is the one that the config tells of.
 
     Raises:
-      UserError: if it is not, tensors of it are missing, unexpected or misshapen, or there is no
-        layer for a LoRA.
+      UserError: if it is not, takes no pictures of these sizes, tensors of it are missing,
+        unexpected or misshapen, or there is no layer for a LoRA or none of its rank.
     """
-    transformer = config_sizes(config)
+    transformer, vae = config_sizes(config), wan_vae.SIZES[config.pretrained.family]
     if config.pretrained.path:
         folder = Folder.open(config.pretrained.path)
-        transformer = _opened(config, folder)
+        transformer, (_, vae) = _opened(config, folder), folder.vae()
         for name in _COMPONENTS:
             if name != "tokenizer" and folder.has(name):
                 translation.check(folder.source(name))
+    try:
+        image_conditioning(transformer, nnx.eval_shape(lambda: WanVAE(vae)))
+    except ValueError as error:
+        raise UserError(
+            f"config.model.in_channels={config.model.in_channels} with config.pretrained.family="
+            f"{config.pretrained.family}: {error}"
+        ) from error
     if config.lora.enabled:
         bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
         try:
-            targets(config.lora.targets, lora.kernels(bare))
+            adapted = targets(config.lora.targets, lora.kernels(bare))
         except UserError as error:
             raise UserError(f"config.lora.targets: {error}") from error
+        most = min(min(shape[-2:]) for shape in adapted.values())
+        if config.lora.rank > most:
+            raise UserError(
+                f"config.lora.rank={config.lora.rank}: it must be at most {most}, the smaller side "
+                "of the smallest matrix that config.lora.targets mean"
+            )
 
 
 def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> None:

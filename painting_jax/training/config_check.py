@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from configs import common
 from painting_jax.diffusion.flow_matching import Law
+from painting_jax.diffusion.stepwise import stepwise
 from painting_jax.errors import UserError
 from painting_jax.models import wan_vae
 from painting_jax.training import expert
@@ -40,6 +41,8 @@ _LEAST = {
     "log.samples_every": 1,
     "log.samples": 1,
 }
+# Of two float16, XLA has no product summed in float32 there.
+_ON_CPU = ("float32", "bfloat16")
 _SHARES = (
     "data.variant_probability",
     "data.caption_probability",
@@ -87,6 +90,8 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             bool,
             "True for objective.structure, which judges pictures",
         )
+    for name in ("objective.shift", "sampling.shift"):
+        _require(config, name, lambda shift: 0 < shift < float("inf"), "above 0")
     laws = get_args(Law)
     _require(config, "objective.law", lambda law: law in laws, f"one of {', '.join(laws)}")
     _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")
@@ -105,7 +110,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     _require(config, "pretrained.expert", lambda name: name in experts, "high or low, or empty")
     _require(config, "pretrained.dtype", _is_float, "float32, bfloat16 or float16")
     if config.pretrained.family:
-        _check_published(config)
+        _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
     elif config.lora.enabled:
         raise UserError("config.lora.enabled=True: a LoRA is for published weights, name a family")
     elif config.model.pixel_layers:
@@ -132,7 +137,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     )
 
 
-def _check_published(config: ConfigDict) -> None:
+def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     vae = wan_vae.SIZES[config.pretrained.family]
     step = 2 ** sum(vae.temporal)
     _require(
@@ -154,6 +159,11 @@ def _check_published(config: ConfigDict) -> None:
         lambda everywhere: not everywhere,
         "False: published models are given the picture on the first frame",
     )
+    if on_cpu:
+        words = f"{' or '.join(_ON_CPU)} on a CPU"
+        _require(config, "pretrained.dtype", lambda dtype: dtype in _ON_CPU, words)
+    _require(config, "model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
+    _check_noise_levels(config)
     if config.lora.enabled:
         _require(config, "lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
     if config.pretrained.expert:
@@ -172,6 +182,19 @@ def _check_published(config: ConfigDict) -> None:
         lambda names: tuple(names) == ("text",),
         "('text',), the prompt",
     )
+
+
+def _check_noise_levels(config: ConfigDict) -> None:
+    """That of sampling, where noise levels of a wide shift and many steps run together."""
+    sampling = config.sampling
+    _require(config, "sampling.steps", lambda steps: steps <= 1000, "at most 1000")
+    try:
+        stepwise("unipc", sampling.steps, sampling.shift)
+    except ValueError:
+        raise UserError(
+            f"config.sampling.shift={sampling.shift} with config.sampling.steps={sampling.steps}: "
+            "the noise levels run together, take a shift nearer 1 or fewer steps"
+        ) from None
 
 
 def _pixels_in_a_latent(config: ConfigDict) -> int:

@@ -11,6 +11,18 @@ _WANTED = ("*.json", "*.safetensors", "*.model", "*merges.txt", "*vocab.txt")
 _HUB_ID = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?P<file>/.+\.safetensors)?", re.ASCII)
 
 
+def expanded(name: str | os.PathLike) -> pathlib.Path:
+    """A path with the home folder in the place of its ~.
+
+    Raises:
+      UserError: if it is that of a user who has none.
+    """
+    try:
+        return pathlib.Path(name).expanduser()
+    except RuntimeError:
+        raise UserError(f"{name} is in no known user's home: write the path out") from None
+
+
 def local(
     name: str | os.PathLike, *, folders: tuple[str, ...] = (), revision: str | None = None
 ) -> pathlib.Path:
@@ -25,7 +37,7 @@ def local(
     Raises:
       UserError: if it is no path and the hub does not give it.
     """
-    path = pathlib.Path(name).expanduser()
+    path = expanded(name)
     if path.exists():
         return path
     match = _HUB_ID.fullmatch(os.fspath(name))

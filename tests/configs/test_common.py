@@ -41,6 +41,11 @@ def test_unknown_argument_names_the_known_ones():
         common.parse_arg("colour=red", size=64)
 
 
+def test_argument_whose_value_is_forgotten_is_refused():
+    with pytest.raises(ValueError, match="config argument size needs a value: size=64"):
+        common.parse_arg("on,size", on=False, size=64)
+
+
 def test_argument_of_another_type_is_refused():
     with pytest.raises(ValueError, match="big"):
         common.parse_arg("size=big", size=64)

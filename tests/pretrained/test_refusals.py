@@ -184,6 +184,9 @@ def test_text_to_video_alone_paints_no_picture(root):
         ("wan21_i2v", {"height": 40}, "--height=40: this model takes multiples of 16, such as 32"),
         ("wan22_ti2v", {"width": 48}, "--width=48: this model takes multiples of 32, such as 32"),
         ("wan21_i2v", {"frames": 12}, "--frames=12: this model makes 4k+1 frames, such as 9 or 13"),
+        ("wan21_i2v", {"height": 10**9}, "pixels are more than 64 megapixels"),
+        ("wan21_i2v", {"area": 10**15}, "pixels are more than 64 megapixels"),
+        ("wan21_i2v", {"shift": 1e5, "steps": 50}, "--shift=100000 with --steps=50: the noise lev"),
         ("wan21_i2v", {"guidance_2": 2.0}, "--guidance_2=2"),
         ("wan21_i2v", {"guidance": 0.5}, "--guidance=0.5: it must be at least 1, which is none"),
     ],
@@ -203,12 +206,25 @@ def test_files_that_hold_no_noise(tmp_path):
     np.save(tmp_path / "nan.npy", np.full(4, np.nan))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("no array")
+    for name, shape in (
+        ("many", "(1000000000000,)"),
+        ("beyond", f"({10**22},)"),
+        ("unclosed", "(5,5"),
+    ):
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(80)
+        (tmp_path / f"{name}.npy").write_bytes(content)
+    np.save(tmp_path / "large.npy", np.full(4, 1e300))
     for name, said in (
         ("none", "does not exist"),
         ("whole", "finite"),
         ("nan", "finite"),
         ("objects", "is no .npy of numbers"),
         ("text", "is no .npy of numbers"),
+        ("many", "is no .npy of numbers"),
+        ("beyond", "is no .npy of numbers"),
+        ("unclosed", "is no .npy of numbers"),
+        ("large", "as float32 has them"),
     ):
         with pytest.raises(UserError, match=said):
             load_noise(tmp_path / f"{name}.npy")
