@@ -253,7 +253,7 @@ def test_evaluate_refuses(evaluate, files, flags, said):
         (("--distributed=here",), "HOST:PORT"),
         (("picture.jpg",), "'picture.jpg'"),
         (("--data_dir=",), "--data_dir= is empty"),
-        (("--config.sampling.shift=0",), "config.sampling.shift=0.0: it must be above 0"),
+        (("--config.sampling.shift=0",), "config.sampling.shift=0.0: it must be a number above 0"),
     ],
 )
 def test_train_refuses(train, files, flags, said):
@@ -311,8 +311,14 @@ def published(files) -> pathlib.Path:
         (("--config.pretrained.path=~nosuchuser/x",), "is in no known user's home"),
         (("--config.init_from=~nosuchuser/x",), "is in no known user's home"),
         (("--config.pretrained.dtype=float16",), "it must be float32 or bfloat16 on a CPU"),
-        (("--config.sampling.shift=-1",), "config.sampling.shift=-1.0: it must be above 0"),
-        (("--config.sampling.shift=nan",), "config.sampling.shift=nan: it must be above 0"),
+        (
+            ("--config.sampling.shift=-1",),
+            "config.sampling.shift=-1.0: it must be a number above 0",
+        ),
+        (
+            ("--config.sampling.shift=nan",),
+            "config.sampling.shift=nan: it must be a number above 0",
+        ),
         (("--config.sampling.shift=1e5", "--config.sampling.steps=50"), "run together"),
         (("--config.model.image_dim=7",), "config.model.image_dim=7: it must be even"),
         (("--config.pretrained.family=wan22",), "in_channels=16 with config.pretrained.family=wan"),

@@ -90,8 +90,6 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             bool,
             "True for objective.structure, which judges pictures",
         )
-    for name in ("objective.shift", "sampling.shift"):
-        _require(config, name, lambda shift: 0 < shift < float("inf"), "above 0")
     laws = get_args(Law)
     _require(config, "objective.law", lambda law: law in laws, f"one of {', '.join(laws)}")
     _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")

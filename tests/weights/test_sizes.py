@@ -168,8 +168,12 @@ def test_whether_steps_are_expanded_is_true_or_false(tmp_path):
 def test_schedulers_with_odd_values_are_refused(tmp_path, change, said):
     path = tmp_path / "scheduler" / "scheduler_config.json"
     path.parent.mkdir()
-    path.write_text(
-        json.dumps({"_class_name": "UniPCMultistepScheduler", "flow_shift": 3} | change)
-    )
+    published = {
+        "_class_name": "UniPCMultistepScheduler",
+        "prediction_type": "flow_prediction",
+        "use_flow_sigmas": True,
+        "flow_shift": 3,
+    }
+    path.write_text(json.dumps(published | change))
     with pytest.raises(UserError, match=said):
         Folder(str(tmp_path), tmp_path, {}).sampler()
