@@ -58,7 +58,7 @@ from painting_jax.models.inception import InceptionV3
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.weights import clip as clip_names
 from painting_jax.weights import dinov2 as dinov2_names
-from painting_jax.weights import hed_vgg, lpips
+from painting_jax.weights import hed_vgg, hub, lpips
 from painting_jax.weights import inception as inception_names
 from painting_jax.weights.load import load_model
 from painting_jax.weights.source import Source, open_source, read_json
@@ -284,7 +284,7 @@ _OPENERS: dict[str, Callable[[str], Backbone]] = {
 
 def _source(weights: str) -> Source:
     """Of a path, or of a hub id with what may stand behind its @."""
-    if pathlib.Path(weights).expanduser().exists():
+    if hub.expanded(weights).exists():
         return open_source(weights)
     name, _, revision = weights.partition("@")
     return open_source(name, revision=revision or None)

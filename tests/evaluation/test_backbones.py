@@ -65,6 +65,7 @@ def test_texts_are_for_clip_alone(hed):
         ("lpips=squeeze:somewhere", "name lpips=hed, lpips=vgg:FILE, lpips=alex:FILE"),
         ("lpips=vgg:{}/vgg16.safetensors", "does not exist: name a folder, a .safetensors file"),
         ("dino={}", "holds no weights: a .safetensors file should be there"),
+        ("clip=~nosuchuser/x", "is in no known user's home: write the path out"),
     ],
 )
 def test_missing_weights_say_in_one_line_what_would_be_right(tmp_path, weights, said):
