@@ -14,7 +14,6 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax.data.files import written_beside
-from painting_jax.data.text_embeddings import fingerprint
 from painting_jax.errors import UserError
 from painting_jax.locking import alone
 from painting_jax.training.checkpoint import read_config
@@ -39,7 +38,7 @@ def claimed(
     Args:
       workdir: the folder.
       config: of the experiment; to resume, files and data may be elsewhere now.
-      data: folder of the data set, known again by its contents.
+      data: folder of the data set, known again by what it was made from.
 
     Raises:
       UserError: if the folder holds something else or a run of another config, naming the fields
@@ -69,8 +68,16 @@ def claimed(
 def _record(config: ConfigDict, data: epath.PathLike) -> dict:
     """What a run is known again by: its config, and what its data set holds."""
     record = json.loads(config.to_json())
-    record["data"]["fingerprint"] = fingerprint([data])
+    record["data"]["fingerprint"] = _made_from(epath.Path(data))
     return record
+
+
+def _made_from(data: epath.Path) -> str:
+    """What `prepare` wrote down of the records' origin; empty of a data set that says nothing."""
+    try:
+        return str(json.loads((data / "metadata.json").read_text())["fingerprint"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 @contextlib.contextmanager
@@ -107,9 +114,9 @@ def _empty(folder: epath.Path) -> None:
 
 def _check_same(mine: dict, folder: epath.Path) -> None:
     theirs = json.loads(read_config(folder).to_json())
-    contents = mine["data"].pop("fingerprint")
+    origin = mine["data"].pop("fingerprint")
     # Runs of earlier versions have none.
-    if theirs.get("data", {}).pop("fingerprint", None) == contents:
+    if theirs.get("data", {}).pop("fingerprint", "") == origin != "":
         for name in _WHERE_DATA_LIE:
             theirs["data"][name] = mine["data"][name]
     differing = _differences(mine, theirs)

@@ -50,7 +50,7 @@ def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     tiny.init_from = str(tmp_path / "other")
     claim(tmp_path / "run", tiny)
-    forget_contents(tmp_path / "run")
+    forget_origin(tmp_path / "run")
     monkeypatch.chdir(tiny.data.data_dir)
     tiny.data.data_dir = "../" + pathlib.Path.cwd().name
     (tmp_path / "link").symlink_to("other")
@@ -61,8 +61,8 @@ def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
         claim(tmp_path / "run", tiny)
 
 
-def forget_contents(workdir) -> None:
-    """Makes a run one of the time before data sets were known by their contents."""
+def forget_origin(workdir) -> None:
+    """Makes a run one of the time before data sets were known by their origin."""
     config = json.loads((workdir / "config.json").read_text())
     del config["data"]["fingerprint"]
     (workdir / "config.json").write_text(json.dumps(config))
@@ -75,11 +75,12 @@ def test_data_may_have_moved_and_must_be_the_same(tiny, tmp_path):
     (tmp_path / "old").rename(tmp_path / "new")
     tiny.data.data_dir = str(tmp_path / "new")
     claim(tmp_path / "run", tiny)
-    [shard] = (tmp_path / "new").rglob("*-train.array_record-*")
-    shard.write_bytes(shard.read_bytes()[::-1])
-    said = pytest.raises(UserError, match=r"data_dir was .*/old, is .*/new")
-    with said, claimed(tmp_path / "run", tiny, shard.parent):
-        pass
+    [metadata] = (tmp_path / "new").rglob("metadata.json")
+    for other in ('{"fingerprint": "of others"}', "{}"):
+        metadata.write_text(other)
+        said = pytest.raises(UserError, match=r"data_dir was .*/old, is .*/new")
+        with said, claimed(tmp_path / "run", tiny, metadata.parent):
+            pass
 
 
 def test_one_training_at_a_time_has_a_workdir(tiny, tmp_path):
