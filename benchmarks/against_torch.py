@@ -20,12 +20,12 @@ import transformers
 from flax import nnx
 
 from benchmarks.timing import Row, number, seconds
-from painting_jax.metrics.lpips import LPIPS
+from painting_jax.metrics import perceptual
 from painting_jax.models.clip import SIZES as CLIP_SIZES
 from painting_jax.models.clip import CLIPVision
 from painting_jax.models.dinov2 import SIZES as DINO_SIZES
 from painting_jax.models.dinov2 import DINOv2
-from painting_jax.models.vgg import DEPTHS, VGG16, WIDTHS
+from painting_jax.models.vgg import DEPTHS, WIDTHS
 from painting_jax.weights import clip as clip_names
 from painting_jax.weights import dinov2 as dinov2_names
 from painting_jax.weights import lpips as lpips_weights
@@ -105,8 +105,6 @@ def _lpips(frames: int, side: int) -> Contest:
     rng = np.random.default_rng(0)
     pictures = rng.uniform(0, 1, (frames, side, side, 3)).astype(np.float32)
     finished = rng.uniform(0, 1, (1, side, side, 3)).astype(np.float32)
-    graph, state = nnx.split(distance)
-    between = jax.jit(lambda state, a, b: _merged(graph, state)(a, b))
     their_pictures, their_finished = _channels_first(pictures), _channels_first(finished)
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (distance.trunk.mean, distance.trunk.std))
     looks = np.cumsum([2 * depth + 1 for depth in DEPTHS]) - 2
@@ -130,7 +128,7 @@ def _lpips(frames: int, side: int) -> Contest:
 
     return Contest(
         "LPIPS (VGG16)",
-        lambda: np.asarray(between(state, pictures, finished)),
+        lambda: np.asarray(perceptual.distances(distance, pictures, finished)),
         theirs,
         frames,
         f"{frames} frames of {side}x{side} to one picture",
@@ -198,7 +196,7 @@ def _of_pixels(what: str, model: nnx.Module, ours, theirs, frames: int) -> Conte
     )
 
 
-def _merged(graph, state) -> LPIPS | VGG16 | CLIPVision | DINOv2:
+def _merged(graph, state) -> CLIPVision | DINOv2:
     return nnx.merge(graph, state)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from painting_jax.errors import UserError
+from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
 
@@ -94,10 +94,8 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
       UserError: for the first of them.
     """
     for flag in texts:
-        try:
-            flag.value.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"--{flag.name}={flag.value}: it must be UTF-8") from None
+        if flag.value != readable(flag.value):
+            raise UserError(f"--{flag.name}={flag.value}: it must be UTF-8")
 
 
 def _fail(message: object) -> None:

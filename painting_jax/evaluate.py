@@ -26,18 +26,19 @@ import dataclasses
 import math
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import jax
 import tqdm
 from absl import flags
 
 from painting_jax import cli
+from painting_jax.data.files import check_destination
 from painting_jax.errors import UserError
 from painting_jax.evaluation import folders
 from painting_jax.evaluation.instruments import Instruments, opened
 from painting_jax.evaluation.measuring import Measuring
-from painting_jax.evaluation.methods import parse
+from painting_jax.evaluation.methods import Method, parse
 from painting_jax.evaluation.order import AUTO, ORDERS
 from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.store import Store, file_state
@@ -104,14 +105,15 @@ def main() -> None:
             raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
     if not 0 <= _SEED.value < 2**31:
         raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
-    if _RECORDED.value == "":
-        raise UserError("--recorded is empty: name the folder of recorded processes, or leave it")
-    inputs = [method.folder for method in parse(_GENERATED.value)] if _GENERATED.value else []
+    cli.refuse_empty(_RECORDED)
+    methods = parse(_GENERATED.value or ())
+    inputs = [method.folder for method in methods]
     report.check(_OUTPUT.value, inputs + ([_RECORDED.value] if _RECORDED.value else []))
-    result, store = _videos() if _GENERATED.value else _run()
+    check_destination(_OUTPUT.name, _OUTPUT.value, folder=True)
+    result, store = _videos(methods) if methods else _run()
     for line in result.skipped:
         print(f"left out: {line}")
-    for line in result.notes if _GENERATED.value else ():
+    for line in result.notes if methods else ():
         print(f"note: {line}")
     page = report.write(result, _OUTPUT.value)
     store.remove()
@@ -119,8 +121,7 @@ def main() -> None:
     print(f"report: {page}")
 
 
-def _videos() -> tuple[Result, Store]:
-    methods = parse(_GENERATED.value)
+def _videos(methods: Sequence[Method]) -> tuple[Result, Store]:
     instruments = _instruments()
     settings = {
         "frames": _FRAMES.value,

@@ -31,6 +31,7 @@ from painting_jax import cli, media
 from painting_jax.data import subjects
 from painting_jax.data.files import check_destination, written_beside
 from painting_jax.data.subjects import Subject
+from painting_jax.diffusion import schedules
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError, readable
 from painting_jax.painters import places
@@ -164,7 +165,6 @@ _PATHS = (
 )
 
 _MOST_FRAMES = 512
-_MOST_STEPS = 1000  # as many noise levels as Wan tells apart in training
 
 
 def main() -> None:
@@ -321,7 +321,7 @@ def _check_flags() -> None:
         (_GUIDANCE, math.isfinite, "a number, 1 for none"),
         (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
         (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
-        (_STEPS, lambda steps: 1 <= steps <= _MOST_STEPS, f"from 1 to {_MOST_STEPS}"),
+        (_STEPS, lambda steps: 1 <= steps <= schedules.TRAINED, f"from 1 to {schedules.TRAINED}"),
         (_AREA, lambda area: area > 0, "above 0"),
         (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
         (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),

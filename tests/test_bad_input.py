@@ -228,6 +228,12 @@ def test_evaluate_refuses(evaluate, files, flags, said):
     assert not files.out.exists()
 
 
+def test_a_report_below_a_file_is_refused_before_anything_is_measured(evaluate, files):
+    videos, below = files.root / "videos", files.root / "good.png" / "sub"
+    said = "good.png, which is a file: name a folder"
+    evaluate.refuses(f"--generated={videos}", "--unpaired", f"--output={below}", said=said)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 from PIL import Image, ImageOps, PngImagePlugin
 
+from painting_jax.data.result_files import RECORD
 from painting_jax.errors import UserError
 
 MIN_SIDE = 8
@@ -177,7 +178,7 @@ def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterato
 
 def _entered(folder: epath.Path, way: Way) -> Way | None:
     """As `Way.into`, but for what `generate` left: sheets and steps are no pictures to paint."""
-    return None if (folder / "process.json").exists() else way.into(folder)
+    return None if (folder / RECORD).exists() else way.into(folder)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 
 from painting_jax.diffusion.flow_matching import shifted
 
-_TRAINED = 1000  # noise levels that Wan counts in training; timesteps are in 0..1000
+# Noise levels that Wan tells apart in training: timesteps are in 0..1000.
+TRAINED = 1000
 
 
 class Schedule(NamedTuple):
@@ -37,17 +38,17 @@ def _schedule(sigmas: Float[np.ndarray, " n"], timesteps: Float[np.ndarray, " n"
     """Levels with a 0 behind them; a ValueError if a shift or too many steps make any two one."""
     sigmas = np.append(sigmas, 0).astype(np.float32)
     if not np.all(np.diff(sigmas) < 0):
-        raise ValueError(f"noise levels must fall to 0, not {sigmas}")
+        raise ValueError("the noise levels run together, take a shift nearer 1 or fewer steps")
     return Schedule(sigmas, timesteps.astype(np.float32))
 
 
 def unipc(steps: int, shift: float) -> Schedule:
     """Of UniPC: `UniPCMultistepScheduler` with flow sigmas (Wan: shift 3 at 480p, 5 at 720p)."""
-    sigmas = shifted(np.linspace(1, 1 / _TRAINED, steps + 1)[:-1], shift)
+    sigmas = shifted(np.linspace(1, 1 / TRAINED, steps + 1)[:-1], shift)
     # At noise level 1 the signal-to-noise ratio has no logarithm.
     sigmas[0] = min(sigmas[0], 1 - 1e-6)
     # The model is told whole timesteps, rounded down.
-    return _schedule(sigmas, np.floor(_TRAINED * sigmas))
+    return _schedule(sigmas, np.floor(TRAINED * sigmas))
 
 
 def euler(steps: int, shift: float) -> Schedule:
@@ -55,9 +56,9 @@ def euler(steps: int, shift: float) -> Schedule:
 
     Its lowest level is shifted twice, once as the end of the range and once like all others.
     """
-    lowest = shifted(1 / _TRAINED, shift)
+    lowest = shifted(1 / TRAINED, shift)
     sigmas = shifted(np.linspace(1, lowest, steps), shift).astype(np.float32)
-    return _schedule(sigmas, _TRAINED * sigmas)
+    return _schedule(sigmas, TRAINED * sigmas)
 
 
 def distilled(timesteps: Sequence[float] = (1000, 750, 500, 250), shift: float = 5.0) -> Schedule:
@@ -72,5 +73,5 @@ def distilled(timesteps: Sequence[float] = (1000, 750, 500, 250), shift: float =
       timesteps: that the model was distilled at, before the shift, falling.
       shift: that it was distilled with.
     """
-    sigmas = shifted(np.asarray(timesteps, np.float64) / _TRAINED, shift)
-    return _schedule(sigmas, _TRAINED * sigmas)
+    sigmas = shifted(np.asarray(timesteps, np.float64) / TRAINED, shift)
+    return _schedule(sigmas, TRAINED * sigmas)

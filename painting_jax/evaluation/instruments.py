@@ -97,7 +97,8 @@ class _Vectors(nnx.Module):
     """Features as they are, under the name that frames are embedded by."""
 
     def __init__(self, features: Features):
-        self.features, self.label = features, features.label
+        self.features = features
+        self.label, self.at_once = features.label, features.at_once
 
     def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""

@@ -179,11 +179,8 @@ def _painted(rows: Sequence[Mapping], given_NHWC, generate, batch_size: int) -> 
 
 def _distances(distance: PerceptualDistance, first_NHWC, second_NHWC) -> dict[str, np.ndarray]:
     """By the distance's label."""
-    count = len(first_NHWC)
-    pairs_P2 = np.stack([np.arange(count), np.arange(count) + count], 1).astype(np.int32)
-    both = np.concatenate([first_NHWC, second_NHWC])
     return {
-        distance.label: np.asarray(perceptual.distances(distance, both, pairs_P2)),
+        distance.label: np.asarray(perceptual.distances(distance, first_NHWC, second_NHWC)),
         COLOUR: np.asarray(_colour_distances(first_NHWC, second_NHWC)),
     }
 

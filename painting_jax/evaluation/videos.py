@@ -6,15 +6,16 @@ import json
 import os
 import pathlib
 import unicodedata
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
 from painting_jax.data import pictures, video
+from painting_jax.data.pictures import Way
+from painting_jax.data.result_files import MOVIE, RECORD, STEPS
 from painting_jax.errors import UserError, readable
 from painting_jax.evaluation.measures import PAINTED, REVERSED
-
-_RECORD = "process.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ def find(folder: str | os.PathLike) -> list[Source]:
         raise UserError(f"{root} does not exist: name a folder of videos or numbered pictures")
     if not root.is_dir():
         raise UserError(f"{root} is a file: name the folder that holds the videos")
-    found = list(_within(root, root, ()))
+    found = list(_within(root, root, Way.to(root)))
     if not found:
         raise UserError(
             f"{root} holds no videos ({', '.join(video.SUFFIXES)}) and no folders of pictures"
@@ -103,19 +104,15 @@ def find(folder: str | os.PathLike) -> list[Source]:
     return sorted(found, key=lambda source: pictures.natural_order(source.name))
 
 
-def _within(folder: pathlib.Path, root: pathlib.Path, above: tuple[pathlib.Path, ...]):
-    if folder.resolve() in above:
-        return  # a link that leads back
-    above += (folder.resolve(),)
-
+def _within(folder: pathlib.Path, root: pathlib.Path, way: Way) -> Iterator[Source]:
     def name(path: pathlib.Path) -> str:
         own = path.relative_to(root).as_posix() if path != root else path.resolve().name
         # Of two ways to write an accent, one: names are compared.
         return unicodedata.normalize("NFC", readable(own))
 
-    record = folder / _RECORD
+    record = folder / RECORD
     if record.is_file():
-        steps, movie = folder / "steps", folder / "process.mp4"
+        steps, movie = folder / STEPS, folder / MOVIE
         path = steps if steps.is_dir() else movie if movie.is_file() else folder
         yield Source(name(folder), path, record)
         return
@@ -130,7 +127,8 @@ def _within(folder: pathlib.Path, root: pathlib.Path, above: tuple[pathlib.Path,
         yield Source(name(folder), folder)
         return
     for path in folders:
-        yield from _within(path, root, above)
+        if (on := way.into(path)) is not None:
+            yield from _within(path, root, on)
     for path in videos:
         told = path.with_suffix(".json")
         yield Source(name(path.with_suffix("")), path, told if told.is_file() else None)

@@ -24,7 +24,10 @@ class LPIPS(nnx.Module):
 
     Attributes:
       label: what the numbers are called wherever they are shown; it names the trunk's weights.
+      at_once: as many pictures at a time as their size allows.
     """
+
+    at_once: int | None = None
 
     def __init__(self, *, trunk: VGG16 | AlexNet, label: str):
         self.trunk = trunk

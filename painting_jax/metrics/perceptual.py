@@ -13,8 +13,10 @@ from jax.sharding import PartitionSpec as P
 
 from painting_jax.metrics.lpips import squared_distance
 
-# Pixels of all pictures that go through a trunk at once; VGG16 holds about 1 kB for each.
+# Pixels of all pictures that go through a trunk at once; VGG16 holds about 1 kB for each. On a CPU
+# fewer are faster: what a network holds is fresh memory, and more of it than a cache takes.
 _PIXELS_AT_ONCE = 2**19
+_PIXELS_AT_ONCE_ON_CPU = 2**16
 
 
 class PerceptualDistance(Protocol):
@@ -24,9 +26,11 @@ class PerceptualDistance(Protocol):
 
     Attributes:
       label: what the numbers are called wherever they are shown.
+      at_once: how many pictures are best given at a time; None = as their size allows.
     """
 
     label: str
+    at_once: int | None
 
     def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
@@ -55,7 +59,7 @@ def in_batches(
 
     Args:
       function: batches in, a tree of arrays out that have an entry for each frame.
-      network: an nnx module.
+      network: an nnx module with `at_once`.
       frames_FHWC: the frames.
       *rest: further arrays, with an entry for each frame.
       mesh: each device along its data axis takes its share of the frames, which must divide F.
@@ -67,7 +71,7 @@ def in_batches(
 
     def share(state, *given):
         count, height, width, _ = given[0].shape
-        batches = -(-count // max(1, _PIXELS_AT_ONCE // (height * width)))
+        batches = -(-count // (network.at_once or max(1, _pixels_at_once() // (height * width))))
         size = -(-count // batches)
         padding = batches * size - count
 
@@ -104,12 +108,26 @@ def between(first_FD: jax.Array, second_GD: jax.Array, pairs_P2: jax.Array) -> j
     )
 
 
+@nnx.jit
 def distances(
-    distance: PerceptualDistance, frames_FHWC: jax.Array, pairs_P2: jax.Array
+    distance: PerceptualDistance, first_NHWC: jax.Array, second_NHWC: jax.Array
 ) -> jax.Array:
-    """Distances between chosen pairs of frames, float32[P]; every frame is embedded once."""
-    embedded_FD = embed(distance, frames_FHWC)
-    return between(embedded_FD, embedded_FD, pairs_P2)
+    """Distances of pictures to as many others, or of all to one: float32[N].
+
+    No embedding is kept but that of the one, which is embedded once.
+    """
+    if len(second_NHWC) == 1:
+        second_1D = distance.embed(second_NHWC)
+
+        def to_one(distance, first_NHWC):
+            return squared_distance(distance.embed(first_NHWC), second_1D)
+
+        return in_batches(to_one, distance, first_NHWC, mesh=None)
+
+    def of_pairs(distance, first_NHWC, second_NHWC):
+        return squared_distance(distance.embed(first_NHWC), distance.embed(second_NHWC))
+
+    return in_batches(of_pairs, distance, first_NHWC, second_NHWC, mesh=None)
 
 
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
@@ -119,3 +137,7 @@ def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
     """
     apart_NT = np.abs(progress_T[None, :] - wanted_N[:, None])
     return (apart_NT <= apart_NT.min(axis=1, keepdims=True) + 1e-6).argmax(axis=1)
+
+
+def _pixels_at_once() -> int:
+    return _PIXELS_AT_ONCE_ON_CPU if jax.default_backend() == "cpu" else _PIXELS_AT_ONCE

@@ -12,9 +12,11 @@ class Features(Protocol):
 
     Attributes:
       label: what the numbers are called wherever they are shown; it names the weights.
+      at_once: how many pictures are best given at a time; None = as their size allows.
     """
 
     label: str
+    at_once: int | None
 
     def __call__(self, pictures_NHWC: jax.Array) -> jax.Array:
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
@@ -28,11 +30,12 @@ class CosineDistance(nnx.Module):
 
     Attributes:
       label: what the numbers are called; that of the backbone.
+      at_once: that of the backbone.
     """
 
     def __init__(self, features: Features):
         self.features = features
-        self.label = features.label
+        self.label, self.at_once = features.label, features.at_once
 
     def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D], vectors of length sqrt(1/2)."""

@@ -5,14 +5,13 @@ import pathlib
 from collections.abc import Sequence
 
 from painting_jax import media
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.painters.job import Job
 
-# What `report.tutorial.write` leaves; an earlier result may be replaced, anything else may not.
-_RECORD = "process.json"
-_FILES = {_RECORD, "process.mp4", "process.webp", "contact_sheet.png"}
-_STEPS = "steps"
+# An earlier result may be replaced, anything else may not.
+_FILES = {RECORD, MOVIE, ANIMATION, SHEET}
 _OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left wherever somebody looks
 
 _LONGEST = 255  # bytes of a file's name, on nearly every file system
@@ -67,12 +66,12 @@ def _check_replaceable(folder: pathlib.Path) -> None:
     names = _names(folder)
     if not names:
         return
-    steps = folder / _STEPS
-    foreign = sorted(names - _FILES - {_STEPS})
+    steps = folder / STEPS
+    foreign = sorted(names - _FILES - {STEPS})
     if steps.is_dir():
-        foreign += [f"{_STEPS}/{name}" for name in sorted(_names(steps)) if not _is_step(name)]
-    if foreign or _RECORD not in names:
-        what = f"holds {foreign[0]}" if foreign else f"has no {_RECORD}"
+        foreign += [f"{STEPS}/{name}" for name in sorted(_names(steps)) if not _is_step(name)]
+    if foreign or RECORD not in names:
+        what = f"holds {foreign[0]}" if foreign else f"has no {RECORD}"
         raise UserError(
             f"{folder} {what} and is no earlier result, which alone would be replaced: "
             "move it, or name another --output"

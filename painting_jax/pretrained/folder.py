@@ -9,7 +9,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.wan import WanConfig
 from painting_jax.models.wan_vae import WanVAEConfig
 from painting_jax.weights import hub
-from painting_jax.weights.sizes import Sizes
+from painting_jax.weights.sizes import Sizes, is_among
 from painting_jax.weights.source import Source, open_source, read_json
 from painting_jax.weights.wan_config import wan_config
 from painting_jax.weights.wan_vae import wan_vae_config
@@ -202,7 +202,7 @@ class Folder:
         path = self.folder("scheduler") / "scheduler_config.json"
         settings = read_json(path)
         name = settings.get("_class_name")
-        if name not in list(_SCHEDULERS):  # which is no matter of hashes: JSON may hold a list
+        if not is_among(name, _SCHEDULERS):
             raise UserError(
                 f"{path} is of {name}: {' and '.join(_SCHEDULERS)} are known, choose with "
                 "--sampler and --shift"

@@ -103,11 +103,8 @@ class Recipe:
         steps = wishes.steps or steps
         try:
             stepwise(kind, steps, shift)
-        except ValueError:
-            raise UserError(
-                f"--shift={shift:g} with --steps={steps}: the noise levels run together, take a "
-                "shift nearer 1 or fewer steps"
-            ) from None
+        except ValueError as error:
+            raise UserError(f"--shift={shift:g} with --steps={steps}: {error}") from error
         large = vae.residual  # Wan2.2's autoencoder, of TI2V 5B
         return cls(
             sampler=kind,

@@ -8,6 +8,7 @@ import numpy as np
 
 from painting_jax.data import pictures, video
 from painting_jax.data.files import folder_written_beside
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.report.contact_sheet import contact_sheet
 
 _LEAST_SIDE = 384  # pixels of the longer side that a player shows well
@@ -50,14 +51,14 @@ def write(
     packet = video.provenance(told)
     shown_THWC = video.enlarged(frames_THWC, _LEAST_SIDE)
     with folder_written_beside(folder) as unfinished:
-        video.write_mp4(unfinished / "process.mp4", shown_THWC, fps, told)
-        video.write_webp(unfinished / "process.webp", shown_THWC, fps, told)
+        video.write_mp4(unfinished / MOVIE, shown_THWC, fps, told)
+        video.write_webp(unfinished / ANIMATION, shown_THWC, fps, told)
         sheet_HWC = contact_sheet(frames_THWC, title=title)
-        (unfinished / "contact_sheet.png").write_bytes(pictures.encode(sheet_HWC, "png", packet))
-        (unfinished / "steps").mkdir()
+        (unfinished / SHEET).write_bytes(pictures.encode(sheet_HWC, "png", packet))
+        (unfinished / STEPS).mkdir()
         digits = max(2, len(str(count - 1)))
         for index, frame_HWC in enumerate(frames_THWC):
-            step = unfinished / "steps" / f"{index:0{digits}}.png"
+            step = unfinished / STEPS / f"{index:0{digits}}.png"
             step.write_bytes(pictures.encode(frame_HWC, "png", packet))
         record = {
             "generated": True,
@@ -67,5 +68,5 @@ def write(
             "fps": fps,
             **parameters,
         }
-        (unfinished / "process.json").write_text(json.dumps(record, indent=2) + "\n")
+        (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     return folder

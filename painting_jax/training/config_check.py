@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from configs import common
+from painting_jax.diffusion import schedules
 from painting_jax.diffusion.flow_matching import Law
 from painting_jax.diffusion.stepwise import stepwise
 from painting_jax.errors import UserError
@@ -185,14 +186,15 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
 def _check_noise_levels(config: ConfigDict) -> None:
     """That of sampling, where noise levels of a wide shift and many steps run together."""
     sampling = config.sampling
-    _require(config, "sampling.steps", lambda steps: steps <= 1000, "at most 1000")
+    most = schedules.TRAINED
+    _require(config, "sampling.steps", lambda steps: steps <= most, f"at most {most}")
     try:
         stepwise("unipc", sampling.steps, sampling.shift)
-    except ValueError:
+    except ValueError as error:
         raise UserError(
             f"config.sampling.shift={sampling.shift} with config.sampling.steps={sampling.steps}: "
-            "the noise levels run together, take a shift nearer 1 or fewer steps"
-        ) from None
+            f"{error}"
+        ) from error
 
 
 def _pixels_in_a_latent(config: ConfigDict) -> int:

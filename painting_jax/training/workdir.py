@@ -66,7 +66,7 @@ def claimed(
 
 
 def _record(config: ConfigDict, data: epath.PathLike) -> dict:
-    """What a run is known again by: its config, and what its data set holds."""
+    """What a run is known again by: its config, and what its data were made from."""
     record = json.loads(config.to_json())
     record["data"]["fingerprint"] = _made_from(epath.Path(data))
     return record

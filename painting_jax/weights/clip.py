@@ -9,7 +9,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.clip import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from painting_jax.models.transformer import ACTIVATIONS
 from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
-from painting_jax.weights.sizes import MOST_LAYERS, Sizes
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes, is_among
 
 _EPS = 1e-5
 
@@ -142,7 +142,7 @@ def _tower_of(published: Mapping, key: str) -> Mapping:
 
 def _check_kind(what: str, published: Mapping) -> None:
     activation = published.get("hidden_act")
-    if activation not in list(ACTIVATIONS):  # no matter of hashes: JSON may hold a list
+    if not is_among(activation, ACTIVATIONS):
         raise UserError(f"{what} has hidden_act={activation!r}: {', '.join(ACTIVATIONS)} are known")
     if published.get("layer_norm_eps", _EPS) != _EPS:
         raise UserError(

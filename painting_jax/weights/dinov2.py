@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from painting_jax.errors import UserError
 from painting_jax.models.dinov2 import DINOv2Config
 from painting_jax.weights.rules import LAYER, Rule, Table, conv, linear, norm
-from painting_jax.weights.sizes import MOST_LAYERS, Sizes
+from painting_jax.weights.sizes import MOST_LAYERS, Sizes, is_among
 
 # Files of classifiers and depth estimators have all names begin with it.
 _MODEL = r"(?P<prefix>|dinov2\.|dinov2_with_registers\.)"
@@ -52,7 +52,7 @@ def config(published: Mapping) -> DINOv2Config:
       UserError: if a size is missing or is none, or it is of another architecture.
     """
     kind = published.get("model_type")
-    if kind not in list(_REGISTERS):  # which is no matter of hashes: JSON may hold a list
+    if not is_among(kind, _REGISTERS):
         raise UserError(
             f"the weights are of type {kind!r}: DINOv2's are of type {' or '.join(_REGISTERS)}, "
             f"such as facebook/dinov2-small"

@@ -1,6 +1,6 @@
 """Sizes out of a published config.json, each of the type that it should be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from painting_jax.errors import UserError
@@ -8,6 +8,11 @@ from painting_jax.errors import UserError
 MOST_LAYERS = 1000  # each is laid out on its own before a tensor of it is looked for
 _MOST = 2**24  # widths and vocabularies; the largest published one is 256384
 _LARGEST, _SMALLEST = 3e38, 1e-38  # of float32, about
+
+
+def is_among(value: object, known: Iterable[str]) -> bool:
+    """Whether it is one of some words: JSON may hold a list in its place, which has no hash."""
+    return isinstance(value, str) and value in known
 
 
 class Sizes:

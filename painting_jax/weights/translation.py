@@ -24,6 +24,7 @@ from painting_jax.weights.accounting import Placement, account, fitting
 from painting_jax.weights.load import flat
 from painting_jax.weights.rules import NOTHING, Spelling, Table, spellings
 from painting_jax.weights.safetensors_file import Pending
+from painting_jax.weights.sizes import is_among
 from painting_jax.weights.source import Source
 
 Layout = Literal["diffusers", "comfyui"]
@@ -71,7 +72,7 @@ def component_of(source: Source) -> str:
         autoencoder = any(map(_AUTOENCODER.fullmatch, source.tensors))
         return "vae" if autoencoder else "transformer"
     kind = source.config.get("_class_name") or source.config.get("model_type")
-    if kind not in list(_COMPONENTS):  # which is no matter of hashes: JSON may hold a list
+    if not is_among(kind, _COMPONENTS):
         raise UserError(f"{source.name} is a {kind}: {', '.join(_COMPONENTS)} can be converted")
     return _COMPONENTS[kind]
 

@@ -15,6 +15,7 @@ class Pixels(nnx.Module):
     """Mean squared error as a perceptual distance: quick, and easy to check by hand."""
 
     label = "squared error"
+    at_once = None
 
     def embed(self, pictures_NHWC):
         flat = pictures_NHWC.astype(jnp.float32).reshape(len(pictures_NHWC), -1) / 255

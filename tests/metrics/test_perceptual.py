@@ -9,15 +9,32 @@ from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg import VGG16
 
 
-def test_pairs_of_frames_give_the_distance_of_the_two_pictures():
+def _given(distance_at_once: int | None):
     distance = LPIPS(trunk=VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0)), label="random")
+    distance.at_once = distance_at_once
     rng = np.random.default_rng(0)
     frames_FHWC = rng.integers(0, 256, (5, 32, 48, 3), np.uint8)
+    return distance, frames_FHWC, nnx.jit(lambda d, x, y: d(x, y))
+
+
+@pytest.mark.parametrize("at_once", [None, 1, 2])
+def test_chosen_pairs_of_frames_give_the_distance_of_the_two_pictures(at_once):
+    distance, frames_FHWC, one_by_one = _given(at_once)
     pairs_P2 = np.array([[0, 4], [1, 1], [3, 2]], np.int32)
-    first, second = frames_FHWC[pairs_P2[:, 0]], frames_FHWC[pairs_P2[:, 1]]
-    one_by_one = nnx.jit(lambda d, x, y: d(x, y))(distance, first, second)
-    found_P = perceptual.distances(distance, frames_FHWC, pairs_P2)
-    np.testing.assert_allclose(found_P, one_by_one, rtol=1e-5, atol=1e-8)
+    expected_P = one_by_one(distance, *(frames_FHWC[of_P] for of_P in pairs_P2.T))
+    embedded_FD = perceptual.embed(distance, frames_FHWC)
+    found_P = perceptual.between(embedded_FD, embedded_FD, pairs_P2)
+    np.testing.assert_allclose(found_P, expected_P, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("others", [1, 5])
+@pytest.mark.parametrize("at_once", [None, 1, 2])
+def test_distances_are_to_as_many_others_or_to_one(at_once, others):
+    distance, frames_FHWC, one_by_one = _given(at_once)
+    other_FHWC = frames_FHWC[::-1][:others]
+    expected_F = one_by_one(distance, frames_FHWC, np.broadcast_to(other_FHWC, frames_FHWC.shape))
+    found_F = perceptual.distances(distance, frames_FHWC, other_FHWC)
+    np.testing.assert_allclose(found_F, expected_F, rtol=1e-5, atol=1e-8)
 
 
 def test_nearest_progress_takes_the_earlier_of_two_equally_near():

@@ -49,9 +49,7 @@ def test_perceptual_map_averages_to_the_distance_of_every_frame():
     distance = LPIPS(trunk=VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0)), label="random")
     frames_THWC, picture, _ = _halves()
     found = regions.perceptual_map(distance, frames_THWC[None, ::3], picture[None])
-    pairs_P2 = np.array([[0, 3], [1, 3], [2, 3]], np.int32)
-    frames_FHWC = np.concatenate([frames_THWC[::3], picture[None]])
-    expected = perceptual.distances(distance, frames_FHWC, pairs_P2)
+    expected = perceptual.distances(distance, frames_THWC[::3], picture[None])
     np.testing.assert_allclose(found[0].mean((1, 2)), expected, rtol=1e-5, atol=1e-7)
 
 

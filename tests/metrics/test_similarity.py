@@ -12,6 +12,7 @@ class Linear(nnx.Module):
     """Features that a plain matrix gives."""
 
     label = "a random projection"
+    at_once = None
 
     def __init__(self, width: int):
         self.kernel = nnx.Param(jnp.asarray(np.random.default_rng(0).normal(size=(width, 12))))
@@ -40,7 +41,7 @@ def test_distance_of_frames_is_one_less_the_cosine_of_their_features():
     features = Linear(16 * 16 * 3)
     distance = similarity.CosineDistance(features)
     pairs_P2 = np.array([[0, 1], [2, 3], [1, 1]], np.int32)
-    found_P = perceptual.distances(distance, frames_FHWC, pairs_P2)
+    found_P = perceptual.distances(distance, *(frames_FHWC[of_P] for of_P in pairs_P2.T))
     of_FD = np.asarray(features(frames_FHWC), np.float64)
     expected = [scipy_distance.cosine(of_FD[i], of_FD[j]) for i, j in pairs_P2]
     np.testing.assert_allclose(found_P, expected, rtol=1e-5, atol=1e-6)
