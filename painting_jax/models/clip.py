@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow
 from painting_jax.models.linear import linear
+from painting_jax.models.patch_conv import PatchConv
 from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run, run_first
 
 _EPS = 1e-5
@@ -130,10 +131,8 @@ class CLIPVision(nnx.Module):
 
     def __init__(self, config: CLIPVisionConfig, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
-        dim, patch = config.dim, (config.patch, config.patch)
-        self.patch_embedding = nnx.Conv(
-            3, dim, patch, strides=patch, padding="VALID", use_bias=False, dtype=dtype, rngs=rngs
-        )
+        dim = config.dim
+        self.patch_embedding = PatchConv(dim, config.patch, bias=False, dtype=dtype, rngs=rngs)
         self.class_token = nnx.Param(jax.random.normal(rngs.params(), (dim,)) / math.sqrt(dim))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.tokens, dim)))
         self.norm_in = layer_norm(dim, _EPS, rngs)

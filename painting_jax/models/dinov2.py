@@ -16,6 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import pillow
+from painting_jax.models.patch_conv import PatchConv
 from painting_jax.models.transformer import BlocksConfig, blocks, layer_norm, run, run_first
 
 _EPS = 1e-6
@@ -84,11 +85,8 @@ class DINOv2(nnx.Module):
 
     def __init__(self, config: DINOv2Config, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
-        dim, patch = config.dim, (config.patch, config.patch)
-        side = config.image_size // config.patch
-        self.patch_embedding = nnx.Conv(
-            3, dim, patch, strides=patch, padding="VALID", dtype=dtype, rngs=rngs
-        )
+        dim, side = config.dim, config.image_size // config.patch
+        self.patch_embedding = PatchConv(dim, config.patch, dtype=dtype, rngs=rngs)
         self.class_token = nnx.Param(0.02 * jax.random.normal(rngs.params(), (dim,)))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (1 + side * side, dim)))
         if config.registers:
