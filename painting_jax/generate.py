@@ -97,7 +97,9 @@ _AREA = flags.DEFINE_integer(
     "area", None, "Pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280]."
 )
 _GUIDANCE_2 = flags.DEFINE_float(
-    "guidance_2", None, "Guidance of the second transformer [default: as of the first]."
+    "guidance_2",
+    None,
+    "Guidance of the second transformer [default: as of the first]; heeded with --guidance=1, too.",
 )
 _GUIDANCE_IN_TURN = flags.DEFINE_bool(
     "guidance_in_turn", False, "Guide in two passes, with the memory of one."

@@ -59,10 +59,13 @@ def evaluate(
     generated = {method.name: videos.find(method.folder) for method in methods}
     recorded_sources = videos.find(recorded) if recorded else []
     if unpaired:
-        pictures, skipped = _each_alone(generated, recorded_sources), []
+        pictures, alone = _each_alone(generated, recorded_sources), []
     else:
-        pictures, skipped = _paired(generated, recorded_sources)
-    measured, rows, notes, finished, sets = [], [], [], [], Sets()
+        pictures, alone = _paired(generated, recorded_sources)
+    clip = measuring.instruments.backbones.get("clip")
+    # Asked for in front: weights may lie there without a tokenizer.
+    names = naming.vectors(clip) if clip else {}
+    measured, rows, notes, finished, skipped, sets = [], [], [], [], [], Sets()
     for picture, found in measuring.all(watch(pictures, "measuring")):
         skipped += found.skipped
         notes += found.notes
@@ -72,9 +75,16 @@ def evaluate(
             finished += across.finished(found)
             measured.append((picture, found.rows))
             rows += found.rows
-    for method in [*generated, *([RECORDED] if recorded else [])]:
-        if not any(row.method == method for row in rows):
-            raise UserError(f"none of the {method} videos can be used: {skipped[0]}")
+    usable = {row.method for row in rows}
+    useless = [method for method in generated if method not in usable]
+    for kind, lacking in (
+        ("generated", len(useless) == len(generated)),
+        ("recorded", bool(recorded) and RECORDED not in usable),
+    ):
+        if lacking:
+            raise UserError(f"none of the {kind} videos can be used: {[*skipped, *alone][0]}")
+    generated = {method: found for method, found in generated.items() if method in usable}
+    skipped = [*(f"all of {method}" for method in useless), *skipped, *alone]
     for picture, found_rows in measured if unpaired else ():
         kept = measuring.kept(picture) if RECORDED in picture.sources else None
         for row in found_rows if kept else ():
@@ -83,7 +93,6 @@ def evaluate(
     few = {method: s.n for method, s in as_sets.items() if unpaired and s.n < FEWEST}
     bands = _bands(rows) if unpaired and recorded else {}
     band = bands.pop(_ALL, None)
-    clip = measuring.instruments.backbones.get("clip")
     chosen = showing.choose([rows for _, rows in measured], tuple(generated))
     return Result(
         title="Painting processes, measured",
@@ -109,7 +118,7 @@ def evaluate(
         judged=tuple(generated),
         band=band,
         bands=bands,
-        across=across.across(finished, names=naming.vectors(clip) if clip else {}, seed=seed),
+        across=across.across(finished, names=names, seed=seed),
         sets={method: found for method, found in as_sets.items() if method not in few},
         skipped=skipped,
         notes=[

@@ -64,14 +64,18 @@ def _method(entry: str, *, alone: bool) -> Method:
         colon = _COLON.search(entry)
         if colon:
             name, folder = entry[: colon.start()].strip(), entry[colon.end() :]
-        if not _exists(folder):
-            folder = re.sub(r"\\([,:])", r"\1", folder)
+        name = _unescaped(name)
+        folder = folder if _exists(folder) else _unescaped(folder)
     if not folder.strip() or (colon and not name):
         raise UserError(
             f"--generated={entry!r}: write a folder, or name:folder, with a backslash before a "
             "comma or a colon that belongs to a path"
         )
     return Method(name or (GENERATED if alone else pathlib.Path(folder).resolve().name), folder)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([,:])", r"\1", text)
 
 
 def _exists(folder: str) -> bool:

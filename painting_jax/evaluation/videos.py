@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import unicodedata
@@ -222,11 +223,12 @@ def _record(path: pathlib.Path) -> dict:
 
 def _stated(progress: object, source: Source, at_T: np.ndarray, count: int) -> np.ndarray:
     """The progress of some of the frames as a record states it: float64[T], rising or falling."""
+    numbers = isinstance(progress, list) and all(type(x) in (int, float) for x in progress)
     try:
-        progress_N = np.asarray(progress, np.float64)
-    except (TypeError, ValueError, OverflowError):
+        progress_N = np.asarray(progress if numbers else [math.nan], np.float64)
+    except OverflowError:
         progress_N = np.full(1, np.nan)
-    steps = np.diff(progress_N) if progress_N.ndim == 1 else np.full(1, np.nan)
+    steps = np.diff(progress_N)
     monotone = len(steps) and (np.all(steps >= 0) or np.all(steps <= 0)) and np.any(steps)
     if not (monotone and progress_N.min() >= 0 and progress_N.max() <= 1):
         raise UserError(
@@ -274,8 +276,8 @@ def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
     at_most = min(max(height, width), size)
     long = max((side for side in _LONG_SIDES if side <= at_most), default=_LONG_SIDES[0])
     aspect = min(height, width) / max(height, width)
-    nearest = min(_ASPECTS, key=lambda listed: abs(np.log(listed / aspect)))
-    short = round(long * nearest / 16) * 16
+    shorts = [round(long * listed / 16) * 16 for listed in _ASPECTS]
+    short = min(shorts, key=lambda listed: abs(np.log(listed / long / aspect)))
     return (short, long) if height <= width else (long, short)
 
 

@@ -22,8 +22,8 @@ class Interval(NamedTuple):
 
     Attributes:
       mean: of the n values.
-      low: lower end of the interval.
-      high: upper end of the interval.
+      low: lower end of the interval; NaN of a single picture, beside which no other was drawn.
+      high: upper end of the interval; NaN likewise.
       n: how many values there were.
     """
 
@@ -41,7 +41,7 @@ class Paired(NamedTuple):
       second: of the second method, over the same.
       difference: first less second.
       first_better: the share of resamples in which the first method's mean is better, in [0, 1];
-        ties count half. NaN without any pair.
+        ties count half. NaN of fewer than two pictures.
     """
 
     first: Interval
@@ -55,7 +55,7 @@ def interval(
 ) -> Interval:
     """The mean of the finite values with its 95 % interval.
 
-    Without any finite value all three are NaN; a single picture is its own interval.
+    Without any finite value all three are NaN; a single picture has no interval.
 
     Args:
       values_N: one value an example; NaN where there is none.
@@ -87,14 +87,17 @@ def paired(
     first, second = np.asarray(first_N, np.float64), np.asarray(second_N, np.float64)
     intervals, means_3R = _intervals(np.stack([first, second, first - second]), pictures_N, seed)
     ahead_R = means_3R[2] if better == "higher" else -means_3R[2]
-    share = np.mean((ahead_R > 0) + 0.5 * (ahead_R == 0)) if intervals[0].n else np.nan
+    share = np.mean((ahead_R > 0) + 0.5 * (ahead_R == 0)) if len(ahead_R) else np.nan
     return Paired(*intervals, float(share))
 
 
 def _intervals(
     values_VN: np.ndarray, pictures_N: np.ndarray | None, seed: int
 ) -> tuple[list[Interval], np.ndarray]:
-    """Intervals of several values of the same examples, and the resampled means [V, R]."""
+    """Intervals of several values of the same examples, and the resampled means [V, R].
+
+    R is 0 of fewer than two pictures.
+    """
     valid_N = np.isfinite(values_VN).all(axis=0)
     values_VN = values_VN[:, valid_N]
     n = values_VN.shape[1]
@@ -104,13 +107,17 @@ def _intervals(
     pictures_N = np.arange(n) if pictures_N is None else np.asarray(pictures_N)[valid_N]
     _, cluster_N = np.unique(pictures_N, return_inverse=True)
     count_C = np.bincount(cluster_N)
+    means_V = values_VN.mean(axis=1)
+    if len(count_C) == 1:
+        alone = [Interval(float(mean), float("nan"), float("nan"), n) for mean in means_V]
+        return alone, np.zeros((len(values_VN), 0))
     total_VC = np.stack([np.bincount(cluster_N, weights=values_N) for values_N in values_VN])
     means_VR = _resampled(np.random.default_rng(seed), total_VC, count_C)
     tail = (1 - LEVEL) / 2
     ends_2V = np.quantile(means_VR, [tail, 1 - tail], axis=1)
     found = [
         Interval(float(mean), float(low), float(high), n)
-        for mean, low, high in zip(values_VN.mean(axis=1), *ends_2V, strict=True)
+        for mean, low, high in zip(means_V, *ends_2V, strict=True)
     ]
     return found, means_VR
 

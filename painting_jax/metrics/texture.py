@@ -29,7 +29,7 @@ class Drift(NamedTuple):
         and after the step; mean over the trunk's blocks, 0 = the same texture, at most 2. 0 where
         nothing is finished.
       area_BS: the share of the canvas that is finished before the step; 0 for steps into padding.
-      mean_B: over the steps, weighted by that area; 0 where nothing is ever finished.
+      mean_B: over the steps, weighted by that area; NaN where nothing is finished before the end.
     """
 
     drift_BS: jax.Array
@@ -139,7 +139,7 @@ def drift(
     _, found = jax.lax.scan(step, features(frames_TBHWC[0]), (frames_TBHWC[1:], done_TBIJ[:-1]))
     drift_BS, area_BS = (jnp.where(mask_BT[:, 1:], x.T, 0) for x in found)
     total_B = jnp.sum(area_BS, axis=1)
-    mean_B = jnp.sum(drift_BS * area_BS, axis=1) / jnp.where(total_B > 0, total_B, 1)
+    mean_B = jnp.sum(drift_BS * area_BS, axis=1) / jnp.where(total_B > 0, total_B, jnp.nan)
     return Drift(drift_BS, area_BS, mean_B)
 
 
@@ -201,7 +201,7 @@ def drift_of(
     # What padding would add is left out: its areas follow those of the last frame.
     area_S = jnp.where(area_T[1:] > 0, area_T[:-1], 0)
     area = jnp.sum(area_S)
-    return jnp.sum(total_S / len(before) * area_S) / jnp.where(area > 0, area, 1)
+    return jnp.sum(total_S / len(before) * area_S) / jnp.where(area > 0, area, jnp.nan)
 
 
 def empty(width: int) -> Textures:

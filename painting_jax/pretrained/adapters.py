@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Sequence
 
 from flax import nnx
@@ -37,15 +38,15 @@ class Named:
 
 
 def parse(texts: Sequence[str]) -> list[Named]:
-    """Reads "a", "a:0.8" and "a:1.0,b:0.8".
+    """Reads "a", "a:0.8" and "a:1.0,b:0.8"; a file that is there may have either sign in its name.
 
     Raises:
       UserError: for an empty name or a weight that is no finite number.
     """
     named = []
-    for part in (part.strip() for text in texts for part in text.split(",")):
+    for part in (part.strip() for text in texts for part in _parts(text)):
         name, colon, weight = part.rpartition(":")
-        if not colon:
+        if not colon or os.path.exists(part):
             name, weight = part, "1"
         try:
             value = float(weight)
@@ -57,6 +58,11 @@ def parse(texts: Sequence[str]) -> list[Named]:
             raise UserError(f"--lora={part}: name a LoRA and a weight, as in style.safetensors:0.8")
         named.append(Named(name, value))
     return named
+
+
+def _parts(text: str) -> list[str]:
+    whole = os.path.exists(text) or os.path.exists(text.rpartition(":")[0])
+    return [text] if whole else text.split(",")
 
 
 def read(named: Sequence[Named], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:

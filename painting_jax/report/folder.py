@@ -21,6 +21,9 @@ metrics.json is an object of
   across      by method, of pictures painted in several media: agreement of edges, structure (DINO)
               and pace between them; the share whose medium a probe recognised, and CLIP named,
               beside chance; medium gained from photos (CLIP). Null without the weights
+  against     of two methods on the same pictures, by measure: share (the first one's mean over the
+              other's), mean, low, high and n of how far the first is ahead (above 0 is better), and
+              first_better (the share of resamples in which it is)
   conditions, transfers   where they were measured
   band        of the recorded set, where videos are unpaired: n, mean, low, high of the profiles to
               the own last frame; bands has the same by medium, of those recorded often enough
@@ -191,6 +194,10 @@ def metrics_of(result: Result) -> dict:
             }
             for found in result.across
         },
+        "against": [
+            {"method": ours, "other": theirs, **{key: _contest(*c) for key, c in by_key.items()}}
+            for (ours, theirs), by_key in tables.contests(result).items()
+        ],
         "conditions": {
             name: {"rise": effect.rise._asdict(), "loss": effect.loss}
             for name, effect in result.conditions.items()
@@ -226,6 +233,10 @@ def metrics_of(result: Result) -> dict:
         "skipped": result.skipped,
         "notes": reading.notes(result),
     }
+
+
+def _contest(found: bootstrap.Paired, share: float) -> dict:
+    return {"share": share, **found.difference._asdict(), "first_better": found.first_better}
 
 
 def _band(band: pdp.Band) -> dict:

@@ -99,7 +99,7 @@ def interval_cell(
     strong: bool = False,
     of: int | None = None,
 ) -> Cell:
-    """A mean with its interval, or a dash where there is none.
+    """A mean with its interval, if it has one, or a dash where there is no mean.
 
     Args:
       found: the mean.
@@ -111,9 +111,11 @@ def interval_cell(
     if not found.n:
         return Cell(NOTHING)
     low, high = (number(value, digits) for value in (found.low, found.high))
-    sign = "+" if signed and found.mean > 0 else ""
-    fewer = f", n {found.n}" if of is not None and found.n != of else ""
-    return Cell(sign + number(found.mean, digits), f"[{low}, {high}]{fewer}", strong, found.mean)
+    beside = [f"[{low}, {high}]"] if math.isfinite(found.low) else []
+    beside += [f"n {found.n}"] if of is not None and found.n != of else []
+    text = number(found.mean, digits)
+    sign = "+" if signed and float(text) > 0 else ""
+    return Cell(sign + text, ", ".join(beside), strong, found.mean)
 
 
 def number_cell(value: float, digits: int) -> Cell:
@@ -124,4 +126,8 @@ def number_cell(value: float, digits: int) -> Cell:
 
 def number(value: float, digits: int) -> str:
     """A number with so many digits behind the point, or a dash where it is not finite."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else NOTHING
+    if not math.isfinite(value):
+        return NOTHING
+    text = f"{value:.{digits}f}"
+    # What rounds to nothing has no sign.
+    return text.removeprefix("-") if float(text) == 0 else text

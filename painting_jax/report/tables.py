@@ -16,7 +16,7 @@ from painting_jax.evaluation.measures import against as held_against
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.sets import BINS
 from painting_jax.evaluation.yardsticks import CROSS_FADE
-from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.bootstrap import Interval, Paired
 from painting_jax.report.table import NOTHING, Cell, Table, interval_cell, number, number_cell
 
 # What similarities are called where no weights were named.
@@ -41,7 +41,7 @@ def all_tables(result: Result) -> dict[str, Table]:
             tables[group] = methods(result, group)
     if any(math.isfinite(found.kid) for found in result.sets.values()):
         tables["sets"] = sets(result)
-    if against(result).rows:
+    if contests(result):
         tables["against"] = against(result)
     if result.conditions:
         tables["conditions"] = conditions(result)
@@ -166,30 +166,35 @@ def methods(result: Result, group: str) -> Table:
     return Table(caption, ["Method", "n", *(_heading(result, key) for key in keys)], rows)
 
 
-def against(result: Result) -> Table:
-    """Methods beside each other and beside each yardstick, picture by picture."""
+def contests(result: Result) -> dict[tuple[str, str], dict[str, tuple[Paired, float]]]:
+    """Methods held against each other and against each yardstick, as `measures.against` does.
+
+    By the two methods, then by measure; pairs without a common picture are left out.
+    """
     keys = [key for key in _CONTESTED if key in _keys(result)]
-    found = methods_in(result)
-    pairs = [
-        (ours, theirs)
-        for place, ours in enumerate(result.judged)
-        for theirs in [*result.judged[place + 1 :], *(m for m in found if m not in result.judged)]
-        if theirs != RECORDED
-    ]
+    yardsticks = [m for m in methods_in(result) if m not in (*result.judged, RECORDED)]
+    found = {}
+    for place, ours in enumerate(result.judged):
+        for theirs in [*result.judged[place + 1 :], *yardsticks]:
+            rows, others = (_of(result.rows, method) for method in (ours, theirs))
+            by_key = {key: held_against(rows, others, key, seed=result.seed) for key in keys}
+            if any(contest.difference.n for contest, _ in by_key.values()):
+                found[ours, theirs] = by_key
+    return found
+
+
+def against(result: Result) -> Table:
+    """`contests` as a table."""
     rows = []
-    for ours, theirs in pairs:
-        of_ours, of_theirs = (_of(result.rows, method) for method in (ours, theirs))
-        contests = [held_against(of_ours, of_theirs, key, seed=result.seed) for key in keys]
-        count = max((contest.difference.n for contest, _ in contests), default=0)
-        if not count:
-            continue
+    for (ours, theirs), by_key in contests(result).items():
+        count = max(contest.difference.n for contest, _ in by_key.values())
         cells = [Cell(f"{ours} against {theirs}"), Cell(str(count), value=count)]
-        for contest, share in contests:
+        for contest, share in by_key.values():
             gap = interval_cell(contest.difference, 3, signed=True)
             cells += [number_cell(share, 2), gap, number_cell(contest.first_better, 2)]
         rows.append(cells)
     header = ["Pair", "n"]
-    for key in keys:
+    for key in (key for key in _CONTESTED if key in _keys(result)):
         label = _CONTESTED[key]
         header += [f"{label}: share", f"{label}: ahead by", f"{label}: P(ahead)"]
     return Table(

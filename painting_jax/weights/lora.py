@@ -60,6 +60,8 @@ _WORDS = {"a": "lora_A", "b": "lora_B", "bias": "lora_B.bias"}
 _SECOND = "transformer_2."  # before the keys for Wan2.2's transformer for low noise
 _METADATA = "lora_adapter_metadata"
 _PATCHES = Target("patch_embedding", None)
+# Of adapters that are no sums of products of two matrices: LyCORIS' and PEFT's.
+_OTHER_KIND = re.compile(r"(?:.*\.)?(?:hada|lokr|oft|boft|ia3|vera)_.+")
 _PICTURE, _FIRST_FRAME = "painting_jax.picture", "first frame"
 _SHOWN = 3
 _LARGEST = float(np.finfo(np.float32).max)
@@ -87,7 +89,10 @@ class LoraFile:
         ranks = sorted({factors.rank for factors in self.factors.values()})
         said = f"{len(self.factors)} matrices of rank {', '.join(map(str, ranks))}"
         said += f" in {len(layers)} blocks: {', '.join(sorted(kinds))}"
-        return said + (f"; {len(self.unused)} keys unused" if self.unused else "")
+        if self.unused:
+            shown = ", ".join(self.unused[:_SHOWN]) + ", ..." * (len(self.unused) > _SHOWN)
+            said += f"; {len(self.unused)} keys unused: {shown}"
+        return said
 
 
 def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]) -> LoraFile:
@@ -161,10 +166,54 @@ def parse(
 
     Raises:
       UserError: if no key names a layer of the model, if two say the same or are for two
-        transformers, if matrices are of another size, if one of a pair is missing, or if the
-        adapters are of another kind.
+        transformers, if matrices are of another size, if one of a pair is missing, if the
+        adapters are of another kind, or if a number is not finite.
     """
-    parts: dict[Target, dict[str, str]] = {}  # the keys of them
+    _check_numbers(name, tensors)
+    parts, named, unused = _by_layer(name, tensors, shapes)
+    if not parts:
+        raise UserError(_nothing_fits(name, list(tensors), shapes))
+    strength = _Strength.of(name, settings)
+    factors, wrong = {}, []
+    for target, keys in sorted(parts.items(), key=lambda item: str(item[0])):
+        given = {part: tensors[key] for part, key in keys.items()}
+        module, transform = named[target]
+        *stack, inputs, outputs = shapes[target.path]
+        try:
+            if target.layer is not None and target.layer >= stack[0]:
+                raise ValueError(f"is beyond the {stack[0]} blocks of the model")
+            for part, array in given.items():
+                if not _shaped(part, array.shape, transform):
+                    raise ValueError(f"has {_WORDS.get(part, part)} of shape {list(array.shape)}")
+            scale = strength.scale(given.get("alpha"), module)
+            factors[target] = _factors(given, transform, scale, inputs, outputs)
+        except ValueError as error:
+            wrong.append(f"{module} {error}")
+    if wrong:
+        rest = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise UserError(
+            f"{name} does not fit the model: {wrong[0]}{rest}: use a LoRA that was trained on this "
+            f"model"
+        )
+    return LoraFile(factors, tuple(unused))
+
+
+def _check_numbers(name: str, tensors: Mapping[str, np.ndarray]) -> None:
+    """Refuses a file of another kind, and one with numbers that would spoil a model."""
+    for key, array in tensors.items():
+        if _OTHER_KIND.fullmatch(key):
+            raise UserError(
+                f"{name} is an adapter of another kind, by its key {key}: only LoRAs can be used"
+            )
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise UserError(f"{name} is damaged: {key} holds what is no number")
+
+
+def _by_layer(
+    name: str, tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[Target, dict[str, str]], dict[Target, tuple[str, Transform]], list[str]]:
+    """The keys of each layer's parts, what the file calls it and its transform; keys of none."""
+    parts: dict[Target, dict[str, str]] = {}
     named: dict[Target, tuple[str, Transform]] = {}
     experts: dict[bool, str] = {}  # a key of each transformer
     unused = []
@@ -191,31 +240,7 @@ def parse(
                 )
         told[part] = key
         named[target] = match["module"], transform
-    if not parts:
-        raise UserError(_nothing_fits(name, list(tensors), shapes))
-    strength = _Strength.of(name, settings)
-    factors, wrong = {}, []
-    for target, keys in sorted(parts.items(), key=lambda item: str(item[0])):
-        given = {part: tensors[key] for part, key in keys.items()}
-        module, transform = named[target]
-        *stack, inputs, outputs = shapes[target.path]
-        try:
-            if target.layer is not None and target.layer >= stack[0]:
-                raise ValueError(f"is beyond the {stack[0]} blocks of the model")
-            for part, array in given.items():
-                if not _shaped(part, array.shape, transform):
-                    raise ValueError(f"has {_WORDS.get(part, part)} of shape {list(array.shape)}")
-            scale = strength.scale(given.get("alpha"), module)
-            factors[target] = _factors(given, transform, scale, inputs, outputs)
-        except ValueError as error:
-            wrong.append(f"{module} {error}")
-    if wrong:
-        rest = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
-        raise UserError(
-            f"{name} does not fit the model: {wrong[0]}{rest}: use a LoRA that was trained on this "
-            f"model"
-        )
-    return LoraFile(factors, tuple(unused))
+    return parts, named, unused
 
 
 def is_lora(names: Iterable[str]) -> bool:
@@ -333,8 +358,10 @@ def _factors(
     elif "diff" in given:
         # A whole matrix is a pair whose second one is the identity.
         a_IR, b_RO, factor = transform.ours(given["diff"]), np.eye(outputs, dtype=np.float32), 1.0
-    else:
+    elif bias_O is not None:
         a_IR, b_RO, factor = np.zeros((inputs, 0)), np.zeros((0, outputs)), 1.0
+    else:
+        raise ValueError(f"has {' and '.join(sorted(given))} and no matrices")
     size = a_IR.shape[0], b_RO.shape[1]
     if size != (inputs, outputs):
         raise ValueError(f"is {size[0]}x{size[1]}, in the model {inputs}x{outputs}")

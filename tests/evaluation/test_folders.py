@@ -175,6 +175,17 @@ def test_nothing_usable_is_an_error(root):
         evaluate(root / "generated", recorded=None, unpaired=True)
 
 
+def test_a_method_of_which_nothing_can_be_used_is_left_out(root):
+    (root / "broken").mkdir()
+    (root / "broken" / "cat.mp4").write_text("this is no video")
+    methods = {"ours": root / "generated", "theirs": root / "broken"}
+    found = evaluate(methods, recorded=root / "recorded")
+    assert found.judged == ("ours",)
+    assert found.skipped[0] == "all of theirs"
+    assert any("broken/cat.mp4 is not a readable video" in line for line in found.skipped)
+    assert list(report.metrics_of(found)["methods"]) == ["ours", RECORDED]
+
+
 def test_pairing_needs_recordings(root):
     with pytest.raises(UserError, match="--recorded=DIR"):
         evaluate(root / "generated", recorded=None)

@@ -31,6 +31,7 @@ def test_commas_and_colons_of_paths_can_be_said(tmp_path):
     assert parse([str(odd)]) == [Method("generated", str(odd))]
     assert parse([f"x:{tmp_path}/a\\,b\\:c,y:two"]) == [Method("x", str(odd)), Method("y", "two")]
     assert parse(["x:to\\,day"]) == [Method("x", "to,day")]
+    assert parse(["a\\:b\\,c:day"]) == [Method("a:b,c", "day")]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def test_progress_that_falls_turns_the_video_round(tmp_path):
         ("[0, 0, 0]", "numbers that rise within 0 to 1"),
         ("[[0], [1]]", "numbers that rise within 0 to 1"),
         ("0.5", "numbers that rise within 0 to 1"),
+        ('["0", "0.5", "1"]', "has to be a list of numbers"),
+        ("[false, true, true]", "has to be a list of numbers"),
         ("[0, 1]", "progress of 2 frames, .*cat.mp4 has 3"),
         ("[0, 0.2, 0.4, 1]", "progress of 4 frames, .*cat.mp4 has 3"),
         ("[0, ", "cat.json is not readable JSON"),
@@ -163,6 +165,8 @@ def test_a_folder_without_videos_is_named(tmp_path, name):
         ((512, 320), 256, (256, 160)),
         ((311, 453), 256, (192, 256)),
         ((20, 20), 256, (64, 64)),
+        ((64, 96), 64, (48, 64)),
+        ((90, 60), 256, (64, 48)),
         ((100, 2000), 256, (64, 256)),
     ],
 )

@@ -23,8 +23,13 @@ def test_missing_values_are_left_out():
     assert math.isnan(bootstrap.interval(np.array([np.nan])).mean)
 
 
-def test_one_value_is_its_own_interval():
-    assert bootstrap.interval(np.array([0.5])) == (0.5, 0.5, 0.5, 1)
+def test_a_single_picture_has_no_interval():
+    for values_N in ([0.5], [0.25, 0.75]):
+        found = bootstrap.interval(np.array(values_N), pictures_N=np.zeros(len(values_N)))
+        assert (found.mean, found.n) == (0.5, len(values_N))
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+    assert math.isnan(bootstrap.paired(np.array([1.0]), np.array([2.0])).first_better)
 
 
 def test_same_seed_gives_the_same_interval():

@@ -69,6 +69,15 @@ def test_paint_that_stays_has_no_drift(small_trunk, halves_BTHWC):
     np.testing.assert_array_equal(found.area_BS, 1)
 
 
+def test_nothing_finished_before_the_end_has_no_drift_to_measure(small_trunk, halves_BTHWC):
+    share_T = np.linspace(0, 1, 6)[:, None, None, None]
+    blank_HWC, last_HWC = np.full_like(halves_BTHWC[0, -1], 255), halves_BTHWC[0, -1] // 2
+    fade_THWC = (blank_HWC * (1 - share_T) + last_HWC * share_T).astype(np.uint8)
+    fade_BTHWC = np.stack([fade_THWC, np.repeat(last_HWC[None], 6, axis=0)])
+    mean_B = texture.drift(small_trunk, fade_BTHWC, _all(fade_BTHWC)).mean_B
+    np.testing.assert_array_equal(mean_B, [np.nan, 0])
+
+
 def test_drift_is_the_relative_change_of_gram_matrices(small_trunk, halves_BTHWC):
     found = texture.drift(small_trunk, halves_BTHWC, _all(halves_BTHWC), blocks=(1,))
     done_BTIJ = np.asarray(texture.finished(halves_BTHWC, _all(halves_BTHWC)))

@@ -234,6 +234,19 @@ def test_methods_are_held_against_each_other_in_pairs(tmp_path):
     assert "comes first in" in html
     # What a column is sorted by stands in its cells.
     assert 'data-value="0.1"' in html
+    (contest,) = json.loads((tmp_path / "out" / "metrics.json").read_text())["against"]
+    assert (contest["method"], contest["other"]) == ("a", "b")
+    assert contest["pdp"] == pytest.approx(
+        {"share": 0.25, "mean": 0.3, "low": 0.3, "high": 0.3, "n": 2, "first_better": 1}
+    )
+
+
+def test_what_rounds_to_nothing_has_no_sign(tmp_path):
+    rows = [_row("cat", method, "oil", value) for method, value in (("a", 0.1004), ("b", 0.1))]
+    rows += [_row("hat", method, "ink", value) for method, value in (("a", 0.1004), ("b", 0.1))]
+    labels = {"distance": "LPIPS (HED-VGG)"}
+    found = Result("T", "S", labels, rows, [], {"seed": 0}, judged=("a", "b"))
+    assert "| a against b | 2 | 1.00 | 0.000 [0.000, 0.000] | 0.00 |" in folder.markdown(found)
 
 
 def test_generated_videos_lie_in_the_report(result, tmp_path):
@@ -277,7 +290,7 @@ def test_a_folder_with_other_files_is_left_alone(result, tmp_path):
 def test_a_mean_of_fewer_than_the_row_says_of_how_many(result):
     result.rows[0].numbers["region_order"] = float("nan")
     text = folder.markdown(result)
-    assert re.search(r"\| generated \| 2 \|.*0\.10 \[0\.10, 0\.10\], n 1 \|", text)
+    assert re.search(r"\| generated \| 2 \|.*0\.10 n 1 \|", text)
     assert not re.search(r"\| cross-fade \|.*, n \d", text)
 
 

@@ -162,7 +162,7 @@ def test_biases_and_whole_matrices_count_and_what_is_no_linear_layer_is_told(mod
     assert_equal(models.merged([(path, 0.5)]), models.expected([(path, 0.5)]))
     read = lora.read(path, models.shapes)
     assert read.unused == ("diffusion_model.blocks.0.norm3.diff",)
-    assert str(read).endswith("; 1 keys unused")
+    assert str(read).endswith("; 1 keys unused: diffusion_model.blocks.0.norm3.diff")
 
 
 def test_a_lora_on_the_patches_is_that_of_the_convolution(models, tmp_path):
@@ -305,11 +305,21 @@ BLOCK = "transformer.blocks.{}.attn1.to_q."
         ("lora_A without the other", 0, {"lora_A.weight": (2, 24)}),
         ("lora_A of rank 2, lora_B of", 0, {"lora_A.weight": (2, 24), "lora_B.weight": (24, 3)}),
         ("is a DoRA", 0, {"lora_A.weight": (2, 24), "lora_magnitude_vector": (24,)}),
+        ("has alpha and no matrices", 0, {"alpha": ()}),
+        ("of another kind, by its key .*hada_w1_a", 0, {"alpha": (), "hada_w1_a": (24, 2)}),
+        ("of another kind, by its key .*lokr_w1", 0, {"lokr_w1": (2, 2), "lokr_w2": (12, 12)}),
     ],
 )
 def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, block, parts):
     tensors = {BLOCK.format(block) + part: np.ones(shape) for part, shape in parts.items()}
     refused(models, tmp_path, match, tensors)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_lora_that_holds_no_numbers_is_refused(models, tmp_path, wrong):
+    first, second = (BLOCK.format(0) + f"lora_{side}.weight" for side in "AB")
+    tensors = {first: np.ones((2, 24)), second: np.full((24, 2), wrong)}
+    refused(models, tmp_path, f"is damaged: {re.escape(second)} holds what is no number", tensors)
 
 
 Q = "blocks.0.attn1.to_q.lora_"
