@@ -41,8 +41,9 @@ def all_tables(result: Result) -> dict[str, Table]:
             tables[group] = methods(result, group)
     if any(math.isfinite(found.kid) for found in result.sets.values()):
         tables["sets"] = sets(result)
-    if contests(result):
-        tables["against"] = against(result)
+    held = against(result)
+    if held.rows:
+        tables["against"] = held
     if result.conditions:
         tables["conditions"] = conditions(result)
     if result.across:

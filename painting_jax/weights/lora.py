@@ -169,7 +169,7 @@ def parse(
         transformers, if matrices are of another size, if one of a pair is missing, if the
         adapters are of another kind, or if a number is not finite.
     """
-    _check_numbers(name, tensors)
+    _check_usable(name, tensors)
     parts, named, unused = _by_layer(name, tensors, shapes)
     if not parts:
         raise UserError(_nothing_fits(name, list(tensors), shapes))
@@ -198,7 +198,7 @@ def parse(
     return LoraFile(factors, tuple(unused))
 
 
-def _check_numbers(name: str, tensors: Mapping[str, np.ndarray]) -> None:
+def _check_usable(name: str, tensors: Mapping[str, np.ndarray]) -> None:
     """Refuses a file of another kind, and one with numbers that would spoil a model."""
     for key, array in tensors.items():
         if _OTHER_KIND.fullmatch(key):

@@ -18,6 +18,19 @@ from tests.models.test_wan import copy_weights, reference
 DOWN_UP = ("lora_down", "lora_up")
 FFN_RANKS = {"ffn.net.0.proj": 5, "ffn.net.2": 5}
 ANCHORED = {"^blocks.0.attn1.to_q": 2, r"^blocks\.1\..*": 9, "q|to_k": 1, "to_v|attn1.to_out.0": 12}
+
+
+def _settings(alpha_pattern: dict[str, int]) -> dict:
+    """PEFT's."""
+    return {
+        "r": 3,
+        "lora_alpha": 6,
+        "rank_pattern": FFN_RANKS,
+        "alpha_pattern": alpha_pattern,
+        "target_modules": list(tiny_lora.NAMES),
+    }
+
+
 # What diffusers reads itself: keys, names of the parts, alpha, settings in the header.
 DIALECTS = {
     "diffusers": (tiny_lora.DIFFUSERS, ("lora_A", "lora_B"), None, None),
@@ -25,25 +38,13 @@ DIALECTS = {
         tiny_lora.DIFFUSERS,
         ("lora_A", "lora_B"),
         None,
-        {
-            "r": 3,
-            "lora_alpha": 6,
-            "rank_pattern": FFN_RANKS,
-            "alpha_pattern": {"ffn.net.2": 2},
-            "target_modules": list(tiny_lora.NAMES),
-        },
+        _settings({"ffn.net.2": 2}),
     ),
     "diffusers_with_anchored_patterns": (
         tiny_lora.DIFFUSERS,
         ("lora_A", "lora_B"),
         None,
-        {
-            "r": 3,
-            "lora_alpha": 6,
-            "rank_pattern": FFN_RANKS,
-            "alpha_pattern": ANCHORED,
-            "target_modules": list(tiny_lora.NAMES),
-        },
+        _settings(ANCHORED),
     ),
     "comfyui": (tiny_lora.COMFYUI, DOWN_UP, 1.5, None),
     "comfyui_without_alpha": (tiny_lora.COMFYUI, ("lora_A", "lora_B"), None, None),
