@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ def remembered() -> Iterator[Callable[[], None]]:
     """Yields a function that raises KeyboardInterrupt once Ctrl-C was pressed in the block.
 
     It is raised at once, too, but whatever code it then strikes may swallow it: Python itself does
-    where that is a destructor or a callback of a library.
+    where that is a destructor or a callback of a library. It would print a traceback of each, too.
     """
     if not _heeded():
         yield lambda: None
@@ -26,10 +27,16 @@ def remembered() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
+    def report(swallowed) -> None:
+        if not issubclass(swallowed.exc_type, KeyboardInterrupt):
+            report_before(swallowed)
+
     before = signal.signal(signal.SIGINT, handle)
+    report_before, sys.unraisablehook = sys.unraisablehook, report
     try:
         yield check
     finally:
+        sys.unraisablehook = report_before
         signal.signal(signal.SIGINT, before)
 
 

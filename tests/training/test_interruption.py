@@ -30,6 +30,27 @@ def test_ctrl_c_that_was_swallowed_is_raised_again():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_that_python_swallows_is_raised_again_and_not_reported(monkeypatch):
+    class Struck:
+        def __del__(self):
+            _press()
+
+    class Broken:
+        def __del__(self):
+            raise ValueError
+
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: reported.append(error.exc_type))
+    with remembered() as heed:
+        Struck()
+        Broken()
+        with pytest.raises(KeyboardInterrupt):
+            heed()
+    assert reported == [ValueError]
+    Broken()
+    assert reported == [ValueError, ValueError]
+
+
 def test_ctrl_c_waits_for_the_end_of_what_must_not_be_cut_off():
     reached = []
     with pytest.raises(KeyboardInterrupt), remembered(), held_back():
