@@ -1,17 +1,21 @@
 """What every verb's command line shares: one-line errors, exit status 2, a --help that explains."""
 
+import contextlib
 import inspect
 import io
 import os
 import re
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app, flags, logging
 
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
+# As shells tell of a program that Ctrl-C ended.
+_EXIT_INTERRUPTED = 130
 
 # Tokenizers are all that is taken of transformers: that there is no torch is no news.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -54,6 +58,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path need not be text: what is not is shown as its bytes, here as on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
+    interrupted = False
     try:
         # The console belongs to the verbs' own words: libraries speak up from warnings on.
         logging.set_verbosity(logging.WARNING)
@@ -61,8 +66,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     except UserError as error:
         _fail(error)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        interrupted = True
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing is wrong with the run.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,6 +77,8 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+    if interrupted:
+        _leave("interrupted", _EXIT_INTERRUPTED)
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -101,6 +107,18 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
 def _fail(message: object) -> None:
     print(f"error: {_one_line(message)}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    """Ends the program, but not the interpreter.
+
+    JAX compiles in a thread of its own, which neither ends with the wait for it nor bears that its
+    client is taken down: the interpreter would wait for it and then crash.
+    """
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    print(message, file=sys.stderr, flush=True)
+    os._exit(status)
 
 
 def _last_words(error: Exception) -> str:

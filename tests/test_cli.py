@@ -71,15 +71,58 @@ def test_mistakes_are_one_line_and_status_2(capsys, error, line):
     assert capsys.readouterr().err == f"{line}\n"
 
 
-def test_ctrl_c_is_status_130_without_a_traceback(capsys):
-    assert _status([], _raising(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "interrupted\n"
-
-
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError("without a number")])
 def test_our_own_mistakes_keep_their_traceback(error):
     with pytest.raises(type(error)):
         cli.run(_raising(error), ["verb"])
+
+
+def test_ctrl_c_is_status_130_without_a_traceback_also_while_jax_compiles(tmp_path):
+    program = tmp_path / "compile.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import os
+            import signal
+            import threading
+
+            import jax
+            import jax.numpy as jnp
+
+            from painting_jax import cli
+
+            def held():
+                try:
+                    yield
+                finally:
+                    print("closed")
+
+            def slow(x):
+                for k in range(400):
+                    x = jnp.sin(x @ x + k)[::-1].cumsum(0)
+                return x
+
+            def main():
+                for _ in held():
+                    lowered = jax.jit(slow).lower(jnp.ones((8, 8)))
+                    print("compiling")
+                    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+                    lowered.compile()
+                    print("compiled")
+
+            cli.run(main)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, program],
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "compiling\nclosed\n")
+    assert done.stderr == "interrupted\n"
 
 
 def test_reader_that_goes_away_is_no_error(tmp_path):
