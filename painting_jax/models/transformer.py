@@ -79,8 +79,12 @@ class Block(nnx.Module):
         """The first `kept` tokens [default: all] after the block; they attend to all."""
         attended = self._attend(self.norm1(x_BLD), kept).astype(x_BLD.dtype)
         x_BSD = x_BLD[:, :kept] + (attended * self.scale1 if self.config.scaled else attended)
-        fed = self._feed(self.norm2(x_BSD)).astype(x_BSD.dtype)
-        return x_BSD + (fed * self.scale2 if self.config.scaled else fed)
+        # All pictures' tokens along one axis: a CPU fuses what follows a product better then.
+        x_TD = x_BSD.reshape(-1, self.config.dim)
+        fed_TD = self._feed(self.norm2(x_TD)).astype(x_TD.dtype)
+        return (x_TD + (fed_TD * self.scale2 if self.config.scaled else fed_TD)).reshape(
+            x_BSD.shape
+        )
 
     def _attend(self, x_BLD: Float[Array, "b l d"], kept: int | None) -> Float[Array, "b s d"]:
         x_BSD = x_BLD[:, :kept]
@@ -91,12 +95,12 @@ class Block(nnx.Module):
         out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, causal=self.config.causal)
         return self.to_out(out_BNSK.transpose(0, 2, 1, 3).reshape(x_BSD.shape))
 
-    def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        hidden = self.proj_in(x_BLD)
+    def _feed(self, x_TD: Float[Array, "t d"]) -> Float[Array, "t d"]:
+        hidden_TF = self.proj_in(x_TD)
         if self.config.gated:
-            gate, value = jnp.split(hidden, 2, axis=-1)
-            return self.proj_out(jax.nn.silu(gate) * value)
-        return self.proj_out(ACTIVATIONS[self.config.activation](hidden))
+            gate_TF, value_TF = jnp.split(hidden_TF, 2, axis=-1)
+            return self.proj_out(jax.nn.silu(gate_TF) * value_TF)
+        return self.proj_out(ACTIVATIONS[self.config.activation](hidden_TF))
 
 
 def blocks(config: BlocksConfig, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
