@@ -6,14 +6,15 @@ are faster for it; other devices have kernels of their own. Larger tiles would s
 digit: the numbers of a metric are kept.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Narrower layers spend more on the transforms than they save.
-_LEAST_WIDTH = 256
+# Layers with fewer channels in times out spend more on the transforms than they save.
+_LEAST_CHANNELS = 64 * 128
 
 # Rows of the transforms as their non-zero terms: (index, weight).
 _PIXELS = (
@@ -39,7 +40,7 @@ def conv3x3(
     x_NHWC: Float[Array, "n h w c"], kernel_HWIO: Float[Array, "3 3 c d"]
 ) -> Float[Array, "n h w d"]:
     """A convolution with stride 1 over pictures padded with zeros, in float32 on any device."""
-    if min(kernel_HWIO.shape[2:]) < _LEAST_WIDTH:
+    if math.prod(kernel_HWIO.shape[2:]) < _LEAST_CHANNELS:
         return _direct(x_NHWC, kernel_HWIO)
     return jax.lax.platform_dependent(x_NHWC, kernel_HWIO, cpu=by_tiles, default=_direct)
 
