@@ -25,6 +25,7 @@ from painting_jax.models.clip import SIZES as CLIP_SIZES
 from painting_jax.models.clip import CLIPVision
 from painting_jax.models.dinov2 import SIZES as DINO_SIZES
 from painting_jax.models.dinov2 import DINOv2
+from painting_jax.models.transformer import for_inference
 from painting_jax.models.vgg import DEPTHS, WIDTHS
 from painting_jax.weights import clip as clip_names
 from painting_jax.weights import dinov2 as dinov2_names
@@ -145,6 +146,8 @@ def _clip(frames: int) -> Contest:
         ours = load_model(
             lambda: CLIPVision(config, rngs=nnx.Rngs(0)), open_source(folder), [clip_names.TABLE]
         )
+    # As `CLIPFeatures` has them.
+    ours.blocks = for_inference(ours.blocks)
     return _of_pixels(
         "CLIP ViT-B/32",
         ours,

@@ -18,6 +18,7 @@ from painting_jax.models import clip, dinov2, inception
 from painting_jax.models.clip import CLIP
 from painting_jax.models.dinov2 import DINOv2
 from painting_jax.models.inception import InceptionV3
+from painting_jax.models.transformer import for_inference
 
 Maps = tuple[Float[Array, "n h w c"], ...]
 
@@ -50,7 +51,7 @@ class CLIPFeatures(nnx.Module):
     Floats are rounded to 8 bits first, what Pillow's resizing is for.
 
     Args:
-      clip: both towers.
+      clip: both towers; the blocks of the pictures' are made ready for inference.
       label: names the weights.
     """
 
@@ -58,6 +59,7 @@ class CLIPFeatures(nnx.Module):
 
     def __init__(self, clip: CLIP, *, label: str):
         self.clip, self.label = clip, label
+        clip.vision.blocks = for_inference(clip.vision.blocks)
 
     def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n d"]:
         """The projected class token of the central square."""

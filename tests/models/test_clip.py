@@ -14,7 +14,7 @@ from diffusers import WanImageToVideoPipeline
 from flax import nnx
 from PIL import Image
 
-from painting_jax.models import clip
+from painting_jax.models import clip, transformer
 from painting_jax.weights.clip import BOTH as WEIGHTS_OF_BOTH
 from painting_jax.weights.clip import TABLE, both_config
 from painting_jax.weights.load import load_model
@@ -98,6 +98,17 @@ def test_embedding_equals_transformers_projected_or_not():
         expected = reference(config)(pictures).image_embeds, reference(TINY)(pictures).pooler_output
     for actual, wanted in zip(ours(projected, plain), expected, strict=True):
         assert_near(actual, wanted)
+
+
+def test_blocks_made_ready_for_inference_give_the_same():
+    config = dataclasses.replace(TINY, projection_dim=6)
+    model = converted(config)
+    both = nnx.jit(lambda model: (model.embed(pixels(config, 2)), model(pixels(config, 2))))
+    expected = both(model)
+    model.blocks = transformer.for_inference(model.blocks)
+    assert len(model.blocks) == 3
+    for actual, wanted in zip(both(model), expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, atol=1e-6 * np.abs(wanted).max(), rtol=0)
 
 
 preprocess = jax.jit(clip.preprocess, static_argnums=1)
