@@ -77,8 +77,9 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+    # Behind the handler: what the exception held open has been closed, and cleared away.
     if interrupted:
-        _leave("interrupted", _EXIT_INTERRUPTED)
+        _leave_interrupted()
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -109,7 +110,7 @@ def _fail(message: object) -> None:
     sys.exit(_EXIT_USER_ERROR)
 
 
-def _leave(message: str, status: int) -> NoReturn:
+def _leave_interrupted() -> NoReturn:
     """Ends the program, but not the interpreter.
 
     JAX compiles in a thread of its own, which neither ends with the wait for it nor bears that its
@@ -117,8 +118,8 @@ def _leave(message: str, status: int) -> NoReturn:
     """
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
-    os._exit(status)
+    print("interrupted", file=sys.stderr, flush=True)
+    os._exit(_EXIT_INTERRUPTED)
 
 
 def _last_words(error: Exception) -> str:
