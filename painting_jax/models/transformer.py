@@ -108,7 +108,7 @@ def blocks(config: BlocksConfig, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
 
 
 def for_inference(stacked: nnx.Module) -> nnx.Module:
-    """The blocks of `blocks` as they run fastest: for `run` and `run_first`, not for training.
+    """What `blocks` gives as it runs fastest; for `run` and `run_first`, not for training.
 
     A scan copies each block's parameters out of the stack. Where pictures have few tokens, that is
     up to a tenth of a CPU's time, and there each block gets parameters of its own: compile time
@@ -121,12 +121,12 @@ def for_inference(stacked: nnx.Module) -> nnx.Module:
 
 
 def run(
-    blocks: nnx.Module, x_BLD: Float[Array, "b l d"], count: int | None = None
+    tower: nnx.Module, x_BLD: Float[Array, "b l d"], count: int | None = None
 ) -> Float[Array, "b l d"]:
     """The tokens after the first `count` blocks [default: all]."""
-    block, layers = _by_index(blocks)
+    block, layers = _by_index(tower)
     count = layers if count is None else count
-    if isinstance(blocks, nnx.List):
+    if isinstance(tower, nnx.List):
         for index in range(count):
             x_BLD = block(index)(x_BLD)
         return x_BLD
@@ -135,19 +135,19 @@ def run(
     return jax.lax.scan(lambda x, index: (block(index)(x), None), x_BLD, jnp.arange(count))[0]
 
 
-def run_first(blocks: nnx.Module, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b d"]:
+def run_first(tower: nnx.Module, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b d"]:
     """The first token after all blocks, of which the last does for it what it would do for all."""
-    block, layers = _by_index(blocks)
-    return block(layers - 1)(run(blocks, x_BLD, layers - 1), kept=1)[:, 0]
+    block, layers = _by_index(tower)
+    return block(layers - 1)(run(tower, x_BLD, layers - 1), kept=1)[:, 0]
 
 
-def _by_index(blocks: nnx.Module) -> tuple[Callable[[int | jax.Array], Block], int]:
+def _by_index(tower: nnx.Module) -> tuple[Callable[[int | jax.Array], Block], int]:
     """What gives a block of either kind by its place, and how many there are."""
-    if isinstance(blocks, nnx.List):
-        return blocks.__getitem__, len(blocks)
-    graph, state = nnx.split(blocks)
+    if isinstance(tower, nnx.List):
+        return tower.__getitem__, len(tower)
+    graph, state = nnx.split(tower)
 
     def block(index: int | jax.Array) -> Block:
         return nnx.merge(graph, jax.tree.map(lambda leaf: leaf[index], state))
 
-    return block, blocks.config.layers
+    return block, tower.config.layers
