@@ -77,45 +77,40 @@ def test_our_own_mistakes_keep_their_traceback(error):
         cli.run(_raising(error), ["verb"])
 
 
-def test_ctrl_c_is_status_130_without_a_traceback_also_while_jax_compiles(tmp_path):
-    program = tmp_path / "compile.py"
-    program.write_text(
-        textwrap.dedent(
-            """
-            import os
-            import signal
-            import threading
+def test_ctrl_c_is_status_130_without_a_traceback_also_while_jax_compiles():
+    code = """
+import os
+import signal
+import threading
 
-            import jax
-            import jax.numpy as jnp
+import jax
+import jax.numpy as jnp
 
-            from painting_jax import cli
+from painting_jax import cli
 
-            def held():
-                try:
-                    yield
-                finally:
-                    print("closed")
+def held():
+    try:
+        yield
+    finally:
+        print("closed")
 
-            def slow(x):
-                for k in range(400):
-                    x = jnp.sin(x @ x + k)[::-1].cumsum(0)
-                return x
+def slow(x):
+    for k in range(400):
+        x = jnp.sin(x @ x + k)[::-1].cumsum(0)
+    return x
 
-            def main():
-                for _ in held():
-                    lowered = jax.jit(slow).lower(jnp.ones((8, 8)))
-                    print("compiling")
-                    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-                    lowered.compile()
-                    print("compiled")
+def main():
+    for _ in held():
+        lowered = jax.jit(slow).lower(jnp.ones((8, 8)))
+        print("compiling")
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        lowered.compile()
+        print("compiled")
 
-            cli.run(main)
-            """
-        )
-    )
+cli.run(main)
+"""
     done = subprocess.run(
-        [sys.executable, program],
+        [sys.executable, "-c", code],
         env=tiny.environment(),
         capture_output=True,
         text=True,

@@ -186,8 +186,9 @@ def contests(result: Result) -> dict[tuple[str, str], dict[str, tuple[Paired, fl
 
 def against(result: Result) -> Table:
     """`contests` as a table."""
+    held = contests(result)
     rows = []
-    for (ours, theirs), by_key in contests(result).items():
+    for (ours, theirs), by_key in held.items():
         count = max(contest.difference.n for contest, _ in by_key.values())
         cells = [Cell(f"{ours} against {theirs}"), Cell(str(count), value=count)]
         for contest, share in by_key.values():
@@ -195,7 +196,7 @@ def against(result: Result) -> Table:
             cells += [number_cell(share, 2), gap, number_cell(contest.first_better, 2)]
         rows.append(cells)
     header = ["Pair", "n"]
-    for key in (key for key in _CONTESTED if key in _keys(result)):
+    for key in next(iter(held.values()), ()):
         label = _CONTESTED[key]
         header += [f"{label}: share", f"{label}: ahead by", f"{label}: P(ahead)"]
     return Table(

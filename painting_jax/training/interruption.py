@@ -12,7 +12,7 @@ def remembered() -> Iterator[Callable[[], None]]:
     """Yields a function that raises KeyboardInterrupt once Ctrl-C was pressed in the block.
 
     It is raised at once, too, but whatever code it then strikes may swallow it: Python itself does
-    where that is a destructor or a callback of a library. It would print a traceback of each, too.
+    where that is a destructor or a callback of a library, and is kept from reporting it.
     """
     if not _heeded():
         yield lambda: None
