@@ -19,13 +19,14 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from flax import nnx
 
 from benchmarks.timing import Row, number, seconds
-from painting_jax.models.wan import WanConfig, WanTransformer
-from painting_jax.models.wan_vae import SIZES, WanVAE, WanVAEConfig
+from painting_jax.checkpoints.load import load_params
+from painting_jax.checkpoints.source import open_source
+from painting_jax.models.wan import params as wan
+from painting_jax.models.wan import vae_params as wan_vae
+from painting_jax.models.wan.config_json import diffusers_config
+from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+from painting_jax.models.wan.vae import SIZES, WanVAE, WanVAEConfig
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.weights import wan, wan_vae
-from painting_jax.weights.load import load_params
-from painting_jax.weights.source import open_source
-from painting_jax.weights.wan_config import diffusers_config
 
 _TOLERANCE = 1e-4  # of the largest value, between what is compared
 _TEXT = 512

@@ -20,18 +20,18 @@ import transformers
 from flax import nnx
 
 from benchmarks.timing import Row, number, seconds
+from painting_jax.checkpoints.load import load_model
+from painting_jax.checkpoints.source import open_source
+from painting_jax.evaluation import lpips_heads as lpips_weights
 from painting_jax.metrics import perceptual
-from painting_jax.models.clip import SIZES as CLIP_SIZES
-from painting_jax.models.clip import CLIPVision
-from painting_jax.models.dinov2 import SIZES as DINO_SIZES
-from painting_jax.models.dinov2 import DINOv2
-from painting_jax.models.transformer import for_inference
-from painting_jax.models.vgg import DEPTHS, WIDTHS
-from painting_jax.weights import clip as clip_names
-from painting_jax.weights import dinov2 as dinov2_names
-from painting_jax.weights import lpips as lpips_weights
-from painting_jax.weights.load import load_model
-from painting_jax.weights.source import open_source
+from painting_jax.models.clip import params as clip_names
+from painting_jax.models.clip.modeling import SIZES as CLIP_SIZES
+from painting_jax.models.clip.modeling import CLIPVision
+from painting_jax.models.dinov2 import params as dinov2_names
+from painting_jax.models.dinov2.modeling import SIZES as DINO_SIZES
+from painting_jax.models.dinov2.modeling import DINOv2
+from painting_jax.models.vgg.modeling import DEPTHS, WIDTHS
+from painting_jax.models.vit_blocks import for_inference
 
 _TOLERANCE = 1e-4  # of the largest value, between what is compared
 

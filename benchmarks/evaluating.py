@@ -27,7 +27,7 @@ from painting_jax.evaluation.measuring import Measuring
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.store import Store
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 
 _PAIRS = flags.DEFINE_multi_integer("pairs", [10, 1000], "Pairs of videos; may be repeated.")
 _ALONE = flags.DEFINE_bool("alone", False, "Measure the one count in this process.")

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks.timing import Row, seconds
-from painting_jax.models.wan import SIZES, WanTransformer
+from painting_jax.models.wan import params as wan
+from painting_jax.models.wan.transformer import SIZES, WanTransformer
 from painting_jax.training import throughput
-from painting_jax.weights import wan
 
 _CONFIG = SIZES["wan21_t2v_1_3b"]
 _LATENTS = (21, 60, 104)  # of 81 frames of 480x832

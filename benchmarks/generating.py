@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
-from painting_jax.training.picture_task import PictureTask
-from painting_jax.training.trained_model import TrainedModel
+from painting_jax.generation.trained_model import TrainedModel
+from painting_jax.tasks.painting_task import PictureTask
 
 
 def measure(

@@ -18,15 +18,16 @@ import numpy as np
 from flax import nnx
 
 from benchmarks.timing import Row
+from painting_jax.checkpoints import save
+from painting_jax.checkpoints.load import flat, load_params
+from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
-from painting_jax.models.wan import SIZES, WanConfig, WanTransformer
+from painting_jax.models.tensor_names import spellings
+from painting_jax.models.wan import params as wan
+from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.transformer import SIZES, WanConfig, WanTransformer
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.weights import save, wan
-from painting_jax.weights.load import flat, load_params
-from painting_jax.weights.rules import spellings
-from painting_jax.weights.safetensors_file import Pending
-from painting_jax.weights.source import open_source
-from painting_jax.weights.wan_config import diffusers_config, wan_config
 
 _DTYPE = jnp.dtype("bfloat16")
 _STATUS = pathlib.Path("/proc/self/status")

@@ -5,9 +5,9 @@ from ml_collections import ConfigDict
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
+from painting_jax.tasks.painting_task import PictureTask
 from painting_jax.training import state as state_lib
 from painting_jax.training import throughput
-from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.step import TrainMetrics, make_train_step
 
 

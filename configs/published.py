@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 
 from configs import common
-from painting_jax.models.wan import SIZES
+from painting_jax.models.wan.transformer import SIZES
 
 # Of a model that a laptop trains: every size shrunk, every part there.
 _TINY_FRAMES, _TINY_SIDE = 9, 64

@@ -22,9 +22,8 @@ import jax.numpy as jnp
 from absl import flags
 
 from painting_jax import cli
+from painting_jax.checkpoints import adapters, conversion, hub
 from painting_jax.errors import UserError
-from painting_jax.pretrained import adapters, conversion
-from painting_jax.weights import hub
 
 _SOURCE = flags.DEFINE_string(
     "source",
@@ -72,7 +71,7 @@ def main() -> None:
     component = _COMPONENT.value
     if (hub.expanded(source) / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
-        from painting_jax.training import exports  # noqa: PLC0415
+        from painting_jax.tasks import exports  # noqa: PLC0415
 
         source, base, part, index = exports.to_convert(source)
         component = component or part

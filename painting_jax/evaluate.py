@@ -33,7 +33,6 @@ import tqdm
 from absl import flags
 
 from painting_jax import cli
-from painting_jax.data.files import check_destination
 from painting_jax.errors import UserError
 from painting_jax.evaluation import folders
 from painting_jax.evaluation.instruments import Instruments, opened
@@ -42,6 +41,7 @@ from painting_jax.evaluation.methods import Method, parse
 from painting_jax.evaluation.order import AUTO, ORDERS
 from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.store import Store, file_state
+from painting_jax.files import check_destination
 from painting_jax.report import folder as report
 from painting_jax.sharding.mesh import make_mesh
 
@@ -159,7 +159,7 @@ def _run() -> tuple[Result, Store]:
     from painting_jax.data import pipeline  # noqa: PLC0415
     from painting_jax.evaluation import held_out, transfer  # noqa: PLC0415
     from painting_jax.evaluation.across import with_gained  # noqa: PLC0415
-    from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
+    from painting_jax.generation.trained_model import TrainedModel  # noqa: PLC0415
 
     instruments = _instruments()
     model = TrainedModel.load(_WORKDIR.value)

@@ -29,14 +29,14 @@ from absl import flags
 
 from painting_jax import cli, media
 from painting_jax.data import subjects
-from painting_jax.data.files import check_destination, written_beside
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
 from painting_jax.diffusion.stepwise import KINDS
 from painting_jax.errors import UserError, readable
-from painting_jax.painters import places
-from painting_jax.painters.job import Job, Painter
-from painting_jax.report import tutorial
+from painting_jax.files import check_destination, written_beside
+from painting_jax.generation import output_folders as places
+from painting_jax.generation import outputs as tutorial
+from painting_jax.generation.job import Job, Painter
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The training run whose model paints.")
 _PRETRAINED = flags.DEFINE_string(
@@ -224,10 +224,10 @@ def _held_out() -> list[Subject]:
 
 def _trained() -> Painter:
     """The model of a run."""
-    from painting_jax.painters.further import further_painter  # noqa: PLC0415
-    from painting_jax.painters.trained import TrainedPainter  # noqa: PLC0415
+    from painting_jax.generation.finetuned import further_painter  # noqa: PLC0415
+    from painting_jax.generation.trained import TrainedPainter  # noqa: PLC0415
+    from painting_jax.generation.trained_model import TrainedModel  # noqa: PLC0415
     from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
-    from painting_jax.training.trained_model import TrainedModel  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
     if config.get("pretrained", {}).get("family"):
@@ -255,9 +255,9 @@ def _trained() -> Painter:
 
 def _published() -> Painter:
     """Published weights with what is asked for."""
-    from painting_jax.pretrained import adapters  # noqa: PLC0415
-    from painting_jax.pretrained.folder import Folder  # noqa: PLC0415
-    from painting_jax.pretrained.painter import PretrainedPainter  # noqa: PLC0415
+    from painting_jax.checkpoints import adapters  # noqa: PLC0415
+    from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
+    from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
     wishes = _wishes()  # before a hub is asked for anything
     loras = [adapters.parse(_LORA.value)]
@@ -277,7 +277,7 @@ def _published() -> Painter:
 
 def _wishes():
     """What is asked of published weights."""
-    from painting_jax.pretrained.recipe import Wishes, load_noise  # noqa: PLC0415
+    from painting_jax.generation.sampling_config import Wishes, load_noise  # noqa: PLC0415
 
     return Wishes(
         sampler=_SAMPLER.value,

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from configs import wan21_t2v_1_3b
+from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
-from painting_jax.models.wan import WanConfig
-from painting_jax.pretrained import random_folder
+from painting_jax.generation.trained_model import TrainedModel
+from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.trained_model import TrainedModel
 from tests import tiny, tiny_run
 from tests.verbs import Verb
 

@@ -18,7 +18,7 @@ from diffusers import (
 
 from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b, wan22_i2v_a14b
 from tests import tiny, tiny_lora, tiny_wan
-from tests.models.test_wan import reference
+from tests.models.wan.test_transformer import reference
 from tests.verbs import Verb
 
 WEIGHTS = ("transformer", "vae", "text_encoder", "image_encoder")

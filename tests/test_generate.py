@@ -51,7 +51,7 @@ _STOPS = """
     import numpy as np
     from painting_jax import cli, generate
     from painting_jax.errors import UserError
-    from painting_jax.painters.job import Painted
+    from painting_jax.generation.job import Painted
 
     class Stopping:
         label = "tiny"

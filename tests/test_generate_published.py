@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests import tiny, tiny_wan
-from tests.data import wan_text
+from tests.text import wan_text
 from tests.verbs import Verb
 
 FRAMES, HEIGHT, WIDTH = 9, 32, 48

@@ -9,7 +9,7 @@ import torch
 from diffusers import WanPipeline
 from safetensors.torch import save_file
 
-from painting_jax.models import wan
+from painting_jax.models.wan import transformer as wan
 
 CONFIG = wan.WanConfig(
     dim=24,

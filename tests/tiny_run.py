@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import jax
 
 from configs import demo
+from painting_jax.tasks.painting_task import PictureTask
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.workdir import claimed
 from tests import tiny
 

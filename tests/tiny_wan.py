@@ -14,7 +14,7 @@ from diffusers import (
 )
 from safetensors.torch import save_file
 
-from tests.data import wan_text
+from tests.text import wan_text
 
 _TEXT_DIM = 16
 _IMAGE_DIM = 8

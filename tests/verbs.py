@@ -21,11 +21,11 @@ _SECONDS = 120  # that a run may take
 # What verbs import only where they need it, and every fork would import anew.
 _LATE = {
     "painting_jax.generate": (
-        "painting_jax.painters.trained",
-        "painting_jax.painters.further",
+        "painting_jax.generation.trained",
+        "painting_jax.generation.finetuned",
         "huggingface_hub.hf_api",
     ),
-    "painting_jax.evaluate": ("painting_jax.training.trained_model",),
+    "painting_jax.evaluate": ("painting_jax.generation.trained_model",),
 }
 
 

@@ -18,8 +18,8 @@ from google.protobuf import json_format
 from painting_jax import media
 from painting_jax.data import pictures, splits
 from painting_jax.data.process import Process, from_example
-from painting_jax.data.words import Words
 from painting_jax.errors import UserError
+from painting_jax.text.conditioner import Words
 
 Batch = dict[str, np.ndarray]
 

@@ -12,7 +12,8 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from painting_jax.data import files, pictures
+from painting_jax import files
+from painting_jax.data import pictures
 from painting_jax.errors import UserError
 
 SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".webp")

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from painting_jax.diffusion import conditions as conditions_lib
-from painting_jax.models.painting_model import Conditions
+from painting_jax.models.painting import conditioning as conditions_lib
+from painting_jax.models.painting.modeling import Conditions
 
 # The velocity of a sample at a noise level under conditions: a tree of arrays, batch first.
 Velocity = Callable[[Float[Array, "b ..."], Float[Array, "b ..."], Any], Float[Array, "b ..."]]

@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
-from painting_jax.diffusion import conditions, cross_media, flow_matching
-from painting_jax.diffusion.structure_loss import structure_loss
+from painting_jax.diffusion import cross_media, flow_matching
+from painting_jax.diffusion.losses import structure_loss
 from painting_jax.models.codec import Codec
-from painting_jax.models.painting_model import Conditions
+from painting_jax.models.painting import conditioning as conditions
+from painting_jax.models.painting.modeling import Conditions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,12 +16,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from painting_jax.diffusion.guidance import contrasted
 from painting_jax.diffusion.reverse_painting import reverse, to_float, to_uint8
 from painting_jax.diffusion.stepwise import stepwise
-from painting_jax.diffusion.wan_conditions import picture_condition
-from painting_jax.models import wan_painting
-from painting_jax.models.clip import CLIPVision, preprocess
+from painting_jax.models.clip.modeling import CLIPVision, preprocess
 from painting_jax.models.codec import Codec
-from painting_jax.models.wan import WanConfig
-from painting_jax.models.wan_painting import WanConditions, image_conditioning, with_first_frame
+from painting_jax.models.wan import conditioning as wan_painting
+from painting_jax.models.wan.conditioning import WanConditions, image_conditioning, with_first_frame
+from painting_jax.models.wan.picture_condition import picture_condition
+from painting_jax.models.wan.transformer import WanConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,12 +41,19 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from painting_jax.data import prompts
+from painting_jax.checkpoints import hub
+from painting_jax.checkpoints.load import load_model
+from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
+from painting_jax.evaluation import hed_vgg
+from painting_jax.evaluation import lpips_heads as lpips
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models import clip, dinov2
-from painting_jax.models.clip import CLIP
-from painting_jax.models.dinov2 import DINOv2
+from painting_jax.models.clip import modeling as clip
+from painting_jax.models.clip import params as clip_names
+from painting_jax.models.clip.modeling import CLIP
+from painting_jax.models.dinov2 import modeling as dinov2
+from painting_jax.models.dinov2 import params as dinov2_names
+from painting_jax.models.dinov2.modeling import DINOv2
 from painting_jax.models.features import (
     CLIPFeatures,
     DINOv2Features,
@@ -54,14 +61,10 @@ from painting_jax.models.features import (
     Maps,
     TrunkFeatures,
 )
-from painting_jax.models.inception import InceptionV3
+from painting_jax.models.inception import params as inception_names
+from painting_jax.models.inception.modeling import InceptionV3
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.weights import clip as clip_names
-from painting_jax.weights import dinov2 as dinov2_names
-from painting_jax.weights import hed_vgg, hub, lpips
-from painting_jax.weights import inception as inception_names
-from painting_jax.weights.load import load_model
-from painting_jax.weights.source import Source, open_source, read_json
+from painting_jax.text import prompts
 
 DEFAULT = "lpips=hed"
 

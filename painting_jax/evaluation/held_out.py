@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from painting_jax.data import pipeline, video
+from painting_jax.data.prefetch import ahead
 from painting_jax.errors import UserError
 from painting_jax.evaluation import across as across_media
 from painting_jax.evaluation import conditions, naming, outcome, showing, yardsticks
-from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import GENERATED, RECORDED

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from painting_jax.data.prefetch import ahead
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError, readable
 from painting_jax.evaluation import across, order, outcome, videos, yardsticks
-from painting_jax.evaluation.ahead import ahead
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
 from painting_jax.evaluation.measures import PAINTED, RECORDED, REVERSED

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from painting_jax.data.files import written_beside
+from painting_jax.files import written_beside
 
 _SUFFIX = ".measured.npz"
 

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from painting_jax.diffusion import structure_loss
+from painting_jax.diffusion import losses as structure_loss
 from painting_jax.metrics import pdp
 from painting_jax.metrics.similarity import cosine, unit
 

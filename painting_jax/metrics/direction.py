@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from painting_jax.diffusion import structure_loss
+from painting_jax.diffusion import losses as structure_loss
 
 # A score nearer to 0 decides nothing.
 _UNSURE = 0.2

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from painting_jax.models.alexnet import AlexNet
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.alexnet import AlexNet
+from painting_jax.models.vgg.modeling import VGG16
 
 
 class LPIPS(nnx.Module):

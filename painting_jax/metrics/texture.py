@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 
 # Pixels a side of the cells by whose mean colour an area counts as finished. Averaging over them
 # leaves out the texture, whose drift is what is to be seen.

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models import clip, dinov2, inception
-from painting_jax.models.clip import CLIP
-from painting_jax.models.dinov2 import DINOv2
-from painting_jax.models.inception import InceptionV3
-from painting_jax.models.transformer import for_inference
+from painting_jax.models.clip import modeling as clip
+from painting_jax.models.clip.modeling import CLIP
+from painting_jax.models.dinov2 import modeling as dinov2
+from painting_jax.models.dinov2.modeling import DINOv2
+from painting_jax.models.inception import modeling as inception
+from painting_jax.models.inception.modeling import InceptionV3
+from painting_jax.models.vit_blocks import for_inference
 
 Maps = tuple[Float[Array, "n h w c"], ...]
 

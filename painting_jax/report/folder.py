@@ -47,10 +47,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from painting_jax.data.files import folder_written_beside
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import MEASURES, Measured, interval
 from painting_jax.evaluation.result import Result
+from painting_jax.files import folder_written_beside
 from painting_jax.metrics import bootstrap, pdp
 from painting_jax.report import reading, tables
 from painting_jax.report.page import page

@@ -18,9 +18,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.tasks.task import Task
 from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
-from painting_jax.training.task import Task
 
 _PROBE = 16 << 20  # bytes
 

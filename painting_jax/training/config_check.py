@@ -13,8 +13,8 @@ from painting_jax.diffusion import schedules
 from painting_jax.diffusion.flow_matching import Law
 from painting_jax.diffusion.stepwise import stepwise
 from painting_jax.errors import UserError
-from painting_jax.models import wan_vae
-from painting_jax.training import expert
+from painting_jax.models.wan import vae as wan_vae
+from painting_jax.tasks import expert
 
 _LEAST = {
     "steps": 1,

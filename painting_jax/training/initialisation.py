@@ -12,12 +12,12 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
-from painting_jax.training import starting_lora
+from painting_jax.tasks import starting_lora
+from painting_jax.tasks.base_model import check_same_base, config_sizes
+from painting_jax.tasks.task import Task
 from painting_jax.training import state as state_lib
-from painting_jax.training.base_model import check_same_base, config_sizes
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.state import TrainState
-from painting_jax.training.task import Task
 
 # Of two configs, these sections have to agree for parameters to fit.
 _MODEL = ("model", "lora")

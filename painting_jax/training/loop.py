@@ -13,20 +13,20 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.data import pictures, pipeline
-from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
+from painting_jax.files import written_beside
 from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
+from painting_jax.tasks.base_model import begin_base, check_base
+from painting_jax.tasks.registry import make_task
+from painting_jax.tasks.task import Task
 from painting_jax.training import interruption, throughput
-from painting_jax.training.base_model import begin_base, check_base
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
-from painting_jax.training.task import Task
-from painting_jax.training.tasks import make_task
 from painting_jax.training.workdir import claimed
 from painting_jax.training.writers import make_writer, periodic_actions
 

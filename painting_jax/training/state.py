@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.sharding.rules import tree_shardings
-from painting_jax.training.task import Task
+from painting_jax.tasks.task import Task
 
 
 @jax.tree_util.register_dataclass

@@ -11,9 +11,9 @@ from clu import metrics
 
 from painting_jax.diffusion import flow_matching, reverse_painting
 from painting_jax.sharding.rules import constrain
+from painting_jax.tasks.task import Task
 from painting_jax.training import state as state_lib
 from painting_jax.training.state import TrainState
-from painting_jax.training.task import Task
 
 _LEVELS = 4  # equal ranges of the noise level that the loss is reported by
 

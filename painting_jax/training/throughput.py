@@ -6,8 +6,8 @@ import time
 from jax.sharding import Mesh
 
 from painting_jax.models.codec import Codec
-from painting_jax.models.wan import WanConfig
-from painting_jax.training.task import Task
+from painting_jax.models.wan.transformer import WanConfig
+from painting_jax.tasks.task import Task
 
 # Dense bfloat16 FLOP/s of one chip, as their makers state them.
 _PEAK = {

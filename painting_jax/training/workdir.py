@@ -13,8 +13,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
+from painting_jax.files import written_beside
 from painting_jax.locking import alone
 from painting_jax.training.checkpoint import read_config
 

@@ -6,11 +6,11 @@ import pytest
 
 import configs
 from configs import common
-from painting_jax.models import wan
+from painting_jax.models.wan import transformer as wan
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.painting_task import PictureTask
 from painting_jax.training import state as state_lib
 from painting_jax.training.config_check import check
-from painting_jax.training.picture_task import PictureTask
 
 _EXPERIMENTS = sorted(
     path.stem

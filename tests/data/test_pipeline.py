@@ -8,9 +8,9 @@ import pytest
 
 from painting_jax import media
 from painting_jax.data import pictures, pipeline
-from painting_jax.data.tokenizer import Tokenizer
-from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
+from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.tokenizer import Tokenizer
 
 
 @st.composite

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from painting_jax.diffusion import guidance
-from tests.diffusion.test_conditions import some
+from tests.models.painting.test_conditioning import some
 
 _HIDDEN = 4096
 

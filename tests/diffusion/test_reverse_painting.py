@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from painting_jax import media
-from painting_jax.diffusion import conditions as conditions_lib
 from painting_jax.diffusion import cross_media, reverse_painting
 from painting_jax.models.codec import PixelCodec
+from painting_jax.models.painting import conditioning as conditions_lib
 
 OBJECTIVE = reverse_painting.Objective(
     clean_prediction=True,

@@ -7,7 +7,7 @@ import pytest
 
 from painting_jax.diffusion import wan_process
 from painting_jax.diffusion.wan_process import Eyes
-from painting_jax.models.wan import WanConfig
+from painting_jax.models.wan.transformer import WanConfig
 
 
 class Folding:

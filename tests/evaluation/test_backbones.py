@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import transformers
 
+from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
 from painting_jax.evaluation import backbones
-from painting_jax.models import clip, dinov2
-from painting_jax.weights import clip as clip_names
-from painting_jax.weights import dinov2 as dinov2_names
-from painting_jax.weights.source import open_source
+from painting_jax.models.clip import modeling as clip
+from painting_jax.models.clip import params as clip_names
+from painting_jax.models.dinov2 import modeling as dinov2
+from painting_jax.models.dinov2 import params as dinov2_names
 from tests.evaluation import tiny_networks
 
 

@@ -15,11 +15,11 @@ from painting_jax.evaluation.instruments import opened
 from painting_jax.metrics import frechet, kernel_distance, look, perceptual, realism
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.metrics.similarity import CosineDistance
-from painting_jax.models import inception
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.inception import modeling as inception
+from painting_jax.models.vgg.modeling import VGG16
 from painting_jax.sharding.mesh import make_mesh
 from tests.evaluation import tiny_networks
-from tests.models.test_inception import Definition
+from tests.models.inception.test_modeling import Definition
 
 
 @pytest.fixture(scope="module")

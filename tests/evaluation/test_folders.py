@@ -19,7 +19,7 @@ from painting_jax.evaluation.measuring import Measuring
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.store import Store
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 from painting_jax.report import folder as report
 from painting_jax.report import tables
 from tests import tiny

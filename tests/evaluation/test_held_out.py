@@ -7,8 +7,6 @@ import pytest
 
 from painting_jax.data import pictures, pipeline, video
 from painting_jax.data.process import Process
-from painting_jax.data.tokenizer import Tokenizer
-from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.evaluation import held_out, naming, yardsticks
 from painting_jax.evaluation.backbones import open_backbone
@@ -16,6 +14,8 @@ from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.store import Store
 from painting_jax.metrics import cross_media
 from painting_jax.metrics.similarity import CosineDistance, unit
+from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.tokenizer import Tokenizer
 from tests.evaluation import tiny_networks
 from tests.evaluation.recordings import PIXELS, process
 

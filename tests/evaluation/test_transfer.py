@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from painting_jax.data import pipeline
-from painting_jax.data.tokenizer import Tokenizer
-from painting_jax.data.words import TokenIds
 from painting_jax.evaluation import transfer
 from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.store import Store
+from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.tokenizer import Tokenizer
 from tests.evaluation.recordings import Pixels
 
 

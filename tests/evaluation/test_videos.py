@@ -10,7 +10,7 @@ from PIL import Image
 from painting_jax.errors import UserError
 from painting_jax.evaluation import videos
 from painting_jax.evaluation.measures import PAINTED, REVERSED
-from painting_jax.report import tutorial
+from painting_jax.generation import outputs as tutorial
 from tests.evaluation.recordings import process, write_movie, write_pictures
 
 

@@ -8,7 +8,7 @@ import transformers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from painting_jax import media
-from tests.weights import test_lpips
+from tests.evaluation import test_lpips_heads as test_lpips
 
 _TOWER = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1}
 _TOWER |= {"num_attention_heads": 3}

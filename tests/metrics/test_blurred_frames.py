@@ -5,8 +5,8 @@ import numpy as np
 from flax import nnx
 from scipy import ndimage
 
+from painting_jax.evaluation import hed_vgg
 from painting_jax.metrics import kernel_distance, pdp, similarity
-from painting_jax.weights import hed_vgg
 
 
 @nnx.jit

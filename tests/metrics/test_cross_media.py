@@ -6,9 +6,9 @@ from flax import nnx
 from sklearn.linear_model import Ridge
 
 from painting_jax.errors import UserError
+from painting_jax.evaluation import hed_vgg
 from painting_jax.metrics import cross_media, pdp
-from painting_jax.models.vgg import VGG16
-from painting_jax.weights import hed_vgg
+from painting_jax.models.vgg.modeling import VGG16
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from flax import nnx
 
 from painting_jax.metrics import look, texture
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 
 
 def test_one_look_gives_distances_vectors_textures_and_their_drift():

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from flax import nnx
 
 from painting_jax.errors import UserError
+from painting_jax.evaluation import hed_vgg
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
-from painting_jax.weights import hed_vgg
+from painting_jax.models.vgg.modeling import VGG16
 
 
 @nnx.jit

@@ -6,7 +6,7 @@ from flax import nnx
 
 from painting_jax.metrics import perceptual
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 
 
 def _given(distance_at_once: int | None):

@@ -9,7 +9,7 @@ from scipy import stats
 
 from painting_jax.metrics import colour, perceptual, regions
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.models.vgg import VGG16
+from painting_jax.models.vgg.modeling import VGG16
 
 
 def _halves(order=(0, 1), frames=9):

@@ -6,9 +6,9 @@ from flax import nnx
 from scipy import ndimage
 
 from painting_jax.errors import UserError
+from painting_jax.evaluation import hed_vgg
 from painting_jax.metrics import texture
-from painting_jax.models.vgg import VGG16
-from painting_jax.weights import hed_vgg
+from painting_jax.models.vgg.modeling import VGG16
 
 
 @pytest.fixture(scope="module")

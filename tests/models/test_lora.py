@@ -7,11 +7,11 @@ import pytest
 import torch
 from flax import nnx
 
+from painting_jax.checkpoints import lora_files as files
 from painting_jax.models import lora
-from painting_jax.models.wan import WanTransformer
-from painting_jax.weights import lora as files
+from painting_jax.models.wan.transformer import WanTransformer
 from tests import tiny_lora
-from tests.models.test_wan import copy_weights, reference
+from tests.models.wan.test_transformer import copy_weights, reference
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import pytest
 from painting_jax import media
 from painting_jax.data.pipeline import Examples, Source
 from painting_jax.data.subjects import Subject
-from painting_jax.painters.further import further_painter
-from painting_jax.painters.job import Job
-from painting_jax.pretrained.recipe import Wishes
+from painting_jax.generation.finetuned import further_painter
+from painting_jax.generation.job import Job
+from painting_jax.generation.sampling_config import Wishes
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.wan_task import WanTask
 from painting_jax.training import loop
-from painting_jax.training.wan_task import WanTask
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 

@@ -14,20 +14,21 @@ from safetensors.torch import load_file, save_file
 
 from configs import wan22_ti2v_5b
 from painting_jax import media
+from painting_jax.checkpoints import lora_files
+from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.finetuned import further_painter
+from painting_jax.generation.sampling_config import Recipe, Wishes
+from painting_jax.generation.trained_model import TrainedModel
 from painting_jax.models import lora
-from painting_jax.models.wan import WanTransformer
-from painting_jax.painters.further import further_painter
-from painting_jax.pretrained.folder import Folder
-from painting_jax.pretrained.recipe import Recipe, Wishes
-from painting_jax.training import base_model, initialisation, loop
+from painting_jax.models.wan.transformer import WanTransformer
+from painting_jax.tasks import base_model
+from painting_jax.tasks.exports import LORA_FILE
+from painting_jax.tasks.wan_task import WanTask
+from painting_jax.training import initialisation, loop
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.exports import LORA_FILE
-from painting_jax.training.trained_model import TrainedModel
-from painting_jax.training.wan_task import WanTask
-from painting_jax.weights import lora as lora_files
 from tests import tiny_wan
-from tests.data import wan_text
+from tests.text import wan_text
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_sheet_is_what_generate_paints,

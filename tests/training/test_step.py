@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from painting_jax.data import pipeline
-from painting_jax.data.tokenizer import Tokenizer
-from painting_jax.data.words import TokenIds
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
+from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training import state as state_lib
-from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.step import TrainMetrics, make_loss, make_train_step
 
 MESHES = {

@@ -13,12 +13,12 @@ from jax.experimental import multihost_utils
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
-from painting_jax.models.painting_model import PaintingModel
+from painting_jax.models.painting.modeling import PaintingModel
+from painting_jax.tasks.painting_task import model_config
 from painting_jax.training import throughput
 from painting_jax.training.checkpoint import read_config
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
-from painting_jax.training.picture_task import model_config
 from painting_jax.training.workdir import claimed
 
 
@@ -174,7 +174,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     """Matrix products dominate: the count is within a tenth of XLA's own, one layer unrolled."""
     from flax import nnx  # noqa: PLC0415
 
-    from painting_jax.models.painting_model import Conditions  # noqa: PLC0415
+    from painting_jax.models.painting.modeling import Conditions  # noqa: PLC0415
 
     tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_layers=0)
     config = model_config(tiny)

@@ -1,0 +1,1 @@
+"""Published weights and LoRAs: read, matched to our parameters, converted, written."""

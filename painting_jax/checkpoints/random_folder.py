@@ -1,0 +1,209 @@
+"""A diffusers folder of random weights, to try out on a laptop what is meant for published ones.
+
+The transformer has the sizes asked for. All other parts are tiny, but of the published kind: the
+same latents, the same files, the same code.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from collections.abc import Callable, Iterable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from painting_jax.checkpoints.diffusers_folder import TRANSFORMERS
+from painting_jax.checkpoints.save import save_folder
+from painting_jax.files import folder_written_beside
+from painting_jax.models.clip import modeling as clip_model
+from painting_jax.models.clip import params as clip
+from painting_jax.models.clip.modeling import CLIPVision, CLIPVisionConfig
+from painting_jax.models.umt5 import params as umt5
+from painting_jax.models.umt5.modeling import UMT5Config, UMT5Encoder
+from painting_jax.models.wan import config_json as wan_config
+from painting_jax.models.wan import params as wan
+from painting_jax.models.wan import vae as wan_vae
+from painting_jax.models.wan import vae_params as vae_names
+from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+from painting_jax.models.wan.vae import WanVAE
+from painting_jax.text.tokenizer import Tokenizer
+
+_VOCABULARY = 512
+_DEVIATION = 0.02  # of what is no kernel and no normalisation, such as tables of embeddings
+
+
+def write(
+    folder: str | os.PathLike,
+    family: str,
+    transformer: WanConfig,
+    *,
+    texts: Iterable[str],
+    seed: int,
+    shift: float = 3.0,
+    boundary: float | None = None,
+) -> None:
+    """Writes the folder; it appears whole or not at all.
+
+    Args:
+      folder: to be made.
+      family: of the autoencoder, a key of `wan_vae.SIZES`.
+      transformer: its sizes.
+      texts: whose words the tokenizer is to know.
+      seed: of the weights.
+      shift: of the noise levels that it is to be sampled at.
+      boundary: noise level, 0..1, where one transformer hands over to a second; None = there is
+        one.
+    """
+    vae = dataclasses.replace(
+        wan_vae.SIZES[family], encoder_dim=4, decoder_dim=8 if family == "wan22" else 4, depth=1
+    )
+    tokenizer = Tokenizer.train(texts, size=_VOCABULARY)
+    encoder = UMT5Config(tokenizer.vocabulary_size, transformer.text_dim, 1, 2, 8, 32)
+    with folder_written_beside(folder) as unfinished:
+        names = TRANSFORMERS[:1] if boundary is None else TRANSFORMERS
+        for name, drawn in zip(names, (seed, seed + 4), strict=False):
+            _component(
+                unfinished / name,
+                lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)),
+                wan.DIFFUSERS,
+                wan_config.diffusers_config(transformer),
+                drawn,
+            )
+        _component(
+            unfinished / "vae",
+            lambda: WanVAE(vae),
+            vae_names.diffusers(vae),
+            vae_names.diffusers_config(vae),
+            seed + 1,
+        )
+        _component(
+            unfinished / "text_encoder",
+            lambda: UMT5Encoder(encoder, rngs=nnx.Rngs(0)),
+            umt5.TABLE,
+            _umt5_json(encoder),
+            seed + 2,
+            stem="model",
+        )
+        tokenizer.save(unfinished / "tokenizer")
+        if transformer.image_dim:
+            eyes = CLIPVisionConfig(transformer.image_dim, 2, 2, 32, image_size=28)
+            _component(
+                unfinished / "image_encoder",
+                lambda: CLIPVision(eyes, rngs=nnx.Rngs(0)),
+                clip.TABLE,
+                _clip_json(eyes),
+                seed + 3,
+                stem="model",
+            )
+            _json(unfinished / "image_processor" / "preprocessor_config.json", _clip_pixels(eyes))
+        scheduler = _SCHEDULER | {"flow_shift": shift}
+        _json(unfinished / "scheduler" / "scheduler_config.json", scheduler)
+        _json(unfinished / "model_index.json", _index(family, transformer, boundary))
+
+
+def random_params(make_model: Callable[[], nnx.Module], seed: int) -> dict:
+    """Random parameters that keep a signal's size, drawn on the host: nothing is compiled."""
+    rng = np.random.default_rng(seed)
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name in ("scale", "gamma"):
+            return jnp.ones(leaf.shape)
+        if name == "bias":
+            return jnp.zeros(leaf.shape)
+        deviation = _DEVIATION
+        if name == "kernel":
+            # Convolutions have their taps in front; a stack of linear layers has them, too, but of
+            # its layers.
+            taps = leaf.shape[:-2] if len(leaf.shape) > 3 else ()
+            deviation = 1 / math.sqrt(math.prod(taps) * leaf.shape[-2])
+        return jnp.asarray(rng.normal(scale=deviation, size=leaf.shape), jnp.float32)
+
+    shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make_model), nnx.Param))
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def _component(folder, make_model, table, config: dict, seed: int, **options) -> None:
+    save_folder(random_params(make_model, seed), folder, table, config, **options)
+
+
+def _json(path: pathlib.Path, content: dict) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+_SCHEDULER = {
+    "_class_name": "UniPCMultistepScheduler",
+    "prediction_type": "flow_prediction",
+    "use_flow_sigmas": True,
+    "num_train_timesteps": 1000,
+}
+
+
+def _index(family: str, transformer: WanConfig, boundary: float | None) -> dict:
+    both = transformer.in_channels == transformer.out_channels
+    index = {
+        "_class_name": "WanPipeline" if both and family == "wan21" else "WanImageToVideoPipeline",
+        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "vae": ["diffusers", "AutoencoderKLWan"],
+        "text_encoder": ["transformers", "UMT5EncoderModel"],
+        "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+        "scheduler": ["diffusers", "UniPCMultistepScheduler"],
+    }
+    if family == "wan22":
+        index["expand_timesteps"] = True
+    if boundary is not None:
+        index["transformer_2"] = index["transformer"]
+        index["boundary_ratio"] = boundary
+    if transformer.image_dim:
+        index["image_encoder"] = ["transformers", "CLIPVisionModel"]
+        index["image_processor"] = ["transformers", "CLIPImageProcessor"]
+    return index
+
+
+def _umt5_json(config: UMT5Config) -> dict:
+    return {
+        "architectures": ["UMT5EncoderModel"],
+        "model_type": "umt5",
+        "vocab_size": config.vocabulary,
+        "d_model": config.dim,
+        "num_layers": config.layers,
+        "num_heads": config.heads,
+        "d_kv": config.head_dim,
+        "d_ff": config.ffn_dim,
+        "relative_attention_num_buckets": config.buckets,
+        "relative_attention_max_distance": config.max_distance,
+        "feed_forward_proj": "gated-gelu",
+        "layer_norm_epsilon": 1e-6,
+    }
+
+
+def _clip_json(config: CLIPVisionConfig) -> dict:
+    return {
+        "architectures": ["CLIPVisionModel"],
+        "model_type": "clip_vision_model",
+        "hidden_size": config.dim,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.ffn_dim,
+        "image_size": config.image_size,
+        "patch_size": config.patch,
+        "hidden_act": config.activation,
+        "layer_norm_eps": 1e-5,
+    }
+
+
+def _clip_pixels(config: CLIPVisionConfig) -> dict:
+    """What `models.clip.preprocess` does, as transformers writes it down."""
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": config.image_size},
+        "crop_size": {"height": config.image_size, "width": config.image_size},
+        "resample": 3,
+        "image_mean": clip_model.MEAN.tolist(),
+        "image_std": clip_model.STD.tolist(),
+    }

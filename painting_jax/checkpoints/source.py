@@ -1,0 +1,151 @@
+"""Published weights as one table of tensors, however many files they lie in."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from painting_jax.checkpoints import hub
+from painting_jax.checkpoints.safetensors_file import Tensor, read_header
+from painting_jax.errors import UserError
+
+_STEMS = ("diffusion_pytorch_model", "model")  # of diffusers and of transformers
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_MAX_JSON = 100_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Named tensors that are read one at a time.
+
+    Attributes:
+      name: what messages call it.
+      tensors: name -> where it lies, its shape and dtype; nothing of it is read.
+      config: of the component's config.json; empty if there is none, as beside a single file.
+      metadata: texts in the headers of the files.
+    """
+
+    name: str
+    tensors: dict[str, Tensor]
+    config: dict
+    metadata: dict[str, str]
+
+    @property
+    def files(self) -> list[pathlib.Path]:
+        """The safetensors files, in the order of their names."""
+        return sorted({tensor.path for tensor in self.tensors.values()})
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where they lie, and what belongs to them."""
+        return self.files[0].parent
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+def open_source(
+    name: str | os.PathLike, component: str = "", *, revision: str | None = None
+) -> Source:
+    """Opens a component of a diffusers folder, or a single safetensors file.
+
+    Args:
+      name: a folder, a safetensors file, or a hub id (see `hub.local`).
+      component: the subfolder, such as "transformer"; "" = the folder itself.
+      revision: on the hub.
+
+    Raises:
+      UserError: if nothing is there that can be read, or a file is damaged.
+    """
+    path = hub.local(name, folders=(component,) if component else (), revision=revision)
+    if path.is_file():
+        _refuse_pickle(path)
+        tensors, metadata = read_header(path)
+        return Source(str(path), tensors, {}, metadata)
+    path /= component
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist: {name} is no diffusers folder with a {component}")
+    tensors, metadata = {}, {}
+    for file in _files(path):
+        theirs, texts = read_header(file)
+        twins = tensors.keys() & theirs.keys()
+        if twins:
+            raise UserError(f"{path}: {min(twins)} lies in two files, remove one of them")
+        tensors |= theirs
+        metadata |= texts
+    config = path / "config.json"
+    return Source(str(path), tensors, read_json(config) if config.is_file() else {}, metadata)
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """Reads a JSON object.
+
+    Raises:
+      UserError: if it cannot be read, is none, or is unreasonably large.
+    """
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise UserError(f"{path} is too large to be a description of weights")
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: it holds no JSON object")
+    return content
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The safetensors files of a component: those its index names, or the only one."""
+    indices = sorted(folder.glob("*.safetensors.index*.json"))
+    index = _preferred(folder, indices, [f"{stem}.safetensors.index.json" for stem in _STEMS])
+    if index:
+        return _indexed(index)
+    found = sorted(folder.glob("*.safetensors"))
+    file = _preferred(folder, found, [f"{stem}.safetensors" for stem in _STEMS])
+    if file and "-of-" not in file.name:
+        return [file]
+    if file:
+        raise UserError(f"{folder} has a part of sharded weights but no index: fetch it again")
+    for other in sorted(folder.iterdir()):
+        _refuse_pickle(other)
+    raise UserError(f"{folder} holds no weights: a .safetensors file should be there")
+
+
+def _preferred(
+    folder: pathlib.Path, found: list[pathlib.Path], names: list[str]
+) -> pathlib.Path | None:
+    for name in names:
+        if folder / name in found:
+            return folder / name
+    if len(found) > 1:
+        shown = ", ".join(path.name for path in found[:3])
+        raise UserError(f"{folder} holds {len(found)} of a kind ({shown}, ...): name one of them")
+    return found[0] if found else None
+
+
+def _indexed(index: pathlib.Path) -> list[pathlib.Path]:
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
+        raise UserError(f"{index} is damaged: it has no weight_map from names to files")
+    files = []
+    for name in sorted(set(places.values())):
+        # A name with a path in it would reach out of the folder.
+        if pathlib.PurePath(name).name != name or "\\" in name:
+            raise UserError(f"{index} is damaged: {name!r:.80} is no name of a file beside it")
+        file = index.parent / name
+        _refuse_pickle(file)
+        if not file.is_file():
+            raise UserError(f"{index.parent} lacks {name}, which its index names: fetch it again")
+        files.append(file)
+    return files
+
+
+def _refuse_pickle(path: pathlib.Path) -> None:
+    if path.suffix in _PICKLES:
+        raise UserError(
+            f"{path} is a pickle, which can run code when it is loaded: use the .safetensors "
+            f'version, or convert it where you trust it: python -c "import torch; from '
+            f"safetensors.torch import save_file as s; "
+            f"s(torch.load('{path.name}', weights_only=True), '{path.stem}.safetensors')\""
+        )

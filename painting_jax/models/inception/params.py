@@ -1,0 +1,61 @@
+"""Inception v3 of FID in pytorch-fid's names."""
+
+from painting_jax.checkpoints.source import Source
+from painting_jax.errors import UserError
+from painting_jax.models.inception.modeling import BLOCKS, STEM
+from painting_jax.models.tensor_names import Rule, Table
+
+_CLASSES = 1008  # of the classifier that FID's weights come with
+_PARTS = {
+    r"conv\.weight": ("kernel", "conv2d"),
+    r"bn\.weight": ("scale", "same"),
+    r"bn\.bias": ("bias", "same"),
+    r"bn\.running_mean": ("mean", "same"),
+    r"bn\.running_var": ("variance", "same"),
+}
+
+
+def _rules() -> list[Rule]:
+    stem = "|".join(layer[0] for layer in STEM if layer)
+    blocks = "|".join(BLOCKS)
+    branches = "|".join(sorted({name for block in BLOCKS.values() for name in _names(block[0])}))
+    rules = []
+    for theirs, (ours, transform) in _PARTS.items():
+        rules += [
+            Rule(rf"(?P<first>{stem})\.{theirs}", rf"stem/\g<first>/{ours}", transform),
+            Rule(
+                rf"(?P<block>{blocks})\.(?P<branch>{branches})\.{theirs}",
+                rf"mixed/\g<block>/convs/\g<branch>/{ours}",
+                transform,
+            ),
+        ]
+    return rules
+
+
+def _names(branches) -> list[str]:
+    """Names of the convolutions in nested tuples of steps."""
+    if branches and isinstance(branches[0], str):
+        return [branches[0]]
+    return [name for inner in branches for name in _names(inner)]
+
+
+TABLE: Table = (
+    *_rules(),
+    Rule(r".+\.num_batches_tracked", None),
+    Rule(r"fc\.(weight|bias)", None),
+)
+
+
+def check(source: Source) -> None:
+    """Refuses the Inception of torchvision, which has the same names and other weights.
+
+    Raises:
+      UserError: if these are not the weights that FID is measured with.
+    """
+    classifier = source.tensors.get("fc.weight")
+    classes = classifier.shape[0] if classifier else _CLASSES
+    if classes != _CLASSES or any(name.startswith("AuxLogits") for name in source.tensors):
+        raise UserError(
+            f"{source.name} is an Inception v3, but not FID's ({classes} classes instead of "
+            f"{_CLASSES}): use pt_inception-2015-12-05 of pytorch-fid, as safetensors"
+        )

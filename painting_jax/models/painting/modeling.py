@@ -1,0 +1,144 @@
+"""The whole network: the Wan transformer with text embedding, conditions and the pixel head."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int, UInt8
+
+from painting_jax.models import segments
+from painting_jax.models.painting.pixel_head import PixelHead
+from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Conditions:
+    """What steers a batch of videos, frames in reverse painting order (finished picture first).
+
+    Attributes:
+      image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents.
+      medium_BM: weights over the media; zeros = no medium.
+      text_BL: token ids; zeros = no text.
+      segments_BHW: label map in painting order; zeros = none.
+      progress_BT: share of the painting time.
+    """
+
+    image_BTHWC: Float[Array, "b t h w c"]
+    medium_BM: Float[Array, "b m"]
+    text_BL: Int[Array, "b l"]
+    segments_BHW: UInt8[Array, "b h w"]
+    progress_BT: Float[Array, "b t"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PaintingConfig:
+    """Sizes of a painting model.
+
+    Attributes:
+      dim: width of the tokens.
+      layers: number of transformer blocks.
+      heads: attention heads.
+      ffn_dim: hidden width of the feed-forward.
+      patch: latents in one token, along time, height and width.
+      codec_channels: of the picture space.
+      codec_spatial: pixels along one side of a latent.
+      codec_temporal: frames in one latent.
+      vocabulary: number of text tokens.
+      text_dim: width of their learned embeddings.
+      media: number of media.
+      pixel_layers: layers of paint a token writes; 0 = no pixel head (latent picture spaces).
+    """
+
+    dim: int
+    layers: int
+    heads: int
+    ffn_dim: int
+    patch: tuple[int, int, int]
+    codec_channels: int
+    codec_spatial: int
+    codec_temporal: int
+    vocabulary: int
+    text_dim: int
+    media: int
+    pixel_layers: int
+
+    def transformer(self) -> WanConfig:
+        """Sizes of the transformer inside."""
+        return WanConfig(
+            dim=self.dim,
+            layers=self.layers,
+            heads=self.heads,
+            ffn_dim=self.ffn_dim,
+            in_channels=2 * self.codec_channels + self.codec_temporal,
+            out_channels=0 if self.pixel_layers else self.codec_channels,
+            patch=self.patch,
+            text_dim=self.text_dim,
+            media=self.media,
+            segment_channels=segments.CHANNELS,
+            progress=True,
+            summary_dim=self.text_dim + self.media,
+        )
+
+
+class PaintingModel(nnx.Module):
+    """Predicts the clean latents or the velocity of noisy ones.
+
+    Args:
+      config: sizes.
+      rngs: of the parameters.
+      dtype: computed in; parameters are float32.
+      remat: recompute the blocks' inside in the backward pass.
+    """
+
+    def __init__(self, config: PaintingConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat=True):
+        self.config = config
+        self.token_table = nnx.Param(
+            jax.random.normal(rngs.params(), (config.vocabulary, config.text_dim))
+        )
+        self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, remat=remat)
+        if config.pixel_layers:
+            self.pixel_head = PixelHead(
+                config.dim,
+                config.pixel_layers,
+                config.text_dim + config.media,
+                config.patch,
+                rngs=rngs,
+                dtype=dtype,
+            )
+
+    def __call__(
+        self,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        sigma_B: Float[Array, " b"],
+        conditions: Conditions,
+    ) -> Float[Array, "b t h w c"]:
+        """Applies the model to latents at noise levels `sigma_B` in (0, 1]."""
+        # Padding is zero, as it is after Wan's text encoder.
+        padding_BL1 = (conditions.text_BL == 0)[..., None]
+        text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
+        words_B1 = jnp.maximum((~padding_BL1).sum(1), 1)
+        summary_BE = jnp.concatenate([text_BLD.sum(1) / words_B1, conditions.medium_BM], -1)
+        segments_BHWC = segments.segment_features(
+            conditions.segments_BHW, self.config.codec_spatial
+        )
+        tokens_BthwD = self.transformer.tokens(
+            jnp.concatenate([noisy_BTHWC, conditions.image_BTHWC], -1),
+            1000 * sigma_B[:, None],
+            text_BLD,
+            medium_BM=conditions.medium_BM,
+            segments_BHWC=segments_BHWC,
+            progress_BT=conditions.progress_BT,
+            summary_BE=summary_BE,
+        )
+        if not self.config.pixel_layers:
+            return self.transformer.project(tokens_BthwD)
+        reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
+        return self.pixel_head(
+            tokens_BthwD,
+            reference_BHWC,
+            conditions.segments_BHW,
+            summary_BE,
+            conditions.progress_BT,
+        )

@@ -1,0 +1,1 @@
+"""UMT5, the text encoder of Wan."""

@@ -1,0 +1,60 @@
+"""UMT5 encoders in transformers' layout: their names and their config.json."""
+
+from collections.abc import Mapping
+
+from painting_jax.errors import UserError
+from painting_jax.models.published_config import MOST_LAYERS, Sizes
+from painting_jax.models.tensor_names import LAYER, Rule, Table, linear, norm
+from painting_jax.models.umt5.modeling import UMT5Config
+
+_LAYER = rf"encoder\.block\.{LAYER}\.layer"
+_ATTENTION = _LAYER + r"\.0\.SelfAttention"
+_FEED_FORWARD = _LAYER + r"\.1\.DenseReluDense"
+
+# Files hold the token table under either of its names, or tied under both.
+TABLE: Table = (
+    Rule(r"shared\.weight", "token_table"),
+    Rule(r"encoder\.embed_tokens\.weight", "token_table"),
+    *norm(_LAYER + r"\.0\.layer_norm", "blocks/norm1"),
+    *linear(_ATTENTION + r"\.(?P<x>q|k|v)", r"blocks/attn/to_\g<x>", bias=False),
+    *linear(_ATTENTION + r"\.o", "blocks/attn/to_out", bias=False),
+    Rule(_ATTENTION + r"\.relative_attention_bias\.weight", "blocks/attn/position_bias"),
+    *norm(_LAYER + r"\.1\.layer_norm", "blocks/norm2"),
+    *linear(_FEED_FORWARD + r"\.wi_0", "blocks/ffn/proj_gate", bias=False),
+    *linear(_FEED_FORWARD + r"\.wi_1", "blocks/ffn/proj_in", bias=False),
+    *linear(_FEED_FORWARD + r"\.wo", "blocks/ffn/proj_out", bias=False),
+    *norm(r"encoder\.final_layer_norm", "norm_out"),
+    # ComfyUI's single files carry the tokenizer's bytes along.
+    Rule("spiece_model", None),
+)
+
+# What every UMT5 has and the implementation takes for granted.
+_FIXED = {"feed_forward_proj": "gated-gelu", "layer_norm_epsilon": 1e-6}
+
+
+def config(published: Mapping) -> UMT5Config:
+    """Sizes out of a text encoder's config.json.
+
+    Raises:
+      UserError: if a size is missing or is none, or it is of another architecture.
+    """
+    if published.get("model_type") != "umt5":
+        raise UserError(
+            f"the text encoder is a {published.get('model_type')!r}: Wan's are of type 'umt5'"
+        )
+    for key, value in _FIXED.items():
+        if published.get(key, value) != value:
+            raise UserError(f"the text encoder has {key}={published[key]!r}: {value!r} is known")
+    sizes = Sizes(published, "the text encoder's config.json")
+    # A quarter of the buckets are single distances, and the last one is beyond all of those.
+    buckets = sizes.whole("relative_attention_num_buckets", least=4)
+    return UMT5Config(
+        vocabulary=sizes.whole("vocab_size"),
+        dim=sizes.whole("d_model"),
+        layers=sizes.whole("num_layers", most=MOST_LAYERS),
+        heads=sizes.whole("num_heads"),
+        head_dim=sizes.whole("d_kv"),
+        ffn_dim=sizes.whole("d_ff"),
+        buckets=buckets,
+        max_distance=sizes.whole("relative_attention_max_distance", least=buckets // 4 + 1),
+    )

@@ -1,0 +1,1 @@
+"""VGG16 and AlexNet, the trunks of LPIPS."""

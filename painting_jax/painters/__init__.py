@@ -1,1 +1,0 @@
-"""What paints: each kind of model behind one protocol (`job.Painter`), as the verbs need it."""

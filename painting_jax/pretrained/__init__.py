@@ -1,1 +1,0 @@
-"""Published models as they come: a diffusers folder's components, opened, loaded, used, freed."""

@@ -1,0 +1,62 @@
+"""A LoRA to be trained further: read, and found to be one that the experiment can go on with."""
+
+from etils import epath
+from flax import nnx
+from ml_collections import ConfigDict
+
+from painting_jax.checkpoints import hub, lora_files
+from painting_jax.errors import UserError
+from painting_jax.models import lora
+from painting_jax.models.lora import Branch
+from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+
+
+def named(config: ConfigDict) -> bool:
+    """Whether an experiment starts from a LoRA of any origin, rather than from a run."""
+    name = config.init_from
+    return bool(name) and config.lora.enabled and not (epath.Path(name) / "config.json").exists()
+
+
+def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
+    """The adapters of the LoRA, by the path of their linear layer.
+
+    Args:
+      config: of an experiment that starts from one.
+      transformer: that it is for.
+
+    Raises:
+      UserError: if it cannot be read, or is not on exactly the layers that are trained, with their
+        rank and nothing else.
+    """
+    name, settings = config.init_from, config.lora
+    bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
+    shapes = lora.kernels(bare)
+    try:
+        factors = lora_files.read(hub.local(name), shapes).factors
+    except UserError as error:
+        raise UserError(f"config.init_from: {error}") from error
+    ranks = {one.rank for one in factors.values()}
+    if ranks != {settings.rank}:
+        said = ", ".join(map(str, sorted(ranks)))
+        raise UserError(
+            f"config.init_from={name} is of rank {said}, config.lora.rank of {settings.rank}: "
+            + ("set it to that" if len(ranks) == 1 else "merge it with convert, and start anew")
+        )
+    wanted = {
+        lora.Target(path, layer)
+        for path in lora_files.targets(settings.targets, shapes)
+        for layer in (range(shapes[path][0]) if len(shapes[path]) > 2 else [None])
+    }
+    if factors.keys() != wanted:
+        names = lora_files.names(shapes)
+        there = sorted({names[target.path] for target in factors})
+        raise UserError(
+            f"config.init_from={name} is on {len(factors)} matrices, {', '.join(there)}, and "
+            f"config.lora.targets mean {len(wanted)}: name what the LoRA is on, in every block"
+        )
+    if any(one.bias_O is not None for one in factors.values()):
+        raise UserError(
+            f"config.init_from={name} changes biases, too, which is not trained: merge it with "
+            "convert, and start anew"
+        )
+    return lora.combine([(factors, 1.0)], shapes)

@@ -1,0 +1,1 @@
+"""Captions and prompts to what a model is conditioned on."""

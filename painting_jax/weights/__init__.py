@@ -1,1 +1,0 @@
-"""Published weights into our modules: from packages, from other libraries' files."""

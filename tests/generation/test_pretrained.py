@@ -1,0 +1,140 @@
+"""A prompt and a picture to frames, against diffusers' pipelines with the same weights."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from painting_jax.checkpoints import adapters
+from painting_jax.checkpoints.diffusers_folder import Folder
+from painting_jax.data.subjects import Subject
+from painting_jax.generation.job import Job, Painted
+from painting_jax.generation.pretrained import PretrainedPainter
+from painting_jax.generation.sampling_config import Wishes
+from painting_jax.sharding.mesh import make_mesh
+from tests import tiny_wan
+from tests.text import wan_text
+
+PROMPT = {"prompt": "a cat paints in oil", "negative_prompt": "slowly"}
+
+
+class Kind:
+    """A pipeline of diffusers and the folder that it was saved to."""
+
+    def __init__(self, kind: str, root: pathlib.Path):
+        self.theirs = tiny_wan.pipeline(kind)
+        self.folder = tiny_wan.save(self.theirs, root / kind)
+        self.cache = root / "embeddings"
+
+    def painter(self, *, devices: int = 1, **changes) -> PretrainedPainter:
+        options = {
+            name: changes.pop(name) for name in ("loras", "keep_apart", "files") if name in changes
+        }
+        mesh = make_mesh(
+            {"data": 1, "fsdp": 1, "tensor": -1, "sequence": 1}, jax.devices()[:devices]
+        )
+        return PretrainedPainter(
+            Folder.open(self.folder),
+            Wishes(**(PROMPT | changes)),
+            mesh=mesh,
+            cache=str(self.cache),
+            said=lambda line: None,
+            **options,
+        )
+
+
+def job(picture_HWC: np.ndarray, medium: str = "oil") -> Job:
+    return Job(Subject("waves", "waves.png", lambda: (picture_HWC, None)), medium, pathlib.Path())
+
+
+def painted(painter: PretrainedPainter, picture_HWC: np.ndarray) -> Painted:
+    (result,) = painter.generate([job(picture_HWC)])
+    return result
+
+
+def assert_close(raw_THWC: np.ndarray, expected_THWC: np.ndarray) -> None:
+    assert raw_THWC.shape == expected_THWC.shape
+    # That there is something to compare: a video that changes over time.
+    assert np.abs(np.diff(expected_THWC, axis=0)).max() > 0.1
+    error = np.abs(raw_THWC - expected_THWC).max() / np.abs(expected_THWC).max()
+    assert error < 1e-3
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Kinds of models by name, each made once."""
+    root, made = tmp_path_factory.mktemp("published"), {}
+
+    def kind(name: str) -> Kind:
+        if name not in made:
+            made[name] = Kind(name, root)
+        return made[name]
+
+    return kind
+
+
+@pytest.fixture(autouse=True)
+def ftfy(monkeypatch):
+    wan_text.stand_in_for_ftfy(monkeypatch)
+
+
+def test_ti2v_paints_what_diffusers_paints(kinds):
+    kind = kinds("wan22_ti2v")
+    picture, frames = tiny_wan.picture(64, 32), 13
+    noise = tiny_wan.noise(kind.theirs, frames, 64, 32)
+    asked = {"guidance_scale": 3.0, "num_inference_steps": 4}
+    expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
+    painter = kind.painter(
+        guidance=3.0, steps=4, frames=frames, height=64, width=32, noise_BCTHW=noise
+    )
+    result = painted(painter, picture)
+    assert_close(result.raw_THWC, expected)
+    # The picture itself, which the model's video begins with, was not painted.
+    assert len(result.frames_THWC) == frames - 1
+    np.testing.assert_allclose(result.frames_THWC / 255, result.raw_THWC[:-1], atol=3e-3)
+
+
+def test_two_experts_paint_what_diffusers_paints_of_a_prompt_cut_to_512_tokens(kinds):
+    kind = kinds("wan22_i2v_a14b")
+    frames, noise = 5, tiny_wan.noise(kind.theirs, 5, 32, 48)
+    pictures = [tiny_wan.picture(32, 48), 255 - tiny_wan.picture(32, 48)]
+    prompts = {"prompt": "a cat paints slowly in oil " * 100, "negative_prompt": ""}
+    asked = {"guidance_scale": 3.0, "guidance_scale_2": 2.0, "num_inference_steps": 5}
+    wishes = {"guidance": 3.0, "guidance_2": 2.0, "steps": 5, "frames": frames, "in_turn": True}
+    # Laid out on two devices, so that a layout that changes the numbers would show.
+    painter = kind.painter(devices=2, height=32, width=48, noise_BCTHW=noise, **prompts, **wishes)
+    # Both pictures wait for the second expert while the first paints.
+    results = painter.generate([job(picture) for picture in pictures])
+    for result, picture in zip(results, pictures, strict=True):
+        expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **prompts, **asked)
+        assert_close(result.raw_THWC, expected)
+        assert len(result.frames_THWC) == frames
+
+
+def test_stacked_loras_paint_what_diffusers_paints_with_both_set(kinds, tmp_path):
+    kind = kinds("wan21_t2v")
+    picture, frames = tiny_wan.picture(32, 48), 5
+    noise = tiny_wan.noise(kind.theirs, frames, 32, 48)
+    files = [tiny_wan.write_lora(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2)]
+    weights = [1.0, 0.7]
+    # A text-to-video model fine-tuned here takes the picture as its first frame.
+    kind.theirs.register_to_config(expand_timesteps=True)
+    for name, file in zip("ab", files, strict=True):
+        kind.theirs.load_lora_weights(str(file), adapter_name=name)
+    asked = {"guidance_scale": 1.0, "num_inference_steps": 3}
+    kind.theirs.set_adapters(["a"], [0.0])
+    plain = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
+    kind.theirs.set_adapters(["a", "b"], weights)
+    expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
+    assert np.abs(plain - expected).max() > 0.05
+    wishes = {"guidance": 1.0, "steps": 3, "frames": frames, "height": 32, "width": 48}
+    for apart in (False, True):
+        painter = kind.painter(
+            **wishes,
+            noise_BCTHW=noise,
+            loras=[adapters.parse([f"{files[0]}:1.0,{files[1]}:0.7"])],
+            keep_apart=apart,
+        )
+        assert_close(painted(painter, picture).raw_THWC, expected)
+        assert painter.label == "wan21_t2v + 1 + 2:0.7"

@@ -1,0 +1,98 @@
+"""Conditions are built in one place, drop to zero, and are guided on one by one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from painting_jax.diffusion import guidance
+from painting_jax.models.codec import PixelCodec
+from painting_jax.models.painting import conditioning as conditions
+from painting_jax.models.painting.modeling import Conditions
+
+
+def some(batch: int = 6) -> Conditions:
+    rng = np.random.default_rng(0)
+    return Conditions(
+        image_BTHWC=jnp.asarray(rng.normal(size=(batch, 3, 4, 4, 4)), jnp.float32),
+        medium_BM=jnp.ones((batch, 5)),
+        text_BL=jnp.ones((batch, 7), jnp.int32),
+        segments_BHW=jnp.ones((batch, 4, 4), jnp.uint8),
+        progress_BT=jnp.ones((batch, 3)),
+    )
+
+
+class CausalCodec:
+    """Four frames a latent but for the first, which stands alone, as Wan's autoencoders have it."""
+
+    channels = 3
+    spatial = 2
+    temporal = 4
+
+    def encode(self, video):
+        first, rest = video[:, :1], video[:, 1:]
+        b, t, h, w, c = rest.shape
+        rest = rest.reshape(b, t // 4, 4, h, w, c).mean(2)
+        return jnp.concatenate([first, rest], 1)[:, :, ::2, ::2]
+
+
+def test_the_reference_stands_on_every_frame_of_a_pixel_model():
+    reference = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 4, 6, 3)), jnp.float32)
+    condition = conditions.image_condition(PixelCodec(), reference, 5, everywhere=True)
+    assert condition.shape == (2, 5, 4, 6, 4)
+    np.testing.assert_array_equal(condition[..., 0], 1)
+    for frame in range(5):
+        np.testing.assert_array_equal(condition[:, frame, ..., 1:], reference)
+
+
+def test_the_reference_stands_on_the_first_frame_alone_as_wan_has_it():
+    reference = jnp.ones((1, 4, 4, 3))
+    condition = conditions.image_condition(CausalCodec(), reference, 9, everywhere=False)
+    assert condition.shape == (1, 3, 2, 2, 4 + 3)
+    mask, latents = condition[..., :4], condition[..., 4:]
+    np.testing.assert_array_equal(mask[:, 0], 1)
+    np.testing.assert_array_equal(mask[:, 1:], 0)
+    np.testing.assert_array_equal(latents[:, 0], 1)
+    np.testing.assert_array_equal(latents[:, 1:], 0)
+
+
+@pytest.mark.parametrize("name", conditions.FIELDS)
+def test_dropping_empties_one_condition_of_the_samples_named(name):
+    given = some()
+    gone_B = jnp.array([True, False] * 3)
+    dropped = conditions.drop(given, {name: gone_B})
+    for field in conditions.FIELDS.values():
+        before, after = getattr(given, field), getattr(dropped, field)
+        assert after.dtype == before.dtype
+        if field == conditions.FIELDS[name]:
+            assert not np.any(np.asarray(after[::2]))
+            np.testing.assert_array_equal(after[1::2], before[1::2])
+        else:
+            np.testing.assert_array_equal(after, before)
+
+
+def test_conditions_are_dropped_independently_with_their_probability():
+    probabilities = {"reference": 0.0, "medium": 1.0, "text": 0.5, "segments": 0.25}
+    dropped = conditions.drop_randomly(jax.random.key(0), some(2000), probabilities)
+    assert np.all(np.any(np.asarray(dropped.image_BTHWC), axis=(1, 2, 3, 4)))
+    assert not np.any(np.asarray(dropped.medium_BM))
+    text = np.any(np.asarray(dropped.text_BL), axis=1)
+    segments = np.any(np.asarray(dropped.segments_BHW), axis=(1, 2))
+    assert abs(text.mean() - 0.5) < 0.05
+    assert abs(segments.mean() - 0.75) < 0.05
+    assert abs((text & segments).mean() - 0.5 * 0.75) < 0.05
+
+
+def test_guidance_extrapolates_along_the_conditions_it_is_on():
+    def velocity(sample, sigma_B, given):
+        mediums = given.medium_BM.sum(-1) + 10 * given.text_BL.sum(-1)
+        return sample * 0 + mediums[:, None]
+
+    given, sample = some(2), jnp.zeros((2, 3))
+    sigma_B = jnp.ones(2)
+    plain = velocity(sample, sigma_B, given)
+    on_medium = guidance.guided(velocity, 3.0, ["medium"])(sample, sigma_B, given)
+    np.testing.assert_allclose(on_medium, plain + 2 * 5)
+    on_both = guidance.guided(velocity, 3.0, ["medium", "text"])(sample, sigma_B, given)
+    np.testing.assert_allclose(on_both, 3 * plain)
+    assert guidance.guided(velocity, 1.0, ["medium"]) is velocity

@@ -1,0 +1,163 @@
+"""The pixel head, held against the same mixture worked out pixel by pixel."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from scipy import ndimage
+
+from painting_jax.models import segments
+from painting_jax.models.painting import pixel_guides, pixel_head
+from painting_jax.models.painting.pixel_head import PixelHead
+
+DIM, SUMMARY = 16, 5
+see = jax.jit(pixel_guides.see)
+
+
+def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int = 2):
+    rng = np.random.default_rng(0)
+    grid = (height // patch[1], width // patch[2])
+    return {
+        "tokens_BthwD": rng.normal(size=(2, frames, *grid, DIM)).astype(np.float32),
+        "reference_BHWC": rng.uniform(-1, 1, (2, height, width, 3)).astype(np.float32),
+        "segments_BHW": rng.integers(0, 5, (2, height, width)).astype(np.uint8),
+        "summary_BE": rng.normal(size=(2, SUMMARY)).astype(np.float32),
+        "progress_BT": np.linspace(1, 0, frames, dtype=np.float32)[None].repeat(2, 0),
+    }
+
+
+def head(layers: int, patch: tuple[int, int, int]) -> PixelHead:
+    return PixelHead(DIM, layers, SUMMARY, patch, rngs=nnx.Rngs(0), dtype=jnp.float32)
+
+
+@nnx.jit
+def apply(model: PixelHead, given: dict):
+    return model(**given)
+
+
+def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np.ndarray:
+    """The same in plain numpy: weights interpolated by SciPy, layers laid one over the other."""
+    looks_BHWLC, forms_BHWF = (
+        np.asarray(x, np.float64) for x in see(given["reference_BHWC"], given["segments_BHW"])
+    )
+    manner_BTD = np.asarray(model.moment(given["summary_BE"], given["progress_BT"]))
+    tokens = given["tokens_BthwD"] + manner_BTD[:, :, None, None]
+    gates = np.asarray(model.gates(tokens), np.float64)
+    shares = np.asarray(model.shares(tokens), np.float64)
+    palette = np.asarray(model.palette(manner_BTD), np.float64)
+    batch, frames, *grid = tokens.shape[:-1]
+    height, width = given["reference_BHWC"].shape[1:3]
+    # Where a pixel's centre lies, counted in patches from the first patch's centre.
+    at = np.meshgrid(
+        (np.arange(height) + 0.5) / patch[1] - 0.5,
+        (np.arange(width) + 0.5) / patch[2] - 0.5,
+        indexing="ij",
+    )
+    video = np.zeros((batch, frames, height, width, 3))
+    for b in range(batch):
+        for t in range(frames):
+
+            def spread(weights_hwx):
+                maps = [
+                    ndimage.map_coordinates(column, at, order=1, mode="nearest")
+                    for column in weights_hwx.reshape(*grid, -1).transpose(2, 0, 1)
+                ]
+                return np.stack(maps, -1).reshape(height, width, *weights_hwx.shape[2:])
+
+            weights = gates[b, t].reshape(*grid, model.layers, -1)
+            logits = (spread(weights) * forms_BHWF[b, :, :, None]).sum(-1)
+            open_ = 1 / (1 + np.exp(-4 * logits / np.sqrt(forms_BHWF.shape[-1])))
+            raw = shares[b, t].reshape(*grid, 1 + model.layers, -1)
+            raw = np.exp(raw - raw.max(-1, keepdims=True))
+            raw = raw / raw.sum(-1, keepdims=True)
+            colours = palette[b, t].reshape(-1, 3)
+            shares_HWGL = spread(raw[..., :-1])
+            own_HWGC = spread(raw[..., -1:] * colours)
+            paint_HWGC = np.einsum("hwgl,hwlc->hwgc", shares_HWGL, looks_BHWLC[b]) + own_HWGC
+            canvas = paint_HWGC[:, :, 0]
+            for layer in range(model.layers):
+                over = open_[:, :, layer, None]
+                canvas = canvas * (1 - over) + paint_HWGC[:, :, 1 + layer] * over
+            video[b, t] = canvas
+    return video
+
+
+@pytest.mark.parametrize(
+    ("layers", "patch", "size"),
+    [(1, (1, 4, 4), (8, 12)), (4, (1, 4, 8), (4, 16)), (3, (1, 16, 16), (32, 32))],
+)
+def test_equals_the_mixture_worked_out_pixel_by_pixel(layers, patch, size):
+    model, given = head(layers, patch), inputs(*size, patch)
+    np.testing.assert_allclose(apply(model, given), worked_out(model, given, patch), atol=2e-5)
+
+
+def test_a_mixture_of_one_colour_is_that_colour():
+    model, given = head(4, (1, 4, 4)), inputs(8, 8, (1, 4, 4))
+    # A grey one, or its light would be another colour.
+    given["reference_BHWC"] = np.full((2, 8, 8, 3), 0.3, np.float32)
+    model.palette.kernel[...] = jnp.zeros_like(model.palette.kernel[...])
+    model.palette.bias[...] = jnp.full((15,), 0.3)
+    np.testing.assert_allclose(apply(model, given), 0.3, atol=1e-5)
+
+
+def test_a_firm_head_takes_its_likeliest_paint():
+    model = head(2, (1, 4, 4))
+    graph, state = nnx.split(model)
+    firm_state = pixel_head.firm(nnx.to_pure_dict(state), 1e4)
+    nnx.replace_by_pure_dict(state, firm_state)
+    shares = nnx.merge(graph, state)._paints(jnp.ones((1, 2, 2, 1, DIM)), jnp.ones((1, 1, DIM)))
+    looks = np.asarray(shares)[..., : len(pixel_guides.LOOKS)]
+    assert np.isclose(looks, 0).sum() + np.isclose(looks, 1).sum() == looks.size
+    np.testing.assert_array_equal(
+        pixel_head.firm(nnx.to_pure_dict(nnx.state(model)), 1.0)["shares"]["kernel"],
+        model.shares.kernel[...],
+    )
+
+
+def test_patches_leave_no_seams():
+    model, given = head(4, (1, 8, 8)), inputs(32, 32, (1, 8, 8))
+    given["reference_BHWC"] = np.zeros((2, 32, 32, 3), np.float32)
+    given["segments_BHW"] = np.zeros((2, 32, 32), np.uint8)
+    columns = np.asarray(apply(model, given)).mean((0, 1, 2, 4))
+    steps = np.abs(np.diff(columns))
+    at_borders, inside = steps[7::8], np.delete(steps, np.s_[7::8])
+    assert at_borders.max() <= 1.5 * inside.max()
+
+
+def test_every_weight_receives_a_gradient():
+    model, given = head(4, (1, 4, 4)), inputs(8, 8, (1, 4, 4))
+    gradient = nnx.jit(nnx.grad(lambda model: jnp.square(model(**given)).sum()))(model)
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        assert float(jnp.abs(leaf).max()) > 0, path
+
+
+def test_turns_follow_the_order_of_the_regions_and_advance_inside_them():
+    maps = np.zeros((1, 12, 12), np.uint8)
+    maps[0, :, 4:8], maps[0, :, 8:] = 2, 1
+    turns = np.asarray(jax.jit(segments.turns)(jnp.asarray(maps)))
+    down, right, outward = np.moveaxis(turns[0], -1, 0)
+    for turn in (down, right, outward):
+        assert not turn[:, :4].any(), "unlabelled"
+        assert turn[:, 8:].max() <= turn[:, 4:8].min() + 1e-5, "region 1 comes before region 2"
+        np.testing.assert_allclose([turn[:, 4:].min(), turn[:, 4:].max()], [-4, 4], atol=1e-5)
+    assert (np.diff(down[:, 9]) > 0).all()
+    assert (np.diff(right[3, 8:]) > 0).all()
+    # Two regions of one size take equal times.
+    np.testing.assert_allclose(down[:, 9].max(), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_edges_are_told_by_the_pictures_own_strength(scale):
+    picture = np.full((1, 16, 16, 3), -0.5, np.float32)
+    picture[:, :, 8:] = -0.5 + scale
+    _, forms = see(jnp.asarray(picture), jnp.ones((1, 16, 16), jnp.uint8))
+    edges = np.asarray(forms)[0, :, :, pixel_guides.FORMS.index("edges")]
+    assert edges[:, 7:9].min() > 0.8
+    assert edges[:, :4].max() < 0.05
+
+
+def test_forms_are_as_many_as_named():
+    looks, forms = see(jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 8, 8), jnp.uint8))
+    assert looks.shape[3] == len(pixel_guides.LOOKS)
+    assert forms.shape[-1] == len(pixel_guides.FORMS)

@@ -1,0 +1,91 @@
+"""Every kind of published model can be trained and sampled: traced whole, compiled nowhere."""
+
+import importlib
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from painting_jax import media
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks import base_model
+from painting_jax.tasks.registry import make_task
+from painting_jax.training import state as state_lib
+from painting_jax.training import throughput
+from painting_jax.training.step import TrainMetrics, make_loss, make_train_step
+
+ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
+KINDS = {
+    "concatenated picture and image tokens, LoRA": ("wan21_i2v_14b", "lora,tiny", 9),
+    "picture as the first latent frame, all trained": ("wan21_t2v_1_3b", "tiny", 8),
+    "an expert for low noise, all trained": ("wan22_i2v_a14b", "tiny", 9),
+}
+
+
+def shapes(tree):
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+
+
+def batch(config, frames: int) -> dict[str, jax.ShapeDtypeStruct]:
+    data, count = config.data, config.data.batch_size
+    picture = (data.height, data.width)
+    described = {
+        "frames_BTHWC": ((frames, *picture, 3), jnp.uint8),
+        "progress_BT": ((frames,), jnp.float32),
+        "medium_BM": ((len(media.MEDIA),), jnp.float32),
+        "text_BLD": ((512, config.model.text_dim), jnp.float32),
+        "reference_BHWC": ((*picture, 3), jnp.uint8),
+        "segments_BHW": (picture, jnp.uint8),
+    }
+    return {
+        name: jax.ShapeDtypeStruct((count, *shape), dtype)
+        for name, (shape, dtype) in described.items()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trains_and_paints(kind, tmp_path):
+    name, arg, frames = KINDS[kind]
+    config = importlib.import_module(f"configs.{name}").get_config(arg)
+    if config.pretrained.expert:
+        config.pretrained.expert = "low"
+    base_model.check_base(config)
+    source = types.SimpleNamespace(captions=lambda: ["a cat"])
+    base_model.begin_base(config, tmp_path, source)
+    task = make_task(config, tmp_path)
+    assert task.frames == frames
+    assert task.objective.given == config.data.frames - frames
+    empty_LD = np.zeros((512, config.model.text_dim), np.float32)
+    words = types.SimpleNamespace(embedding=lambda prompt: empty_LD)
+    frozen = shapes(task.load_frozen(ONE_DEVICE, words))
+    assert ("transformer" in frozen) == config.lora.enabled
+    assert ("image_encoder" in frozen) == bool(config.model.image_dim)
+    assert ("other" in frozen) == bool(config.pretrained.expert)
+    state = jax.eval_shape(lambda: state_lib.init_state(task))
+    given = batch(config, frames)
+
+    after, _, _ = jax.eval_shape(
+        make_train_step(task), state, shapes(TrainMetrics.empty()), given, frozen
+    )
+    assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)
+    loss_B = jax.eval_shape(make_loss(task), state.params, frozen, given, 0)
+    assert loss_B.shape == (config.data.batch_size,)
+    seed_B = jax.ShapeDtypeStruct((config.data.batch_size,), jnp.int32)
+    painted = jax.eval_shape(
+        lambda *arguments: task.paint(*arguments, steps=2, guidance=5.0),
+        state.params,
+        frozen,
+        given,
+        seed_B,
+    )
+    assert painted.shape == given["frames_BTHWC"].shape
+    assert painted.dtype == jnp.uint8
+    meter = throughput.Meter(task, ONE_DEVICE, 0)
+    assert meter.since_last(1)["tokens_per_s"] > 0
+
+
+def test_adapters_cost_a_forward_pass_less_than_all_weights():
+    assert throughput.step_flops(1.0, 2, whole=False) == 4
+    assert throughput.step_flops(1.0, 2) == 6
