@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks.timing import Row, seconds
+from painting_jax.models.wan import flops as flops_lib
 from painting_jax.models.wan import params as wan
 from painting_jax.models.wan.transformer import SIZES, WanTransformer
 from painting_jax.training import throughput
@@ -38,7 +39,7 @@ def measure(runs: int, tell: Callable[[str], None]) -> list[Row]:
         return jax.grad(lambda params: jnp.square(forward(params, *inputs)).mean())(params)
 
     tokens = math.prod(n // p for n, p in zip(_LATENTS, _CONFIG.patch, strict=True))
-    flops = throughput.forward_flops(_CONFIG, tokens, _TEXT)
+    flops = flops_lib.forward_flops(_CONFIG, tokens, _TEXT)
     arguments = (params, latents, text)
     rows = []
     for what, function, useful in (

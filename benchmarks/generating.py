@@ -7,16 +7,17 @@ from ml_collections import ConfigDict
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
-from painting_jax.generation.trained_model import TrainedModel
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.generation.run import Run
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.from_scratch import FromScratch
 
 
 def measure(
     config: ConfigDict, batch: pipeline.Batch, examples: pipeline.Examples, runs: int
 ) -> list[Row]:
     """Seconds a picture, one alone and in the whole batch, and the time to compile."""
-    task = PictureTask(config)
-    model = TrainedModel(task, task.init_params(), {}, examples.words, 0)
+    task = FromScratch(config)
+    model = Run(task, task.init_params(), {}, examples.words, 0, make_mesh({"data": -1}))
     sampling = {
         "frames": config.data.frames,
         "steps": config.sampling.steps,

@@ -5,9 +5,8 @@ from ml_collections import ConfigDict
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import pipeline
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import state as state_lib
-from painting_jax.training import throughput
 from painting_jax.training.step import TrainMetrics, make_train_step
 
 
@@ -23,7 +22,7 @@ def measure(
     batches = pipeline.iterate(
         pipeline.training_batches(source, examples, batch_size=data.batch_size, seed=config.seed)
     )
-    task = PictureTask(config)
+    task = FromScratch(config)
     step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
     held = [state_lib.init_state(task), TrainMetrics.empty()]
 
@@ -36,7 +35,8 @@ def measure(
 
     first = seconds(lambda: train(1))
     rates = [steps / seconds(lambda: train(steps)) for _ in range(runs)]
-    each = throughput.tokens(task.transformer, task.codec, data.frames, data.height, data.width)
+    video, model = (data.frames, data.height, data.width), task.model
+    each, _ = model.family.work(model.config, model.codec, video, data.text_length)
     tokens = data.batch_size * each
     parameters = sum(leaf.size for leaf in jax.tree.leaves(held[0].params))
     note = f"{parameters / 1e6:.2f} M parameters, batch {data.batch_size}, {steps} steps a run"

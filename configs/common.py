@@ -23,6 +23,7 @@ def base() -> ConfigDict:
     data.caption_probability = 1.0  # of telling the caption, beside the medium
 
     config.model = model = ConfigDict()
+    model.family = "painting"  # one of models.family.FAMILIES
     model.dim = 128  # width of the tokens
     model.layers = 4
     model.heads = 4
@@ -31,13 +32,13 @@ def base() -> ConfigDict:
     model.vocabulary = 512  # text tokens there is room for
     model.text_dim = 64  # width of their embeddings, or of the published text encoder's
     model.pixel_layers = 4  # of paint that a token writes, in picture space; 0 = no pixel head
+    model.reference_everywhere = True  # the reference on every frame; False: on the first
     model.in_channels = 0  # of a published transformer, its image condition included
     model.image_dim = 0  # width of the image tokens it takes; 0 = none
     model.dtype = "float32"  # computed in; parameters are float32
     model.remat = False  # recompute blocks in the backward pass: less memory, a third more work
 
     config.pretrained = pretrained = ConfigDict()  # published weights to train further
-    pretrained.family = ""  # wan21 or wan22; "" = none, but a picture-space model of our own
     pretrained.path = ""  # diffusers folder or hub id; "" = random weights, to try things out
     pretrained.expert = ""  # of two transformers the one to train: high or low (noise); "" = one
     pretrained.dtype = "bfloat16"  # what is frozen is held in
@@ -56,13 +57,14 @@ def base() -> ConfigDict:
 
     config.objective = objective = ConfigDict()
     objective.clean_prediction = True  # predict the clean sample; False: the velocity, as Wan
-    objective.law = "logit_normal"  # of the training noise levels: logit_normal or uniform
+    objective.noise_distribution = (
+        "logit_normal"  # of the training noise levels: logit_normal or uniform
+    )
     objective.mean = 0.0  # of the normal under the sigmoid
     objective.std = 1.0
     objective.shift = 12.0  # moves the levels towards noise; Wan: 3 at 480p, 5 at 720p
     objective.huber = 0.2  # errors above it count by their size, not their square; 0 = squares
     objective.structure = 1.0  # weight of the difference in edges (pictures only)
-    objective.reference_everywhere = True  # the reference on every frame; False: on the first
     objective.augment = 0.2  # probability of another look for the reference (cross-media)
     objective.drop = drop = ConfigDict()  # probability of dropping each condition
     drop.reference = 0.05
@@ -73,15 +75,16 @@ def base() -> ConfigDict:
     config.optimizer = optimizer = ConfigDict()  # AdamW
     optimizer.learning_rate = 2e-3  # after the warm-up; falls by a cosine to `final` of it
     optimizer.warmup_steps = 30
-    optimizer.final = 0.05
+    optimizer.end_learning_rate_fraction = 0.05
     optimizer.b1 = 0.9
     optimizer.b2 = 0.99
     optimizer.weight_decay = 0.01  # of matrices; vectors are not decayed
     optimizer.clip_norm = 1.0  # of the whole gradient
     optimizer.ema_decay = 0.99  # of the parameters that are sampled from
-    optimizer.accumulate = 1  # parts a batch is cut into to save memory
+    optimizer.gradient_accumulation_steps = 1  # parts a batch is cut into to save memory
 
     config.sampling = sampling = ConfigDict()  # defaults of generate and evaluate
+    sampling.sampler = "rectified_flow"
     sampling.steps = 4
     sampling.shift = 20.0  # moves the steps towards noise
     sampling.firmness = 1.5  # of the choice among paints in picture space; 1 = their mean

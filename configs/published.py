@@ -34,7 +34,7 @@ def base(
     """
     config = common.base()
     config.steps = arg.steps
-    config.pretrained.family = family
+    config.model.family = family
     config.pretrained.path = path
     config.lora.enabled = arg.lora
     config.lora.rank = arg.rank
@@ -64,7 +64,6 @@ def base(
     config.objective.clean_prediction = False
     config.objective.huber = config.objective.structure = 0.0
     config.objective.shift = shift
-    config.objective.reference_everywhere = False
     # Guidance is on the prompt: the picture is always there, medium and segments never are.
     drop = config.objective.drop
     drop.reference = drop.medium = drop.segments = 0.0
@@ -76,6 +75,7 @@ def base(
     optimizer.ema_decay = 0.99
 
     sampling = config.sampling
+    sampling.sampler = "unipc"
     sampling.steps = 20
     sampling.shift = shift
     sampling.guidance = 5.0

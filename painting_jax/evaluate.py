@@ -159,10 +159,10 @@ def _run() -> tuple[Result, Store]:
     from painting_jax.data import pipeline  # noqa: PLC0415
     from painting_jax.evaluation import held_out, transfer  # noqa: PLC0415
     from painting_jax.evaluation.across import with_gained  # noqa: PLC0415
-    from painting_jax.generation.trained_model import TrainedModel  # noqa: PLC0415
+    from painting_jax.generation.run import Run  # noqa: PLC0415
 
     instruments = _instruments()
-    model = TrainedModel.load(_WORKDIR.value)
+    model = Run.load(_WORKDIR.value)
     data, sampling = model.config.data, model.config.sampling
     steps = sampling.steps if _STEPS.value is None else _STEPS.value
     guidance = sampling.guidance if _GUIDANCE.value is None else _GUIDANCE.value

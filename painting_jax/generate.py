@@ -31,7 +31,7 @@ from painting_jax import cli, media
 from painting_jax.data import subjects
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
-from painting_jax.diffusion.stepwise import KINDS
+from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, written_beside
 from painting_jax.generation import output_folders as places
@@ -93,21 +93,23 @@ _HEIGHT = flags.DEFINE_integer(
     "[default: fitted to the picture].",
 )
 _WIDTH = flags.DEFINE_integer("width", None, "The same across.")
-_AREA = flags.DEFINE_integer(
-    "area", None, "Pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280]."
+_MAX_AREA = flags.DEFINE_integer(
+    "max_area",
+    None,
+    "Most pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
     None,
     "Guidance of the second transformer [default: as of the first]; heeded with --guidance=1, too.",
 )
-_GUIDANCE_IN_TURN = flags.DEFINE_bool(
-    "guidance_in_turn", False, "Guide in two passes, with the memory of one."
+_SEQUENTIAL_GUIDANCE = flags.DEFINE_bool(
+    "sequential_guidance", False, "Guide in two passes, with the memory of one."
 )
 _SAMPLER = flags.DEFINE_enum(
     "sampler",
     None,
-    KINDS,
+    list(SAMPLERS),
     "Kind of steps [default: the model's]. With LoRAs that distil a model to 4 steps distilled (of "
     "Wan2.2) or lcm (of Wan2.1): 4 steps, shift 5, no guidance, unless asked for otherwise.",
 )
@@ -141,9 +143,9 @@ _OF_EITHER = (
     _NEGATIVE_PROMPT,
     _HEIGHT,
     _WIDTH,
-    _AREA,
+    _MAX_AREA,
     _GUIDANCE_2,
-    _GUIDANCE_IN_TURN,
+    _SEQUENTIAL_GUIDANCE,
     _SAMPLER,
     _SHIFT,
     _DTYPE,
@@ -224,17 +226,17 @@ def _held_out() -> list[Subject]:
 
 def _trained() -> Painter:
     """The model of a run."""
-    from painting_jax.generation.finetuned import further_painter  # noqa: PLC0415
-    from painting_jax.generation.trained import TrainedPainter  # noqa: PLC0415
-    from painting_jax.generation.trained_model import TrainedModel  # noqa: PLC0415
+    from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
+    from painting_jax.generation.run import Run  # noqa: PLC0415
+    from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
     from painting_jax.training.checkpoint import read_config  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
-    if config.get("pretrained", {}).get("family"):
+    if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
-        return further_painter(
-            _WORKDIR.value, _wishes(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
+        return finetuned_painter(
+            _WORKDIR.value, _overrides(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
         )
     for flag in _OF_EITHER:
         if flag.present:
@@ -242,8 +244,8 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
-    return TrainedPainter(
-        TrainedModel.load(_WORKDIR.value),
+    return RunPainter(
+        Run.load(_WORKDIR.value),
         segments=readable(_SEGMENTS.value or "automatic"),
         prompt=_PROMPT.value,
         frames=_FRAMES.value,
@@ -259,14 +261,14 @@ def _published() -> Painter:
     from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
     from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
-    wishes = _wishes()  # before a hub is asked for anything
+    overrides = _overrides()  # before a hub is asked for anything
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
     files = (_TRANSFORMER.value, _TRANSFORMER_2.value)
     return PretrainedPainter(
         Folder.open(_PRETRAINED.value),
-        wishes,
+        overrides,
         dtype=_DTYPE.value,
         loras=loras,
         keep_apart=_KEEP_LORA_APART.value,
@@ -275,11 +277,11 @@ def _published() -> Painter:
     )
 
 
-def _wishes():
+def _overrides():
     """What is asked of published weights."""
-    from painting_jax.generation.sampling_config import Wishes, load_noise  # noqa: PLC0415
+    from painting_jax.generation.overrides import SamplingOverrides, load_noise  # noqa: PLC0415
 
-    return Wishes(
+    return SamplingOverrides(
         sampler=_SAMPLER.value,
         steps=_STEPS.value,
         shift=_SHIFT.value,
@@ -288,13 +290,13 @@ def _wishes():
         frames=_FRAMES.value,
         height=_HEIGHT.value,
         width=_WIDTH.value,
-        area=_AREA.value,
+        max_area=_MAX_AREA.value,
         prompt=_PROMPT.value,
         negative_prompt=_NEGATIVE_PROMPT.value,
         seed=_SEED.value,
         noise_BCTHW=load_noise(_NOISE.value) if _NOISE.value else None,
         noise_name=_NOISE.value or "",
-        in_turn=_GUIDANCE_IN_TURN.value,
+        sequential_guidance=_SEQUENTIAL_GUIDANCE.value,
     )
 
 
@@ -324,7 +326,7 @@ def _check_flags() -> None:
         (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
         (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
         (_STEPS, lambda steps: 1 <= steps <= schedules.TRAINED, f"from 1 to {schedules.TRAINED}"),
-        (_AREA, lambda area: area > 0, "above 0"),
+        (_MAX_AREA, lambda area: area > 0, "above 0"),
         (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
         (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),
     ):

@@ -6,7 +6,6 @@ import pathlib
 
 from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.source import Source, open_source, read_json
-from painting_jax.diffusion.stepwise import Kind
 from painting_jax.errors import UserError
 from painting_jax.models.published_config import Sizes, is_among
 from painting_jax.models.wan.config_json import wan_config
@@ -19,7 +18,7 @@ TRANSFORMERS = ("transformer", "transformer_2")  # folders, the second of them t
 FIRST_FRAME = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
 CONCATENATED = FIRST_FRAME | {"expand_timesteps": False}
 
-_SCHEDULERS: dict[str, tuple[Kind, str]] = {  # kind of sampler, and what their shift is called
+_SCHEDULERS: dict[str, tuple[str, str]] = {  # kind of sampler, and what their shift is called
     "UniPCMultistepScheduler": ("unipc", "flow_shift"),
     "FlowMatchEulerDiscreteScheduler": ("euler", "shift"),
 }
@@ -33,7 +32,7 @@ _COMMON = {
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
 }
-_FIXED: dict[Kind, dict] = {
+_FIXED: dict[str, dict] = {
     "unipc": _COMMON
     | {
         "prediction_type": "flow_prediction",
@@ -193,7 +192,7 @@ class Folder:
     def _sizes(self) -> Sizes:
         return Sizes(self.index, f"{self.name}'s model_index.json")
 
-    def sampler(self) -> tuple[Kind, float]:
+    def sampler(self) -> tuple[str, float]:
         """The sampler that the model is published with, and the shift of its noise levels.
 
         Raises:

@@ -15,8 +15,8 @@ import numpy as np
 from etils import epath
 from PIL import Image, ImageOps, PngImagePlugin
 
+from painting_jax.data.result_files import RECORD
 from painting_jax.errors import UserError
-from painting_jax.generation.file_names import RECORD
 
 MIN_SIDE = 8
 MAX_MEGAPIXELS = 64

@@ -7,32 +7,10 @@ Pictures are RGB in [-1, 1]; everything runs on the device, vectorised over the 
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from painting_jax import media
 from painting_jax.models.blur import gaussian_blur
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_MONO_M = np.array([medium.mono for medium in media.MEDIA.values()], np.float32)
-
-
-def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
-    """Rec. 601 luma."""
-    return (picture_BHWC * _LUMA).sum(-1, keepdims=True)
-
-
-def seen_in(
-    medium_BM: Float[Array, "b m"], picture_BHWC: Float[Array, "b h w 3"]
-) -> Float[Array, "b h w 3"]:
-    """The picture as one sees it who paints with a single pigment: without its colours.
-
-    Args:
-      medium_BM: weights over the media; those with colours leave the picture as it is.
-      picture_BHWC: RGB in [-1, 1].
-    """
-    mono_B111 = (medium_BM @ _MONO_M)[:, None, None, None]
-    return picture_BHWC + mono_B111 * (luminance(picture_BHWC) - picture_BHWC)
+from painting_jax.models.painting.conditioning import LUMA, luminance
 
 
 def _grey(picture_BHW1: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:
@@ -82,7 +60,7 @@ def colour_shifted(key: PRNGKeyArray, picture_BHWC):
         scale * (jnp.sin(angle) * u + jnp.cos(angle) * v),
     )
     # Green follows from the luminance staying what it was.
-    green = -(_LUMA[0] * v + _LUMA[2] * u) / _LUMA[1]
+    green = -(LUMA[0] * v + LUMA[2] * u) / LUMA[1]
     return jnp.clip(luma + jnp.stack([v, green, u], -1), -1, 1)
 
 

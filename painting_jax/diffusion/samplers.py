@@ -1,82 +1,145 @@
-"""Samplers: from noise to a clean sample along the velocity."""
+"""Samplers: from noise to a clean sample along the velocity, one step at a time.
+
+A sampler is taken step by step so that the model may change on the way (Wan2.2 A14B has one expert
+for high noise and one for low noise) and so that progress can be shown. Adding one is an entry in
+`SAMPLERS`.
+"""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from painting_jax.diffusion import unipc as unipc_lib
+from painting_jax.diffusion import schedules, unipc
+from painting_jax.diffusion.schedules import Schedule
 
-Velocity = Callable[[Float[Array, "b ..."], Float[Array, " b"]], Float[Array, "b ..."]]
+# Velocity of a sample at a noise level sigma, where the model is told a timestep in 0..1000.
+Velocity = Callable[
+    [Float[Array, "b ..."], Float[Array, ""], Float[Array, ""]], Float[Array, "b ..."]
+]
 
 
-def euler(
-    velocity: Velocity,
-    noise: Float[Array, "b ..."],
-    sigmas: Float[Array, " n1"],
-    levels: Float[Array, " n"] | None = None,
-) -> Float[Array, "b ..."]:
-    """Follows the velocity through the noise levels in straight steps.
+class Sampler(NamedTuple):
+    """A sampler with its schedule.
+
+    Attributes:
+      timesteps: Timesteps, in 0..1000, at which the model is evaluated, falling.
+      steps: A tree of arrays with the N steps along the first axis of each.
+      start: Noise to the state before the first step.
+      advance: Velocity, state and one step to the next state. Takes no part in comparisons: it is
+        one function per kind, so that compiled programs are shared.
+      sample: The latents of a state; after the last step they are the result.
+    """
+
+    timesteps: Float[np.ndarray, " n"]
+    steps: Any
+    start: Callable[[Float[Array, "b ..."]], Any]
+    advance: Callable[[Velocity, Any, Any], Any]
+    sample: Callable[[Any], Float[Array, "b ..."]]
+
+    def step(self, index: int) -> Any:
+        """One of the steps."""
+        return jax.tree.map(lambda x: x[index], self.steps)
+
+    def expert_steps(self, boundary: float | None) -> list[range]:
+        """Steps taken by each of a model's experts, high noise first.
+
+        Args:
+          boundary: Noise level, 0..1, below which the second expert takes over; None for a model
+            with one transformer.
+        """
+        count = len(self.timesteps)
+        if boundary is None:
+            return [range(count)]
+        high = int(np.sum(self.timesteps >= 1000 * boundary))
+        return [range(high), range(high, count)]
+
+
+class EulerStep(NamedTuple):
+    """A straight step from one noise level to the next."""
+
+    timestep: Float[Array, "*n"]
+    sigma: Float[Array, "*n"]
+    next_sigma: Float[Array, "*n"]
+
+
+class LCMStep(NamedTuple):
+    """A jump to the clean sample and back to the next noise level with fresh noise."""
+
+    timestep: Float[Array, "*n"]
+    sigma: Float[Array, "*n"]
+    next_sigma: Float[Array, "*n"]
+    key_data: UInt32[Array, "*n k"]
+
+
+def _euler(schedule: Schedule) -> Sampler:
+    steps = EulerStep(schedule.timesteps, schedule.sigmas[:-1], schedule.sigmas[1:])
+    return Sampler(schedule.timesteps, steps, _same, _euler_advance, _same)
+
+
+def _euler_advance(velocity: Velocity, sample: Float[Array, "b ..."], step: EulerStep):
+    return sample + (step.next_sigma - step.sigma) * velocity(sample, step.sigma, step.timestep)
+
+
+def _lcm(steps: int, shift: float, seed: int) -> Sampler:
+    """Consistency sampling (arXiv 2310.04378) on straight paths: `FlowMatchLCMScheduler`."""
+    sigmas, timesteps = schedules.distilled(steps, shift)
+    # The initial noise is drawn with the seed itself.
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), steps)
+    key_data = np.asarray(jax.random.key_data(keys))
+    taken = LCMStep(timesteps, sigmas[:-1], sigmas[1:], key_data)
+    return Sampler(timesteps, taken, _same, _lcm_advance, _same)
+
+
+def _lcm_advance(velocity: Velocity, sample: Float[Array, "b ..."], step: LCMStep):
+    clean = sample - step.sigma * velocity(sample, step.sigma, step.timestep)
+    noise = jax.random.normal(jax.random.wrap_key_data(step.key_data), sample.shape)
+    return (1 - step.next_sigma) * clean + step.next_sigma * noise
+
+
+def _unipc(steps: int, shift: float, seed: int) -> Sampler:
+    del seed
+    sigmas, timesteps = schedules.unipc(steps, shift)
+    return Sampler(
+        timesteps,
+        unipc.make_steps(sigmas, timesteps),
+        start=unipc.start,
+        advance=unipc.advance,
+        sample=unipc.sample,
+    )
+
+
+def _same(sample: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
+    return sample
+
+
+SAMPLERS: dict[str, Callable[[int, float, int], Sampler]] = {
+    # Of published models: diffusers' UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler.
+    "unipc": _unipc,
+    "euler": lambda steps, shift, seed: _euler(schedules.euler(steps, shift)),
+    # Of models distilled to a few steps: Wan2.2's take Euler steps, Wan2.1's consistency steps.
+    "distilled": lambda steps, shift, seed: _euler(schedules.distilled(steps, shift)),
+    "lcm": _lcm,
+    # Euler steps at evenly spaced noise levels (rectified flow, arXiv 2209.03003).
+    "rectified_flow": lambda steps, shift, seed: _euler(schedules.even(steps, shift)),
+}
+
+# Samplers of distilled models: 4 steps, shift 5 and no guidance, unless asked for otherwise.
+DISTILLED = ("distilled", "lcm")
+
+
+def make_sampler(kind: str, steps: int, shift: float, seed: int = 0) -> Sampler:
+    """A sampler with its schedule.
 
     Args:
-      velocity: of a sample at a noise level, one level a sample of the batch.
-      noise: the sample at the first noise level.
-      sigmas: falling from 1 to 0; a part of them goes a part of the way.
-      levels: what the velocity is told at each step in place of the noise level, such as a
-        `Schedule`'s timesteps.
+      kind: A key of `SAMPLERS`.
+      steps: Number of steps.
+      shift: Time shift of the noise levels.
+      seed: Seed of the fresh noise of "lcm".
+
+    Raises:
+      ValueError: If noise levels coincide, as many steps and a wide shift make them.
     """
-    levels = sigmas[:-1] if levels is None else levels
-
-    def step(sample, step):
-        level, sigma, following = step
-        level_B = jnp.full((sample.shape[0],), level)
-        return sample + (following - sigma) * velocity(sample, level_B), None
-
-    return jax.lax.scan(step, noise, (jnp.asarray(levels), sigmas[:-1], sigmas[1:]))[0]
-
-
-def lcm(
-    velocity: Velocity,
-    noise: Float[Array, "b ..."],
-    sigmas: Float[Array, " n1"],
-    levels: Float[Array, " n"],
-    keys: UInt32[Array, "n k"],
-) -> Float[Array, "b ..."]:
-    """Jumps from each noise level to the clean sample, and from there to the next with fresh noise.
-
-    The steps of consistency models (arXiv 2310.04378) on straight paths, as of diffusers'
-    `FlowMatchLCMScheduler`. Arguments as of `euler`, and:
-
-    Args:
-      velocity: of a sample at a noise level.
-      noise: the sample at the first noise level.
-      sigmas: falling from 1 to 0.
-      levels: what the velocity is told at each step.
-      keys: of the noise that comes after each step, as of `jax.random.key_data`.
-    """
-
-    def step(sample, step):
-        level, sigma, following, key = step
-        level_B = jnp.full((sample.shape[0],), level)
-        clean = sample - sigma * velocity(sample, level_B)
-        fresh = jax.random.normal(jax.random.wrap_key_data(key), sample.shape)
-        return (1 - following) * clean + following * fresh, None
-
-    return jax.lax.scan(step, noise, (jnp.asarray(levels), sigmas[:-1], sigmas[1:], keys))[0]
-
-
-def unipc(
-    velocity: Velocity,
-    noise: Float[Array, "b ..."],
-    sigmas: Float[np.ndarray, " n1"],
-    levels: Float[np.ndarray, " n"] | None = None,
-) -> Float[Array, "b ..."]:
-    """Follows the velocity with a second-order predictor and corrector, in as many evaluations.
-
-    Arguments as of `euler`, but the noise levels are known on the host, and fall from below 1.
-    """
-    return unipc_lib.advance(
-        velocity, unipc_lib.start(noise), unipc_lib.steps(sigmas, levels)
-    ).sample
+    return SAMPLERS[kind](steps, shift, seed)

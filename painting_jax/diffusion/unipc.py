@@ -1,48 +1,44 @@
 """UniPC (arXiv 2302.04867): a second-order predictor and corrector, Wan's default sampler.
 
 The solver of diffusers' `UniPCMultistepScheduler` as Wan configures it: bh2, order 2, flow
-prediction turned into clean predictions, first order at the last step. Each step is linear in what
-was seen so far, so its weights are worked out on the host beforehand, in float64, and the device
-only adds up.
+prediction turned into clean predictions, first order at the last step. Each step is linear in the
+samples and predictions so far, so its weights are computed on the host beforehand, in float64, and
+the device only forms weighted sums.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Velocity = Callable[[Float[Array, "b ..."], Float[Array, " b"]], Float[Array, "b ..."]]
 
-
-class Steps(NamedTuple):
-    """The steps of a schedule, or a slice of them; N of them along the first axis.
+class UniPCStep(NamedTuple):
+    """One step, or N of them along the first axis of each array.
 
     Attributes:
-      level: what the velocity is told.
-      sigma: the noise level.
-      corrector: weights of the last corrected sample and of the clean predictions two steps ago,
-        one step ago and now, whose sum is the sample corrected.
-      predictor: weights of the corrected sample and of the clean predictions one step ago and now,
-        whose sum is the sample at the next noise level.
+      timestep: Timestep, in 0..1000, that the model is given.
+      sigma: Noise level.
+      corrector: Weights of the last corrected sample and of the clean predictions two steps ago,
+        one step ago and now; their weighted sum is the corrected sample.
+      predictor: Weights of the corrected sample and of the clean predictions one step ago and now;
+        their weighted sum is the sample at the next noise level.
     """
 
-    level: Float[Array, " n"]
-    sigma: Float[Array, " n"]
-    corrector: Float[Array, "n 4"]
-    predictor: Float[Array, "n 3"]
+    timestep: Float[Array, "*n"]
+    sigma: Float[Array, "*n"]
+    corrector: Float[Array, "*n 4"]
+    predictor: Float[Array, "*n 3"]
 
 
 class State(NamedTuple):
-    """What a step hands on; `sample` is the result.
+    """State between two steps; `sample` is the result.
 
     Attributes:
-      sample: predicted at the noise level that comes next.
-      corrected: the sample at the last noise level, corrected.
-      before: the clean prediction at the last noise level but one.
-      last: the clean prediction at the last noise level.
+      sample: Sample predicted at the next noise level.
+      corrected: Corrected sample at the last noise level.
+      before: Clean prediction at the last noise level but one.
+      last: Clean prediction at the last noise level.
     """
 
     sample: Float[Array, "b ..."]
@@ -53,22 +49,29 @@ class State(NamedTuple):
 
 def start(noise: Float[Array, "b ..."]) -> State:
     """The state before the first step."""
-    nothing = jnp.zeros_like(noise)
-    return State(noise, noise, nothing, nothing)
+    zeros = jnp.zeros_like(noise)
+    return State(noise, noise, zeros, zeros)
 
 
-def steps(sigmas: Float[np.ndarray, " n1"], levels: Float[np.ndarray, " n"] | None = None) -> Steps:
+def sample(state: State) -> Float[Array, "b ..."]:
+    """The sample of a state."""
+    return state.sample
+
+
+def make_steps(sigmas: Float[np.ndarray, " n1"], timesteps: Float[np.ndarray, " n"]) -> UniPCStep:
     """The weights of all steps.
 
     Args:
-      sigmas: noise levels, falling to 0 from below 1.
-      levels: what the velocity is told at each step; None = the noise level.
+      sigmas: Noise levels, falling to 0 from below 1.
+      timesteps: Timestep that the model is given at each step.
+
+    Raises:
+      ValueError: If the noise levels do not fall to 0 from below 1.
     """
     sigmas = np.asarray(sigmas)
     if not 0 < sigmas[0] < 1 or sigmas[-1] != 0 or np.any(np.diff(sigmas) >= 0):
         raise ValueError(f"noise levels must fall to 0 from below 1, not {sigmas}")
     count = len(sigmas) - 1
-    levels = sigmas[:-1] if levels is None else np.asarray(levels)
     sigma = sigmas.astype(np.float64)
     with np.errstate(divide="ignore"):
         log_snr = np.log1p(-sigma) - np.log(sigma)
@@ -79,7 +82,8 @@ def steps(sigmas: Float[np.ndarray, " n1"], levels: Float[np.ndarray, " n"] | No
         predictor[i] = _predictor(sigma, log_snr, i, order)
         if i + 1 < count:
             corrector[i + 1] = _corrector(sigma, log_snr, i, order)
-    return Steps(*(x.astype(np.float32) for x in (levels, sigmas[:-1], corrector, predictor)))
+    arrays = (timesteps, sigmas[:-1], corrector, predictor)
+    return UniPCStep(*(np.asarray(x, np.float32) for x in arrays))
 
 
 def _exponentials(h: float) -> tuple[float, float, float]:
@@ -101,7 +105,7 @@ def _predictor(sigma, log_snr, i: int, order: int) -> np.ndarray:
 
 
 def _corrector(sigma, log_snr, i: int, order: int) -> np.ndarray:
-    """Weights that correct the sample at level i + 1, predicted from level i."""
+    """Weights that correct the sample predicted at level i + 1 from level i."""
     h = log_snr[i + 1] - log_snr[i]
     growth, first, second = _exponentials(h)
     growth *= 1 - sigma[i + 1]
@@ -117,27 +121,17 @@ def _corrector(sigma, log_snr, i: int, order: int) -> np.ndarray:
     return weights - growth * (on_before / ratio * to_before + on_now * to_now)
 
 
-def advance(velocity: Velocity, state: State, steps: Steps) -> State:
-    """Takes the steps one after another.
-
-    Steps may be taken in several calls, with slices of `Steps`: for a model that changes on the
-    way, or to report progress.
+def advance(velocity, state: State, step: UniPCStep) -> State:
+    """Takes one step.
 
     Args:
-      velocity: of a sample, told `Steps.level`, one a sample of the batch.
-      state: as of `start`, or of the steps before.
-      steps: to take.
+      velocity: Velocity of the model, as in `samplers.Velocity`.
+      state: State before the step.
+      step: One step of `make_steps`.
     """
-
-    def step(state: State, step: Steps):
-        level_B = jnp.full((state.sample.shape[0],), step.level)
-        clean = state.sample - step.sigma * velocity(state.sample, level_B)
-        last, two_ago, one_ago, now = step.corrector
-        corrected = (
-            last * state.corrected + two_ago * state.before + one_ago * state.last + now * clean
-        )
-        here, one_ago, now = step.predictor
-        sample = here * corrected + one_ago * state.last + now * clean
-        return State(sample, corrected, state.last, clean), None
-
-    return jax.lax.scan(step, state, jax.tree.map(jnp.asarray, steps))[0]
+    clean = state.sample - step.sigma * velocity(state.sample, step.sigma, step.timestep)
+    last, two_ago, one_ago, now = step.corrector
+    corrected = last * state.corrected + two_ago * state.before + one_ago * state.last + now * clean
+    here, one_ago, now = step.predictor
+    predicted = here * corrected + one_ago * state.last + now * clean
+    return State(predicted, corrected, state.last, clean)

@@ -10,7 +10,7 @@ from painting_jax import media
 from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
 from painting_jax.data.pipeline import Examples, Source, stack
-from painting_jax.diffusion import cross_media, reverse_painting
+from painting_jax.diffusion import cross_media
 from painting_jax.evaluation import naming
 from painting_jax.evaluation.backbones import Backbone
 from painting_jax.evaluation.measures import GENERATED, RECORDED
@@ -19,6 +19,7 @@ from painting_jax.metrics import bootstrap, colour, perceptual
 from painting_jax.metrics import cross_media as of_media
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.metrics.perceptual import PerceptualDistance
+from painting_jax.models.codec import to_float, to_uint8
 
 # Media with colours of their own: from a grey picture there is something to add.
 COLOURED = tuple(name for name, medium in media.MEDIA.items() if not medium.mono)
@@ -53,8 +54,8 @@ class Transfer:
 
 def grey(photo_HWC: np.ndarray) -> np.ndarray:
     """A picture without its colours, uint8."""
-    luma = cross_media.luminance(reverse_painting.to_float(jax.numpy.asarray(photo_HWC)))
-    return np.asarray(reverse_painting.to_uint8(luma)).repeat(3, -1)
+    luma = cross_media.luminance(to_float(jax.numpy.asarray(photo_HWC)))
+    return np.asarray(to_uint8(luma)).repeat(3, -1)
 
 
 PHOTO = "photo"

@@ -14,9 +14,9 @@ from PIL import Image
 
 from painting_jax.data import pictures, video
 from painting_jax.data.pictures import Way
+from painting_jax.data.result_files import MOVIE, RECORD, STEPS
 from painting_jax.errors import UserError, readable
 from painting_jax.evaluation.measures import PAINTED, REVERSED
-from painting_jax.generation.file_names import MOVIE, RECORD, STEPS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Sequence
 
 from painting_jax import media
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
-from painting_jax.generation.file_names import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.generation.job import Job
 
 # An earlier result may be replaced, anything else may not.

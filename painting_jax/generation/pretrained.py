@@ -1,10 +1,8 @@
-"""Paints with published weights: a prompt and a picture to a video, played backwards."""
+"""Paints with published weights: a prompt and a picture to a painting process."""
 
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +10,12 @@ import numpy as np
 import tqdm
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Float
 
 from painting_jax import media
 from painting_jax.checkpoints import adapters, translation
 from painting_jax.checkpoints.components import (
     Loaded,
-    image_tokens,
     load_image_encoder,
     load_transformer,
     load_vae,
@@ -26,72 +23,55 @@ from painting_jax.checkpoints.components import (
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
 from painting_jax.data import pictures
-from painting_jax.diffusion.reverse_painting import reverse, to_float, to_uint8
-from painting_jax.diffusion.stepwise import stepwise
+from painting_jax.diffusion.sampling import (
+    Network,
+    Sampling,
+    decode_video,
+    denoise,
+    latents_shape,
+    prepare,
+)
 from painting_jax.errors import UserError
-from painting_jax.generation import denoising, resolution
+from painting_jax.generation import resolution
 from painting_jax.generation.job import Job, Painted
-from painting_jax.generation.sampling_config import Recipe, Wishes
+from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
 from painting_jax.models import lora
-from painting_jax.models.wan.conditioning import WanConditions, image_conditioning, with_first_frame
-from painting_jax.models.wan.picture_condition import picture_condition
-from painting_jax.models.wan.transformer import WanConfig
-from painting_jax.models.wan.vae import WanVAE
+from painting_jax.models.clip import params as clip_names
+from painting_jax.models.codec import to_uint8
+from painting_jax.models.family import VideoModel, family_of_codec
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.text import embeddings as text_embeddings
-from painting_jax.text import prompt_embeddings as text
-
-
-@dataclasses.dataclass(frozen=True)
-class Painting:
-    """A job on its way, on the host.
-
-    Attributes:
-      job: that asked for it.
-      picture_HWC: uint8, of the video's size.
-      prompt: that it is painted by.
-      conditions: of prompt and picture.
-      others: of the negative prompt and the picture.
-      state: of the sampler.
-    """
-
-    job: Job
-    picture_HWC: UInt8[np.ndarray, "h w 3"]
-    prompt: str
-    conditions: WanConditions | None = None
-    others: WanConditions | None = None
-    state: Any = None
+from painting_jax.text import embeddings, prompt_embeddings
 
 
 class PretrainedPainter:
     """A `Painter` with the weights of a diffusers folder.
 
-    One component after the other is on the devices: the text encoder and the image encoder are
-    freed before a transformer is loaded, and of two transformers the first before the second.
+    Only the components in use are on the devices: text and image encoder are freed before a
+    transformer is loaded, and the first of two experts before the second.
 
     Args:
-      folder: of the model.
-      wishes: of the user.
-      mesh: to lay the components out on; None = all devices along its tensor axis.
-      dtype: that transformer and text encoder are kept and computed in; None = bfloat16, or
-        float32 on a CPU.
-      loras: for each transformer.
-      keep_apart: LoRAs beside the kernels instead of merged into them.
-      files: single files of transformers in place of the folder's own; None = its own.
-      cache: folder of known text embeddings; None = the user's.
-      said: is told what each LoRA changes.
+      folder: Published model.
+      overrides: What the user asks for.
+      mesh: Mesh to lay the components out on; None puts all devices along its tensor axis.
+      dtype: Dtype of transformer and text encoder, held and computed; None = bfloat16, or float32
+        on a CPU.
+      loras: LoRAs for each transformer.
+      keep_apart: Whether LoRAs stay beside the kernels instead of being merged into them.
+      files: Single files of transformers in place of the folder's own; None = the folder's.
+      cache: Folder of known text embeddings; None = the user's.
+      log: Called with a line that says what each LoRA changes.
 
     Attributes:
-      recipe: how it samples.
+      sampling: How it samples.
 
     Raises:
-      UserError: if the model is none that can paint a picture so, or a LoRA does not fit it.
+      UserError: If the model cannot paint a picture this way, or a LoRA does not fit it.
     """
 
     def __init__(
         self,
         folder: Folder,
-        wishes: Wishes,
+        overrides: SamplingOverrides,
         *,
         mesh: Mesh | None = None,
         dtype=None,
@@ -99,17 +79,16 @@ class PretrainedPainter:
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
         cache: str | None = None,
-        said: Callable[[str], object] = print,
+        log: Callable[[str], object] = print,
     ):
-        self._folder, self._wishes = folder, wishes
-        self._mesh = mesh or make_mesh({"data": 1, "fsdp": 1, "tensor": -1, "sequence": 1})
+        self._folder, self._overrides = folder, overrides
+        self._mesh = mesh or make_mesh({"tensor": -1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
         self._cache, self._keep_apart = cache, keep_apart
         self._experts, self._files = folder.experts(files), files
-        self._vae_source, self._vae_config = folder.vae()
-        self._codec = nnx.eval_shape(lambda: WanVAE(self._vae_config))
-        self._boundary = folder.boundary
-        self.recipe = Recipe.of(folder, self._vae_config, wishes)
+        self._vae_source, vae_config = folder.vae()
+        family = family_of_codec(vae_config)
+        self.sampling = SamplingConfig.resolve(folder, family, overrides)
         if len(loras) > len(self._experts):
             raise UserError(f"--lora_2: {folder.name} has one transformer, name it with --lora")
         self._loras = [*loras, *[()] * (len(self._experts) - len(loras))]
@@ -117,25 +96,33 @@ class PretrainedPainter:
             Expert.of(adapters.widened(expert.source, named))
             for expert, named in zip(self._experts, self._loras, strict=True)
         ]
-        if any(expert.config != self._config for expert in self._experts):
+        config = self._experts[0].config
+        if any(expert.config != config for expert in self._experts):
             raise UserError(
                 f"--lora and --lora_2 would give the transformers of {folder.name} other channels "
                 "than each other: name LoRAs of one kind for both"
             )
-        self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
+        self._model = VideoModel(family, config, vae_config)
+        self._check_takes_pictures(trained=any(self._loras) or any(files))
+        if config.image_dim:
+            encoder = clip_names.config(folder.source("image_encoder").config)
+            self._model = VideoModel(family, config, vae_config, encoder)
         for source in (*(expert.source for expert in self._experts), self._vae_source):
             translation.check(source)
-        resolution.check_frames(self.recipe.frames, self._codec)
-        self._multiple = self._codec.spatial * self._config.patch[1]
-        resolution.completed((1, 1), wishes.height, wishes.width, self.recipe.area, self._multiple)
+        codec = self._model.codec
+        resolution.check_frames(self.sampling.frames, codec)
+        self._multiple = codec.spatial * config.patch[1]
+        resolution.completed(
+            (1, 1), overrides.height, overrides.width, self.sampling.max_area, self._multiple
+        )
         self._shapes = {}
         if any(self._loras):
             make_model = transformer_maker(self._experts[0], self._dtype)
             self._shapes = lora.kernels(nnx.eval_shape(make_model))
         self._lora_files = [adapters.read(named, self._shapes) for named in self._loras]
-        for named, found in zip(self._loras, self._lora_files, strict=True):
-            for one, file in zip(named, found, strict=True):
-                said(f"{one.title} changes {file}")
+        for named, files_of_expert in zip(self._loras, self._lora_files, strict=True):
+            for one, file in zip(named, files_of_expert, strict=True):
+                log(f"{one.title} changes {file}")
 
     @property
     def label(self) -> str:
@@ -143,209 +130,155 @@ class PretrainedPainter:
         loras = [one.title for named in self._loras for one in named]
         return " + ".join([self._folder.title, *files, *loras])
 
-    @property
-    def _config(self) -> WanConfig:
-        return self._experts[0].config
-
-    def _check_takes_pictures(self, *, trained: bool) -> str:
-        name = self._folder.name
+    def _check_takes_pictures(self, *, trained: bool) -> None:
+        name, model = self._folder.name, self._model
         try:
-            conditioning = image_conditioning(self._config, self._codec)
+            first_frame = model.conditioning_frames > 0
         except ValueError as error:
             raise UserError(f"{name} is no model that paints a picture: {error}") from error
-        if conditioning == "first frame" and not (self._folder.takes_first_frame or trained):
+        if first_frame and not (self._folder.takes_first_frame or trained):
             raise UserError(
                 f"{name} makes videos from text alone: name an image-to-video model (such as "
                 "Wan2.1-I2V-14B-480P or Wan2.2-TI2V-5B), or with --lora one that was trained to "
                 "take the picture as the first frame"
             )
-        if self._config.image_dim and not self._folder.has("image_encoder"):
+        if model.config.image_dim and not self._folder.has("image_encoder"):
             raise UserError(f"{name} lacks the image_encoder that its transformer needs: add it")
-        encoders = ["image_encoder"] if self._config.image_dim else []
+        encoders = ["image_encoder"] if model.config.image_dim else []
         for component in ("tokenizer", "text_encoder", *encoders):
-            # Found now, not after an hour.
+            # Fail now rather than after an hour.
             self._folder.folder(component)
-        return conditioning
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
-        paintings = [self._begun(job) for job in jobs]
-        texts = self._texts(paintings)
-        tokens = self._image_tokens(paintings)
-        vae = load_vae(self._vae_source, self._vae_config, mesh=self._mesh)
-        recipe = self.recipe
-        sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift, self._wishes.seed)
-        paintings = [
-            self._ready(painting, vae, texts, image_BLE, sampler.start)
-            for painting, image_BLE in zip(paintings, tokens, strict=True)
+        batches = [self._batch(job) for job in jobs]
+        prompts = [self._prompt(job) for job in jobs]
+        texts = self._embed({*prompts, self._overrides.negative_prompt})
+        for batch, prompt in zip(batches, prompts, strict=True):
+            batch["text_BLD"] = texts[prompt]
+            batch["negative_text_BLD"] = texts[self._overrides.negative_prompt]
+        model, mesh, config = self._model, self._mesh, self.sampling
+        sampling = Sampling(
+            config.sampler,
+            config.steps,
+            config.shift,
+            config.guidance,
+            guide_on=("text",),
+            sequential=self._overrides.sequential_guidance,
+            boundary=self._folder.boundary,
+            seed=self._overrides.seed,
+        )
+        frozen = {"codec": load_vae(self._vae_source, model.codec_config, mesh=mesh).params}
+        if model.image_encoder_config is not None:
+            frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
+        samples = [
+            jax.tree.map(np.asarray, prepare(model, frozen, batch, sampling, mesh))
+            for batch in batches
         ]
-        stages = sampler.stages(self._boundary)
-        with tqdm.tqdm(total=len(jobs) * recipe.steps, unit="step", disable=None) as progress:
-            for index, (steps, guidance) in enumerate(zip(stages, recipe.guidance, strict=True)):
-                if steps[0] == steps[1]:
-                    continue
-                transformer = self._transformer(index)
-                last = steps[1] == recipe.steps
-                for place, painting in enumerate(paintings):
-                    state = denoising.advance(
-                        transformer,
-                        sampler,
-                        painting.state,
-                        steps,
-                        painting.conditions,
-                        painting.others,
-                        guidance=guidance,
-                        in_turn=self._wishes.in_turn,
-                        mesh=self._mesh,
-                        done=progress.update,
-                    )
-                    if last:
-                        yield self._finished(painting, vae, sampler.sample(state))
-                    else:
-                        state = jax.tree.map(np.asarray, state)
-                        paintings[place] = dataclasses.replace(painting, state=state)
-                del transformer, state
+        if model.image_encoder_config is not None:
+            # Decoding needs the codec alone; the encoder makes room for the transformer.
+            frozen.pop("image_encoder")
+            model = VideoModel(model.family, model.config, model.codec_config)
+        networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
+        with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
+            denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
+            for job, batch, prompt, sample in zip(jobs, batches, prompts, denoised, strict=True):
+                [video_THWC] = decode_video(model, frozen, sample, mesh)
+                # The frame that the model is given was not painted.
+                painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
+                yield Painted(
+                    job,
+                    np.asarray(to_uint8(painted_THWC)),
+                    self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]),
+                    raw_THWC=np.asarray((video_THWC + 1) / 2),
+                )
 
-    def _begun(self, job: Job) -> Painting:
-        """A job with its picture and its prompt, everything checked."""
+    def _batch(self, job: Job) -> dict[str, np.ndarray]:
+        """A batch of one picture, without its text, everything checked."""
+        overrides, model = self._overrides, self._model
         picture_HWC, _ = job.subject.load()
         height, width = resolution.completed(
             picture_HWC.shape[:2],
-            self._wishes.height,
-            self._wishes.width,
-            self.recipe.area,
+            overrides.height,
+            overrides.width,
+            self.sampling.max_area,
             self._multiple,
         )
-        self._noise((height, width))
-        parts = media.mixture(job.medium)
-        if len(parts) > 1 and not self._wishes.prompt:
+        frames = self.sampling.frames - model.conditioning_frames
+        batch = {
+            "reference_BHWC": pictures.resize(picture_HWC, height, width)[None],
+            "progress_BT": np.linspace(0, 1, frames, dtype=np.float32)[None],
+            "seed_B": np.full(1, overrides.seed, np.int32),
+        }
+        if overrides.noise_BCTHW is not None:
+            shape = latents_shape(model, self.sampling.frames, height, width)
+            batch["noise_BTHWC"] = self._initial_noise(overrides.noise_BCTHW, shape)
+        return batch
+
+    def _prompt(self, job: Job) -> str:
+        mixture = media.mixture(job.medium)
+        if len(mixture) > 1 and not self._overrides.prompt:
             raise UserError(
                 f"--medium={job.medium}: a published model is asked in words, for one medium; "
                 "write what you mean with --prompt"
             )
-        prompt = self._wishes.prompt or media.prompt(parts)
-        return Painting(job, pictures.resize(picture_HWC, height, width), prompt)
+        return self._overrides.prompt or media.prompt(mixture)
 
-    def _noise(self, size_HW: tuple[int, int]) -> Float[np.ndarray, "1 t h w c"]:
-        shape = resolution.latents_shape(self._codec, self.recipe.frames, *size_HW)
-        given = self._wishes.noise_BCTHW
-        if given is None:
-            return np.asarray(jax.random.normal(jax.random.key(self._wishes.seed), (1, *shape)))
-        noise_BTHWC = np.moveaxis(given, 1, -1) if given.ndim == 5 else given
+    def _initial_noise(
+        self, noise: np.ndarray, shape: tuple[int, ...]
+    ) -> Float[np.ndarray, "1 t h w c"]:
+        noise_BTHWC = np.moveaxis(noise, 1, -1) if noise.ndim == 5 else noise
         if noise_BTHWC.shape != (1, *shape):
             expected = (1, shape[-1], *shape[:-1])
             raise UserError(
-                f"--noise={self._wishes.noise_name} holds {list(given.shape)}: for this video it "
-                f"must be {list(expected)} (batch, channels, frames, height, width of the latents)"
+                f"--noise={self._overrides.noise_name} holds {list(noise.shape)}: for this video "
+                f"it must be {list(expected)} (batch, channels, frames, height, width of the "
+                "latents)"
             )
         return noise_BTHWC.astype(np.float32)
 
-    def _texts(self, paintings: Sequence[Painting]) -> dict[str, Float[np.ndarray, "1 l d"]]:
+    def _embed(self, prompts: set[str]) -> dict[str, Float[np.ndarray, "1 l d"]]:
         """Embeddings of all prompts, padded."""
-        prompts = {painting.prompt for painting in paintings} | {self._wishes.negative_prompt}
-        found = text.embed(
+        embedded = prompt_embeddings.embed(
             self._folder,
             sorted(prompts),
             mesh=self._mesh,
             dtype=self._dtype,
             cache=self._cache,
         )
-        return {prompt: text_embeddings.pad([embedding]) for prompt, embedding in found.items()}
+        return {prompt: embeddings.pad([embedding]) for prompt, embedding in embedded.items()}
 
-    def _image_tokens(
-        self, paintings: Sequence[Painting]
-    ) -> list[Float[np.ndarray, "1 l e"] | None]:
-        if not self._config.image_dim:
-            return [None] * len(paintings)
-        encoder = load_image_encoder(self._folder, mesh=self._mesh)
-        return [image_tokens(encoder, painting.picture_HWC) for painting in paintings]
-
-    def _ready(self, painting: Painting, vae: Loaded, texts, image_BLE, start) -> Painting:
-        """A painting with its conditions and its noise."""
-        image_BTHWC = np.asarray(
-            _encode(
-                vae.graph,
-                self._config,
-                self.recipe.frames,
-                vae.params,
-                painting.picture_HWC[None],
+    def _load(self, index: int) -> Network:
+        loaded: Loaded = load_transformer(self._experts[index], mesh=self._mesh, dtype=self._dtype)
+        if self._loras[index]:
+            loaded = adapters.applied(
+                loaded,
+                self._loras[index],
+                self._lora_files[index],
+                self._shapes,
+                apart=self._keep_apart,
             )
-        )
-        noise_BTHWC = jnp.asarray(self._noise(painting.picture_HWC.shape[:2]))
-        if self._conditioning == "first frame":
-            noise_BTHWC = with_first_frame(noise_BTHWC, image_BTHWC)
+        return loaded.graph, loaded.params
 
-        def conditions(prompt: str) -> WanConditions:
-            return WanConditions(texts[prompt], image_BTHWC=image_BTHWC, image_BLE=image_BLE)
-
-        return dataclasses.replace(
-            painting,
-            conditions=conditions(painting.prompt),
-            others=conditions(self._wishes.negative_prompt),
-            state=jax.tree.map(np.asarray, start(noise_BTHWC)),
-        )
-
-    def _transformer(self, index: int) -> Loaded:
-        expert: Expert = self._experts[index]
-        if not self._loras[index]:
-            return load_transformer(expert, mesh=self._mesh, dtype=self._dtype)
-        return adapters.applied(
-            load_transformer(expert, mesh=self._mesh, dtype=self._dtype),
-            self._loras[index],
-            self._lora_files[index],
-            self._shapes,
-            apart=self._keep_apart,
-        )
-
-    def _finished(self, painting: Painting, vae: Loaded, latents_BTHWC) -> Painted:
-        first_frame = self._conditioning == "first frame"
-        if first_frame:
-            latents_BTHWC = with_first_frame(latents_BTHWC, painting.conditions.image_BTHWC)
-        frames_BTHWC, raw_BTHWC = _decode(vae.graph, vae.params, latents_BTHWC)
-        frames_THWC = np.asarray(frames_BTHWC[0])
-        # A first frame that is the picture itself was not painted.
-        painted_THWC = frames_THWC[:-1] if first_frame else frames_THWC
-        return Painted(
-            painting.job,
-            painted_THWC,
-            self._parameters(painting),
-            raw_THWC=np.asarray(raw_BTHWC[0]),
-        )
-
-    def _parameters(self, painting: Painting) -> dict:
-        height, width = painting.picture_HWC.shape[:2]
-        wishes, recipe = self._wishes, self.recipe
-        noise = {"noise": wishes.noise_name} if wishes.noise_name else {}
+    def _parameters(self, job: Job, prompt: str, size_HW: tuple[int, int]) -> dict:
+        height, width = size_HW
+        overrides, sampling = self._overrides, self.sampling
+        noise = {"noise": overrides.noise_name} if overrides.noise_name else {}
         return {
-            "image": painting.job.subject.origin,
-            "medium": media.mixture(painting.job.medium),
-            "prompt": painting.prompt,
-            "negative_prompt": wishes.negative_prompt,
+            "image": job.subject.origin,
+            "medium": media.mixture(job.medium),
+            "prompt": prompt,
+            "negative_prompt": overrides.negative_prompt,
             "pretrained": self._folder.title,
             "transformers": [pathlib.Path(file).stem for file in self._files if file],
             "lora": [[one.title for one in named] for named in self._loras],
             "height": height,
             "width": width,
-            "frames": recipe.frames,
-            "sampler": recipe.sampler,
-            "steps": recipe.steps,
-            "shift": recipe.shift,
-            "guidance": recipe.guidance,
+            "frames": sampling.frames,
+            "sampler": sampling.sampler,
+            "steps": sampling.steps,
+            "shift": sampling.shift,
+            "guidance": sampling.guidance,
             "dtype": jnp.dtype(self._dtype).name,
-            "seed": wishes.seed,
+            "seed": overrides.seed,
             **noise,
         }
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _encode(graph, config, frames: int, params, picture_BHWC) -> Float[Array, "b t h w c"]:
-    """The condition that a picture in 0..255 is."""
-    return picture_condition(nnx.merge(graph, params), config, to_float(picture_BHWC), frames)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(
-    graph, params, latents_BTHWC
-) -> tuple[UInt8[Array, "b t h w 3"], Float[Array, "b t h w 3"]]:
-    """Frames in painted order, in 0..255 and in 0..1."""
-    video_BTHWC = reverse(nnx.merge(graph, params).decode(latents_BTHWC))
-    return to_uint8(video_BTHWC), (video_BTHWC + 1) / 2

@@ -12,17 +12,17 @@ AXES = ("data", "fsdp", "tensor", "sequence")
 
 
 def make_mesh(sizes: Mapping[str, int], devices: list | None = None) -> Mesh:
-    """A mesh of the axes data, fsdp, tensor and sequence.
+    """A mesh of the axes in `AXES`.
 
     Args:
-      sizes: devices along each axis; one may be -1, for what the others leave.
-      devices: all devices of all processes if not given.
+      sizes: Devices along each axis, by default 1; one may be -1, for those left over.
+      devices: Devices of the mesh; None = all devices of all processes.
 
     Raises:
-      UserError: if the sizes do not multiply to the number of devices.
+      UserError: If the sizes do not multiply to the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    shape = [sizes[axis] for axis in AXES]
+    shape = [sizes.get(axis, 1) for axis in AXES]
     if any(size < 1 and size != -1 for size in shape) or shape.count(-1) > 1:
         raise UserError(f"mesh sizes {dict(sizes)}: each must be positive, one of them may be -1")
     known = math.prod(size for size in shape if size != -1)

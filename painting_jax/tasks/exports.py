@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from painting_jax.checkpoints.diffusers_folder import FIRST_FRAME, TRANSFORMERS
 from painting_jax.errors import UserError
-from painting_jax.tasks import expert
-from painting_jax.tasks.base_model import base_name, config_sizes
+from painting_jax.tasks.published import base_name, expert_index, is_finetuned
+from painting_jax.tasks.task import make_model
 from painting_jax.training.checkpoint import read_config
 
 # Of averaged parameters: at every checkpoint the LoRA, at the end all of the transformer.
@@ -58,13 +58,13 @@ def to_convert(workdir: epath.PathLike) -> Export:
       UserError: if the folder is no run on published weights, or has left nothing yet.
     """
     config = read_config(workdir)
-    if not config.get("pretrained", {}).get("family"):
+    if not is_finetuned(config):
         raise UserError(
             f"{workdir} trained a model of its own, which no other program knows: name a run on "
             "published weights"
         )
-    left, sizes = left_by(workdir, config), config_sizes(config)
-    component = TRANSFORMERS[expert.place(config)]
+    left, sizes = left_by(workdir, config), make_model(config).config
+    component = TRANSFORMERS[expert_index(config)]
     if config.lora.enabled:
         return Export(left, None, component, {})
     # A model of text alone has learnt to take a picture, the way that needs no more channels.

@@ -3,22 +3,23 @@
 from etils import epath
 from ml_collections import ConfigDict
 
-from painting_jax.tasks.base_model import open_base
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.models.family import get_family
+from painting_jax.tasks.finetune import Finetune
+from painting_jax.tasks.from_scratch import FromScratch
+from painting_jax.tasks.published import open_base
 from painting_jax.tasks.task import Task
-from painting_jax.tasks.wan_task import WanTask
 
 
 def make_task(config: ConfigDict, workdir: epath.PathLike) -> Task:
-    """What an experiment trains.
+    """The task of an experiment whose run has begun.
 
     Args:
-      config: of the experiment.
-      workdir: of the run, which has begun.
+      config: Config of the experiment.
+      workdir: Folder of the run.
 
     Raises:
-      UserError: if it trains published weights that are not there, or have changed.
+      UserError: If the published model it finetunes is missing or has changed.
     """
-    if config.pretrained.family:
-        return WanTask(config, open_base(config, workdir))
-    return PictureTask(config)
+    if get_family(config.model.family).published:
+        return Finetune(config, open_base(config, workdir))
+    return FromScratch(config)

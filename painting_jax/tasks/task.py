@@ -1,113 +1,181 @@
 """What an experiment trains: the one object that the training loop asks."""
 
+import abc
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from etils import epath
+from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
+from painting_jax import media
 from painting_jax.data.pipeline import Source
+from painting_jax.diffusion import cross_media, losses
+from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
-from painting_jax.models.codec import Codec
-from painting_jax.models.wan.transformer import WanConfig
+from painting_jax.diffusion.sampling import Network, Sampling
+from painting_jax.models.family import VideoModel, get_family
 from painting_jax.text.conditioner import Words
 
-# A noisy latent video, its noise level in (0, 1) and conditions to a prediction.
-Model = Callable[[Float[Array, "b t h w c"], Float[Array, " b"], Any], Float[Array, "b t h w c"]]
 
+class Task(abc.ABC):
+    """A model, which of its parameters are trained, and its objective.
 
-class Task(Protocol):
-    """A model with what is trained of it, and what it is trained on.
-
-    `params` are the trained parameters, which a checkpoint holds; `frozen` is a tree of arrays that
-    the functions need besides and nothing changes. Both are arguments of what is compiled. All
-    methods but those that read files are pure, and may be traced.
+    `params` are the trained parameters, which a checkpoint holds. `frozen` is a tree of arrays that
+    never change: parameters of the encoders (see `VideoModel.encoders`) and whatever else a task
+    needs. Both are arguments of compiled functions.
 
     Attributes:
-      config: of the experiment.
-      objective: how a training sample is drawn and judged.
-      transformer: its sizes.
-      codec: the picture space; where it has parameters they are in `frozen`, and this tells
-        its extents alone.
-      frames: of a recorded process that the model is shown.
-      whole: whether all of the transformer is trained, rather than adapters of it.
-      origin: where the parameters come from that training starts with, in words.
+      config: Config of the experiment.
+      model: Model that is trained.
+      objective: How a training example is drawn and judged.
+      frames: Frames of a recorded process that the model is shown.
+      full_finetune: Whether all of the transformer is trained, rather than adapters.
+      origin: Where the initial parameters come from, for the log.
     """
 
-    config: ConfigDict
-    objective: Objective
-    transformer: WanConfig
-    codec: Codec
-    frames: int
-    whole: bool
+    full_finetune: bool = True
     origin: str
 
+    def __init__(
+        self,
+        config: ConfigDict,
+        model: VideoModel,
+        sigma_range: tuple[float, float] = (0.0, 1.0),
+    ):
+        self.config = config
+        self.model = model
+        self.objective = make_objective(config, sigma_range)
+        self.frames = config.data.frames - model.conditioning_frames
+
+    @property
+    def experts(self) -> int:
+        """Number of the model's transformers, one of which is trained."""
+        return 1
+
+    @property
+    def boundary(self) -> float | None:
+        """Noise level below which the second of two experts takes over; None for one."""
+        return None
+
+    @abc.abstractmethod
+    def init_params(self) -> dict:
+        """Initial trained parameters, made from the seed."""
+
     def load_params(self, mesh: Mesh) -> dict | None:
-        """Trained parameters to start from, read from files; None if `init_params` makes them."""
-        ...
+        """Initial trained parameters read from files; None where `init_params` makes them."""
+        del mesh
+        return None
 
     def load_frozen(self, mesh: Mesh, words: Words) -> dict:
-        """The frozen parameters, read from files; `words` as of the method."""
-        ...
+        """Frozen parameters, read from files."""
+        del mesh, words
+        return {}
 
-    def words(self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh) -> Words:
-        """How processes are put into words.
-
-        Args:
-          workdir: of the run, where what is made for it is kept.
-          sources: whose processes will be, the first of them trained on. May be empty for a run
-            that has begun.
-          mesh: for a text encoder, which is freed again.
-        """
-        ...
-
-    def init_params(self) -> dict:
-        """Trained parameters to start from, made from the seed."""
-        ...
-
-    def model(self, params: dict, frozen: dict) -> Model:
-        """The network."""
-        ...
-
-    def encode(
-        self, batch: dict[str, Array], reference_BHWC: Float[Array, "b h w 3"], frozen: dict
-    ) -> tuple[Float[Array, "b t h w c"], Any]:
-        """Clean latents of the batch's processes played backwards, and what the model is told.
+    @abc.abstractmethod
+    def text_conditioner(
+        self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh
+    ) -> Words:
+        """Makes what turns captions and media into arrays of a batch.
 
         Args:
-          batch: see `data.pipeline`.
-          reference_BHWC: the conditioning pictures, RGB in [-1, 1].
-          frozen: see above.
+          workdir: Folder of the run, which keeps what is made.
+          sources: Data sets whose captions will be used, the training set first. May be empty for
+            a run that has begun.
+          mesh: Mesh for a text encoder, which is freed again.
         """
-        ...
 
-    def drop(self, key: PRNGKeyArray, conditions: Any, frozen: dict) -> Any:
-        """The conditions with some of them missing, each with its probability."""
-        ...
+    @abc.abstractmethod
+    def network(self, params: dict, frozen: dict, expert: int | None = None) -> Network:
+        """Graph and parameters of a transformer, for `nnx.merge`.
+
+        Args:
+          params: Trained parameters.
+          frozen: Frozen parameters.
+          expert: Index of the expert; None for the one that is trained.
+        """
+
+    def predict(
+        self,
+        params: dict,
+        frozen: dict,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        sigma_B: Float[Array, " b"],
+        conditions: Any,
+    ) -> Float[Array, "b t h w c"]:
+        """Output of the trained network, clean latents or their velocity."""
+        transformer = nnx.merge(*self.network(params, frozen))
+        return self.model.family.predict(transformer, noisy_BTHWC, 1000 * sigma_B, conditions)
+
+    def networks(self, params: dict, frozen: dict) -> list[Callable[[], Network]]:
+        """Loads each transformer, in sampling order, the trained one with these parameters."""
+        params = self.model.family.for_sampling(params, self.config.sampling)
+        return [functools.partial(self.network, params, frozen, i) for i in range(self.experts)]
+
+    def sampling(self, **changes) -> Sampling:
+        """How the config says that the model is sampled; with changes, such as `steps=8`."""
+        section = self.config.sampling
+        guidance = changes.pop("guidance", section.guidance)
+        sampling = Sampling(
+            sampler=section.sampler,
+            steps=section.steps,
+            shift=section.shift,
+            guidance=(guidance,) * self.experts,
+            guide_on=tuple(section.guide_on),
+            boundary=self.boundary,
+        )
+        return dataclasses.replace(sampling, **changes)
 
     def export(self, params: dict, workdir: epath.PathLike, *, final: bool) -> None:
-        """Leaves averaged parameters in the run's folder for other programs, where there are any.
+        """Writes averaged parameters to the run's folder for other programs, if any can read them.
 
         All processes must call it.
 
         Args:
-          params: to leave there.
-          workdir: of the run.
-          final: whether they are those that the run ends with.
+          params: Averaged parameters.
+          workdir: Folder of the run.
+          final: Whether the run ends with them.
         """
-        ...
+        del params, workdir, final
 
-    def paint(
-        self,
-        params: dict,
-        frozen: dict,
-        batch: dict[str, Array],
-        seed_B: Int[Array, " b"],
-        *,
-        steps: int,
-        guidance: float,
-    ) -> UInt8[Array, "b t h w 3"]:
-        """Paints each picture of a batch, blank canvas first; see `diffusion.painting.paint`."""
-        ...
+
+def make_model(config: ConfigDict) -> VideoModel:
+    """The model of an experiment, with the sizes that its config states."""
+    family = get_family(config.model.family)
+    return VideoModel(
+        family=family,
+        config=family.config(config.model, tuple(media.MEDIA)),
+        codec_config=family.codec_config(),
+        clean_prediction=config.objective.clean_prediction,
+    )
+
+
+def make_objective(config: ConfigDict, sigma_range: tuple[float, float] = (0.0, 1.0)) -> Objective:
+    """The training objective of an experiment.
+
+    Args:
+      config: Config of the experiment.
+      sigma_range: As in `NoiseDistribution`.
+    """
+    objective = config.objective
+    return Objective(
+        noise=NoiseDistribution(
+            objective.noise_distribution,
+            objective.mean,
+            objective.std,
+            objective.shift,
+            sigma_range,
+        ),
+        augment=objective.augment,
+        looks_MA=tuple(
+            tuple(float(look in medium.looks) for look in cross_media.LOOKS)
+            for medium in media.MEDIA.values()
+        ),
+        drop=objective.drop.to_dict(),
+        huber=objective.huber,
+        picture_terms={name: objective[name] for name in losses.PICTURE_TERMS},
+    )

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import get_args
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
@@ -10,11 +9,12 @@ from ml_collections import ConfigDict
 
 from configs import common
 from painting_jax.diffusion import schedules
-from painting_jax.diffusion.flow_matching import Law
-from painting_jax.diffusion.stepwise import stepwise
+from painting_jax.diffusion.flow_matching import NOISE_KINDS
+from painting_jax.diffusion.samplers import SAMPLERS, make_sampler
 from painting_jax.errors import UserError
-from painting_jax.models.wan import vae as wan_vae
-from painting_jax.tasks import expert
+from painting_jax.models.family import FAMILIES, get_family
+from painting_jax.tasks.published import EXPERTS
+from painting_jax.tasks.task import make_model
 
 _LEAST = {
     "steps": 1,
@@ -34,7 +34,7 @@ _LEAST = {
     "model.image_dim": 0,
     "lora.rank": 1,
     "optimizer.warmup_steps": 0,
-    "optimizer.accumulate": 1,
+    "optimizer.gradient_accumulation_steps": 1,
     "sampling.steps": 1,
     "checkpoint.every": 1,
     "checkpoint.keep": 1,
@@ -52,7 +52,7 @@ _SHARES = (
     "objective.drop.medium",
     "objective.drop.text",
     "objective.drop.segments",
-    "optimizer.final",
+    "optimizer.end_learning_rate_fraction",
     "optimizer.ema_decay",
 )
 _WEIGHTS = (
@@ -91,8 +91,12 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             bool,
             "True for objective.structure, which judges pictures",
         )
-    laws = get_args(Law)
-    _require(config, "objective.law", lambda law: law in laws, f"one of {', '.join(laws)}")
+    _require(
+        config,
+        "objective.noise_distribution",
+        lambda kind: kind in NOISE_KINDS,
+        f"one of {', '.join(NOISE_KINDS)}",
+    )
     _require(config, "model.dtype", _is_float, "float32, bfloat16 or float16")
     known = set(config.objective.drop)
     _require(config, "sampling.guide_on", known.issuperset, f"some of {', '.join(sorted(known))}")
@@ -102,13 +106,14 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         config, "model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads"
     )
     _require(config, "model.patch", lambda patch: len(patch) == 3 and min(patch) > 0, "three sizes")
-    families = ("", *wan_vae.SIZES)
-    named = " or ".join(wan_vae.SIZES)
-    _require(config, "pretrained.family", lambda name: name in families, f"{named}, or empty")
-    experts = ("", *expert.NAMES)
+    named = ", ".join(FAMILIES)
+    _require(config, "model.family", lambda name: name in FAMILIES, f"one of {named}")
+    named = ", ".join(SAMPLERS)
+    _require(config, "sampling.sampler", lambda name: name in SAMPLERS, f"one of {named}")
+    experts = ("", *EXPERTS)
     _require(config, "pretrained.expert", lambda name: name in experts, "high or low, or empty")
     _require(config, "pretrained.dtype", _is_float, "float32, bfloat16 or float16")
-    if config.pretrained.family:
+    if get_family(config.model.family).published:
         _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
     elif config.lora.enabled:
         raise UserError("config.lora.enabled=True: a LoRA is for published weights, name a family")
@@ -127,7 +132,10 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             lambda side, p=patch * pixels: side % p == 0,
             f"a multiple of the patch, {patch * pixels}",
         )
-    shards, parts = mesh.shape["data"] * mesh.shape["fsdp"], config.optimizer.accumulate
+    shards, parts = (
+        mesh.shape["data"] * mesh.shape["fsdp"],
+        config.optimizer.gradient_accumulation_steps,
+    )
     _require(
         config,
         "data.batch_size",
@@ -137,8 +145,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
 
 
 def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
-    vae = wan_vae.SIZES[config.pretrained.family]
-    step = 2 ** sum(vae.temporal)
+    step = make_model(config).codec.temporal
     _require(
         config,
         "data.frames",
@@ -151,12 +158,6 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
         "objective.clean_prediction",
         lambda clean: not clean,
         "False: published models predict the velocity",
-    )
-    _require(
-        config,
-        "objective.reference_everywhere",
-        lambda everywhere: not everywhere,
-        "False: published models are given the picture on the first frame",
     )
     if on_cpu:
         words = f"{' or '.join(_ON_CPU)} on a CPU"
@@ -189,7 +190,7 @@ def _check_noise_levels(config: ConfigDict) -> None:
     most = schedules.TRAINED
     _require(config, "sampling.steps", lambda steps: steps <= most, f"at most {most}")
     try:
-        stepwise("unipc", sampling.steps, sampling.shift)
+        make_sampler(sampling.sampler, sampling.steps, sampling.shift)
     except ValueError as error:
         raise UserError(
             f"config.sampling.shift={sampling.shift} with config.sampling.steps={sampling.steps}: "
@@ -199,10 +200,7 @@ def _check_noise_levels(config: ConfigDict) -> None:
 
 def _pixels_in_a_latent(config: ConfigDict) -> int:
     """Along one side."""
-    if not config.pretrained.family:
-        return 1
-    vae = wan_vae.SIZES[config.pretrained.family]
-    return vae.patch * 2 ** (len(vae.widths) - 1)
+    return make_model(config).codec.spatial
 
 
 def check_fields(config: ConfigDict, origin: object) -> None:

@@ -12,9 +12,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
-from painting_jax.tasks import starting_lora
-from painting_jax.tasks.base_model import check_same_base, config_sizes
-from painting_jax.tasks.task import Task
+from painting_jax.tasks import initial_lora
+from painting_jax.tasks.published import check_same_base, is_finetuned
+from painting_jax.tasks.task import Task, make_model
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.state import TrainState
@@ -30,7 +30,7 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
         return state, next_batch, f"resumed after step {int(state.step)}"
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
     init_from = task.config.init_from
-    from_run = init_from and not starting_lora.named(task.config)
+    from_run = init_from and not initial_lora.is_named(task.config)
     given = _params_of(task, mesh) if from_run else task.load_params(mesh)
     if given is not None:
         # What is given becomes the state's own: it may be most of what the devices hold.
@@ -52,8 +52,8 @@ def check_init_from(config: ConfigDict) -> None:
     """
     if not config.init_from:
         return
-    if starting_lora.named(config):
-        starting_lora.read(config, config_sizes(config))
+    if initial_lora.is_named(config):
+        initial_lora.read(config, make_model(config).config)
         return
     # Both as JSON has them, which knows no tuples.
     mine, theirs = (json.loads(c.to_json()) for c in (config, read_config(config.init_from)))
@@ -68,7 +68,7 @@ def check_init_from(config: ConfigDict) -> None:
     with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
         if checkpoints.latest() is None:
             raise UserError(f"{config.init_from} has no checkpoint to start from")
-    if config.pretrained.family:
+    if is_finetuned(config):
         check_same_base(config, config.init_from)
 
 

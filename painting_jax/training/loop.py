@@ -1,7 +1,6 @@
 """The training loop: batches to steps to checkpoints; metrics and contact sheets on the way."""
 
 import contextlib
-import functools
 from collections.abc import Callable
 
 import jax
@@ -13,12 +12,13 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.data import pictures, pipeline
+from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.tasks.base_model import begin_base, check_base
+from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.training import interruption, throughput
@@ -28,7 +28,7 @@ from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.workdir import claimed
-from painting_jax.training.writers import make_writer, periodic_actions
+from painting_jax.training.writers import make_writer
 
 # Of a contact sheet: frames of a process, and pixels along a frame's longer side.
 _COLUMNS, _SIDE = 17, 256
@@ -38,13 +38,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Trains a model, or goes on with it, up to `config.steps` steps.
 
     Raises:
-      UserError: for data, a workdir or a mesh that do not fit, and for a loss that is no number.
+      UserError: for data, a workdir or a mesh that do not fit, and for a loss that is not finite.
     """
     folder = epath.Path(workdir)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
-    if config.pretrained.family:
+    if is_finetuned(config):
         check_base(config)
     check_init_from(config)
     with claimed(folder, config, source.path) as begun:
@@ -59,11 +59,11 @@ def _train(
     begun: Callable[[], None],
 ) -> None:
     lead = jax.process_index() == 0
-    if config.pretrained.family:
+    if is_finetuned(config):
         begin_base(config, folder, source)
     task = make_task(config, folder)
     shown = _held_out(config) or source
-    words = task.words(folder, (source, shown), mesh)
+    words = task.text_conditioner(folder, (source, shown), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
         height=config.data.height,
@@ -102,11 +102,7 @@ def _train(
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         meter = throughput.Meter(task, mesh, start)
-        sample = periodic_actions.PeriodicCallback(
-            every_steps=config.log.samples_every,
-            on_steps=[config.steps],
-            callback_fn=_sampler(task, frozen, shown, examples, folder, writer, mesh),
-        )
+        paint_sheet = _make_sheet_painter(task, frozen, shown, examples, folder, writer, mesh)
         progress = at_end.enter_context(
             tqdm.tqdm(
                 total=config.steps, initial=start, unit="step", disable=None if lead else True
@@ -142,7 +138,8 @@ def _train(
                 # First, as a run that is found to be finished does nothing any more.
                 task.export(state.ema_params, folder, final=done == config.steps)
                 checkpoints.save(done, state, done)
-            sample(done, params=state.ema_params)
+            if done % config.log.samples_every == 0 or done == config.steps:
+                paint_sheet(done, state.ema_params)
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
@@ -155,39 +152,35 @@ def _held_out(config: ConfigDict) -> pipeline.Source | None:
         return None
 
 
-def _sampler(
+def _make_sheet_painter(
     task: Task,
     frozen: dict,
-    shown: pipeline.Source,
+    source: pipeline.Source,
     examples: pipeline.Examples,
     folder: epath.Path,
     writer,
-    mesh,
-):
-    """A callback that paints some processes and leaves a contact sheet of them in `sheets`."""
+    mesh: Mesh,
+) -> Callable[[int, dict], None]:
+    """A function of step and parameters that leaves a contact sheet of some processes in `sheets`.
+
+    It shows each recorded process above the one that `generate` would paint at this moment.
+    """
     config = task.config
-    batch = pipeline.spread(shown, examples, config.log.samples)
+    batch = pipeline.spread(source, examples, config.log.samples)
+    recorded_BTHWC = batch.pop("frames_BTHWC")
+    del batch["index_B"]
+    batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
     side = max(config.data.height, config.data.width)
     progress_T = np.linspace(0, 1, task.frames)
     shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
-    sampling = config.sampling
-    painted = jax.jit(
-        functools.partial(task.paint, steps=sampling.steps, guidance=sampling.guidance),
-        # Whole on every device: a process can read only what its own devices hold.
-        out_shardings=replicated(mesh),
-    )
 
-    def sample(step: int, t: float | None, params: dict) -> None:
-        del t
-        # Every process paints, for the parameters are spread over all; one of them writes.
-        frames_BTHWC = np.asarray(
-            painted(params, frozen, batch, np.full(config.log.samples, config.seed))
-        )
+    def paint_sheet(step: int, params: dict) -> None:
+        # Every process paints, as the parameters are spread over all of them; one of them writes.
+        networks = task.networks(params, frozen)
+        [painted_BTHWC] = paint(task.model, frozen, networks, [batch], task.sampling(), mesh)
         if jax.process_index():
             return
-        rows = [
-            row for pair in zip(batch["frames_BTHWC"], frames_BTHWC, strict=True) for row in pair
-        ]
+        rows = [row for pair in zip(recorded_BTHWC, painted_BTHWC, strict=True) for row in pair]
         sheet_HWC = contact_sheet(
             np.concatenate([row[shown_K] for row in rows]),
             np.tile(progress_T[shown_K], len(rows)),
@@ -199,7 +192,7 @@ def _sampler(
             path.write_bytes(pictures.encode(sheet_HWC, "png"))
         writer.write_images(step, {"samples": sheet_HWC})
 
-    return sample
+    return paint_sheet
 
 
 def _examples_file() -> str:

@@ -9,20 +9,23 @@ import jax.numpy as jnp
 import optax
 from clu import metrics
 
-from painting_jax.diffusion import flow_matching, reverse_painting
+from painting_jax.diffusion import reverse_painting
+from painting_jax.diffusion.reverse_painting import Example
+from painting_jax.models.codec import to_float
 from painting_jax.sharding.rules import constrain
 from painting_jax.tasks.task import Task
-from painting_jax.training import state as state_lib
+from painting_jax.training.optimizer import ema_update, make_optimizer
 from painting_jax.training.state import TrainState
 
-_LEVELS = 4  # equal ranges of the noise level that the loss is reported by
+_SIGMA_BINS = 4  # equal ranges of the noise level by which the loss is reported
+_HELD_OUT_SIGMAS = 8
 
 
-def _within(level: int):
-    def loss_of_level(loss_B, sigma_B, **_):
-        return {"values": loss_B, "mask": jnp.floor(sigma_B * _LEVELS) == level}
+def _loss_in_bin(index: int):
+    def loss_of_bin(loss_B, sigma_B, **_):
+        return {"values": loss_B, "mask": jnp.floor(sigma_B * _SIGMA_BINS) == index}
 
-    return loss_of_level
+    return loss_of_bin
 
 
 @flax.struct.dataclass
@@ -30,10 +33,10 @@ class TrainMetrics(metrics.Collection):
     """Averages since the last report."""
 
     loss: metrics.Average.from_output("loss_B")
-    loss_noise_0_25: metrics.Average.from_fun(_within(0))
-    loss_noise_25_50: metrics.Average.from_fun(_within(1))
-    loss_noise_50_75: metrics.Average.from_fun(_within(2))
-    loss_noise_75_100: metrics.Average.from_fun(_within(3))
+    loss_noise_0_25: metrics.Average.from_fun(_loss_in_bin(0))
+    loss_noise_25_50: metrics.Average.from_fun(_loss_in_bin(1))
+    loss_noise_50_75: metrics.Average.from_fun(_loss_in_bin(2))
+    loss_noise_75_100: metrics.Average.from_fun(_loss_in_bin(3))
     gradient_norm: metrics.Average.from_output("gradient_norm")
 
 
@@ -41,95 +44,91 @@ def make_train_step(task: Task) -> Callable:
     """The function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
 
     Its randomness is a function of the seed and the step, so that none has to be saved. `finite`
-    tells whether loss and gradient were numbers.
+    says whether loss and gradient are finite.
     """
-    config, objective = task.config, task.objective
-    optimizer = state_lib.make_optimizer(config)
-    seed, parts, decay = config.seed, config.optimizer.accumulate, config.optimizer.ema_decay
+    config, model, objective = task.config, task.model, task.objective
+    optimizer = make_optimizer(config)
 
-    def losses(params, frozen, sample):
-        loss_B = reverse_painting.loss(task.model(params, frozen), sample, objective)
+    def loss_fn(params, frozen, example: Example):
+        predict = functools.partial(task.predict, params, frozen)
+        loss_B = reverse_painting.loss(predict, example, model, objective)
         return loss_B.mean(), loss_B
 
-    gradient_of = jax.value_and_grad(losses, has_aux=True)
-
-    def gradients(params, frozen, sample):
-        if parts == 1:
-            (_, loss_B), gradient = gradient_of(params, frozen, sample)
-            return loss_B, gradient
-
-        def one_part(total, part):
-            (_, loss_B), gradient = gradient_of(params, frozen, part)
-            return jax.tree.map(jnp.add, total, gradient), loss_B
-
-        # Part i takes every parts-th row from i on, so that each part spans all devices.
-        rows = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), sample)
-        zeros = jax.tree.map(jnp.zeros_like, params)
-        total, loss_PB = jax.lax.scan(one_part, zeros, rows)
-        return loss_PB.T.reshape(-1), jax.tree.map(lambda g: g / parts, total)
+    gradient_fn = accumulated(
+        jax.value_and_grad(loss_fn, has_aux=True), config.optimizer.gradient_accumulation_steps
+    )
 
     def train_step(state: TrainState, running: TrainMetrics, batch: dict, frozen: dict):
         batch = jax.tree.map(functools.partial(constrain, kind="batch"), batch)
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
-        sample = reverse_painting.training_sample(
-            key,
-            batch,
-            objective,
-            encode=lambda batch, reference: task.encode(batch, reference, frozen),
-            drop=lambda key, conditions: task.drop(key, conditions, frozen),
-        )
-        loss_B, gradient = gradients(state.params, frozen, sample)
-        norm = optax.global_norm(gradient)
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        encoders = model.encoders(frozen)
+        example = reverse_painting.draw_example(key, batch, model, encoders, objective)
+        loss_B, gradient = gradient_fn(state.params, frozen, example)
+        gradient_norm = optax.global_norm(gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        # The average forgets the random start faster than its decay alone would.
-        kept = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-        ema_params = optax.incremental_update(params, state.ema_params, 1 - kept)
+        ema_params = ema_update(config, state.ema_params, params, state.step)
         now = TrainMetrics.single_from_model_output(
-            loss_B=loss_B, sigma_B=sample.sigma_B, gradient_norm=norm
+            loss_B=loss_B, sigma_B=example.sigma_B, gradient_norm=gradient_norm
         )
-        finite = jnp.isfinite(loss_B.sum()) & jnp.isfinite(norm)
+        finite = jnp.isfinite(loss_B.sum()) & jnp.isfinite(gradient_norm)
         return TrainState(state.step + 1, params, ema_params, opt_state), running.merge(now), finite
 
     return train_step
 
 
-def make_loss(task: Task) -> Callable:
-    """The function (params, frozen, batch, seed) -> loss of each sample, nothing dropped.
+def accumulated(value_and_gradient: Callable, steps: int) -> Callable:
+    """Gradient accumulation: a batch in `steps` parts one after the other, in less memory.
 
-    Each sample is noised at every one of eight levels, the middles of eight equal shares of the
-    training law, so that two calls with one seed differ only in their conditions.
+    Args:
+      value_and_gradient: (params, frozen, example) -> ((mean loss, loss_B), gradient).
+      steps: Number of parts.
+
+    Returns:
+      The function (params, frozen, example) -> (loss_B, gradient) of the whole batch.
     """
-    objective = task.objective
+
+    def whole(params, frozen, example):
+        (_, loss_B), gradient = value_and_gradient(params, frozen, example)
+        return loss_B, gradient
+
+    def in_parts(params, frozen, example):
+        def one_part(total, part):
+            loss_B, gradient = whole(params, frozen, part)
+            return jax.tree.map(jnp.add, total, gradient), loss_B
+
+        # Part i takes every `steps`-th row from i on, so that each part spans all devices.
+        parts = jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), example)
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        total, loss_PB = jax.lax.scan(one_part, zeros, parts)
+        return loss_PB.T.reshape(-1), jax.tree.map(lambda g: g / steps, total)
+
+    return whole if steps == 1 else in_parts
+
+
+def make_held_out_loss(task: Task) -> Callable:
+    """The function (params, frozen, batch, seed) -> loss of each example, nothing dropped.
+
+    Each example is noised at the middles of eight equal shares of the noise distribution, so that
+    two calls with one seed differ only in their conditions.
+    """
+    model, objective = task.model, task.objective
 
     def held_out_loss(params, frozen, batch, seed):
-        model = task.model(params, frozen)
-        reference = reverse_painting.to_float(batch["reference_BHWC"])
-        clean, conditions = task.encode(batch, reference, frozen)
+        predict = functools.partial(task.predict, params, frozen)
+        reference = to_float(batch["reference_BHWC"])
+        clean, conditions = reverse_painting.encode(batch, reference, model, model.encoders(frozen))
 
         def at_level(total, sigma_and_key):
             sigma, key = sigma_and_key
-            sample = reverse_painting.Sample(
-                clean_BTHWC=clean,
-                noise_BTHWC=jax.random.normal(key, clean.shape),
-                sigma_B=jnp.full((clean.shape[0],), sigma),
-                conditions=conditions,
-            )
-            return total + reverse_painting.loss(model, sample, objective), None
+            noise = jax.random.normal(key, clean.shape)
+            example = Example(clean, noise, jnp.full((clean.shape[0],), sigma), conditions)
+            return total + reverse_painting.loss(predict, example, model, objective), None
 
-        sigmas = flow_matching.noise_quantiles(
-            (jnp.arange(_HELD_OUT_LEVELS) + 0.5) / _HELD_OUT_LEVELS,
-            law=objective.law,
-            mean=objective.mean,
-            std=objective.std,
-            shift=objective.shift,
-            between=objective.between,
-        )
-        keys = jax.random.split(jax.random.key(seed), _HELD_OUT_LEVELS)
-        total, _ = jax.lax.scan(at_level, jnp.zeros(clean.shape[0]), (sigmas, keys))
-        return total / _HELD_OUT_LEVELS
+        shares = (jnp.arange(_HELD_OUT_SIGMAS) + 0.5) / _HELD_OUT_SIGMAS
+        keys = jax.random.split(jax.random.key(seed), _HELD_OUT_SIGMAS)
+        levels = (objective.noise.quantile(shares), keys)
+        total, _ = jax.lax.scan(at_level, jnp.zeros(clean.shape[0]), levels)
+        return total / _HELD_OUT_SIGMAS
 
     return held_out_loss
-
-
-_HELD_OUT_LEVELS = 8

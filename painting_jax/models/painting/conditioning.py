@@ -1,18 +1,20 @@
-"""What steers a painting: reference, medium, text, segments, progress; built in one place.
+"""Conditions of the pixel models: reference, medium, text, segments, progress.
 
 Training and sampling both call these functions, so that a model is conditioned alike in both.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
-from painting_jax.models.codec import Codec
+from painting_jax import media
+from painting_jax.models.codec import Codec, image_condition
 from painting_jax.models.painting.modeling import Conditions
 
-# The names under which a condition can be dropped, shuffled or guided on.
+# Names under which a condition can be dropped, shuffled or guided on.
 FIELDS = {
     "reference": "image_BTHWC",
     "medium": "medium_BM",
@@ -20,55 +22,73 @@ FIELDS = {
     "segments": "segments_BHW",
 }
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
-def image_condition(
-    codec: Codec, reference_BHWC: Float[Array, "b h w 3"], frames: int, *, everywhere: bool
-) -> Float[Array, "b t h w c"]:
-    """Mask and latents of a video that shows the reference where the mask is 1.
+
+def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
+    """Rec. 601 luma."""
+    return (picture_BHWC * LUMA).sum(-1, keepdims=True)
+
+
+def without_unpaintable_colour(
+    picture_BHWC: Float[Array, "b h w 3"],
+    medium_BM: Float[Array, "b m"],
+    names: Sequence[str],
+) -> Float[Array, "b h w 3"]:
+    """The picture in grey where the medium has a single pigment, unchanged elsewhere.
 
     Args:
-      codec: the picture space.
-      reference_BHWC: RGB in [-1, 1].
-      frames: of the video.
-      everywhere: the reference on every frame (pixel models), or on the first alone, the others
-        zero, as Wan's image-to-video models have it.
-
-    Returns:
-      Mask channels (one a frame of a latent) first, then the codec's channels, as Wan orders them.
+      picture_BHWC: RGB in [-1, 1].
+      medium_BM: Weights over the media.
+      names: Names of the M media, in the order of the weights.
     """
-    batch = reference_BHWC.shape[0]
-    mask_BT = jnp.ones((batch, frames)) if everywhere else jnp.eye(1, frames).repeat(batch, 0)
-    video_BTHWC = reference_BHWC[:, None] * mask_BT[:, :, None, None, None]
-    latents_BTHWC = codec.encode(video_BTHWC)
-    # A causal codec gives the first frame a latent of its own: its mask fills all of that latent's.
-    folded = jnp.concatenate([mask_BT[:, :1].repeat(codec.temporal - 1, 1), mask_BT], 1)
-    folded = folded.reshape(batch, -1, 1, 1, codec.temporal)
-    shape = (*latents_BTHWC.shape[:-1], codec.temporal)
-    return jnp.concatenate([jnp.broadcast_to(folded, shape), latents_BTHWC], -1)
+    mono_M = np.array([media.MEDIA[name].mono for name in names], np.float32)
+    mono_B111 = (medium_BM @ mono_M)[:, None, None, None]
+    return picture_BHWC + mono_B111 * (luminance(picture_BHWC) - picture_BHWC)
+
+
+def condition(
+    codec: Codec,
+    batch: dict[str, Array],
+    reference_BHWC: Float[Array, "b h w 3"],
+    *,
+    names: Sequence[str],
+    everywhere: bool,
+) -> Conditions:
+    """Conditions of a batch in reverse painting order.
+
+    Args:
+      codec: Picture space.
+      batch: medium_BM, text_BL, segments_BHW and progress_BT in painted order.
+      reference_BHWC: Conditioning picture, RGB in [-1, 1].
+      names: Names of the media.
+      everywhere: Whether the reference is on every frame or on the first alone.
+    """
+    progress_BT = jnp.flip(batch["progress_BT"], 1)
+    return Conditions(
+        image_BTHWC=image_condition(
+            codec,
+            without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names),
+            progress_BT.shape[1],
+            everywhere=everywhere,
+        ),
+        medium_BM=batch["medium_BM"],
+        text_BL=batch["text_BL"],
+        segments_BHW=batch["segments_BHW"],
+        progress_BT=progress_BT,
+    )
 
 
 def drop(conditions: Conditions, dropped_B: dict[str, Bool[Array, " b"]]) -> Conditions:
-    """Replaces conditions by their empty value, zero, where told to.
+    """Replaces conditions by zeros, their empty value.
 
     Args:
-      conditions: of a batch.
-      dropped_B: by name (of `FIELDS`), for each sample whether to drop it.
+      conditions: Conditions of a batch.
+      dropped_B: By name (of `FIELDS`), the samples in which to drop it.
     """
     changes = {}
-    for name, gone_B in dropped_B.items():
+    for name, sample_B in dropped_B.items():
         value = getattr(conditions, FIELDS[name])
-        gone = gone_B.reshape(gone_B.shape + (1,) * (value.ndim - 1))
-        changes[FIELDS[name]] = jnp.where(gone, jnp.zeros_like(value), value)
+        dropped = sample_B.reshape(sample_B.shape + (1,) * (value.ndim - 1))
+        changes[FIELDS[name]] = jnp.where(dropped, jnp.zeros_like(value), value)
     return dataclasses.replace(conditions, **changes)
-
-
-def drop_randomly(
-    key: PRNGKeyArray, conditions: Conditions, probabilities: dict[str, float]
-) -> Conditions:
-    """Drops each condition of each sample with its probability, independently."""
-    batch = conditions.medium_BM.shape[0]
-    dropped_B = {
-        name: jax.random.bernoulli(jax.random.fold_in(key, i), probabilities[name], (batch,))
-        for i, name in enumerate(FIELDS)
-    }
-    return drop(conditions, dropped_B)

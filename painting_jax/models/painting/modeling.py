@@ -47,8 +47,9 @@ class PaintingConfig:
       codec_temporal: frames in one latent.
       vocabulary: number of text tokens.
       text_dim: width of their learned embeddings.
-      media: number of media.
+      media: Names of the media, in the order of the rows of their table.
       pixel_layers: layers of paint a token writes; 0 = no pixel head (latent picture spaces).
+      reference_everywhere: Whether the reference is on every frame or on the first alone.
     """
 
     dim: int
@@ -61,8 +62,9 @@ class PaintingConfig:
     codec_temporal: int
     vocabulary: int
     text_dim: int
-    media: int
+    media: tuple[str, ...]
     pixel_layers: int
+    reference_everywhere: bool = True
 
     def transformer(self) -> WanConfig:
         """Sizes of the transformer inside."""
@@ -75,10 +77,10 @@ class PaintingConfig:
             out_channels=0 if self.pixel_layers else self.codec_channels,
             patch=self.patch,
             text_dim=self.text_dim,
-            media=self.media,
+            media=len(self.media),
             segment_channels=segments.CHANNELS,
             progress=True,
-            summary_dim=self.text_dim + self.media,
+            summary_dim=self.text_dim + len(self.media),
         )
 
 
@@ -102,7 +104,7 @@ class PaintingModel(nnx.Module):
             self.pixel_head = PixelHead(
                 config.dim,
                 config.pixel_layers,
-                config.text_dim + config.media,
+                config.text_dim + len(config.media),
                 config.patch,
                 rngs=rngs,
                 dtype=dtype,

@@ -1,11 +1,12 @@
-"""A Wan transformer as a painter: what it is told, and how a picture enters it.
+"""How a Wan transformer is conditioned: the prompt, and two ways for a picture to enter.
 
-The published models take a picture in one of two ways, which their sizes tell apart (arXiv
-2503.20314; the reference implementation is `WanImageToVideoPipeline` of diffusers):
+The published models take a picture in one of two ways, told apart by their sizes (arXiv 2503.20314;
+the reference implementation is `WanImageToVideoPipeline` of diffusers):
   concatenated  a mask and the picture's latents are channels beside the noisy ones (Wan2.1 and
                 Wan2.2 A14B image to video)
-  first frame   the picture is the first latent frame, kept clean and told noise level 0 (Wan2.2
-                TI2V). It takes no parameter, so a text-to-video model can learn it, too.
+  first frame   the picture is the first latent frame, kept clean, at noise level 0 (Wan2.2 TI2V).
+                This takes no parameter, so a text-to-video model can learn it too. The process
+                follows this frame: the model paints the finished picture next.
 """
 
 import dataclasses
@@ -13,10 +14,11 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float
 
-from painting_jax.models.codec import Codec
-from painting_jax.models.segments import segment_features
+from painting_jax.models.clip.modeling import preprocess
+from painting_jax.models.codec import Codec, image_condition, to_uint8
+from painting_jax.models.family import Encoders
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 
 ImageConditioning = Literal["concatenated", "first frame"]
@@ -25,42 +27,69 @@ ImageConditioning = Literal["concatenated", "first frame"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class WanConditions:
-    """What steers a batch of videos in the order that the model makes them, finished picture first.
-
-    The published models know text and picture; the others are of models trained further.
+    """Conditions of a batch of videos in reverse painting order.
 
     Attributes:
-      text_BLD: embeddings of the prompt, padded to 512 tokens with zeros.
-      image_BTHWC: mask and latents to concatenate, or the first latent frame (T = 1); see
-        `diffusion.wan_conditions`. None = text alone.
+      text_BLD: Embeddings of the prompt, padded to 512 tokens with zeros.
+      image_BTHWC: Mask and latents to concatenate, or the first latent frame (T = 1).
       image_BLE: CLIP tokens of the picture, for models that take them.
-      medium_BM: weights over the media.
-      segments_BHW: label map in painting order, at the pictures' resolution.
-      progress_BT: share of the painting time, of each latent frame.
     """
 
     text_BLD: Float[Array, "b l d"]
     image_BTHWC: Float[Array, "b t h w c"] | None = None
     image_BLE: Float[Array, "b i e"] | None = None
-    medium_BM: Float[Array, "b m"] | None = None
-    segments_BHW: UInt8[Array, "b h w"] | None = None
-    progress_BT: Float[Array, "b t"] | None = None
 
 
 def image_conditioning(config: WanConfig, codec: Codec) -> ImageConditioning:
-    """How a transformer takes a picture of a picture space.
+    """How a transformer takes a picture encoded by a codec.
 
     Raises:
-      ValueError: if its channels are of neither way.
+      ValueError: If the number of channels fits neither way.
     """
     if config.in_channels == codec.channels:
         return "first frame"
     if config.in_channels == 2 * codec.channels + codec.temporal:
         return "concatenated"
     raise ValueError(
-        f"a transformer of {config.in_channels} channels does not go with latents of "
+        f"a transformer of {config.in_channels} channels does not fit latents of "
         f"{codec.channels}: {codec.channels} or {2 * codec.channels + codec.temporal} would"
     )
+
+
+def condition(
+    config: WanConfig,
+    encoders: Encoders,
+    batch: dict[str, Array],
+    reference_BHWC: Float[Array, "b h w 3"],
+) -> WanConditions:
+    """Conditions of a batch.
+
+    Args:
+      config: Sizes of the transformer.
+      encoders: Codec, and image encoder where the transformer takes image tokens.
+      batch: text_BLD and progress_BT, of which only the number of frames counts.
+      reference_BHWC: The finished pictures, RGB in [-1, 1], at the size of the video.
+    """
+    codec, image_BLE = encoders.codec, None
+    if encoders.image_encoder is not None:
+        size = encoders.image_encoder.config.image_size
+        image_BLE = encoders.image_encoder(preprocess(to_uint8(reference_BHWC), size))
+    if image_conditioning(config, codec) == "concatenated":
+        frames = batch["progress_BT"].shape[1]
+        image_BTHWC = image_condition(codec, reference_BHWC, frames, everywhere=False)
+    else:
+        image_BTHWC = codec.encode(reference_BHWC[:, None])
+    return WanConditions(batch["text_BLD"], image_BTHWC, image_BLE)
+
+
+def drop_text(
+    conditions: WanConditions,
+    dropped_B: Bool[Array, " b"],
+    empty_text: Float[Array, "*b l d"],
+) -> WanConditions:
+    """Replaces the prompt by the empty one in the samples where `dropped_B` is set."""
+    text_BLD = jnp.where(dropped_B[:, None, None], empty_text, conditions.text_BLD)
+    return dataclasses.replace(conditions, text_BLD=text_BLD)
 
 
 def with_first_frame(
@@ -76,49 +105,40 @@ def velocity(
     timestep_B: Float[Array, " b"],
     conditions: WanConditions,
 ) -> Float[Array, "b t h w c"]:
-    """The velocity of noisy latents, in training and in sampling alike.
+    """Velocity of noisy latents.
 
     Args:
-      transformer: of any published kind; what its channels leave room for decides how
+      transformer: A transformer of any published kind; its channels decide how
         `conditions.image_BTHWC` enters.
-      noisy_BTHWC: latents. Where the picture is the first frame, that frame is taken from the
+      noisy_BTHWC: Noisy latents. Where the picture is the first frame, that frame is taken from the
         conditions whatever it is here.
-      timestep_B: noise level in 0..1000.
-      conditions: as the transformer takes them.
+      timestep_B: Noise level in 0..1000.
+      conditions: Conditions that the transformer takes.
 
     Returns:
-      float32. 0 on a first frame that is the picture, so that a sampler that starts from the
-      picture there leaves it alone.
+      float32. It is 0 on a first frame that is the picture, so that a sampler that starts from the
+      picture there leaves it unchanged.
 
     Raises:
-      ValueError: if the channels of latents and image condition are not the transformer's.
+      ValueError: If the channels of latents and image condition do not add up to the transformer's.
     """
     image_BTHWC = conditions.image_BTHWC
-    channels, taken = noisy_BTHWC.shape[-1], transformer.config.in_channels
-    first_frame = image_BTHWC is not None and taken == channels == image_BTHWC.shape[-1]
+    channels, expected = noisy_BTHWC.shape[-1], transformer.config.in_channels
+    first_frame = image_BTHWC is not None and expected == channels == image_BTHWC.shape[-1]
     latents_BTHWC, timestep_BF = noisy_BTHWC, timestep_B[:, None]
     if first_frame:
         latents_BTHWC = with_first_frame(noisy_BTHWC, image_BTHWC)
         timestep_BF = timestep_BF * (jnp.arange(noisy_BTHWC.shape[1]) > 0)
     elif image_BTHWC is not None:
         latents_BTHWC = jnp.concatenate([noisy_BTHWC, image_BTHWC], -1)
-    if latents_BTHWC.shape[-1] != taken:
-        given = "no picture" if image_BTHWC is None else f"a picture of {image_BTHWC.shape[-1]}"
+    if latents_BTHWC.shape[-1] != expected:
+        picture = "no picture" if image_BTHWC is None else f"a picture of {image_BTHWC.shape[-1]}"
         raise ValueError(
-            f"the transformer takes {taken} channels: latents of {channels} and {given} do not fit"
+            f"the transformer takes {expected} channels: latents of {channels} and {picture} do "
+            "not fit"
         )
-    segments_BHWC = None
-    if conditions.segments_BHW is not None:
-        spatial = conditions.segments_BHW.shape[1] // noisy_BTHWC.shape[2]
-        segments_BHWC = segment_features(conditions.segments_BHW, spatial)
     velocity_BTHWC = transformer(
-        latents_BTHWC,
-        timestep_BF,
-        conditions.text_BLD,
-        image_BLD=conditions.image_BLE,
-        medium_BM=conditions.medium_BM,
-        segments_BHWC=segments_BHWC,
-        progress_BT=conditions.progress_BT,
+        latents_BTHWC, timestep_BF, conditions.text_BLD, image_BLD=conditions.image_BLE
     )
     if first_frame:
         return with_first_frame(velocity_BTHWC, jnp.zeros_like(velocity_BTHWC[:, :1]))

@@ -1,4 +1,4 @@
-"""A LoRA to be trained further: read, and found to be one that the experiment can go on with."""
+"""The LoRA that an experiment starts from, read and checked to fit."""
 
 from etils import epath
 from flax import nnx
@@ -11,8 +11,8 @@ from painting_jax.models.lora import Branch
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 
 
-def named(config: ConfigDict) -> bool:
-    """Whether an experiment starts from a LoRA of any origin, rather than from a run."""
+def is_named(config: ConfigDict) -> bool:
+    """Whether an experiment starts from a LoRA file or repository rather than from a run."""
     name = config.init_from
     return bool(name) and config.lora.enabled and not (epath.Path(name) / "config.json").exists()
 
@@ -21,12 +21,11 @@ def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
     """The adapters of the LoRA, by the path of their linear layer.
 
     Args:
-      config: of an experiment that starts from one.
-      transformer: that it is for.
+      config: Config of an experiment that starts from a LoRA.
+      transformer: Sizes of the transformer it is for.
 
     Raises:
-      UserError: if it cannot be read, or is not on exactly the layers that are trained, with their
-        rank and nothing else.
+      UserError: If it cannot be read, or does not adapt exactly the trained layers with their rank.
     """
     name, settings = config.init_from, config.lora
     bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))

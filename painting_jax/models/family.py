@@ -1,0 +1,236 @@
+"""Model families: what tells one kind of video diffusion transformer from another.
+
+Tasks, generation and conversion know a family only through this interface. Adding a video
+transformer is one folder with a `family.py` and one line in `FAMILIES`.
+"""
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from painting_jax.models.codec import Codec
+
+# Name in `config.model.family` -> where its `Family` is, as module:attribute.
+FAMILIES: dict[str, str] = {
+    "painting": "painting_jax.models.painting.family:PAINTING",
+    "wan21": "painting_jax.models.wan.family:WAN21",
+    "wan22": "painting_jax.models.wan.family:WAN22",
+}
+
+
+@functools.cache
+def _load(place: str) -> "Family":
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def get_family(name: str) -> "Family":
+    """The family of a name in `FAMILIES`."""
+    return _load(FAMILIES[name])
+
+
+def family_of_codec(config: Any) -> "Family":
+    """The family that published weights with a codec of these sizes belong to."""
+    return next(
+        family
+        for family in map(get_family, FAMILIES)
+        if family.published and family.has_codec(config)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoders:
+    """Frozen networks that make latents and conditions.
+
+    Attributes:
+      codec: Picture space.
+      image_encoder: Pictures to image tokens, for transformers that take them.
+      empty_text_LD: Embedding of the empty prompt, for families whose text is embedded.
+    """
+
+    codec: Codec
+    image_encoder: Any = None
+    empty_text_LD: Float[Array, "l d"] | None = None
+
+
+class Family(Protocol):
+    """A family of video diffusion transformers. Its methods are pure and may be traced.
+
+    Videos and conditions are in reverse painting order, finished picture first.
+
+    Attributes:
+      published: Whether it has published weights to start from; otherwise it is trained from
+        random parameters.
+      droppable: Names of the conditions that can be dropped, and that guidance can act on.
+      frames: Frames of a video that the published weights make by default.
+      max_area: Largest area of their frames, in pixels.
+    """
+
+    published: bool
+    droppable: tuple[str, ...]
+    frames: int
+    max_area: int
+
+    def config(self, model: Mapping, media: tuple[str, ...]) -> Any:
+        """Sizes of the transformer, hashable, from the section `model` of an experiment."""
+        ...
+
+    def codec_config(self) -> Any:
+        """Sizes of the codec that the family was published with, hashable."""
+        ...
+
+    def has_codec(self, config: Any) -> bool:
+        """Whether published weights with a codec of these sizes belong to the family."""
+        ...
+
+    def make_codec(self, config: Any) -> Codec:
+        """The picture space; an nnx module where it has parameters."""
+        ...
+
+    def make_image_encoder(self, config: Any) -> nnx.Module:
+        """The image encoder; asked for only where a model has one."""
+        ...
+
+    def make_transformer(self, config: Any, *, rngs: nnx.Rngs, dtype, remat: bool) -> nnx.Module:
+        """The network that is trained."""
+        ...
+
+    def conditioning_frames(self, config: Any, codec: Codec) -> int:
+        """Number of frames at the beginning of a video that the model is given."""
+        ...
+
+    def condition(
+        self,
+        config: Any,
+        encoders: Encoders,
+        batch: dict[str, Array],
+        reference_BHWC: Float[Array, "b h w 3"],
+    ) -> Any:
+        """Conditions of a batch, a tree of arrays; the same in training and in sampling.
+
+        Args:
+          config: Sizes of the transformer.
+          encoders: Frozen networks.
+          batch: Arrays of `data.pipeline`, in painted order. `progress_BT` has as many frames as
+            the process.
+          reference_BHWC: Conditioning pictures, RGB in [-1, 1].
+        """
+        ...
+
+    def drop(
+        self, conditions: Any, dropped_B: dict[str, Bool[Array, " b"]], encoders: Encoders
+    ) -> Any:
+        """Replaces conditions by their empty value in the samples where `dropped_B` is set."""
+        ...
+
+    def predict(
+        self,
+        transformer: nnx.Module,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        timestep_B: Float[Array, " b"],
+        conditions: Any,
+    ) -> Float[Array, "b t h w c"]:
+        """Output of the network, clean latents or their velocity, at timesteps in 0..1000."""
+        ...
+
+    def restore_conditioning_frames(
+        self, latents_BTHWC: Float[Array, "b t h w c"], conditions: Any
+    ) -> Float[Array, "b t h w c"]:
+        """Puts the frames that the model is given into place; without any, changes nothing."""
+        ...
+
+    def for_sampling(self, params: dict, sampling: Mapping) -> dict:
+        """Parameters as they are sampled with, given the section `sampling` of an experiment."""
+        ...
+
+    def work(
+        self, config: Any, codec: Codec, video_THW: tuple[int, int, int], text_tokens: int
+    ) -> tuple[int, float]:
+        """Tokens of a video, and useful FLOPs of a forward pass on it."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoModel:
+    """A model of a family, without its arrays: hashable, so that it can be static under jit.
+
+    Attributes:
+      family: Its family.
+      config: Sizes of its transformer.
+      codec_config: Sizes of its codec.
+      image_encoder_config: Sizes of its image encoder; None for a model without one.
+      clean_prediction: Whether the network predicts the clean sample or the velocity.
+    """
+
+    family: Family
+    config: Any
+    codec_config: Any
+    image_encoder_config: Any = None
+    clean_prediction: bool = False
+
+    @property
+    def codec(self) -> Codec:
+        """The codec's extents; where it has parameters, they are shapes alone."""
+        return _codec(self.family, self.codec_config)
+
+    @property
+    def conditioning_frames(self) -> int:
+        """Number of frames at the beginning of a video that the model is given."""
+        return self.family.conditioning_frames(self.config, self.codec)
+
+    def encoders(self, frozen: Mapping) -> Encoders:
+        """The frozen networks with their parameters.
+
+        Args:
+          frozen: Parameters "codec" and "image_encoder" and the array "empty_text_LD", each where
+            the model has it.
+        """
+        codec, image_encoder = self.codec, None
+        if isinstance(codec, nnx.Module):
+            codec = nnx.merge(nnx.graphdef(codec), frozen["codec"])
+        if self.image_encoder_config is not None:
+            graph = _image_encoder_graph(self.family, self.image_encoder_config)
+            image_encoder = nnx.merge(graph, frozen["image_encoder"])
+        return Encoders(codec, image_encoder, frozen.get("empty_text_LD"))
+
+
+@functools.cache
+def _codec(family: Family, config: Any) -> Codec:
+    codec = family.make_codec
+    return nnx.eval_shape(lambda: codec(config)) if config is not None else codec(None)
+
+
+@functools.cache
+def _image_encoder_graph(family: Family, config: Any) -> Any:
+    return nnx.graphdef(nnx.eval_shape(lambda: family.make_image_encoder(config)))
+
+
+def drop_randomly(
+    key: PRNGKeyArray,
+    family: Family,
+    conditions: Any,
+    probabilities: Mapping[str, float],
+    encoders: Encoders,
+) -> Any:
+    """Drops each condition of each sample with its probability, independently of the others."""
+    batch = jax.tree.leaves(conditions)[0].shape[0]
+    dropped_B = {
+        name: jax.random.bernoulli(jax.random.fold_in(key, i), probabilities[name], (batch,))
+        for i, name in enumerate(family.droppable)
+    }
+    return family.drop(conditions, dropped_B, encoders)
+
+
+def negative_conditions(
+    family: Family, conditions: Any, guide_on: tuple[str, ...], encoders: Encoders
+) -> Any:
+    """The conditions that guidance leads away from: those guided on replaced by empty ones."""
+    batch = jax.tree.leaves(conditions)[0].shape[0]
+    return family.drop(conditions, dict.fromkeys(guide_on, jnp.ones(batch, bool)), encoders)

@@ -1,0 +1,88 @@
+"""The family of the small pixel models: trained from random parameters, latents are pixels."""
+
+import jax.numpy as jnp
+
+from painting_jax.models.codec import PixelCodec
+from painting_jax.models.painting import conditioning, pixel_head
+from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel
+from painting_jax.models.wan import flops
+
+
+class PaintingFamily:
+    """See `models.family.Family`."""
+
+    published = False
+    droppable = tuple(conditioning.FIELDS)
+
+    def config(self, model, media):
+        codec = PixelCodec()
+        return PaintingConfig(
+            dim=model.dim,
+            layers=model.layers,
+            heads=model.heads,
+            ffn_dim=model.ffn_dim,
+            patch=tuple(model.patch),
+            codec_channels=codec.channels,
+            codec_spatial=codec.spatial,
+            codec_temporal=codec.temporal,
+            vocabulary=model.vocabulary,
+            text_dim=model.text_dim,
+            media=tuple(media),
+            pixel_layers=model.pixel_layers,
+            reference_everywhere=model.get("reference_everywhere", True),
+        )
+
+    def codec_config(self):
+        return None
+
+    def has_codec(self, config):
+        del config
+        return False
+
+    def make_codec(self, config):
+        del config
+        return PixelCodec()
+
+    def make_image_encoder(self, config):
+        raise NotImplementedError("pixel models have no image encoder")
+
+    def make_transformer(self, config, *, rngs, dtype=jnp.float32, remat=True):
+        return PaintingModel(config, rngs=rngs, dtype=dtype, remat=remat)
+
+    def conditioning_frames(self, config, codec):
+        del config, codec
+        return 0
+
+    def condition(self, config, encoders, batch, reference_BHWC):
+        return conditioning.condition(
+            encoders.codec,
+            batch,
+            reference_BHWC,
+            names=config.media,
+            everywhere=config.reference_everywhere,
+        )
+
+    def drop(self, conditions, dropped_B, encoders):
+        del encoders
+        return conditioning.drop(conditions, dropped_B)
+
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
+        return transformer(noisy_BTHWC, timestep_B / 1000, conditions)
+
+    def restore_conditioning_frames(self, latents_BTHWC, conditions):
+        del conditions
+        return latents_BTHWC
+
+    def for_sampling(self, params, sampling):
+        if "pixel_head" not in params:
+            return params
+        head = pixel_head.firm(params["pixel_head"], sampling["firmness"])
+        return params | {"pixel_head": head}
+
+    def work(self, config, codec, video_THW, text_tokens):
+        sizes = config.transformer()
+        tokens = flops.tokens(sizes, codec, *video_THW)
+        return tokens, flops.forward_flops(sizes, tokens, text_tokens)
+
+
+PAINTING = PaintingFamily()

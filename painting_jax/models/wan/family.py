@@ -1,0 +1,90 @@
+"""The families of Wan: Wan2.1 and Wan2.2 A14B share an autoencoder, Wan2.2 TI2V 5B has its own."""
+
+import dataclasses
+
+import jax.numpy as jnp
+from flax import nnx
+
+from painting_jax.models.clip.modeling import CLIPVision
+from painting_jax.models.wan import conditioning, flops, vae
+from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+from painting_jax.models.wan.vae import WanVAE
+
+
+@dataclasses.dataclass(frozen=True)
+class WanFamily:
+    """See `models.family.Family`.
+
+    Attributes:
+      name: A key of `vae.SIZES`.
+      frames: Frames of a video by default.
+      max_area: Largest area of a frame, in pixels.
+    """
+
+    name: str
+    frames: int
+    max_area: int
+
+    published = True
+    droppable = ("text",)
+
+    def config(self, model, media):
+        del media
+        return WanConfig(
+            dim=model.dim,
+            layers=model.layers,
+            heads=model.heads,
+            ffn_dim=model.ffn_dim,
+            in_channels=model.in_channels,
+            out_channels=vae.SIZES[self.name].latent_channels,
+            patch=tuple(model.patch),
+            text_dim=model.text_dim,
+            image_dim=model.image_dim,
+        )
+
+    def codec_config(self):
+        return vae.SIZES[self.name]
+
+    def has_codec(self, config):
+        return config.residual == vae.SIZES[self.name].residual
+
+    def make_codec(self, config):
+        return WanVAE(config)
+
+    def make_image_encoder(self, config):
+        return CLIPVision(config, rngs=nnx.Rngs(0))
+
+    def make_transformer(self, config, *, rngs, dtype=jnp.float32, remat=True):
+        return WanTransformer(config, rngs=rngs, dtype=dtype, remat=remat)
+
+    def conditioning_frames(self, config, codec):
+        return int(conditioning.image_conditioning(config, codec) == "first frame")
+
+    def condition(self, config, encoders, batch, reference_BHWC):
+        return conditioning.condition(config, encoders, batch, reference_BHWC)
+
+    def drop(self, conditions, dropped_B, encoders):
+        if "text" not in dropped_B:
+            return conditions
+        return conditioning.drop_text(conditions, dropped_B["text"], encoders.empty_text_LD)
+
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
+        return conditioning.velocity(transformer, noisy_BTHWC, timestep_B, conditions)
+
+    def restore_conditioning_frames(self, latents_BTHWC, conditions):
+        first_BTHWC = conditions.image_BTHWC
+        if first_BTHWC is None or first_BTHWC.shape[-1] != latents_BTHWC.shape[-1]:
+            return latents_BTHWC
+        return conditioning.with_first_frame(latents_BTHWC, first_BTHWC)
+
+    def for_sampling(self, params, sampling):
+        del sampling
+        return params
+
+    def work(self, config, codec, video_THW, text_tokens):
+        tokens = flops.tokens(config, codec, *video_THW)
+        return tokens, flops.forward_flops(config, tokens, text_tokens)
+
+
+WAN21 = WanFamily("wan21", frames=81, max_area=480 * 832)
+WAN22 = WanFamily("wan22", frames=121, max_area=704 * 1280)

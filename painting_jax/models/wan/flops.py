@@ -1,0 +1,24 @@
+"""Work of a Wan transformer: tokens of a video and FLOPs of a forward pass."""
+
+import math
+
+from painting_jax.models.codec import Codec
+from painting_jax.models.wan.transformer import WanConfig
+
+
+def tokens(config: WanConfig, codec: Codec, frames: int, height: int, width: int) -> int:
+    """Transformer tokens of one video of that many pixels."""
+    latent_frames = 1 + (frames - 1) // codec.temporal
+    extents = (latent_frames, height // codec.spatial, width // codec.spatial)
+    return math.prod(extent // patch for extent, patch in zip(extents, config.patch, strict=True))
+
+
+def forward_flops(wan: WanConfig, video_tokens: int, text_tokens: int) -> float:
+    """Multiply-adds, counted as two, of the matrix products of one sample's forward pass."""
+    dim, patch = wan.dim, math.prod(wan.patch)
+    context = text_tokens + (wan.medium_tokens if wan.media else 0)
+    self_attention = 4 * video_tokens * dim**2 + 2 * video_tokens**2 * dim
+    cross_attention = (2 * video_tokens + 2 * context) * dim**2 + 2 * video_tokens * context * dim
+    feed_forward = 2 * video_tokens * dim * wan.ffn_dim
+    ends = video_tokens * dim * patch * (wan.in_channels + wan.out_channels)
+    return 2.0 * (wan.layers * (self_attention + cross_attention + feed_forward) + ends)

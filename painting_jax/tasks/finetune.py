@@ -1,0 +1,158 @@
+"""Finetuning a published model: adapters (LoRA) of its transformer, or all of it."""
+
+import dataclasses
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from flax import nnx
+from ml_collections import ConfigDict
+
+from painting_jax.checkpoints import lora_files
+from painting_jax.checkpoints.components import load_image_encoder, load_transformer, load_vae
+from painting_jax.checkpoints.diffusers_folder import Folder
+from painting_jax.checkpoints.save import save_folder
+from painting_jax.models import lora
+from painting_jax.models.clip import params as clip_names
+from painting_jax.models.wan import params as wan_names
+from painting_jax.models.wan.config_json import diffusers_config
+from painting_jax.sharding.rules import replicated
+from painting_jax.tasks import initial_lora, published
+from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
+from painting_jax.tasks.task import Task, make_model
+from painting_jax.text import prompt_embeddings
+from painting_jax.text.conditioner import Prompts
+
+EMBEDDINGS = "text_embeddings"  # folder, in a run's, of its prompts' embeddings
+
+
+class Finetune(Task):
+    """Trains a transformer of a diffusers folder; all other components stay as they are.
+
+    Frozen components are loaded again from the folder when a run is resumed: checkpoints do not
+    hold them. Of a model with two experts one is trained, at the noise levels at which it samples;
+    the other is loaded to sample with.
+    """
+
+    def __init__(self, config: ConfigDict, folder: Folder):
+        """Takes an experiment and a published model that fit, see `published.open_base`."""
+        self._folder = folder
+        self._experts, self._boundary = folder.experts(), folder.boundary
+        self._expert = published.expert_index(config)
+        self._vae_source, vae_config = folder.vae()
+        model = dataclasses.replace(
+            make_model(config),
+            config=self._experts[self._expert].config,
+            codec_config=vae_config,
+        )
+        if model.config.image_dim:
+            encoder = clip_names.config(folder.source("image_encoder").config)
+            model = dataclasses.replace(model, image_encoder_config=encoder)
+        super().__init__(config, model, published.sigma_range(config, self._boundary))
+        self.full_finetune = not config.lora.enabled
+        adapters = "" if self.full_finetune else f" with a new LoRA of rank {config.lora.rank}"
+        expert = f", the expert for {config.pretrained.expert} noise," if self._boundary else ""
+        self.origin = f"{folder.title}{expert}{adapters}"
+        self._dtype = jnp.dtype(config.pretrained.dtype)
+
+    @property
+    def experts(self):
+        return len(self._experts)
+
+    @property
+    def boundary(self):
+        return self._boundary
+
+    def _make(self, *, adapters: bool) -> nnx.Module:
+        section = self.config.model
+        transformer = self.model.family.make_transformer(
+            self.model.config,
+            rngs=nnx.Rngs(0),
+            dtype=jnp.dtype(section.dtype),
+            remat=section.remat,
+        )
+        if adapters:
+            lora.attach(transformer, self._new_adapters(transformer))
+        return transformer
+
+    def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
+        settings = self.config.lora
+        shapes = lora_files.targets(settings.targets, lora.kernels(transformer))
+        return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
+
+    @functools.cached_property
+    def _graph(self):
+        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=not self.full_finetune)))
+
+    @functools.cached_property
+    def _frozen_graph(self):
+        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=False)))
+
+    def init_params(self):
+        if self.full_finetune:
+            # Only the shapes of these are used: `load_params` has the values.
+            return nnx.to_pure_dict(nnx.state(self._make(adapters=False), nnx.Param))
+        transformer = nnx.eval_shape(lambda: self._make(adapters=False))
+        return lora.as_tree(self._new_adapters(transformer))
+
+    def load_params(self, mesh):
+        if self.full_finetune:
+            return self._load(self._expert, mesh, jnp.float32)
+        if initial_lora.is_named(self.config):
+            tree = lora.as_tree(initial_lora.read(self.config, self.model.config))
+            return jax.device_put(tree, replicated(mesh))
+        return None
+
+    def text_conditioner(self, workdir, sources, mesh):
+        words = Prompts(
+            functools.partial(
+                prompt_embeddings.embed,
+                self._folder,
+                mesh=mesh,
+                dtype=self._dtype,
+                cache=epath.Path(workdir) / EMBEDDINGS,
+            )
+        )
+        words.expect({pair for source in sources for pair in source.captions_and_media()})
+        return words
+
+    def load_frozen(self, mesh, words):
+        empty_LD = jax.device_put(words.embedding(""), replicated(mesh))
+        codec = load_vae(self._vae_source, self.model.codec_config, mesh=mesh)
+        frozen = {"empty_text_LD": empty_LD, "codec": codec.params}
+        if self.model.image_encoder_config is not None:
+            frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
+        if not self.full_finetune:
+            frozen["transformer"] = self._load(self._expert, mesh, self._dtype)
+        if self._boundary:
+            frozen["other_expert"] = self._load(1 - self._expert, mesh, self._dtype)
+        return frozen
+
+    def _load(self, expert: int, mesh, dtype) -> dict:
+        return load_transformer(self._experts[expert], mesh=mesh, dtype=dtype).params
+
+    def network(self, params, frozen, expert=None):
+        if expert not in (None, self._expert):
+            return self._frozen_graph, frozen["other_expert"]
+        if not self.full_finetune:
+            params = lora.together(frozen["transformer"], params)
+        return self._graph, params
+
+    def export(self, params, workdir, *, final):
+        workdir = pathlib.Path(workdir)
+        if not self.full_finetune:
+            # Every process gathers all of it, wherever its parts lie.
+            everywhere = replicated(jax.tree.leaves(params)[0].sharding.mesh)
+            gathered = jax.jit(lambda tree: tree, out_shardings=everywhere)(params)
+            if jax.process_index() == 0:
+                branches = lora.from_tree(jax.tree.map(np.asarray, gathered))
+                factors, first_frame = lora.separate(branches), self.model.conditioning_frames > 0
+                lora_files.write(workdir / LORA_FILE, factors, "diffusers", first_frame=first_frame)
+        # The final parameters are always the same: a folder that exists was written by a run that
+        # was interrupted right after.
+        elif final and not (workdir / TRANSFORMER).exists():
+            config_json = diffusers_config(self.model.config)
+            save_folder(params, workdir / TRANSFORMER, wan_names.DIFFUSERS, config_json)

@@ -1,0 +1,59 @@
+"""Training a model from random parameters, all of it."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+from flax import nnx
+from ml_collections import ConfigDict
+
+from painting_jax.data.pipeline import Source
+from painting_jax.tasks.task import Task, make_model
+from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.tokenizer import Tokenizer
+
+
+class FromScratch(Task):
+    """Trains all of a model, its own token embeddings included. Nothing is frozen."""
+
+    origin = "random parameters"
+
+    def __init__(self, config: ConfigDict):
+        super().__init__(config, make_model(config))
+
+    def _make(self, rngs: nnx.Rngs) -> nnx.Module:
+        model, section = self.model, self.config.model
+        return model.family.make_transformer(
+            model.config, rngs=rngs, dtype=jnp.dtype(section.dtype), remat=section.remat
+        )
+
+    @functools.cached_property
+    def _graph(self):
+        return nnx.graphdef(nnx.eval_shape(lambda: self._make(nnx.Rngs(0))))
+
+    def init_params(self):
+        return nnx.to_pure_dict(nnx.state(self._make(nnx.Rngs(self.config.seed)), nnx.Param))
+
+    def network(self, params, frozen, expert=None):
+        del frozen, expert
+        return self._graph, params
+
+    def text_conditioner(self, workdir, sources, mesh):
+        del mesh
+        return TokenIds(self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length)
+
+    def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:
+        """The run's own, else that of `init_from`, else one trained on the captions."""
+        folder = workdir / "tokenizer"
+        if folder.exists() or not sources:
+            return Tokenizer.load(folder)
+        if self.config.init_from:
+            tokenizer = Tokenizer.load(epath.Path(self.config.init_from) / "tokenizer")
+        else:
+            size = self.config.model.vocabulary
+            tokenizer = Tokenizer.train(sources[0].captions(), size=size)
+        if jax.process_index() == 0:
+            tokenizer.save(folder)
+        return tokenizer
