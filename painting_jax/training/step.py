@@ -11,7 +11,7 @@ from clu import metrics
 
 from painting_jax.diffusion import flow_matching, reverse_painting
 from painting_jax.sharding.rules import constrain
-from painting_jax.training import state as state_lib
+from painting_jax.training.optimizer import make_optimizer
 from painting_jax.training.state import TrainState
 from painting_jax.training.task import Task
 
@@ -44,7 +44,7 @@ def make_train_step(task: Task) -> Callable:
     tells whether loss and gradient were numbers.
     """
     config, objective = task.config, task.objective
-    optimizer = state_lib.make_optimizer(config)
+    optimizer = make_optimizer(config)
     seed, parts, decay = config.seed, config.optimizer.accumulate, config.optimizer.ema_decay
 
     def losses(params, frozen, sample):
