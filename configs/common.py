@@ -78,7 +78,7 @@ def base() -> ConfigDict:
     optimizer.end_learning_rate_fraction = 0.05
     optimizer.b1 = 0.9
     optimizer.b2 = 0.99
-    optimizer.weight_decay = 0.01  # of matrices; vectors are not decayed
+    optimizer.weight_decay = 0.01  # of kernels, embeddings and LoRA factors alone
     optimizer.clip_norm = 1.0  # of the whole gradient
     optimizer.ema_decay = 0.99  # of the parameters that are sampled from
     optimizer.gradient_accumulation_steps = 1  # parts a batch is cut into to save memory

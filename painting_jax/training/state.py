@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from painting_jax.sharding.rules import tree_shardings
-from painting_jax.tasks.task import Task
+from painting_jax.training.optimizer import make_optimizer
+from painting_jax.training.task import Task
 
 
 @jax.tree_util.register_dataclass
@@ -28,34 +28,6 @@ class TrainState:
     params: dict
     ema_params: dict
     opt_state: optax.OptState
-
-
-def make_optimizer(config: ConfigDict) -> optax.GradientTransformation:
-    """AdamW with warm-up, cosine decay and clipping by the global norm."""
-    optimizer = config.optimizer
-    return optax.chain(
-        optax.clip_by_global_norm(optimizer.clip_norm),
-        optax.adamw(
-            learning_rate(config),
-            b1=optimizer.b1,
-            b2=optimizer.b2,
-            weight_decay=optimizer.weight_decay,
-            mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
-        ),
-    )
-
-
-def learning_rate(config: ConfigDict) -> optax.Schedule:
-    """Linear warm-up, then a cosine to the final share."""
-    optimizer = config.optimizer
-    warmup = min(optimizer.warmup_steps, config.steps // 2)
-    return optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=optimizer.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=config.steps,
-        end_value=optimizer.end_learning_rate_fraction * optimizer.learning_rate,
-    )
 
 
 def init_state(task: Task, params: dict | None = None) -> TrainState:

@@ -1,7 +1,10 @@
 """One step on any mesh; accumulation; the held-out loss."""
 
+import itertools
+
 import jax
 import numpy as np
+import optax
 import pytest
 
 from painting_jax.data import pipeline
@@ -13,6 +16,7 @@ from painting_jax.text.conditioner import TokenIds
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training import state as state_lib
 from painting_jax.training.step import TrainMetrics, make_loss, make_train_step
+from tests.training import formulas
 
 MESHES = {
     "one device": {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1},
@@ -37,8 +41,8 @@ def batches(config, count: int) -> list[dict]:
     return [{k: v for k, v in dataset[i].items() if k != "index_B"} for i in range(count)]
 
 
-def run(config, sizes: dict, steps: int) -> tuple[list[float], state_lib.TrainState]:
-    """Losses of the first steps, and the state after them, on a mesh of these sizes."""
+def run(config, sizes: dict, steps: int) -> tuple[list[dict], list[state_lib.TrainState]]:
+    """Metrics of the first steps, and the states before and after each, on such a mesh."""
     devices = jax.devices() if -1 in sizes.values() else jax.devices()[: np.prod([*sizes.values()])]
     mesh = make_mesh(sizes, devices)
     with jax.set_mesh(mesh):
@@ -46,14 +50,20 @@ def run(config, sizes: dict, steps: int) -> tuple[list[float], state_lib.TrainSt
         layout = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
         state = jax.jit(lambda: state_lib.init_state(task), out_shardings=layout)()
         step = jax.jit(make_train_step(task))
-        losses = []
+        measured, states = [], [state]
         for batch in batches(config, steps):
             empty = jax.device_put(TrainMetrics.empty(), replicated(mesh))
             on_device = jax.device_put(batch, batch_sharding(mesh))
             state, metrics, finite = step(state, empty, on_device, {})
             assert finite
-            losses.append(float(metrics.compute()["loss"]))
-    return losses, state
+            measured.append(metrics.compute())
+            states.append(state)
+    return measured, states
+
+
+def assert_same_losses(measured: list[dict], others: list[dict], rtol: float) -> None:
+    losses, expected = ([step["loss"] for step in steps] for steps in (measured, others))
+    np.testing.assert_allclose(losses, expected, rtol)
 
 
 @pytest.fixture(scope="module")
@@ -63,31 +73,68 @@ def one_device(tiny_config):
 
 @pytest.mark.parametrize("mesh", list(MESHES)[1:])
 def test_eight_devices_have_the_losses_of_one(tiny, one_device, mesh):
-    losses, state = run(tiny, MESHES[mesh], 4)
-    np.testing.assert_allclose(losses, one_device[0], rtol=1e-5)
-    kernels = state.params["transformer"]["blocks"]["attn1"]["to_q"]["kernel"]
+    measured, states = run(tiny, MESHES[mesh], 4)
+    assert_same_losses(measured, one_device[0], rtol=1e-5)
+    kernels = states[-1].params["transformer"]["blocks"]["attn1"]["to_q"]["kernel"]
     if "fsdp" in mesh:
         assert kernels.addressable_shards[0].data.size == kernels.size // 4
 
 
 def test_accumulated_parts_make_the_same_step(tiny, one_device):
     tiny.optimizer.accumulate = 4
-    losses, state = run(tiny, MESHES["one device"], 4)
-    np.testing.assert_allclose(losses, one_device[0], rtol=1e-4)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-3),
-        state.params,
-        one_device[1].params,
+    measured, states = run(tiny, MESHES["one device"], 4)
+    assert_same_losses(measured, one_device[0], rtol=1e-4)
+    # The first learning rate is 0: both gradients that the mean has after two steps are of the
+    # parameters that training starts with. They differ by the order of sums alone.
+    mean, expected = (
+        formulas.flat(optax.tree.get(s[2].opt_state, "mu")) for s in (states, one_device[1])
     )
+    norm = formulas.global_norm(expected)
+    for name, value in mean.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-6 * norm, err_msg=name)
 
 
-def test_the_average_follows_the_parameters(one_device):
-    moved = jax.tree.map(
-        lambda a, b: float(np.abs(np.asarray(a) - np.asarray(b)).max()),
-        one_device[1].params,
-        one_device[1].ema_params,
+def test_a_step_clips_updates_and_averages_by_the_formulas(tiny):
+    """Several steps of the demo's model; the gradients are recovered from Adam's mean."""
+    tiny.optimizer.weight_decay = 0.5  # enough for a wrong mask to show
+    tiny.optimizer.clip_norm = 0.5
+    tiny.optimizer.ema_decay = 0.2  # reached at the third step
+    optimizer = tiny.optimizer
+    measured, states = run(tiny, MESHES["one device"], 6)
+    params = formulas.flat(states[0].params)
+    average = params
+    decayed = [name for name in params if name.endswith(("kernel", "token_table", "medium_table"))]
+    expected = formulas.AdamW(
+        params, b1=optimizer.b1, b2=optimizer.b2, decay=optimizer.weight_decay, decayed=decayed
     )
-    assert max(jax.tree.leaves(moved)) > 0
+    norms = []
+    for step, (before, after) in enumerate(itertools.pairwise(states)):
+        old, new = (formulas.flat(optax.tree.get(s.opt_state, "mu")) for s in (before, after))
+        gradient = {
+            name: (new[name] - optimizer.b1 * old[name]) / (1 - optimizer.b1) for name in new
+        }
+        norms.append(float(measured[step]["gradient_norm"]))
+        # Before the clipping, of which Adam sees what is left.
+        assert formulas.global_norm(gradient) == pytest.approx(min(norms[-1], 0.5), rel=1e-4)
+        expected.step(
+            gradient,
+            formulas.learning_rate(
+                step,
+                peak=optimizer.learning_rate,
+                warmup=optimizer.warmup_steps,
+                steps=tiny.steps,
+                final=optimizer.final,
+            ),
+        )
+        params = formulas.flat(after.params)
+        average = formulas.ema(average, params, step, optimizer.ema_decay)
+        for name, value in params.items():
+            np.testing.assert_allclose(
+                value, expected.params[name], rtol=1e-5, atol=2e-6, err_msg=f"{name}, step {step}"
+            )
+        for name, value in formulas.flat(after.ema_params).items():
+            np.testing.assert_allclose(value, average[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert min(norms) < 0.5 < max(norms)
 
 
 def test_loss_by_noise_level_averages_to_the_loss(tiny):
