@@ -17,7 +17,7 @@ from configs import wan21_t2v_1_3b
 from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
-from painting_jax.generation.trained_model import TrainedModel
+from painting_jax.generation.run import Run
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny, tiny_run
@@ -201,7 +201,7 @@ def test_arrays_read_after_a_damaged_one_are_not_reported(spoilt, monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", heard.append)
     for _ in range(4):
         with pytest.raises(UserError, match="is damaged"):
-            TrainedModel.load(spoilt / "torn_checkpoint")
+            Run.load(spoilt / "torn_checkpoint")
     time.sleep(1)  # TensorStore's threads may still be reading.
     assert not heard
 
@@ -249,11 +249,11 @@ def test_a_report_below_a_file_is_refused_before_anything_is_measured(evaluate, 
         ((f"{_CONFIG}:what",), "unknown config argument 'what'"),
         (("--data_dir=/nowhere",), "/nowhere does not exist"),
         (("--config.mesh.fsdp=3",), "needs 3 devices, there are 1"),
-        (("--config.optimizer.accumulate=3",), "multiple of 1 devices"),
-        (("--config.optimizer.accumulate=0",), "at least 1"),
+        (("--config.optimizer.gradient_accumulation_steps=3",), "multiple of 1 devices"),
+        (("--config.optimizer.gradient_accumulation_steps=0",), "at least 1"),
         (("--config.data.frames=0",), "config.data.frames=0"),
         (("--config.data.height=33",), "multiple of the patch"),
-        (("--config.objective.law=gauss",), "uniform, logit_normal"),
+        (("--config.objective.noise_distribution=gauss",), "uniform, logit_normal"),
         (("--config.model.dtype=float7",), "bfloat16"),
         (("--config.init_from=/nowhere",), "/nowhere is no training run"),
         (("--distributed=here",), "HOST:PORT"),
@@ -295,7 +295,7 @@ def published(files) -> pathlib.Path:
         (("--config.pretrained.path={published}", "--config.model.dim=96"), "published has 48"),
         (("--config.pretrained.path={published}", "--config.model.layers=3"), "published has 2"),
         (("--config.pretrained.path={published}", "--config.model.in_channels=36"), "has 16"),
-        (("--config.pretrained.family=wan23",), "wan21 or wan22"),
+        (("--config.model.family=wan23",), "wan21 or wan22"),
         (("--config.pretrained.expert=middle",), "it must be high or low, or empty"),
         (
             ("--config.pretrained.path={published}", "--config.pretrained.expert=high"),
@@ -304,7 +304,7 @@ def published(files) -> pathlib.Path:
         (("--config.data.frames=8",), "it must be 4k+1, such as 5"),
         (("--config.data.height=72",), "a multiple of the patch, 16"),
         (
-            ("--config.pretrained.family=wan22", "--config.data.width=48"),
+            ("--config.model.family=wan22", "--config.data.width=48"),
             "multiple of the patch, 32",
         ),
         (("--config.lora.targets=('to_z',)",), "there are attn1.to_k, attn1.to_out.0"),
@@ -313,7 +313,7 @@ def published(files) -> pathlib.Path:
         (("--config.objective.clean_prediction=True",), "predict the velocity"),
         (("--config.objective.drop.reference=0.1",), "the prompt alone is dropped"),
         (("--config.sampling.guide_on=('medium',)",), "it must be ('text',)"),
-        (("--config.pretrained.family=",), "a LoRA is for published weights"),
+        (("--config.model.family=",), "a LoRA is for published weights"),
         (("--config.pretrained.path=~nosuchuser/x",), "is in no known user's home"),
         (("--config.init_from=~nosuchuser/x",), "is in no known user's home"),
         (("--config.pretrained.dtype=float16",), "it must be float32 or bfloat16 on a CPU"),
@@ -327,7 +327,7 @@ def published(files) -> pathlib.Path:
         ),
         (("--config.sampling.shift=1e5", "--config.sampling.steps=50"), "run together"),
         (("--config.model.image_dim=7",), "config.model.image_dim=7: it must be even"),
-        (("--config.pretrained.family=wan22",), "in_channels=16 with config.pretrained.family=wan"),
+        (("--config.model.family=wan22",), "in_channels=16 with config.model.family=wan"),
         (("--config.lora.rank=10000000",), "config.lora.rank=10000000: it must be at most 48"),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 
 from configs import demo
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.workdir import claimed
@@ -22,8 +22,10 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
         config.update_from_flattened_dict({name: int(value)})
     config.data.data_dir = str(data_dir)
     with claimed(workdir, config, data_dir):
-        task = PictureTask(config)
-        task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
+        task = FromScratch(config)
+        task.text_conditioner(
+            workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None
+        )
         checkpoints = Checkpoints(workdir)
         checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
         checkpoints.close()

@@ -19,10 +19,10 @@ from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.generation.run import Run
+from painting_jax.run_config import read_config
 from painting_jax.tasks.exports import left_by
 from painting_jax.tasks.finetune import EMBEDDINGS
 from painting_jax.tasks.published import expert_index, open_base
-from painting_jax.training.checkpoint import read_config
 from painting_jax.training.config_check import check_fields
 
 

@@ -9,9 +9,9 @@ from ml_collections import ConfigDict
 
 from painting_jax.checkpoints.diffusers_folder import FIRST_FRAME, TRANSFORMERS
 from painting_jax.errors import UserError
+from painting_jax.run_config import read_config
 from painting_jax.tasks.published import base_name, expert_index, is_finetuned
 from painting_jax.tasks.task import make_model
-from painting_jax.training.checkpoint import read_config
 
 # Of averaged parameters: at every checkpoint the LoRA, at the end all of the transformer.
 LORA_FILE = "lora.safetensors"

@@ -17,9 +17,9 @@ from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 from painting_jax.models.family import get_family
+from painting_jax.run_config import read_config
 from painting_jax.tasks.task import make_model
 from painting_jax.text.embeddings import fingerprint
-from painting_jax.training.checkpoint import read_config
 
 # Names of two experts in sampling order, high noise first, as in config.pretrained.expert.
 EXPERTS = ("high", "low")

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import errno
-import json
 import os
 import re
 import shutil
@@ -15,7 +14,6 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
 from painting_jax.tasks.task import Task
@@ -213,18 +211,3 @@ def _refusal(error: OSError | ValueError) -> str | None:
 
 def _as_dict(state: TrainState) -> dict:
     return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-
-
-def read_config(workdir: epath.PathLike) -> ConfigDict:
-    """The config that a run was started with.
-
-    Raises:
-      UserError: if the folder is no run.
-    """
-    path = epath.Path(workdir) / "config.json"
-    if not path.exists():
-        raise UserError(f"{workdir} is no training run: it has no config.json")
-    try:
-        return ConfigDict(json.loads(path.read_text()))
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None

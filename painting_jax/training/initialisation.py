@@ -12,11 +12,12 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.run_config import read_config
 from painting_jax.tasks import initial_lora
 from painting_jax.tasks.published import check_same_base, is_finetuned
 from painting_jax.tasks.task import Task, make_model
 from painting_jax.training import state as state_lib
-from painting_jax.training.checkpoint import Checkpoints, read_config
+from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState
 
 # Of two configs, these sections have to agree for parameters to fit.

@@ -8,8 +8,8 @@ import optax
 from jax.sharding import Mesh
 
 from painting_jax.sharding.rules import tree_shardings
+from painting_jax.tasks.task import Task
 from painting_jax.training.optimizer import make_optimizer
-from painting_jax.training.task import Task
 
 
 @jax.tree_util.register_dataclass

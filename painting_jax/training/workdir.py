@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.locking import alone
-from painting_jax.training.checkpoint import read_config
+from painting_jax.run_config import read_config
 
 # May differ between a run and its resumption: they change how it runs, not what it computes.
 _OPERATIONAL = ("mesh", "checkpoint", "log")

@@ -7,7 +7,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
-from painting_jax.generation.sampling_config import Recipe, Wishes
+from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
+from painting_jax.models.family import family_of_codec
 from tests import tiny_wan
 
 
@@ -19,16 +20,18 @@ def root(tmp_path_factory):
     return root
 
 
-def recipe(folder: Folder, **wishes) -> Recipe:
-    return Recipe.of(folder, folder.vae()[1], Wishes(**wishes))
+def recipe(folder: Folder, **wishes) -> SamplingConfig:
+    return SamplingConfig.resolve(
+        folder, family_of_codec(folder.vae()[1]), SamplingOverrides(**wishes)
+    )
 
 
 def test_kinds_have_the_settings_they_are_published_with(root):
     ti2v, a14b = Folder.open(root / "wan22_ti2v"), Folder.open(root / "wan22_i2v_a14b")
     assert (ti2v.takes_first_frame, ti2v.boundary, len(ti2v.experts())) == (True, None, 1)
     assert (a14b.takes_first_frame, a14b.boundary, len(a14b.experts())) == (False, 0.9, 2)
-    assert recipe(ti2v) == Recipe("unipc", 50, 3.0, (5.0,), 121, 704 * 1280)
-    assert recipe(a14b) == Recipe("unipc", 40, 3.0, (3.5, 3.5), 81, 480 * 832)
+    assert recipe(ti2v) == SamplingConfig("unipc", 50, 3.0, (5.0,), 121, 704 * 1280)
+    assert recipe(a14b) == SamplingConfig("unipc", 40, 3.0, (3.5, 3.5), 81, 480 * 832)
     assert recipe(a14b, guidance_2=2.0).guidance == (3.5, 2.0)
 
 
@@ -45,9 +48,9 @@ def test_the_scheduler_of_the_folder_is_taken_unless_another_is_asked_for(root, 
     path.write_text(json.dumps({"_class_name": "DDIMScheduler"}))
     with pytest.raises(UserError, match="DDIMScheduler"):
         folder.sampler()
-    asked = Wishes(sampler="euler", shift=2.0)
+    asked = SamplingOverrides(sampler="euler", shift=2.0)
     vae = Folder.open(root / "wan22_ti2v").vae()[1]
-    assert Recipe.of(folder, vae, asked).shift == 2.0
+    assert SamplingConfig.resolve(folder, vae, asked).shift == 2.0
 
 
 def test_a_single_file_stands_in_for_the_transformer(root, tmp_path):

@@ -8,7 +8,7 @@ import configs
 from configs import common
 from painting_jax.models.wan import transformer as wan
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import state as state_lib
 from painting_jax.training.config_check import check
 
@@ -68,7 +68,7 @@ def test_every_experiment_has_every_field_and_fits_its_pictures(name):
 
 @pytest.mark.parametrize("name", sorted(set(_EXPERIMENTS) - set(_PUBLISHED)))
 def test_every_picture_space_experiment_builds_its_model(name):
-    task = PictureTask(experiment(name))
+    task = FromScratch(experiment(name))
     state = jax.eval_shape(lambda: state_lib.init_state(task))
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 100_000
 

@@ -10,32 +10,30 @@ from hypothesis import strategies as st
 
 from painting_jax import media
 from painting_jax.diffusion import cross_media, reverse_painting
-from painting_jax.models.codec import PixelCodec
-from painting_jax.models.painting import conditioning as conditions_lib
+from painting_jax.diffusion.flow_matching import NoiseDistribution
+from painting_jax.models.codec import to_float, to_uint8
+from painting_jax.models.family import VideoModel
+from painting_jax.models.painting.family import PAINTING
+from painting_jax.models.painting.modeling import PaintingConfig
 
-OBJECTIVE = reverse_painting.Objective(
+MODEL = VideoModel(
+    PAINTING,
+    PaintingConfig(8, 1, 1, 8, (1, 2, 2), 3, 1, 1, 8, 4, tuple(media.MEDIA), 2),
+    codec_config=None,
     clean_prediction=True,
-    law="logit_normal",
-    mean=0.0,
-    std=1.0,
-    shift=1.0,
-    reference_everywhere=True,
+)
+OBJECTIVE = reverse_painting.Objective(
+    noise=NoiseDistribution("logit_normal"),
     augment=0.0,
     looks_MA=tuple((1.0,) * len(cross_media.LOOKS) for _ in media.MEDIA),
     drop=dict.fromkeys(("reference", "medium", "text", "segments"), 0.0),
 )
 
 
-def drawn(given_batch: dict, objective=OBJECTIVE) -> reverse_painting.Sample:
-    """A training sample in picture space."""
-    return reverse_painting.training_sample(
-        jax.random.key(0),
-        given_batch,
-        objective,
-        encode=lambda batch, reference: reverse_painting.encode_painting(
-            batch, reference, PixelCodec(), objective
-        ),
-        drop=lambda key, conditions: conditions_lib.drop_randomly(key, conditions, objective.drop),
+def drawn(given_batch: dict, objective=OBJECTIVE) -> reverse_painting.Example:
+    """A training example in picture space."""
+    return reverse_painting.draw_example(
+        jax.random.key(0), given_batch, MODEL, MODEL.encoders({}), objective
     )
 
 
@@ -62,15 +60,13 @@ def test_reversing_twice_changes_nothing(frames, seed):
 
 def test_every_8_bit_value_survives_the_way_to_the_model_and_back():
     values = jnp.arange(256, dtype=jnp.uint8)
-    np.testing.assert_array_equal(
-        reverse_painting.to_uint8(reverse_painting.to_float(values)), values
-    )
+    np.testing.assert_array_equal(to_uint8(to_float(values)), values)
 
 
 def test_the_model_sees_the_finished_picture_first_and_the_blank_canvas_last():
     given_batch = batch()
     sample = drawn(given_batch)
-    frames = reverse_painting.to_float(given_batch["frames_BTHWC"])
+    frames = to_float(given_batch["frames_BTHWC"])
     np.testing.assert_array_equal(sample.clean_BTHWC[:, 0], frames[:, -1])
     np.testing.assert_array_equal(sample.clean_BTHWC[:, -1], frames[:, 0])
     np.testing.assert_array_equal(sample.conditions.progress_BT[:, 0], 1)
@@ -89,25 +85,26 @@ def test_augmentation_changes_the_reference_and_never_the_target():
 def test_training_and_sampling_are_conditioned_alike():
     given_batch = batch()
     sample = drawn(given_batch)
-    reference = reverse_painting.to_float(given_batch["reference_BHWC"])
-    conditions = reverse_painting.painting_conditions(
-        given_batch, reference, PixelCodec(), OBJECTIVE
-    )
+    reference = to_float(given_batch["reference_BHWC"])
+    conditions = PAINTING.condition(MODEL.config, MODEL.encoders({}), given_batch, reference)
     jax.tree.map(np.testing.assert_array_equal, sample.conditions, conditions)
 
 
 def test_a_model_that_knows_the_answer_has_no_loss():
     sample = drawn(batch())
     loss_B = reverse_painting.loss(
-        lambda noisy, sigma_B, conditions: sample.clean_BTHWC, sample, OBJECTIVE
+        lambda noisy, sigma_B, conditions: sample.clean_BTHWC, sample, MODEL, OBJECTIVE
     )
     np.testing.assert_array_equal(loss_B, 0)
 
 
-def test_frames_that_the_model_is_given_are_not_judged():
-    objective = dataclasses.replace(OBJECTIVE, given=2)
-    sample = drawn(batch(), objective)
-    wrong_in_the_given = sample.clean_BTHWC.at[:, :2].add(1)
-    loss_B = reverse_painting.loss(lambda *_: wrong_in_the_given, sample, objective)
-    np.testing.assert_array_equal(loss_B, 0)
-    assert np.all(reverse_painting.loss(lambda *_: wrong_in_the_given, sample, OBJECTIVE) > 0)
+def test_frames_that_the_model_is_given_are_not_judged(monkeypatch):
+    example = drawn(batch())
+    wrong_at_first = example.clean_BTHWC.at[:, :2].add(1)
+
+    def loss_B():
+        return reverse_painting.loss(lambda *_: wrong_at_first, example, MODEL, OBJECTIVE)
+
+    assert np.all(loss_B() > 0)
+    monkeypatch.setattr(type(PAINTING), "conditioning_frames", lambda *_: 2)
+    np.testing.assert_array_equal(loss_B(), 0)

@@ -8,7 +8,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FlowMatchLCMScheduler
 from diffusers.schedulers import scheduling_flow_match_lcm
 
-from painting_jax.diffusion import samplers, schedules, unipc
+from painting_jax.diffusion import samplers, unipc
+from tests.diffusion.integrate import integrate
 from tests.diffusion.test_schedules import SHIFTS, STEPS, unipc_scheduler
 
 # Batch, frames, height, width, channels of the latents, of 1, 5, 9 and 13 frames of video; the
@@ -21,8 +22,14 @@ def field(library, sample, timestep):
     return library.sin(3 * sample + timestep / 250) + 0.3 * sample * timestep / 1000
 
 
-def velocity(sample, timestep_B):
-    return field(jnp, sample, timestep_B.reshape(-1, *(1,) * (sample.ndim - 1)))
+def velocity(sample, sigma, timestep):
+    del sigma
+    return field(jnp, sample, timestep)
+
+
+def sampled(kind: str, steps: int, shift: float, noise: np.ndarray, seed: int = 0):
+    sampler = samplers.make_sampler(kind, steps, shift, seed)
+    return integrate(sampler, velocity, jnp.asarray(noise))
 
 
 def noise_of(shape) -> np.ndarray:
@@ -51,8 +58,7 @@ def test_the_unipc_trajectory_equals_diffusers(steps, shift, shape):
     noise = noise_of(shape)
     scheduler = unipc_scheduler(shift)
     scheduler.set_timesteps(steps)
-    reached = samplers.unipc(velocity, jnp.asarray(noise), *schedules.unipc(steps, shift))
-    assert_equal(reached, reference(scheduler, noise))
+    assert_equal(sampled("unipc", steps, shift, noise), reference(scheduler, noise))
 
 
 @pytest.mark.parametrize(("steps", "shift", "shape"), CASES)
@@ -60,21 +66,19 @@ def test_the_euler_trajectory_equals_diffusers(steps, shift, shape):
     noise = noise_of(shape)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     scheduler.set_timesteps(steps)
-    reached = samplers.euler(velocity, jnp.asarray(noise), *schedules.euler(steps, shift))
-    assert_equal(reached, reference(scheduler, noise))
+    assert_equal(sampled("euler", steps, shift, noise), reference(scheduler, noise))
 
 
 def test_the_distilled_trajectory_equals_diffusers():
     noise = noise_of(SHAPES[0])
     scheduler = FlowMatchEulerDiscreteScheduler(shift=5.0)
     scheduler.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
-    reached = samplers.euler(velocity, jnp.asarray(noise), *schedules.distilled())
-    assert_equal(reached, reference(scheduler, noise))
+    assert_equal(sampled("distilled", 4, 5.0, noise), reference(scheduler, noise))
 
 
 def test_the_lcm_trajectory_equals_diffusers_with_the_same_fresh_noise(monkeypatch):
     noise = noise_of(SHAPES[1])
-    keys = jax.random.split(jax.random.key(3), 4)
+    keys = jax.random.wrap_key_data(samplers.make_sampler("lcm", 4, 5.0, 3).steps.key_data)
     fresh = iter([jax.random.normal(key, noise.shape) for key in keys])
     monkeypatch.setattr(
         scheduling_flow_match_lcm,
@@ -84,30 +88,21 @@ def test_the_lcm_trajectory_equals_diffusers_with_the_same_fresh_noise(monkeypat
     scheduler = FlowMatchLCMScheduler(shift=5.0)
     scheduler.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
     expected = reference(scheduler, noise)
-    given = jnp.asarray(noise), *schedules.distilled(), jax.random.key_data(keys)
-    assert_equal(samplers.lcm(velocity, *given), expected)
+    assert_equal(sampled("lcm", 4, 5.0, noise, 3), expected)
+    assert np.abs(sampled("lcm", 4, 5.0, noise, 4) - expected).max() > 0.1, "another seed"
 
 
-def test_steps_taken_in_two_calls_arrive_where_one_call_does():
-    """So that a model can be exchanged on the way, as Wan 2.2's two experts are."""
-    noise = jnp.asarray(noise_of(SHAPES[0]))
-    schedule = schedules.unipc(6, 3.0)
-    steps = unipc.steps(*schedule)
-    state = unipc.start(noise)
-    for part in (slice(0, 2), slice(2, None)):
-        state = unipc.advance(velocity, state, jax.tree.map(lambda x, p=part: x[p], steps))
-    np.testing.assert_array_equal(state.sample, samplers.unipc(velocity, noise, *schedule))
-
-
-def test_without_timesteps_the_velocity_is_told_the_noise_level():
-    noise, sigmas = jnp.ones((1, 3)), schedules.unipc(2, 1.0).sigmas
-    for sampler in (samplers.unipc, samplers.euler):
-        told = sampler(lambda x, level_B: x * 0 + level_B[:, None], noise, sigmas)
-        same = sampler(lambda x, level_B: x * 0 + level_B[:, None], noise, sigmas, sigmas[:-1])
-        np.testing.assert_array_equal(told, same)
+@pytest.mark.parametrize("boundary", [0.0, 0.9, 0.875, 1.0])
+def test_the_first_of_two_experts_takes_the_steps_that_it_takes_in_diffusers(boundary):
+    scheduler = unipc_scheduler(5.0)
+    scheduler.set_timesteps(40)
+    high = int((scheduler.timesteps >= 1000 * boundary).sum())
+    sampler = samplers.make_sampler("unipc", 40, 5.0)
+    assert sampler.expert_steps(boundary) == [range(high), range(high, 40)]
+    assert sampler.expert_steps(None) == [range(40)]
 
 
 @pytest.mark.parametrize("sigmas", [[1.0, 0.5, 0.0], [0.9, 0.5, 0.1], [0.5, 0.9, 0.0]])
 def test_unipc_refuses_noise_levels_it_has_no_weights_for(sigmas):
     with pytest.raises(ValueError, match="must fall to 0"):
-        unipc.steps(np.array(sigmas))
+        unipc.make_steps(np.array(sigmas), np.array(sigmas[:-1]))

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from painting_jax.checkpoints import adapters, conversion, lora_files
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
-from painting_jax.generation.sampling_config import Wishes
 from tests import tiny_wan
 from tests.generation.test_pretrained import assert_close, painted
 from tests.text import wan_text
@@ -66,7 +66,7 @@ def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_
     noise_BCTHW = tiny_wan.noise(theirs, FRAMES, HEIGHT, WIDTH)
     asked = {"guidance_scale": 1.0, "num_inference_steps": 2}
     expected = tiny_wan.paint(theirs, picture_HWC, noise_BCTHW, FRAMES, **PROMPT, **asked)
-    wishes = Wishes(
+    wishes = SamplingOverrides(
         **PROMPT,
         guidance=1.0,
         steps=2,
@@ -82,7 +82,7 @@ def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_
             mesh=ONE_DEVICE,
             loras=[named],
             cache=str(tmp_path / "embeddings"),
-            said=lambda line: None,
+            log=lambda line: None,
         )
         assert_close(painted(painter, picture_HWC).raw_THWC, expected)
 
@@ -110,7 +110,7 @@ def test_a_lora_that_says_nothing_of_pictures_leaves_a_model_of_text(base, loras
     merged = merge(base, tmp_path / "merged", loras["text"])
     assert isinstance(DiffusionPipeline.from_pretrained(merged), WanPipeline)
     with pytest.raises(UserError, match="from text alone"):
-        PretrainedPainter(Folder.open(merged), Wishes())
+        PretrainedPainter(Folder.open(merged), SamplingOverrides())
 
 
 def test_in_another_dialect_a_lora_says_the_same_of_pictures(loras, tmp_path):
@@ -134,7 +134,9 @@ def test_a_lora_for_one_of_two_experts_must_not_widen_it_alone(base, loras, tmp_
     assert not (tmp_path / "merged").exists()
     with pytest.raises(UserError, match="other channels than each other"):
         PretrainedPainter(
-            Folder.open(folder), Wishes(), loras=[adapters.parse([str(loras["concatenated"])])]
+            Folder.open(folder),
+            SamplingOverrides(),
+            loras=[adapters.parse([str(loras["concatenated"])])],
         )
 
 
@@ -145,4 +147,4 @@ def test_other_channels_than_those_of_a_picture_are_refused(base, tmp_path):
     save_file(tensors, tmp_path / "control.safetensors")
     named = adapters.parse([str(tmp_path / "control.safetensors")])
     with pytest.raises(UserError, match=r"of 8 channels .* latents of 4: 4 or 12 would"):
-        PretrainedPainter(Folder.open(base), Wishes(), loras=[named])
+        PretrainedPainter(Folder.open(base), SamplingOverrides(), loras=[named])

@@ -10,8 +10,8 @@ from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.data.subjects import Subject
 from painting_jax.generation.job import Job, Painted
+from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
-from painting_jax.generation.sampling_config import Wishes
 from painting_jax.sharding.mesh import make_mesh
 from tests import tiny_wan
 from tests.text import wan_text
@@ -36,10 +36,10 @@ class Kind:
         )
         return PretrainedPainter(
             Folder.open(self.folder),
-            Wishes(**(PROMPT | changes)),
+            SamplingOverrides(**(PROMPT | changes)),
             mesh=mesh,
             cache=str(self.cache),
-            said=lambda line: None,
+            log=lambda line: None,
             **options,
         )
 
@@ -101,7 +101,13 @@ def test_two_experts_paint_what_diffusers_paints_of_a_prompt_cut_to_512_tokens(k
     pictures = [tiny_wan.picture(32, 48), 255 - tiny_wan.picture(32, 48)]
     prompts = {"prompt": "a cat paints slowly in oil " * 100, "negative_prompt": ""}
     asked = {"guidance_scale": 3.0, "guidance_scale_2": 2.0, "num_inference_steps": 5}
-    wishes = {"guidance": 3.0, "guidance_2": 2.0, "steps": 5, "frames": frames, "in_turn": True}
+    wishes = {
+        "guidance": 3.0,
+        "guidance_2": 2.0,
+        "steps": 5,
+        "frames": frames,
+        "sequential_guidance": True,
+    }
     # Laid out on two devices, so that a layout that changes the numbers would show.
     painter = kind.painter(devices=2, height=32, width=48, noise_BCTHW=noise, **prompts, **wishes)
     # Both pictures wait for the second expert while the first paints.

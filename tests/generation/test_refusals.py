@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.overrides import SamplingOverrides, load_noise
 from painting_jax.generation.pretrained import PretrainedPainter
-from painting_jax.generation.sampling_config import Wishes, load_noise
 from tests import tiny_wan
 from tests.generation.test_pretrained import job
 
@@ -39,11 +39,11 @@ def root(tmp_path_factory) -> pathlib.Path:
 
 def refused(folder: pathlib.Path, *said: str, medium: str = "oil", **options) -> str:
     """What is said of a painter that cannot be made, or cannot paint."""
-    wishes = Wishes(**{"steps": 1, "frames": 5} | options.pop("wishes", {}))
+    wishes = SamplingOverrides(**{"steps": 1, "frames": 5} | options.pop("wishes", {}))
 
     def paint() -> None:
         painter = PretrainedPainter(
-            Folder.open(folder), wishes, dtype="float32", said=lambda line: None, **options
+            Folder.open(folder), wishes, dtype="float32", log=lambda line: None, **options
         )
         next(painter.generate([job(tiny_wan.picture(32, 48), medium)]))
 

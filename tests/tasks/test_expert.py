@@ -9,10 +9,10 @@ from configs import wan22_i2v_a14b
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
-from painting_jax.generation.sampling_config import Wishes
 from painting_jax.tasks.exports import LORA_FILE
-from painting_jax.tasks.wan_task import WanTask
+from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import initialisation
 from tests import tiny_wan
 from tests.generation.test_pretrained import painted
@@ -73,7 +73,7 @@ def given(pipeline, config, monkeypatch):
         pipeline.unload_lora_weights()
         return frames_THWC
 
-    wishes = Wishes(
+    wishes = SamplingOverrides(
         **PROMPT, **size, steps=steps, guidance=guidance, noise_BCTHW=noise_BCTHW, noise_name="it"
     )
     return types.SimpleNamespace(picture_HWC=picture_HWC, theirs=theirs, wishes=wishes)
@@ -100,7 +100,7 @@ def test_a_lora_for_each_expert_paints_what_diffusers_paints_with_both(
         mesh=ONE_DEVICE,
         loras=[adapters.parse([str(high)]), adapters.parse([str(low)])],
         cache=str(tmp_path),
-        said=lambda line: None,
+        log=lambda line: None,
     )
     assert_close(painted(painter, given.picture_HWC), expected)
 
@@ -110,7 +110,10 @@ def test_a_sheet_painted_while_training_is_what_generate_paints(run, config):
 
 
 def test_the_base_of_either_expert_stays_bit_for_bit_what_it_was(run, pipeline):
-    for name, theirs in (("other", pipeline.transformer), ("transformer", pipeline.transformer_2)):
+    for name, theirs in (
+        ("other_expert", pipeline.transformer),
+        ("transformer", pipeline.transformer_2),
+    ):
         held = run.frozen[name]["proj_out"]["kernel"]
         np.testing.assert_array_equal(held, theirs.proj_out.weight.detach().numpy().T)
 
@@ -119,8 +122,8 @@ def test_the_base_of_either_expert_stays_bit_for_bit_what_it_was(run, pipeline):
 def test_noise_levels_are_those_that_the_expert_paints_at(config, expert, levels):
     config = config.copy_and_resolve_references()
     config.pretrained.expert = expert
-    task = WanTask(config, Folder.open(config.pretrained.path))
-    assert task.objective.between == levels
+    task = Finetune(config, Folder.open(config.pretrained.path))
+    assert task.objective.noise.sigma_range == levels
     assert f"the expert for {expert} noise" in task.origin
 
 

@@ -12,11 +12,11 @@ import pytest
 from painting_jax import media
 from painting_jax.data.pipeline import Examples, Source
 from painting_jax.data.subjects import Subject
-from painting_jax.generation.finetuned import further_painter
+from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
-from painting_jax.generation.sampling_config import Wishes
+from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.tasks.wan_task import WanTask
+from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import loop
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
@@ -33,7 +33,7 @@ def one_device():
 def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
     held, sheets = [], []
-    load, contact_sheet = WanTask.load_frozen, loop.contact_sheet
+    load, contact_sheet = Finetune.load_frozen, loop.contact_sheet
 
     def load_and_hold(task, mesh, words):
         held.append(load(task, mesh, words))
@@ -45,7 +45,7 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
 
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(WanTask, "load_frozen", load_and_hold)
+        patch.setattr(Finetune, "load_frozen", load_and_hold)
         patch.setattr(loop, "contact_sheet", hold_and_draw)
         with one_device():
             loop.train(config, workdir)
@@ -55,9 +55,9 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     )
 
 
-def paint(workdir: pathlib.Path, picture_HWC: np.ndarray, wishes: Wishes, medium: str):
+def paint(workdir: pathlib.Path, picture_HWC: np.ndarray, wishes: SamplingOverrides, medium: str):
     """What `generate --workdir` paints."""
-    painter = further_painter(workdir, wishes, mesh=ONE_DEVICE)
+    painter = finetuned_painter(workdir, wishes, mesh=ONE_DEVICE)
     subject = Subject("picture", "made up", lambda: (picture_HWC, None))
     [painted] = painter.generate([Job(subject, medium, pathlib.Path())])
     return painted
@@ -73,7 +73,7 @@ def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
     recorded, painted = np.split(run.sheet, [frames])
     np.testing.assert_array_equal(recorded, process["frames_BTHWC"])
     prompt = media.prompt({record.medium: 1.0}, record.caption)
-    wishes = Wishes(prompt=prompt, seed=config.seed)
+    wishes = SamplingOverrides(prompt=prompt, seed=config.seed)
     generated = paint(run.workdir, process["reference_BHWC"], wishes, record.medium)
     assert generated.frames_THWC.shape == painted.shape
     assert np.abs(generated.frames_THWC.astype(int) - painted).max() <= 1

@@ -23,7 +23,7 @@ _NAN, _INF = float("nan"), float("inf")
         ("optimizer.learning_rate", _NAN, "a number above 0"),
         ("optimizer.learning_rate", _INF, "a number above 0"),
         ("optimizer.warmup_steps", -1, "at least 0"),
-        ("optimizer.final", 1.5, "from 0 to 1"),
+        ("optimizer.end_learning_rate_fraction", 1.5, "from 0 to 1"),
         ("optimizer.b1", 1.5, "from 0 to below 1"),
         ("optimizer.b1", -0.1, "from 0 to below 1"),
         ("optimizer.b2", 1.0, "from 0 to below 1"),

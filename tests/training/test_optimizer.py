@@ -7,10 +7,10 @@ import optax
 import pytest
 from flax import nnx
 from ml_collections import ConfigDict
+from painting_jax.training.picture_task import FromScratch
 
 from painting_jax.models import lora, wan
 from painting_jax.training.optimizer import decay_mask, learning_rate, make_optimizer
-from painting_jax.training.picture_task import PictureTask
 from tests.training import formulas
 
 STEPS = 12
@@ -129,7 +129,7 @@ MLP = ("linear_1", "linear_2")
 
 
 def test_what_is_decayed_of_the_demo_model(tiny):
-    params = jax.eval_shape(PictureTask(tiny).init_params)
+    params = jax.eval_shape(FromScratch(tiny).init_params)
     blocks = "transformer/blocks"
     embedder = "transformer/condition_embedder"
     assert listed(decay_mask(params)) == expected_mask(

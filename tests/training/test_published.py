@@ -17,14 +17,14 @@ from painting_jax import media
 from painting_jax.checkpoints import lora_files
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
-from painting_jax.generation.finetuned import further_painter
-from painting_jax.generation.sampling_config import Recipe, Wishes
-from painting_jax.generation.trained_model import TrainedModel
+from painting_jax.generation.from_run import finetuned_painter
+from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
+from painting_jax.generation.run import Run
 from painting_jax.models import lora
 from painting_jax.models.wan.transformer import WanTransformer
-from painting_jax.tasks import base_model
+from painting_jax.tasks import published
 from painting_jax.tasks.exports import LORA_FILE
-from painting_jax.tasks.wan_task import WanTask
+from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import initialisation, loop
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny_wan
@@ -79,8 +79,8 @@ def run(config, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(run) -> TrainedModel:
-    return TrainedModel.load(run.workdir, ONE_DEVICE)
+def model(run) -> Run:
+    return Run.load(run.workdir, ONE_DEVICE)
 
 
 def test_the_loss_falls(run):
@@ -113,7 +113,7 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
     (again / LORA_FILE).unlink()
     printed = io.StringIO()
     # It has been painted before.
-    monkeypatch.setattr(loop, "_sampler", lambda *_: lambda *_, **__: None)
+    monkeypatch.setattr(loop, "_make_sheet_painter", lambda *_: lambda *_: None)
     with contextlib.redirect_stdout(printed), one_device():
         loop.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()
@@ -129,7 +129,7 @@ def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config,
     wan_text.stand_in_for_ftfy(monkeypatch)
     picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
     noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
-    wishes = Wishes(noise_BCTHW=noise_BCTHW, noise_name="given")
+    wishes = SamplingOverrides(noise_BCTHW=noise_BCTHW, noise_name="given")
     ours = paint(run.workdir, picture_HWC, wishes, "oil")
     pipeline.load_lora_weights(str(run.workdir), weight_name=LORA_FILE)
     asked = {
@@ -151,7 +151,7 @@ def test_a_sheet_painted_while_training_is_what_generate_paints(run, config):
 
 
 def test_what_it_leaves_is_the_average_of_its_adapters(run, model):
-    bare = nnx.eval_shape(lambda: WanTransformer(model.task.transformer, rngs=nnx.Rngs(0)))
+    bare = nnx.eval_shape(lambda: WanTransformer(model.task.model.config, rngs=nnx.Rngs(0)))
     shapes = lora.kernels(bare)
     left = lora.combine([(lora_files.read(run.workdir / LORA_FILE, shapes).factors, 1.0)], shapes)
     jax.tree.map(np.testing.assert_array_equal, lora.as_tree(left), model.params)
@@ -162,7 +162,7 @@ def test_another_run_goes_on_with_its_lora_or_with_its_state(run, config, model,
         again = config.copy_and_resolve_references()
         again.init_from = str(run.workdir / name)
         initialisation.check_init_from(again)
-        task = WanTask(again, Folder.open(config.pretrained.path))
+        task = Finetune(again, Folder.open(config.pretrained.path))
         checkpoints = Checkpoints(tmp_path / f"run{name}")
         state, batch, origin = initialisation.start_state(task, checkpoints, ONE_DEVICE)
         checkpoints.close()
@@ -197,18 +197,18 @@ def test_a_base_that_cannot_be_trained_is_refused(config, tmp_path, kind, spoilt
         del state[re.search(r"\((.+)\)", said)[1]]
         save_file(state, file, metadata={"format": "pt"})
     with pytest.raises(UserError, match=re.escape(said)):
-        base_model.check_base(again)
+        published.check_base(again)
 
 
 def test_it_paints_as_asked_and_else_as_in_its_config(run, config):
     def recipe(**asked):
-        return further_painter(run.workdir, Wishes(**asked), mesh=ONE_DEVICE).recipe
+        return finetuned_painter(run.workdir, SamplingOverrides(**asked), mesh=ONE_DEVICE).sampling
 
     own = recipe()
     assert (own.sampler, own.steps, own.shift, own.guidance) == ("unipc", 2, 3.0, (3.0,))
-    assert (own.frames, own.area) == (FRAMES, HEIGHT * WIDTH)
+    assert (own.frames, own.max_area) == (FRAMES, HEIGHT * WIDTH)
     asked = recipe(sampler="euler", steps=7, shift=1.5, guidance=2.0, frames=9, area=64 * 64)
-    assert asked == Recipe("euler", 7, 1.5, (2.0,), 9, 64 * 64)
+    assert asked == SamplingConfig("euler", 7, 1.5, (2.0,), 9, 64 * 64)
     distilled = recipe(sampler="lcm")
     assert (distilled.steps, distilled.shift, distilled.guidance) == (4, 5.0, (1.0,))
 
@@ -218,10 +218,10 @@ def test_a_base_that_has_changed_is_refused(run, config, tmp_path):
     shutil.copytree(config.pretrained.path, moved)
     changed = config.copy_and_resolve_references()
     changed.pretrained.path = str(moved)
-    base_model.open_base(changed, run.workdir)  # a copy is the same model
+    published.open_base(changed, run.workdir)  # a copy is the same model
     file = moved / "transformer" / "diffusion_pytorch_model.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(UserError, match="holds other weights than when"):
-        base_model.open_base(changed, run.workdir)
+        published.open_base(changed, run.workdir)

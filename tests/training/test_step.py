@@ -11,11 +11,11 @@ from painting_jax.data import pipeline
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.tasks.painting_task import PictureTask
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.text.conditioner import TokenIds
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training import state as state_lib
-from painting_jax.training.step import TrainMetrics, make_loss, make_train_step
+from painting_jax.training.step import TrainMetrics, make_held_out_loss, make_train_step
 from tests.training import formulas
 
 MESHES = {
@@ -46,7 +46,7 @@ def run(config, sizes: dict, steps: int) -> tuple[list[dict], list[state_lib.Tra
     devices = jax.devices() if -1 in sizes.values() else jax.devices()[: np.prod([*sizes.values()])]
     mesh = make_mesh(sizes, devices)
     with jax.set_mesh(mesh):
-        task = PictureTask(config)
+        task = FromScratch(config)
         layout = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
         state = jax.jit(lambda: state_lib.init_state(task), out_shardings=layout)()
         step = jax.jit(make_train_step(task))
@@ -81,7 +81,7 @@ def test_eight_devices_have_the_losses_of_one(tiny, one_device, mesh):
 
 
 def test_accumulated_parts_make_the_same_step(tiny, one_device):
-    tiny.optimizer.accumulate = 4
+    tiny.optimizer.gradient_accumulation_steps = 4
     measured, states = run(tiny, MESHES["one device"], 4)
     assert_same_losses(measured, one_device[0], rtol=1e-4)
     # The first learning rate is 0: both gradients that the mean has after two steps are of the
@@ -123,7 +123,7 @@ def test_a_step_clips_updates_and_averages_by_the_formulas(tiny):
                 peak=optimizer.learning_rate,
                 warmup=optimizer.warmup_steps,
                 steps=tiny.steps,
-                final=optimizer.final,
+                final=optimizer.end_learning_rate_fraction,
             ),
         )
         params = formulas.flat(after.params)
@@ -153,9 +153,9 @@ def test_loss_by_noise_level_averages_to_the_loss(tiny):
 
 def test_the_held_out_loss_depends_on_its_seed_and_examples_alone(tiny):
     [batch] = batches(tiny, 1)
-    task = PictureTask(tiny)
+    task = FromScratch(tiny)
     params = task.init_params()
-    loss = jax.jit(make_loss(task))
+    loss = jax.jit(make_held_out_loss(task))
     first = np.asarray(loss(params, {}, batch, 0))
     np.testing.assert_array_equal(first, loss(params, {}, batch, 0))
     assert not np.allclose(first, loss(params, {}, batch, 1))

@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from painting_jax.diffusion import guidance
-from painting_jax.models.codec import PixelCodec
+from painting_jax.models.codec import PixelCodec, image_condition
+from painting_jax.models.family import Encoders, drop_randomly, negative_conditions
 from painting_jax.models.painting import conditioning as conditions
+from painting_jax.models.painting.family import PAINTING
 from painting_jax.models.painting.modeling import Conditions
+
+ENCODERS = Encoders(PixelCodec())
 
 
 def some(batch: int = 6) -> Conditions:
@@ -38,7 +41,7 @@ class CausalCodec:
 
 def test_the_reference_stands_on_every_frame_of_a_pixel_model():
     reference = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 4, 6, 3)), jnp.float32)
-    condition = conditions.image_condition(PixelCodec(), reference, 5, everywhere=True)
+    condition = image_condition(PixelCodec(), reference, 5, everywhere=True)
     assert condition.shape == (2, 5, 4, 6, 4)
     np.testing.assert_array_equal(condition[..., 0], 1)
     for frame in range(5):
@@ -47,7 +50,7 @@ def test_the_reference_stands_on_every_frame_of_a_pixel_model():
 
 def test_the_reference_stands_on_the_first_frame_alone_as_wan_has_it():
     reference = jnp.ones((1, 4, 4, 3))
-    condition = conditions.image_condition(CausalCodec(), reference, 9, everywhere=False)
+    condition = image_condition(CausalCodec(), reference, 9, everywhere=False)
     assert condition.shape == (1, 3, 2, 2, 4 + 3)
     mask, latents = condition[..., :4], condition[..., 4:]
     np.testing.assert_array_equal(mask[:, 0], 1)
@@ -73,7 +76,7 @@ def test_dropping_empties_one_condition_of_the_samples_named(name):
 
 def test_conditions_are_dropped_independently_with_their_probability():
     probabilities = {"reference": 0.0, "medium": 1.0, "text": 0.5, "segments": 0.25}
-    dropped = conditions.drop_randomly(jax.random.key(0), some(2000), probabilities)
+    dropped = drop_randomly(jax.random.key(0), PAINTING, some(2000), probabilities, ENCODERS)
     assert np.all(np.any(np.asarray(dropped.image_BTHWC), axis=(1, 2, 3, 4)))
     assert not np.any(np.asarray(dropped.medium_BM))
     text = np.any(np.asarray(dropped.text_BL), axis=1)
@@ -83,16 +86,21 @@ def test_conditions_are_dropped_independently_with_their_probability():
     assert abs((text & segments).mean() - 0.5 * 0.75) < 0.05
 
 
-def test_guidance_extrapolates_along_the_conditions_it_is_on():
-    def velocity(sample, sigma_B, given):
-        mediums = given.medium_BM.sum(-1) + 10 * given.text_BL.sum(-1)
-        return sample * 0 + mediums[:, None]
+def test_guidance_leads_away_from_the_conditions_it_is_on():
+    given = some(2)
+    negative = negative_conditions(PAINTING, given, ("medium", "text"), ENCODERS)
+    assert not np.any(np.asarray(negative.medium_BM))
+    assert not np.any(np.asarray(negative.text_BL))
+    np.testing.assert_array_equal(negative.image_BTHWC, given.image_BTHWC)
+    np.testing.assert_array_equal(negative.segments_BHW, given.segments_BHW)
 
-    given, sample = some(2), jnp.zeros((2, 3))
-    sigma_B = jnp.ones(2)
-    plain = velocity(sample, sigma_B, given)
-    on_medium = guidance.guided(velocity, 3.0, ["medium"])(sample, sigma_B, given)
-    np.testing.assert_allclose(on_medium, plain + 2 * 5)
-    on_both = guidance.guided(velocity, 3.0, ["medium", "text"])(sample, sigma_B, given)
-    np.testing.assert_allclose(on_both, 3 * plain)
-    assert guidance.guided(velocity, 1.0, ["medium"]) is velocity
+
+def test_media_of_one_pigment_are_shown_no_colours_and_others_all():
+    names = ("pencil", "oil")
+    photo_BHWC = np.random.default_rng(0).uniform(-1, 1, (2, 4, 4, 3)).astype(np.float32)
+    pencil, oil = conditions.without_unpaintable_colour(photo_BHWC, jnp.eye(2), names)
+    luma = photo_BHWC[0] @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(pencil, luma[..., None].repeat(3, -1), atol=1e-6)
+    np.testing.assert_array_equal(oil, photo_BHWC[1])
+    without = conditions.without_unpaintable_colour(photo_BHWC, jnp.zeros((2, 2)), names)
+    np.testing.assert_array_equal(without, photo_BHWC)

@@ -22,7 +22,7 @@ CONFIG = PaintingConfig(
     codec_temporal=1,
     vocabulary=20,
     text_dim=8,
-    media=3,
+    media=("oil", "pencil", "ink"),
     pixel_layers=4,
 )
 

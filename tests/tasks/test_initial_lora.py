@@ -11,8 +11,8 @@ from configs import wan21_t2v_1_3b
 from painting_jax.checkpoints import lora_files
 from painting_jax.errors import UserError
 from painting_jax.models import lora
-from painting_jax.tasks import starting_lora
-from painting_jax.tasks.base_model import config_sizes
+from painting_jax.tasks import initial_lora
+from painting_jax.tasks.task import make_model
 
 RANK = 3
 
@@ -52,8 +52,8 @@ def written(branches, tmp_path):
 @pytest.mark.parametrize("dialect", ["diffusers", "comfyui"])
 def test_its_adapters_are_those_to_train(branches, written, dialect):
     config = experiment(written(dialect))
-    assert starting_lora.named(config)
-    read = starting_lora.read(config, config_sizes(config))
+    assert initial_lora.is_named(config)
+    read = initial_lora.read(config, make_model(config).config)
     assert read.keys() == branches.keys()
     for path, branch in branches.items():
         assert read[path].a.shape == branch.a.shape
@@ -62,7 +62,7 @@ def test_its_adapters_are_those_to_train(branches, written, dialect):
 
 def refused(config, *said: str) -> None:
     with pytest.raises(UserError) as caught:
-        starting_lora.read(config, config_sizes(config))
+        initial_lora.read(config, make_model(config).config)
     for part in said:
         assert part in str(caught.value)
 
@@ -83,5 +83,7 @@ def test_what_cannot_be_gone_on_with_is_said(written):
 
 def test_a_run_is_no_lora_of_unknown_origin(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    assert not starting_lora.named(experiment(tmp_path))
-    assert not starting_lora.named(experiment(pathlib.Path("painting.safetensors"), enabled=False))
+    assert not initial_lora.is_named(experiment(tmp_path))
+    assert not initial_lora.is_named(
+        experiment(pathlib.Path("painting.safetensors"), enabled=False)
+    )
