@@ -21,7 +21,7 @@ def experiment(**fields) -> ConfigDict:
     optimizer = {
         "learning_rate": 0.1,
         "warmup_steps": 3,
-        "final": 0.2,
+        "end_learning_rate_fraction": 0.2,
         "b1": 0.8,
         "b2": 0.95,
         "weight_decay": 0.5,

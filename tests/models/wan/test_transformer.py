@@ -124,9 +124,7 @@ def test_one_noise_level_a_frame_equals_diffusers_one_a_token():
 
 
 def painting_model(remat: bool = True) -> tuple[wan.WanTransformer, dict]:
-    config = dataclasses.replace(
-        TINY, media=3, segment_channels=2, progress=True
-    )
+    config = dataclasses.replace(TINY, media=3, segment_channels=2, progress=True)
     model = fresh(config, remat)
     rng = np.random.default_rng(2)
     arguments = {
