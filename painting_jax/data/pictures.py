@@ -20,12 +20,17 @@ from painting_jax.generation.file_names import RECORD
 
 MIN_SIDE = 8
 MAX_MEGAPIXELS = 64
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Files that are taken for pictures; whether one can be read shows when it is loaded.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".jxl"),
+)
+TYPES = "jpg, png, webp, bmp and tiff"  # as an error lists them
 
 # Pillow knows formats that start other programs (EPS) or that nobody photographs with.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow raises, by format, on files that are cut short or damaged.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 _MAGIC = re.compile(r"[*?\[]")  # where a glob pattern begins to be one
 _SHAPE = struct.Struct(">HH")
@@ -69,12 +74,12 @@ def load_samples(path: epath.PathLike) -> np.ndarray:
             raise UserError(
                 f"{path} has more than {MAX_MEGAPIXELS} megapixels: scale it down first"
             ) from None
-        except _DAMAGE:
-            raise UserError(f"{path} is not a picture: jpg, png and webp are understood") from None
+        except DAMAGE:
+            raise UserError(f"{path} is not a picture: {TYPES} are understood") from None
         _check_size(path, *image.size)
         try:
             return _upright_rgb(image, str(path))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise UserError(f"{path} is damaged or cut short: {error}") from None
 
 
@@ -118,7 +123,7 @@ def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) ->
     text = os.fspath(path)
     root = epath.Path(path)
     if root.is_dir():
-        files = _matching(root, ("**", "*"), Way.to(root, output))
+        files = _matching(root, ("**", "*"), Ancestors.of(root, output))
         found = [os.fspath(file) for file in files if file.suffix.lower() in SUFFIXES]
     elif root.exists():
         return [text]
@@ -128,43 +133,46 @@ def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) ->
             raise UserError(f"{path} does not exist: name a picture, a folder or a pattern")
         root = epath.Path(os.path.dirname(text[: magic.start()]))
         pattern = epath.Path(text).relative_to(root).parts
-        found = {os.fspath(file) for file in _matching(root, pattern, Way.to(root, output))}
+        found = {os.fspath(file) for file in _matching(root, pattern, Ancestors.of(root, output))}
     if not found:
-        raise UserError(f"{path} holds no picture: {', '.join(SUFFIXES)} are understood")
+        raise UserError(f"{path} holds no picture: {TYPES} are understood")
     return sorted(found, key=natural_order)
 
 
 @dataclasses.dataclass(frozen=True)
-class Way:
-    """The way into a folder: where it, the folders above it and others to be left out really lie.
+class Ancestors:
+    """The real paths of a folder, of those above it, and of others that a search leaves out.
 
-    Links may lead a search round in circles, which the file system ends after 40 rounds.
+    A link can lead a search back to a folder above it; the file system ends that only after 40
+    rounds.
     """
 
-    places: frozenset[str]
+    paths: frozenset[str]
 
     @classmethod
-    def to(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Way":
-        """The way into the folder that a search begins with."""
-        place = pathlib.Path(os.path.realpath(folder))
-        others = [os.path.realpath(path) for path in left_out if path]
-        return cls(frozenset([*map(str, (place, *place.parents)), *others]))
+    def of(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Ancestors":
+        """Those of the folder in which a search begins."""
+        path = pathlib.Path(os.path.realpath(folder))
+        others = [os.path.realpath(other) for other in left_out if other]
+        return cls(frozenset([*map(str, (path, *path.parents)), *others]))
 
-    def into(self, folder: epath.PathLike) -> "Way | None":
-        """The way on into a subfolder; None if that is not to be entered."""
-        place = os.path.realpath(folder)
-        return None if place in self.places else Way(self.places | {place})
+    def enter(self, folder: epath.PathLike) -> "Ancestors | None":
+        """Those of a subfolder; None if the search must not enter it."""
+        path = os.path.realpath(folder)
+        return None if path in self.paths else Ancestors(self.paths | {path})
 
 
-def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterator[epath.Path]:
-    """The files below a folder that a pattern stands for, as `glob` has it: none that are hidden.
+def _matching(
+    folder: epath.Path, pattern: tuple[str, ...], ancestors: Ancestors
+) -> Iterator[epath.Path]:
+    """The files below a folder that match a pattern as in `glob`, hidden ones left out.
 
     `glob` itself would follow links in circles.
     """
     part, *rest = pattern
     anywhere = part == "**"
     if anywhere:
-        yield from _matching(folder, tuple(rest) or ("*",), way)
+        yield from _matching(folder, tuple(rest) or ("*",), ancestors)
     for path in folder.iterdir() if folder.is_dir() else ():
         hidden = path.name.startswith(".") and not part.startswith(".")
         if hidden or not fnmatch.fnmatchcase(path.name, part):
@@ -172,13 +180,13 @@ def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterato
         if not path.is_dir():
             if not rest and not anywhere:
                 yield path
-        elif (rest or anywhere) and (on := _entered(path, way)) is not None:
-            yield from _matching(path, pattern if anywhere else tuple(rest), on)
+        elif (rest or anywhere) and (below := _enter(path, ancestors)) is not None:
+            yield from _matching(path, pattern if anywhere else tuple(rest), below)
 
 
-def _entered(folder: epath.Path, way: Way) -> Way | None:
-    """As `Way.into`, but for what `generate` left: sheets and steps are no pictures to paint."""
-    return None if (folder / RECORD).exists() else way.into(folder)
+def _enter(folder: epath.Path, ancestors: Ancestors) -> Ancestors | None:
+    """As `Ancestors.enter`, but also None for a folder that `generate` wrote."""
+    return None if (folder / RECORD).exists() else ancestors.enter(folder)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
@@ -221,7 +229,7 @@ def decode(data: bytes) -> np.ndarray:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         # Converting would copy a picture that is RGB already.
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"a stored picture is damaged: {error}") from None
 
 
@@ -242,7 +250,7 @@ def decode_labels(data: bytes) -> np.ndarray:
     try:
         labels = np.frombuffer(zlib.decompress(data[_SHAPE.size :]), np.uint8)
         return labels.reshape(_SHAPE.unpack_from(data))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"a stored label map is damaged: {error}") from None
 
 

@@ -5,6 +5,7 @@ import fractions
 import html
 import math
 import os
+import warnings
 from collections.abc import Iterator
 
 import av
@@ -16,7 +17,16 @@ from painting_jax import files
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
 
-SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".webp")
+# Files that are taken for videos. FFmpeg decides by their content whether it can read them.
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"),
+    *(".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"),
+)
+# Files that hold a picture or an animation, as their headers say.
+ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+TYPES = "mp4, mov, webm, mkv, gif, webp and the like"  # as an error lists them
+# FFmpeg reads no animated webp.
+_READ_BY_PILLOW = (".webp", ".png", ".apng")
 
 # The controlled vocabulary of the IPTC for pictures made by a trained model.
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -26,6 +36,22 @@ GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMe
 _MISSING_SHARE = 0.1
 
 Box = tuple[int, int, int, int]
+
+
+def is_video(path: epath.PathLike) -> bool:
+    """Whether a file is to be read as a video: by its suffix, that of a picture by its header.
+
+    A damaged file of the second kind is taken for a picture, a damaged gif for a video.
+    """
+    path = epath.Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ANIMATIONS:
+        return suffix in SUFFIXES
+    try:
+        with _open_animation(path) as image:
+            return getattr(image, "is_animated", False)
+    except (OSError, UserError):
+        return suffix == ".gif"
 
 
 def read(
@@ -42,7 +68,7 @@ def read(
     The file is streamed: besides the frames returned, one is held at a time.
 
     Args:
-      path: mp4, mov, webm, mkv, gif or animated webp.
+      path: of a video that FFmpeg reads, or an animated gif, webp or png.
       start: seconds from the beginning; None is the first frame.
       end: seconds from the beginning, included; None is the last frame.
       max_frames: at least 1.
@@ -59,11 +85,10 @@ def read(
     """
     path = epath.Path(path)
     if not path.exists():
-        raise UserError(f"{path} does not exist: name a video ({', '.join(SUFFIXES)})")
+        raise UserError(f"{path} does not exist: name a video ({TYPES})")
     if path.is_dir():
-        raise UserError(f"{path} is a folder: name a video ({', '.join(SUFFIXES)})")
-    # FFmpeg reads no animated webp, Pillow does.
-    frames = _webp_frames if path.suffix.lower() == ".webp" else _container_frames
+        raise UserError(f"{path} is a folder: name a video ({TYPES})")
+    frames = _animation_frames if _is_read_by_pillow(path) else _container_frames
     seconds = times(path)
     inside = [
         index
@@ -91,7 +116,11 @@ def read(
 def times(path: epath.PathLike) -> list[float]:
     """When each frame of a video is shown: rising seconds from the first; errors as of `read`."""
     path = epath.Path(path)
-    return _webp_times(path) if path.suffix.lower() == ".webp" else _container_times(path)
+    return _animation_times(path) if _is_read_by_pillow(path) else _container_times(path)
+
+
+def _is_read_by_pillow(path: epath.Path) -> bool:
+    return path.suffix.lower() in _READ_BY_PILLOW
 
 
 def evenly(count: int, at_most: int) -> list[int]:
@@ -151,6 +180,8 @@ def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.
             if not container.streams.video:
                 raise UserError(f"{path} has no video in it")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path} has a codec that FFmpeg does not know")
             if stream.width * stream.height > pictures.MAX_MEGAPIXELS * 10**6:
                 raise UserError(
                     f"{path} has {stream.width}x{stream.height} pixels a frame, more than "
@@ -233,6 +264,8 @@ def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
     width = frame.width
     if aspect and aspect != 1:
         width = max(1, round(frame.width * float(aspect)))
+        if width * frame.height > pictures.MAX_MEGAPIXELS * 10**6:
+            raise ValueError(f"its pixels are {float(aspect):g} times as wide as high")
     if "a" in frame.format.name and frame.format.name not in ("gray", "gray10le", "gray12le"):
         # Alpha (gif, some webm) lies over white paper.
         rgba_HWC = frame.to_ndarray(format="rgba", width=width, height=frame.height)
@@ -244,42 +277,51 @@ def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb_HWC, turns)) if turns else rgb_HWC
 
 
-def _webp_image(path: epath.Path) -> Image.Image:
-    try:
-        image = Image.open(path.open("rb"), formats=("WEBP",))
-    except (OSError, ValueError, SyntaxError):
-        raise UserError(f"{path} is not a readable webp") from None
-    if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
-        raise UserError(f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame")
-    return image
+@contextlib.contextmanager
+def _open_animation(path: epath.Path) -> Iterator[Image.Image]:
+    """Opens a file with Pillow; what it objects to, also later, becomes a `UserError`."""
+    too_large = f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame"
+    with path.open("rb") as file:
+        try:
+            with warnings.catch_warnings():
+                # Pillow warns of large pictures at its own bound; ours is checked below.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(file, formats=("WEBP", "PNG", "GIF"))
+            if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
+                raise UserError(too_large)
+            with image:
+                yield image
+        except Image.DecompressionBombError:
+            raise UserError(too_large) from None
+        except pictures.DAMAGE as error:
+            kind = path.suffix.lower().removeprefix(".")
+            raise UserError(f"{path} is not a readable {kind}: {error}") from None
 
 
-def _webp_times(path: epath.Path) -> list[float]:
-    seconds, elapsed = [], 0.0
-    with _webp_image(path) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            try:
-                image.seek(index)
-                image.load()
-            except (OSError, EOFError, ValueError) as error:
-                raise UserError(f"{path} is damaged at frame {index}: {error}") from None
-            seconds.append(elapsed)
-            elapsed += max(1, image.info.get("duration") or 100) / 1000
-    return seconds
-
-
-def _webp_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
-    targets = set(wanted)
+def _decoded(image: Image.Image) -> Iterator[tuple[float, Image.Image]]:
+    """Decodes the frames of an animation one after the other, with their times in seconds."""
     elapsed = 0.0
-    with _webp_image(path) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            image.load()
-            if elapsed in targets:
-                rgba = image.convert("RGBA")
+    # A png may begin with a picture for programs that show no animations.
+    for index in range(int(image.info.get("default_image", False)), getattr(image, "n_frames", 1)):
+        image.seek(index)
+        image.load()
+        yield elapsed, image
+        elapsed += max(1, image.info.get("duration") or 100) / 1000
+
+
+def _animation_times(path: epath.Path) -> list[float]:
+    with _open_animation(path) as image:
+        return [second for second, _ in _decoded(image)]
+
+
+def _animation_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
+    wanted = set(wanted)
+    with _open_animation(path) as image:
+        for second, frame in _decoded(image):
+            if second in wanted:
+                rgba = frame.convert("RGBA")
                 white = Image.new("RGBA", rgba.size, "white")
-                yield elapsed, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-            elapsed += max(1, image.info.get("duration") or 100) / 1000
+                yield second, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
 def write_mp4(
@@ -391,7 +433,7 @@ def read_metadata(path: epath.PathLike) -> dict[str, str]:
     """
     path = epath.Path(path)
     if path.suffix.lower() == ".webp":
-        with _webp_image(path) as image:
+        with _open_animation(path) as image:
             packet = image.info.get("xmp", b"")
         return {"xmp": packet.decode()} if packet else {}
     with _opened(path) as (container, _):
