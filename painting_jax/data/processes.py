@@ -120,7 +120,14 @@ def find(
             f"{', '.join(map(os.fspath, sources))} holds no videos ({video.TYPES}) and no folders "
             "of pictures"
         )
-    return _with_unique_names(search.found), search.skipped
+    found = _with_unique_names(search.found)
+    for file in found:
+        if known_media is not None and not file.medium:
+            raise UserError(
+                f"{file.name} has no medium: give --medium, or state it in a manifest or in "
+                "cat.json beside cat.mp4"
+            )
+    return found, search.skipped
 
 
 def _expand(source: str) -> list[epath.Path]:
@@ -178,11 +185,10 @@ class _Search:
             return os.fspath(own)
 
         try:
-            content = _Folder.list(folder)
-        except OSError as error:
-            self.skipped.append(
-                Skipped(name(folder), f"{folder} cannot be opened: {error.strerror or error}")
-            )
+            with _readable_errors(folder):
+                content = _Folder.list(folder)
+        except UserError as error:
+            self.skipped.append(Skipped(name(folder), str(error)))
             return
         if content.has_record:
             self._add(folder, name(folder))
@@ -208,11 +214,6 @@ class _Search:
         except UserError as error:
             self.skipped.append(Skipped(name, str(error)))
             return
-        if self._known_media is not None and not values["medium"]:
-            raise UserError(
-                f"{readable(name)} has no medium: give --medium, or state it in a manifest or in "
-                "cat.json beside cat.mp4"
-            )
         self.found.append(ProcessFile(os.fspath(path), name, **values))
 
 
@@ -268,7 +269,7 @@ class _Folder:
         steps = [path for path in stills if path not in others]
         numbered = [path for path in steps if any(letter.isdecimal() for letter in path.stem)]
         if len(numbered) > 1:
-            unnumbered = set(steps) - set(numbered)
+            unnumbered = (path for path in steps if path not in numbered)
             others |= dict.fromkeys(unnumbered, "it has no number, unlike the pictures beside it")
             steps = numbered
         elif beside or len(steps) < 2:
@@ -284,7 +285,8 @@ def _named_after(stem: str, name: str) -> bool:
 def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
     """The rows of a manifest, each with the words that locate it in an error."""
     # A caption may hold line breaks of other kinds (U+2028), and some editors write a mark first.
-    lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    with _readable_errors(path):
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not any(line.strip() for line in lines):
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
     for number, line in enumerate(lines, start=1):
@@ -304,10 +306,8 @@ def _check_row(row: object, where: str) -> dict:
 
 
 def _parse_sidecar(path: epath.Path) -> dict:
-    try:
+    with _readable_errors(path):
         record = _parse_json(path.read_bytes().removeprefix(codecs.BOM_UTF8), str(path))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     if not isinstance(record, dict):
         raise UserError(f'{path} is no record of a process: write {{"medium": "oil", ...}}')
     return record
