@@ -1,7 +1,6 @@
-"""Painting processes on disk: videos, animations and folders of pictures, with their metadata.
+"""Reads painting processes from disk: videos, animations and folders of pictures, with metadata.
 
-`prepare` and `evaluate` both read processes through this module, so either takes what the other
-takes.
+`prepare` and `evaluate` share this reader, so that both accept the same files.
 """
 
 import codecs
@@ -25,13 +24,13 @@ from painting_jax.data.process import Process
 from painting_jax.errors import UserError, readable
 from painting_jax.generation.file_names import MOVIE, RECORD, STEPS
 
-# Scans and exports of one canvas differ in aspect by rounding and by a careless crop, no more.
+# The aspects of scans and exports of one canvas differ by rounding and careless cropping.
 _ASPECT_TOLERANCE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class ProcessFile:
-    """One painting process on disk and what its metadata states.
+    """A painting process on disk and its metadata.
 
     Attributes:
       path: of the video file, or of the folder that holds the pictures.
@@ -45,7 +44,7 @@ class ProcessFile:
       start: first moment in seconds, or the index of the first picture; None is the beginning.
       end: last moment or index, inclusive; None is the end.
       progress: share of the painting time at each frame of the file, rising or falling within 0
-        to 1; None where the times of the frames stand for it.
+        to 1; None to derive it from the times of the frames.
     """
 
     path: str
@@ -66,9 +65,9 @@ class LoadedProcess:
 
     Attributes:
       frames_THWC: uint8 RGB, T >= 2.
-      progress_T: float32, share of the painting time, rising. It runs from 0 to 1 where it is taken
-        from the times of the frames, and is as stated otherwise.
-      was_reversed: whether the file runs backwards, as its stated progress says.
+      progress_T: float32, share of the painting time, rising: from 0 to 1 if derived from the times
+        of the frames, else as the metadata states it.
+      was_reversed: whether the file runs backwards by its stated progress.
     """
 
     frames_THWC: np.ndarray
@@ -82,9 +81,9 @@ def find(
     medium: str = "",
     known_media: Collection[str] | None = None,
 ) -> tuple[list[ProcessFile], list[Skipped]]:
-    """Finds the processes that files, folders, glob patterns and manifests stand for.
+    """Finds the processes in files, folders, glob patterns and manifests.
 
-    A folder is searched with its subfolders. In it, a process is
+    A folder is searched with its subfolders. A process in it is
 
     - a video or an animation (`video.is_video`);
     - a folder with a `process.json`, such as `generate` writes: its `steps`, its `process.mp4`, or
@@ -94,22 +93,22 @@ def find(
     - all pictures of a folder that holds nothing else and fewer than two numbered ones, in natural
       order of their names.
 
-    Metadata is stated in `process.json` for a folder and in `cat.json` beside `cat.mp4`. A `.jsonl`
-    manifest states it for a list of processes, one JSON object a line with a "path" relative to
-    the manifest. Both know the same keys, the attributes of `ProcessFile`. A manifest has the last
-    word.
+    Metadata comes from `process.json` in a folder, from `cat.json` beside `cat.mp4`, or from a
+    `.jsonl` manifest, which lists processes as one JSON object a line with a "path" relative to the
+    manifest. All take the same keys, the attributes of `ProcessFile`; a manifest takes precedence.
+    Unknown keys are ignored except in a manifest.
 
     Args:
       sources: paths or patterns.
-      medium: of processes for which none is stated.
-      known_media: media one of which every process must have; None allows any medium, and none.
+      medium: default for processes whose metadata states none.
+      known_media: names of media, one of which each process must have; None allows any or none.
 
     Returns:
-      The processes, in natural order within each source, and the files that give none.
+      The processes, in natural order within each source, and the files that are none.
 
     Raises:
-      UserError: for a source that does not exist, sources without any process or picture, a mistake
-        in a manifest, or a process without a medium where it must have one.
+      UserError: if a source does not exist, none holds a process or picture, a manifest has a
+        mistake, or a process lacks a medium although `known_media` is given.
     """
     search = _Search(medium, known_media)
     for source in sources:
@@ -143,11 +142,11 @@ def _expand(source: str) -> list[epath.Path]:
 
 
 def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
-    """Numbers processes of the same name: parts of a video, or files of several sources."""
+    """Numbers processes with the same name: parts of a video, or files of several sources."""
     count: dict[str, int] = {}
     unique = []
     for file in files:
-        # An accent can be written in two ways; names are compared, so only one is kept.
+        # Unicode writes an accent in two ways; one form lets names be compared.
         name = unicodedata.normalize("NFC", readable(file.name))
         count[name] = count.get(name, 0) + 1
         name = name if count[name] == 1 else f"{name}#{count[name]}"
@@ -156,7 +155,7 @@ def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
 
 
 class _Search:
-    """Collects processes, and the files that give none."""
+    """Collects processes and the files that are none."""
 
     def __init__(self, medium: str, known_media: Collection[str] | None):
         self.found: list[ProcessFile] = []
@@ -165,7 +164,7 @@ class _Search:
         self._known_media = known_media
 
     def add_source(self, path: epath.Path) -> None:
-        """Adds everything that a path which the user named stands for."""
+        """Adds the processes in a file, a folder or a manifest."""
         if path.suffix.lower() == ".jsonl" and not path.is_dir():
             for row, where in _manifest_rows(path):
                 stated = _parse_metadata(row, where, self._known_media)
@@ -218,7 +217,7 @@ class _Search:
 
 
 def _with_sidecar(path: epath.Path) -> tuple[epath.Path, epath.Path | None]:
-    """Where the frames of a process lie, and the JSON file of its metadata, if there is one."""
+    """The path of a process's frames, and of the JSON file with its metadata if there is one."""
     if not path.is_dir():
         sidecar = path.with_suffix(".json")
         return path, sidecar if sidecar.is_file() else None
@@ -231,13 +230,13 @@ def _with_sidecar(path: epath.Path) -> tuple[epath.Path, epath.Path | None]:
 
 @dataclasses.dataclass(frozen=True)
 class _Folder:
-    """The content of a folder, hidden files left out, each list in natural order.
+    """The content of a folder without hidden files, each list in natural order.
 
     Attributes:
       folders: its subfolders.
       videos: its videos and animations.
-      steps: the pictures that are one process: none, or two and more.
-      others: why the other pictures are no steps.
+      steps: the pictures that form a process; empty, or two and more.
+      others: for each other picture, the reason why it is not a step.
       has_record: whether a `process.json` says that the folder is one process.
     """
 
@@ -267,9 +266,9 @@ class _Folder:
             if any(_named_after(path.stem, name) for name in beside)
         }
         steps = [path for path in stills if path not in others]
-        numbered = [path for path in steps if any(letter.isdecimal() for letter in path.stem)]
+        numbered = [path for path in steps if _has_number(path)]
         if len(numbered) > 1:
-            unnumbered = (path for path in steps if path not in numbered)
+            unnumbered = [path for path in steps if not _has_number(path)]
             others |= dict.fromkeys(unnumbered, "it has no number, unlike the pictures beside it")
             steps = numbered
         elif beside or len(steps) < 2:
@@ -278,13 +277,17 @@ class _Folder:
         return cls(folders, videos, steps, others, has_record)
 
 
+def _has_number(path: epath.Path) -> bool:
+    return any(letter.isdecimal() for letter in path.stem)
+
+
 def _named_after(stem: str, name: str) -> bool:
     return stem.startswith(name) and not stem[len(name) :][:1].isalnum()
 
 
 def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
-    """The rows of a manifest, each with the words that locate it in an error."""
-    # A caption may hold line breaks of other kinds (U+2028), and some editors write a mark first.
+    """Yields the rows of a manifest with their location for error messages."""
+    # Captions may contain other line breaks (U+2028), and some editors write a byte order mark.
     with _readable_errors(path):
         lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not any(line.strip() for line in lines):
@@ -327,12 +330,12 @@ def _parse_json(data: bytes, where: str) -> object:
 def _parse_metadata(
     record: Mapping[str, object], where: str, known_media: Collection[str] | None
 ) -> dict[str, object]:
-    """The attributes of a `ProcessFile` that a record states; null states nothing.
+    """The attributes of a `ProcessFile` that a record states; null counts as not stated.
 
     Raises:
-      UserError: for a value of another type or out of range, or a medium that is not known.
+      UserError: if a value has the wrong type or range, or the medium is not a known one.
     """
-    # `generate` records under "image" the picture it was given.
+    # `generate` writes the picture it was given as "image".
     record = {"picture": record.get("image")} | {k: v for k, v in record.items() if v is not None}
     stated = {
         key: parse(record[key], f"{where}: {key}")
@@ -362,7 +365,7 @@ def _parse_text(value: object, where: str) -> str:
 
 
 def _parse_medium(value: object, where: str) -> str:
-    """A medium's name as the registry spells it; those of a mixture are joined by " + "."""
+    """The name of a medium in the registry's spelling; a mixture is joined by " + "."""
     if not isinstance(value, str | dict):
         raise UserError(f"{where} must be a name, or names with their weights")
     names = [value] if isinstance(value, str) else list(value)
@@ -399,7 +402,7 @@ def _parse_progress(value: object, where: str) -> tuple[float, ...]:
     return tuple(progress_N.tolist())
 
 
-# What a sidecar and a row of a manifest may state.
+# The keys of a sidecar and of a row of a manifest.
 _PARSERS: dict[str, Callable[[object, str], object]] = {
     "picture": _parse_text,
     "medium": _parse_medium,
@@ -413,10 +416,10 @@ _PARSERS: dict[str, Callable[[object, str], object]] = {
 
 
 def content_key(file: ProcessFile) -> str:
-    """The content hash of a process's file or pictures, whichever part of them is used.
+    """The content hash of a process's file or pictures, regardless of crop, start and end.
 
     Raises:
-      UserError: if there is nothing at its path, or it cannot be read.
+      UserError: if the path does not exist or cannot be read.
     """
     path = epath.Path(file.path)
     with _readable_errors(path):
@@ -427,16 +430,16 @@ def content_key(file: ProcessFile) -> str:
 
 
 def load(file: ProcessFile, *, max_frames: int, max_side: int) -> LoadedProcess:
-    """Reads a process; besides the frames returned, one is held in memory at a time.
+    """Reads a process; only one frame is held in memory besides those returned.
 
     Args:
       file: from `find`.
-      max_frames: at most so many frames are kept, evenly spaced, the first and last among them.
-      max_side: a frame with a longer side is scaled down to it.
+      max_frames: maximum number of frames, evenly spaced, with the first and last among them.
+      max_side: maximum length of the longer side; larger frames are scaled down to it.
 
     Raises:
-      UserError: if it cannot be read, has fewer than two frames, its pictures differ in shape, or
-        the stated progress has another number of frames.
+      UserError: if it cannot be read, has fewer than two frames, its pictures differ in aspect, or
+        the stated progress has another length.
     """
     path = epath.Path(file.path)
     read = _read_pictures if path.is_dir() else _read_video
@@ -447,7 +450,7 @@ def load(file: ProcessFile, *, max_frames: int, max_side: int) -> LoadedProcess:
     if file.progress is None:
         progress_T = (time_T - time_T[0]) / (time_T[-1] - time_T[0])
     else:
-        # Some containers (gif) count a frame at the end that no decoder gives: it may have none.
+        # Some containers (gif) count a last frame that no decoder returns: it needs no value.
         if not index_T[-1] < len(file.progress) <= count:
             raise UserError(
                 f"the metadata of {file.name} states the progress of {len(file.progress)} frames, "
@@ -462,7 +465,7 @@ def load(file: ProcessFile, *, max_frames: int, max_side: int) -> LoadedProcess:
 
 @contextlib.contextmanager
 def _readable_errors(path: epath.Path) -> Iterator[None]:
-    """Raises what the file system refuses as a `UserError` that names the file."""
+    """Turns an error of the file system into a `UserError` that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -471,7 +474,7 @@ def _readable_errors(path: epath.Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-# Frames, their times, their indices among all frames of the file, and the number of those.
+# Frames, their times, their indices in the file, and the number of frames in the file.
 _Read = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 
@@ -484,8 +487,8 @@ def _read_video(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
         max_side=max_side,
         crop=file.crop,
     )
-    second_N = second_T if file.progress is None else video.times(file.path)
-    # The times come from the same ticks: equal up to floating point.
+    second_N = second_T if file.progress is None else video.frame_times(file.path)
+    # Both times come from the same ticks and are equal up to floating point.
     index_T = np.searchsorted(second_N, second_T - 1e-6)
     return frames_THWC, second_T, index_T, len(second_N)
 
@@ -496,14 +499,14 @@ def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     last = len(paths) - 1 if file.end is None else min(int(file.end), len(paths) - 1)
     if first > last:
         raise UserError(f"{file.path} has {len(paths)} pictures, none from {first} to {last}")
-    index_T = np.array([first + i for i in video.evenly(last - first + 1, max_frames)])
+    index_T = np.array([first + i for i in video.evenly_spaced(last - first + 1, max_frames)])
     frames, finished_HW = [], None
     for index in reversed(index_T):
         picture_HWC = pictures.load(paths[index])
         if file.crop is not None:
-            picture_HWC = video.cut(picture_HWC, file.crop, str(paths[index]))
+            picture_HWC = video.crop_picture(picture_HWC, file.crop, str(paths[index]))
         height, width = picture_HWC.shape[:2]
-        # The finished picture comes first and sets the size of the others.
+        # The finished picture is read first and sets the size of the others.
         finished_HW = finished_HW or (height, width)
         if abs(height / width * finished_HW[1] / finished_HW[0] - 1) > _ASPECT_TOLERANCE:
             raise UserError(
@@ -524,16 +527,16 @@ def _steps(folder: epath.Path) -> list[epath.Path]:
 def to_record(file: ProcessFile, *, max_frames: int, max_side: int) -> Process:
     """Reads a process into a record for training.
 
-    Its progress is made to rise strictly from 0 to 1, as a record promises: a part of a process
-    counts as a whole one, and of frames at the same progress the last is kept.
+    A record's progress rises strictly from 0 to 1: that of a part of a process is rescaled, and of
+    several frames at the same progress only the last is kept.
 
     Args:
-      file: with a medium of the registry.
+      file: from `find`, with a medium of the registry.
       max_frames: as in `load`.
       max_side: as in `load`.
 
     Raises:
-      UserError: as `load` does.
+      UserError: as in `load`, or if all frames have the same progress.
     """
     loaded = load(file, max_frames=max_frames, max_side=max_side)
     progress_T = loaded.progress_T - loaded.progress_T[0]

@@ -1,4 +1,4 @@
-"""Videos as the evaluation holds them: paired by name, brought to a common shape."""
+"""Processes as the evaluation holds them: with names that pair, at a common shape."""
 
 import collections
 import dataclasses
@@ -54,13 +54,13 @@ class Video:
 def find(folder: str | os.PathLike) -> tuple[list[ProcessFile], list[str]]:
     """Finds processes as `processes.find` does, under the names by which they are paired.
 
-    A video's suffix is no part of its name, unless that tells it from another one.
+    The name of a video has no suffix unless another process has the same name without it.
 
     Returns:
-      The processes in natural order of their names, and a line for each file that gives none.
+      The processes in natural order of their names, and a line for each file that is none.
 
     Raises:
-      UserError: as `processes.find`, and if nothing that is found is a process.
+      UserError: as in `processes.find`, or if no file is a process.
     """
     found, skipped = processes.find([folder])
     lines = [f"{skip.name}: {skip.reason}" for skip in skipped]
@@ -84,7 +84,7 @@ def load(file: ProcessFile, *, frames: int, size: int) -> Video:
     """Reads a process of at most `frames` frames with longer sides of at most `size` pixels.
 
     Raises:
-      UserError: as `processes.load`.
+      UserError: as in `processes.load`.
     """
     loaded = processes.load(file, max_frames=frames, max_side=size)
     return Video(

@@ -254,3 +254,18 @@ def test_nothing_usable_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         build(tmp_path / "data", tmp_path / "none")
     assert not list((tmp_path / "data").rglob("*.json"))
+
+
+def test_sidecars_state_the_medium_and_the_progress(studio, tmp_path):
+    """They were not looked for."""
+    progress = np.linspace(0, 1, len(recording())) ** 2
+    stated = {"medium": "Ink", "caption": "a cat", "progress": progress.tolist()}
+    (studio / "cat.json").write_text(json.dumps(stated))
+    (studio / "flowers" / "process.json").write_text('{"medium": "pencil + ink"}')
+    summary = build(tmp_path / "data", studio)
+    assert "a mixture" in {skip.name: skip.reason for skip in summary.skipped}["flowers"]
+    found = records(tmp_path / "data")
+    assert (found["cat.mp4"].medium, found["cat.mp4"].caption) == ("ink", "a cat")
+    np.testing.assert_allclose(found["cat.mp4"].progress, progress, atol=1e-6)
+    assert found["trees/oak"].medium == "oil"
+    assert not build(tmp_path / "data", studio).built
