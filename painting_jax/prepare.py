@@ -7,10 +7,11 @@ painted_images paints photos: a picture, a folder or a "pattern*.jpg", or, witho
 photos that ship in scikit-image and scikit-learn. A text file beside a photo (cat.txt for cat.jpg)
 says what it shows.
 
-recorded_processes reads recordings: videos (mp4, mov, webm, mkv, gif), folders of numbered
+recorded_processes reads recordings: videos, animations (gif, webp, png), folders of numbered
 pictures, folders of those, a "pattern*.mp4", and .jsonl manifests, one {"path": "cat.mp4",
 "medium": "oil", "caption": "a cat", "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5,
-"end": 90} a line.
+"end": 90, "progress": [0, 0.2, 1]} a line. The same keys may stand in cat.json beside cat.mp4 and
+in process.json in a folder of pictures.
 """
 
 import re

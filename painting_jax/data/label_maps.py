@@ -1,4 +1,4 @@
-"""Label maps that a user draws: which region is painted when."""
+"""Label maps drawn by a user: the order in which regions are painted."""
 
 import os
 
@@ -8,25 +8,24 @@ from painting_jax.data import pictures
 from painting_jax.errors import UserError
 from painting_jax.models.segments import MOST_LABELS
 
-MOST = MOST_LABELS  # regions; more is a photo, not a map
-
 
 def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
-    """Loads a label map from a picture: each grey value or colour is a region.
+    """Loads a label map from a picture in which each grey value or colour is a region.
 
-    Regions are painted from the darkest to the lightest; black is left unlabelled.
+    Regions are numbered from the darkest to the lightest; black is unlabelled.
 
     Args:
       path: of the map.
-      shape_HW: of the picture that it maps; the map may have another size of these proportions.
+      shape_HW: of the picture; the map may have another size with the same proportions.
 
     Returns:
       uint8[H, W], labels 1..K in painting order, 0 = unlabelled.
 
     Raises:
-      UserError: if the file is no picture, has more than `MOST` colours or other proportions.
+      UserError: if the file is not a picture, has more than `MOST_LABELS` colours or other
+        proportions.
     """
-    # Tools number regions 0, 1, 2, ... in 16 bits: scaled to 8, all of them would be black.
+    # Some tools number regions 0, 1, 2, ... in 16 bits, which are all black once scaled to 8 bits.
     picture_HWC = pictures.load_samples(path).astype(np.int64)
     (height, width), (rows, columns) = shape_HW, picture_HWC.shape[:2]
     if abs(rows * width - columns * height) > 0.02 * rows * width:
@@ -35,15 +34,15 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
             "a segment map must have its picture's proportions"
         )
     red, green, blue = np.moveaxis(picture_HWC, -1, 0)
-    # Luma first, so that order follows lightness; the colour itself tells equals apart.
-    # (Only grey has more than 8 bits, and no equals.)
+    # Luma comes first, so that the order follows lightness; the colour breaks ties. Only grey has
+    # more than 8 bits, and no ties.
     luma = 299 * red + 587 * green + 114 * blue
     code_HW = (luma << 32) | (red << 16) | (green << 8) | blue
     codes, labels = np.unique(code_HW, return_inverse=True)
-    if len(codes) > MOST:
+    if len(codes) > MOST_LABELS:
         raise UserError(
             f"{path} has {len(codes)} colours: a segment map has one flat colour a region, "
-            f"at most {MOST} (saved as PNG, without smoothing)"
+            f"at most {MOST_LABELS} (saved as PNG, without smoothing)"
         )
     first = 0 if codes[0] == 0 else 1
     return (labels + first).reshape(code_HW.shape).astype(np.uint8)

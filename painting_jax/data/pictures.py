@@ -1,4 +1,4 @@
-"""Pictures: any user's file to uint8 RGB and back, within bounds known before decoding."""
+"""Decodes pictures to uint8 RGB and encodes them; sizes are checked before decoding."""
 
 import dataclasses
 import fnmatch
@@ -20,21 +20,26 @@ from painting_jax.errors import UserError
 
 MIN_SIDE = 8
 MAX_MEGAPIXELS = 64
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Suffixes of picture files. `load` decides by the content whether it can read one.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".jxl"),
+)
+TYPES = "jpg, png, webp, bmp and tiff"  # in error messages
 
-# Pillow knows formats that start other programs (EPS) or that nobody photographs with.
+# Other formats of Pillow start programs (EPS) or are not used for photos.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-# What Pillow raises, by format, on files that are cut short or damaged.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+# What Pillow's decoders raise on truncated or damaged files.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
-_MAGIC = re.compile(r"[*?\[]")  # where a glob pattern begins to be one
+_MAGIC = re.compile(r"[*?\[]")  # the first special character of a glob pattern
 _SHAPE = struct.Struct(">HH")
 
 
 def load(path: epath.PathLike) -> np.ndarray:
     """Reads a picture as a person sees it: upright (EXIF), alpha over white, grey as RGB.
 
-    16-bit samples are scaled to 8 bits. Of an animation the first picture is taken.
+    16-bit samples are scaled to 8 bits. An animation gives its first picture.
 
     Args:
       path: a jpg, png, webp, bmp, tiff or gif file.
@@ -43,9 +48,9 @@ def load(path: epath.PathLike) -> np.ndarray:
       uint8[H, W, 3], RGB.
 
     Raises:
-      UserError: for a missing file, one that is no picture or is damaged, samples in floating
-        point, a side below `MIN_SIDE` pixels, or a header announcing more than `MAX_MEGAPIXELS`
-        (nothing is decoded then).
+      UserError: if the file is missing, damaged or not a picture, has floating-point samples, a
+        side below `MIN_SIDE` pixels or more than `MAX_MEGAPIXELS` by its header (then nothing is
+        decoded).
     """
     samples_HWC = load_samples(path)
     if samples_HWC.dtype == np.uint16:
@@ -54,14 +59,14 @@ def load(path: epath.PathLike) -> np.ndarray:
 
 
 def load_samples(path: epath.PathLike) -> np.ndarray:
-    """As `load`, but 16-bit samples as they are: uint8[H, W, 3], or uint16 of 16-bit grey."""
+    """As `load`, but 16-bit grey is not scaled: uint8[H, W, 3] or uint16[H, W, 3]."""
     path = epath.Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: name a picture (jpg, png, webp)")
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a picture (jpg, png, webp)")
     with path.open("rb") as file, warnings.catch_warnings():
-        # Pillow warns of large pictures at its own bound; ours is checked below.
+        # Pillow warns at its own size limit; ours is checked below.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             image = Image.open(file, formats=_FORMATS)
@@ -69,12 +74,12 @@ def load_samples(path: epath.PathLike) -> np.ndarray:
             raise UserError(
                 f"{path} has more than {MAX_MEGAPIXELS} megapixels: scale it down first"
             ) from None
-        except _DAMAGE:
-            raise UserError(f"{path} is not a picture: jpg, png and webp are understood") from None
+        except DAMAGE:
+            raise UserError(f"{path} is not a picture: {TYPES} are understood") from None
         _check_size(path, *image.size)
         try:
             return _upright_rgb(image, str(path))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise UserError(f"{path} is damaged or cut short: {error}") from None
 
 
@@ -92,10 +97,10 @@ def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        # What range they have, and what a NaN among them means, nobody can know.
+        # Their range is unknown, and so is the meaning of a NaN.
         raise UserError(f"{name} has samples in floating point: save it with 8 or 16 bits each")
     if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey to 255.
+        # Pillow clips 16-bit grey to 255 when it converts.
         grey_HW = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         return np.repeat(grey_HW[..., None], 3, axis=-1)
     if "A" in image.getbands() or "transparency" in image.info:
@@ -106,19 +111,19 @@ def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
 
 
 def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) -> list[str]:
-    """The picture files that a path, a folder or a glob pattern stands for, in natural order.
+    """Lists the picture files that a path, a folder or a glob pattern names, in natural order.
 
-    Folders are searched with their subfolders; left out are hidden files, folders that lead back to
-    one above them, the results of `generate` and what lies in `output`. A file named outright is
-    returned whatever its suffix: whether it is a picture shows when it is loaded.
+    Folders are searched with their subfolders. Hidden files, links back to a folder above, results
+    of `generate` and the content of `output` are left out. A file that is named itself is returned
+    whatever its suffix.
 
     Raises:
-      UserError: when there is none.
+      UserError: if there is none.
     """
     text = os.fspath(path)
     root = epath.Path(path)
     if root.is_dir():
-        files = _matching(root, ("**", "*"), Way.to(root, output))
+        files = _matching(root, ("**", "*"), Ancestors.of(root, output))
         found = [os.fspath(file) for file in files if file.suffix.lower() in SUFFIXES]
     elif root.exists():
         return [text]
@@ -128,43 +133,46 @@ def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) ->
             raise UserError(f"{path} does not exist: name a picture, a folder or a pattern")
         root = epath.Path(os.path.dirname(text[: magic.start()]))
         pattern = epath.Path(text).relative_to(root).parts
-        found = {os.fspath(file) for file in _matching(root, pattern, Way.to(root, output))}
+        found = {os.fspath(file) for file in _matching(root, pattern, Ancestors.of(root, output))}
     if not found:
-        raise UserError(f"{path} holds no picture: {', '.join(SUFFIXES)} are understood")
+        raise UserError(f"{path} holds no picture: {TYPES} are understood")
     return sorted(found, key=natural_order)
 
 
 @dataclasses.dataclass(frozen=True)
-class Way:
-    """The way into a folder: where it, the folders above it and others to be left out really lie.
+class Ancestors:
+    """The real paths of a folder, of those above it, and of others that a search leaves out.
 
-    Links may lead a search round in circles, which the file system ends after 40 rounds.
+    A link can lead a search back to a folder above it; the file system ends that only after 40
+    rounds.
     """
 
-    places: frozenset[str]
+    paths: frozenset[str]
 
     @classmethod
-    def to(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Way":
-        """The way into the folder that a search begins with."""
-        place = pathlib.Path(os.path.realpath(folder))
-        others = [os.path.realpath(path) for path in left_out if path]
-        return cls(frozenset([*map(str, (place, *place.parents)), *others]))
+    def of(cls, folder: epath.PathLike, *left_out: epath.PathLike | None) -> "Ancestors":
+        """Those of the folder in which a search begins."""
+        path = pathlib.Path(os.path.realpath(folder))
+        others = [os.path.realpath(other) for other in left_out if other]
+        return cls(frozenset([*map(str, (path, *path.parents)), *others]))
 
-    def into(self, folder: epath.PathLike) -> "Way | None":
-        """The way on into a subfolder; None if that is not to be entered."""
-        place = os.path.realpath(folder)
-        return None if place in self.places else Way(self.places | {place})
+    def enter(self, folder: epath.PathLike) -> "Ancestors | None":
+        """Those of a subfolder; None if the search must not enter it."""
+        path = os.path.realpath(folder)
+        return None if path in self.paths else Ancestors(self.paths | {path})
 
 
-def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterator[epath.Path]:
-    """The files below a folder that a pattern stands for, as `glob` has it: none that are hidden.
+def _matching(
+    folder: epath.Path, pattern: tuple[str, ...], ancestors: Ancestors
+) -> Iterator[epath.Path]:
+    """The files below a folder that match a pattern as in `glob`, hidden ones left out.
 
     `glob` itself would follow links in circles.
     """
     part, *rest = pattern
     anywhere = part == "**"
     if anywhere:
-        yield from _matching(folder, tuple(rest) or ("*",), way)
+        yield from _matching(folder, tuple(rest) or ("*",), ancestors)
     for path in folder.iterdir() if folder.is_dir() else ():
         hidden = path.name.startswith(".") and not part.startswith(".")
         if hidden or not fnmatch.fnmatchcase(path.name, part):
@@ -172,17 +180,17 @@ def _matching(folder: epath.Path, pattern: tuple[str, ...], way: Way) -> Iterato
         if not path.is_dir():
             if not rest and not anywhere:
                 yield path
-        elif (rest or anywhere) and (on := _entered(path, way)) is not None:
-            yield from _matching(path, pattern if anywhere else tuple(rest), on)
+        elif (rest or anywhere) and (below := _enter(path, ancestors)) is not None:
+            yield from _matching(path, pattern if anywhere else tuple(rest), below)
 
 
-def _entered(folder: epath.Path, way: Way) -> Way | None:
-    """As `Way.into`, but for what `generate` left: sheets and steps are no pictures to paint."""
-    return None if (folder / RECORD).exists() else way.into(folder)
+def _enter(folder: epath.Path, ancestors: Ancestors) -> Ancestors | None:
+    """As `Ancestors.enter`, but also None for a folder that `generate` wrote."""
+    return None if (folder / RECORD).exists() else ancestors.enter(folder)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key that puts "9.jpg" before "10.jpg"."""
+    """Sort key that puts "9.jpg" before "10.jpg"."""
     return [
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
@@ -193,10 +201,10 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 def encode(picture_HWC: np.ndarray, format: str = "jpeg", xmp: bytes | None = None) -> bytes:
     """Encodes uint8[H, W, 3] as "png" (exact) or "jpeg" (quality 95, no chroma subsampling).
 
-    An XMP packet (`video.provenance`) can be put into a PNG.
+    A PNG can carry an XMP packet (`video.provenance`).
 
-    Measured on photos at 64x64: such a JPEG takes a third of the bytes of a PNG, half its time
-    to decode and a tenth to encode.
+    Measured on photos at 64x64, such a JPEG takes a third of the bytes of a PNG, half the time to
+    decode and a tenth of the time to encode.
     """
     buffer = io.BytesIO()
     if format == "png":
@@ -215,20 +223,20 @@ def decode(data: bytes) -> np.ndarray:
     """Decodes a stored picture to uint8[H, W, 3].
 
     Raises:
-      UserError: if the bytes are no picture or are damaged.
+      UserError: if the bytes are damaged or not a picture.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        # Converting would copy a picture that is RGB already.
+        # `convert` copies even a picture that is RGB already.
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"a stored picture is damaged: {error}") from None
 
 
 def encode_labels(labels_HW: np.ndarray) -> bytes:
-    """Encodes a uint8[H, W] label map: H and W as two bytes each, then the labels by zlib.
+    """Encodes a uint8[H, W] label map: H and W in two bytes each, then the zlib-compressed labels.
 
-    At 64x64 a PNG takes sixteen times as long to decode (0.18 ms), as much as a frame.
+    A PNG takes sixteen times as long to decode (0.18 ms at 64x64), as long as a frame.
     """
     return _SHAPE.pack(*labels_HW.shape) + zlib.compress(labels_HW.tobytes())
 
@@ -242,7 +250,7 @@ def decode_labels(data: bytes) -> np.ndarray:
     try:
         labels = np.frombuffer(zlib.decompress(data[_SHAPE.size :]), np.uint8)
         return labels.reshape(_SHAPE.unpack_from(data))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(f"a stored label map is damaged: {error}") from None
 
 
@@ -255,7 +263,7 @@ def resize(picture_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def fit(picture_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Crops uint8[H, W, 3] around its centre to the aspect asked for, then resizes to it."""
+    """Crops uint8[H, W, 3] around its centre to the aspect height:width, then resizes it."""
     if picture_HWC.shape[:2] == (height, width):
         return picture_HWC
     top, left, bottom, right = centre_box(picture_HWC.shape[:2], height, width)
@@ -263,7 +271,7 @@ def fit(picture_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def fit_labels(labels_HW: np.ndarray, height: int, width: int) -> np.ndarray:
-    """As `fit`, for a label map: uint8[height, width], each pixel takes its nearest label."""
+    """As `fit`, for a label map, by nearest neighbour: uint8[height, width]."""
     if labels_HW.shape == (height, width):
         return labels_HW
     top, left, bottom, right = centre_box(labels_HW.shape, height, width)

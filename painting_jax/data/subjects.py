@@ -1,4 +1,4 @@
-"""What is to be painted: a user's pictures, or pictures held out from training."""
+"""Pictures to be painted: a user's own, or ones held out from training."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from painting_jax.data.building import Skipped
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError, readable
 
-Loaded = tuple[np.ndarray, np.ndarray | None]
+PictureAndLabels = tuple[np.ndarray, np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Subject:
 
     Attributes:
       name: short.
-      origin: where it comes from, in words.
-      load: gives the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order, or
-        None where that is to be found. Only what is being painted is held in memory.
+      origin: a description of where it comes from.
+      load: returns the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order,
+        or None if it has none. Pictures are loaded one at a time to bound memory.
     """
 
     name: str
     origin: str
-    load: Callable[[], Loaded]
+    load: Callable[[], PictureAndLabels]
 
 
 def from_files(
@@ -38,21 +38,21 @@ def from_files(
     segments: str | os.PathLike | None = None,
     output: str | os.PathLike | None = None,
 ) -> tuple[list[Subject], list[Skipped]]:
-    """Pictures from files, folders and patterns.
+    """Lists pictures from files, folders and patterns.
 
-    Each is read once, with its map: what is wrong shows before a model is loaded.
+    Each is read once with its label map, so that mistakes show before a model is loaded.
 
     Args:
       paths: see `pictures.list_pictures`.
-      segments: a label map for the only picture, or a folder of maps named like the pictures.
+      segments: a label map for a single picture, or a folder of maps named like the pictures.
       output: folder for the results; see `pictures.list_pictures`.
 
     Returns:
-      The pictures, and those of folders and patterns that cannot be read.
+      The pictures, and the files of folders and patterns that cannot be read.
 
     Raises:
-      UserError: if there is no picture, one that is named itself cannot be read, or one map is for
-        several.
+      UserError: if there is no picture, if one that is named itself cannot be read, or if a
+        single map is given for several pictures.
     """
     files = [(path, file) for path in paths for file in pictures.list_pictures(path, output)]
     maps = pathlib.Path(segments) if segments else None
@@ -76,7 +76,7 @@ def from_files(
     return found, skipped
 
 
-def _load(file: str, maps: pathlib.Path | None) -> Loaded:
+def _load(file: str, maps: pathlib.Path | None) -> PictureAndLabels:
     picture_HWC = pictures.load(file)
     if maps is None:
         return picture_HWC, None
@@ -85,7 +85,7 @@ def _load(file: str, maps: pathlib.Path | None) -> Loaded:
 
 
 def held_out(source: Source, count: int) -> list[Subject]:
-    """The photos, or else the finished pictures, of the first different sources of a split."""
+    """The photos (else the finished pictures) of the first `count` distinct sources of a split."""
     found: dict[str, Subject] = {}
     for row in range(len(source)):
         record = source.record(row)
@@ -103,7 +103,7 @@ def _from_record(source: Source, row: int) -> Subject:
     photos = [variant.image for variant in record.variants if variant.kind == "photo"]
     image = photos[0] if photos else record.reference
 
-    def load() -> Loaded:
+    def load() -> PictureAndLabels:
         return pictures.decode(image), record.segments if record.segments.size else None
 
     name = "".join(

@@ -1,10 +1,11 @@
-"""Videos: recordings in, generated processes out."""
+"""Reads videos and animations, and writes generated ones."""
 
 import contextlib
 import fractions
 import html
 import math
 import os
+import warnings
 from collections.abc import Iterator
 
 import av
@@ -16,16 +17,41 @@ from painting_jax import files
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
 
-SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".webp")
+# Suffixes of video files. FFmpeg decides by the content whether it can read one.
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"),
+    *(".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"),
+)
+# Suffixes of files that hold a picture or an animation; the header says which.
+ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+TYPES = "mp4, mov, webm, mkv, gif, webp and the like"  # in error messages
+# FFmpeg cannot read an animated webp.
+_READ_BY_PILLOW = (".webp", ".png", ".apng")
 
-# The controlled vocabulary of the IPTC for pictures made by a trained model.
+# The term of the IPTC's controlled vocabulary for pictures made by a trained model.
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
-# A container's own duration and the time of its last frame differ by about a frame; a file cut
-# short differs by more than this share.
+# The duration in a container's header and the time of its last frame differ by about a frame. They
+# differ by more than this share in a truncated file.
 _MISSING_SHARE = 0.1
 
 Box = tuple[int, int, int, int]
+
+
+def is_video(path: epath.PathLike) -> bool:
+    """Whether a file is a video or an animation, by its suffix and, for pictures, its header.
+
+    A damaged gif counts as an animation, a damaged webp or png as a picture.
+    """
+    path = epath.Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ANIMATIONS:
+        return suffix in SUFFIXES
+    try:
+        with _open_animation(path) as image:
+            return getattr(image, "is_animated", False)
+    except (OSError, UserError):
+        return suffix == ".gif"
 
 
 def read(
@@ -37,34 +63,33 @@ def read(
     max_side: int | None = None,
     crop: Box | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads up to `max_frames` frames of a video, evenly spread over those between two times.
+    """Reads up to `max_frames` evenly spaced frames of a video between two times.
 
-    The file is streamed: besides the frames returned, one is held at a time.
+    The file is streamed: only one frame is held in memory besides those returned.
 
     Args:
-      path: mp4, mov, webm, mkv, gif or animated webp.
+      path: a video that FFmpeg reads, or an animated gif, webp or png.
       start: seconds from the beginning; None is the first frame.
-      end: seconds from the beginning, included; None is the last frame.
+      end: seconds from the beginning, inclusive; None is the last frame.
       max_frames: at least 1.
-      max_side: a frame whose longer side has more pixels than this is scaled down to it.
-      crop: (x0, y0, x1, y1) in pixels of the upright frame, cut out before scaling.
+      max_side: maximum length of the longer side; larger frames are scaled down to it.
+      crop: (x0, y0, x1, y1) in pixels of the upright frame, applied before scaling.
 
     Returns:
-      frames_THWC uint8 RGB, and seconds_T float64, rising strictly from the video's beginning.
+      frames_THWC uint8 RGB, and seconds_T float64, strictly rising, 0 at the video's first frame.
 
     Raises:
-      UserError: if the file is missing, no video, damaged, cut short, has no frame between the
-        times, frames beyond `pictures.MAX_MEGAPIXELS` or of several sizes, or does not contain the
-        crop.
+      UserError: if the file is missing, damaged, truncated or not a video, if it has no frame
+        between the times, if its frames exceed `pictures.MAX_MEGAPIXELS` or change size, or if the
+        crop does not lie within them.
     """
     path = epath.Path(path)
     if not path.exists():
-        raise UserError(f"{path} does not exist: name a video ({', '.join(SUFFIXES)})")
+        raise UserError(f"{path} does not exist: name a video ({TYPES})")
     if path.is_dir():
-        raise UserError(f"{path} is a folder: name a video ({', '.join(SUFFIXES)})")
-    # FFmpeg reads no animated webp, Pillow does.
-    frames = _webp_frames if path.suffix.lower() == ".webp" else _container_frames
-    seconds = times(path)
+        raise UserError(f"{path} is a folder: name a video ({TYPES})")
+    frames = _animation_frames if _is_read_by_pillow(path) else _container_frames
+    seconds = frame_times(path)
     inside = [
         index
         for index, second in enumerate(seconds)
@@ -73,14 +98,14 @@ def read(
     if not inside:
         span = f"{start or 0:g} to {'the end' if end is None else f'{end:g}'} s"
         raise UserError(f"{path} has no frame from {span}: it lasts {seconds[-1]:.1f} s")
-    chosen = [inside[index] for index in evenly(len(inside), max_frames)]
+    chosen = [inside[index] for index in evenly_spaced(len(inside), max_frames)]
     wanted = [seconds[index] for index in chosen]
-    # A frame is scaled as it comes, so that the full-size ones need not be held.
+    # Frames are scaled as they are decoded, so that no full-size ones are kept.
     decoded, when = [], []
     for second, frame_HWC in frames(path, wanted):
         decoded.append(_prepared(path, frame_HWC, crop, max_side))
         when.append(second)
-    # Some containers (gif) count a frame at the end that no decoder gives: one is forgiven.
+    # Some containers (gif) count a last frame that no decoder returns: one may be missing.
     if len(decoded) < max(1, min(len(wanted) - 1, (1 - _MISSING_SHARE) * len(wanted))):
         raise UserError(f"{path} is cut short: {len(decoded)} of {len(wanted)} frames can be read")
     if len({frame_HWC.shape for frame_HWC in decoded}) > 1:
@@ -88,14 +113,18 @@ def read(
     return np.stack(decoded), np.array(when)
 
 
-def times(path: epath.PathLike) -> list[float]:
-    """When each frame of a video is shown: rising seconds from the first; errors as of `read`."""
+def frame_times(path: epath.PathLike) -> list[float]:
+    """Times of all frames of a video, rising, in seconds from the first. Errors as in `read`."""
     path = epath.Path(path)
-    return _webp_times(path) if path.suffix.lower() == ".webp" else _container_times(path)
+    return _animation_times(path) if _is_read_by_pillow(path) else _container_times(path)
 
 
-def evenly(count: int, at_most: int) -> list[int]:
-    """Up to `at_most` different indices spread evenly over range(count), both ends included."""
+def _is_read_by_pillow(path: epath.Path) -> bool:
+    return path.suffix.lower() in _READ_BY_PILLOW
+
+
+def evenly_spaced(count: int, at_most: int) -> list[int]:
+    """Up to `at_most` distinct, evenly spaced indices of range(count), both ends included."""
     if at_most == 1:
         return [count - 1]
     return np.unique(np.linspace(0, count - 1, min(count, at_most)).round().astype(int)).tolist()
@@ -105,12 +134,12 @@ def _prepared(
     path: epath.Path, frame_HWC: np.ndarray, crop: Box | None, max_side: int | None
 ) -> np.ndarray:
     if crop is not None:
-        frame_HWC = cut(frame_HWC, crop, str(path))
+        frame_HWC = crop_picture(frame_HWC, crop, str(path))
     return shrink(frame_HWC, max_side)
 
 
-def cut(picture_HWC: np.ndarray, crop: Box, name: str) -> np.ndarray:
-    """The part of a picture within (x0, y0, x1, y1); `UserError` unless the box lies in it."""
+def crop_picture(picture_HWC: np.ndarray, crop: Box, name: str) -> np.ndarray:
+    """Crops a picture to (x0, y0, x1, y1); `UserError` unless the box lies within it."""
     x0, y0, x1, y1 = crop
     height, width = picture_HWC.shape[:2]
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
@@ -121,7 +150,7 @@ def cut(picture_HWC: np.ndarray, crop: Box, name: str) -> np.ndarray:
 
 
 def shrink(picture_HWC: np.ndarray, max_side: int | None) -> np.ndarray:
-    """Scales a picture down so that its longer side has at most `max_side` pixels."""
+    """Scales a picture down to at most `max_side` pixels on its longer side."""
     height, width = picture_HWC.shape[:2]
     longer = max(height, width)
     if max_side is None or longer <= max_side:
@@ -131,9 +160,9 @@ def shrink(picture_HWC: np.ndarray, max_side: int | None) -> np.ndarray:
 
 
 def enlarged(frames_THWC: np.ndarray, side: int) -> np.ndarray:
-    """Frames whose longer side has at least `side` pixels, for players that would blur them.
+    """Frames enlarged to at least `side` pixels on the longer side, as players blur small ones.
 
-    Those that are enlarged get even sides, as videos want them.
+    Enlarged frames get even sides, which H.264 needs.
     """
     height, width = frames_THWC.shape[1:3]
     factor = math.ceil(side / max(height, width))
@@ -144,13 +173,17 @@ def enlarged(frames_THWC: np.ndarray, side: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens the video stream of a file; whatever FFmpeg objects to becomes a `UserError`."""
+def _open_container(
+    path: epath.Path,
+) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Opens the video stream of a file; any error of FFmpeg's becomes a `UserError`."""
     try:
         with path.open("rb") as file, av.open(file) as container:
             if not container.streams.video:
                 raise UserError(f"{path} has no video in it")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path} has a codec that FFmpeg does not know")
             if stream.width * stream.height > pictures.MAX_MEGAPIXELS * 10**6:
                 raise UserError(
                     f"{path} has {stream.width}x{stream.height} pixels a frame, more than "
@@ -164,10 +197,10 @@ def _opened(path: epath.Path) -> Iterator[tuple[av.container.InputContainer, av.
 
 
 def _container_times(path: epath.Path) -> list[float]:
-    """The rising times, in seconds from the first, of all frames; found without decoding any."""
+    """Times of all frames in seconds from the first, rising, read without decoding any."""
     if path.suffix.lower() == ".gif":
         _check_gif_ends(path)
-    with _opened(path) as (container, stream):
+    with _open_container(path) as (container, stream):
         shown_for = {
             packet.pts: packet.duration or 0
             for packet in container.demux(stream)
@@ -182,17 +215,17 @@ def _container_times(path: epath.Path) -> list[float]:
         else:
             duration = (container.duration or 0) / av.time_base
         step = seconds[-1] / max(1, len(seconds) - 1)
-        # A last frame that stands still for a while is no missing part.
+        # A last frame that is shown for a long time is not a missing part.
         end = seconds[-1] + float(shown_for[ticks[-1]] * stream.time_base)
         if duration - end > max(_MISSING_SHARE * duration, 2 * step) and step > 0:
             raise UserError(
-                f"{path} is cut short: it announces {duration:.1f} s, its frames end at {end:.1f} s"
+                f"{path} is cut short: its frames end at {end:.1f} s of {duration:.1f} s"
             )
         return seconds
 
 
 def _check_gif_ends(path: epath.Path) -> None:
-    """A gif announces no duration: only its trailer byte tells that it is whole."""
+    """Checks for the trailer byte: a gif states no duration by which to detect truncation."""
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - 64))
@@ -201,14 +234,14 @@ def _check_gif_ends(path: epath.Path) -> None:
 
 
 def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
-    """Decodes in one pass and yields, for each wanted time, the first frame not before it.
+    """Decodes in one pass and yields, for each wanted time, the first frame at or after it.
 
-    When the frames end before the wanted times do, the last frame stands for the rest.
+    If the frames end before the wanted times do, the last frame is yielded for the rest.
     """
     remaining = iter(wanted)
     target = next(remaining, None)
     first, left_over = None, None
-    with _opened(path) as (container, stream):
+    with _open_container(path) as (container, stream):
         for frame in container.decode(stream):
             if target is None:
                 return
@@ -216,7 +249,7 @@ def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[f
                 continue
             first = frame.pts if first is None else first
             second = float((frame.pts - first) * stream.time_base)
-            # Times were derived from the same ticks: equal up to floating point.
+            # Both times come from the same ticks and are equal up to floating point.
             if second < target - 1e-6:
                 left_over = second, frame
                 continue
@@ -228,13 +261,15 @@ def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[f
 
 
 def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
-    """RGB as a player shows it: square pixels, turned as a phone's recording says."""
+    """RGB as a player shows it: square pixels, rotated as the metadata says."""
     aspect = stream.sample_aspect_ratio
     width = frame.width
     if aspect and aspect != 1:
         width = max(1, round(frame.width * float(aspect)))
+        if width * frame.height > pictures.MAX_MEGAPIXELS * 10**6:
+            raise ValueError(f"its pixels are {float(aspect):g} times as wide as high")
     if "a" in frame.format.name and frame.format.name not in ("gray", "gray10le", "gray12le"):
-        # Alpha (gif, some webm) lies over white paper.
+        # Transparent pixels (gif, some webm) show white paper.
         rgba_HWC = frame.to_ndarray(format="rgba", width=width, height=frame.height)
         alpha = rgba_HWC[..., 3:].astype(np.uint16)
         rgb_HWC = ((rgba_HWC[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
@@ -244,42 +279,51 @@ def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb_HWC, turns)) if turns else rgb_HWC
 
 
-def _webp_image(path: epath.Path) -> Image.Image:
-    try:
-        image = Image.open(path.open("rb"), formats=("WEBP",))
-    except (OSError, ValueError, SyntaxError):
-        raise UserError(f"{path} is not a readable webp") from None
-    if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
-        raise UserError(f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame")
-    return image
+@contextlib.contextmanager
+def _open_animation(path: epath.Path) -> Iterator[Image.Image]:
+    """Opens a file with Pillow; any decoding error becomes a `UserError`."""
+    too_large = f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame"
+    with path.open("rb") as file:
+        try:
+            with warnings.catch_warnings():
+                # Pillow warns of large pictures at its own bound; ours is checked below.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(file, formats=("WEBP", "PNG", "GIF"))
+            if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
+                raise UserError(too_large)
+            with image:
+                yield image
+        except Image.DecompressionBombError:
+            raise UserError(too_large) from None
+        except pictures.DAMAGE as error:
+            kind = path.suffix.lower().removeprefix(".")
+            raise UserError(f"{path} is not a readable {kind}: {error}") from None
 
 
-def _webp_times(path: epath.Path) -> list[float]:
-    seconds, elapsed = [], 0.0
-    with _webp_image(path) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            try:
-                image.seek(index)
-                image.load()
-            except (OSError, EOFError, ValueError) as error:
-                raise UserError(f"{path} is damaged at frame {index}: {error}") from None
-            seconds.append(elapsed)
-            elapsed += max(1, image.info.get("duration") or 100) / 1000
-    return seconds
-
-
-def _webp_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
-    targets = set(wanted)
+def _decoded(image: Image.Image) -> Iterator[tuple[float, Image.Image]]:
+    """Decodes the frames of an animation one after the other, with their times in seconds."""
     elapsed = 0.0
-    with _webp_image(path) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            image.load()
-            if elapsed in targets:
-                rgba = image.convert("RGBA")
+    # A png may begin with a still picture for programs that show no animations.
+    for index in range(int(image.info.get("default_image", False)), getattr(image, "n_frames", 1)):
+        image.seek(index)
+        image.load()
+        yield elapsed, image
+        elapsed += max(1, image.info.get("duration") or 100) / 1000
+
+
+def _animation_times(path: epath.Path) -> list[float]:
+    with _open_animation(path) as image:
+        return [second for second, _ in _decoded(image)]
+
+
+def _animation_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
+    wanted = set(wanted)
+    with _open_animation(path) as image:
+        for second, frame in _decoded(image):
+            if second in wanted:
+                rgba = frame.convert("RGBA")
                 white = Image.new("RGBA", rgba.size, "white")
-                yield elapsed, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-            elapsed += max(1, image.info.get("duration") or 100) / 1000
+                yield second, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
 def write_mp4(
@@ -290,11 +334,11 @@ def write_mp4(
 ) -> None:
     """Writes an H.264 video that every player shows.
 
-    The usual pixel format halves the colour planes, so sides must be even: an odd one is padded by
-    repeating its last row or column.
+    Its pixel format (yuv420p) needs even sides: an odd side is padded by repeating the last row or
+    column.
 
     Args:
-      path: where; written beside and renamed.
+      path: of the file, which appears complete or not at all.
       frames_THWC: uint8 RGB.
       fps: frames a second.
       metadata: tags; mp4 keeps "title", "artist", "comment", "description" and "copyright".
@@ -304,7 +348,7 @@ def write_mp4(
     frames_THWC = np.pad(frames_THWC, padding, mode="edge")
     rate = fractions.Fraction(fps).limit_denominator(1000)
     with files.written_beside(path) as temporary:
-        # One thread, so that the same frames give the same bytes on every machine.
+        # With one thread, the same frames give the same bytes on every machine.
         options = {"crf": "16", "preset": "medium", "threads": "1"}
         with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as out:
             out.metadata.update(metadata or {})
@@ -326,15 +370,15 @@ def write_webp(
     lossless: bool = False,
     hold_last: float = 1.5,
 ) -> None:
-    """Writes an endless animated webp.
+    """Writes an animated webp that loops forever.
 
     Args:
-      path: where; written beside and renamed.
+      path: of the file, which appears complete or not at all.
       frames_THWC: uint8 RGB.
       fps: frames a second.
       metadata: becomes the XMP packet of `provenance`.
-      lossless: exact pixels; otherwise quality 90.
-      hold_last: seconds for which the last frame stands still before the loop starts again.
+      lossless: keep the exact pixels; otherwise quality 90.
+      hold_last: seconds for which the last frame is shown before the loop starts again.
     """
     images = [Image.fromarray(frame_HWC) for frame_HWC in frames_THWC]
     durations = [round(1000 / fps)] * len(images)
@@ -354,10 +398,10 @@ def write_webp(
 
 
 def provenance(metadata: dict[str, str]) -> bytes:
-    """An XMP packet that says a picture was generated, as the IPTC asks for it.
+    """An XMP packet that marks a picture as generated, as the IPTC recommends.
 
     Args:
-      metadata: "title" and "description" stand in their own fields, the rest follows in the
+      metadata: "title" and "description" go into their own fields; the rest is appended to the
         description as "key: value" lines.
 
     Returns:
@@ -384,15 +428,15 @@ _OWN_FIELDS = ("title", "description")
 
 
 def read_metadata(path: epath.PathLike) -> dict[str, str]:
-    """The tags of a video, or {"xmp": packet} of a webp.
+    """The tags of a video, or {"xmp": packet} for a webp.
 
     Raises:
       UserError: if the file cannot be read.
     """
     path = epath.Path(path)
     if path.suffix.lower() == ".webp":
-        with _webp_image(path) as image:
+        with _open_animation(path) as image:
             packet = image.info.get("xmp", b"")
         return {"xmp": packet.decode()} if packet else {}
-    with _opened(path) as (container, _):
+    with _open_container(path) as (container, _):
         return dict(container.metadata)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from painting_jax.data.processes import ProcessFile
 from painting_jax.errors import UserError
 from painting_jax.evaluation import across, naming, showing, videos
 from painting_jax.evaluation.measures import RECORDED, REVERSED, Measured
@@ -15,7 +16,6 @@ from painting_jax.evaluation.order import AUTO
 from painting_jax.evaluation.padding import padded, round_up
 from painting_jax.evaluation.result import Result, versions
 from painting_jax.evaluation.sets import FEWEST, LEAST, Sets
-from painting_jax.evaluation.videos import Source
 from painting_jax.metrics import pdp
 from painting_jax.metrics.pdp import Band
 
@@ -56,8 +56,12 @@ def evaluate(
             "--generated needs --recorded=DIR to compare with; for numbers of the videos alone "
             "add --unpaired"
         )
-    generated = {method.name: videos.find(method.folder) for method in methods}
-    recorded_sources = videos.find(recorded) if recorded else []
+    generated, unusable = {}, []
+    for method in methods:
+        generated[method.name], lines = videos.find(method.folder)
+        unusable += lines
+    recorded_sources, lines = videos.find(recorded) if recorded else ([], [])
+    unusable += lines
     if unpaired:
         pictures, alone = _each_alone(generated, recorded_sources), []
     else:
@@ -75,6 +79,7 @@ def evaluate(
             finished += across.finished(found)
             measured.append((picture, found.rows))
             rows += found.rows
+    skipped += [*alone, *unusable]
     usable = {row.method for row in rows}
     useless = [method for method in generated if method not in usable]
     for kind, lacking in (
@@ -82,9 +87,9 @@ def evaluate(
         ("recorded", bool(recorded) and RECORDED not in usable),
     ):
         if lacking:
-            raise UserError(f"none of the {kind} videos can be used: {[*skipped, *alone][0]}")
+            raise UserError(f"none of the {kind} videos can be used: {skipped[0]}")
     generated = {method: found for method, found in generated.items() if method in usable}
-    skipped = [*(f"all of {method}" for method in useless), *skipped, *alone]
+    skipped = [*(f"all of {method}" for method in useless), *skipped]
     for picture, found_rows in measured if unpaired else ():
         kept = measuring.kept(picture) if RECORDED in picture.sources else None
         for row in found_rows if kept else ():
@@ -180,14 +185,16 @@ def _cropped(rows: Sequence[Measured], judged: Sequence[str]) -> list[str]:
     return notes
 
 
-def _each_alone(generated: Mapping[str, list[Source]], recorded: Sequence[Source]) -> list[Picture]:
+def _each_alone(
+    generated: Mapping[str, list[ProcessFile]], recorded: Sequence[ProcessFile]
+) -> list[Picture]:
     # The recorded set first: it is what the textures of the others are held against.
     every = [(RECORDED, recorded), *generated.items()]
     return [Picture({method: source}) for method, sources in every for source in sources]
 
 
 def _paired(
-    generated: Mapping[str, list[Source]], recorded: Sequence[Source]
+    generated: Mapping[str, list[ProcessFile]], recorded: Sequence[ProcessFile]
 ) -> tuple[list[Picture], list[str]]:
     """The pictures that both sides have, and a line for each video without a partner."""
     by_name = {
@@ -276,6 +283,6 @@ def _too_few(few: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _names(sources: Sequence[Source]) -> str:
+def _names(sources: Sequence[ProcessFile]) -> str:
     more = ", ..." if len(sources) > 3 else ""
     return ", ".join(source.name for source in sources[:3]) + more

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from painting_jax.data.prefetch import ahead
+from painting_jax.data.processes import ProcessFile
 from painting_jax.data.segmentation import segment
-from painting_jax.errors import UserError, readable
+from painting_jax.errors import UserError
 from painting_jax.evaluation import across, order, outcome, videos, yardsticks
 from painting_jax.evaluation.compare import Comparison, compare
 from painting_jax.evaluation.instruments import Instruments
@@ -15,7 +16,7 @@ from painting_jax.evaluation.measures import PAINTED, RECORDED, REVERSED
 from painting_jax.evaluation.outcome import Outcome
 from painting_jax.evaluation.store import Store, file_state
 from painting_jax.evaluation.strips import strip
-from painting_jax.evaluation.videos import Source, Video
+from painting_jax.evaluation.videos import Video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Picture:
       recorded: the process that they are compared with, if there is one.
     """
 
-    sources: Mapping[str, Source]
-    recorded: Source | None = None
+    sources: Mapping[str, ProcessFile]
+    recorded: ProcessFile | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +76,6 @@ class Measuring:
                 read[method] = videos.load(source, frames=self.frames, size=self.size)
             except UserError as error:
                 skipped.append(str(error))
-            except OSError as error:
-                skipped.append(
-                    f"{readable(str(source.path))} cannot be read: {error.strerror or error}"
-                )
         return read, skipped
 
     def _measure(self, picture: Picture, read: dict[str, Video], skipped: list[str]) -> Outcome:
@@ -156,13 +153,13 @@ def _fitted(video: Video, shape_HW: tuple[int, int]) -> Video:
     return dataclasses.replace(video, frames_THWC=frames_THWC, cut=1 - min(aspects) / max(aspects))
 
 
-def _sources(picture: Picture) -> dict[str, Source]:
+def _sources(picture: Picture) -> dict[str, ProcessFile]:
     return {**picture.sources, **({RECORDED: picture.recorded} if picture.recorded else {})}
 
 
 def _key(picture: Picture) -> list:
     """What the numbers of a picture depend on, settings apart."""
     return [
-        [method, source.name, file_state(source.path), source.record and file_state(source.record)]
+        [method, file_state(source.path), dataclasses.astuple(dataclasses.replace(source, path=""))]
         for method, source in _sources(picture).items()
     ]

@@ -189,3 +189,19 @@ def test_gif_that_holds_its_last_frame_is_whole(tmp_path):
     read, seconds = video.read(tmp_path / "a.gif")
     assert len(read) == 8
     assert seconds[-1] == pytest.approx(0.7)
+
+
+def test_a_codec_that_ffmpeg_does_not_know_is_named(tmp_path):
+    (tmp_path / "a.mov").write_bytes(_mp4(tmp_path).replace(b"avc1", b"xyz1"))
+    with pytest.raises(UserError, match=r"a\.mov has a codec that FFmpeg does not know"):
+        video.read(tmp_path / "a.mov")
+
+
+def test_an_animation_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    video.write_webp(tmp_path / "a.webp", recording(), fps=4)
+    monkeypatch.setattr(pictures, "MAX_MEGAPIXELS", 0)
+    with pytest.raises(UserError, match=r"a\.webp has more than 0 megapixels"):
+        video.read(tmp_path / "a.webp")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(UserError, match=r"a\.webp has more than 0 megapixels"):
+        video.read(tmp_path / "a.webp")

@@ -421,3 +421,17 @@ def _once(file_state, root, stat):
         if str(path) == str(dog)
         else file_state(path)
     )
+
+
+def test_files_that_are_no_process_are_named(root):
+    """A picture beside videos was passed over in silence."""
+    (root / "generated" / "input.png").write_bytes(b"no process")
+    found = evaluate(root / "generated", recorded=None, unpaired=True)
+    assert "input.png: a single picture is no process" in found.skipped
+
+
+def test_manifests_pair_as_folders_do(root):
+    """They were refused."""
+    (root / "generated" / "list.jsonl").write_text('{"path": "cat.mp4", "medium": "Ink"}')
+    found = evaluate(root / "generated" / "list.jsonl", recorded=root / "recorded")
+    assert {(row.name, row.medium) for row in found.rows} == {("cat", "ink")}
