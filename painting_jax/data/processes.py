@@ -21,8 +21,8 @@ from painting_jax.data import pictures, segmentation, splits, video
 from painting_jax.data.building import Skipped
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process
+from painting_jax.data.result_files import MOVIE, RECORD, STEPS
 from painting_jax.errors import UserError, readable
-from painting_jax.generation.file_names import MOVIE, RECORD, STEPS
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.
 _ASPECT_TOLERANCE = 0.05
