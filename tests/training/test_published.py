@@ -207,7 +207,7 @@ def test_it_paints_as_asked_and_else_as_in_its_config(run, config):
     own = recipe()
     assert (own.sampler, own.steps, own.shift, own.guidance) == ("unipc", 2, 3.0, (3.0,))
     assert (own.frames, own.max_area) == (FRAMES, HEIGHT * WIDTH)
-    asked = recipe(sampler="euler", steps=7, shift=1.5, guidance=2.0, frames=9, area=64 * 64)
+    asked = recipe(sampler="euler", steps=7, shift=1.5, guidance=2.0, frames=9, max_area=64 * 64)
     assert asked == SamplingConfig("euler", 7, 1.5, (2.0,), 9, 64 * 64)
     distilled = recipe(sampler="lcm")
     assert (distilled.steps, distilled.shift, distilled.guidance) == (4, 5.0, (1.0,))
