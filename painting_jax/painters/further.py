@@ -13,7 +13,6 @@ from painting_jax.pretrained.recipe import Wishes
 from painting_jax.training import expert
 from painting_jax.training.base_model import open_base
 from painting_jax.training.checkpoint import read_config
-from painting_jax.training.config_check import check_fields
 from painting_jax.training.exports import left_by
 from painting_jax.training.wan_task import EMBEDDINGS
 
@@ -40,7 +39,6 @@ def further_painter(
     """
     config = read_config(workdir)
     run = pathlib.Path(workdir)
-    check_fields(config, run / "config.json")
     folder = open_base(config, run)
     left = left_by(run, config)
     data, sampling = config.data, config.sampling

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import errno
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax import config as config_lib
 from painting_jax.errors import UserError
 from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
@@ -219,12 +219,9 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
     """The config that a run was started with.
 
     Raises:
-      UserError: if the folder is no run.
+      UserError: if the folder is no run, or its config is damaged.
     """
     path = epath.Path(workdir) / "config.json"
     if not path.exists():
         raise UserError(f"{workdir} is no training run: it has no config.json")
-    try:
-        return ConfigDict(json.loads(path.read_text()))
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
+    return config_lib.from_json(path.read_text(), path)

@@ -12,6 +12,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax.config_checks import check
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.files import written_beside
 from painting_jax.errors import UserError
@@ -21,7 +22,6 @@ from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.training import interruption, throughput
 from painting_jax.training.base_model import begin_base, check_base
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step

@@ -13,7 +13,7 @@ def make_objective(
     """The objective that a config tells of; `given` and `between` as of `Objective`."""
     return Objective(
         clean_prediction=config.objective.clean_prediction,
-        law=config.objective.law,
+        law=config.objective.noise_distribution,
         mean=config.objective.mean,
         std=config.objective.std,
         shift=config.objective.shift,

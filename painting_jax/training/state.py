@@ -54,7 +54,7 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
         peak_value=optimizer.learning_rate,
         warmup_steps=warmup,
         decay_steps=config.steps,
-        end_value=optimizer.final * optimizer.learning_rate,
+        end_value=optimizer.end_learning_rate_fraction * optimizer.learning_rate,
     )
 
 

@@ -45,7 +45,11 @@ def make_train_step(task: Task) -> Callable:
     """
     config, objective = task.config, task.objective
     optimizer = state_lib.make_optimizer(config)
-    seed, parts, decay = config.seed, config.optimizer.accumulate, config.optimizer.ema_decay
+    seed, parts, decay = (
+        config.seed,
+        config.optimizer.gradient_accumulation_steps,
+        config.optimizer.ema_decay,
+    )
 
     def losses(params, frozen, sample):
         loss_B = reverse_painting.loss(task.model(params, frozen), sample, objective)

@@ -11,7 +11,6 @@ from painting_jax.data.words import Words
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training.checkpoint import Checkpoints, read_config
-from painting_jax.training.config_check import check_fields
 from painting_jax.training.step import make_loss
 from painting_jax.training.task import Task
 from painting_jax.training.tasks import make_task
@@ -46,7 +45,6 @@ class TrainedModel:
         """
         config = read_config(workdir)
         folder = epath.Path(workdir)
-        check_fields(config, folder / "config.json")
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
         words = task.words(folder, (), mesh)

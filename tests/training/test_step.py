@@ -71,7 +71,7 @@ def test_eight_devices_have_the_losses_of_one(tiny, one_device, mesh):
 
 
 def test_accumulated_parts_make_the_same_step(tiny, one_device):
-    tiny.optimizer.accumulate = 4
+    tiny.optimizer.gradient_accumulation_steps = 4
     losses, state = run(tiny, MESHES["one device"], 4)
     np.testing.assert_allclose(losses, one_device[0], rtol=1e-4)
     jax.tree.map(
