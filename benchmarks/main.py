@@ -17,10 +17,10 @@ from benchmarks.timing import Row
 from configs import demo
 from painting_jax import cli
 from painting_jax.data import building, pipeline
+from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from painting_jax.text.conditioner import TokenIds
 from painting_jax.text.tokenizer import Tokenizer
-from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
 
 _RUNS = flags.DEFINE_integer("runs", 5, "Runs of each measurement.")
 

@@ -1,1 +1,1 @@
-"""Experiments, one a file."""
+"""Experiments, one a file; each imports painting_jax alone."""

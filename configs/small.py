@@ -4,14 +4,15 @@ Not trained yet by its authors; the same code as the demo, with a width and a ba
 accelerator busy. Prepare its data with --size=128 --frames=33.
 """
 
-from configs import common
+from painting_jax import config as config_lib
 
 
 def get_config(arg: str | None = None):
     """Arguments: steps."""
-    arg = common.parse_arg(arg, steps=100_000)
-    config = common.base()
+    arg = config_lib.parse_arg(arg, steps=100_000)
+    config = config_lib.base()
     config.steps = arg.steps
+    config.data.data_dir = "data"
     config.data.batch_size = 64
     config.data.frames = 17
     config.data.height = config.data.width = 128
@@ -28,5 +29,5 @@ def get_config(arg: str | None = None):
     config.sampling.steps = 20
     config.checkpoint.every = 2000
     config.log.every = 100
-    config.log.samples_every = 5000
+    config.log.samples_every = config.log.eval_every = 5000
     return config

@@ -4,12 +4,12 @@ Not trained yet by its authors. `--config=configs/wan21_i2v_14b.py:lora,rank=32`
 without `lora` all of the transformer; `:lora,tiny` tries everything out on a laptop.
 """
 
-from configs import published
+from painting_jax import config_wan
 
 
 def get_config(arg: str | None = None):
-    """Arguments: lora, rank, steps, tiny; see `published.parse`."""
-    return published.base(
+    """Arguments: lora, rank, steps, tiny; see `config_wan.parse_arg`."""
+    return config_wan.base(
         "wan21_i2v_14b",
         "wan21",
         "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
@@ -17,5 +17,5 @@ def get_config(arg: str | None = None):
         height=480,
         width=832,
         shift=3.0,
-        arg=published.parse(arg),
+        arg=config_wan.parse_arg(arg),
     )

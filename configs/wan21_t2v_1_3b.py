@@ -5,12 +5,12 @@ TI2V does, which takes no new parameter. Not trained yet by its authors; argumen
 `--config=configs/wan21_t2v_1_3b.py:lora,rank=32`, and `:lora,tiny` to try everything out.
 """
 
-from configs import published
+from painting_jax import config_wan
 
 
 def get_config(arg: str | None = None):
-    """Arguments: lora, rank, steps, tiny; see `published.parse`."""
-    return published.base(
+    """Arguments: lora, rank, steps, tiny; see `config_wan.parse_arg`."""
+    return config_wan.base(
         "wan21_t2v_1_3b",
         "wan21",
         "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
@@ -18,5 +18,5 @@ def get_config(arg: str | None = None):
         height=480,
         width=832,
         shift=3.0,
-        arg=published.parse(arg),
+        arg=config_wan.parse_arg(arg),
     )

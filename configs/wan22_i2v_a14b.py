@@ -7,12 +7,12 @@ decides on detail. Both are held, the other one to paint the sheets with. Not tr
 authors; without `lora` all of the expert is trained, `:lora,tiny` tries everything out on a laptop.
 """
 
-from configs import published
+from painting_jax import config_wan
 
 
 def get_config(arg: str | None = None):
-    """Arguments: lora, rank, steps, tiny; see `published.parse`."""
-    config = published.base(
+    """Arguments: lora, rank, steps, tiny; see `config_wan.parse_arg`."""
+    config = config_wan.base(
         "wan22_i2v_a14b",
         "wan21",
         "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
@@ -20,7 +20,7 @@ def get_config(arg: str | None = None):
         height=480,
         width=832,
         shift=5.0,
-        arg=published.parse(arg),
+        arg=config_wan.parse_arg(arg),
     )
     config.pretrained.expert = "high"
     config.sampling.guidance = 3.5

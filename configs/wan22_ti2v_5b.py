@@ -5,12 +5,12 @@ by its authors; `--config=configs/wan22_ti2v_5b.py:lora,rank=32` trains adapters
 of the transformer; `:lora,tiny` tries everything out on a laptop.
 """
 
-from configs import published
+from painting_jax import config_wan
 
 
 def get_config(arg: str | None = None):
-    """Arguments: lora, rank, steps, tiny; see `published.parse`."""
-    return published.base(
+    """Arguments: lora, rank, steps, tiny; see `config_wan.parse_arg`."""
+    return config_wan.base(
         "wan22_ti2v_5b",
         "wan22",
         "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
@@ -18,5 +18,5 @@ def get_config(arg: str | None = None):
         height=704,
         width=1280,
         shift=5.0,
-        arg=published.parse(arg),
+        arg=config_wan.parse_arg(arg),
     )

@@ -131,7 +131,15 @@ def _last_words(error: Exception) -> str:
 def _field(error: AttributeError | KeyError) -> str:
     """The field that does not exist, and one of a name like it, out of an error's quotes."""
     said = str(error.args[0]).replace("\\n", "\n").replace("\\", "")
-    name = said.partition("\n")[0].strip("\"'")
+    # Of a file that sets the field, and of a flag that does.
+    set_in_a_file = re.search(r'Key "(\w+)" does not exist', said)
+    name = set_in_a_file[1] if set_in_a_file else said.partition("\n")[0].strip("\"'")
+    # Of the verbs, those that have no config need not load what its table does.
+    from painting_jax.config import RENAMED  # noqa: PLC0415
+
+    for old, new in RENAMED.items():
+        if name == old.rpartition(".")[2]:
+            return f"{name!r}: it is config.{new} now"
     alike = re.search('Did you mean "(.+?)"', said)
     return f"{name!r} (" + (f"did you mean {alike[1]!r}?)" if alike else "see its file)")
 

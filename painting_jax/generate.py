@@ -217,8 +217,8 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
 def _held_out() -> list[Subject]:
     """The pictures that were held out from a run."""
     # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
+    from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.data import pipeline  # noqa: PLC0415
-    from painting_jax.run_config import read_config  # noqa: PLC0415
 
     data = read_config(_WORKDIR.value).data
     return subjects.held_out(pipeline.Source(data.data_dir, "test", data.dataset), _HELD_OUT.value)
@@ -226,9 +226,9 @@ def _held_out() -> list[Subject]:
 
 def _trained() -> Painter:
     """The model of a run."""
+    from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
     from painting_jax.generation.run import Run  # noqa: PLC0415
-    from painting_jax.run_config import read_config  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)

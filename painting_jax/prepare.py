@@ -20,11 +20,8 @@ from absl import flags, logging
 
 from painting_jax import cli, media
 from painting_jax.data import building
+from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
-from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
-from tfds_builders.recorded_processes import (
-    recorded_processes_dataset_builder as recorded_processes,
-)
 
 _BUILDER = flags.DEFINE_enum(
     "builder", None, ["painted_images", "recorded_processes"], "What makes the processes."

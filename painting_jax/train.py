@@ -14,7 +14,6 @@ what was recorded), and examples.jsonl (the examples that each step saw); of a L
 lora.safetensors, which diffusers and ComfyUI load.
 """
 
-import pathlib
 import re
 import sys
 
@@ -22,15 +21,14 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-import configs
 from painting_jax import cli
+from painting_jax import config as config_lib
 from painting_jax.errors import UserError
 from painting_jax.training.loop import train
 
-_DEFAULT_CONFIG = pathlib.Path(configs.__file__).parent / "demo.py"
 # With a default of its own it would read the command line here, where no mistake is told in a line.
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Experiment to run, a file [default: configs/demo.py]."
+    "config", None, "Experiment to run, a file [default: the demo, as configs/demo.py]."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(
@@ -63,7 +61,7 @@ def _arguments() -> list[str]:
     """The command line, with the default --config if it names none."""
     program, *given = sys.argv
     if not any(re.match("--?config(=|$)", argument) for argument in given):
-        given.insert(0, f"--config={_DEFAULT_CONFIG}")
+        given.insert(0, f"--config={config_lib.__file__}")
     return [program, *given]
 
 

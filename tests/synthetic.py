@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from painting_jax.data import building, pictures
-from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
+from painting_jax.data.builders import painted_images
 
 MEDIA = ("oil", "pencil")
 

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from painting_jax import media
 from painting_jax.checkpoints.adapters import Named
+from painting_jax.config import read_config
 from painting_jax.data import pipeline
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
@@ -19,11 +20,9 @@ from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.generation.run import Run
-from painting_jax.run_config import read_config
 from painting_jax.tasks.exports import left_by
 from painting_jax.tasks.finetune import EMBEDDINGS
 from painting_jax.tasks.published import expert_index, open_base
-from painting_jax.training.config_check import check_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +121,6 @@ def finetuned_painter(
     """
     config = read_config(workdir)
     run = pathlib.Path(workdir)
-    check_fields(config, run / "config.json")
     folder = open_base(config, run)
     exported = left_by(run, config)
     data, sampling = config.data, config.sampling

@@ -7,15 +7,14 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
+from painting_jax.config import read_config
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
-from painting_jax.run_config import read_config
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.text.conditioner import Words
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.config_check import check_fields
 from painting_jax.training.step import make_held_out_loss
 
 # Arrays of a batch that condition a model.
@@ -57,7 +56,6 @@ class Run:
         """
         config = read_config(workdir)
         folder = epath.Path(workdir)
-        check_fields(config, folder / "config.json")
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1})
         words = task.text_conditioner(folder, (), mesh)

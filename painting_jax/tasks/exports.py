@@ -8,8 +8,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from painting_jax.checkpoints.diffusers_folder import FIRST_FRAME, TRANSFORMERS
+from painting_jax.config import read_config
 from painting_jax.errors import UserError
-from painting_jax.run_config import read_config
 from painting_jax.tasks.published import base_name, expert_index, is_finetuned
 from painting_jax.tasks.task import make_model
 

@@ -13,11 +13,11 @@ from painting_jax import media
 from painting_jax.checkpoints import random_folder, translation
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.lora_files import targets
+from painting_jax.config import read_config
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 from painting_jax.models.family import get_family
-from painting_jax.run_config import read_config
 from painting_jax.tasks.task import make_model
 from painting_jax.text.embeddings import fingerprint
 

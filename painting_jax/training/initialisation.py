@@ -11,8 +11,8 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax.config import read_config
 from painting_jax.errors import UserError
-from painting_jax.run_config import read_config
 from painting_jax.tasks import initial_lora
 from painting_jax.tasks.published import check_same_base, is_finetuned
 from painting_jax.tasks.task import Task, make_model

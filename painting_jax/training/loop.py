@@ -11,6 +11,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax.config_checks import check
 from painting_jax.data import pictures, pipeline
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
@@ -23,7 +24,6 @@ from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.training import interruption, throughput
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.config_check import check
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step

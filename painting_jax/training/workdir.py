@@ -13,13 +13,11 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from painting_jax.config import OPERATIONAL, read_config
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.locking import alone
-from painting_jax.run_config import read_config
 
-# May differ between a run and its resumption: they change how it runs, not what it computes.
-_OPERATIONAL = ("mesh", "checkpoint", "log")
 # Of the same data set these may differ, too.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
 # May be spelt differently.
@@ -130,7 +128,7 @@ def _check_same(mine: dict, folder: epath.Path) -> None:
 def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
     lines = []
     for name in sorted(mine.keys() | theirs.keys()):
-        if not prefix and name in _OPERATIONAL:
+        if not prefix and name in OPERATIONAL:
             continue
         a, b = mine.get(name), theirs.get(name)
         if isinstance(a, dict) and isinstance(b, dict):

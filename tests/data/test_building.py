@@ -12,9 +12,9 @@ import time
 import pytest
 
 from painting_jax.data import pipeline, splits
+from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from tests.synthetic import MEDIA, build_painted, write_photos
-from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
 
 _ROOT = pathlib.Path(__file__).parents[2]
 

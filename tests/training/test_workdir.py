@@ -11,11 +11,11 @@ import pytest
 from jax.experimental import multihost_utils
 from painting_jax.tasks.painting_task import model_config
 
+from painting_jax.config import read_config
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting.modeling import PaintingModel
-from painting_jax.run_config import read_config
 from painting_jax.training import throughput
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from

@@ -1,54 +1,21 @@
-import importlib
-import pathlib
+"""The experiment files, found and read as `--config` finds them."""
+
+import ast
+import importlib.util
 
 import jax
 import pytest
 
-import configs
-from configs import common
+from painting_jax import config as config_lib
+from painting_jax.config_checks import check
 from painting_jax.models.wan import transformer as wan
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import state as state_lib
-from painting_jax.training.config_check import check
+from tests import tiny
 
-_EXPERIMENTS = sorted(
-    path.stem
-    for path in pathlib.Path(configs.__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "common", "published")
-)
-
-
-def test_argument_gives_the_types_of_the_defaults():
-    parsed = common.parse_arg(
-        "local,size=128,rate=0.5,name=x=y", local=False, size=1, rate=1.0, name=""
-    )
-    assert parsed.to_dict() == {"local": True, "size": 128, "rate": 0.5, "name": "x=y"}
-
-
-@pytest.mark.parametrize("text", [None, "", ","])
-def test_no_argument_leaves_the_defaults(text):
-    assert common.parse_arg(text, local=False, size=64).to_dict() == {"local": False, "size": 64}
-
-
-@pytest.mark.parametrize(("text", "value"), [("on=true", True), ("on=0", False), ("on=1", True)])
-def test_switches_may_be_spelt_out(text, value):
-    assert common.parse_arg(text, on=not value).on is value
-
-
-def test_unknown_argument_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"'colour'.*known are size"):
-        common.parse_arg("colour=red", size=64)
-
-
-def test_argument_whose_value_is_forgotten_is_refused():
-    with pytest.raises(ValueError, match="config argument size needs a value: size=64"):
-        common.parse_arg("on,size", on=False, size=64)
-
-
-def test_argument_of_another_type_is_refused():
-    with pytest.raises(ValueError, match="big"):
-        common.parse_arg("size=big", size=64)
+_FOLDER = tiny.ROOT / "configs"
+_EXPERIMENTS = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem != "__init__")
 
 
 _PUBLISHED = [name for name in _EXPERIMENTS if name.startswith("wan")]
@@ -56,13 +23,28 @@ _ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.
 
 
 def experiment(name: str, arg: str | None = None):
-    return importlib.import_module(f"configs.{name}").get_config(arg)
+    spec = importlib.util.spec_from_file_location(name, _FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(arg)
+
+
+@pytest.mark.parametrize("name", _EXPERIMENTS)
+def test_every_experiment_imports_painting_jax_alone(name):
+    tree = ast.parse((_FOLDER / f"{name}.py").read_text())
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {module.partition(".")[0] for module in imported} == {"painting_jax"}
 
 
 @pytest.mark.parametrize("name", _EXPERIMENTS)
 def test_every_experiment_has_every_field_and_fits_its_pictures(name):
     config = experiment(name)
-    assert set(_fields(config)) == set(_fields(common.base())), "common.base() has every field"
+    assert set(_fields(config)) == {field.name for field in config_lib.FIELDS}
     check(config, _ONE_DEVICE)
 
 

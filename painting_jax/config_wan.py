@@ -2,10 +2,10 @@
 
 from ml_collections import ConfigDict
 
-from configs import common
+from painting_jax import config as config_lib
 from painting_jax.models.wan.transformer import SIZES
 
-# Of a model that a laptop trains: every size shrunk, every part there.
+# Size of the videos that a laptop trains on.
 _TINY_FRAMES, _TINY_SIDE = 9, 64
 
 
@@ -20,19 +20,19 @@ def base(
     shift: float,
     arg: ConfigDict,
 ) -> ConfigDict:
-    """An experiment on a published model.
+    """The config of an experiment that finetunes a published Wan model.
 
     Args:
-      size: of the transformer, a key of `models.wan.SIZES`.
-      family: of the autoencoder.
-      path: of the weights on the hub.
-      frames: T that it was published for.
-      height: of its videos, in pixels.
-      width: of its videos.
-      shift: of its noise levels, in training and in sampling.
-      arg: as `parse` gives it.
+      size: Name of the transformer in `models.wan.SIZES`.
+      family: Family of the autoencoder, a name in `models.wan_vae.SIZES`.
+      path: Hub id of the weights.
+      frames: Frames of the videos that the model was published for.
+      height: Height of those videos in pixels.
+      width: Width of those videos in pixels.
+      shift: Shift of the noise levels, in training and in sampling.
+      arg: Arguments of the experiment, as `parse_arg` returns them.
     """
-    config = common.base()
+    config = config_lib.base()
     config.steps = arg.steps
     config.model.family = family
     config.pretrained.path = path
@@ -55,6 +55,7 @@ def base(
     model.remat = True
 
     data = config.data
+    data.data_dir = "data"
     data.batch_size = 1
     data.frames, data.height, data.width = frames, height, width
     data.text_length = 512
@@ -81,24 +82,25 @@ def base(
     sampling.guidance = 5.0
     sampling.guide_on = ("text",)
 
-    config.checkpoint.every = 250
-    config.log.samples_every = 500
+    config.log.every = 20
     config.log.samples = 1
     if arg.tiny:
         _shrink(config)
     return config
 
 
-def parse(arg: str | None) -> ConfigDict:
-    """The arguments that these experiments take.
+def parse_arg(arg: str | None) -> ConfigDict:
+    """Parses the arguments of these experiments.
 
-    lora: train adapters (LoRA) alone; rank: theirs; steps: of the run; tiny: random weights of the
-    same parts, all sizes shrunk, to try everything out in a minute on two CPU cores.
+    They are `lora` (train LoRA adapters alone), `rank` (of the adapters), `steps` (of the run) and
+    `tiny` (a small model of the same parts with random weights, to try everything out in a minute
+    on two CPU cores).
     """
-    return common.parse_arg(arg, lora=False, rank=32, steps=2000, tiny=False)
+    return config_lib.parse_arg(arg, lora=False, rank=32, steps=2000, tiny=False)
 
 
 def _shrink(config: ConfigDict) -> None:
+    """Shrinks every size and keeps every part."""
     config.pretrained.path = ""
     config.pretrained.dtype = "float32"
     model, data = config.model, config.data
@@ -114,4 +116,4 @@ def _shrink(config: ConfigDict) -> None:
     config.sampling.steps = 3
     config.checkpoint.every = 25
     config.log.every = 10
-    config.log.samples_every = 50
+    config.log.samples_every = config.log.eval_every = 50

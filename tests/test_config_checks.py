@@ -6,9 +6,9 @@ import jax
 import pytest
 
 from configs import demo
+from painting_jax.config_checks import check
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.training.config_check import check
 
 _MESH = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 _NAN, _INF = float("nan"), float("inf")
@@ -48,6 +48,9 @@ _NAN, _INF = float("nan"), float("inf")
         ("data.caption_probability", _NAN, "from 0 to 1"),
         ("sampling.shift", 0.0, "a number above 0"),
         ("sampling.guidance", _NAN, "a number, 1 for none"),
+        ("sampling.sampler", "heun", "unipc, euler, distilled or lcm"),
+        ("log.eval_every", 0, "at least 1"),
+        ("profile_steps", -1, "at least 0"),
     ],
 )
 def test_senseless_numbers_are_refused(field, value, right):

@@ -1,0 +1,485 @@
+"""The fields of an experiment: defaults, ranges and meaning, in one table.
+
+`FIELDS` makes the config of the demo (`base`), which every experiment file starts from, checks
+single values (`check_ranges`), and documents them: `python -m painting_jax.config` prints
+docs/config.md. `config_checks` checks how values fit together.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from painting_jax.diffusion.flow_matching import NOISE_KINDS
+from painting_jax.diffusion.samplers import SAMPLERS
+from painting_jax.errors import UserError
+from painting_jax.models.family import FAMILIES
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The values that a field may have.
+
+    Attributes:
+      words: the range in words, after "it must be".
+      holds: whether a value lies in it.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of an experiment.
+
+    Attributes:
+      name: section and name, as in `data.batch_size`.
+      default: the demo's value; values of other types are refused.
+      range: the values that it may have; None = all of its type.
+      meaning: one sentence for the documentation.
+    """
+
+    name: str
+    default: Any
+    range: Range | None
+    meaning: str
+
+
+def _at_least(least: int) -> Range:
+    return Range(f"at least {least}", lambda value: value >= least)
+
+
+def _one_of(*names: str) -> Range:
+    *first, last = filter(None, names)
+    words = f"{', '.join(first)} or {last}" + (", or empty" if "" in names else "")
+    return Range(words, lambda value: value in names)
+
+
+_SEED = Range(f"from 0 to {2**31 - 1}", lambda value: 0 <= value < 2**31)
+_SHARE = Range("from 0 to 1", lambda value: 0 <= value <= 1)
+_BELOW_ONE = Range("from 0 to below 1", lambda value: 0 <= value < 1)
+_NUMBER = Range("a number", math.isfinite)
+_GUIDANCE = Range("a number, 1 for none", math.isfinite)
+_NOT_NEGATIVE = Range("a number, at least 0", lambda value: 0 <= value < math.inf)
+_POSITIVE = Range("a number above 0", lambda value: 0 < value < math.inf)
+_NORM = Range("above 0; inf clips nothing", lambda value: value > 0)
+_FIRMNESS = Range("from 0 to 100", lambda value: 0 < value < 100)
+_DEVICES = Range("at least 1, or -1", lambda value: value >= 1 or value == -1)
+_PATCH = Range("three sizes", lambda value: len(value) == 3 and min(value) > 0)
+_DTYPE = _one_of("float32", "bfloat16", "float16")
+_CONDITIONS = ("medium", "reference", "segments", "text")
+_GUIDED = Range(f"some of {', '.join(_CONDITIONS)}", set(_CONDITIONS).issuperset)
+
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_FEED_FORWARD = ("ffn.net.0.proj", "ffn.net.2")
+
+# Defaults are the demo's: about two million parameters, eight minutes on two CPU cores. Many small
+# steps: with Adam a parameter moves by the learning rate a step at most, and the gates of the pixel
+# head have far to go.
+FIELDS = (
+    Field("seed", 0, _SEED, "Seed of the parameters, the noise and the order of the data."),
+    Field("steps", 1400, _at_least(1), "Optimizer steps of the run."),
+    Field(
+        "init_from",
+        "",
+        None,
+        "Workdir of a run whose averaged parameters and tokenizer this one starts from; "
+        "a LoRA run also takes a LoRA's file or hub id.",
+    ),
+    Field("data.data_dir", "runs/data", None, "Folder that `prepare` wrote its datasets to."),
+    Field(
+        "data.dataset", "", None, "Dataset in that folder, BUILDER/NAME; empty for the only one."
+    ),
+    Field("data.batch_size", 4, _at_least(1), "Global batch size, over all devices and processes."),
+    Field("data.frames", 9, _at_least(2), "Frames of a video that the model sees."),
+    Field("data.height", 64, _at_least(1), "Height of a frame in pixels."),
+    Field("data.width", 64, _at_least(1), "Width of a frame in pixels."),
+    Field("data.text_length", 24, _at_least(1), "Tokens that a caption is padded or cut to."),
+    Field(
+        "data.variant_probability",
+        0.2,
+        _SHARE,
+        "Probability of a stored look (photo, line art) as the reference.",
+    ),
+    Field(
+        "data.caption_probability",
+        1.0,
+        _SHARE,
+        "Probability of a caption beside the medium.",
+    ),
+    Field("model.family", "painting", _one_of(*FAMILIES), "Family of the model."),
+    Field("model.dim", 128, _at_least(2), "Width of the tokens."),
+    Field("model.layers", 3, _at_least(1), "Transformer blocks."),
+    Field("model.heads", 4, _at_least(1), "Attention heads."),
+    Field("model.ffn_dim", 512, _at_least(1), "Hidden width of the feed-forward layers."),
+    Field(
+        "model.patch", (1, 16, 16), _PATCH, "Size of a token along time, height and width, latents."
+    ),
+    Field("model.vocabulary", 512, _at_least(2), "Size of the vocabulary, tokens."),
+    Field(
+        "model.text_dim",
+        64,
+        _at_least(1),
+        "Width of the text embeddings, learned or of the published text encoder.",
+    ),
+    Field(
+        "model.pixel_layers",
+        4,
+        _at_least(0),
+        "Layers of paint that a token writes in picture space; 0 = no pixel head.",
+    ),
+    Field(
+        "model.reference_everywhere",
+        True,
+        None,
+        "Condition every frame on the reference; False conditions the first frame alone.",
+    ),
+    Field(
+        "model.in_channels",
+        0,
+        _at_least(0),
+        "Input channels of a published transformer, the image condition included.",
+    ),
+    Field(
+        "model.image_dim",
+        0,
+        _at_least(0),
+        "Width of the image embeddings of a published transformer; 0 = none.",
+    ),
+    Field(
+        "model.dtype", "float32", _DTYPE, "Type of the computation; trained parameters are float32."
+    ),
+    Field(
+        "model.remat",
+        False,
+        None,
+        "Recompute blocks in the backward pass: less memory, a third more work.",
+    ),
+    Field(
+        "pretrained.path",
+        "",
+        None,
+        "Folder in diffusers' layout, or hub id; empty for random weights, to try things out.",
+    ),
+    Field(
+        "pretrained.expert",
+        "",
+        _one_of("", "high", "low"),
+        "Transformer to train of a model with two, by its noise levels; empty for a model of one.",
+    ),
+    Field("pretrained.dtype", "bfloat16", _DTYPE, "Type of the frozen weights."),
+    Field("lora.enabled", False, None, "Train adapters alone; False trains the whole transformer."),
+    Field("lora.rank", 32, _at_least(1), "Rank of the adapters."),
+    Field(
+        "lora.targets",
+        _ATTENTION + _FEED_FORWARD,
+        None,
+        "Linear layers that get an adapter, by the ends of their names in diffusers.",
+    ),
+    Field(
+        "objective.clean_prediction",
+        True,
+        None,
+        "Predict the clean sample; False predicts the velocity, as Wan does.",
+    ),
+    Field(
+        "objective.noise_distribution",
+        "logit_normal",
+        _one_of(*NOISE_KINDS),
+        "Distribution of the noise levels in training.",
+    ),
+    Field("objective.mean", 0.0, _NUMBER, "Mean of the normal distribution before the sigmoid."),
+    Field("objective.std", 1.0, _NOT_NEGATIVE, "Standard deviation of that distribution."),
+    Field(
+        "objective.shift",
+        12.0,
+        _POSITIVE,
+        "Shift of the noise levels towards noise in training; Wan has 3 at 480p and 5 at 720p.",
+    ),
+    Field(
+        "objective.huber",
+        0.2,
+        _NOT_NEGATIVE,
+        "Threshold above which an error counts linearly instead of squared; 0 squares all.",
+    ),
+    Field(
+        "objective.structure",
+        1.0,
+        _NOT_NEGATIVE,
+        "Weight of the loss on differences in edges, in picture space only; 0 = none.",
+    ),
+    Field(
+        "objective.augment",
+        0.2,
+        _SHARE,
+        "Probability of another look for the reference, such as grey or line art.",
+    ),
+    Field("objective.drop.reference", 0.05, _SHARE, "Probability of dropping the reference."),
+    Field("objective.drop.medium", 0.1, _SHARE, "Probability of dropping the medium."),
+    Field("objective.drop.text", 0.1, _SHARE, "Probability of dropping the text."),
+    Field("objective.drop.segments", 0.1, _SHARE, "Probability of dropping the segments."),
+    Field("optimizer.learning_rate", 2e-3, _POSITIVE, "Learning rate after the warm-up."),
+    Field("optimizer.warmup_steps", 50, _at_least(0), "Steps of the linear warm-up."),
+    Field(
+        "optimizer.end_learning_rate_fraction",
+        0.05,
+        _SHARE,
+        "Fraction of the learning rate that the cosine schedule ends at.",
+    ),
+    Field("optimizer.b1", 0.9, _BELOW_ONE, "Decay rate of Adam's first moment."),
+    Field("optimizer.b2", 0.99, _BELOW_ONE, "Decay rate of Adam's second moment."),
+    Field("optimizer.weight_decay", 0.01, _NOT_NEGATIVE, "Weight decay of the matrices."),
+    Field("optimizer.clip_norm", 1.0, _NORM, "Largest norm of the whole gradient."),
+    Field(
+        "optimizer.ema_decay", 0.995, _SHARE, "Decay of the averaged parameters, which samples use."
+    ),
+    Field(
+        "optimizer.gradient_accumulation_steps",
+        1,
+        _at_least(1),
+        "Parts that a batch is split into to save memory.",
+    ),
+    Field("sampling.sampler", "rectified_flow", _one_of(*SAMPLERS), "Kind of sampler."),
+    Field("sampling.steps", 4, _at_least(1), "Sampling steps."),
+    Field(
+        "sampling.shift", 20.0, _POSITIVE, "Shift of the noise levels towards noise in sampling."
+    ),
+    Field(
+        "sampling.firmness",
+        1.5,
+        _FIRMNESS,
+        "Sharpness of the choice among paints in picture space; 1 = their mean.",
+    ),
+    Field("sampling.guidance", 1.0, _GUIDANCE, "Scale of classifier-free guidance."),
+    Field(
+        "sampling.guide_on", ("medium", "text"), _GUIDED, "Conditions that guidance strengthens."
+    ),
+    Field("mesh.data", -1, _DEVICES, "Devices along the batch; -1 = all that are left."),
+    Field("mesh.fsdp", 1, _DEVICES, "Devices that share the parameters and split the batch."),
+    Field("mesh.tensor", 1, _DEVICES, "Devices that split the matrices."),
+    Field("mesh.sequence", 1, _DEVICES, "Devices that split the tokens of a video."),
+    Field("checkpoint.every", 250, _at_least(1), "Steps between checkpoints."),
+    Field("checkpoint.keep", 2, _at_least(1), "Latest checkpoints that are kept."),
+    Field("log.every", 50, _at_least(1), "Steps between reports of the metrics."),
+    Field("log.samples_every", 500, _at_least(1), "Steps between contact sheets of samples."),
+    Field("log.samples", 4, _at_least(1), "Held-out pictures on a contact sheet."),
+    Field("log.eval_every", 500, _at_least(1), "Steps between measurements of the held-out loss."),
+    Field("profile_steps", 0, _at_least(0), "Steps to profile; 0 = none."),
+)
+
+# What the fields with the same first name are about.
+_SECTIONS = {
+    "": "The run",
+    "data": "Data",
+    "model": "Model",
+    "pretrained": "Published weights to finetune",
+    "lora": "LoRA adapters of a published transformer",
+    "objective": "Objective",
+    "optimizer": "AdamW",
+    "sampling": "Sampling: defaults of generate and evaluate",
+    "mesh": "Device mesh",
+    "checkpoint": "Checkpoints",
+    "log": "Logging",
+}
+
+# First names of fields that may differ between a run and its resumption: they change how it runs,
+# not what it computes.
+OPERATIONAL = ("mesh", "checkpoint", "log", "profile_steps")
+
+# Earlier names of fields.
+RENAMED = {
+    "objective.law": "objective.noise_distribution",
+    "optimizer.final": "optimizer.end_learning_rate_fraction",
+    "optimizer.accumulate": "optimizer.gradient_accumulation_steps",
+    "objective.reference_everywhere": "model.reference_everywhere",
+    "pretrained.family": "model.family",
+}
+
+# Earlier values of fields, by the field's name of today.
+_REVALUED = {"model.family": {"": "painting"}}
+
+# Values of fields that an earlier run's config lacks, by its other fields.
+_ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "sampling.sampler": lambda run: (
+        "rectified_flow" if run["model.family"] == "painting" else "unipc"
+    ),
+    "log.eval_every": lambda run: run["log.samples_every"],
+    "profile_steps": lambda run: 0,
+}
+
+
+def base() -> ConfigDict:
+    """The demo's config, which has every field and takes no others."""
+    return _nested({field.name: field.default for field in FIELDS}).lock()
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The demo as an experiment file has it; takes no arguments."""
+    parse_arg(arg)
+    return base()
+
+
+def parse_arg(arg: str | None, **defaults) -> ConfigDict:
+    """Parses the part of `--config=file.py:runlocal,res=128` after the colon.
+
+    Args:
+      arg: comma-separated names (switched on) and name=value pairs, or None.
+      **defaults: the names that exist with their defaults, whose types the values take.
+
+    Returns:
+      A ConfigDict of all names.
+
+    Raises:
+      ValueError: for a name that does not exist, or is no switch and has no value.
+    """
+    parsed = ConfigDict(defaults)
+    for part in filter(None, (arg or "").split(",")):
+        name, equals, value = part.partition("=")
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            raise ValueError(f"unknown config argument {name!r}: known are {known}")
+        kind = type(defaults[name])
+        if not equals and kind is not bool:
+            raise ValueError(f"config argument {name} needs a value: {name}={defaults[name]}")
+        if not equals:
+            parsed[name] = True
+        elif kind is bool:
+            parsed[name] = value.lower() in ("1", "true", "yes")
+        else:
+            parsed[name] = kind(value)
+    return parsed
+
+
+def check_ranges(config: ConfigDict) -> None:
+    """Checks each field by itself.
+
+    Raises:
+      UserError: for the first value outside its range, naming the field.
+    """
+    for field in FIELDS:
+        if field.range is not None:
+            require(config, field.name, field.range.holds, field.range.words)
+
+
+def require(config: ConfigDict, name: str, holds: Callable[[Any], bool], words: str) -> None:
+    """Checks one field.
+
+    Args:
+      config: of the experiment.
+      name: of the field.
+      holds: whether a value is right.
+      words: what a right value is.
+
+    Raises:
+      UserError: if the field's value is not right.
+    """
+    value = config
+    for part in name.split("."):
+        value = value[part]
+    if not holds(value):
+        raise UserError(f"config.{name}={value}: it must be {words}")
+
+
+def read_config(workdir: epath.PathLike) -> ConfigDict:
+    """The config that a run was started with.
+
+    Raises:
+      UserError: If the folder is no run, or its config is damaged.
+    """
+    path = epath.Path(workdir) / "config.json"
+    if not path.exists():
+        raise UserError(f"{workdir} is no training run: it has no config.json")
+    return from_json(path.read_text(), path)
+
+
+def from_json(text: str, origin: object) -> ConfigDict:
+    """A run's config with the fields of today, also of a run that an earlier version made.
+
+    Args:
+      text: of the run's config.json. It may have more fields than an experiment.
+      origin: where it was read, for errors.
+
+    Raises:
+      UserError: if the text is no config, or lacks a field.
+    """
+    try:
+        run = dict(_flat(json.loads(text)))
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{origin} is damaged: {error}") from None
+    for old, new in RENAMED.items():
+        if old in run:
+            run[new] = run.pop(old)
+    for name, values in _REVALUED.items():
+        if name in run:
+            run[name] = values.get(run[name], run[name])
+    missing = [field.name for field in FIELDS if field.name not in run]
+    for name in missing:
+        if name not in _ADDED:
+            raise UserError(f"{origin} has no field {name}: it is damaged or of another version")
+    return _nested(run | {name: _ADDED[name](run) for name in missing})
+
+
+def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _nested(values: Mapping[str, Any]) -> ConfigDict:
+    config = ConfigDict()
+    for name, value in values.items():
+        *sections, last = name.split(".")
+        place = config
+        for section in sections:
+            if section not in place:
+                place[section] = ConfigDict()
+            place = place[section]
+        place[last] = value
+    return config
+
+
+def documentation() -> str:
+    """docs/config.md: a table of the fields of each section."""
+    lines = [
+        "# Fields of an experiment",
+        "",
+        "`--config.FIELD=VALUE` sets a field on the command line of `train`, as in",
+        "`--config.data.batch_size=8`. The defaults are those of `configs/demo.py`. Fields that",
+        f"begin with {', '.join(f'`{name}`' for name in OPERATIONAL)} may change when",
+        "a run is resumed. `python -m painting_jax.config > docs/config.md` writes this page.",
+    ]
+    for section, title in _SECTIONS.items():
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| Field | Default | Range | Meaning |",
+            "|---|---|---|---|",
+        ]
+        for field in FIELDS:
+            first, dot, _ = field.name.partition(".")
+            if section == (first if dot else ""):
+                words = field.range.words if field.range else ""
+                lines.append(
+                    f"| `{field.name}` | {_shown(field.default)} | {words} | {field.meaning} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if value == "":
+        return "empty"
+    if isinstance(value, tuple):
+        return " ".join(f"`{part}`" for part in value)
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

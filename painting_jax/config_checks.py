@@ -1,0 +1,109 @@
+"""Whether the values of an experiment fit together, checked before anything is written."""
+
+import functools
+
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from painting_jax import config as config_lib
+from painting_jax.diffusion import schedules
+from painting_jax.diffusion.samplers import make_sampler
+from painting_jax.errors import UserError
+from painting_jax.models.family import get_family
+from painting_jax.tasks.published import is_finetuned
+from painting_jax.tasks.task import make_model
+
+# XLA has no product of two float16 matrices on a CPU that is summed in float32.
+_ON_CPU = ("float32", "bfloat16")
+
+
+def check(config: ConfigDict, mesh: Mesh) -> None:
+    """Checks every field, by itself and with the others.
+
+    Raises:
+      UserError: for the first value that cannot be trained with, naming the field.
+    """
+    config_lib.check_ranges(config)
+    require = functools.partial(config_lib.require, config)
+    if config.objective.structure:
+        require(
+            "objective.clean_prediction",
+            bool,
+            "True for objective.structure, which judges pictures",
+        )
+    droppable = get_family(config.model.family).droppable
+    require("sampling.guide_on", set(droppable).issuperset, f"some of {', '.join(droppable)}")
+    for name, probability in config.objective.drop.items():
+        if probability and name not in droppable:
+            raise UserError(
+                f"config.objective.drop.{name}={probability}: it must be 0, as "
+                f"{config.model.family} models drop {', '.join(droppable)} only"
+            )
+    heads = config.model.heads
+    require("model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads")
+    if is_finetuned(config):
+        _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
+    elif config.lora.enabled:
+        raise UserError(
+            "config.lora.enabled=True: a LoRA is for published weights: set config.model.family to "
+            "theirs"
+        )
+    elif config.model.pixel_layers:
+        require(
+            "model.patch",
+            lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
+            "one frame and even sides for model.pixel_layers",
+        )
+    pixels = make_model(config).codec.spatial
+    for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
+        require(
+            name,
+            lambda side, p=patch * pixels: side % p == 0,
+            f"a multiple of the patch, {patch * pixels}",
+        )
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    parts = config.optimizer.gradient_accumulation_steps
+    require(
+        "data.batch_size",
+        lambda size: size % (shards * parts) == 0,
+        f"a multiple of {shards} devices along data and fsdp times {parts} accumulation steps",
+    )
+
+
+def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
+    require = functools.partial(config_lib.require, config)
+    step = make_model(config).codec.temporal
+    require(
+        "data.frames",
+        lambda frames: frames > step and frames % step == 1,
+        f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
+    )
+    require("model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
+    require(
+        "objective.clean_prediction",
+        lambda clean: not clean,
+        "False: published models predict the velocity",
+    )
+    if on_cpu:
+        words = f"{' or '.join(_ON_CPU)} on a CPU"
+        require("pretrained.dtype", lambda dtype: dtype in _ON_CPU, words)
+    require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
+    _check_noise_levels(config)
+    if config.lora.enabled:
+        require("lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
+    if config.pretrained.expert:
+        require("objective.std", lambda std: std > 0, "above 0 to train an expert")
+    require("sampling.guidance", lambda scale: scale >= 1, "at least 1, which is none")
+
+
+def _check_noise_levels(config: ConfigDict) -> None:
+    """Checks sampling: with a wide shift and many steps, noise levels run together."""
+    sampling, most = config.sampling, schedules.TRAINED
+    config_lib.require(config, "sampling.steps", lambda steps: steps <= most, f"at most {most}")
+    try:
+        make_sampler(sampling.sampler, sampling.steps, sampling.shift)
+    except ValueError as error:
+        raise UserError(
+            f"config.sampling.shift={sampling.shift} with config.sampling.steps={sampling.steps}: "
+            f"{error}"
+        ) from error

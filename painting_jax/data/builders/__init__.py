@@ -1,0 +1,1 @@
+"""TFDS builders of painting processes, free of TensorFlow."""

@@ -1,0 +1,94 @@
+"""Photos become painting processes: the painter paints each in each medium."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+
+import tensorflow_datasets as tfds
+
+from painting_jax import media
+from painting_jax.data import building, painting, photos, pictures, splits, workers
+from painting_jax.data.process import Process
+from painting_jax.errors import UserError
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Config(tfds.core.BuilderConfig):
+    """Which photos are painted, and how.
+
+    Attributes:
+      source: a picture, a folder or a glob pattern; None for the photos in scikit-image and
+        scikit-learn.
+      media: names from `media.MEDIA`.
+      height: of a frame, in pixels.
+      width: of a frame, in pixels.
+      frames: stored for each process.
+      variants: of each training photo, in each medium: other crops, colours and seeds. Photos of
+        the other splits are painted once, from one centred crop.
+      seed: decides crops, colours and manners.
+    """
+
+    source: str | None = None
+    media: tuple[str, ...] = tuple(media.MEDIA)
+    height: int = 64
+    width: int = 64
+    frames: int = 17
+    variants: int = 8
+    seed: int = 0
+
+
+class Builder(building.ProcessBuilder, skip_registration=True):
+    """Painting processes that the painter made from photos."""
+
+    name = "painted_images"
+
+    def _find(self) -> tuple[list[building.Source], list[building.Skipped]]:
+        config = self.builder_config
+        if config.source is None:
+            found = photos.packaged()
+        else:
+            paths = pictures.list_pictures(config.source)
+            root = os.path.commonpath([os.path.dirname(path) for path in paths])
+            found = [photos.described(path, root) for path in paths]
+        sources, skipped, seen = [], [], {}
+        for photo, checked in zip(
+            found, workers.in_order(_check, found, "looking at photos"), strict=True
+        ):
+            if isinstance(checked, building.Skipped):
+                skipped.append(checked)
+            elif checked in seen:
+                reason = f"the same file as {seen[checked]}"
+                skipped.append(building.Skipped(photo.name, reason))
+            else:
+                seen[checked] = photo.name
+                sources.append(building.Source(checked, photo.name, photo))
+        return sources, skipped
+
+    def _processes(self, sources: Sequence[building.Source], split: str) -> Iterator[Process]:
+        config = self.builder_config
+        training = split == splits.SPLITS[0]
+        tasks = [
+            painting.Task(
+                photo=source.item,
+                key=source.key,
+                media=config.media,
+                height=config.height,
+                width=config.width,
+                frames=config.frames,
+                seed=config.seed,
+                variant=variant if training else None,
+            )
+            for source in sources
+            for variant in range(config.variants if training else 1)
+        ]
+        for processes in workers.in_order(painting.paint_photo, tasks, f"painting {split}"):
+            yield from processes
+
+
+def _check(photo: photos.Photo) -> str | building.Skipped:
+    """The content hash of a photo that can be painted, or why it cannot."""
+    try:
+        pictures.load(photo.path)
+    except UserError as error:
+        return building.Skipped(photo.name, str(error))
+    return splits.content_hash(photo.path)

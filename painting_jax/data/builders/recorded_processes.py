@@ -1,0 +1,76 @@
+"""Recordings of people painting become painting processes."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+
+import tensorflow_datasets as tfds
+
+from painting_jax.data import building, recordings, workers
+from painting_jax.data.process import Process
+from painting_jax.errors import UserError
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Config(tfds.core.BuilderConfig):
+    """Which recordings, and how much of them is kept.
+
+    Attributes:
+      source: video files, folders and `.jsonl` manifests.
+      medium: of recordings for which nothing else is said.
+      size: longer sides are scaled down to it, in pixels.
+      max_frames: kept of each recording, evenly spread over its time.
+    """
+
+    source: tuple[str, ...]
+    medium: str | None = None
+    size: int = 256
+    max_frames: int = 128
+
+
+class Builder(building.ProcessBuilder, skip_registration=True):
+    """Recorded painting processes."""
+
+    name = "recorded_processes"
+
+    def _find(self) -> tuple[list[building.Source], list[building.Skipped]]:
+        config = self.builder_config
+        found, skipped = recordings.find(config.source, config.medium)
+        keys = workers.in_order(_key, found, "looking at recordings")
+        sources, seen = [], {}
+        for recording, key in zip(found, keys, strict=True):
+            # Parts of one file, or one in two media, are no duplicates.
+            what = (key, dataclasses.replace(recording, path="", name=""))
+            if isinstance(key, building.Skipped):
+                skipped.append(key)
+            elif what in seen:
+                reason = f"the same recording as {seen[what]}"
+                skipped.append(building.Skipped(recording.name, reason))
+            else:
+                seen[what] = recording.name
+                sources.append(building.Source(key, recording.name, recording))
+        return sources, skipped
+
+    def _processes(
+        self, sources: Sequence[building.Source], split: str
+    ) -> Iterator[Process | building.Skipped]:
+        config = self.builder_config
+        read = functools.partial(_read, max_frames=config.max_frames, max_side=config.size)
+        items = [source.item for source in sources]
+        yield from workers.in_order(read, items, f"reading {split}")
+
+
+def _key(recording: recordings.Recording) -> str | building.Skipped:
+    try:
+        return recordings.content_key(recording)
+    except UserError as error:
+        return building.Skipped(recording.name, str(error))
+
+
+def _read(
+    recording: recordings.Recording, *, max_frames: int, max_side: int
+) -> Process | building.Skipped:
+    try:
+        return recordings.to_process(recording, max_frames, max_side)
+    except UserError as error:
+        return building.Skipped(recording.name, str(error))

@@ -1,0 +1,45 @@
+"""Runs that earlier versions made still paint what they painted; see fixtures/earlier_runs."""
+
+import pathlib
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+
+from painting_jax.data import pictures
+from tests import tiny
+
+_FIXTURES = pathlib.Path(__file__).parent / "fixtures" / "earlier_runs"
+
+
+@pytest.fixture(params=["picture", "lora"])
+def run(request, tmp_path) -> pathlib.Path:
+    """The workdir of a run in a folder of its own, beside the published model that it needs."""
+    with tarfile.open(_FIXTURES / f"{request.param}.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / request.param
+
+
+def test_an_earlier_run_paints_what_it_painted(run):
+    expected = np.load(_FIXTURES / f"{run.name}.npz")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "painting_jax.generate"),
+            *(f"--workdir={run.name}", f"--image={_FIXTURES / 'picture.png'}", "--output=out"),
+            *("--seed=3", *(f"--medium={medium}" for medium in expected)),
+        ],
+        # The run names its published model relative to the folder that it was trained in.
+        cwd=run.parent,
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for medium, frames_THWC in expected.items():
+        steps = sorted((run.parent / "out" / f"picture-{medium}" / "steps").iterdir())
+        painted_THWC = np.stack([pictures.decode(path.read_bytes()) for path in steps])
+        # Compiled by another version of XLA, a value may round to its neighbour.
+        np.testing.assert_allclose(painted_THWC.astype(int), frames_THWC, atol=2)
