@@ -8,7 +8,7 @@ docs/config.md. `config_checks` checks how values fit together.
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from etils import epath
@@ -54,7 +54,7 @@ def _at_least(least: int) -> Range:
     return Range(f"at least {least}", lambda value: value >= least)
 
 
-def _one_of(*names: str) -> Range:
+def _one_of(names: Collection[str]) -> Range:
     *first, last = filter(None, names)
     words = f"{', '.join(first)} or {last}" + (", or empty" if "" in names else "")
     return Range(words, lambda value: value in names)
@@ -71,7 +71,7 @@ _NORM = Range("above 0; inf clips nothing", lambda value: value > 0)
 _FIRMNESS = Range("from 0 to 100", lambda value: 0 < value < 100)
 _DEVICES = Range("at least 1, or -1", lambda value: value >= 1 or value == -1)
 _PATCH = Range("three sizes", lambda value: len(value) == 3 and min(value) > 0)
-_DTYPE = _one_of("float32", "bfloat16", "float16")
+_DTYPE = _one_of(("float32", "bfloat16", "float16"))
 _CONDITIONS = ("medium", "reference", "segments", "text")
 _GUIDED = Range(f"some of {', '.join(_CONDITIONS)}", set(_CONDITIONS).issuperset)
 
@@ -112,7 +112,7 @@ FIELDS = (
         _SHARE,
         "Probability of a caption beside the medium.",
     ),
-    Field("model.family", "painting", _one_of(*FAMILIES), "Family of the model."),
+    Field("model.family", "painting", _one_of(FAMILIES), "Family of the model."),
     Field("model.dim", 128, _at_least(2), "Width of the tokens."),
     Field("model.layers", 3, _at_least(1), "Transformer blocks."),
     Field("model.heads", 4, _at_least(1), "Attention heads."),
@@ -169,7 +169,7 @@ FIELDS = (
     Field(
         "pretrained.expert",
         "",
-        _one_of("", "high", "low"),
+        _one_of(("", "high", "low")),
         "Transformer to train of a model with two, by its noise levels; empty for a model of one.",
     ),
     Field("pretrained.dtype", "bfloat16", _DTYPE, "Type of the frozen weights."),
@@ -190,7 +190,7 @@ FIELDS = (
     Field(
         "objective.noise_distribution",
         "logit_normal",
-        _one_of(*NOISE_KINDS),
+        _one_of(NOISE_KINDS),
         "Distribution of the noise levels in training.",
     ),
     Field("objective.mean", 0.0, _NUMBER, "Mean of the normal distribution before the sigmoid."),
@@ -244,7 +244,7 @@ FIELDS = (
         _at_least(1),
         "Parts that a batch is split into to save memory.",
     ),
-    Field("sampling.sampler", "rectified_flow", _one_of(*SAMPLERS), "Kind of sampler."),
+    Field("sampling.sampler", "rectified_flow", _one_of(SAMPLERS), "Kind of sampler."),
     Field("sampling.steps", 4, _at_least(1), "Sampling steps."),
     Field(
         "sampling.shift", 20.0, _POSITIVE, "Shift of the noise levels towards noise in sampling."

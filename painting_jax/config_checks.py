@@ -45,8 +45,8 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
     elif config.lora.enabled:
         raise UserError(
-            "config.lora.enabled=True: a LoRA is for published weights: set config.model.family to "
-            "theirs"
+            "config.lora.enabled=True: a LoRA adapts published weights, and "
+            f"config.model.family={config.model.family} has none"
         )
     elif config.model.pixel_layers:
         require(

@@ -85,7 +85,7 @@ def test_a_config_of_an_earlier_run_has_the_fields_of_today():
     assert "law" not in found.objective
     assert found.log.eval_every == 70
     assert found.profile_steps == 0
-    assert found.sampling.sampler == "euler"
+    assert found.sampling.sampler == "rectified_flow"
     assert found.data.fingerprint == "of its data"
     # All others are as they were.
     found.objective.noise_distribution, found.log.eval_every = "logit_normal", 500

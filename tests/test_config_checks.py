@@ -48,7 +48,7 @@ _NAN, _INF = float("nan"), float("inf")
         ("data.caption_probability", _NAN, "from 0 to 1"),
         ("sampling.shift", 0.0, "a number above 0"),
         ("sampling.guidance", _NAN, "a number, 1 for none"),
-        ("sampling.sampler", "heun", "unipc, euler, distilled or lcm"),
+        ("sampling.sampler", "heun", "unipc, euler, distilled, lcm or rectified_flow"),
         ("log.eval_every", 0, "at least 1"),
         ("profile_steps", -1, "at least 0"),
     ],
