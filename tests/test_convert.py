@@ -101,7 +101,7 @@ def test_numbers_that_the_dtype_does_not_take_are_refused(
 ):
     large = shutil.copytree(folder, tmp_path / "large")
     change(large / "transformer", {"proj_out.bias": torch.tensor([1.0, -largest] + 14 * [0.0])})
-    said = f"proj_out.bias holds {largest:g}, and {dtype} takes at most "
+    said = f"proj_out.bias holds {largest:g}, but {dtype} holds at most "
     for source in (large, large / "transformer"):
         done = convert(f"--source={source}", f"--target={tmp_path / 'out'}", f"--dtype={dtype}")
         tiny.assert_one_line(done, said)
@@ -320,7 +320,7 @@ def test_a_file_cut_short_is_said(convert, folder, tmp_path):
     (file,) = (broken / "vae").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1])
     for source in (broken, broken / "vae", file):
-        convert.refuses(f"--source={source}", f"--target={tmp_path / 'out'}", said="truncated: ")
+        convert.refuses(f"--source={source}", f"--target={tmp_path / 'out'}", said="is truncated")
 
 
 def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from painting_jax.checkpoints import adapters, hub, safetensors_file, save
 from painting_jax.checkpoints import lora_files as lora
 from painting_jax.checkpoints.diffusers_folder import CONCATENATED, FIRST_FRAME, TRANSFORMERS
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.checkpoints.translation import (
     Architecture,
@@ -55,7 +55,7 @@ class _Rewritten:
     """A component that is ready to be written, and what a whole model's index then says."""
 
     architecture: Architecture
-    tensors: dict[str, Pending]
+    tensors: dict[str, PendingTensor]
     config: dict
     said: tuple[str, ...]
     index: dict
@@ -120,7 +120,7 @@ def convert(
         if layout == "diffusers":
             save.write_folder(tensors, target, rewritten.config, stem=rewritten.architecture.stem)
         else:
-            safetensors_file.write_whole(target, tensors, save.METADATA)
+            safetensors_file.write_file(target, tensors, save.METADATA)
     return list(rewritten.said)
 
 
@@ -233,10 +233,10 @@ def _bar(rewritten) -> tqdm:
     return tqdm(total=total, desc="converting", unit="B", unit_scale=True, disable=None)
 
 
-def _reporting(tensors: Mapping[str, Pending], bar: tqdm) -> dict[str, Pending]:
+def _reporting(tensors: Mapping[str, PendingTensor], bar: tqdm) -> dict[str, PendingTensor]:
     """The same tensors, which move the bar as they are written."""
 
-    def reporting(pending: Pending) -> Pending:
+    def reporting(pending: PendingTensor) -> PendingTensor:
         def array() -> np.ndarray:
             bar.update(pending.nbytes)
             return pending.array()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from painting_jax.checkpoints.safetensors_file import Tensor, same
+from painting_jax.checkpoints.safetensors_file import Tensor, have_equal_bytes
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import (
@@ -70,7 +70,7 @@ def account(
             continue
         if slot in taken:
             # Tied tensors may be held under each of their names.
-            if not same(tensor, taken[slot].tensor):
+            if not have_equal_bytes(tensor, taken[slot].tensor):
                 contrary.append(name)
             continue
         transform = TRANSFORMS[rule.transform]

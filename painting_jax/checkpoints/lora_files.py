@@ -22,7 +22,7 @@ import numpy as np
 
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.key_matching import Shaped
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import read_json
 from painting_jax.errors import UserError
 from painting_jax.models.lora import Factors, Lora, Target
@@ -535,12 +535,12 @@ def write(
 ) -> None:
     """Writes a LoRA to a safetensors file.
 
-    Arguments and errors as of `tensors_of` and `safetensors_file.write_whole`, `first_frame` as of
+    Arguments and errors as of `tensors_of` and `safetensors_file.write_file`, `first_frame` as of
     `LoraFile`, and the tensors' dtype.
     """
     tensors = {
-        key: Pending(dtype, array.shape, lambda array=array: array)
+        key: PendingTensor(dtype, array.shape, lambda array=array: array)
         for key, array in tensors_of(lora, dialect).items()
     }
     metadata = {"format": "pt"} | ({_PICTURE: _FIRST_FRAME} if first_frame else {})
-    safetensors_file.write_whole(path, tensors, metadata)
+    safetensors_file.write_file(path, tensors, metadata)

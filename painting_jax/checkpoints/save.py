@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.load import flat
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
 from painting_jax.models.tensor_names import NOTHING, Spelling, Table, spellings
@@ -60,7 +60,7 @@ def save_folder(
 
 
 def write_folder(
-    tensors: dict[str, Pending],
+    tensors: dict[str, PendingTensor],
     folder: str | os.PathLike,
     config: dict,
     *,
@@ -120,10 +120,10 @@ def save_file(
     if jax.process_index() != 0:
         _take_part(tensors)
         return
-    safetensors_file.write_whole(path, tensors, METADATA | (metadata or {}))
+    safetensors_file.write_file(path, tensors, METADATA | (metadata or {}))
 
 
-def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, Pending]:
+def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, PendingTensor]:
     """Their name -> how to get the tensor, sorted by name."""
     spelled = spellings(table)
     ours = {path: x for path, x in flat(params).items() if not re.search(leave_out, path)}
@@ -140,14 +140,14 @@ def _renamed(params: dict, table: Table, dtype, leave_out: str) -> dict[str, Pen
     return dict(sorted(result.items()))
 
 
-def _tensors(array: jax.Array, spelling: Spelling, dtype) -> Iterator[tuple[str, Pending]]:
+def _tensors(array: jax.Array, spelling: Spelling, dtype) -> Iterator[tuple[str, PendingTensor]]:
     dtype = np.dtype(array.dtype if dtype is None else dtype)
     layers = range(array.shape[0]) if "{layer}" in spelling.name else [None]
     for layer in layers:
         shape = array.shape if layer is None else array.shape[1:]
         fetch = functools.partial(_fetched, array, layer, spelling)
         theirs = spelling.transform.their_shape(shape)
-        yield spelling.of(layer), Pending(dtype, theirs, fetch)
+        yield spelling.of(layer), PendingTensor(dtype, theirs, fetch)
 
 
 def _fetched(array: jax.Array, layer: int | None, spelling: Spelling) -> np.ndarray:
@@ -179,13 +179,13 @@ def _whole(sharding: jax.sharding.Sharding):
     return jax.jit(lambda x: x, out_shardings=_everywhere(sharding))
 
 
-def _take_part(tensors: dict[str, Pending]) -> None:
+def _take_part(tensors: dict[str, PendingTensor]) -> None:
     """Gathers what the writing process gathers, in its order, as all processes must."""
     for pending in tensors.values():
         pending.array()
 
 
-def _sharded(tensors: dict[str, Pending], limit: int) -> list[dict[str, Pending]]:
+def _sharded(tensors: dict[str, PendingTensor], limit: int) -> list[dict[str, PendingTensor]]:
     shards, size = [{}], 0
     for name, pending in tensors.items():
         if shards[-1] and size + pending.nbytes > limit:

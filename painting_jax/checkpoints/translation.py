@@ -15,7 +15,7 @@ from flax import nnx
 
 from painting_jax.checkpoints.key_matching import Placement, account, fitting
 from painting_jax.checkpoints.load import flat
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
@@ -149,7 +149,7 @@ def translate(
     *,
     dtype: np.dtype | None = None,
     loras: Weighted = (),
-) -> dict[str, Pending]:
+) -> dict[str, PendingTensor]:
     """The tensors of a component under the names of a layout, sorted by name.
 
     Args:
@@ -179,7 +179,7 @@ def translate(
         lowered = dtype is not None and np.dtype(dtype).itemsize < tensor.dtype.itemsize
         kept = dtype is None or (lowered and re.search(architecture.float32, path))
         name = names[tensor] if own is target else spelling.of(layer)
-        result[name] = Pending(
+        result[name] = PendingTensor(
             tensor.dtype if kept else np.dtype(dtype),
             spelling.transform.their_shape(shape if layer is None else shape[1:]),
             functools.partial(_translated, placement, spelling, loras),

@@ -150,9 +150,11 @@ def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> pathlib.Pa
 
 
 def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
-    tensor = safetensors_file.Pending(embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD)
+    tensor = safetensors_file.PendingTensor(
+        embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD
+    )
     metadata = {"prompt": prompt, "sha256": _checksum(prompt, embedding_LD)}
-    safetensors_file.write_whole(path, {"embedding": tensor}, metadata)
+    safetensors_file.write_file(path, {"embedding": tensor}, metadata)
 
 
 def _read(path: pathlib.Path, prompt: str) -> np.ndarray | None:
