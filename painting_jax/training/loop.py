@@ -28,7 +28,7 @@ from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.workdir import claimed
-from painting_jax.training.writers import make_writer, periodic_actions
+from painting_jax.training.writers import Writer
 
 # Of a contact sheet: frames of a process, and pixels along a frame's longer side.
 _COLUMNS, _SIDE = 17, 256
@@ -98,15 +98,11 @@ def _train(
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
         )
-        writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
+        writer = at_end.enter_context(contextlib.closing(Writer(folder if lead else None)))
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         meter = throughput.Meter(task, mesh, start)
-        sample = periodic_actions.PeriodicCallback(
-            every_steps=config.log.samples_every,
-            on_steps=[config.steps],
-            callback_fn=_sampler(task, frozen, shown, examples, folder, writer, mesh),
-        )
+        sample = _sampler(task, frozen, shown, examples, folder, writer, mesh)
         progress = at_end.enter_context(
             tqdm.tqdm(
                 total=config.steps, initial=start, unit="step", disable=None if lead else True
@@ -142,7 +138,8 @@ def _train(
                 # First, as a run that is found to be finished does nothing any more.
                 task.export(state.ema_params, folder, final=done == config.steps)
                 checkpoints.save(done, state, done)
-            sample(done, params=state.ema_params)
+            if done % config.log.samples_every == 0 or done == config.steps:
+                sample(done, state.ema_params)
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
@@ -161,7 +158,7 @@ def _sampler(
     shown: pipeline.Source,
     examples: pipeline.Examples,
     folder: epath.Path,
-    writer,
+    writer: Writer,
     mesh,
 ):
     """A callback that paints some processes and leaves a contact sheet of them in `sheets`."""
@@ -177,8 +174,7 @@ def _sampler(
         out_shardings=replicated(mesh),
     )
 
-    def sample(step: int, t: float | None, params: dict) -> None:
-        del t
+    def sample(step: int, params: dict) -> None:
         # Every process paints, for the parameters are spread over all; one of them writes.
         frames_BTHWC = np.asarray(
             painted(params, frozen, batch, np.full(config.log.samples, config.seed))
