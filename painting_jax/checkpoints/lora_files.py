@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from painting_jax.checkpoints import safetensors_file
-from painting_jax.checkpoints.key_matching import Shaped
+from painting_jax.checkpoints.key_matching import HasShape
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import read_json
 from painting_jax.errors import UserError
@@ -249,7 +249,7 @@ def is_lora(names: Iterable[str]) -> bool:
     return any(_KEY.fullmatch(name) for name in names)
 
 
-def own_shapes(tensors: Mapping[str, Shaped]) -> dict[str, tuple[int, ...]]:
+def own_shapes(tensors: Mapping[str, HasShape]) -> dict[str, tuple[int, ...]]:
     """Shapes of the kernels that a LoRA must have been made for, as far as it tells.
 
     Args:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from painting_jax.checkpoints.key_matching import Placement, account, fitting
+from painting_jax.checkpoints.key_matching import Match, best_table, match_tensors
 from painting_jax.checkpoints.load import flat
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source
@@ -139,7 +139,7 @@ def _shapes(model: nnx.Module) -> dict[str, jax.ShapeDtypeStruct]:
 def check(source: Source) -> None:
     """Checks that a component is whole, by its headers alone; errors as of `translate`."""
     kind = architecture(source)
-    account(source, kind.shapes, list(kind.tables.values()))
+    match_tensors(source, kind.shapes, list(kind.tables.values()))
 
 
 def translate(
@@ -168,11 +168,14 @@ def translate(
             f"{source.name}: a {architecture.component} has no layout of its own for {layout}, "
             f"use it as it is"
         )
-    own, target = fitting(source, list(architecture.tables.values())), architecture.tables[layout]
+    own, target = (
+        best_table(source, list(architecture.tables.values())),
+        architecture.tables[layout],
+    )
     spelled = spellings(target)
     names = {tensor: name for name, tensor in source.tensors.items()}
     result = {}
-    for placement in account(source, architecture.shapes, [own]):
+    for placement in match_tensors(source, architecture.shapes, [own]):
         tensor, (path, layer), _ = placement
         spelling = spelled[path]
         shape = architecture.shapes[path].shape
@@ -187,7 +190,7 @@ def translate(
     return dict(sorted(result.items()))
 
 
-def _translated(placement: Placement, spelling: Spelling, loras: Weighted) -> np.ndarray:
+def _translated(placement: Match, spelling: Spelling, loras: Weighted) -> np.ndarray:
     ours = placement.transform.ours(placement.tensor.view())
     linear, _, part = placement.slot.path.rpartition("/")
     for lora, weight in loras:
