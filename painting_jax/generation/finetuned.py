@@ -6,7 +6,7 @@ import pathlib
 
 from jax.sharding import Mesh
 
-from painting_jax.checkpoints.adapters import Named
+from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.diffusion.stepwise import DISTILLED
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.generation.sampling_config import Wishes
@@ -54,7 +54,7 @@ def further_painter(
         dataclasses.replace(wishes, **own),
         mesh=mesh,
         dtype=dtype or config.model.dtype,
-        loras=[*[()] * place, [Named(str(left))]] if config.lora.enabled else (),
+        loras=[*[()] * place, [LoraSpec(str(left))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * place, str(left)),
         cache=cache or str(run / EMBEDDINGS),
     )

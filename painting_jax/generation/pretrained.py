@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax import media
-from painting_jax.checkpoints import adapters, translation
+from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
     image_tokens,
@@ -95,7 +95,7 @@ class PretrainedPainter:
         *,
         mesh: Mesh | None = None,
         dtype=None,
-        loras: Sequence[Sequence[adapters.Named]] = (),
+        loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
         cache: str | None = None,
@@ -124,7 +124,7 @@ class PretrainedPainter:
             )
         self._conditioning = self._check_takes_pictures(trained=any(self._loras) or any(files))
         for source in (*(expert.source for expert in self._experts), self._vae_source):
-            translation.check(source)
+            components.check(source)
         resolution.check_frames(self.recipe.frames, self._codec)
         self._multiple = self._codec.spatial * self._config.patch[1]
         resolution.completed((1, 1), wishes.height, wishes.width, self.recipe.area, self._multiple)
@@ -171,7 +171,7 @@ class PretrainedPainter:
         paintings = [self._begun(job) for job in jobs]
         texts = self._texts(paintings)
         tokens = self._image_tokens(paintings)
-        vae = load_vae(self._vae_source, self._vae_config, mesh=self._mesh)
+        vae = load_vae(self._vae_source, mesh=self._mesh)
         recipe = self.recipe
         sampler = stepwise(recipe.sampler, recipe.steps, recipe.shift, self._wishes.seed)
         paintings = [
@@ -288,12 +288,12 @@ class PretrainedPainter:
         expert: Expert = self._experts[index]
         if not self._loras[index]:
             return load_transformer(expert, mesh=self._mesh, dtype=self._dtype)
-        return adapters.applied(
+        return adapters.apply(
             load_transformer(expert, mesh=self._mesh, dtype=self._dtype),
             self._loras[index],
             self._lora_files[index],
             self._shapes,
-            apart=self._keep_apart,
+            merge=not self._keep_apart,
         )
 
     def _finished(self, painting: Painting, vae: Loaded, latents_BTHWC) -> Painted:

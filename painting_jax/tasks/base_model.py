@@ -9,9 +9,9 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax import media
-from painting_jax.checkpoints import random_folder, translation
+from painting_jax.checkpoints import components, random_folder
 from painting_jax.checkpoints.diffusers_folder import Folder
-from painting_jax.checkpoints.lora_files import targets
+from painting_jax.checkpoints.lora_keys import targets
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models import lora
@@ -21,6 +21,7 @@ from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE
 from painting_jax.tasks.expert import check_expert
 from painting_jax.text.embeddings import fingerprint
+from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training.checkpoint import read_config
 
 # Sizes that a config tells, so that its other values can be checked without the weights.
@@ -34,6 +35,7 @@ _COMPONENTS = (
     "transformer_2",
 )
 _RANDOM = "pretrained"
+_RANDOM_VOCABULARY = 512
 _RANDOM_BOUNDARY = 0.9  # as of Wan2.2 I2V A14B
 _RECORD = "pretrained.json"
 
@@ -51,7 +53,7 @@ def check_base(config: ConfigDict) -> None:
         transformer, (_, vae) = _opened(config, folder), folder.vae()
         for name in _COMPONENTS:
             if name != "tokenizer" and folder.has(name):
-                translation.check(folder.source(name))
+                components.check(folder.source(name))
     try:
         image_conditioning(transformer, nnx.eval_shape(lambda: WanVAE(vae)))
     except ValueError as error:
@@ -90,7 +92,7 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> N
                 workdir / _RANDOM,
                 config.pretrained.family,
                 config_sizes(config),
-                texts=[*prompts, *source.captions()],
+                tokenizer=Tokenizer.train([*prompts, *source.captions()], size=_RANDOM_VOCABULARY),
                 seed=config.seed,
                 shift=config.sampling.shift,
                 boundary=_RANDOM_BOUNDARY if config.pretrained.expert else None,

@@ -10,7 +10,7 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.checkpoints import lora_files
+from painting_jax.checkpoints import lora_files, lora_keys
 from painting_jax.checkpoints.components import load_image_encoder, load_transformer, load_vae
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.save import save_folder
@@ -83,7 +83,7 @@ class WanTask:
 
     def _fresh(self, transformer: WanTransformer) -> dict[str, lora.Branch]:
         settings = self.config.lora
-        shapes = lora_files.targets(settings.targets, lora.kernels(transformer))
+        shapes = lora_keys.targets(settings.targets, lora.kernels(transformer))
         return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
 
     def init_params(self):
@@ -116,7 +116,7 @@ class WanTask:
 
     def load_frozen(self, mesh, words):
         empty_LD = jax.device_put(words.embedding(""), replicated(mesh))
-        vae = load_vae(self._vae_source, self._vae_config, mesh=mesh)
+        vae = load_vae(self._vae_source, mesh=mesh)
         frozen = {"empty_LD": empty_LD, "vae": vae.params}
         if self._image_encoder is not None:
             frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params

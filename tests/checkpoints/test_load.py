@@ -248,7 +248,7 @@ def test_an_added_parameter_of_half_precision_starts_in_it(folder):
 
 def test_added_parameters_are_missing_unless_they_are_named(folder):
     config = dataclasses.replace(CONFIG, media=3)
-    with pytest.raises(ValueError, match="no rule for .*medium_table"):
+    with pytest.raises(ValueError, match=r"no rule for .*medium_table"):
         loaded(folder, lambda: make(config))
 
 

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
+from painting_jax.checkpoints.components import component_of
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.source import Source
-from painting_jax.checkpoints.translation import component_of
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
 from painting_jax.models.dinov2 import params as dinov2
