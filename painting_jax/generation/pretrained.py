@@ -39,7 +39,6 @@ from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.models.wan.vae import WanVAE
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text import embeddings as text_embeddings
-from painting_jax.text import prompt_embeddings as text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +241,7 @@ class PretrainedPainter:
     def _texts(self, paintings: Sequence[Painting]) -> dict[str, Float[np.ndarray, "1 l d"]]:
         """Embeddings of all prompts, padded."""
         prompts = {painting.prompt for painting in paintings} | {self._wishes.negative_prompt}
-        found = text.embed(
+        found = text_embeddings.embed_prompts(
             self._folder,
             sorted(prompts),
             mesh=self._mesh,

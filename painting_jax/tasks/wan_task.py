@@ -29,8 +29,8 @@ from painting_jax.sharding.rules import replicated
 from painting_jax.tasks import expert, starting_lora
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
 from painting_jax.tasks.objective import make_objective
-from painting_jax.text import prompt_embeddings as text
 from painting_jax.text.conditioner import Prompts
+from painting_jax.text.embeddings import embed_prompts
 
 EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
 
@@ -104,7 +104,7 @@ class WanTask:
     def words(self, workdir, sources, mesh):
         words = Prompts(
             functools.partial(
-                text.embed,
+                embed_prompts,
                 self._folder,
                 mesh=mesh,
                 dtype=self._dtype,

@@ -12,7 +12,7 @@ from painting_jax.checkpoints.components import image_tokens, load_image_encoder
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.text import prompt_embeddings as text
+from painting_jax.text.embeddings import embed_prompts
 from painting_jax.text.tokenizer import Tokenizer
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
@@ -64,7 +64,7 @@ def test_diffusers_reads_it_whole(made):
 
 def test_prompts_and_pictures_are_encoded(made, tmp_path):
     family, folder = made
-    embedded = text.embed(
+    embedded = embed_prompts(
         folder, ["a cat in oil", ""], mesh=ONE_DEVICE, dtype="float32", cache=tmp_path
     )
     assert embedded["a cat in oil"].shape == (4, sizes(family).text_dim)
