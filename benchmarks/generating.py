@@ -16,7 +16,7 @@ def measure(
 ) -> list[Row]:
     """Seconds a picture, one alone and in the whole batch, and the time to compile."""
     task = PictureTask(config)
-    model = TrainedModel(task, task.init_params(), {}, examples.words, 0)
+    model = TrainedModel(task, task.init_params(), {}, examples.text_conditioner, 0)
     sampling = {
         "frames": config.data.frames,
         "steps": config.sampling.steps,

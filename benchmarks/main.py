@@ -18,7 +18,7 @@ from configs import demo
 from painting_jax import cli
 from painting_jax.data import building, pipeline
 from painting_jax.errors import UserError
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 from tfds_builders.painted_images import painted_images_dataset_builder as painted_images
 
@@ -45,7 +45,7 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
         frames=data.frames,
         height=data.height,
         width=data.width,
-        words=TokenIds(
+        text_conditioner=TokenConditioner(
             Tokenizer.train(source.captions(), size=config.model.vocabulary), data.text_length
         ),
         variant_probability=data.variant_probability,

@@ -32,8 +32,7 @@ from painting_jax.errors import UserError
 _SOURCE = flags.DEFINE_string(
     "source",
     None,
-    "Diffusers folder, component's folder, single file or LoRA, or the hub id of one of these; or a "
-    "training run.",
+    "Diffusers folder, component's folder, single file or LoRA, or the hub id of one; or a run.",
 )
 _TARGET = flags.DEFINE_string(
     "target", None, "New folder, or a new .safetensors file for LoRAs and for --format=comfyui."

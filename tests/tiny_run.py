@@ -23,7 +23,9 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
     config.data.data_dir = str(data_dir)
     with claimed(workdir, config, data_dir):
         task = PictureTask(config)
-        task.words(workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None)
+        task.text_conditioner(
+            workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None
+        )
         checkpoints = Checkpoints(workdir)
         checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
         checkpoints.close()

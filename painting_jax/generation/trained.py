@@ -82,7 +82,7 @@ class TrainedPainter:
         row = {
             "reference_BHWC": reference_HWC,
             "medium_BM": weights_M,
-            **self.model.words.row(self.prompt, mixture),
+            **self.model.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
         }
         return row, framing

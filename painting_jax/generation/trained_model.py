@@ -11,7 +11,7 @@ from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
-from painting_jax.text.conditioner import Words
+from painting_jax.text.conditioner import TextConditioner
 from painting_jax.training.checkpoint import Checkpoints, read_config
 from painting_jax.training.config_check import check_fields
 from painting_jax.training.step import make_loss
@@ -23,13 +23,20 @@ _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_B
 class TrainedModel:
     """Averaged parameters with the functions that use them, jitted once per shape."""
 
-    def __init__(self, task: Task, params: dict, frozen: dict, words: Words, step: int):
+    def __init__(
+        self,
+        task: Task,
+        params: dict,
+        frozen: dict,
+        text_conditioner: TextConditioner,
+        step: int,
+    ):
         """Takes the parts; `load` finds them in a workdir."""
         self.task = task
         self.config = task.config
         self.params = params
         self.frozen = frozen
-        self.words = words
+        self.text_conditioner = text_conditioner
         self.step = step
         self._loss = jax.jit(make_loss(task))
 
@@ -49,7 +56,7 @@ class TrainedModel:
         check_fields(config, folder / "config.json")
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1})
-        words = task.words(folder, (), mesh)
+        text_conditioner = task.text_conditioner(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
         checkpoints = Checkpoints(folder, read_only=True)
@@ -60,7 +67,8 @@ class TrainedModel:
             params = checkpoints.restore_ema(task, mesh)
         finally:
             checkpoints.close()
-        return cls(task, params, task.load_frozen(mesh, words), words, step)
+        frozen = task.load_frozen(mesh, text_conditioner)
+        return cls(task, params, frozen, text_conditioner, step)
 
     @property
     def label(self) -> str:
@@ -80,7 +88,7 @@ class TrainedModel:
         """Paints the pictures of a batch.
 
         Args:
-          batch: reference_BHWC, medium_BM, what `words` makes, segments_BHW; see `data.pipeline`.
+          batch: reference_BHWC, medium_BM, the text condition, segments_BHW; see `data.pipeline`.
           frames: T, evenly spaced in progress.
           steps: of the sampler.
           guidance: 1 = none.

@@ -81,7 +81,7 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> N
     Args:
       config: of the experiment.
       workdir: of the run.
-      source: of the words that a made-up tokenizer knows.
+      source: processes whose captions the tokenizer of a random model is learned from.
     """
     workdir = epath.Path(workdir)
     record = workdir / _RECORD

@@ -16,7 +16,7 @@ from painting_jax.models.painting import conditioning as conditions
 from painting_jax.models.painting import pixel_head
 from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel
 from painting_jax.tasks.objective import make_objective
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
 
@@ -62,13 +62,14 @@ class PictureTask:
     def load_params(self, mesh):
         del mesh
 
-    def load_frozen(self, mesh, words):
-        del mesh, words
+    def load_frozen(self, mesh, text_conditioner):
+        del mesh, text_conditioner
         return {}
 
-    def words(self, workdir, sources, mesh):
+    def text_conditioner(self, workdir, sources, mesh):
         del mesh
-        return TokenIds(self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length)
+        tokenizer = self._tokenizer(epath.Path(workdir), sources)
+        return TokenConditioner(tokenizer, self.config.data.text_length)
 
     def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:
         """The run's own, else that of `init_from`, else one learned from the captions."""

@@ -12,7 +12,7 @@ from painting_jax.data.pipeline import Source
 from painting_jax.diffusion.reverse_painting import Objective
 from painting_jax.models.codec import Codec
 from painting_jax.models.wan.transformer import WanConfig
-from painting_jax.text.conditioner import Words
+from painting_jax.text.conditioner import TextConditioner
 
 # A noisy latent video, its noise level in (0, 1) and conditions to a prediction.
 Model = Callable[[Float[Array, "b t h w c"], Float[Array, " b"], Any], Float[Array, "b t h w c"]]
@@ -48,12 +48,14 @@ class Task(Protocol):
         """Trained parameters to start from, read from files; None if `init_params` makes them."""
         ...
 
-    def load_frozen(self, mesh: Mesh, words: Words) -> dict:
-        """The frozen parameters, read from files; `words` as of the method."""
+    def load_frozen(self, mesh: Mesh, text_conditioner: TextConditioner) -> dict:
+        """The frozen parameters, read from files."""
         ...
 
-    def words(self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh) -> Words:
-        """How processes are put into words.
+    def text_conditioner(
+        self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh
+    ) -> TextConditioner:
+        """The text conditioner.
 
         Args:
           workdir: of the run, where what is made for it is kept.

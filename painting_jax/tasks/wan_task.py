@@ -29,7 +29,7 @@ from painting_jax.sharding.rules import replicated
 from painting_jax.tasks import expert, starting_lora
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
 from painting_jax.tasks.objective import make_objective
-from painting_jax.text.conditioner import Prompts
+from painting_jax.text.conditioner import PromptConditioner
 from painting_jax.text.embeddings import embed_prompts
 
 EMBEDDINGS = "text_embeddings"  # folder in a run's, of its prompts
@@ -101,8 +101,8 @@ class WanTask:
             return jax.device_put(tree, replicated(mesh))
         return None
 
-    def words(self, workdir, sources, mesh):
-        words = Prompts(
+    def text_conditioner(self, workdir, sources, mesh):
+        conditioner = PromptConditioner(
             functools.partial(
                 embed_prompts,
                 self._folder,
@@ -111,11 +111,11 @@ class WanTask:
                 cache=epath.Path(workdir) / EMBEDDINGS,
             )
         )
-        words.expect({pair for source in sources for pair in source.captions_and_media()})
-        return words
+        conditioner.prepare({pair for source in sources for pair in source.captions_and_media()})
+        return conditioner
 
-    def load_frozen(self, mesh, words):
-        empty_LD = jax.device_put(words.embedding(""), replicated(mesh))
+    def load_frozen(self, mesh, text_conditioner):
+        empty_LD = jax.device_put(text_conditioner.embedding(""), replicated(mesh))
         vae = load_vae(self._vae_source, mesh=mesh)
         frozen = {"empty_LD": empty_LD, "vae": vae.params}
         if self._image_encoder is not None:

@@ -63,12 +63,12 @@ def _train(
         begin_base(config, folder, source)
     task = make_task(config, folder)
     shown = _held_out(config) or source
-    words = task.words(folder, (source, shown), mesh)
+    text_conditioner = task.text_conditioner(folder, (source, shown), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
         height=config.data.height,
         width=config.data.width,
-        words=words,
+        text_conditioner=text_conditioner,
         variant_probability=config.data.variant_probability,
         caption_probability=config.data.caption_probability,
     )
@@ -78,7 +78,7 @@ def _train(
         at_end.callback(checkpoints.close)
         heed_interruption = at_end.enter_context(interruption.remembered())
         state, start, origin = start_state(task, checkpoints, mesh)
-        frozen = task.load_frozen(mesh, words)
+        frozen = task.load_frozen(mesh, text_conditioner)
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
