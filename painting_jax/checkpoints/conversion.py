@@ -1,6 +1,6 @@
 """Conversion of models and LoRAs between published layouts, tensor by tensor.
 
-A tensor is read from its file when it is about to be written, so no model is ever whole in memory.
+Each tensor is read when it is about to be written, so memory never holds a whole model.
 `generate` and `train` read diffusers folders straight onto the mesh: there is no third layout.
 """
 

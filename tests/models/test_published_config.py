@@ -165,7 +165,7 @@ def test_whether_steps_are_expanded_is_true_or_false(tmp_path):
     ("change", "said"),
     [
         *(({"flow_shift": value}, "flow_shift = ") for value in (None, "x", 0, -1, math.nan)),
-        ({"_class_name": [1]}, r"is of \[1\]"),
+        ({"_class_name": [1]}, r"names \[1\]"),
     ],
 )
 def test_schedulers_with_odd_values_are_refused(tmp_path, change, said):
