@@ -17,7 +17,7 @@ def measure(
 ) -> list[Row]:
     """Seconds a picture, one alone and in the whole batch, and the time to compile."""
     task = FromScratch(config)
-    model = Run(task, task.init_params(), {}, examples.words, 0, make_mesh({"data": -1}))
+    model = Run(task, task.init_params(), {}, examples.text_conditioner, 0, make_mesh({"data": -1}))
     sampling = {
         "frames": config.data.frames,
         "steps": config.sampling.steps,

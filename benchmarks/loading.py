@@ -20,7 +20,7 @@ from flax import nnx
 from benchmarks.timing import Row
 from painting_jax.checkpoints import save
 from painting_jax.checkpoints.load import flat, load_params
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
@@ -76,7 +76,7 @@ def write(config: WanConfig, folder: pathlib.Path) -> None:
         shape = spelling.transform.their_shape(leaf.shape[1:] if stacked else leaf.shape)
         for layer in range(leaf.shape[0]) if stacked else [None]:
             resized = functools.partial(np.resize, numbers, shape)
-            tensors[spelling.of(layer)] = Pending(_DTYPE, shape, resized)
+            tensors[spelling.of(layer)] = PendingTensor(_DTYPE, shape, resized)
     save.write_folder(tensors, folder, diffusers_config(config), stem="diffusion_pytorch_model")
 
 

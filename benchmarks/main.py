@@ -19,7 +19,7 @@ from painting_jax import cli
 from painting_jax.data import building, pipeline
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
 _RUNS = flags.DEFINE_integer("runs", 5, "Runs of each measurement.")
@@ -45,7 +45,7 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
         frames=data.frames,
         height=data.height,
         width=data.width,
-        words=TokenIds(
+        text_conditioner=TokenConditioner(
             Tokenizer.train(source.captions(), size=config.model.vocabulary), data.text_length
         ),
         variant_probability=data.variant_probability,

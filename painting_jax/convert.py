@@ -6,14 +6,18 @@
   python -m painting_jax.convert --source=LORA --target=lora.safetensors --format=comfyui
   python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
-MODEL is a diffusers folder or a hub id; generate and train take it as it is, and what is written
-here, too. A single file holds a transformer or an autoencoder under the original names; with
---pretrained the result is a copy of that model with the component put in its place. LoRAs may be
-of any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi); one that was trained here on a
-text-to-video model, or that brings channels for a picture, makes it one of pictures. Of a RUN on
-published weights its LoRA is converted, or else the transformer that it trained, in a copy of its
-model. Tensors go one at a time from file to file; each one of the source is written, or it is said
-why not.
+MODEL is a diffusers folder or a hub id. generate and train take it as it is, and what convert
+writes, too. A single file holds a transformer or an autoencoder under the original names. With
+--pretrained the target is a copy of that model with the single file as one of its components.
+
+A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). A text-to-video model
+becomes an image-to-video model by merging a LoRA that was trained here, or one with input channels
+for a picture.
+
+A RUN is a training run on published weights. Its LoRA is converted; or, if it trained the whole
+transformer, the target is a copy of the published model with that transformer.
+
+Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
 """
 
 import pathlib
@@ -28,56 +32,60 @@ from painting_jax.errors import UserError
 _SOURCE = flags.DEFINE_string(
     "source",
     None,
-    "Diffusers folder, component's folder, single file, LoRA, hub id of one, or a training run.",
+    "Diffusers folder, component's folder, single file or LoRA, or the hub id of one; or a run.",
 )
 _TARGET = flags.DEFINE_string(
-    "target", None, "New folder; or a new .safetensors file for LoRAs and for --format=comfyui."
+    "target", None, "New folder, or a new .safetensors file for LoRAs and for --format=comfyui."
 )
-_FORMAT = flags.DEFINE_enum("format", "diffusers", ["diffusers", "comfyui"], "Of the target.")
+_FORMAT = flags.DEFINE_enum(
+    "format", "diffusers", ["diffusers", "comfyui"], "Layout of the target."
+)
 _DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ["float32", "bfloat16", "float16"],
-    "Of the weights; a transformer's normalisations and a model's autoencoder are not made less "
-    "precise [default: as they are].",
+    "Dtype of the weights. A transformer's norms and a whole model's autoencoder are not made less "
+    "precise [default: unchanged].",
 )
 _LORA = flags.DEFINE_multi_string(
     "lora", [], "LoRAs to merge into the transformer, as in a.safetensors:1.0,b.safetensors:0.8."
 )
 _LORA_2 = flags.DEFINE_multi_string(
-    "lora_2", [], "LoRAs to merge into the second transformer, that for low noise."
+    "lora_2", [], "LoRAs to merge into the second transformer, the low-noise expert."
 )
 _PRETRAINED = flags.DEFINE_string(
-    "pretrained", None, "Model whose other components complete a single one to a whole model."
+    "pretrained", None, "Model to copy, with the source in place of one of its components."
 )
 _COMPONENT = flags.DEFINE_enum(
     "component",
     None,
     list(conversion.TRANSFORMERS),
-    "Transformer of --pretrained that the source takes the place of [default: transformer].",
+    "Transformer of --pretrained that the source replaces [default: transformer].",
 )
 
 
 def main() -> None:
-    """Converts what the flags name."""
+    """Converts the source that the flags name."""
     cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
     for flag in (_SOURCE, _TARGET):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing (see --help)")
     if _COMPONENT.value and not _PRETRAINED.value:
-        raise UserError("--component says where in --pretrained the source belongs: name one")
+        raise UserError(
+            "--component is the part of --pretrained to replace: name one with --pretrained"
+        )
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
     source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
     component = _COMPONENT.value
     if (hub.expanded(source) / "checkpoints").is_dir():
-        # Only a run needs its libraries, which take seconds to import.
+        # Slow to import, and only needed for a run.
         from painting_jax.tasks import exports  # noqa: PLC0415
 
-        source, base, part, index = exports.to_convert(source)
-        component = component or part
+        source, base, default_component, index = exports.to_convert(source)
+        component = component or default_component
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
-    said = conversion.convert(
+    report = conversion.convert(
         source,
         pathlib.Path(_TARGET.value),
         _FORMAT.value,
@@ -89,7 +97,7 @@ def main() -> None:
         pretrained=pretrained,
         component=component,
     )
-    print("\n".join([*said, _TARGET.value]))
+    print("\n".join([*report, _TARGET.value]))
 
 
 if __name__ == "__main__":

@@ -171,8 +171,8 @@ def _run() -> tuple[Result, Store]:
     if not math.isfinite(guidance):
         raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
-    model.words.expect(source.captions_and_media())
-    examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)
+    model.text_conditioner.prepare(source.captions_and_media())
+    examples = pipeline.Examples(model.task.frames, data.height, data.width, model.text_conditioner)
     chosen = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
     settings = {
         "workdir": str(_WORKDIR.value),

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all."""
+"""Outputs that are written beside their destination and renamed when they are complete."""
 
 import contextlib
 import os
@@ -11,16 +11,15 @@ from painting_jax.errors import UserError
 
 
 def check_destination(flag: str, path: str | os.PathLike, *, folder: bool) -> None:
-    """Finds out before any work whether a result can be written where a flag says.
+    """Checks before any work that an output can be written.
 
     Args:
-      flag: what the user knows it by.
-      path: of a folder, new or not, or of a file.
-      folder: which of the two.
+      flag: name of the flag.
+      path: value of the flag, new or existing.
+      folder: whether the output is a folder rather than a file.
 
     Raises:
-      UserError: if something else is there, or it would lie below a file or in a folder that is
-        write-protected.
+      UserError: if the path is of the other kind, below a file, or in a write-protected folder.
     """
     path = pathlib.Path(path)
     if path.exists() and path.is_dir() != folder:
@@ -35,10 +34,10 @@ def check_destination(flag: str, path: str | os.PathLike, *, folder: bool) -> No
 
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path in the folder of `path`, renamed to `path` when the block succeeds.
+    """Yields a temporary path beside `path`, which is renamed to `path` when the block succeeds.
 
-    The temporary name keeps the suffix, by which writers tell the format. The folder is created.
-    When the block raises, nothing remains and an older file at `path` stays as it was.
+    The temporary name keeps the suffix, as writers choose the format by it. The folder is created.
+    If the block raises, the temporary file is removed and an older file at `path` is unchanged.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +46,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = pathlib.Path(name)
     try:
         yield temporary
-        # mkstemp makes private files; the result gets the permissions of any new file.
+        # mkstemp creates private files. The result gets the default permissions of new files.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -58,9 +57,9 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a new folder beside `path` that takes its place when the block succeeds.
+    """Yields a new folder beside `path`, which replaces `path` when the block succeeds.
 
-    When the block raises, nothing remains of it and an older folder at `path` stays as it was.
+    If the block raises, the new folder is removed and an older folder at `path` is unchanged.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One process of this machine at a time."""
+"""A lock between the processes of one machine."""
 
 import contextlib
 import fcntl
@@ -15,18 +15,18 @@ from painting_jax.errors import UserError
 
 @contextlib.contextmanager
 def alone(path: epath.PathLike, refusal: str) -> Iterator[None]:
-    """Keeps other processes of this machine from the same path while the block runs.
+    """Locks a path against other processes of this machine while the block runs.
 
-    The path is free again when the process has ended, however it did.
+    The lock is released when the process ends, in whatever way.
 
     Args:
       path: a file or a folder, which need not exist.
-      refusal: what a process is told that comes second.
+      refusal: message of the error.
 
     Raises:
-      UserError: if another process is at it.
+      UserError: if another process holds the lock.
     """
-    # Not beside the path, whose folder may not exist yet, and is left alone if nothing comes of it.
+    # The lock is not beside the path, whose folder may not exist yet.
     name = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:32]
     lock = pathlib.Path(tempfile.gettempdir()) / f"painting_jax_{name}.lock"
     with lock.open("w") as file:

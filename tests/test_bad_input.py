@@ -19,6 +19,7 @@ from painting_jax.data import pictures, video
 from painting_jax.errors import UserError
 from painting_jax.generation.run import Run
 from painting_jax.models.wan.transformer import WanConfig
+from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny, tiny_run
 from tests.verbs import Verb
@@ -283,7 +284,7 @@ def published(files) -> pathlib.Path:
     sizes = {name: model[name] for name in ("dim", "layers", "heads", "ffn_dim", "text_dim")}
     transformer = WanConfig(**sizes, in_channels=16, out_channels=16)
     folder = files.root / "published"
-    random_folder.write(folder, "wan21", transformer, texts=["a cat"], seed=0)
+    random_folder.write(folder, "wan21", transformer, tokenizer=Tokenizer.train(["a cat"]), seed=0)
     return folder
 
 
@@ -291,7 +292,7 @@ def published(files) -> pathlib.Path:
     ("flags", "said"),
     [
         (("--config.pretrained.path=/nowhere",), "/nowhere does not exist"),
-        (("--config.pretrained.path={root}/data",), "is no diffusers folder"),
+        (("--config.pretrained.path={root}/data",), "is not a diffusers folder"),
         (("--config.pretrained.path={published}", "--config.model.dim=96"), "published has 48"),
         (("--config.pretrained.path={published}", "--config.model.layers=3"), "published has 2"),
         (("--config.pretrained.path={published}", "--config.model.in_channels=36"), "has 16"),

@@ -101,7 +101,7 @@ def test_numbers_that_the_dtype_does_not_take_are_refused(
 ):
     large = shutil.copytree(folder, tmp_path / "large")
     change(large / "transformer", {"proj_out.bias": torch.tensor([1.0, -largest] + 14 * [0.0])})
-    said = f"proj_out.bias holds {largest:g}, and {dtype} takes at most "
+    said = f"proj_out.bias holds {largest:g}, but {dtype} holds at most "
     for source in (large, large / "transformer"):
         done = convert(f"--source={source}", f"--target={tmp_path / 'out'}", f"--dtype={dtype}")
         tiny.assert_one_line(done, said)
@@ -295,8 +295,8 @@ def test_tensors_that_do_not_fit_are_named_in_one_line(
         ({"lora_A.weight": (3,)}, None, "to_q has lora_A of shape [3]"),
         ({"lora_B.weight": ()}, None, "to_q has lora_B of shape []"),
         ({"lora_A.weight": (0, 24), "lora_B.weight": (24, 0)}, {"lora_alpha": 1}, "of rank 0"),
-        ({}, [1], "has damaged settings of its adapter"),
-        ({}, {"lora_alpha": 1, "alpha_pattern": {"(": 1}}, "has damaged settings of its adapter"),
+        ({}, [1], "has a damaged adapter config"),
+        ({}, {"lora_alpha": 1, "alpha_pattern": {"(": 1}}, "has a damaged adapter config"),
     ],
 )
 def test_a_damaged_lora_is_said_and_nothing_written(
@@ -320,7 +320,7 @@ def test_a_file_cut_short_is_said(convert, folder, tmp_path):
     (file,) = (broken / "vae").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1])
     for source in (broken, broken / "vae", file):
-        convert.refuses(f"--source={source}", f"--target={tmp_path / 'out'}", said="truncated: ")
+        convert.refuses(f"--source={source}", f"--target={tmp_path / 'out'}", said="is truncated")
 
 
 def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):
@@ -351,7 +351,7 @@ def test_a_full_disk_leaves_nothing_behind(convert, folder, tmp_path):
         ),
         (["--source={folder}/tokenizer", "--target={out}"], "holds no weights"),
         (["--source={folder}", "--target={out}", "--lora_2={folder}"], "has no transformer_2"),
-        (["--source={folder}", "--target={out}", "--lora=a:b"], "is no number"),
+        (["--source={folder}", "--target={out}", "--lora=a:b"], "is not a number"),
         (["--source={folder}/vae", "--target={out}", "--lora=a"], "LoRAs are merged into transf"),
         (["--source={folder}", "--target={out}", "--dtype=int8"], "dtype"),
         (["--source={folder}", "--target={out}", "--component=transformer_2"], "name one"),

@@ -1,1 +1,1 @@
-"""Published weights and LoRAs: read, matched to our parameters, converted, written."""
+"""Reading, matching, converting and writing published weights and LoRAs."""

@@ -1,27 +1,31 @@
-"""LoRAs for a published transformer: named on the command line, read, merged or kept apart."""
+"""LoRAs for a published transformer: parsed from flags, read, and merged or kept as branches."""
 
 import dataclasses
 import math
 import os
 from collections.abc import Sequence
 
+import numpy as np
 from flax import nnx
 
-from painting_jax.checkpoints import hub, lora_files, widening
+from painting_jax.checkpoints import hub, lora_files
 from painting_jax.checkpoints.components import Loaded
 from painting_jax.checkpoints.lora_files import LoraFile
+from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 
+_PATCH_KERNEL = "patch_embedding.weight"  # end of its name in every layout; [O, channels, 1, 2, 2]
+
 
 @dataclasses.dataclass(frozen=True)
-class Named:
-    """A LoRA as the user names it.
+class LoraSpec:
+    """A LoRA and its weight, as in a flag.
 
     Attributes:
       name: a safetensors file, a folder with one in it, or a hub id.
-      weight: how much it counts.
+      weight: factor of its change to the kernels.
     """
 
     name: str
@@ -29,20 +33,20 @@ class Named:
 
     @property
     def title(self) -> str:
-        """What results call it, without the folders of this machine."""
+        """The name in results, without the folders of this machine."""
         name, path = self.name, hub.expanded(self.name)
         if path.exists():
             name = path.resolve().stem
         return name if self.weight == 1 else f"{name}:{self.weight:g}"
 
 
-def parse(texts: Sequence[str]) -> list[Named]:
-    """Reads "a", "a:0.8" and "a:1.0,b:0.8"; a file that is there may have either sign in its name.
+def parse(texts: Sequence[str]) -> list[LoraSpec]:
+    """Parses "a", "a:0.8" and "a:1.0,b:0.8"; names of existing files may hold colons and commas.
 
     Raises:
-      UserError: for an empty name or a weight that is no finite number.
+      UserError: for an empty name, or a weight that is not a finite number.
     """
-    named = []
+    specs = []
     for part in (part.strip() for text in texts for part in _parts(text)):
         name, colon, weight = part.rpartition(":")
         if not colon or os.path.exists(part):
@@ -51,56 +55,50 @@ def parse(texts: Sequence[str]) -> list[Named]:
             value = float(weight)
         except ValueError:
             raise UserError(
-                f"the weight {weight!r} of the LoRA {name} is no number: write {name}:0.8"
+                f"the weight {weight!r} of the LoRA {name} is not a number: write {name}:0.8"
             ) from None
         if not name or not math.isfinite(value):
             raise UserError(f"--lora={part}: name a LoRA and a weight, as in style.safetensors:0.8")
-        named.append(Named(name, value))
-    return named
+        specs.append(LoraSpec(name, value))
+    return specs
 
 
 def _parts(text: str) -> list[str]:
-    whole = os.path.exists(text) or os.path.exists(text.rpartition(":")[0])
-    return [text] if whole else text.split(",")
+    is_one = os.path.exists(text) or os.path.exists(text.rpartition(":")[0])
+    return [text] if is_one else text.split(",")
 
 
-def read(named: Sequence[Named], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:
-    """Reads LoRAs for a transformer whose kernels have these shapes; errors as of `hub`, `lora`."""
-    return [lora_files.read(hub.local(one.name), shapes) for one in named]
+def read(specs: Sequence[LoraSpec], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:
+    """Reads LoRAs for a transformer with these kernel shapes.
 
-
-def widened(source: Source, named: Sequence[Named]) -> Source:
-    """A transformer's weights with room for the channels that LoRAs are made for.
-
-    Those of models that take as many are as they were; errors as of `hub` and `lora`.
+    Errors as of `hub.local` and `lora_files.read`.
     """
-    channels = (lora_files.channels(hub.local(one.name)) for one in named)
-    return widening.widened(source, max(channels, default=0))
+    return [lora_files.read(hub.local(spec.name), shapes) for spec in specs]
 
 
-def applied(
+def apply(
     transformer: Loaded,
-    named: Sequence[Named],
+    specs: Sequence[LoraSpec],
     files: Sequence[LoraFile],
     shapes: dict[str, tuple[int, ...]],
     *,
-    apart: bool,
+    merge: bool,
 ) -> Loaded:
-    """A transformer with LoRAs, each with its weight.
+    """A transformer with LoRAs.
 
     Args:
-      transformer: without any; freed if no one else holds it.
-      named: the LoRAs.
-      files: what they hold.
-      shapes: of the transformer's kernels.
-      apart: beside the kernels, which then stay as they are, instead of merged into them.
+      transformer: a transformer without LoRAs; freed if the caller keeps no reference.
+      specs: the LoRAs.
+      files: their content, as returned by `read`.
+      shapes: kernel shapes of the transformer by path.
+      merge: whether to add the LoRAs to the kernels, rather than to compute them as branches.
     """
-    weights = [one.weight for one in named]
+    weights = [spec.weight for spec in specs]
     branches = lora.combine(zip((file.factors for file in files), weights, strict=True), shapes)
-    if not apart:
+    if merge:
         graph, params = transformer.graph, transformer.params
         del transformer
-        # One by one, so that there are never two of more than one stack of kernels.
+        # One by one, so that only one stack of kernels is held twice at a time.
         for path in list(branches):
             params = lora.merge(params, {path: branches.pop(path)})
         return Loaded(graph, params)
@@ -108,3 +106,42 @@ def applied(
     lora.attach(model, branches)
     graph, state = nnx.split(model)
     return Loaded(graph, nnx.to_pure_dict(state))
+
+
+def widened(source: Source, specs: Sequence[LoraSpec]) -> Source:
+    """A transformer's weights, with as many input channels as the LoRAs need.
+
+    A LoRA can teach a text-to-video model to take a picture beside the noise. Its patch embedding
+    then has more input channels than the model's, whose kernel is padded with zeros as in ComfyUI.
+
+    Returns:
+      The source itself if it has enough channels.
+
+    Raises:
+      UserError: as of `hub.local` and `lora_files.input_channels`.
+    """
+    needed = max((lora_files.input_channels(hub.local(spec.name)) for spec in specs), default=0)
+    name = next((name for name in source.tensors if name.endswith(_PATCH_KERNEL)), None)
+    kernel = source.tensors.get(name)
+    # Key matching reports a kernel of another shape.
+    if kernel is None or len(kernel.shape) != 5 or kernel.shape[1] >= needed:
+        return source
+    shape = (kernel.shape[0], needed, *kernel.shape[2:])
+    padded = _PaddedTensor(kernel.path, kernel.dtype, shape, kernel.offset, kernel)
+    config = source.config
+    if config:
+        out_channels = config.get("out_channels") or kernel.shape[1]
+        config = config | {"in_channels": needed, "out_channels": out_channels}
+    return dataclasses.replace(source, tensors=source.tensors | {name: padded}, config=config)
+
+
+@dataclasses.dataclass(frozen=True)
+class _PaddedTensor(Tensor):
+    """A tensor whose second axis is padded with zeros; `stored` is the tensor in the file."""
+
+    stored: Tensor
+
+    def view(self) -> np.ndarray:
+        padded = np.zeros(self.shape, self.dtype)
+        padded[:, : self.stored.shape[1]] = self.stored.view()
+        return padded

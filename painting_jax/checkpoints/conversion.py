@@ -1,63 +1,72 @@
-"""Models and LoRAs rewritten in the layouts that others read: what `convert` does.
+"""Conversion of models and LoRAs between published layouts, tensor by tensor.
 
-`generate` and `train` read diffusers folders as they are, straight onto the mesh, so there is no
-third layout to convert to.
+Each tensor is read when it is about to be written, so memory never holds a whole model.
+`generate` and `train` read diffusers folders straight onto the mesh: there is no third layout.
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from painting_jax.checkpoints import adapters, hub, safetensors_file, save
-from painting_jax.checkpoints import lora_files as lora
+from painting_jax.checkpoints import adapters, hub, lora_files, lora_keys, safetensors_file, save
+from painting_jax.checkpoints.adapters import LoraSpec
+from painting_jax.checkpoints.components import Architecture, Layout, architecture, component_of
 from painting_jax.checkpoints.diffusers_folder import CONCATENATED, FIRST_FRAME, TRANSFORMERS
-from painting_jax.checkpoints.safetensors_file import Pending
+from painting_jax.checkpoints.key_matching import Match, best_table, match_tensors
+from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source, open_source, read_json
-from painting_jax.checkpoints.translation import (
-    Architecture,
-    Layout,
-    architecture,
-    component_of,
-    translate,
-)
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
+from painting_jax.models.lora import Lora, Target
+from painting_jax.models.tensor_names import Spelling, spellings
+
+WeightedLoras = Sequence[tuple[Lora, float]]
 
 _WEIGHTS = (*TRANSFORMERS, "vae", "text_encoder", "image_encoder")
 _INDEX = "model_index.json"
-# Texts and vocabularies of the components that hold no weights.
+# Configs and vocabularies of the components without weights.
 _COPIED = (".json", ".model", ".txt", ".jinja")
 
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """What is to be different afterwards, beside the layout.
+    """Changes to make beside that of the layout.
 
     Attributes:
-      dtype: of the weights, but for parameters that lose too much and a pipeline's autoencoder;
-        None = as they are.
-      loras: to be added to a transformer, by its folder's name.
-      index: entries of a whole model's model_index.json.
+      dtype: dtype of the weights; None = unchanged. Sensitive parameters and the autoencoder of a
+        whole model are not made less precise.
+      loras: LoRAs to merge into each transformer, by its folder's name.
+      index: new entries of a whole model's model_index.json.
     """
 
     dtype: np.dtype | None = None
-    loras: Mapping[str, Sequence[adapters.Named]] = dataclasses.field(default_factory=dict)
+    loras: Mapping[str, Sequence[LoraSpec]] = dataclasses.field(default_factory=dict)
     index: Mapping = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rewritten:
-    """A component that is ready to be written, and what a whole model's index then says."""
+class _Converted:
+    """A component that is ready to be written.
+
+    Attributes:
+      architecture: its architecture.
+      tensors: its tensors under their new names.
+      config: content of its new config.json.
+      report: lines for the user.
+      index: new entries of a whole model's model_index.json.
+    """
 
     architecture: Architecture
-    tensors: dict[str, Pending]
+    tensors: dict[str, PendingTensor]
     config: dict
-    said: tuple[str, ...]
+    report: tuple[str, ...]
     index: dict
 
 
@@ -70,23 +79,24 @@ def convert(
     pretrained: str | os.PathLike | None = None,
     component: str | None = None,
 ) -> list[str]:
-    """Converts a model, a component of one, or a LoRA; everything is checked before it is written.
+    """Converts a model, a component or a LoRA. Everything is checked before anything is written.
 
     Args:
-      name: a diffusers folder, a component's folder, a single file of Wan or ComfyUI, a LoRA, or
-        what the hub calls one.
-      target: to be made: a folder, or a .safetensors file for a LoRA or for ComfyUI.
-      layout: of the target.
-      changes: to make on the way.
-      pretrained: a diffusers folder or hub id, a copy of which gets the component.
-      component: that the source is of `pretrained`; None = the one that its tensors say.
+      name: a diffusers folder, a component's folder, a single file of Wan or ComfyUI, a LoRA, or a
+        hub id of one of these.
+      target: path to create: a folder, or a .safetensors file for a LoRA or for ComfyUI.
+      layout: layout of the target.
+      changes: other changes to make.
+      pretrained: a diffusers folder or hub id. The target is a copy of it with the source in place
+        of a component.
+      component: the component of `pretrained` to replace; None = found from the source's tensors.
 
     Returns:
-      What was done, in lines.
+      A report, in lines.
 
     Raises:
-      UserError: if the source cannot be read or is no model of Wan, tensors are missing, unexpected
-        or misshapen, a LoRA does not fit, or the target cannot be written or is there already.
+      UserError: if the source cannot be read or is not a Wan model, tensors are missing, unexpected
+        or misshapen, a LoRA does not fit, or the target exists or cannot be written.
     """
     path, target = hub.local(name), pathlib.Path(target)
     if (path / _INDEX).is_file():
@@ -95,9 +105,9 @@ def convert(
                 f"{name} is a whole model, which stays a diffusers folder: name one of its "
                 f"components, as in {path / 'transformer'}"
             )
-        return _convert_pipeline(path, target, changes, {})
+        return _convert_model(path, target, changes, {})
     source = open_source(path)
-    if lora.is_lora(source.tensors):
+    if lora_keys.is_lora(source.tensors):
         if any(changes.loras.values()) or pretrained:
             raise UserError(
                 f"{name} is a LoRA: to merge it, name the model as --source and it as --lora"
@@ -106,95 +116,160 @@ def convert(
     if pretrained:
         if layout != "diffusers":
             raise UserError("a whole model stays a diffusers folder: leave --pretrained out")
-        part = component or component_of(source)
-        return _convert_pipeline(hub.local(pretrained), target, changes, {part: source})
+        replaced = component or component_of(source)
+        return _convert_model(hub.local(pretrained), target, changes, {replaced: source})
     if changes.loras.get("transformer_2"):
         raise UserError(f"--lora_2 is for models of two transformers, {name} is a single component")
     if layout == "diffusers":
         save.check_new(target)
     else:
         _check_new_file(target)
-    rewritten = _rewritten(source, layout, changes.dtype, changes.loras.get("transformer", ()))
-    with _bar([rewritten]) as bar:
-        tensors = _reporting(rewritten.tensors, bar)
+    converted = _converted(source, layout, changes.dtype, changes.loras.get("transformer", ()))
+    with _progress_bar([converted]) as bar:
+        tensors = _with_progress(converted.tensors, bar)
         if layout == "diffusers":
-            save.write_folder(tensors, target, rewritten.config, stem=rewritten.architecture.stem)
+            save.write_folder(tensors, target, converted.config, stem=converted.architecture.stem)
         else:
-            safetensors_file.write_whole(target, tensors, save.METADATA)
-    return list(rewritten.said)
+            safetensors_file.write_file(target, tensors, save.METADATA)
+    return list(converted.report)
 
 
-def _convert_pipeline(
+def translate(
+    source: Source,
+    architecture: Architecture,
+    layout: Layout,
+    *,
+    dtype: np.dtype | None = None,
+    loras: WeightedLoras = (),
+) -> dict[str, PendingTensor]:
+    """The tensors of a component under the names of a layout, sorted by name.
+
+    Args:
+      source: the weights.
+      architecture: architecture of the source.
+      layout: layout to translate to. Tensors that already have it keep their names.
+      dtype: dtype of all tensors but those that `Architecture.float32` matches; None = unchanged.
+      loras: LoRAs that fit, with weights. They are added in float32.
+
+    Raises:
+      UserError: if the source's tensors do not fit the architecture, or the component is not
+        published in this layout.
+    """
+    if layout not in architecture.tables:
+        raise UserError(
+            f"{source.name}: {layout} has no layout of its own for a {architecture.component}, "
+            f"use it as it is"
+        )
+    own, target = (
+        best_table(source, list(architecture.tables.values())),
+        architecture.tables[layout],
+    )
+    spelled = spellings(target)
+    names = {tensor: name for name, tensor in source.tensors.items()}
+    result = {}
+    for match in match_tensors(source, architecture.shapes, [own]):
+        tensor, (path, layer), _ = match
+        spelling = spelled[path]
+        shape = architecture.shapes[path].shape
+        lowered = dtype is not None and np.dtype(dtype).itemsize < tensor.dtype.itemsize
+        unchanged = dtype is None or (lowered and re.search(architecture.float32, path))
+        name = names[tensor] if own is target else spelling.of(layer)
+        result[name] = PendingTensor(
+            tensor.dtype if unchanged else np.dtype(dtype),
+            spelling.transform.their_shape(shape if layer is None else shape[1:]),
+            functools.partial(_translated, match, spelling, loras),
+        )
+    return dict(sorted(result.items()))
+
+
+def _translated(match: Match, spelling: Spelling, loras: WeightedLoras) -> np.ndarray:
+    ours = match.transform.ours(match.tensor.view())
+    linear, _, parameter = match.slot.path.rpartition("/")
+    for lora, weight in loras:
+        factors = lora.get(Target(linear, match.slot.layer))
+        if factors is None:
+            continue
+        if parameter == "kernel":
+            change = factors.scale * (factors.a_IR @ factors.b_RO)
+        elif factors.bias_O is not None:
+            change = factors.bias_O
+        else:
+            continue
+        ours = ours.astype(np.float32) + weight * change.astype(np.float32)
+    return spelling.transform.theirs(ours)
+
+
+def _convert_model(
     folder: pathlib.Path, target: pathlib.Path, changes: Changes, replaced: Mapping[str, Source]
 ) -> list[str]:
-    """Rewrites a whole diffusers folder, some components taken from elsewhere."""
+    """Rewrites a whole diffusers folder, with some components replaced."""
     save.check_new(target)
     if not (folder / _INDEX).is_file():
-        raise UserError(f"{folder} is no diffusers folder: it has no {_INDEX}")
+        raise UserError(f"{folder} is not a diffusers folder: it has no {_INDEX}")
     index = read_json(folder / _INDEX)
-    parts = [name for name, entry in index.items() if isinstance(entry, list) and any(entry)]
-    for name in (*replaced, *(name for name, given in changes.loras.items() if given)):
-        if name not in parts:
-            raise UserError(f"{folder} has no {name}: its components are {', '.join(parts)}")
-    rewritten = {}
-    for name in parts:
+    components = [name for name, entry in index.items() if isinstance(entry, list) and any(entry)]
+    for name in (*replaced, *(name for name, specs in changes.loras.items() if specs)):
+        if name not in components:
+            raise UserError(f"{folder} has no {name}: its components are {', '.join(components)}")
+    converted: dict[str, _Converted] = {}
+    for name in components:
         if not (folder / name).is_dir():
             raise UserError(f"{folder} lacks {name}, which its {_INDEX} names: fetch it again")
         if name in _WEIGHTS:
             source = open_source(folder, name)
             if name in replaced:
-                # No tensor tells a single file's number of heads: the model that it is put into.
+                # The config is the model's, as a single file does not tell its number of heads.
                 source = dataclasses.replace(replaced[name], config=source.config)
             dtype = None if name == "vae" and name not in replaced else changes.dtype
-            rewritten[name] = _rewritten(source, "diffusers", dtype, changes.loras.get(name, ()))
-    channels = {rewritten[name].config["in_channels"] for name in TRANSFORMERS if name in rewritten}
+            converted[name] = _converted(source, "diffusers", dtype, changes.loras.get(name, ()))
+    channels = {converted[name].config["in_channels"] for name in TRANSFORMERS if name in converted}
     if len(channels) > 1:
         raise UserError(
             f"{folder}: its two transformers would take {' and '.join(map(str, sorted(channels)))} "
             "channels: merge LoRAs of one kind into both, with --lora and --lora_2"
         )
     try:
-        with _bar(rewritten.values()) as bar, folder_written_beside(target) as unfinished:
-            for name in parts:
-                if name not in rewritten:
-                    _copy(folder / name, unfinished / name)
+        with _progress_bar(converted.values()) as bar, folder_written_beside(target) as unfinished:
+            for name in components:
+                if name not in converted:
+                    _copy_files(folder / name, unfinished / name)
                     continue
-                part = rewritten[name]
-                tensors, stem = _reporting(part.tensors, bar), part.architecture.stem
-                save.write_folder(tensors, unfinished / name, part.config, stem=stem)
-            for part in rewritten.values():
-                index |= part.index
+                one = converted[name]
+                tensors, stem = _with_progress(one.tensors, bar), one.architecture.stem
+                save.write_folder(tensors, unfinished / name, one.config, stem=stem)
+            for one in converted.values():
+                index |= one.index
             save.write_json(unfinished / _INDEX, index | changes.index)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from error
-    return [f"{name}: {line}" for name, part in rewritten.items() for line in part.said]
+    return [f"{name}: {line}" for name, one in converted.items() for line in one.report]
 
 
-def _rewritten(
-    source: Source, layout: Layout, dtype: np.dtype | None, named: Sequence[adapters.Named]
-) -> _Rewritten:
-    kind = architecture(source)
-    if named and not kind.kernels:
-        raise UserError(f"{source.name} is no transformer: LoRAs are merged into transformers")
-    wider = adapters.widened(source, named)
+def _converted(
+    source: Source, layout: Layout, dtype: np.dtype | None, specs: Sequence[LoraSpec]
+) -> _Converted:
+    found = architecture(source)
+    if specs and not found.kernels:
+        raise UserError(f"{source.name} is not a transformer: LoRAs are merged into transformers")
     index = {}
-    if wider is not source:
-        source, kind = wider, architecture(wider)
+    widened = adapters.widened(source, specs)
+    if widened is not source:
+        source, found = widened, architecture(widened)
         index = CONCATENATED
-    files = adapters.read(named, kind.kernels)
+    files = adapters.read(specs, found.kernels)
     if any(file.first_frame for file in files):
-        # Merged into a model that takes a picture in another way, it has no say in that.
-        same = kind.config["out_channels"] in (None, kind.config["in_channels"])
+        # A model with concatenated image conditioning keeps it.
+        same = found.config["out_channels"] in (None, found.config["in_channels"])
         index = FIRST_FRAME if same else index
-    loras = [(file.factors, one.weight) for file, one in zip(files, named, strict=True)]
-    tensors = translate(source, kind, layout, dtype=dtype, loras=loras)
-    config = dict(kind.config)
+    loras = [(file.factors, spec.weight) for file, spec in zip(files, specs, strict=True)]
+    tensors = translate(source, found, layout, dtype=dtype, loras=loras)
+    config = dict(found.config)
     if dtype is not None:
-        # transformers loads weights in the dtype that is written here.
+        # transformers loads weights in the dtype of the config.
         config |= {key: np.dtype(dtype).name for key in ("dtype", "torch_dtype") if key in config}
-    merged = (f"{one.title} merged, {file}" for one, file in zip(named, files, strict=True))
-    said = (f"{len(source.tensors)} tensors read, {len(tensors)} written", *merged)
-    return _Rewritten(kind, tensors, config, said, index)
+    merged = (f"{spec.title} merged, {file}" for spec, file in zip(specs, files, strict=True))
+    report = (f"{len(source.tensors)} tensors read, {len(tensors)} written", *merged)
+    return _Converted(found, tensors, config, report, index)
 
 
 def _convert_lora(
@@ -205,42 +280,42 @@ def _convert_lora(
     dtype: np.dtype | None,
 ) -> list[str]:
     _check_new_file(target)
-    file = lora.read(path, lora.own_shapes(source.tensors))
+    file = lora_files.read(path, lora_files.own_shapes(source.tensors))
     if dtype is None:
-        found = {tensor.dtype for tensor in source.tensors.values() if tensor.shape}
-        dtype = found.pop() if len(found) == 1 else np.dtype(np.float32)
-    lora.write(target, file.factors, layout, dtype, first_frame=file.first_frame)
+        dtypes = {tensor.dtype for tensor in source.tensors.values() if tensor.shape}
+        dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float32)
+    lora_files.write(target, file.factors, layout, dtype, first_frame=file.first_frame)
     unused = [f"left out, as no linear layer has them: {', '.join(file.unused)}"]
     return [str(file), *unused[: len(file.unused)]]
 
 
 def _check_new_file(target: pathlib.Path) -> None:
     if target.suffix != ".safetensors":
-        raise UserError(f"--target={target}: a single file is written, name it .safetensors")
+        raise UserError(f"--target={target}: the target is a single file, name it .safetensors")
     if target.exists():
         raise UserError(f"{target} exists: name a new file")
 
 
-def _copy(folder: pathlib.Path, target: pathlib.Path) -> None:
+def _copy_files(folder: pathlib.Path, target: pathlib.Path) -> None:
     target.mkdir()
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix in _COPIED:
             shutil.copyfile(file, target / file.name)
 
 
-def _bar(rewritten) -> tqdm:
-    total = sum(tensor.nbytes for part in rewritten for tensor in part.tensors.values())
+def _progress_bar(converted: Iterable[_Converted]) -> tqdm:
+    total = sum(tensor.nbytes for one in converted for tensor in one.tensors.values())
     return tqdm(total=total, desc="converting", unit="B", unit_scale=True, disable=None)
 
 
-def _reporting(tensors: Mapping[str, Pending], bar: tqdm) -> dict[str, Pending]:
-    """The same tensors, which move the bar as they are written."""
+def _with_progress(tensors: Mapping[str, PendingTensor], bar: tqdm) -> dict[str, PendingTensor]:
+    """The same tensors, which advance the bar when they are written."""
 
-    def reporting(pending: Pending) -> Pending:
+    def with_progress(pending: PendingTensor) -> PendingTensor:
         def array() -> np.ndarray:
             bar.update(pending.nbytes)
             return pending.array()
 
         return pending._replace(array=array)
 
-    return {name: reporting(pending) for name, pending in tensors.items()}
+    return {name: with_progress(pending) for name, pending in tensors.items()}

@@ -1,8 +1,9 @@
-"""A diffusers folder of a Wan model: which components it has, and what they are."""
+"""A diffusers folder of a Wan model: its components and its settings."""
 
 import dataclasses
 import os
 import pathlib
+from typing import Literal
 
 from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.source import Source, open_source, read_json
@@ -13,17 +14,20 @@ from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.models.wan.vae import WanVAEConfig
 from painting_jax.models.wan.vae_params import wan_vae_config
 
-TRANSFORMERS = ("transformer", "transformer_2")  # folders, the second of them that for low noise
-# What a model_index.json says of how a model takes a picture, see `models.wan_painting`.
+Sampler = Literal["unipc", "euler"]
+
+TRANSFORMERS = ("transformer", "transformer_2")  # folders; the second expert is for low noise
+# Entries of model_index.json for the two ways of image conditioning, see
+# `models.wan.conditioning`.
 FIRST_FRAME = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
 CONCATENATED = FIRST_FRAME | {"expand_timesteps": False}
 
-_SCHEDULERS: dict[str, tuple[str, str]] = {  # kind of sampler, and what their shift is called
+_SCHEDULERS: dict[str, tuple[Sampler, str]] = {  # the sampler, and the name of its shift
     "UniPCMultistepScheduler": ("unipc", "flow_shift"),
     "FlowMatchEulerDiscreteScheduler": ("euler", "shift"),
 }
-# What the samplers take for granted, as every published scheduler has it. What else diffusers'
-# configs hold counts for nothing with these.
+# Settings that the samplers assume; every published scheduler has them. With these, all other
+# settings of diffusers' schedulers have no effect.
 _COMMON = {
     "num_train_timesteps": 1000,
     "use_dynamic_shifting": False,
@@ -32,7 +36,7 @@ _COMMON = {
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
 }
-_FIXED: dict[str, dict] = {
+_FIXED: dict[Sampler, dict] = {
     "unipc": _COMMON
     | {
         "prediction_type": "flow_prediction",
@@ -48,7 +52,7 @@ _FIXED: dict[str, dict] = {
     },
     "euler": _COMMON | {"invert_sigmas": False, "stochastic_sampling": False},
 }
-# Of a key that is not there diffusers takes the default, which is the same but for these.
+# diffusers' defaults for missing keys, where they differ from the settings above.
 _DEFAULTS = {"prediction_type": "epsilon", "use_flow_sigmas": False}
 
 
@@ -57,7 +61,7 @@ class Expert:
     """One of a model's transformers.
 
     Attributes:
-      source: of its weights.
+      source: its weights.
       config: its sizes.
     """
 
@@ -72,13 +76,13 @@ class Expert:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A published model; of its weights nothing is read before it is asked for.
+    """A published model, whose weights are read only on request.
 
     Attributes:
-      name: as the user has it: a path, or the hub's id.
-      path: where it is on disk; components of a hub's are fetched as they are asked for.
-      index: its model_index.json.
-      revision: on the hub.
+      name: name given by the user: a path or a hub id.
+      path: path on disk; components of a hub model are downloaded on request.
+      index: content of model_index.json.
+      revision: branch, tag or commit on the hub.
     """
 
     name: str
@@ -88,36 +92,36 @@ class Folder:
 
     @classmethod
     def open(cls, name: str | os.PathLike, *, revision: str | None = None) -> "Folder":
-        """Finds a model on disk or on the hub.
+        """Locates a model on disk or on the hub.
 
         Raises:
-          UserError: if it is no diffusers folder, or the hub does not give it.
+          UserError: if the path is not a diffusers folder, or the hub does not provide it.
         """
         path = hub.local(name, folders=("scheduler",), revision=revision)
         index = path / "model_index.json"
         if not index.is_file():
             raise UserError(
-                f"{name} is no diffusers folder (it has no model_index.json): name one with "
+                f"{name} is not a diffusers folder (it has no model_index.json): name one with "
                 "transformer, vae, text_encoder and tokenizer"
             )
         return cls(os.fspath(name), path, read_json(index), revision)
 
     @property
     def title(self) -> str:
-        """What results call it: the hub's id, or the folder's own name."""
+        """The name in results: the hub id, or the folder's own name without its path."""
         return self.path.resolve().name if pathlib.Path(self.name).exists() else self.name
 
     def has(self, component: str) -> bool:
         """Whether the model has a component, such as "image_encoder".
 
         Raises:
-          UserError: if what its model_index.json says of it is no library's class.
+          UserError: if the entry in model_index.json does not name a class of a library.
         """
         entry = self.index.get(component)
         if entry in (None, []):
             return False
-        paired = isinstance(entry, list) and len(entry) == 2
-        self._sizes.require(component, paired, "[library, class], or [null, null] for none")
+        is_pair = isinstance(entry, list) and len(entry) == 2
+        self._sizes.require(component, is_pair, "[library, class], or [null, null] for none")
         return entry[0] is not None
 
     def source(self, component: str) -> Source:
@@ -125,10 +129,10 @@ class Folder:
         return open_source(self.name, component, revision=self.revision)
 
     def folder(self, component: str) -> pathlib.Path:
-        """A component's folder on disk.
+        """The path of a component's folder on disk.
 
         Raises:
-          UserError: if there is none.
+          UserError: if the model has no such component.
         """
         path = hub.local(self.name, folders=(component,), revision=self.revision) / component
         if not path.is_dir():
@@ -136,13 +140,13 @@ class Folder:
         return path
 
     def experts(self, files: tuple[str | None, ...] = ()) -> list[Expert]:
-        """The transformers: one, or of Wan2.2 A14B that for high noise and that for low noise.
+        """The transformers: one, or the high-noise and the low-noise expert of Wan2.2 A14B.
 
         Args:
-          files: single files in their stead; None = the folder's own.
+          files: single files that replace the folder's transformers; None = the folder's own.
 
         Raises:
-          UserError: if they cannot be read, or are of different kinds.
+          UserError: if the weights cannot be read, or the experts have different sizes.
         """
         names = [name for name in TRANSFORMERS if name == TRANSFORMERS[0] or self.has(name)]
         if len(files) > len(names):
@@ -157,21 +161,21 @@ class Folder:
             if expert.config != experts[0].config:
                 raise UserError(
                     f"{expert.source.name} has other sizes than {experts[0].source.name}: the "
-                    "transformers for high and for low noise must be of one kind"
+                    "transformers for high and for low noise must have the same sizes"
                 )
         return experts
 
     def vae(self) -> tuple[Source, WanVAEConfig]:
-        """The video autoencoder and its sizes."""
+        """The weights and the sizes of the video autoencoder."""
         source = self.source("vae")
         return source, wan_vae_config(source)
 
     @property
     def boundary(self) -> float | None:
-        """The noise level, 0..1, from which on downwards the second transformer paints.
+        """The noise level, 0..1, below which the second transformer is used; None = there is one.
 
         Raises:
-          UserError: if there are two transformers and none is told.
+          UserError: if there are two transformers and no boundary.
         """
         if not self.has("transformer_2"):
             return None
@@ -185,34 +189,34 @@ class Folder:
 
     @property
     def takes_first_frame(self) -> bool:
-        """Whether it was trained to take a picture as the first latent frame (Wan2.2 TI2V)."""
+        """Whether the model was trained with a picture as first latent frame (Wan2.2 TI2V)."""
         return "expand_timesteps" in self.index and self._sizes.flag("expand_timesteps")
 
     @property
     def _sizes(self) -> Sizes:
         return Sizes(self.index, f"{self.name}'s model_index.json")
 
-    def sampler(self) -> tuple[str, float]:
+    def sampler(self) -> tuple[Sampler, float]:
         """The sampler that the model is published with, and the shift of its noise levels.
 
         Raises:
-          UserError: if it is none that is implemented.
+          UserError: if the sampler is not implemented.
         """
         path = self.folder("scheduler") / "scheduler_config.json"
         settings = read_json(path)
         name = settings.get("_class_name")
         if not is_among(name, _SCHEDULERS):
             raise UserError(
-                f"{path} is of {name}: {' and '.join(_SCHEDULERS)} are known, choose with "
-                "--sampler and --shift"
+                f"{path} names {name}: only {' and '.join(_SCHEDULERS)} are implemented, choose "
+                "with --sampler and --shift"
             )
-        kind, key = _SCHEDULERS[name]
-        for fixed, known in _FIXED[kind].items():
-            value = settings.get(fixed, _DEFAULTS.get(fixed, known))
-            # Off is written in several ways: null, false, an empty list.
-            if value != known and (value or known):
+        sampler, key = _SCHEDULERS[name]
+        for fixed, required in _FIXED[sampler].items():
+            value = settings.get(fixed, _DEFAULTS.get(fixed, required))
+            # "Off" has several spellings: null, false, an empty list.
+            if value != required and (value or required):
                 raise UserError(
-                    f"{path} has {fixed} = {value}, {known} is known: choose with --sampler and "
-                    "--shift"
+                    f"{path} has {fixed} = {value}, only {required} is implemented: choose with "
+                    "--sampler and --shift"
                 )
-        return kind, float(Sizes({key: 1.0, **settings}, str(path)).number(key, above=0))
+        return sampler, float(Sizes({key: 1.0, **settings}, str(path)).number(key, above=0))

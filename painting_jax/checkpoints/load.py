@@ -1,7 +1,7 @@
 """Streams published weights from their files to the mesh.
 
-Tensors go one at a time, and large ones in pieces, so that the host holds little more than what a
-device is about to take: no model is ever whole on the host.
+Tensors are copied one at a time, and large ones in chunks. The host holds little more than what a
+device is about to receive, and never a whole model.
 """
 
 import functools
@@ -16,13 +16,13 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from tqdm import tqdm
 
-from painting_jax.checkpoints.key_matching import Placement, account
+from painting_jax.checkpoints.key_matching import Match, match_tensors
 from painting_jax.checkpoints.source import Source
 from painting_jax.models.tensor_names import NOTHING, Table
 from painting_jax.sharding.rules import tree_shardings
 
-_PIECE = 64 << 20  # bytes that are copied at once
-_BLOCK = 128  # rows and columns that a processor's cache holds
+_CHUNK = 64 << 20  # bytes that are copied at once
+_BLOCK = 128  # rows and columns that fit a processor's cache
 
 
 def load_params(
@@ -39,25 +39,24 @@ def load_params(
     """The parameters of a model, filled from published weights.
 
     Args:
-      make_model: makes the model with parameters of its own; only its shapes are evaluated.
-      source: of the weights.
-      tables: of the model, such as `wan.RULES`.
-      mesh: that `sharding.rules` lay the parameters out on.
-      dtype: of the parameters.
-      float32: regex of paths that are float32 regardless.
-      added: regex of paths that the published model does not have: they get the values that
-        `make_model` gives them.
-      progress: show a bar.
+      make_model: makes the model. Only its shapes and the parameters that `added` matches are
+        computed.
+      source: the weights.
+      tables: the model's tables of names, such as `wan.RULES`.
+      mesh: mesh that `sharding.rules` lay the parameters out on.
+      dtype: dtype of the parameters.
+      float32: regex of paths that are float32 whatever `dtype` is.
+      added: regex of paths that the published model does not have, such as those of conditions
+        that painting adds. They keep the values of `make_model`, where the last layer of each such
+        condition is zero, so the model starts with the published model's outputs.
+      progress: whether to show a progress bar.
 
     Returns:
-      A tree as of `nnx.to_pure_dict(nnx.state(model, nnx.Param))`.
+      A tree like `nnx.to_pure_dict(nnx.state(model, nnx.Param))`.
 
     Raises:
-      UserError: if the weights are not those of this model, naming all tensors that do not fit.
+      UserError: if the weights are not those of this model; it names all tensors that do not fit.
     """
-
-    def initial() -> dict[str, jax.Array]:
-        return flat(nnx.to_pure_dict(nnx.state(make_model(), nnx.Param)))
 
     shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make_model), nnx.Param))
     structure = jax.tree.structure(shapes)
@@ -68,39 +67,40 @@ def load_params(
         )
         for path, leaf in flat(shapes).items()
     }
-    placements = account(source, targets, tables, added=added)
+    matches = match_tensors(source, targets, tables, added=added)
 
-    def start() -> dict[str, jax.Array]:
-        """Zeros to be filled; of the initialisers only those of what is added are compiled."""
-        own = initial() if added != NOTHING else {}
-        return {
-            path: own[path].astype(target.dtype)
-            if re.search(added, path)
-            else jnp.zeros(target.shape, target.dtype)
-            for path, target in targets.items()
-        }
+    def initial() -> dict[str, jax.Array]:
+        """Zeros, and fresh values for added parameters; XLA drops all other initialisers."""
+        params = {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in targets.items()}
+        if any(re.search(added, path) for path in targets):
+            fresh = flat(nnx.to_pure_dict(nnx.state(make_model(), nnx.Param)))
+            for path, leaf in targets.items():
+                if re.search(added, path):
+                    params[path] = fresh[path].astype(leaf.dtype)
+        return params
 
-    params = jax.jit(start, out_shardings=shardings)()
+    params = jax.jit(initial, out_shardings=shardings)()
     with tqdm(
-        total=sum(placement.tensor.nbytes for placement in placements),
+        total=sum(match.tensor.nbytes for match in matches),
         desc="loading weights",
         unit="B",
         unit_scale=True,
         disable=None if progress and jax.process_index() == 0 else True,
     ) as bar:
-        for placement in placements:
-            path = placement.slot.path
-            params[path] = _filled(params[path], placement)
-            bar.update(placement.tensor.nbytes)
+        for match in matches:
+            path = match.slot.path
+            params[path] = _filled(params[path], match)
+            bar.update(match.tensor.nbytes)
     return jax.tree.unflatten(structure, [params[path] for path in targets])
 
 
 def load_model(
     make_model: Callable[[], nnx.Module], source: Source, tables: Sequence[Table]
 ) -> nnx.Module:
-    """A model that one device and the host can hold whole, in float32, from published weights.
+    """A float32 model from published weights, for models that fit one device and the host.
 
-    Nothing is compiled, which a network of many small tensors of many shapes would wait for.
+    Nothing is compiled. Compilation would dominate for a network of many small tensors of many
+    shapes.
 
     Raises:
       UserError: as of `load_params`.
@@ -108,11 +108,9 @@ def load_model(
     graph, state = nnx.split(nnx.eval_shape(make_model))
     shapes = nnx.to_pure_dict(state)
     arrays = {path: np.empty(leaf.shape, np.float32) for path, leaf in flat(shapes).items()}
-    for placement in account(source, arrays, tables):
-        whole = arrays[placement.slot.path]
-        layer = placement.slot.layer
-        part = whole if layer is None else whole[layer]
-        part[...] = placement.transform.ours(placement.tensor.view())
+    for tensor, (path, layer), transform in match_tensors(source, arrays, tables):
+        target = arrays[path] if layer is None else arrays[path][layer]
+        target[...] = transform.ours(tensor.view())
     loaded = jax.tree.unflatten(jax.tree.structure(shapes), list(map(jnp.asarray, arrays.values())))
     nnx.replace_by_pure_dict(state, loaded)
     return nnx.merge(graph, state)
@@ -124,46 +122,46 @@ def flat(tree) -> dict[str, jax.Array]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _filled(param: jax.Array, placement: Placement) -> jax.Array:
-    """The parameter with one tensor in its place; the old one is donated."""
-    ours = placement.transform.ours(placement.tensor.view())
-    layer = placement.slot.layer
+def _filled(param: jax.Array, match: Match) -> jax.Array:
+    """The parameter with one tensor filled in; the old parameter is donated."""
+    ours = match.transform.ours(match.tensor.view())
+    layer = match.slot.layer
     if layer is not None:
         ours = ours[None]
-    fill = _fill(param.sharding)
-    for index in _pieces(ours, param.sharding):
+    update = _update(param.sharding)
+    for index in _chunks(ours, param.sharding):
         start = [part.start for part in index]
         if layer is not None:
             start[0] = layer
-        piece = _spread(ours[index], param.sharding)
-        param = fill(param, piece, tuple(map(np.int32, start)))
-        # Unchecked, the host runs ahead of the devices and queues up copies.
+        chunk = _sharded(ours[index], param.sharding)
+        param = update(param, chunk, tuple(map(np.int32, start)))
+        # Without this the host runs ahead of the devices and queues up copies.
         jax.block_until_ready(param)
     return param
 
 
 @functools.lru_cache
-def _fill(sharding: NamedSharding):
-    def fill(param, piece, start):
-        return jax.lax.dynamic_update_slice(param, piece.astype(param.dtype), start)
+def _update(sharding: NamedSharding):
+    def update(param, chunk, start):
+        return jax.lax.dynamic_update_slice(param, chunk.astype(param.dtype), start)
 
-    return jax.jit(fill, donate_argnums=0, out_shardings=sharding)
+    return jax.jit(update, donate_argnums=0, out_shardings=sharding)
 
 
-def _spread(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
-    """Each device's share of an array, as that alone is read from the file."""
-    # Copied, as the CPU's devices would keep the file mapped.
+def _sharded(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    """The array on its devices; each device's shard is read from the file alone."""
+    # Copied, as CPU devices would keep the file mapped.
     return jax.make_array_from_callback(array.shape, sharding, lambda index: _copied(array[index]))
 
 
 def _copied(array: np.ndarray) -> np.ndarray:
-    """A contiguous copy, block by block: of a transposed matrix several times faster than whole."""
+    """A contiguous copy, made in blocks: several times faster for a transposed matrix."""
     copy = np.empty(array.shape, array.dtype)
     if array.ndim < 2 or array.flags.c_contiguous:
         copy[...] = array
         return copy
     rows, columns = array.shape[-2:]
-    # The columns of a transposed matrix are the rows of the file: they go in its order.
+    # The columns of a transposed matrix are the rows of the file: blocks follow the file's order.
     for column in range(0, columns, _BLOCK):
         for row in range(0, rows, _BLOCK):
             block = (..., slice(row, row + _BLOCK), slice(column, column + _BLOCK))
@@ -171,17 +169,17 @@ def _copied(array: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _pieces(array: np.ndarray, sharding: NamedSharding) -> Iterator[tuple[slice, ...]]:
-    """Cuts an array into pieces of bounded size, along an axis that all devices hold whole."""
+def _chunks(array: np.ndarray, sharding: NamedSharding) -> Iterator[tuple[slice, ...]]:
+    """Slices of bounded size, along the longest axis that no device shards."""
     local = sharding.shard_shape(array.shape)
-    whole = [axis for axis in range(array.ndim) if local[axis] == array.shape[axis]]
-    axis = max(whole, key=lambda axis: array.shape[axis], default=None)
-    everything = [slice(0, size) for size in array.shape]
-    if axis is None or array.nbytes <= _PIECE:
-        yield tuple(everything)
+    unsharded = [axis for axis in range(array.ndim) if local[axis] == array.shape[axis]]
+    axis = max(unsharded, key=lambda axis: array.shape[axis], default=None)
+    index = [slice(0, size) for size in array.shape]
+    if axis is None or array.nbytes <= _CHUNK:
+        yield tuple(index)
         return
     size = array.shape[axis]
-    step = math.ceil(size / math.ceil(array.nbytes / _PIECE))
+    step = math.ceil(size / math.ceil(array.nbytes / _CHUNK))
     for begin in range(0, size, step):
-        everything[axis] = slice(begin, min(begin + step, size))
-        yield tuple(everything)
+        index[axis] = slice(begin, min(begin + step, size))
+        yield tuple(index)

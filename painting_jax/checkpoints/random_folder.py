@@ -1,7 +1,7 @@
-"""A diffusers folder of random weights, to try out on a laptop what is meant for published ones.
+"""A diffusers folder with random weights, to try out code for published models on a laptop.
 
-The transformer has the sizes asked for. All other parts are tiny, but of the published kind: the
-same latents, the same files, the same code.
+The transformer has the requested sizes. All other components are tiny, but have the published
+architecture, latents and files.
 """
 
 import dataclasses
@@ -9,7 +9,8 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -30,10 +31,22 @@ from painting_jax.models.wan import vae as wan_vae
 from painting_jax.models.wan import vae_params as vae_names
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE
-from painting_jax.text.tokenizer import Tokenizer
 
-_VOCABULARY = 512
-_DEVIATION = 0.02  # of what is no kernel and no normalisation, such as tables of embeddings
+_DEVIATION = 0.02  # of parameters outside of linear layers and norms, such as embedding tables
+
+
+class Tokenizer(Protocol):
+    """A tokenizer that can be saved in transformers' layout.
+
+    Attributes:
+      vocabulary_size: number of token ids.
+    """
+
+    vocabulary_size: int
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes the folder."""
+        ...
 
 
 def write(
@@ -41,37 +54,35 @@ def write(
     family: str,
     transformer: WanConfig,
     *,
-    texts: Iterable[str],
+    tokenizer: Tokenizer,
     seed: int,
     shift: float = 3.0,
     boundary: float | None = None,
 ) -> None:
-    """Writes the folder; it appears whole or not at all.
+    """Writes the folder beside its destination and renames it.
 
     Args:
-      folder: to be made.
-      family: of the autoencoder, a key of `wan_vae.SIZES`.
-      transformer: its sizes.
-      texts: whose words the tokenizer is to know.
-      seed: of the weights.
-      shift: of the noise levels that it is to be sampled at.
-      boundary: noise level, 0..1, where one transformer hands over to a second; None = there is
-        one.
+      folder: folder to create.
+      family: family of the autoencoder, a key of `wan_vae.SIZES`.
+      transformer: sizes of the transformer.
+      tokenizer: tokenizer of the text encoder.
+      seed: seed of the weights.
+      shift: shift of the noise levels in sampling.
+      boundary: noise level, 0..1, below which a second transformer is used; None = there is one.
     """
     vae = dataclasses.replace(
         wan_vae.SIZES[family], encoder_dim=4, decoder_dim=8 if family == "wan22" else 4, depth=1
     )
-    tokenizer = Tokenizer.train(texts, size=_VOCABULARY)
     encoder = UMT5Config(tokenizer.vocabulary_size, transformer.text_dim, 1, 2, 8, 32)
     with folder_written_beside(folder) as unfinished:
         names = TRANSFORMERS[:1] if boundary is None else TRANSFORMERS
-        for name, drawn in zip(names, (seed, seed + 4), strict=False):
+        for name, own_seed in zip(names, (seed, seed + 4), strict=False):
             _component(
                 unfinished / name,
                 lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)),
                 wan.DIFFUSERS,
                 wan_config.diffusers_config(transformer),
-                drawn,
+                own_seed,
             )
         _component(
             unfinished / "vae",
@@ -90,23 +101,26 @@ def write(
         )
         tokenizer.save(unfinished / "tokenizer")
         if transformer.image_dim:
-            eyes = CLIPVisionConfig(transformer.image_dim, 2, 2, 32, image_size=28)
+            vision = CLIPVisionConfig(transformer.image_dim, 2, 2, 32, image_size=28)
             _component(
                 unfinished / "image_encoder",
-                lambda: CLIPVision(eyes, rngs=nnx.Rngs(0)),
+                lambda: CLIPVision(vision, rngs=nnx.Rngs(0)),
                 clip.TABLE,
-                _clip_json(eyes),
+                _clip_json(vision),
                 seed + 3,
                 stem="model",
             )
-            _json(unfinished / "image_processor" / "preprocessor_config.json", _clip_pixels(eyes))
+            _json(
+                unfinished / "image_processor" / "preprocessor_config.json",
+                _clip_preprocessor(vision),
+            )
         scheduler = _SCHEDULER | {"flow_shift": shift}
         _json(unfinished / "scheduler" / "scheduler_config.json", scheduler)
         _json(unfinished / "model_index.json", _index(family, transformer, boundary))
 
 
 def random_params(make_model: Callable[[], nnx.Module], seed: int) -> dict:
-    """Random parameters that keep a signal's size, drawn on the host: nothing is compiled."""
+    """Random parameters that preserve a signal's variance, drawn on the host without compiling."""
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):
@@ -117,8 +131,8 @@ def random_params(make_model: Callable[[], nnx.Module], seed: int) -> dict:
             return jnp.zeros(leaf.shape)
         deviation = _DEVIATION
         if name == "kernel":
-            # Convolutions have their taps in front; a stack of linear layers has them, too, but of
-            # its layers.
+            # The leading axes of a convolution are its taps. A stack of linear layers has a leading
+            # axis, too, of layers.
             taps = leaf.shape[:-2] if len(leaf.shape) > 3 else ()
             deviation = 1 / math.sqrt(math.prod(taps) * leaf.shape[-2])
         return jnp.asarray(rng.normal(scale=deviation, size=leaf.shape), jnp.float32)
@@ -197,8 +211,8 @@ def _clip_json(config: CLIPVisionConfig) -> dict:
     }
 
 
-def _clip_pixels(config: CLIPVisionConfig) -> dict:
-    """What `models.clip.preprocess` does, as transformers writes it down."""
+def _clip_preprocessor(config: CLIPVisionConfig) -> dict:
+    """The config of transformers for the steps of `models.clip.preprocess`."""
     return {
         "image_processor_type": "CLIPImageProcessor",
         "size": {"shortest_edge": config.image_size},

@@ -1,7 +1,7 @@
 """Reading and writing one safetensors file, tensor by tensor.
 
-A file is eight bytes of length, that much JSON (name -> dtype, shape, place), and the tensors'
-bytes one after another (https://github.com/huggingface/safetensors). Nothing in it is ever run.
+The safetensors library parses and checks headers. Two things it does not offer are here: views of
+tensors that stay in the file, also in float8, and writing tensors that are computed one at a time.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
@@ -41,21 +42,20 @@ DTYPES: dict[str, np.dtype] = {
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
-# What the format's own library allows; a hostile length must not exhaust memory.
-_MAX_HEADER = 100_000_000
+# Shapes that the library lets pass and numpy cannot hold.
 _MAX_AXES, _MAX_SIZE = 32, 1 << 56
-_PIECE = 16 << 20  # bytes that are compared at once
+_CHUNK = 16 << 20  # bytes that are compared at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies.
+    """Where a tensor lies in a file.
 
     Attributes:
       path: the file.
-      dtype: of its elements.
-      shape: in the file's own layout.
-      offset: of its first byte in the file.
+      dtype: dtype of the elements.
+      shape: shape in the file's own layout.
+      offset: position of the first byte in the file.
     """
 
     path: pathlib.Path
@@ -68,19 +68,19 @@ class Tensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def view(self) -> np.ndarray:
-        """The tensor, mapped read-only; its pages are let go together with the last view of it."""
+        """The tensor, mapped read-only; the last view to go unmaps it."""
         if not self.nbytes:
             return np.empty(self.shape, self.dtype)
         return np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape)
 
 
-class Pending(NamedTuple):
+class PendingTensor(NamedTuple):
     """A tensor to be written.
 
     Attributes:
-      dtype: of its elements.
-      shape: in the file's own layout.
-      array: gives it when its turn comes.
+      dtype: dtype in the file.
+      shape: shape in the file's own layout.
+      array: computes the tensor when its turn comes.
     """
 
     dtype: np.dtype
@@ -96,99 +96,58 @@ def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, s
     """The tensors of a file and its metadata, without reading any tensor.
 
     Raises:
-      UserError: if the file is cut short, or is no safetensors file.
+      UserError: if the file is truncated, damaged or not a safetensors file.
     """
     path = pathlib.Path(path)
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, _MAX_HEADER):
-                raise UserError(
-                    f"{path} is truncated or is no safetensors file ({size} bytes): fetch it again"
-                )
-            entries = json.loads(file.read(length), object_pairs_hook=_without_twins)
+            # The library has checked the length before it is used.
+            offset = 8 + int.from_bytes(file.read(8), "little")
+        with safe_open(path, framework="numpy") as opened:
+            # The library refuses gaps and overlaps, so each tensor begins where another one ends.
+            slices = [(name, opened.get_slice(name)) for name in opened.offset_keys()]
+            metadata = opened.metadata() or {}
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except SafetensorError as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path} is no safetensors file, its header is damaged ({error}): fetch it again"
+            f"{path} is truncated, damaged or not a safetensors file ({reason:.150}): fetch it "
+            f"again"
         ) from error
-    try:
-        metadata = entries.pop("__metadata__", {})
-        tensors = {name: _tensor(path, 8 + length, entry) for name, entry in entries.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} has a damaged header ({type(error).__name__}: {error}): fetch it again"
-        ) from error
-    _check_places(path, size, 8 + length, tensors)
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise UserError(f"{path} has a damaged header (its metadata is no text): fetch it again")
+    tensors = {}
+    for name, tensor in slices:
+        dtype, shape = tensor.get_dtype(), tuple(tensor.get_shape())
+        if dtype not in DTYPES:
+            raise UserError(
+                f"{path} holds tensors of type {dtype}, which cannot be read: use a file in BF16, "
+                f"F16 or F32"
+            )
+        if len(shape) > _MAX_AXES or math.prod(n for n in shape if n) > _MAX_SIZE:
+            raise UserError(f"{path} is damaged (the shape of {name:.80} is too large)")
+        tensors[name] = Tensor(path, DTYPES[dtype], shape, offset)
+        offset += tensors[name].nbytes
     return tensors, metadata
 
 
-def same(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are equal to the last bit; only pieces of them are ever read."""
+def have_equal_bytes(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors are equal to the last bit; a chunk of them is read at a time."""
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return False
-    with a.path.open("rb") as one, b.path.open("rb") as other:
-        one.seek(a.offset)
-        other.seek(b.offset)
-        for begin in range(0, a.nbytes, _PIECE):
-            size = min(_PIECE, a.nbytes - begin)
-            if one.read(size) != other.read(size):
-                return False
-    return True
+    with a.path.open("rb") as file_a, b.path.open("rb") as file_b:
+        file_a.seek(a.offset)
+        file_b.seek(b.offset)
+        sizes = (min(_CHUNK, a.nbytes - begin) for begin in range(0, a.nbytes, _CHUNK))
+        return all(file_a.read(size) == file_b.read(size) for size in sizes)
 
 
-def _without_twins(pairs: list[tuple]) -> dict:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return result
-
-
-def _tensor(path: pathlib.Path, data: int, entry: dict) -> Tensor:
-    shape, (begin, end) = entry["shape"], entry["data_offsets"]
-    if entry["dtype"] not in DTYPES:
-        raise UserError(
-            f"{path} holds tensors of type {entry['dtype']!r:.20}, which cannot be read: use a "
-            f"file in BF16, F16 or F32"
-        )
-    if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
-        raise ValueError("a shape or an offset is no count")
-    # Of no elements a tensor may be of any size, but no array.
-    if len(shape) > _MAX_AXES or math.prod(n for n in shape if n) > _MAX_SIZE:
-        raise ValueError("a shape is too large")
-    tensor = Tensor(path, DTYPES[entry["dtype"]], tuple(shape), data + begin)
-    if tensor.nbytes != end - begin:
-        raise ValueError("a shape does not fit its bytes")
-    return tensor
-
-
-def _check_places(path: pathlib.Path, size: int, data: int, tensors: dict[str, Tensor]) -> None:
-    """Tensors must fill the rest of the file, without gap or overlap."""
-    end = data
-    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.offset, tensor.nbytes)):
-        if tensor.offset != end:
-            raise UserError(f"{path} has a damaged header (tensors overlap): fetch it again")
-        end += tensor.nbytes
-    if end > size:
-        raise UserError(
-            f"{path} is truncated: {size} bytes of {end} are there, fetch it again (or free disk "
-            f"space first)"
-        )
-    if end < size:
-        raise UserError(f"{path} is damaged: {size - end} bytes too long, fetch it again")
-
-
-def write_whole(
-    path: str | os.PathLike, tensors: Mapping[str, Pending], metadata: Mapping[str, str]
+def write_file(
+    path: str | os.PathLike, tensors: Mapping[str, PendingTensor], metadata: Mapping[str, str]
 ) -> None:
-    """Writes a file that appears whole or not at all; arguments as of `write`.
+    """Writes a file beside its destination and renames it; arguments as of `write`.
 
     Raises:
-      UserError: if it cannot be written, or a number is too large for its dtype.
+      UserError: if the file cannot be written, or a value overflows its dtype.
     """
     try:
         with written_beside(path) as unfinished:
@@ -198,17 +157,17 @@ def write_whole(
 
 
 def write(
-    path: str | os.PathLike, tensors: Mapping[str, Pending], metadata: Mapping[str, str]
+    path: str | os.PathLike, tensors: Mapping[str, PendingTensor], metadata: Mapping[str, str]
 ) -> None:
-    """Writes a file, holding one tensor at a time.
+    """Writes a file, holding one tensor at a time, which the library's `save_file` cannot.
 
     Args:
-      path: of the new file.
-      tensors: by name.
+      path: path of the new file.
+      tensors: tensors by name.
       metadata: texts for the header.
 
     Raises:
-      UserError: if a number is larger than the dtype that it is to be written in takes.
+      UserError: if a value overflows the dtype that it is written in.
     """
     entries, end = {"__metadata__": dict(metadata)}, 0
     for name, pending in tensors.items():
@@ -234,13 +193,13 @@ def _cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         cast = array.astype(dtype, copy=False)
     if cast is array or np.isfinite(cast).all():
         return cast
-    # What is infinite before as well is no matter of the dtype.
+    # Values that were infinite before the cast did not overflow in it.
     largest = np.max(np.abs(array.astype(np.float64)), where=np.isfinite(array), initial=0)
     limit = float(ml_dtypes.finfo(dtype).max)
     if largest <= limit:
         return cast
     wide = [d for d in ("bfloat16", "float32") if largest <= ml_dtypes.finfo(np.dtype(d)).max]
-    better = " or ".join(wide) or f"{array.dtype}, as it is"
+    better = " or ".join(wide) or f"{array.dtype}, which it has"
     raise UserError(
-        f"{name} holds {largest:g}, and {dtype} takes at most {limit:g}: choose {better}"
+        f"{name} holds {largest:g}, but {dtype} holds at most {limit:g}: choose {better}"
     )

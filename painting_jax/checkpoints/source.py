@@ -1,4 +1,4 @@
-"""Published weights as one table of tensors, however many files they lie in."""
+"""Published weights as one table of tensors, spread over any number of files."""
 
 import dataclasses
 import json
@@ -19,9 +19,9 @@ class Source:
     """Named tensors that are read one at a time.
 
     Attributes:
-      name: what messages call it.
-      tensors: name -> where it lies, its shape and dtype; nothing of it is read.
-      config: of the component's config.json; empty if there is none, as beside a single file.
+      name: name for messages.
+      tensors: name -> file position, shape and dtype; no values are read.
+      config: content of the component's config.json; empty for a single file, which has none.
       metadata: texts in the headers of the files.
     """
 
@@ -32,12 +32,12 @@ class Source:
 
     @property
     def files(self) -> list[pathlib.Path]:
-        """The safetensors files, in the order of their names."""
+        """The safetensors files, sorted by name."""
         return sorted({tensor.path for tensor in self.tensors.values()})
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where they lie, and what belongs to them."""
+        """The folder of the files."""
         return self.files[0].parent
 
     @property
@@ -53,10 +53,10 @@ def open_source(
     Args:
       name: a folder, a safetensors file, or a hub id (see `hub.local`).
       component: the subfolder, such as "transformer"; "" = the folder itself.
-      revision: on the hub.
+      revision: branch, tag or commit on the hub.
 
     Raises:
-      UserError: if nothing is there that can be read, or a file is damaged.
+      UserError: if there are no readable weights, or a file is damaged.
     """
     path = hub.local(name, folders=(component,) if component else (), revision=revision)
     if path.is_file():
@@ -65,14 +65,16 @@ def open_source(
         return Source(str(path), tensors, {}, metadata)
     path /= component
     if not path.is_dir():
-        raise UserError(f"{path} does not exist: {name} is no diffusers folder with a {component}")
+        raise UserError(
+            f"{path} does not exist: {name} is not a diffusers folder with a {component}"
+        )
     tensors, metadata = {}, {}
     for file in _files(path):
-        theirs, texts = read_header(file)
-        twins = tensors.keys() & theirs.keys()
-        if twins:
-            raise UserError(f"{path}: {min(twins)} lies in two files, remove one of them")
-        tensors |= theirs
+        of_file, texts = read_header(file)
+        duplicates = tensors.keys() & of_file.keys()
+        if duplicates:
+            raise UserError(f"{path}: {min(duplicates)} is in two files, remove one of them")
+        tensors |= of_file
         metadata |= texts
     config = path / "config.json"
     return Source(str(path), tensors, read_json(config) if config.is_file() else {}, metadata)
@@ -82,21 +84,21 @@ def read_json(path: pathlib.Path) -> dict:
     """Reads a JSON object.
 
     Raises:
-      UserError: if it cannot be read, is none, or is unreasonably large.
+      UserError: if the file cannot be read, holds anything else, or is unreasonably large.
     """
     try:
         if path.stat().st_size > _MAX_JSON:
-            raise UserError(f"{path} is too large to be a description of weights")
+            raise UserError(f"{path} is too large for a config")
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: it holds no JSON object")
+        raise UserError(f"{path} is damaged: it is not a JSON object")
     return content
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The safetensors files of a component: those its index names, or the only one."""
+    """The safetensors files of a component: those in its index, or the only one."""
     indices = sorted(folder.glob("*.safetensors.index*.json"))
     index = _preferred(folder, indices, [f"{stem}.safetensors.index.json" for stem in _STEMS])
     if index:
@@ -120,19 +122,19 @@ def _preferred(
             return folder / name
     if len(found) > 1:
         shown = ", ".join(path.name for path in found[:3])
-        raise UserError(f"{folder} holds {len(found)} of a kind ({shown}, ...): name one of them")
+        raise UserError(f"{folder} holds {len(found)} candidates ({shown}, ...): name one of them")
     return found[0] if found else None
 
 
 def _indexed(index: pathlib.Path) -> list[pathlib.Path]:
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
+    file_names = read_json(index).get("weight_map")
+    if not isinstance(file_names, dict) or not all(isinstance(v, str) for v in file_names.values()):
         raise UserError(f"{index} is damaged: it has no weight_map from names to files")
     files = []
-    for name in sorted(set(places.values())):
+    for name in sorted(set(file_names.values())):
         # A name with a path in it would reach out of the folder.
         if pathlib.PurePath(name).name != name or "\\" in name:
-            raise UserError(f"{index} is damaged: {name!r:.80} is no name of a file beside it")
+            raise UserError(f"{index} is damaged: {name!r:.80} is not the name of a file beside it")
         file = index.parent / name
         _refuse_pickle(file)
         if not file.is_file():

@@ -19,7 +19,7 @@ from painting_jax import media
 from painting_jax.data import pictures, splits
 from painting_jax.data.process import Process, from_example
 from painting_jax.errors import UserError
-from painting_jax.text.conditioner import Words
+from painting_jax.text.conditioner import TextConditioner
 
 Batch = dict[str, np.ndarray]
 
@@ -152,7 +152,7 @@ class Examples:
       frames: T.
       height: of every picture, in pixels.
       width: of every picture, in pixels.
-      words: how a process is put into words.
+      text_conditioner: encodes the captions.
       variant_probability: how often the reference is a stored variant instead of the finished
         picture (where there are any), in training.
       caption_probability: how often the caption is told at all, in training.
@@ -161,7 +161,7 @@ class Examples:
     frames: int
     height: int
     width: int
-    words: Words
+    text_conditioner: TextConditioner
     variant_probability: float = 0.0
     caption_probability: float = 1.0
 
@@ -191,14 +191,15 @@ class Examples:
         reference = process.reference
         if rng is not None and rng.random() < self.variant_probability and process.variants:
             reference = process.variants[rng.integers(len(process.variants))].image
-        told = rng is None or rng.random() < self.caption_probability
+        with_caption = rng is None or rng.random() < self.caption_probability
+        caption = process.caption if with_caption else ""
         # The finished picture is usually the last frame, which is decoded already.
         same = reference == process.frames[-1]
         return {
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
             "progress_BT": process.progress[chosen_T].astype(np.float32),
             "medium_BM": weights_M,
-            **self.words.row(process.caption if told else "", {process.medium: 1.0}),
+            **self.text_conditioner.encode(caption, {process.medium: 1.0}),
             "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
             "segments_BHW": self._segments(process.segments),
             "index_B": np.int32(index),

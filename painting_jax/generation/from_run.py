@@ -10,7 +10,7 @@ import tqdm
 from jax.sharding import Mesh
 
 from painting_jax import media
-from painting_jax.checkpoints.adapters import Named
+from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.config import read_config
 from painting_jax.data import pipeline
 from painting_jax.data.framing import Framing
@@ -93,7 +93,7 @@ class RunPainter:
         row = {
             "reference_BHWC": reference_HWC,
             "medium_BM": weights_M,
-            **self.run.words.row(self.prompt, mixture),
+            **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
         }
         return row, framing
@@ -138,7 +138,7 @@ def finetuned_painter(
         dataclasses.replace(overrides, **own),
         mesh=mesh,
         dtype=dtype or config.model.dtype,
-        loras=[*[()] * index, [Named(str(exported))]] if config.lora.enabled else (),
+        loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),
         cache=cache or str(run / EMBEDDINGS),
     )

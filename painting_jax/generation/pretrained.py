@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from painting_jax import media
-from painting_jax.checkpoints import adapters, translation
+from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
     load_image_encoder,
@@ -40,7 +40,7 @@ from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.text import embeddings, prompt_embeddings
+from painting_jax.text import embeddings
 
 
 class PretrainedPainter:
@@ -75,7 +75,7 @@ class PretrainedPainter:
         *,
         mesh: Mesh | None = None,
         dtype=None,
-        loras: Sequence[Sequence[adapters.Named]] = (),
+        loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
         cache: str | None = None,
@@ -108,7 +108,7 @@ class PretrainedPainter:
             encoder = clip_names.config(folder.source("image_encoder").config)
             self._model = VideoModel(family, config, vae_config, encoder)
         for source in (*(expert.source for expert in self._experts), self._vae_source):
-            translation.check(source)
+            components.check(source)
         codec = self._model.codec
         resolution.check_frames(self.sampling.frames, codec)
         self._multiple = codec.spatial * config.patch[1]
@@ -167,7 +167,7 @@ class PretrainedPainter:
             boundary=self._folder.boundary,
             seed=self._overrides.seed,
         )
-        frozen = {"codec": load_vae(self._vae_source, model.codec_config, mesh=mesh).params}
+        frozen = {"codec": load_vae(self._vae_source, mesh=mesh).params}
         if model.image_encoder_config is not None:
             frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
         samples = [
@@ -238,7 +238,7 @@ class PretrainedPainter:
 
     def _embed(self, prompts: set[str]) -> dict[str, Float[np.ndarray, "1 l d"]]:
         """Embeddings of all prompts, padded."""
-        embedded = prompt_embeddings.embed(
+        embedded = embeddings.embed_prompts(
             self._folder,
             sorted(prompts),
             mesh=self._mesh,
@@ -250,12 +250,12 @@ class PretrainedPainter:
     def _load(self, index: int) -> Network:
         loaded: Loaded = load_transformer(self._experts[index], mesh=self._mesh, dtype=self._dtype)
         if self._loras[index]:
-            loaded = adapters.applied(
+            loaded = adapters.apply(
                 loaded,
                 self._loras[index],
                 self._lora_files[index],
                 self._shapes,
-                apart=self._keep_apart,
+                merge=not self._keep_apart,
             )
         return loaded.graph, loaded.params
 

@@ -13,7 +13,7 @@ from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
-from painting_jax.text.conditioner import Words
+from painting_jax.text.conditioner import TextConditioner
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.step import make_held_out_loss
 
@@ -28,17 +28,25 @@ class Run:
       task: Task of the run.
       params: Averaged parameters.
       frozen: Frozen parameters.
-      words: Text conditioner.
+      text_conditioner: Text conditioner.
       step: Training steps done.
       mesh: Mesh that the parameters are laid out on.
     """
 
-    def __init__(self, task: Task, params: dict, frozen: dict, words: Words, step: int, mesh: Mesh):
+    def __init__(
+        self,
+        task: Task,
+        params: dict,
+        frozen: dict,
+        text_conditioner: TextConditioner,
+        step: int,
+        mesh: Mesh,
+    ):
         self.task = task
         self.config = task.config
         self.params = params
         self.frozen = frozen
-        self.words = words
+        self.text_conditioner = text_conditioner
         self.step = step
         self.mesh = mesh
         self._loss = jax.jit(make_held_out_loss(task))
@@ -58,7 +66,7 @@ class Run:
         folder = epath.Path(workdir)
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1})
-        words = task.text_conditioner(folder, (), mesh)
+        conditioner = task.text_conditioner(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
         checkpoints = Checkpoints(folder, read_only=True)
@@ -69,7 +77,7 @@ class Run:
             params = checkpoints.restore_ema(task, mesh)
         finally:
             checkpoints.close()
-        return cls(task, params, task.load_frozen(mesh, words), words, step, mesh)
+        return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 
     @property
     def label(self) -> str:
@@ -90,7 +98,7 @@ class Run:
         """Paints the pictures of a batch.
 
         Args:
-          batch: reference_BHWC, medium_BM, the arrays of `words`, segments_BHW; see
+          batch: reference_BHWC, medium_BM, the arrays of `text_conditioner`, segments_BHW; see
             `data.pipeline`.
           frames: Frames T of the process, evenly spaced in progress.
           steps: Number of sampling steps.

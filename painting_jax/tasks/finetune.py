@@ -11,7 +11,7 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.checkpoints import lora_files
+from painting_jax.checkpoints import lora_files, lora_keys
 from painting_jax.checkpoints.components import load_image_encoder, load_transformer, load_vae
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.save import save_folder
@@ -23,8 +23,8 @@ from painting_jax.sharding.rules import replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
 from painting_jax.tasks.task import Task, make_model
-from painting_jax.text import prompt_embeddings
-from painting_jax.text.conditioner import Prompts
+from painting_jax.text import embeddings
+from painting_jax.text.conditioner import PromptConditioner
 
 EMBEDDINGS = "text_embeddings"  # folder, in a run's, of its prompts' embeddings
 
@@ -80,7 +80,7 @@ class Finetune(Task):
 
     def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
         settings = self.config.lora
-        shapes = lora_files.targets(settings.targets, lora.kernels(transformer))
+        shapes = lora_keys.targets(settings.targets, lora.kernels(transformer))
         return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
 
     @functools.cached_property
@@ -107,21 +107,21 @@ class Finetune(Task):
         return None
 
     def text_conditioner(self, workdir, sources, mesh):
-        words = Prompts(
+        conditioner = PromptConditioner(
             functools.partial(
-                prompt_embeddings.embed,
+                embeddings.embed_prompts,
                 self._folder,
                 mesh=mesh,
                 dtype=self._dtype,
                 cache=epath.Path(workdir) / EMBEDDINGS,
             )
         )
-        words.expect({pair for source in sources for pair in source.captions_and_media()})
-        return words
+        conditioner.prepare({pair for source in sources for pair in source.captions_and_media()})
+        return conditioner
 
-    def load_frozen(self, mesh, words):
-        empty_LD = jax.device_put(words.embedding(""), replicated(mesh))
-        codec = load_vae(self._vae_source, self.model.codec_config, mesh=mesh)
+    def load_frozen(self, mesh, text_conditioner):
+        empty_LD = jax.device_put(text_conditioner.embedding(""), replicated(mesh))
+        codec = load_vae(self._vae_source, mesh=mesh)
         frozen = {"empty_text_LD": empty_LD, "codec": codec.params}
         if self.model.image_encoder_config is not None:
             frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params

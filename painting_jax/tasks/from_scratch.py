@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.data.pipeline import Source
 from painting_jax.tasks.task import Task, make_model
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
 
@@ -42,7 +42,9 @@ class FromScratch(Task):
 
     def text_conditioner(self, workdir, sources, mesh):
         del mesh
-        return TokenIds(self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length)
+        return TokenConditioner(
+            self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length
+        )
 
     def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:
         """The run's own, else that of `init_from`, else one trained on the captions."""

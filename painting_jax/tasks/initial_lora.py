@@ -4,7 +4,7 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.checkpoints import hub, lora_files
+from painting_jax.checkpoints import hub, lora_files, lora_keys
 from painting_jax.errors import UserError
 from painting_jax.models import lora
 from painting_jax.models.lora import Branch
@@ -43,11 +43,11 @@ def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
         )
     wanted = {
         lora.Target(path, layer)
-        for path in lora_files.targets(settings.targets, shapes)
+        for path in lora_keys.targets(settings.targets, shapes)
         for layer in (range(shapes[path][0]) if len(shapes[path]) > 2 else [None])
     }
     if factors.keys() != wanted:
-        names = lora_files.names(shapes)
+        names = lora_keys.names(shapes)
         there = sorted({names[target.path] for target in factors})
         raise UserError(
             f"config.init_from={name} is on {len(factors)} matrices, {', '.join(there)}, and "

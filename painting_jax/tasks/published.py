@@ -10,9 +10,9 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax import media
-from painting_jax.checkpoints import random_folder, translation
+from painting_jax.checkpoints import components, random_folder
 from painting_jax.checkpoints.diffusers_folder import Folder
-from painting_jax.checkpoints.lora_files import targets
+from painting_jax.checkpoints.lora_keys import targets
 from painting_jax.config import read_config
 from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
@@ -20,6 +20,7 @@ from painting_jax.models import lora
 from painting_jax.models.family import get_family
 from painting_jax.tasks.task import make_model
 from painting_jax.text.embeddings import fingerprint
+from painting_jax.text.tokenizer import Tokenizer
 
 # Names of two experts in sampling order, high noise first, as in config.pretrained.expert.
 EXPERTS = ("high", "low")
@@ -33,6 +34,7 @@ _COMPONENTS = (
     "transformer_2",
 )
 _RANDOM = "pretrained"
+_RANDOM_VOCABULARY = 512
 _RANDOM_BOUNDARY = 0.9  # that of Wan2.2 I2V A14B
 _RECORD = "pretrained.json"
 
@@ -56,7 +58,7 @@ def check_base(config: ConfigDict) -> None:
         model = dataclasses.replace(model, config=sizes, codec_config=folder.vae()[1])
         for name in _COMPONENTS:
             if name != "tokenizer" and folder.has(name):
-                translation.check(folder.source(name))
+                components.check(folder.source(name))
     try:
         _ = model.conditioning_frames
     except ValueError as error:
@@ -90,12 +92,12 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> N
     record = workdir / _RECORD
     if jax.process_index() == 0 and not record.exists():
         if not config.pretrained.path and not (workdir / _RANDOM).exists():
-            prompts = [entry.prompt for entry in media.MEDIA.values()]
+            texts = [*(entry.prompt for entry in media.MEDIA.values()), *source.captions()]
             random_folder.write(
                 workdir / _RANDOM,
                 config.model.family,
                 make_model(config).config,
-                texts=[*prompts, *source.captions()],
+                tokenizer=Tokenizer.train(texts, size=_RANDOM_VOCABULARY),
                 seed=config.seed,
                 shift=config.sampling.shift,
                 boundary=_RANDOM_BOUNDARY if config.pretrained.expert else None,

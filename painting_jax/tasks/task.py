@@ -19,7 +19,7 @@ from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
 from painting_jax.diffusion.sampling import Network, Sampling
 from painting_jax.models.family import VideoModel, get_family
-from painting_jax.text.conditioner import Words
+from painting_jax.text.conditioner import TextConditioner
 
 
 class Task(abc.ABC):
@@ -71,15 +71,15 @@ class Task(abc.ABC):
         del mesh
         return None
 
-    def load_frozen(self, mesh: Mesh, words: Words) -> dict:
+    def load_frozen(self, mesh: Mesh, text_conditioner: TextConditioner) -> dict:
         """Frozen parameters, read from files."""
-        del mesh, words
+        del mesh, text_conditioner
         return {}
 
     @abc.abstractmethod
     def text_conditioner(
         self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh
-    ) -> Words:
+    ) -> TextConditioner:
         """Makes what turns captions and media into arrays of a batch.
 
         Args:

@@ -1,1 +1,1 @@
-"""Captions and prompts to what a model is conditioned on."""
+"""Text conditioning: captions and prompts to token ids or embeddings."""

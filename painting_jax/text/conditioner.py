@@ -1,4 +1,4 @@
-"""How a process is put into words for a model: its entry in a row of a batch."""
+"""Text conditioners: a caption and its medium to a model's text condition."""
 
 import dataclasses
 import threading
@@ -9,34 +9,34 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.errors import UserError
-from painting_jax.text import embeddings as text_embeddings
+from painting_jax.text import embeddings
 from painting_jax.text.tokenizer import Tokenizer
 
 
-class Words(Protocol):
-    """Turns what is painted, in which media, into arrays."""
+class TextConditioner(Protocol):
+    """Encodes captions and media as arrays of a batch."""
 
-    def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
-        """The arrays of one row, by their name in a batch.
+    def encode(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
+        """The arrays of one row of a batch by name.
 
         Args:
-          caption: what is painted and how, without the medium; may be empty.
-          mixture: weight by medium.
+          caption: subject and manner, without the medium; may be empty.
+          mixture: weights of the media.
         """
         ...
 
-    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
-        """Gets ready for rows of processes, of each its caption and its medium."""
+    def prepare(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Prepares to encode processes, each given by its caption and its medium."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenIds:
-    """Captions alone, as `text_BL`; such a model is told the medium by `medium_BM`.
+class TokenConditioner:
+    """Encodes captions as token ids, `text_BL`. The model gets the medium as `medium_BM`.
 
     Attributes:
-      tokenizer: for the captions.
-      length: L, tokens that a caption is cut or padded to.
+      tokenizer: tokenizer of the captions.
+      length: L, number of tokens that captions are truncated or padded to.
     """
 
     tokenizer: Tokenizer
@@ -46,47 +46,47 @@ class TokenIds:
         if self.length < 1:
             raise UserError(f"text_length must be at least 1, not {self.length}")
 
-    def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
+    def encode(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
         del mixture
         return {"text_BL": self.tokenizer.encode([caption], self.length)[0]}
 
-    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
-        """Does nothing: a caption's ids are made in no time."""
+    def prepare(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Does nothing: tokenizing is fast."""
         del processes
 
 
-class Prompts:
-    """Media and captions as one prompt, embedded by a published text encoder: `text_BLD`.
+class PromptConditioner:
+    """Encodes medium and caption as the embeddings of one prompt, `text_BLD`.
 
     Args:
-      embed: prompts to their embeddings, as of `text_embeddings.embed`.
+      embed: maps prompts to their embeddings, like `embeddings.embed_prompts`.
     """
 
     def __init__(self, embed: Callable[[Iterable[str]], Mapping[str, np.ndarray]]):
         self._embed = embed
-        self._known: dict[str, np.ndarray] = {}
+        self._embeddings: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
-    def expect(self, processes: Iterable[tuple[str, str]]) -> None:
-        """Embeds their prompts, with their captions and without, and the empty one."""
-        told = {
-            media.prompt({medium: 1.0}, words)
+    def prepare(self, processes: Iterable[tuple[str, str]]) -> None:
+        """Embeds the processes' prompts with and without captions, and the empty prompt."""
+        prompts = {
+            media.prompt({medium: 1.0}, text)
             for caption, medium in processes
-            for words in ("", caption)
+            for text in ("", caption)
         }
-        self._learn({"", *told})
+        self._embed_new({"", *prompts})
 
-    def _learn(self, prompts: Iterable[str]) -> None:
-        """Embeds those that are new, the encoder being opened once for all of them."""
+    def _embed_new(self, prompts: Iterable[str]) -> None:
+        """Embeds new prompts together, so that the encoder is loaded once."""
         with self._lock:
-            new = set(prompts) - self._known.keys()
+            new = set(prompts) - self._embeddings.keys()
             if new:
-                self._known |= self._embed(sorted(new))
+                self._embeddings |= self._embed(sorted(new))
 
     def embedding(self, prompt: str) -> np.ndarray:
-        """float32[L, D]: a prompt's embedding, padded."""
-        self._learn([prompt])
-        return text_embeddings.pad([self._known[prompt]])[0]
+        """The padded embedding of a prompt, float32[L, D]."""
+        self._embed_new([prompt])
+        return embeddings.pad([self._embeddings[prompt]])[0]
 
-    def row(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
+    def encode(self, caption: str, mixture: Mapping[str, float]) -> dict[str, np.ndarray]:
         return {"text_BLD": self.embedding(media.prompt(mixture, caption))}

@@ -1,6 +1,7 @@
-"""Text embeddings: computed once per distinct prompt, kept on disk, the encoder freed afterwards.
+"""Embeddings of prompts by a published text encoder, cached on disk.
 
-A text encoder of eleven gigabytes and a handful of prompts: it is opened only if a prompt is new.
+The encoder has eleven gigabytes and there are a handful of prompts. It is loaded only for prompts
+that are not in the cache, and freed afterwards.
 """
 
 import functools
@@ -12,28 +13,77 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import transformers
 from flax import nnx
+from jax.sharding import Mesh
+from jaxtyping import Float
 
 from painting_jax.checkpoints import safetensors_file
+from painting_jax.checkpoints.components import load_text_encoder
+from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.text import prompts
 
-LENGTH = 512  # tokens, of all Wan models
+LENGTH = 512  # tokens, in all Wan models
 
-_SHORTEST = 16
+_MIN_PADDED = 16
 _BLOCKS, _BLOCK_BYTES = 64, 4096
 
 
-class TextEncoder:
-    """A tokenizer and the model it belongs to: a cleaned prompt to float32[L, D].
+def default_cache() -> pathlib.Path:
+    """The cache folder that all runs of a user share."""
+    caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(caches, "painting_jax", "text_embeddings")
+
+
+def embed_prompts(
+    folder: Folder,
+    texts: Iterable[str],
+    *,
+    mesh: Mesh,
+    dtype,
+    cache: str | os.PathLike | None = None,
+) -> dict[str, Float[np.ndarray, "l d"]]:
+    """Embeds prompts with a model's text encoder.
 
     Args:
-      tokenizer: of transformers.
+      folder: folder of the model.
+      texts: prompts, repeated or not.
+      mesh: mesh to lay the encoder out on.
+      dtype: dtype that the encoder computes in.
+      cache: folder of cached embeddings; None = `default_cache`.
+
+    Returns:
+      The embeddings of each prompt's tokens, for `pad`.
+
+    Raises:
+      UserError: if tokenizer or encoder cannot be read.
+    """
+    tokenizer, encoder = folder.folder("tokenizer"), folder.folder("text_encoder")
+
+    def open_encoder() -> TextEncoder:
+        return TextEncoder(
+            prompts.load_tokenizer(tokenizer), load_text_encoder(folder, mesh=mesh, dtype=dtype)
+        )
+
+    return embed_cached(
+        texts,
+        cache=default_cache() if cache is None else cache,
+        fingerprint=fingerprint([tokenizer, encoder], dtype=jnp.dtype(dtype).name, length=LENGTH),
+        open_encoder=open_encoder,
+    )
+
+
+class TextEncoder:
+    """A tokenizer and its model: maps a cleaned prompt to embeddings, float32[L, D].
+
+    Args:
+      tokenizer: tokenizer of transformers.
       model: the encoder.
-      length: tokens at most; longer prompts are cut.
+      length: largest number of tokens; longer prompts are truncated.
 
     Raises:
       UserError: if the tokenizer has more tokens than the model.
@@ -55,13 +105,13 @@ class TextEncoder:
         self._graph, self._state = nnx.split(model)
 
     def __call__(self, prompt: str) -> np.ndarray:
-        """The embeddings of a prompt's tokens, padding left out (it would be zeros)."""
+        """The embeddings of a prompt's tokens, without padding."""
         ids_L = prompts.encode(self._tokenizer, prompt, self._length)
         if not len(ids_L):
             return np.zeros((0, self._config.dim), np.float32)
-        # Nothing attends to padding: a power of two gives the same numbers as the full length in
-        # a fraction of the time, and few programs to compile.
-        padded = min(max(_SHORTEST, 1 << (len(ids_L) - 1).bit_length()), self._length)
+        # Nothing attends to padding, so any padding gives the same values. Powers of two are faster
+        # than the full length, and few shapes are compiled.
+        padded = min(max(_MIN_PADDED, 1 << (len(ids_L) - 1).bit_length()), self._length)
         ids_1L = np.zeros((1, padded), np.int32)
         ids_1L[0, : len(ids_L)] = ids_L
         mask_1L = np.arange(padded)[None] < len(ids_L)
@@ -73,24 +123,24 @@ def _apply(graph, state, ids_BL, mask_BL):
     return nnx.merge(graph, state)(ids_BL, mask_BL)
 
 
-def embed(
+def embed_cached(
     texts: Iterable[str],
     *,
     cache: str | os.PathLike,
     fingerprint: str,
     open_encoder: Callable[[], Callable[[str], np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """Embeds each distinct prompt, from the cache where it can.
+    """Embeds each distinct prompt, or reads it from the cache.
 
     Args:
       texts: prompts, not cleaned, repeated or not.
-      cache: a folder, made if it does not exist. An entry that is damaged is computed again.
-      fingerprint: of the encoder (`fingerprint`); embeddings of others are left alone.
-      open_encoder: loads the encoder (a `TextEncoder`): called once, and only if a prompt is not in
-        the cache. No reference to the encoder is kept.
+      cache: cache folder, created if it does not exist. Damaged entries are computed again.
+      fingerprint: fingerprint of the encoder (see `fingerprint`). Each has entries of its own.
+      open_encoder: loads the encoder (a `TextEncoder`). It is called once, and only if a prompt is
+        not in the cache. No reference to the encoder is kept.
 
     Returns:
-      Prompt, as given, to float32[L, D]: its tokens' embeddings, for `pad`.
+      The embeddings of each prompt's tokens by the prompt as given, float32[L, D], for `pad`.
     """
     cleaned = {text: prompts.clean(text) for text in texts}
     paths = {prompt: _path(cache, fingerprint, prompt) for prompt in cleaned.values()}
@@ -101,14 +151,14 @@ def embed(
         for prompt in missing:
             found[prompt] = encoder(prompt)
             _write(paths[prompt], prompt, found[prompt])
-        # Eleven gigabytes are not left to whenever the next look for cycles happens to be.
+        # Frees eleven gigabytes now rather than at some later collection.
         del encoder
         gc.collect()
     return {text: found[prompt] for text, prompt in cleaned.items()}
 
 
 def pad(embeddings_LD: Sequence[np.ndarray], length: int = LENGTH) -> np.ndarray:
-    """float32[B, length, D]: embeddings of several prompts, each filled up with zeros."""
+    """The embeddings of several prompts, padded with zeros: float32[B, length, D]."""
     padded_BLD = np.zeros((len(embeddings_LD), length, embeddings_LD[0].shape[1]), np.float32)
     for row_LD, embedding_LD in zip(padded_BLD, embeddings_LD, strict=True):
         row_LD[: len(embedding_LD)] = embedding_LD
@@ -116,13 +166,14 @@ def pad(embeddings_LD: Sequence[np.ndarray], length: int = LENGTH) -> np.ndarray
 
 
 def fingerprint(folders: Iterable[str | os.PathLike], **settings) -> str:
-    """What tells text encoders apart, without reading the whole of one.
+    """A hash of published weights that does not read all of them.
+
+    Files count by name, size and 64 evenly spaced blocks of 4 KiB. A copy has the same fingerprint;
+    training changes it.
 
     Args:
-      folders: of the tokenizer and of the encoder. Their files count by name, size and 64 blocks
-        of 4 KiB spread evenly: a copy in another place has the same fingerprint, and training
-        changes it.
-      settings: what else the numbers depend on: the dtype, the length. JSON values.
+      folders: folders of components, such as the tokenizer and the text encoder.
+      settings: JSON values to hash as well, such as the dtype and the length.
 
     Returns:
       32 hexadecimal digits.
@@ -150,16 +201,18 @@ def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> pathlib.Pa
 
 
 def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
-    tensor = safetensors_file.Pending(embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD)
+    tensor = safetensors_file.PendingTensor(
+        embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD
+    )
     metadata = {"prompt": prompt, "sha256": _checksum(prompt, embedding_LD)}
-    safetensors_file.write_whole(path, {"embedding": tensor}, metadata)
+    safetensors_file.write_file(path, {"embedding": tensor}, metadata)
 
 
 def _read(path: pathlib.Path, prompt: str) -> np.ndarray | None:
-    """What `_write` wrote; None if there is nothing or it is damaged."""
+    """Reads an entry; None if it is missing or damaged."""
     try:
         tensors, metadata = safetensors_file.read_header(path)
-        # Copied, as the file may be replaced.
+        # A copy, as another process may replace the file.
         embedding_LD = np.array(tensors["embedding"].view())
     except (UserError, KeyError):
         return None

@@ -1,4 +1,4 @@
-"""Prompts to the token ids that Wan's text encoder takes."""
+"""Cleaning and tokenizing of prompts for published text encoders."""
 
 import html
 import os
@@ -14,17 +14,17 @@ try:
 except ImportError:
     ftfy = None
 
-# The separators of files, groups, records and units are whitespace to `re` and not to Unicode,
-# whose list the reference follows.
+# The reference uses Unicode's whitespace. Python's `re` adds the separators of files, groups,
+# records and units to it.
 _WHITESPACE = re.compile(r"[^\S\x1c-\x1f]+")
 
 
 def clean(prompt: str) -> str:
-    """Tidies a prompt as diffusers' Wan pipelines do (`prompt_clean`).
+    """Cleans a prompt like diffusers' Wan pipelines (`prompt_clean`).
 
-    HTML entities, also twice escaped ones, become their characters; any run of whitespace becomes
-    one space, none at the ends. With the package ftfy installed, which diffusers asks for, wrongly
-    decoded text is repaired first, curly quotes become straight ones and ligatures letters.
+    HTML entities are unescaped, also when they are escaped twice. Runs of whitespace become one
+    space, and are stripped at the ends. If the package ftfy is installed, it first repairs wrongly
+    decoded text, curly quotes and ligatures.
     """
     if ftfy is not None:
         prompt = ftfy.fix_text(prompt)
@@ -36,27 +36,27 @@ def load_tokenizer(folder: str | os.PathLike) -> transformers.PreTrainedTokenize
     """Loads a tokenizer in transformers' layout (tokenizer.json or spiece.model) from disk.
 
     Raises:
-      UserError: if the folder does not hold one that can be read, or only by code of its own.
+      UserError: if the folder holds no readable tokenizer, or one that needs code of its own.
     """
     if not os.path.isdir(folder):
         raise UserError(f"{folder} does not exist: name a folder with a tokenizer.json")
     try:
-        # Left unsaid, the library asks at the terminal whether to run what lies in the folder.
+        # Without trust_remote_code=False the library asks whether to run code from the folder.
         return transformers.AutoTokenizer.from_pretrained(
             os.fspath(folder), local_files_only=True, trust_remote_code=False
         )
-    # The library has no error of its own for files it does not understand, nor for code.
+    # The library raises errors of any type for files that it does not understand, and for code.
     except Exception as error:
         if "trust_remote_code" in str(error):
             raise UserError(
                 f"{folder} has a tokenizer with code of its own, which is never run: name a folder "
                 "with a tokenizer of transformers' own, such as Wan's"
             ) from error
-        why = " ".join(str(error).split())
-        raise UserError(f"{folder} holds no tokenizer that can be read: {why}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder} holds no readable tokenizer: {reason}") from error
 
 
 def encode(tokenizer: transformers.PreTrainedTokenizerBase, prompt: str, length: int) -> np.ndarray:
-    """int32[L], L <= length: a cleaned prompt's token ids, cut, with the tokenizer's end mark."""
+    """The token ids of a cleaned prompt with its end token: int32[L], L at most `length`."""
     ids = tokenizer(prompt, truncation=True, max_length=length, add_special_tokens=True).input_ids
     return np.asarray(ids, np.int32)

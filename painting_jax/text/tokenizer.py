@@ -1,11 +1,8 @@
-"""Words to token ids: a small vocabulary learnt from the captions."""
+"""A word-level tokenizer with a small vocabulary, learned from captions."""
 
 import collections
 import functools
 import os
-import pathlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,17 +11,18 @@ import transformers
 from etils import epath
 
 from painting_jax.errors import UserError
+from painting_jax.files import folder_written_beside
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 
 class Tokenizer:
-    """A word-level tokenizer: lower-cased words and punctuation marks are its tokens.
+    """A word-level tokenizer, whose tokens are lower-case words and punctuation marks.
 
     Id 0 is padding, 1 an unknown word.
 
     Attributes:
-      vocabulary_size: the number of ids.
+      vocabulary_size: number of token ids.
     """
 
     def __init__(self, fast: transformers.PreTrainedTokenizerFast):
@@ -34,7 +32,7 @@ class Tokenizer:
 
     @classmethod
     def train(cls, captions: Iterable[str], size: int = 1024) -> "Tokenizer":
-        """Learns the `size` - 2 most frequent words; of equally frequent ones the first by name."""
+        """Learns the `size` - 2 most frequent words; ties are broken alphabetically."""
         splitter = _splitter()
         counts = collections.Counter(
             word for text in captions for word, _ in splitter.pre_tokenize_str(text.lower())
@@ -53,7 +51,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: epath.PathLike) -> "Tokenizer":
-        """Loads what `save` wrote.
+        """Loads a tokenizer that `save` wrote.
 
         Raises:
           UserError: if the folder holds no tokenizer, or a damaged one.
@@ -62,23 +60,17 @@ class Tokenizer:
             raise UserError(f"{folder} holds no tokenizer: name a run that has begun training")
         try:
             return cls(transformers.PreTrainedTokenizerFast.from_pretrained(os.fspath(folder)))
-        # The library has no error of its own for files it does not understand.
+        # The library raises errors of any type for files that it does not understand.
         except Exception as error:
             raise UserError(f"{folder} holds a damaged tokenizer: {error!r}") from error
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Writes the tokenizer as a folder (JSON files), beside it and renamed."""
-        folder = pathlib.Path(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished_") as temporary:
-            new = pathlib.Path(temporary) / folder.name
-            self._fast.save_pretrained(new)
-            if folder.exists():
-                shutil.rmtree(folder)
-            new.rename(folder)
+        """Writes the tokenizer's JSON files to a folder, beside it and renamed."""
+        with folder_written_beside(folder) as unfinished:
+            self._fast.save_pretrained(unfinished)
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
-        """int32[B, length]: the ids of each text, cut or padded with 0; an empty text is all 0."""
+        """The token ids of each text, truncated or padded with 0: int32[B, length]."""
         ids_BL = np.zeros((len(texts), length), np.int32)
         for row, text in enumerate(texts):
             ids = self._ids(text)[:length]

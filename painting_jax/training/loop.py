@@ -28,7 +28,7 @@ from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.workdir import claimed
-from painting_jax.training.writers import make_writer
+from painting_jax.training.writers import Writer
 
 # Of a contact sheet: frames of a process, and pixels along a frame's longer side.
 _COLUMNS, _SIDE = 17, 256
@@ -63,12 +63,12 @@ def _train(
         begin_base(config, folder, source)
     task = make_task(config, folder)
     shown = _held_out(config) or source
-    words = task.text_conditioner(folder, (source, shown), mesh)
+    text_conditioner = task.text_conditioner(folder, (source, shown), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
         height=config.data.height,
         width=config.data.width,
-        words=words,
+        text_conditioner=text_conditioner,
         variant_probability=config.data.variant_probability,
         caption_probability=config.data.caption_probability,
     )
@@ -78,7 +78,7 @@ def _train(
         at_end.callback(checkpoints.close)
         heed_interruption = at_end.enter_context(interruption.remembered())
         state, start, origin = start_state(task, checkpoints, mesh)
-        frozen = task.load_frozen(mesh, words)
+        frozen = task.load_frozen(mesh, text_conditioner)
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
@@ -98,7 +98,7 @@ def _train(
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
         )
-        writer = at_end.enter_context(contextlib.closing(make_writer(folder, enabled=lead)))
+        writer = at_end.enter_context(contextlib.closing(Writer(folder if lead else None)))
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         meter = throughput.Meter(task, mesh, start)
@@ -158,7 +158,7 @@ def _make_sheet_painter(
     source: pipeline.Source,
     examples: pipeline.Examples,
     folder: epath.Path,
-    writer,
+    writer: Writer,
     mesh: Mesh,
 ) -> Callable[[int, dict], None]:
     """A function of step and parameters that leaves a contact sheet of some processes in `sheets`.

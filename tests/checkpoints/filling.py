@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from flax import nnx
 
-from painting_jax.checkpoints.key_matching import account
+from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.load import flat
 from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
@@ -65,4 +65,4 @@ def assert_every_tensor_has_its_place(
 ) -> None:
     """That tensors of these names and shapes are all that our module needs; nothing is made."""
     wanted = flat(nnx.to_pure_dict(nnx.state(nnx.eval_shape(build), nnx.Param)))
-    account(unwritten(published, {}), wanted, tables)
+    match_tensors(unwritten(published, {}), wanted, tables)

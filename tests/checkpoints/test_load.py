@@ -20,7 +20,7 @@ from flax import nnx
 
 from benchmarks import loading
 from painting_jax.checkpoints import load, save
-from painting_jax.checkpoints.key_matching import account
+from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
@@ -128,8 +128,8 @@ def test_saved_again_diffusers_loads_it_and_gives_the_same_numbers(
 
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
 def test_a_single_file_has_the_original_names(theirs, params, prefix, tmp_path):
-    path = tmp_path / "wan.safetensors"
-    save.save_file(params, path, table.ORIGINAL)
+    save.save_folder(params, tmp_path / "original", table.ORIGINAL, {})
+    path = tmp_path / "original" / "diffusion_pytorch_model.safetensors"
     original = {prefix + k: x for k, x in safetensors.torch.load_file(path).items()}
     safetensors.torch.save_file(original, path)
     assert_same(loaded(path), params)
@@ -176,9 +176,9 @@ def test_a_shard_cut_short_is_refused(folder, tmp_path):
         loaded(copy)
 
 
-@pytest.mark.parametrize("piece", [load._PIECE, 1_000])
-def test_each_parameter_is_laid_out_on_the_mesh(piece, folder, params, monkeypatch):
-    monkeypatch.setattr(load, "_PIECE", piece)
+@pytest.mark.parametrize("chunk", [load._CHUNK, 1_000])
+def test_each_parameter_is_laid_out_on_the_mesh(chunk, folder, params, monkeypatch):
+    monkeypatch.setattr(load, "_CHUNK", chunk)
     eight = mesh(fsdp=4, tensor=2)
     spread = loaded(folder, mesh=eight)
     jax.tree.map(
@@ -210,28 +210,56 @@ def test_parameters_have_the_dtype_asked_for(folder, params):
         np.testing.assert_array_equal(half[path], expected)
 
 
-def test_what_painting_adds_starts_as_in_a_fresh_model(folder, params):
-    config = dataclasses.replace(CONFIG, media=3)
-    grown = load.flat(loaded(folder, lambda: make(config), added="medium"))
-    added = {path: leaf for path, leaf in grown.items() if "medium" in path}
-    assert_same(
-        {path: leaf for path, leaf in grown.items() if path not in added}, load.flat(params)
-    )
-    assert len(added) == 6
+ADDED = "medium|segment|progress|summary"
+
+
+def test_conditions_that_painting_adds_start_fresh_and_without_effect(folder, params, run):
+    _, inputs = run
+    sizes = {"media": 3, "segment_channels": 5, "progress": True, "summary_dim": 7}
+    config = dataclasses.replace(CONFIG, **sizes)
+    # Initialisers run with the devices' layout, as in training.
+    grown = loaded(folder, lambda: make(config), added=ADDED, mesh=mesh(fsdp=4, tensor=2))
+    leaves = load.flat(grown)
+    added = {path: leaf for path, leaf in leaves.items() if re.search(ADDED, path)}
+    assert_same({k: x for k, x in leaves.items() if k not in added}, load.flat(params))
     assert not added["blocks/attn2/medium_v_proj/kernel"].any()
     assert added["blocks/attn2/medium_k_proj/kernel"].std() > 0.1
     assert (added["blocks/attn2/norm_medium_k/scale"] == 1).all()
     assert 0.9 < added["medium_table"].std() < 1.1
+    rng = np.random.default_rng(1)
+    conditions = {
+        "medium_BM": np.float32([[1, 0, 0], [0, 0.5, 0.5]]),
+        "segments_BHWC": rng.normal(size=(2, 4, 6, 5)).astype(np.float32),
+        "progress_BT": rng.uniform(size=(2, 3)).astype(np.float32),
+        "summary_BE": rng.normal(size=(2, 7)).astype(np.float32),
+    }
+    published, extended = (
+        nnx.merge(nnx.graphdef(nnx.eval_shape(functools.partial(make, sizes))), nnx.State(tree))
+        for sizes, tree in ((CONFIG, params), (config, jax.device_get(grown)))
+    )
+    np.testing.assert_array_equal(apply(extended, inputs | conditions), apply(published, inputs))
 
 
-def test_what_the_published_layout_cannot_hold_is_said_or_left_out(params, tmp_path):
+def test_an_added_parameter_of_half_precision_starts_in_it(folder):
+    config = dataclasses.replace(CONFIG, media=3)
+    grown = load.flat(loaded(folder, lambda: make(config), added=ADDED, dtype=jnp.bfloat16))
+    assert grown["medium_table"].dtype == jnp.bfloat16
+
+
+def test_added_parameters_are_missing_unless_they_are_named(folder):
+    config = dataclasses.replace(CONFIG, media=3)
+    with pytest.raises(ValueError, match=r"no rule for .*medium_table"):
+        loaded(folder, lambda: make(config))
+
+
+def test_parameters_without_a_published_name_are_refused_or_left_out(params, tmp_path):
     painted = params | {"medium_table": jnp.zeros((3, 4, 48))}
-    path = tmp_path / "wan.safetensors"
+    folder = tmp_path / "out"
     with pytest.raises(UserError, match=r"no place for 1 .*medium_table"):
-        save.save_file(painted, path, table.ORIGINAL)
+        save.save_folder(painted, folder, table.ORIGINAL, {})
     assert not list(tmp_path.iterdir())
-    save.save_file(painted, path, table.ORIGINAL, leave_out="medium", dtype=jnp.bfloat16)
-    assert {tensor.dtype.name for tensor in open_source(path).tensors.values()} == {"bfloat16"}
+    save.save_folder(painted, folder, table.ORIGINAL, {}, added=ADDED, dtype=jnp.bfloat16)
+    assert {tensor.dtype.name for tensor in open_source(folder).tensors.values()} == {"bfloat16"}
 
 
 def test_a_folder_with_something_in_it_is_not_replaced(params, tmp_path):
@@ -249,8 +277,8 @@ def test_every_tensor_of_every_published_size_has_its_place(size):
     source = unwritten(shapes, dict(theirs.config))
     assert wan_config(source) == config
     ours = nnx.to_pure_dict(nnx.state(nnx.eval_shape(lambda: make(config)), nnx.Param))
-    placements = account(source, load.flat(ours), table.RULES)
-    assert {placement.tensor.path for placement in placements} == shapes.keys()
+    matches = match_tensors(source, load.flat(ours), table.RULES)
+    assert {match.tensor.path for match in matches} == shapes.keys()
     originals, single = spellings(table.ORIGINAL), {}
     for path, spelling in spellings(table.DIFFUSERS).items():
         for layer in range(config.layers):
@@ -259,7 +287,7 @@ def test_every_tensor_of_every_published_size_has_its_place(size):
                 single[original] = shapes[spelling.of(layer)]
     source = unwritten(single, {})
     assert wan_config(source) == config
-    assert len(account(source, load.flat(ours), table.RULES)) == len(shapes)
+    assert len(match_tensors(source, load.flat(ours), table.RULES)) == len(shapes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by Linux's accounts")

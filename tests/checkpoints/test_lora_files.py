@@ -10,6 +10,7 @@ from flax import nnx
 from safetensors.torch import load_file, save_file
 
 from painting_jax.checkpoints import lora_files as lora
+from painting_jax.checkpoints import lora_keys
 from painting_jax.errors import UserError
 from painting_jax.models import lora as adapters
 from tests import tiny_lora
@@ -249,8 +250,8 @@ def test_a_lora_itself_tells_the_shapes_of_its_layers(models, tmp_path):
         shapes = lora.own_shapes(load_file(path))
         assert len(shapes) == 13
         assert shapes.items() <= models.shapes.items()
-        assert lora.is_lora(load_file(path))
-    assert not lora.is_lora(models.theirs.state_dict())
+        assert lora_keys.is_lora(load_file(path))
+    assert not lora_keys.is_lora(models.theirs.state_dict())
 
 
 def test_a_bias_alone_is_written_without_matrices_or_with_zeros(models):
@@ -320,7 +321,7 @@ def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, blo
 def test_a_lora_that_holds_no_numbers_is_refused(models, tmp_path, wrong):
     first, second = (BLOCK.format(0) + f"lora_{side}.weight" for side in "AB")
     tensors = {first: np.ones((2, 24)), second: np.full((24, 2), wrong)}
-    refused(models, tmp_path, f"is damaged: {re.escape(second)} holds what is no number", tensors)
+    refused(models, tmp_path, f"is damaged: {re.escape(second)} holds NaN or infinity", tensors)
 
 
 Q = "blocks.0.attn1.to_q.lora_"
@@ -360,17 +361,20 @@ def test_a_lora_for_the_second_transformer_alone_is_read(models):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("[1]", "no JSON object"),
-        ('"x"', "no JSON object"),
-        ("5", "no JSON object"),
+        ("[1]", "not a JSON object"),
+        ('"x"', "not a JSON object"),
+        ("5", "not a JSON object"),
         ("{", "Expecting property name"),
         ("[" * 100_000, "recursion"),
-        ('{"lora_alpha": "x"}', "the alpha of 'lora_alpha' is no number"),
-        ('{"lora_alpha": NaN}', "the alpha of 'lora_alpha' is no number"),
-        ('{"lora_alpha": 1' + 400 * "0" + "}", "the alpha of 'lora_alpha' is no number"),
-        ('{"lora_alpha": 1, "alpha_pattern": {"to_q": "x"}}', "the alpha of 'to_q' is no number"),
-        ('{"lora_alpha": 1, "alpha_pattern": ["a"]}', "alpha_pattern is no JSON object"),
-        ('{"lora_alpha": 1, "alpha_pattern": {"(": 1}}', "no regular expression: missing )"),
+        ('{"lora_alpha": "x"}', "the alpha of 'lora_alpha' is not a number"),
+        ('{"lora_alpha": NaN}', "the alpha of 'lora_alpha' is not a number"),
+        ('{"lora_alpha": 1' + 400 * "0" + "}", "the alpha of 'lora_alpha' is not a number"),
+        (
+            '{"lora_alpha": 1, "alpha_pattern": {"to_q": "x"}}',
+            "the alpha of 'to_q' is not a number",
+        ),
+        ('{"lora_alpha": 1, "alpha_pattern": ["a"]}', "alpha_pattern is not a JSON object"),
+        ('{"lora_alpha": 1, "alpha_pattern": {"(": 1}}', "not a regular expression: missing )"),
     ],
     ids=range(11),
 )
@@ -447,13 +451,13 @@ def test_a_missing_file_is_named(models, tmp_path):
 
 def test_layers_to_train_are_named_by_the_ends_of_their_names_in_diffusers(models):
     shapes = models.shapes
-    assert set(lora.targets(["to_q"], shapes)) == {"blocks/attn1/to_q", "blocks/attn2/to_q"}
-    assert set(lora.targets(["attn1.to_out.0"], shapes)) == {"blocks/attn1/to_out"}
-    both = lora.targets(["ffn.net.2", "proj_out"], shapes)
+    assert set(lora_keys.targets(["to_q"], shapes)) == {"blocks/attn1/to_q", "blocks/attn2/to_q"}
+    assert set(lora_keys.targets(["attn1.to_out.0"], shapes)) == {"blocks/attn1/to_out"}
+    both = lora_keys.targets(["ffn.net.2", "proj_out"], shapes)
     assert both == {path: shapes[path] for path in ("blocks/ffn/proj_out", "proj_out")}
 
 
 @pytest.mark.parametrize("name", ["to_x", "o_q", ""])
 def test_a_name_of_no_layer_is_refused_with_those_there_are(models, name):
-    with pytest.raises(UserError, match=r"is no linear layer .* attn1\.to_q, .*ffn\.net\.2"):
-        lora.targets(["to_k", name], models.shapes)
+    with pytest.raises(UserError, match=r"is not a linear layer .* attn1\.to_q, .*ffn\.net\.2"):
+        lora_keys.targets(["to_k", name], models.shapes)

@@ -1,4 +1,4 @@
-"""A made-up folder is one of the published kind: every part is read as those of the hub are."""
+"""A random folder is read like a published one, here and by diffusers."""
 
 import jax
 import numpy as np
@@ -12,10 +12,12 @@ from painting_jax.checkpoints.components import image_tokens, load_image_encoder
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.text import prompt_embeddings as text
+from painting_jax.text.embeddings import embed_prompts
+from painting_jax.text.tokenizer import Tokenizer
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 SHIFT = 4.5
+TOKENIZER = Tokenizer.train(["a cat in oil", "a dog"])
 FAMILIES = {"wan21": (wan21_i2v_14b, 16), "wan22": (wan22_ti2v_5b, 48)}
 
 
@@ -29,8 +31,9 @@ def sizes(family: str) -> WanConfig:
 @pytest.fixture(scope="module", params=list(FAMILIES))
 def made(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("random") / request.param
-    texts = ["a cat in oil", "a dog"]
-    random_folder.write(path, request.param, sizes(request.param), texts=texts, seed=0, shift=SHIFT)
+    random_folder.write(
+        path, request.param, sizes(request.param), tokenizer=TOKENIZER, seed=0, shift=SHIFT
+    )
     return request.param, Folder.open(path)
 
 
@@ -61,7 +64,7 @@ def test_diffusers_reads_it_whole(made):
 
 def test_prompts_and_pictures_are_encoded(made, tmp_path):
     family, folder = made
-    embedded = text.embed(
+    embedded = embed_prompts(
         folder, ["a cat in oil", ""], mesh=ONE_DEVICE, dtype="float32", cache=tmp_path
     )
     assert embedded["a cat in oil"].shape == (4, sizes(family).text_dim)
@@ -74,6 +77,6 @@ def test_prompts_and_pictures_are_encoded(made, tmp_path):
 def test_the_same_seed_makes_the_same_weights(made, tmp_path):
     family, folder = made
     again = tmp_path / "again"
-    random_folder.write(again, family, sizes(family), texts=["a cat in oil", "a dog"], seed=0)
+    random_folder.write(again, family, sizes(family), tokenizer=TOKENIZER, seed=0)
     for path in folder.path.rglob("*.safetensors"):
         assert (again / path.relative_to(folder.path)).read_bytes() == path.read_bytes()

@@ -1,4 +1,4 @@
-"""The file format against the safetensors library, and files that are not what they say."""
+"""Views and streamed files against the safetensors library, and damaged files."""
 
 import itertools
 import json
@@ -53,7 +53,8 @@ def test_the_library_reads_what_is_written(tmp_path):
     }
     path = tmp_path / "a.safetensors"
     tensors = {
-        k: safetensors_file.Pending(x.dtype, x.shape, lambda x=x: x) for k, x in arrays.items()
+        k: safetensors_file.PendingTensor(x.dtype, x.shape, lambda x=x: x)
+        for k, x in arrays.items()
     }
     safetensors_file.write(path, tensors, {"format": "pt"})
     theirs = safetensors.torch.load_file(path)
@@ -63,13 +64,13 @@ def test_the_library_reads_what_is_written(tmp_path):
         np.testing.assert_array_equal(theirs[name].float().numpy(), np.asarray(array, np.float32))
 
 
-def test_a_file_cut_short_anywhere_is_refused_in_one_line(saved, tmp_path):
+def test_a_file_truncated_anywhere_is_refused_in_one_line(saved, tmp_path):
     path, _ = saved
-    whole = path.read_bytes()
-    for size in (0, 5, 8, 100, len(whole) // 2, len(whole) - 1):
+    content = path.read_bytes()
+    for size in (0, 5, 8, 100, len(content) // 2, len(content) - 1):
         cut = tmp_path / f"cut_{size}.safetensors"
-        cut.write_bytes(whole[:size])
-        with pytest.raises(UserError, match=r"truncated.*fetch it again") as raised:
+        cut.write_bytes(content[:size])
+        with pytest.raises(UserError, match=r"is truncated.*fetch it again") as raised:
             safetensors_file.read_header(cut)
         assert "\n" not in str(raised.value)
 
@@ -85,32 +86,37 @@ ENTRY = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (damaged(b"", length=2**63), "truncated"),
-        (damaged(b"{"), "damaged"),
-        (damaged(b"[" * 100_000), "damaged"),
-        (damaged(b"[]"), "damaged"),
-        (damaged(b'{"a": 1, "a": 2}'), "a name occurs twice"),
-        (damaged({"a": None}), "damaged"),
-        (damaged({"a": ENTRY | {"dtype": "F4"}}), "use a file in BF16"),
-        (damaged({"a": ENTRY | {"dtype": [1]}}), "damaged"),
-        (damaged({"a": ENTRY | {"shape": [-2, -2]}}), "damaged"),
-        (damaged({"a": ENTRY | {"shape": [4.0]}}), "damaged"),
-        (damaged({"a": ENTRY | {"shape": [2**62, 4]}}), "damaged"),
-        (damaged({"a": ENTRY | {"shape": [0, 2**62], "data_offsets": [0, 0]}}), "too large"),
+        (damaged(b"", length=2**63), "header too large"),
+        (damaged(b"{"), "invalid JSON"),
+        (damaged(b"[" * 100_000), "invalid JSON"),
+        (damaged(b"[]"), "invalid JSON"),
+        (damaged(b'{"a": 1, "a": 2}'), "invalid JSON"),
+        (damaged({"a": None}), "invalid JSON"),
+        (damaged({"a": ENTRY | {"dtype": "F4", "shape": [32]}}), "use a file in BF16"),
+        (damaged({"a": ENTRY | {"dtype": "F" * 5000}}), "unknown variant"),
+        (damaged({"a": ENTRY | {"dtype": [1]}}), "invalid JSON"),
+        (damaged({"a": ENTRY | {"shape": [-2, -2]}}), "invalid JSON"),
+        (damaged({"a": ENTRY | {"shape": [4.0]}}), "invalid JSON"),
+        (damaged({"a": ENTRY | {"shape": [2**62, 4]}}), "overflow"),
+        (
+            damaged({"a": ENTRY | {"shape": [0, 2**62], "data_offsets": [0, 0]}}, b""),
+            "too large",
+        ),
         (
             damaged({"a": ENTRY | {"shape": [1] * 65, "data_offsets": [0, 4]}}, bytes(4)),
             "too large",
         ),
-        (damaged({"a": ENTRY | {"data_offsets": [0]}}), "damaged"),
-        (damaged({"a": ENTRY, "b": ENTRY}), "overlap"),
-        (damaged({"a": ENTRY | {"data_offsets": [16, 32]}}, bytes(32)), "overlap"),
-        (damaged({"a": ENTRY}, bytes(20)), "4 bytes too long"),
-        (damaged({"a": ENTRY, "__metadata__": {"x": 1}}), "damaged"),
-        (b"PK\x03\x04" + bytes(100), "truncated or is no safetensors file"),
+        (damaged({"a": ENTRY | {"data_offsets": [0]}}), "invalid JSON"),
+        (damaged({"a": ENTRY, "b": ENTRY}), "invalid offset"),
+        (damaged({"a": ENTRY | {"data_offsets": [16, 32]}}, bytes(32)), "invalid offset"),
+        (damaged({"a\n" * 5000: ENTRY | {"data_offsets": [1, 17]}}), "invalid offset"),
+        (damaged({"a": ENTRY}, bytes(20)), "not fully covered"),
+        (damaged({"a": ENTRY, "__metadata__": {"x": 1}}), "invalid JSON"),
+        (b"PK\x03\x04" + bytes(100), "truncated, damaged or not a safetensors file"),
     ],
     ids=itertools.count(),
 )
-def test_a_file_that_is_none_is_refused_in_one_line(content, said, tmp_path):
+def test_a_damaged_file_is_refused_in_one_line(content, said, tmp_path):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
     with pytest.raises(UserError, match=said) as raised:

@@ -61,7 +61,7 @@ def test_a_lost_index_is_said(tmp_path):
 @pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/x.safetensors", "a\\b"])
 def test_an_index_cannot_reach_out_of_its_folder(name, tmp_path):
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"a": name}}))
-    refused("no name of a file beside it", tmp_path)
+    refused("is not the name of a file beside it", tmp_path)
 
 
 @pytest.mark.parametrize("content", ["[]", "{", "{}", '{"weight_map": {"a": 1}}'])
@@ -81,7 +81,7 @@ def test_a_pickle_is_never_opened(name, tmp_path):
 def test_nothing_there_is_said(tmp_path):
     refused("does not exist", tmp_path / "nowhere")
     refused("holds no weights", tmp_path)
-    refused("no diffusers folder with a vae", tmp_path, "vae")
+    refused("is not a diffusers folder with a vae", tmp_path, "vae")
     refused("copy them to a local disk", "gs://bucket/weights")
 
 

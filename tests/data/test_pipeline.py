@@ -9,7 +9,7 @@ import pytest
 from painting_jax import media
 from painting_jax.data import pictures, pipeline
 from painting_jax.errors import UserError
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
 
@@ -69,7 +69,7 @@ def _examples(source: pipeline.Source, **changes) -> pipeline.Examples:
         "frames": 4,
         "height": 32,
         "width": 32,
-        "words": TokenIds(Tokenizer.train(source.captions()), 12),
+        "text_conditioner": TokenConditioner(Tokenizer.train(source.captions()), 12),
         "variant_probability": 0.5,
     }
     return pipeline.Examples(**fields | changes)

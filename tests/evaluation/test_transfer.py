@@ -7,7 +7,7 @@ from painting_jax.data import pipeline
 from painting_jax.evaluation import transfer
 from painting_jax.evaluation.measures import GENERATED, RECORDED
 from painting_jax.evaluation.store import Store
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 from tests.evaluation.recordings import Pixels
 
@@ -16,8 +16,8 @@ from tests.evaluation.recordings import Pixels
 def found_with(painted_dir, tmp_path):
     """What is found of a model's paintings, those in oil alone, and what CLIP says they gained."""
     source = pipeline.Source(painted_dir, "test", "")
-    words = TokenIds(Tokenizer.train(source.captions(), size=64), 8)
-    examples = pipeline.Examples(3, 32, 32, words)
+    conditioner = TokenConditioner(Tokenizer.train(source.captions(), size=64), 8)
+    examples = pipeline.Examples(3, 32, 32, conditioner)
 
     def found(generate, clip) -> tuple[dict[tuple[str, str], transfer.Transfer], dict]:
         rows, gained = transfer.transfers(

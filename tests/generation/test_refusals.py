@@ -70,7 +70,7 @@ def edit(path: pathlib.Path, **changes) -> None:
 
 def test_a_folder_that_is_none(root, tmp_path):
     refused(tmp_path / "nowhere", "nowhere does not exist", "hub id")
-    refused(root / "wan21_i2v" / "vae", "is no diffusers folder", "model_index.json")
+    refused(root / "wan21_i2v" / "vae", "is not a diffusers folder", "model_index.json")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_schedulers_that_are_not_implemented(tmp_path, known, key, value):
     with pytest.raises(UserError) as caught:
         sampler(tmp_path, known | {key: value})
     assert f"{key} = {value}, " in str(caught.value)
-    assert str(caught.value).endswith(" is known: choose with --sampler and --shift")
+    assert str(caught.value).endswith(" is implemented: choose with --sampler and --shift")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,12 @@ def test_a_second_lora_needs_a_second_transformer(root):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a:b", "weight 'b' of the LoRA a is no number"), ("a:inf", "a:inf"), (":1", ":1"), ("", "")],
+    [
+        ("a:b", "weight 'b' of the LoRA a is not a number"),
+        ("a:inf", "a:inf"),
+        (":1", ":1"),
+        ("", ""),
+    ],
 )
 def test_loras_that_are_not_named_as_they_should(text, said):
     with pytest.raises(UserError) as caught:

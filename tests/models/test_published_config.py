@@ -5,9 +5,9 @@ import math
 
 import pytest
 
+from painting_jax.checkpoints.components import component_of
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.source import Source
-from painting_jax.checkpoints.translation import component_of
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
 from painting_jax.models.dinov2 import params as dinov2
@@ -165,7 +165,7 @@ def test_whether_steps_are_expanded_is_true_or_false(tmp_path):
     ("change", "said"),
     [
         *(({"flow_shift": value}, "flow_shift = ") for value in (None, "x", 0, -1, math.nan)),
-        ({"_class_name": [1]}, r"is of \[1\]"),
+        ({"_class_name": [1]}, r"names \[1\]"),
     ],
 )
 def test_schedulers_with_odd_values_are_refused(tmp_path, change, said):

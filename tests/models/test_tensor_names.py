@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from painting_jax.checkpoints.key_matching import account
+from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
@@ -94,7 +94,7 @@ def test_alternations_stand_for_every_name():
 def test_what_is_known_and_not_needed_is_no_surprise():
     table = [Rule(r"(?P<prefix>|old\.)a", "a"), Rule("position_ids", None)]
     tensors = {name: Tensor("x", np.dtype("f4"), (3,), 0) for name in ("position_ids", "old.a")}
-    assert len(account(Source("x", tensors, {}, {}), {"a": np.empty(3)}, [table])) == 1
+    assert len(match_tensors(Source("x", tensors, {}, {}), {"a": np.empty(3)}, [table])) == 1
 
 
 def test_a_tensor_under_both_of_its_names_has_to_be_the_same(tmp_path):
@@ -104,7 +104,7 @@ def test_a_tensor_under_both_of_its_names_has_to_be_the_same(tmp_path):
 
     def accounted(offset: int):
         tensors = {"shared": _at(0), "tied": _at(offset)}
-        return account(Source("x", tensors, {}, {}), {"a": np.empty(2)}, [table])
+        return match_tensors(Source("x", tensors, {}, {}), {"a": np.empty(2)}, [table])
 
     def _at(offset: int) -> Tensor:
         return Tensor(path, np.dtype("f4"), (2,), offset)
@@ -118,4 +118,4 @@ def test_many_layers_are_one_name_in_a_message():
     table = [Rule(r"b\.(?P<layer>\d+)\.w", "b")]
     tensors = {f"b.{n}.w": Tensor("x", np.dtype("f4"), (3,), 0) for n in (0, 4, 5)}
     with pytest.raises(UserError, match=r"5 missing \(b\.\{1-3,6-7\}\.w\)"):
-        account(Source("x", tensors, {}, {}), {"b": np.empty((8, 3))}, [table])
+        match_tensors(Source("x", tensors, {}, {}), {"b": np.empty((8, 3))}, [table])

@@ -58,8 +58,8 @@ def test_trains_and_paints(kind, tmp_path):
     assert task.frames == frames
     assert task.model.conditioning_frames == config.data.frames - frames
     empty_LD = np.zeros((512, config.model.text_dim), np.float32)
-    words = types.SimpleNamespace(embedding=lambda prompt: empty_LD)
-    frozen = shapes(task.load_frozen(ONE_DEVICE, words))
+    conditioner = types.SimpleNamespace(embedding=lambda prompt: empty_LD)
+    frozen = shapes(task.load_frozen(ONE_DEVICE, conditioner))
     assert ("transformer" in frozen) == config.lora.enabled
     assert ("image_encoder" in frozen) == bool(config.model.image_dim)
     assert ("other_expert" in frozen) == bool(config.pretrained.expert)

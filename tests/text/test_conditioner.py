@@ -1,7 +1,9 @@
+"""PromptConditioner are embedded once and padded."""
+
 import numpy as np
 
 from painting_jax import media
-from painting_jax.text.conditioner import Prompts
+from painting_jax.text.conditioner import PromptConditioner
 
 ASKED: list[list[str]] = []
 
@@ -16,21 +18,21 @@ def embed(prompts):
 
 
 def test_media_and_caption_are_one_prompt_padded_with_zeros():
-    row = Prompts(embed).row("a cat", {"oil": 1.0})
+    row = PromptConditioner(embed).encode("a cat", {"oil": 1.0})
     words = f"{media.MEDIA['oil'].prompt} a cat".split()
     assert row["text_BLD"].shape == (512, 1)
     np.testing.assert_array_equal(row["text_BLD"][: len(words), 0], [len(word) for word in words])
     assert not row["text_BLD"][len(words) :].any()
 
 
-def test_expected_prompts_are_embedded_once_and_all_together():
+def test_prepared_prompts_are_embedded_once_and_all_together():
     ASKED.clear()
-    words = Prompts(embed)
-    words.expect([("a cat", "oil"), ("a cat", "oil"), ("", "ink")])
+    conditioner = PromptConditioner(embed)
+    conditioner.prepare([("a cat", "oil"), ("a cat", "oil"), ("", "ink")])
     oil, ink = media.MEDIA["oil"].prompt, media.MEDIA["ink"].prompt
     assert [["", ink, oil, f"{oil} a cat"]] == ASKED
-    words.row("a cat", {"oil": 1.0})
-    assert not words.embedding("").any()
+    conditioner.encode("a cat", {"oil": 1.0})
+    assert not conditioner.embedding("").any()
     assert len(ASKED) == 1
-    words.row("a dog", {"oil": 1.0})
+    conditioner.encode("a dog", {"oil": 1.0})
     assert ASKED[1:] == [[f"{oil} a dog"]]

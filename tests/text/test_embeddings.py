@@ -1,4 +1,4 @@
-"""Prompts to embeddings: diffusers' numbers, each prompt once, whatever happens to the cache."""
+"""Embeddings equal diffusers', and each prompt is computed once unless its entry is damaged."""
 
 import pathlib
 import types
@@ -14,7 +14,7 @@ from flax import nnx
 from painting_jax.errors import UserError
 from painting_jax.models.umt5.modeling import UMT5Config, UMT5Encoder
 from painting_jax.models.umt5.params import TABLE
-from painting_jax.text.embeddings import TextEncoder, embed, fingerprint, pad
+from painting_jax.text.embeddings import TextEncoder, embed_cached, fingerprint, pad
 from tests.checkpoints.filling import fill
 from tests.models.umt5.test_modeling import reference
 from tests.text.wan_text import WORDS, stand_in_for_ftfy, tokenizer
@@ -64,7 +64,7 @@ def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path,
     )
     with torch.no_grad():
         expected = WanImageToVideoPipeline._get_t5_prompt_embeds(pipeline, list(_PROMPTS)).numpy()
-    found = embed(_PROMPTS, cache=tmp_path, fingerprint="f", open_encoder=lambda: encoder)
+    found = embed_cached(_PROMPTS, cache=tmp_path, fingerprint="f", open_encoder=lambda: encoder)
     actual = pad([found[prompt] for prompt in _PROMPTS])
     assert [len(found[prompt]) for prompt in _PROMPTS] == [8, 1, 4, 512]
     np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
@@ -73,27 +73,27 @@ def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path,
 def test_each_distinct_prompt_is_computed_once(tmp_path):
     counting = Counting()
     arguments = {"cache": tmp_path / "new", "fingerprint": "f", "open_encoder": counting.open}
-    first = embed(["oil", " oil ", "ink", "oil"], **arguments)
+    first = embed_cached(["oil", " oil ", "ink", "oil"], **arguments)
     assert (counting.opened, counting.asked) == (1, ["oil", "ink"])
     np.testing.assert_array_equal(first["oil"], first[" oil "])
-    again = embed(["ink", "oil"], **arguments)
+    again = embed_cached(["ink", "oil"], **arguments)
     assert counting.opened == 1
     np.testing.assert_array_equal(again["ink"], first["ink"])
-    embed(["oil", "chalk"], **arguments)
+    embed_cached(["oil", "chalk"], **arguments)
     assert (counting.opened, counting.asked[2:]) == (2, ["chalk"])
 
 
 def test_another_encoder_has_its_own_embeddings(tmp_path):
     counting = Counting()
     for encoder in ("one", "other", "one"):
-        embed(["oil"], cache=tmp_path, fingerprint=encoder, open_encoder=counting.open)
+        embed_cached(["oil"], cache=tmp_path, fingerprint=encoder, open_encoder=counting.open)
     assert counting.opened == 2
 
 
 def test_damaged_entries_are_computed_again(tmp_path):
     counting = Counting()
     arguments = {"cache": tmp_path, "fingerprint": "f", "open_encoder": counting.open}
-    embed(["oil"], **arguments)
+    embed_cached(["oil"], **arguments)
     (path,) = pathlib.Path(tmp_path).rglob("*.safetensors")
     size = path.stat().st_size
     rng = np.random.default_rng(0)
@@ -112,17 +112,17 @@ def test_damaged_entries_are_computed_again(tmp_path):
         *(flipped(position) for position in range(size)),
     ]
     texts = [f"{number:03}" for number in range(len(damages))]
-    expected = embed(texts, **arguments)
+    expected = embed_cached(texts, **arguments)
     entries = [entry for entry in path.parent.iterdir() if entry != path]
     for entry, damage in zip(entries, damages, strict=True):
         entry.write_bytes(damage(entry.read_bytes()))
     counting.asked.clear()
-    for text, embedding_LD in embed(texts, **arguments).items():
+    for text, embedding_LD in embed_cached(texts, **arguments).items():
         np.testing.assert_array_equal(embedding_LD, expected[text])
     # A few bytes, padding for one, change nothing.
     assert len(counting.asked) > 0.9 * len(texts)
     counting.asked.clear()
-    embed(texts, **arguments)
+    embed_cached(texts, **arguments)
     assert not counting.asked, "what was computed again is kept"
     assert sorted(path.parent.iterdir()) == sorted([*entries, path])
 
@@ -136,8 +136,8 @@ def test_failing_encoder_leaves_what_was_computed(tmp_path):
         return counting(prompt)
 
     with pytest.raises(MemoryError):
-        embed(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=lambda: failing)
-    embed(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=counting.open)
+        embed_cached(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=lambda: failing)
+    embed_cached(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=counting.open)
     assert counting.asked == ["oil", "ink"]
 
 
@@ -152,7 +152,7 @@ def test_encoder_is_freed(reference_model, tmp_path):
         parameters.extend(weakref.ref(leaf) for leaf in jax.tree.leaves(nnx.state(model)))
         return TextEncoder(tokenizer(), model)
 
-    embed(["a cat"], cache=tmp_path, fingerprint="f", open_encoder=open_encoder)
+    embed_cached(["a cat"], cache=tmp_path, fingerprint="f", open_encoder=open_encoder)
     assert len(parameters) == 12
     assert not any(parameter() is not None for parameter in parameters)
 

@@ -35,8 +35,8 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     held, sheets = [], []
     load, contact_sheet = Finetune.load_frozen, loop.contact_sheet
 
-    def load_and_hold(task, mesh, words):
-        held.append(load(task, mesh, words))
+    def load_and_hold(task, mesh, text_conditioner):
+        held.append(load(task, mesh, text_conditioner))
         return held[-1]
 
     def hold_and_draw(frames_THWC, *arguments, **options):

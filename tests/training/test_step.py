@@ -12,7 +12,7 @@ from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.from_scratch import FromScratch
-from painting_jax.text.conditioner import TokenIds
+from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training import state as state_lib
 from painting_jax.training.step import TrainMetrics, make_held_out_loss, make_train_step
@@ -32,7 +32,7 @@ def batches(config, count: int) -> list[dict]:
         config.data.frames,
         config.data.height,
         config.data.width,
-        TokenIds(tokenizer, config.data.text_length),
+        TokenConditioner(tokenizer, config.data.text_length),
         0.3,
     )
     dataset = pipeline.training_batches(

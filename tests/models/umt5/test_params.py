@@ -6,7 +6,7 @@ import pytest
 import safetensors.numpy
 from flax import nnx
 
-from painting_jax.checkpoints.key_matching import account
+from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.load import flat
 from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
@@ -47,7 +47,7 @@ def test_token_table_may_lie_there_under_both_names(tmp_path):
     safetensors.numpy.save_file(tensors | both, path)
     model = nnx.eval_shape(lambda: UMT5Encoder(TINY, rngs=nnx.Rngs(0)))
     targets = flat(nnx.to_pure_dict(nnx.state(model, nnx.Param)))
-    placements = account(open_source(tmp_path), targets, [umt5.TABLE])
+    placements = match_tensors(open_source(tmp_path), targets, [umt5.TABLE])
     assert len(placements) == len(tensors) + 1
 
 

@@ -117,8 +117,8 @@ def test_saved_again_diffusers_loads_it_and_gives_the_same_numbers(pair, tmp_pat
 
 
 def test_a_single_file_has_the_original_names(pair, tmp_path):
-    path = tmp_path / "vae.safetensors"
-    save.save_file(pair.params, path, table.original(pair.config))
+    save.save_folder(pair.params, tmp_path / "original", table.original(pair.config), {})
+    path = tmp_path / "original" / "diffusion_pytorch_model.safetensors"
     original, theirs = safetensors.torch.load_file(path), pair.theirs.state_dict()
     assert len(original) == len(theirs)
     if pair.config.residual:

@@ -1,4 +1,4 @@
-"""Components as they are found out and translated, beyond what the verb's tests convert."""
+"""Architectures found from weights, and translation beyond what the verb's tests convert."""
 
 import re
 
@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from painting_jax.checkpoints.components import architecture, component_of
+from painting_jax.checkpoints.conversion import translate
 from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
-from painting_jax.checkpoints.translation import architecture, component_of, translate
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
 from painting_jax.models.wan.config_json import diffusers_config
