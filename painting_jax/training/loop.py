@@ -1,7 +1,7 @@
 """The training loop: batches to steps to checkpoints; metrics and contact sheets on the way."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -12,33 +12,31 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.config_checks import check
-from painting_jax.data import pictures, pipeline
-from painting_jax.diffusion.sampling import paint
+from painting_jax.data import pipeline
 from painting_jax.errors import UserError
-from painting_jax.files import written_beside
-from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
-from painting_jax.tasks.task import Task
 from painting_jax.training import interruption, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
+from painting_jax.training.optimizer import learning_rate
 from painting_jax.training.step import TrainMetrics, make_train_step
+from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_out
 from painting_jax.training.workdir import claimed
 from painting_jax.training.writers import Writer
 
-# Of a contact sheet: frames of a process, and pixels along a frame's longer side.
-_COLUMNS, _SIDE = 17, 256
+_PROFILE = "profile"  # folder, in a run's, of the profiler's trace
+_PROFILE_AFTER = 3  # steps that are not profiled: the first one compiles
 
 
 def train(config: ConfigDict, workdir: epath.PathLike) -> None:
-    """Trains a model, or goes on with it, up to `config.steps` steps.
+    """Trains a model, or resumes its training, up to `config.steps` steps.
 
     Raises:
-      UserError: for data, a workdir or a mesh that do not fit, and for a loss that is not finite.
+      UserError: For data, a workdir or a mesh that do not fit, and for a loss that is not finite.
     """
     folder = epath.Path(workdir)
     mesh = make_mesh(config.mesh)
@@ -62,8 +60,8 @@ def _train(
     if is_finetuned(config):
         begin_base(config, folder, source)
     task = make_task(config, folder)
-    shown = _held_out(config) or source
-    text_conditioner = task.text_conditioner(folder, (source, shown), mesh)
+    validation = held_out(config.data.data_dir, config.data.dataset)
+    text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
         height=config.data.height,
@@ -93,7 +91,7 @@ def _train(
             ),
             start,
         )
-        step_fn = jax.jit(make_train_step(task), donate_argnums=(0, 1))
+        train_step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
@@ -101,8 +99,11 @@ def _train(
         writer = at_end.enter_context(contextlib.closing(Writer(folder if lead else None)))
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
+        rate_of = learning_rate(config)
         meter = throughput.Meter(task, mesh, start)
-        paint_sheet = _make_sheet_painter(task, frozen, shown, examples, folder, writer, mesh)
+        sheets = ContactSheets(task, validation or source, examples, folder, mesh)
+        held_out_loss = HeldOutLoss(task, validation, examples, mesh) if validation else None
+        profiler = at_end.enter_context(_profiler(folder, start, config.profile_steps))
         progress = at_end.enter_context(
             tqdm.tqdm(
                 total=config.steps, initial=start, unit="step", disable=None if lead else True
@@ -111,6 +112,7 @@ def _train(
         finite_before = None
         for step in range(start, config.steps):
             heed_interruption()
+            profiler(step)
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
             on_device = jax.tree.map(
@@ -118,81 +120,58 @@ def _train(
                 batch,
             )
             with jax.transfer_guard("disallow"):
-                state, running, finite = step_fn(state, running, on_device, frozen)
+                state, running, finite = train_step(state, running, on_device, frozen)
             begun()
             progress.update()
-            # The step before is looked at once this one is on its way, so that no device waits.
+            # The previous step is checked once this one is dispatched, so that no device waits.
             _check_finite(finite_before, step, checkpoints)
             finite_before = finite
             done = step + 1
-            if done % config.log.every == 0 or done == config.steps:
-                # What waits for the numbers anyway looks at its own step.
+            last = done == config.steps
+            if last or done % config.log.every == 0:
+                # Reading the metrics waits for this step anyway.
                 _check_finite(finite, done, checkpoints)
                 values = {**_computed(running), **meter.since_last(done)}
+                values["learning_rate"] = float(rate_of(step))
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
                 progress.set_postfix(loss=f"{values['loss']:.3f}")
-            if done % config.checkpoint.every == 0 or done == config.steps:
+            if last or done % config.checkpoint.every == 0:
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
-                # First, as a run that is found to be finished does nothing any more.
-                task.export(state.ema_params, folder, final=done == config.steps)
+                # Before the checkpoint, since a finished run is not resumed.
+                task.export(state.ema_params, folder, final=last)
                 checkpoints.save(done, state, done)
-            if done % config.log.samples_every == 0 or done == config.steps:
-                paint_sheet(done, state.ema_params)
+            if held_out_loss and done % config.log.eval_every == 0:
+                writer.write_scalars(
+                    done, {"held_out_loss": held_out_loss(state.ema_params, frozen)}
+                )
+            if last or done % config.log.samples_every == 0:
+                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
+                if sheet_HWC is not None:
+                    writer.write_images(done, {"samples": sheet_HWC})
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
 
-def _held_out(config: ConfigDict) -> pipeline.Source | None:
-    """Processes to paint while training; None if there are too few sources for such a split."""
-    try:
-        return pipeline.Source(config.data.data_dir, "validation", config.data.dataset)
-    except UserError:
-        return None
+@contextlib.contextmanager
+def _profiler(folder: epath.Path, start: int, steps: int) -> Iterator[Callable[[int], None]]:
+    """A function to call before each step, which traces `steps` steps once they are compiled."""
+    first = start + _PROFILE_AFTER
+    running = False
 
+    def before(step: int) -> None:
+        nonlocal running
+        if steps and step == first:
+            jax.profiler.start_trace(folder / _PROFILE)
+            running = True
+        elif running and step == first + steps:
+            jax.profiler.stop_trace()
+            running = False
 
-def _make_sheet_painter(
-    task: Task,
-    frozen: dict,
-    source: pipeline.Source,
-    examples: pipeline.Examples,
-    folder: epath.Path,
-    writer: Writer,
-    mesh: Mesh,
-) -> Callable[[int, dict], None]:
-    """A function of step and parameters that leaves a contact sheet of some processes in `sheets`.
-
-    It shows each recorded process above the one that `generate` would paint at this moment.
-    """
-    config = task.config
-    batch = pipeline.spread(source, examples, config.log.samples)
-    recorded_BTHWC = batch.pop("frames_BTHWC")
-    del batch["index_B"]
-    batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
-    side = max(config.data.height, config.data.width)
-    progress_T = np.linspace(0, 1, task.frames)
-    shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
-
-    def paint_sheet(step: int, params: dict) -> None:
-        # Every process paints, as the parameters are spread over all of them; one of them writes.
-        networks = task.networks(params, frozen)
-        [painted_BTHWC] = paint(task.model, frozen, networks, [batch], task.sampling(), mesh)
-        if jax.process_index():
-            return
-        rows = [row for pair in zip(recorded_BTHWC, painted_BTHWC, strict=True) for row in pair]
-        sheet_HWC = contact_sheet(
-            np.concatenate([row[shown_K] for row in rows]),
-            np.tile(progress_T[shown_K], len(rows)),
-            columns=len(shown_K),
-            scale=_SIDE / side if side > _SIDE else None,
-            title=f"Step {step}: recorded above, painted below",
-        )
-        with written_beside(folder / "sheets" / f"{step:07d}.png") as path:
-            path.write_bytes(pictures.encode(sheet_HWC, "png"))
-        writer.write_images(step, {"samples": sheet_HWC})
-
-    return paint_sheet
+    yield before
+    if running:
+        jax.profiler.stop_trace()
 
 
 def _examples_file() -> str:
@@ -201,7 +180,7 @@ def _examples_file() -> str:
 
 def _computed(running: TrainMetrics) -> dict[str, float]:
     values = {name: float(value) for name, value in jax.device_get(running.compute()).items()}
-    # A noise range that no sample fell into has no loss.
+    # A range of noise levels without samples has no loss.
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
@@ -211,12 +190,12 @@ def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints)
     last = checkpoints.latest()
     good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
     raise UserError(
-        f"loss or gradient of step {step} is no number (NaN): {good} in {checkpoints.folder}; "
+        f"loss or gradient of step {step} is NaN or infinite: {good} in {checkpoints.folder}; "
         "lower config.optimizer.learning_rate and start from it with config.init_from"
     )
 
 
-def _devices(mesh) -> str:
+def _devices(mesh: Mesh) -> str:
     kind = mesh.devices.flat[0].device_kind
     axes = ", ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1)
     return f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")

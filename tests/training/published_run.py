@@ -17,7 +17,7 @@ from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.finetune import Finetune
-from painting_jax.training import loop
+from painting_jax.training import loop, validation
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 
@@ -33,7 +33,7 @@ def one_device():
 def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
     held, sheets = [], []
-    load, contact_sheet = Finetune.load_frozen, loop.contact_sheet
+    load, contact_sheet = Finetune.load_frozen, validation.contact_sheet
 
     def load_and_hold(task, mesh, text_conditioner):
         held.append(load(task, mesh, text_conditioner))
@@ -46,7 +46,7 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(Finetune, "load_frozen", load_and_hold)
-        patch.setattr(loop, "contact_sheet", hold_and_draw)
+        patch.setattr(validation, "contact_sheet", hold_and_draw)
         with one_device():
             loop.train(config, workdir)
     [sheet] = sheets

@@ -25,7 +25,7 @@ from painting_jax.models.wan.transformer import WanTransformer
 from painting_jax.tasks import published
 from painting_jax.tasks.exports import LORA_FILE
 from painting_jax.tasks.finetune import Finetune
-from painting_jax.training import initialisation, loop
+from painting_jax.training import initialisation, loop, validation
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny_wan
 from tests.text import wan_text
@@ -113,7 +113,7 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
     (again / LORA_FILE).unlink()
     printed = io.StringIO()
     # It has been painted before.
-    monkeypatch.setattr(loop, "_make_sheet_painter", lambda *_: lambda *_: None)
+    monkeypatch.setattr(validation.ContactSheets, "paint", lambda *_: None)
     with contextlib.redirect_stdout(printed), one_device():
         loop.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()

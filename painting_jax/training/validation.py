@@ -1,0 +1,97 @@
+"""What a training shows of held-out processes on the way: their loss, and contact sheets."""
+
+import jax
+import numpy as np
+from etils import epath
+from jax.sharding import Mesh
+
+from painting_jax.data import pictures, pipeline
+from painting_jax.diffusion.sampling import paint
+from painting_jax.errors import UserError
+from painting_jax.files import written_beside
+from painting_jax.report.contact_sheet import contact_sheet
+from painting_jax.sharding.rules import batch_sharding
+from painting_jax.tasks.task import Task
+from painting_jax.training.step import make_held_out_loss
+
+# Largest number of frames of a process on a contact sheet, and pixels along a frame's longer side.
+_COLUMNS, _SIDE = 17, 256
+
+
+def held_out(data_dir: str, dataset: str) -> pipeline.Source | None:
+    """The validation split; None if there are too few sources for one."""
+    try:
+        return pipeline.Source(data_dir, "validation", dataset)
+    except UserError:
+        return None
+
+
+class HeldOutLoss:
+    """The training loss of averaged parameters on held-out processes, nothing dropped.
+
+    It is measured on one batch, spread evenly over the split, always with the same noise. Nothing
+    is read or compiled before the first measurement.
+    """
+
+    def __init__(
+        self, task: Task, source: pipeline.Source, examples: pipeline.Examples, mesh: Mesh
+    ):
+        self._task, self._source, self._examples, self._mesh = task, source, examples, mesh
+        self._batch = None
+        self._loss = jax.jit(make_held_out_loss(task))
+
+    def __call__(self, params: dict, frozen: dict) -> float:
+        if self._batch is None:
+            config = self._task.config
+            batch = pipeline.spread(self._source, self._examples, config.data.batch_size)
+            del batch["index_B"]
+            self._batch = jax.device_put(batch, batch_sharding(self._mesh))
+        loss_B = self._loss(params, frozen, self._batch, self._task.config.seed)
+        return float(loss_B.mean())
+
+
+class ContactSheets:
+    """Contact sheets in `sheets`: each recorded process above the one that the model paints.
+
+    They show what `generate` would paint at this moment.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        source: pipeline.Source,
+        examples: pipeline.Examples,
+        folder: epath.Path,
+        mesh: Mesh,
+    ):
+        config = task.config
+        self._task, self._folder, self._mesh = task, folder, mesh
+        self._batch = pipeline.spread(source, examples, config.log.samples)
+        self._recorded_BTHWC = self._batch.pop("frames_BTHWC")
+        del self._batch["index_B"]
+        self._batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
+
+    def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
+        """Paints and writes a sheet; returns its pixels in the first process, None in others."""
+        task = self._task
+        # Every process paints, as the parameters are spread over all of them; one of them writes.
+        networks = task.networks(params, frozen)
+        [painted_BTHWC] = paint(
+            task.model, frozen, networks, [self._batch], task.sampling(), self._mesh
+        )
+        if jax.process_index():
+            return None
+        pairs = zip(self._recorded_BTHWC, painted_BTHWC, strict=True)
+        rows = [row for pair in pairs for row in pair]
+        shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
+        side = max(task.config.data.height, task.config.data.width)
+        sheet_HWC = contact_sheet(
+            np.concatenate([row[shown_K] for row in rows]),
+            np.tile(np.linspace(0, 1, task.frames)[shown_K], len(rows)),
+            columns=len(shown_K),
+            scale=_SIDE / side if side > _SIDE else None,
+            title=f"Step {step}: recorded above, painted below",
+        )
+        with written_beside(self._folder / "sheets" / f"{step:07d}.png") as path:
+            path.write_bytes(pictures.encode(sheet_HWC, "png"))
+        return sheet_HWC
