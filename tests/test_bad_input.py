@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 import struct
-import sys
 import time
 import types
 import zlib
@@ -16,8 +15,6 @@ import pytest
 from configs import wan21_t2v_1_3b
 from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures, video
-from painting_jax.errors import UserError
-from painting_jax.generation.run import Run
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training.checkpoint import Checkpoints
@@ -195,16 +192,6 @@ def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, ru
     generate.refuses(*arguments, f"--image={files.root / 'good.png'}", said=said)
     evaluate.refuses(*arguments, said=said)
     assert sorted(spoilt.rglob("*")) == before
-
-
-def test_arrays_read_after_a_damaged_one_are_not_reported(spoilt, monkeypatch):
-    heard = []
-    monkeypatch.setattr(sys, "unraisablehook", heard.append)
-    for _ in range(4):
-        with pytest.raises(UserError, match="is damaged"):
-            Run.load(spoilt / "torn_checkpoint")
-    time.sleep(1)  # TensorStore's threads may still be reading.
-    assert not heard
 
 
 @pytest.mark.parametrize(

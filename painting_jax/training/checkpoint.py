@@ -1,17 +1,20 @@
 """Checkpoints of a run: the state and the place in the data, saved together, asynchronously."""
 
+import asyncio
 import contextlib
 import dataclasses
 import errno
+import logging as python_logging
 import os
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import TypeVar
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 
@@ -21,6 +24,10 @@ from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 
 _PROBE = 16 << 20  # bytes
+# Of a checkpoint, the files that Orbax takes for a part left out on purpose where they are missing.
+_FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
+
+T = TypeVar("T")
 
 
 class Checkpoints:
@@ -40,7 +47,18 @@ class Checkpoints:
             create=not read_only,
             cleanup_tmp_directories=not read_only,
         )
-        self._manager = ocp.CheckpointManager(self.folder, options=options)
+        self._state_handler = ocp.PyTreeCheckpointHandler(
+            type_handler_registry=ocp.type_handlers.create_type_handler_registry(
+                (jax.Array, _ArrayHandler())
+            )
+        )
+        registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
+        for args in (ocp.args.PyTreeSave, ocp.args.PyTreeRestore):
+            registry.add("state", args, self._state_handler)
+        logging.get_absl_logger().addFilter(_not_of_orbax)
+        self._manager = ocp.CheckpointManager(
+            self.folder, options=options, handler_registry=registry
+        )
 
     def latest(self) -> int | None:
         """Steps done in the latest checkpoint, None if there is none."""
@@ -61,7 +79,7 @@ class Checkpoints:
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(_as_dict(state)),
+                    state=ocp.args.PyTreeSave(_as_dict(state)),
                     data=ocp.args.JsonSave({"next_batch": next_batch}),
                 ),
                 force=True,
@@ -77,9 +95,7 @@ class Checkpoints:
         with self._damage_told():
             restored = self._manager.restore(
                 self.latest(),
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
-                ),
+                args=ocp.args.Composite(state=_restore_args(target), data=ocp.args.JsonRestore()),
             )
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
@@ -94,20 +110,14 @@ class Checkpoints:
             self._check_fit(target)
             restored = self._manager.restore(
                 self.latest(),
-                args=ocp.args.Composite(
-                    state=ocp.args.PyTreeRestore(
-                        item=target,
-                        restore_args=ocp.checkpoint_utils.construct_restore_args(target),
-                        partial_restore=True,
-                    )
-                ),
+                args=ocp.args.Composite(state=_restore_args(target, partial_restore=True)),
             )
         return restored["state"]["ema_params"]
 
     def _check_fit(self, target: dict) -> None:
-        """Checks shapes. Orbax would, too, but reports from its threads while it fails."""
+        """Checks shapes. Orbax would, too, but as if the checkpoint were damaged."""
         folder = self.folder / str(self.latest())
-        stored = ocp.PyTreeCheckpointHandler().metadata(folder / "state").tree
+        stored = self._state_handler.metadata(folder / "state").tree
         theirs, ours = _shapes({name: stored[name] for name in target}), _shapes(target)
         for name in sorted(theirs.keys() | ours.keys()):
             there, here = theirs.get(name, "absent"), ours.get(name, "absent")
@@ -129,19 +139,20 @@ class Checkpoints:
     @contextlib.contextmanager
     def _damage_told(self) -> Iterator[None]:
         """Turns what goes wrong in reading the latest checkpoint into a `UserError`."""
+        folder = self.folder / str(self.latest())
         try:
-            with _late_arrivals_unheard():
-                yield
+            for name in _FILES:
+                if not (folder / name).exists():
+                    raise FileNotFoundError(f"{name} is missing")
+            yield
         except UserError:
             raise
         except Exception as error:  # Orbax raises nothing narrower for corrupt data.
             # The cause speaks of the data; what is raised lists TensorStore's settings, too.
-            reason = str(error.__cause__ or error).partition(". ")[0][:200]
+            reason = re.split(r"\. |\n", str(error.__cause__ or error))[0][:200]
             before = [step for step in self._manager.all_steps() if step != self.latest()]
             way_out = f": remove it to go back to step {max(before)}" if before else ""
-            raise UserError(
-                f"the checkpoint {self.folder / str(self.latest())} is damaged ({reason}){way_out}"
-            ) from error
+            raise UserError(f"the checkpoint {folder} is damaged ({reason}){way_out}") from error
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:
@@ -155,6 +166,57 @@ class Checkpoints:
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
 
 
+class _ArrayHandler(ocp.type_handlers.ArrayHandler):
+    """Reads and writes arrays as Orbax does, but leaves none under way when one of them fails.
+
+    Orbax has an event loop for each restore and each save, and closes it at the first failure.
+    TensorStore's threads go on with the other arrays, and report each that finds the loop closed.
+    """
+
+    async def metadata(self, infos: Sequence[ocp.type_handlers.ParamInfo]) -> Sequence:
+        return await _with_all_it_began(super().metadata(infos))
+
+    async def deserialize(
+        self,
+        infos: Sequence[ocp.type_handlers.ParamInfo],
+        args: Sequence[ocp.RestoreArgs] | None = None,
+    ) -> Sequence[jax.Array]:
+        return await _with_all_it_began(super().deserialize(infos, args))
+
+    async def serialize(
+        self,
+        values: Sequence[jax.Array],
+        infos: Sequence[ocp.type_handlers.ParamInfo],
+        args: Sequence[ocp.SaveArgs] | None = None,
+    ) -> Sequence[ocp.Future]:
+        for info in infos:
+            # With no limit to what is written at once, Orbax writes all arrays in one transaction,
+            # which fails as a whole.
+            info.byte_limiter = None
+        return await super().serialize(values, infos, args)
+
+
+async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
+    """Awaits a coroutine and, if it fails, all tasks that it has started."""
+    before = asyncio.all_tasks()
+    try:
+        return await work
+    except Exception:
+        while begun := asyncio.all_tasks() - before:
+            await asyncio.wait(begun)
+        raise
+
+
+def _not_of_orbax(record: python_logging.LogRecord) -> bool:
+    """Orbax raises what it logs, or it speaks to those who program with it."""
+    return f"{os.sep}orbax{os.sep}" not in record.pathname
+
+
+def _restore_args(target: dict, **options: bool) -> ocp.args.PyTreeRestore:
+    arrays = ocp.checkpoint_utils.construct_restore_args(target)
+    return ocp.args.PyTreeRestore(item=target, restore_args=arrays, **options)
+
+
 def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
@@ -162,31 +224,10 @@ def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
     }
 
 
-@contextlib.contextmanager
-def _late_arrivals_unheard() -> Iterator[None]:
-    """Orbax closes its event loop over the first damaged array, while others are still being read.
-
-    TensorStore's threads report each that arrives at a closed loop, at length and into the middle
-    of the one line that says what is wrong. Hence they are not heard after a failure either.
-    """
-    heard = sys.unraisablehook
-
-    def hook(raised: "sys.UnraisableHookArgs") -> None:
-        late = isinstance(raised.exc_value, RuntimeError) and "loop is closed" in str(
-            raised.exc_value
-        )
-        if not late:
-            heard(raised)
-
-    sys.unraisablehook = hook
-    yield
-    sys.unraisablehook = heard
-
-
 def _check_room(folder: epath.Path, state: TrainState) -> None:
     """Raises OSError if a checkpoint will not fit, before any of it is written.
 
-    Orbax finds out in its threads, each of which reports at length, and leaves a part behind.
+    Orbax finds out late, and leaves a part behind.
     """
     if not os.path.isdir(folder):
         return  # Not on this machine.

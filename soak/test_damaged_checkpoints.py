@@ -1,0 +1,61 @@
+"""Damaged checkpoints and full disks are one line, however busy the machine is."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests import tiny
+from tests.training import test_checkpoint
+from tests.training.test_checkpoint import mesh, run, task  # noqa: F401
+from tests.verbs import Verb
+
+_TIMES = 50
+_ARRAYS = "state/ocdbt.process_0/d/*"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def busy() -> Iterator[None]:
+    """Keeps every core busy with something else."""
+    busy = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(busy) for _ in range(os.cpu_count())]
+    yield
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_training_from_a_damaged_checkpoint(run, tmp_path):  # noqa: F811
+    shutil.copytree(run, tmp_path / "damaged")
+    for path in (tmp_path / "damaged" / "checkpoints" / "0").glob(_ARRAYS):
+        test_checkpoint.overwrite(path)
+    arguments = (
+        f"--config={tiny.ROOT / 'configs' / 'demo.py'}",
+        f"--data_dir={run.parent / 'data'}",
+        f"--workdir={tmp_path / 'run'}",
+        *tiny.FLAGS,
+        f"--config.init_from={tmp_path / 'damaged'}",
+    )
+    (tmp_path / "said").mkdir()
+    with Verb("train", tmp_path / "said") as train:
+        for _ in range(_TIMES):
+            train.refuses(*arguments, said="damaged/checkpoints/0 is damaged")
+
+
+@pytest.mark.parametrize("time", range(_TIMES))
+@pytest.mark.parametrize("damage", [test_checkpoint.overwrite, pathlib.Path.unlink])
+def test_restoring_a_damaged_checkpoint(run, task, mesh, tmp_path, capfd, damage, time):  # noqa: F811
+    test_checkpoint.test_a_damaged_file_is_one_error(
+        run, task, mesh, tmp_path, capfd, _ARRAYS, damage
+    )
+
+
+@pytest.mark.parametrize("time", range(_TIMES))
+def test_saving_on_a_disk_that_fills_up(run, task, mesh, tmp_path, capfd, monkeypatch, time):  # noqa: F811
+    test_checkpoint.test_a_disk_that_fills_up_while_saving_is_one_error(
+        run, task, mesh, tmp_path, capfd, monkeypatch
+    )
