@@ -17,6 +17,7 @@ def toy(tiny, monkeypatch):
     monkeypatch.setitem(family.FAMILIES, "toy", "tests.models.toy_family:TOY")
     tiny.model.family = "toy"
     tiny.objective.structure = 0.0
+    tiny.objective.drop.update(reference=0.0, text=0.0, segments=0.0)
     tiny.sampling.update(guidance=2.0, guide_on=("medium",))
     tiny.steps = 40
     tiny.log.every = 20

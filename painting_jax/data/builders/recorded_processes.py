@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
 
-from painting_jax.data import building, recordings, workers
+from painting_jax import media
+from painting_jax.data import building, processes, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -35,7 +36,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):
 
     def _find(self) -> tuple[list[building.Source], list[building.Skipped]]:
         config = self.builder_config
-        found, skipped = recordings.find(config.source, config.medium)
+        found, skipped = processes.find(
+            config.source, medium=config.medium or "", known_media=media.MEDIA
+        )
         keys = workers.in_order(_key, found, "looking at recordings")
         sources, seen = [], {}
         for recording, key in zip(found, keys, strict=True):
@@ -60,17 +63,17 @@ class Builder(building.ProcessBuilder, skip_registration=True):
         yield from workers.in_order(read, items, f"reading {split}")
 
 
-def _key(recording: recordings.Recording) -> str | building.Skipped:
+def _key(recording: processes.ProcessFile) -> str | building.Skipped:
     try:
-        return recordings.content_key(recording)
+        return processes.content_key(recording)
     except UserError as error:
         return building.Skipped(recording.name, str(error))
 
 
 def _read(
-    recording: recordings.Recording, *, max_frames: int, max_side: int
+    recording: processes.ProcessFile, *, max_frames: int, max_side: int
 ) -> Process | building.Skipped:
     try:
-        return recordings.to_process(recording, max_frames, max_side)
+        return processes.to_record(recording, max_frames=max_frames, max_side=max_side)
     except UserError as error:
         return building.Skipped(recording.name, str(error))
