@@ -172,7 +172,9 @@ def _run() -> tuple[Result, Store]:
         raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
     model.words.expect(source.captions_and_media())
-    examples = pipeline.Examples(model.task.frames, data.height, data.width, model.words)
+    examples = pipeline.Examples(
+        model.task.frames, data.height, data.width, model.words, model.config.model.media
+    )
     chosen = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
     settings = {
         "workdir": str(_WORKDIR.value),

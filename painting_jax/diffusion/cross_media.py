@@ -10,11 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from painting_jax import media
 from painting_jax.models.blur import gaussian_blur
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_MONO_M = np.array([medium.mono for medium in media.MEDIA.values()], np.float32)
 
 
 def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
@@ -23,15 +21,18 @@ def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
 
 
 def seen_in(
-    medium_BM: Float[Array, "b m"], picture_BHWC: Float[Array, "b h w 3"]
+    medium_BM: Float[Array, "b m"],
+    mono_M: Float[Array, " m"],
+    picture_BHWC: Float[Array, "b h w 3"],
 ) -> Float[Array, "b h w 3"]:
     """The picture as one sees it who paints with a single pigment: without its colours.
 
     Args:
       medium_BM: weights over the media; those with colours leave the picture as it is.
+      mono_M: 1 for media of one pigment, 0 for the others.
       picture_BHWC: RGB in [-1, 1].
     """
-    mono_B111 = (medium_BM @ _MONO_M)[:, None, None, None]
+    mono_B111 = (medium_BM @ mono_M)[:, None, None, None]
     return picture_BHWC + mono_B111 * (luminance(picture_BHWC) - picture_BHWC)
 
 

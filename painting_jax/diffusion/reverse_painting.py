@@ -32,6 +32,7 @@ class Objective:
       reference_everywhere: the reference on every frame, or on the first alone.
       augment: probability of giving the reference another look.
       looks_MA: for each medium the weights of `cross_media.LOOKS`.
+      mono_M: 1 for each medium of one pigment, 0 for the others.
       drop: probability of dropping each of `conditions.FIELDS`.
       between: noise levels that the law is cut down to.
       given: latent frames at the beginning that the model is given, and not judged by.
@@ -47,6 +48,7 @@ class Objective:
     reference_everywhere: bool
     augment: float
     looks_MA: tuple[tuple[float, ...], ...]
+    mono_M: tuple[float, ...]
     drop: dict[str, float]
     between: tuple[float, float] = (0.0, 1.0)
     given: int = 0
@@ -157,7 +159,7 @@ def painting_conditions(
     return Conditions(
         image_BTHWC=conditions.image_condition(
             codec,
-            cross_media.seen_in(batch["medium_BM"], reference_BHWC),
+            cross_media.seen_in(batch["medium_BM"], jnp.array(objective.mono_M), reference_BHWC),
             progress_BT.shape[1],
             everywhere=objective.reference_everywhere,
         ),

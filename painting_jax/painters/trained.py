@@ -48,6 +48,9 @@ class TrainedPainter:
             "guidance": config.sampling.guidance if self.guidance is None else self.guidance,
             "seed": self.seed,
         }
+        for job in jobs:
+            # Before any of them is painted.
+            media.row_weights(media.mixture(job.medium), config.model.media)
         size = min(len(jobs), config.data.batch_size)
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
@@ -74,14 +77,11 @@ class TrainedPainter:
         framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
         reference_HWC = framing.place(picture_HWC)
         mixture = media.mixture(job.medium)
-        weights_M = np.zeros(len(media.MEDIA), np.float32)
-        for name, weight in mixture.items():
-            weights_M[list(media.MEDIA).index(name)] = weight
         # A map that is not given is found on what the model sees, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
-            "medium_BM": weights_M,
+            "medium_BM": media.row_weights(mixture, self.model.config.model.media),
             **self.model.words.row(self.prompt, mixture),
             "segments_BHW": labels_HW,
         }

@@ -12,10 +12,12 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.errors import UserError
+from painting_jax.models.painting_model import with_media
 from painting_jax.training import starting_lora
 from painting_jax.training import state as state_lib
 from painting_jax.training.base_model import check_same_base, config_sizes
 from painting_jax.training.checkpoint import Checkpoints, read_config
+from painting_jax.training.picture_task import PictureTask
 from painting_jax.training.state import TrainState
 from painting_jax.training.task import Task
 
@@ -60,7 +62,8 @@ def check_init_from(config: ConfigDict) -> None:
     for section in _MODEL:
         there = theirs.get(section, {})
         for name, value in mine[section].items():
-            if there.get(name) != value:
+            # Rows of media are copied by name.
+            if there.get(name) != value and name != "media":
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
                     f"{there.get(name)} there and {value} here"
@@ -73,5 +76,23 @@ def check_init_from(config: ConfigDict) -> None:
 
 
 def _params_of(task: Task, mesh: Mesh) -> dict:
-    with contextlib.closing(Checkpoints(task.config.init_from, read_only=True)) as checkpoints:
+    config = task.config
+    there, here = tuple(read_config(config.init_from).model.media), tuple(config.model.media)
+    # Published models know media by their prompts.
+    if config.pretrained.family or there == here:
+        return _averaged_params(config.init_from, task, mesh)
+    their_config = config.copy_and_resolve_references()
+    their_config.model.media = there
+    params = _averaged_params(config.init_from, PictureTask(their_config), mesh)
+
+    @jax.jit
+    def by_name(params):
+        fresh, text_dim = task.init_params(), config.model.text_dim
+        return with_media(params, fresh, text_dim=text_dim, there=there, here=here)
+
+    return by_name(params)
+
+
+def _averaged_params(workdir: str, task: Task, mesh: Mesh) -> dict:
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         return checkpoints.restore_ema(task, mesh)

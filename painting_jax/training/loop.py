@@ -27,7 +27,7 @@ from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.task import Task
 from painting_jax.training.tasks import make_task
-from painting_jax.training.workdir import claimed
+from painting_jax.training.workdir import claimed, with_media_of_run
 from painting_jax.training.writers import make_writer, periodic_actions
 
 # Of a contact sheet: frames of a process, and pixels along a frame's longer side.
@@ -41,6 +41,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
       UserError: for data, a workdir or a mesh that do not fit, and for a loss that is no number.
     """
     folder = epath.Path(workdir)
+    config = with_media_of_run(config, folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
@@ -69,6 +70,7 @@ def _train(
         height=config.data.height,
         width=config.data.width,
         words=words,
+        media=config.model.media,
         variant_probability=config.data.variant_probability,
         caption_probability=config.data.caption_probability,
     )

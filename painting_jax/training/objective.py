@@ -11,6 +11,7 @@ def make_objective(
     config: ConfigDict, *, given: int = 0, between: tuple[float, float] = (0.0, 1.0)
 ) -> Objective:
     """The objective that a config tells of; `given` and `between` as of `Objective`."""
+    known = media.entries(config.model.media)
     return Objective(
         clean_prediction=config.objective.clean_prediction,
         law=config.objective.noise_distribution,
@@ -20,9 +21,9 @@ def make_objective(
         reference_everywhere=config.objective.reference_everywhere,
         augment=config.objective.augment,
         looks_MA=tuple(
-            tuple(float(look in medium.looks) for look in cross_media.LOOKS)
-            for medium in media.MEDIA.values()
+            tuple(float(look in medium.looks) for look in cross_media.LOOKS) for medium in known
         ),
+        mono_M=tuple(float(medium.mono) for medium in known),
         drop=config.objective.drop.to_dict(),
         huber=config.objective.huber,
         structure=config.objective.structure,

@@ -8,7 +8,6 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax import media
 from painting_jax.data.pipeline import Source
 from painting_jax.data.tokenizer import Tokenizer
 from painting_jax.data.words import TokenIds
@@ -33,7 +32,7 @@ def model_config(config: ConfigDict) -> PaintingConfig:
         codec_temporal=codec.temporal,
         vocabulary=config.model.vocabulary,
         text_dim=config.model.text_dim,
-        media=len(media.MEDIA),
+        media=len(config.model.media),
         pixel_layers=config.model.pixel_layers,
     )
 

@@ -66,11 +66,12 @@ def test_a_colour_shift_keeps_the_luminance():
 def test_a_single_pigment_sees_no_colours_and_others_all(photo_BHWC):
     names = list(media.MEDIA)
     medium_BM = jnp.eye(len(names))[jnp.array([names.index("pencil"), names.index("oil")])]
-    pencil, oil = cross_media.seen_in(medium_BM, photo_BHWC[:2])
+    mono_M = jnp.array([medium.mono for medium in media.MEDIA.values()], jnp.float32)
+    pencil, oil = cross_media.seen_in(medium_BM, mono_M, photo_BHWC[:2])
     luma = np.asarray(photo_BHWC[0]) @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(pencil, luma[..., None].repeat(3, -1), atol=1e-6)
     np.testing.assert_array_equal(oil, photo_BHWC[1])
-    nobody = cross_media.seen_in(jnp.zeros((2, len(names))), photo_BHWC[:2])
+    nobody = cross_media.seen_in(jnp.zeros((2, len(names))), mono_M, photo_BHWC[:2])
     np.testing.assert_array_equal(nobody, photo_BHWC[:2])
 
 

@@ -22,6 +22,7 @@ OBJECTIVE = reverse_painting.Objective(
     reference_everywhere=True,
     augment=0.0,
     looks_MA=tuple((1.0,) * len(cross_media.LOOKS) for _ in media.MEDIA),
+    mono_M=tuple(float(medium.mono) for medium in media.MEDIA.values()),
     drop=dict.fromkeys(("reference", "medium", "text", "segments"), 0.0),
 )
 
