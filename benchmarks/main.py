@@ -48,6 +48,7 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
         text_conditioner=TokenConditioner(
             Tokenizer.train(source.captions(), size=config.model.vocabulary), data.text_length
         ),
+        media=config.model.media,
         variant_probability=data.variant_probability,
     )
     table.tell("the painter")

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from painting_jax.diffusion.flow_matching import NOISE_KINDS
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError
+from painting_jax.media import MEDIA
 from painting_jax.models.family import FAMILIES
 
 
@@ -73,6 +74,10 @@ _DEVICES = Range("at least 1, or -1", lambda value: value >= 1 or value == -1)
 _PATCH = Range("three sizes", lambda value: len(value) == 3 and min(value) > 0)
 _DTYPE = _one_of(("float32", "bfloat16", "float16"))
 _CONDITIONS = ("medium", "reference", "segments", "text")
+_MEDIA = Range(
+    "media of the registry, each once",
+    lambda names: len(set(names)) == len(names) > 0 and MEDIA.keys() >= set(names),
+)
 _GUIDED = Range(f"some of {', '.join(_CONDITIONS)}", set(_CONDITIONS).issuperset)
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -119,6 +124,12 @@ FIELDS = (
     Field("model.ffn_dim", 512, _at_least(1), "Hidden width of the feed-forward layers."),
     Field(
         "model.patch", (1, 16, 16), _PATCH, "Size of a token along time, height and width, latents."
+    ),
+    Field(
+        "model.media",
+        tuple(MEDIA),
+        _MEDIA,
+        "Media that the model knows, in the order of the rows of its tables.",
     ),
     Field("model.vocabulary", 512, _at_least(2), "Size of the vocabulary, tokens."),
     Field(
@@ -303,8 +314,15 @@ RENAMED = {
 # Earlier values of fields, by the field's name of today.
 _REVALUED = {"model.family": {"": "painting"}}
 
+# The registry's order when runs did not store their media.
+_FIRST_MEDIA = (
+    "acrylic", "oil", "watercolor", "pencil", "colored_pencil", "charcoal", "ink", "pastel",
+    "digital", "loomis_portrait",
+)  # fmt: skip
+
 # Values of fields that an earlier run's config lacks, by its other fields.
 _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "model.media": lambda run: _FIRST_MEDIA,
     "sampling.sampler": lambda run: (
         "rectified_flow" if run["model.family"] == "painting" else "unipc"
     ),
@@ -476,6 +494,8 @@ def documentation() -> str:
 def _shown(value: Any) -> str:
     if value == "":
         return "empty"
+    if value == tuple(MEDIA):
+        return "all of `painting_jax/media.py`"
     if isinstance(value, tuple):
         return " ".join(f"`{part}`" for part in value)
     return f"`{value}`"

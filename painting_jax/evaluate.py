@@ -172,7 +172,13 @@ def _run() -> tuple[Result, Store]:
         raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
     source = pipeline.Source(_DATA_DIR.value or data.data_dir, _SPLIT.value, data.dataset)
     model.text_conditioner.prepare(source.captions_and_media())
-    examples = pipeline.Examples(model.task.frames, data.height, data.width, model.text_conditioner)
+    examples = pipeline.Examples(
+        model.task.frames,
+        data.height,
+        data.width,
+        model.text_conditioner,
+        model.config.model.media,
+    )
     chosen = held_out.load(source, examples, batch_size=data.batch_size, at_most=_EXAMPLES.value)
     settings = {
         "workdir": str(_WORKDIR.value),

@@ -1,7 +1,9 @@
 """The one registry of media. Adding a medium is adding one entry."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from painting_jax.errors import UserError
 
@@ -329,6 +331,39 @@ MEDIA: dict[str, Medium] = {
         ),
     ),
 }
+
+
+def entries(names: Sequence[str]) -> list[Medium]:
+    """The media that a model knows, in the order of its rows.
+
+    Args:
+      names: The model's media, `config.model.media`.
+
+    Raises:
+      UserError: if one is not in the registry.
+    """
+    for name in names:
+        if name not in MEDIA:
+            raise UserError(f"unknown medium {name!r} in a model: known are {', '.join(MEDIA)}")
+    return [MEDIA[name] for name in names]
+
+
+def row_weights(mixture: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
+    """The weights of a model's media, float32[M].
+
+    Args:
+      mixture: Weight by medium.
+      names: The model's media in the order of its rows, `config.model.media`.
+
+    Raises:
+      UserError: if the model does not know a medium of the mixture.
+    """
+    weights_M = np.zeros(len(names), np.float32)
+    for name, weight in mixture.items():
+        if name not in names:
+            raise UserError(f"the model does not know {name!r}: it knows {', '.join(names)}")
+        weights_M[list(names).index(name)] = weight
+    return weights_M
 
 
 def prompt(mixture: Mapping[str, float], caption: str = "") -> str:

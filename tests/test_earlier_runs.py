@@ -11,23 +11,24 @@ import pytest
 from painting_jax.data import pictures
 from tests import tiny
 
-_FIXTURES = pathlib.Path(__file__).parent / "fixtures" / "earlier_runs"
+FIXTURES = pathlib.Path(__file__).parent / "fixtures" / "earlier_runs"
 
 
-@pytest.fixture(params=["picture", "lora"])
-def run(request, tmp_path) -> pathlib.Path:
-    """The workdir of a run in a folder of its own, beside the published model that it needs."""
-    with tarfile.open(_FIXTURES / f"{request.param}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / request.param
+def unpack(name: str, folder: pathlib.Path) -> pathlib.Path:
+    """The workdir of a run, beside the published model that it needs."""
+    with tarfile.open(FIXTURES / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / name
 
 
-def test_an_earlier_run_paints_what_it_painted(run):
-    expected = np.load(_FIXTURES / f"{run.name}.npz")
+@pytest.mark.parametrize("name", ["picture", "lora"])
+def test_an_earlier_run_paints_what_it_painted(name, tmp_path):
+    run = unpack(name, tmp_path)
+    expected = np.load(FIXTURES / f"{name}.npz")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "painting_jax.generate"),
-            *(f"--workdir={run.name}", f"--image={_FIXTURES / 'picture.png'}", "--output=out"),
+            *(f"--workdir={run.name}", f"--image={FIXTURES / 'picture.png'}", "--output=out"),
             *("--seed=3", *(f"--medium={medium}" for medium in expected)),
         ],
         # The run names its published model relative to the folder that it was trained in.

@@ -153,6 +153,7 @@ class Examples:
       height: of every picture, in pixels.
       width: of every picture, in pixels.
       text_conditioner: encodes the captions.
+      media: Media of the model, in the order of its rows.
       variant_probability: how often the reference is a stored variant instead of the finished
         picture (where there are any), in training.
       caption_probability: how often the caption is told at all, in training.
@@ -162,6 +163,7 @@ class Examples:
     height: int
     width: int
     text_conditioner: TextConditioner
+    media: Sequence[str]
     variant_probability: float = 0.0
     caption_probability: float = 1.0
 
@@ -182,12 +184,10 @@ class Examples:
           rng: decides the frames and the reference, None for evaluation.
 
         Raises:
-          UserError: if a picture is damaged.
+          UserError: if a picture is damaged, or the model does not know the medium.
         """
         chosen_T = choose_frames(process.progress, self.frames, rng)
         decoded = {n: self._picture(process.frames[n]) for n in set(chosen_T.tolist())}
-        weights_M = np.zeros(len(media.MEDIA), np.float32)
-        weights_M[list(media.MEDIA).index(process.medium)] = 1
         reference = process.reference
         if rng is not None and rng.random() < self.variant_probability and process.variants:
             reference = process.variants[rng.integers(len(process.variants))].image
@@ -198,7 +198,7 @@ class Examples:
         return {
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
             "progress_BT": process.progress[chosen_T].astype(np.float32),
-            "medium_BM": weights_M,
+            "medium_BM": media.row_weights({process.medium: 1.0}, self.media),
             **self.text_conditioner.encode(caption, {process.medium: 1.0}),
             "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
             "segments_BHW": self._segments(process.segments),

@@ -106,7 +106,7 @@ def transfers(
     if not rows:
         return [], {}
     finished_NHWC = np.stack([row["frames_BTHWC"][-1] for row in rows])
-    names = [list(media.MEDIA)[row["medium_BM"].argmax()] for row in rows]
+    names = [examples.media[row["medium_BM"].argmax()] for row in rows]
     found, gained = [], {}
     for look, change in watch(LOOKS.items(), "painting other looks"):
         given_NHWC = np.stack([change(photo_HWC) for photo_HWC in photos])

@@ -59,6 +59,9 @@ class RunPainter:
             "guidance": config.sampling.guidance if self.guidance is None else self.guidance,
             "seed": self.seed,
         }
+        for job in jobs:
+            # Before any of them is painted.
+            media.row_weights(media.mixture(job.medium), config.model.media)
         size = min(len(jobs), config.data.batch_size)
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
@@ -85,14 +88,11 @@ class RunPainter:
         framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
         reference_HWC = framing.place(picture_HWC)
         mixture = media.mixture(job.medium)
-        weights_M = np.zeros(len(media.MEDIA), np.float32)
-        for name, weight in mixture.items():
-            weights_M[list(media.MEDIA).index(name)] = weight
         # Without a map, one is made from what the model sees, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
-            "medium_BM": weights_M,
+            "medium_BM": media.row_weights(mixture, self.run.config.model.media),
             **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
         }

@@ -7,7 +7,7 @@ transformer is one folder with a `family.py` and one line in `FAMILIES`.
 import dataclasses
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -148,6 +148,17 @@ class Family(Protocol):
 
     def for_sampling(self, params: dict, sampling: Mapping) -> dict:
         """Parameters as they are sampled with, given the section `sampling` of an experiment."""
+        ...
+
+    def with_media(self, config: Any, params: dict, fresh: dict, names: Sequence[str]) -> dict:
+        """Parameters for other media: rows are copied by name, those of new media are fresh.
+
+        Args:
+          config: Sizes of the transformer that the parameters are for.
+          params: Parameters of the same transformer for other media.
+          fresh: Initial parameters of the transformer.
+          names: Media of `params`, in the order of their rows.
+        """
         ...
 
     def work(

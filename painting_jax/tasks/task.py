@@ -148,7 +148,7 @@ def make_model(config: ConfigDict) -> VideoModel:
     family = get_family(config.model.family)
     return VideoModel(
         family=family,
-        config=family.config(config.model, tuple(media.MEDIA)),
+        config=family.config(config.model, tuple(config.model.media)),
         codec_config=family.codec_config(),
         clean_prediction=config.objective.clean_prediction,
     )
@@ -173,7 +173,7 @@ def make_objective(config: ConfigDict, sigma_range: tuple[float, float] = (0.0, 
         augment=objective.augment,
         looks_MA=tuple(
             tuple(float(look in medium.looks) for look in cross_media.LOOKS)
-            for medium in media.MEDIA.values()
+            for medium in media.entries(config.model.media)
         ),
         drop=objective.drop.to_dict(),
         huber=objective.huber,

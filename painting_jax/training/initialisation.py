@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from painting_jax.config import read_config
 from painting_jax.errors import UserError
 from painting_jax.tasks import initial_lora
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.tasks.published import check_same_base, is_finetuned
 from painting_jax.tasks.task import Task, make_model
 from painting_jax.training import state as state_lib
@@ -61,7 +62,8 @@ def check_init_from(config: ConfigDict) -> None:
     for section in _MODEL:
         there = theirs.get(section, {})
         for name, value in mine[section].items():
-            if there.get(name) != value:
+            # Rows of media are copied by name.
+            if there.get(name) != value and name != "media":
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
                     f"{there.get(name)} there and {value} here"
@@ -74,5 +76,23 @@ def check_init_from(config: ConfigDict) -> None:
 
 
 def _params_of(task: Task, mesh: Mesh) -> dict:
-    with contextlib.closing(Checkpoints(task.config.init_from, read_only=True)) as checkpoints:
+    """Averaged parameters of the run to start from, rows of media found by name."""
+    config = task.config
+    names = tuple(read_config(config.init_from).model.media)
+    if names == tuple(config.model.media) or is_finetuned(config):
+        return _averaged_params(config.init_from, task, mesh)
+    their_config = config.copy_and_resolve_references()
+    their_config.model.media = names
+    params = _averaged_params(config.init_from, FromScratch(their_config), mesh)
+    model = task.model
+
+    @jax.jit
+    def by_name(params):
+        return model.family.with_media(model.config, params, task.init_params(), names)
+
+    return by_name(params)
+
+
+def _averaged_params(workdir: str, task: Task, mesh: Mesh) -> dict:
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         return checkpoints.restore_ema(task, mesh)

@@ -25,7 +25,7 @@ from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.optimizer import learning_rate
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_out
-from painting_jax.training.workdir import claimed
+from painting_jax.training.workdir import claimed, with_media_of_run
 from painting_jax.training.writers import Writer
 
 _PROFILE = "profile"  # folder, in a run's, of the profiler's trace
@@ -39,6 +39,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
       UserError: For data, a workdir or a mesh that do not fit, and for a loss that is not finite.
     """
     folder = epath.Path(workdir)
+    config = with_media_of_run(config, folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
@@ -67,6 +68,7 @@ def _train(
         height=config.data.height,
         width=config.data.width,
         text_conditioner=text_conditioner,
+        media=config.model.media,
         variant_probability=config.data.variant_probability,
         caption_probability=config.data.caption_probability,
     )

@@ -17,6 +17,7 @@ from painting_jax.config import OPERATIONAL, read_config
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.locking import alone
+from painting_jax.media import MEDIA
 
 # Of the same data set these may differ, too.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
@@ -61,6 +62,28 @@ def claimed(
         if refusal is not None:
             raise refusal
         yield begun.set
+
+
+def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
+    """The config to resume a run with, where the registry of media has changed since it began.
+
+    Args:
+      config: Config of the experiment.
+      workdir: Folder of the run, which may not exist yet.
+
+    Returns:
+      The same with the media of the run, unless the experiment names media of its own.
+
+    Raises:
+      UserError: if the config of the run is damaged.
+    """
+    if not (epath.Path(workdir) / "config.json").exists():
+        return config
+    if tuple(config.model.media) != tuple(MEDIA):
+        return config
+    resumed = config.copy_and_resolve_references()
+    resumed.model.media = tuple(read_config(workdir).model.media)
+    return resumed
 
 
 def _record(config: ConfigDict, data: epath.PathLike) -> dict:

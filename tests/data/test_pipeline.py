@@ -70,6 +70,7 @@ def _examples(source: pipeline.Source, **changes) -> pipeline.Examples:
         "height": 32,
         "width": 32,
         "text_conditioner": TokenConditioner(Tokenizer.train(source.captions()), 12),
+        "media": tuple(media.MEDIA),
         "variant_probability": 0.5,
     }
     return pipeline.Examples(**fields | changes)

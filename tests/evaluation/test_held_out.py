@@ -201,7 +201,8 @@ class _Recorded:
 
 @pytest.mark.parametrize(("at_most", "counts"), [(3, [2, 1]), (5, [2, 2, 1]), (99, [2, 2, 1])])
 def test_a_split_is_loaded_in_batches_of_one_size(at_most, counts):
-    examples = pipeline.Examples(4, 64, 64, TokenConditioner(Tokenizer.train(["a cat"]), 4))
+    conditioner = TokenConditioner(Tokenizer.train(["a cat"]), 4)
+    examples = pipeline.Examples(4, 64, 64, conditioner, MEDIA)
     found = held_out.load(_Recorded(), examples, batch_size=2, at_most=at_most)
     assert [len(span) for span in found.spans()] == counts
     assert all(len(found.batch(span)["frames_BTHWC"]) == 2 for span in found.spans())

@@ -17,7 +17,7 @@ def found_with(painted_dir, tmp_path):
     """What is found of a model's paintings, those in oil alone, and what CLIP says they gained."""
     source = pipeline.Source(painted_dir, "test", "")
     conditioner = TokenConditioner(Tokenizer.train(source.captions(), size=64), 8)
-    examples = pipeline.Examples(3, 32, 32, conditioner)
+    examples = pipeline.Examples(3, 32, 32, conditioner, ("ink", "pencil", "oil"))
 
     def found(generate, clip) -> tuple[dict[tuple[str, str], transfer.Transfer], dict]:
         rows, gained = transfer.transfers(

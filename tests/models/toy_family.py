@@ -82,6 +82,9 @@ class ToyFamily:
     def for_sampling(self, params, sampling):
         return params
 
+    def with_media(self, config, params, fresh, names):
+        raise AssertionError("not asked for here")
+
     def work(self, config, codec, video_THW, text_tokens):
         frames, height, width = video_THW
         return frames * height * width, 2.0 * frames * height * width * config.dim * 20

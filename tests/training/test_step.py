@@ -33,6 +33,7 @@ def batches(config, count: int) -> list[dict]:
         config.data.height,
         config.data.width,
         TokenConditioner(tokenizer, config.data.text_length),
+        config.model.media,
         0.3,
     )
     dataset = pipeline.training_batches(

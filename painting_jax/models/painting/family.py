@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting import conditioning, pixel_head
-from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel
+from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel, with_media
 from painting_jax.models.wan import flops
 
 
@@ -78,6 +78,9 @@ class PaintingFamily:
             return params
         head = pixel_head.firm(params["pixel_head"], sampling["firmness"])
         return params | {"pixel_head": head}
+
+    def with_media(self, config, params, fresh, names):
+        return with_media(params, fresh, text_dim=config.text_dim, there=names, here=config.media)
 
     def work(self, config, codec, video_THW, text_tokens):
         sizes = config.transformer()

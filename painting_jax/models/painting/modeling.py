@@ -1,10 +1,11 @@
 """The whole network: the Wan transformer with text embedding, conditions and the pixel head."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
+from flax import nnx, traverse_util
 from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import segments
@@ -82,6 +83,37 @@ class PaintingConfig:
             progress=True,
             summary_dim=self.text_dim + len(self.media),
         )
+
+
+def with_media(
+    params: dict, fresh: dict, *, text_dim: int, there: Sequence[str], here: Sequence[str]
+) -> dict:
+    """Parameters for other media: rows that a medium has are copied by its name.
+
+    Args:
+      params: Parameters of a model of the media `there`.
+      fresh: Initial parameters of the same model of the media `here`, for media that are new.
+      text_dim: Width of the text embeddings, which precede the media in a summary.
+      there: Media of `params` in the order of their rows.
+      here: Media of the result in the order of their rows.
+    """
+    # Where the rows of media begin in each parameter that has them.
+    starts = {
+        ("transformer", "medium_table"): 0,
+        ("transformer", "condition_embedder", "summary_embedder", "linear_1", "kernel"): text_dim,
+        ("pixel_head", "manner", "linear_1", "kernel"): text_dim,
+    }
+    flat, new = traverse_util.flatten_dict(params), traverse_util.flatten_dict(fresh)
+    for path, start in starts.items():
+        if path in flat:
+            before, rows, after = jnp.split(flat[path], [start, start + len(there)])
+            own = new[path][start : start + len(here)]
+            chosen = [
+                rows[list(there).index(name)] if name in there else own[row]
+                for row, name in enumerate(here)
+            ]
+            flat[path] = jnp.concatenate([before, jnp.stack(chosen), after])
+    return traverse_util.unflatten_dict(flat)
 
 
 class PaintingModel(nnx.Module):

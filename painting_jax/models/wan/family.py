@@ -81,6 +81,11 @@ class WanFamily:
         del sampling
         return params
 
+    def with_media(self, config, params, fresh, names):
+        # Published models know media by their prompts.
+        del config, fresh, names
+        return params
+
     def work(self, config, codec, video_THW, text_tokens):
         tokens = flops.tokens(config, codec, *video_THW)
         return tokens, flops.forward_flops(config, tokens, text_tokens)
