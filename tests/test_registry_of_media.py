@@ -79,7 +79,7 @@ def test_a_run_starts_from_one_of_other_media(run, tmp_path, media):
         config.model.media = media
         check_init_from(config)
         task = FromScratch(config)
-        words = task.text_conditioner(run, (), ONE_DEVICE)
+        conditioner = task.text_conditioner(run, (), ONE_DEVICE)
         with contextlib.closing(Checkpoints(tmp_path)) as checkpoints, jax.set_mesh(ONE_DEVICE):
             state, _, origin = start_state(task, checkpoints, ONE_DEVICE)
         assert origin == f"started from {run}"
@@ -90,7 +90,7 @@ def test_a_run_starts_from_one_of_other_media(run, tmp_path, media):
         assert [name for name, same in zip(media, same_M, strict=True) if same] == [
             name for name in media if name not in BEFORE
         ]
-        assert_paints_as_before(Run(task, state.params, {}, words, 0))
+        assert_paints_as_before(Run(task, state.params, {}, conditioner, 0, ONE_DEVICE))
 
 
 def test_a_run_is_resumed_with_the_media_that_it_began_with(tiny, tmp_path):
@@ -125,11 +125,11 @@ def test_a_data_set_keeps_its_media_and_is_known_again(tmp_path):
 
 def test_rows_of_a_batch_are_those_of_the_models_media(painted_dir):
     source = pipeline.Source(painted_dir, "train")
-    words = type("Words", (), {"row": lambda self, caption, mixture: {}})()
+    conditioner = type("Nothing", (), {"encode": lambda self, caption, mixture: {}})()
 
     def row(*media: str) -> np.ndarray:
         record = source.record(0)
-        return pipeline.Examples(2, 16, 16, words, media).of(record, 0, None)["medium_BM"]
+        return pipeline.Examples(2, 16, 16, conditioner, media).of(record, 0, None)["medium_BM"]
 
     name = source.record(0).medium
     np.testing.assert_array_equal(row("ink", "digital", name), [0, 0, 1])
