@@ -13,9 +13,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.data import pictures, pipeline
+from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
-from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.base_model import begin_base, check_base
