@@ -19,7 +19,7 @@ from tests.evaluation import tiny_networks
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("clip", "'clip' names no backbone: KIND=WEIGHTS"),
+        ("clip", "'clip' names no backbone: write KIND=WEIGHTS"),
         ("vgg=somewhere", "lpips.* as KIND"),
         ("lpips=", "names no backbone"),
     ],

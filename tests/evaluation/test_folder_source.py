@@ -405,7 +405,7 @@ def test_everything_is_taken_from_one_look_at_the_frames(several):
     assert apart.proxies == ("features",)
     # Three pictures of other things are no set.
     assert apart.sets == {}
-    assert sum("no FID and KID" in note for note in apart.notes) == 2
+    assert sum("No FID and KID" in note for note in apart.notes) == 2
 
 
 def test_what_could_not_be_read_is_tried_again(root, tmp_path):
