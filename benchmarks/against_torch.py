@@ -22,7 +22,7 @@ from flax import nnx
 from benchmarks.timing import Row, number, seconds
 from painting_jax.checkpoints.load import load_model
 from painting_jax.checkpoints.source import open_source
-from painting_jax.evaluation import lpips_heads as lpips_weights
+from painting_jax.evaluation import lpips_weights
 from painting_jax.metrics import perceptual
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.clip.modeling import SIZES as CLIP_SIZES

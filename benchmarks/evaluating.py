@@ -21,11 +21,11 @@ from flax import nnx
 from painting_jax import cli
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
-from painting_jax.evaluation import folders
-from painting_jax.evaluation.instruments import Instruments
-from painting_jax.evaluation.measuring import Measuring
+from painting_jax.evaluation.cache import Cache
+from painting_jax.evaluation.folder_source import FolderSource
+from painting_jax.evaluation.measurement import evaluate
 from painting_jax.evaluation.methods import Method
-from painting_jax.evaluation.store import Store
+from painting_jax.evaluation.networks import Networks
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg.modeling import VGG16
 
@@ -66,22 +66,17 @@ def _write(folder: pathlib.Path, seed: int) -> None:
 def _peak(count: int) -> float:
     """The most memory that this process held, in MiB, after evaluating so many pairs."""
     trunk = VGG16(widths=(4, 4, 8, 8, 8), rngs=nnx.Rngs(0))
-    instruments = Instruments(LPIPS(trunk=trunk, label="LPIPS (random)"))
+    networks = Networks(LPIPS(trunk=trunk, label="LPIPS (random)"))
     with tempfile.TemporaryDirectory() as folder:
         for side in ("generated", "recorded"):
             for number in range(count):
                 _write(
                     pathlib.Path(folder, side, str(number)), number + (side == "recorded") * count
                 )
-        store = Store(f"{folder}/partial", {})
-        folders.evaluate(
-            Measuring(instruments, _FRAMES, _SIDE, False, store),
-            methods=[Method("generated", f"{folder}/generated")],
-            recorded=f"{folder}/recorded",
-            unpaired=False,
-            seed=0,
-            watch=lambda items, _: items,
-        )
+        methods = [Method("generated", f"{folder}/generated")]
+        source = FolderSource(methods, f"{folder}/recorded", frames=_FRAMES, size=_SIDE)
+        cache = Cache(f"{folder}/partial", source.depends_on)
+        evaluate(source, networks, cache, seed=0, watch=lambda items, _: items)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

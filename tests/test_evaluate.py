@@ -33,7 +33,7 @@ def test_videos_become_a_report_and_damaged_ones_are_named(evaluate, tmp_path):
     assert str(tmp_path / "out" / "index.html") in done.stdout
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["backbones"] == {"distance": "LPIPS (HED-VGG)", "features": "HED-VGG"}
-    assert metrics["stand_ins"] == ["distance", "features"]
+    assert metrics["proxies"] == ["distance", "features"]
     assert metrics["methods"]["generated"]["to_band"]["n"] == 1
     # Nothing is left of what was kept meanwhile.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["generated", "out", "recorded"]

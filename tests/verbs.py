@@ -25,7 +25,7 @@ _LATE = {
         "painting_jax.generation.finetuned",
         "huggingface_hub.hf_api",
     ),
-    "painting_jax.evaluate": ("painting_jax.generation.trained_model",),
+    "painting_jax.evaluate": ("painting_jax.generation.run",),
 }
 
 

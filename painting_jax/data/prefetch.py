@@ -1,21 +1,23 @@
-"""Reading one item ahead: disks and decoders work while the accelerator does."""
+"""Prefetching of one item: disks and decoders work while the accelerator does."""
 
 import collections
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 
 
-def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, Made]]:
-    """Each item with what `make` makes of it, in a thread that is one item ahead of the reader."""
+def prefetch(
+    load: Callable[[Item], Loaded], items: Iterable[Item]
+) -> Iterator[tuple[Item, Loaded]]:
+    """Yields each item with what `load` returns for it; a thread loads the next item meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         waiting = collections.deque()
         for item in items:
-            waiting.append((item, pool.submit(make, item)))
+            waiting.append((item, pool.submit(load, item)))
             if len(waiting) > 1:
-                earlier, made = waiting.popleft()
-                yield earlier, made.result()
-        for earlier, made in waiting:
-            yield earlier, made.result()
+                earlier, loaded = waiting.popleft()
+                yield earlier, loaded.result()
+        for earlier, loaded in waiting:
+            yield earlier, loaded.result()

@@ -3,23 +3,16 @@
 Squared errors alone ask for the mean of all that may be painted next: half-painted regions, and
 strokes blurred away. `structure_loss` compares how much is drawn where: the energy of edges within
 a cell does not depend on where exactly they lie, so a drawing is rewarded for being as rich as the
-recorded one. Its filter bank has two orientations and three scales, after the statistics by which
-textures are recognised (Portilla and Simoncelli, IJCV 2000).
+recorded one.
 """
 
-import functools
-import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from painting_jax.diffusion.flow_matching import NOISE_FLOOR, expand
-
-_SCALES = (1, 2, 4)  # pixels averaged before slopes are taken
-_CELL = 4  # smallest side, in pixels, of a cell within which energies are averaged
-_FAINT = 1e-3  # energy that counts as none: a square root has no slope at 0
+from painting_jax.models.edge_energy import edge_energies
 
 
 def velocity_loss(
@@ -65,50 +58,10 @@ def structure_loss(
       prediction_BTHWC: Predicted video in [-1, 1], at least 8 x 8 pixels.
       target_BTHWC: Recorded video.
     """
-    pairs = zip(energies(prediction_BTHWC), energies(target_BTHWC), strict=True)
+    pairs = zip(edge_energies(prediction_BTHWC), edge_energies(target_BTHWC), strict=True)
     return sum(jnp.square(ours - theirs).mean((1, 2, 3)) for ours, theirs in pairs)
 
 
 # Terms added to the velocity loss, each with a weight `config.objective.NAME`. They judge pictures,
 # so they need a model that predicts the clean sample.
 PICTURE_TERMS: dict[str, Callable[..., Float[Array, " b"]]] = {"structure": structure_loss}
-
-
-def energies(video_BTHWC: Float[Array, "b t h w c"]) -> list[Float[Array, "b t i j"]]:
-    """Root mean square of the slopes of the brightness, cell by cell, for each scale."""
-    light_BTHW = video_BTHWC.mean(-1)
-    height, width = light_BTHW.shape[2:]
-    result = []
-    for scale in _SCALES:
-        # Means and slopes are products with small matrices: quick forward and backward.
-        rows, columns = math.ceil(height / scale), math.ceil(width / scale)
-        small = _along(_means(height, rows), _means(width, columns), light_BTHW)
-        across = jnp.einsum("bthw,jw->bthj", small, _slopes(columns))
-        down = jnp.einsum("ih,bthw->btiw", _slopes(rows), small)
-        cell = max(_CELL // scale, 2)
-        i, j = math.ceil(rows / cell), math.ceil(columns / cell)
-        energy = _along(_means(rows, i), _means(columns - 1, j), jnp.square(across))
-        energy += _along(_means(rows - 1, i), _means(columns, j), jnp.square(down))
-        result.append(jnp.sqrt(energy + _FAINT))
-    return result
-
-
-def _along(
-    rows_IH: Float[np.ndarray, "i h"],
-    columns_JW: Float[np.ndarray, "j w"],
-    x_BTHW: Float[Array, "b t h w"],
-) -> Float[Array, "b t i j"]:
-    return jnp.einsum("bthj,ih->btij", jnp.einsum("bthw,jw->bthj", x_BTHW, columns_JW), rows_IH)
-
-
-@functools.cache
-def _means(size: int, parts: int) -> Float[np.ndarray, "parts size"]:
-    """Means over `parts` groups of neighbours of nearly equal size."""
-    member = np.arange(size) * parts // size == np.arange(parts)[:, None]
-    return (member / member.sum(1, keepdims=True)).astype(np.float32)
-
-
-@functools.cache
-def _slopes(size: int) -> Float[np.ndarray, "n size"]:
-    """Differences between neighbours."""
-    return (np.eye(size, k=1) - np.eye(size))[:-1].astype(np.float32)

@@ -1,31 +1,18 @@
-"""The networks that measure, by the names that a user gives them.
+"""The backbones that measure, by the names that a user gives them.
 
-A name is KIND=WEIGHTS, WEIGHTS a local folder or safetensors file, or an id on the Hugging Face hub
-(`owner/repository`, with `@revision` behind it if need be):
+A name is KIND=WEIGHTS. WEIGHTS is a local folder or safetensors file, or an id on the Hugging Face
+hub (`owner/repository`, optionally with `@revision`):
 
-  lpips=hed         the default: VGG16 as fine-tuned for edges, found in installed packages
+  lpips=hed         the default proxy: VGG16 fine-tuned for edges, from an installed package
   lpips=vgg:PATH    VGG16 of ImageNet in torchvision's names: the published LPIPS
-  lpips=alex:PATH   AlexNet, likewise
-  clip=WEIGHTS      openai/clip-vit-base-patch32 and the like
-  dino=WEIGHTS      facebook/dinov2-small and the like, with registers or without
+  lpips=alex:PATH   AlexNet of ImageNet in torchvision's names: the published LPIPS
+  clip=WEIGHTS      openai/clip-vit-base-patch32 and others of its kind
+  dino=WEIGHTS      facebook/dinov2-small and others of its kind, with or without registers
   inception=PATH    the Inception v3 of FID in pytorch-fid's names
 
-`choose` opens what is asked for and answers with a `Backbone` for each kind; LPIPS is always among
-them. What a backbone takes and gives:
-
-  backbone(frames_NHWC)        -> float32[N, D]: one vector a frame, for cosines, FID, KID, probes
-  backbone.maps(frames_NHWC)   -> a tuple of float32[N, h, w, C], fine to coarse: for Gram matrices
-                                  (texture) and self-similarity (structure)
-  backbone.describe(texts)     -> float32[M, D], in the space of backbone(frames): of CLIP alone
-  backbone.features            the same as a pure `nnx` module, for use inside a jitted function
-  backbone.distance            an `LPIPS` (metrics.lpips), of the kind lpips alone; of the others
-                               `similarity.CosineDistance(backbone.features)` is a distance
-
-Frames are RGB, float32 in [0, 1] or uint8, of any size that the network takes, any number of them:
-they go through in batches of one size, padded, so that a new number of frames compiles nothing.
-Resizing, cropping and normalising are the network's own and happen on the device; CLIP and DINOv2
-round floats to 8 bits first, for they are published with Pillow's resizing of 8-bit pictures, which
-they get to the last bit. Vectors are as the network gives them, not scaled to unit length.
+Resizing, cropping and normalising are part of each backbone and run on the device. CLIP and DINOv2
+round floats to 8 bits first, since they were published with Pillow's resizing of 8-bit pictures,
+which they reproduce exactly. Vectors are not scaled to unit length.
 """
 
 import dataclasses
@@ -33,7 +20,7 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,9 +32,9 @@ from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.load import load_model
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
-from painting_jax.evaluation import hed_vgg
-from painting_jax.evaluation import lpips_heads as lpips
+from painting_jax.evaluation import lpips_weights
 from painting_jax.metrics.lpips import LPIPS
+from painting_jax.metrics.perceptual import Features
 from painting_jax.models.clip import modeling as clip
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.clip.modeling import CLIP
@@ -66,49 +53,31 @@ from painting_jax.models.inception.modeling import InceptionV3
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.text import prompts
 
-DEFAULT = "lpips=hed"
-
-# Pixels of all frames that go through a network at their own size at once, for each device.
+# Pixels per device that go through a network at the frames' own size at once.
 _PIXELS_AT_ONCE = 2**19
-
-
-class Features(Protocol):
-    """Pictures, uint8 or float32 in [0, 1], to features; pure, an `nnx` module.
-
-    Attributes:
-      label: what numbers made of them are called, such as "CLIP ViT-B/32".
-      at_once: how many pictures are best given at a time; None = as their size allows.
-    """
-
-    label: str
-    at_once: int | None
-
-    def __call__(self, pictures_NHWC: jax.Array) -> jax.Array:
-        """float32[N, D]."""
-
-    def maps(self, pictures_NHWC: jax.Array) -> Maps:
-        """float32[N, h, w, C] each."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Backbone:
     """A network with its weights, ready to measure.
 
+    Frames are RGB, uint8 or float32 in [0, 1], of any size that the network accepts and of any
+    number: they go through in padded batches of one size, so a new number compiles nothing.
+
     Attributes:
       kind: "lpips", "clip", "dino" or "inception".
-      label: its weights as tables call them: "HED-VGG", "VGG16", "CLIP ViT-B/32"; distances of the
-        kind lpips are called `distance.label`, as in "LPIPS (HED-VGG)".
-      stand_in: whether it takes the place of what the kind is published with.
-      identity: differs whenever its weights do: for caches and for the record of an evaluation.
-      features: the network as a pure module, the parameters on one device or on all of `mesh`.
-      distance: LPIPS over it; of the kind lpips alone.
-      tokenize: texts to what `features.describe` takes, of the kind clip alone.
-      mesh: frames are spread over its batch axes; None = one device.
+      label: Label of the weights in tables, such as "HED-VGG" or "CLIP ViT-B/32".
+      proxy: Whether it replaces the network that the kind is published with.
+      identity: Name and fingerprint of the weights.
+      features: The network as a pure module, with parameters on one device or on all of `mesh`.
+      distance: LPIPS over it; only for the kind "lpips".
+      tokenize: Function from texts to the input of `features.describe`; only for the kind "clip".
+      mesh: Mesh whose batch axes share the frames; None = one device.
     """
 
     kind: str
     label: str
-    stand_in: bool
+    proxy: bool
     identity: str
     features: Features
     distance: LPIPS | None = None
@@ -116,21 +85,21 @@ class Backbone:
     mesh: Mesh | None = None
 
     def __call__(self, frames_NHWC: np.ndarray | jax.Array) -> jax.Array:
-        """One vector a frame: float32[N, D], left on the device."""
+        """One vector per frame: float32[N, D], on the device."""
         return self._batched(_vectors, frames_NHWC)
 
     def maps(self, frames_NHWC: np.ndarray | jax.Array) -> Maps:
-        """Vectors with a place: a tuple of float32[N, h, w, C], fine to coarse."""
+        """Feature maps, fine to coarse: float32[N, h, w, C] each."""
         return self._batched(_maps, frames_NHWC)
 
     def describe(self, texts: Sequence[str]) -> jax.Array:
-        """One vector a text, in the space of the vectors of frames: float32[M, D].
+        """One vector per text, in the space of the frames' vectors: float32[M, D].
 
         Raises:
-          UserError: if the network takes no texts, or its tokenizer is not beside its weights.
+          UserError: If the network takes no texts, or there is no tokenizer beside its weights.
         """
         if self.tokenize is None:
-            raise UserError(f"{self.label} takes no texts: name clip=WEIGHTS for what does")
+            raise UserError(f"{self.label} takes no texts: name clip=WEIGHTS")
         graph, state = self._parts
         return _texts(graph, state, self.tokenize(texts))
 
@@ -170,40 +139,31 @@ def _texts(graph, state, token_ids_ML):
     return nnx.merge(graph, state).describe(token_ids_ML)
 
 
-def choose(names: Iterable[str] = (), *, mesh: Mesh | None = None) -> dict[str, Backbone]:
-    """Opens what is named, by kind; without a name for LPIPS the stand-in that needs no network.
+def open_backbones(names: Iterable[str] = (), *, mesh: Mesh | None = None) -> dict[str, Backbone]:
+    """Opens backbones by kind; LPIPS is always among them, by default the proxy.
 
     Args:
       names: KIND=WEIGHTS, each kind at most once.
-      mesh: that frames are spread over.
+      mesh: Mesh that frames are spread over.
 
     Raises:
-      UserError: if a name is not understood, a kind is named twice, or its weights are not there.
+      UserError: If a name is malformed, a kind is named twice, or its weights do not exist.
     """
     chosen: dict[str, tuple[str, str]] = {}
-    for name in [*names]:
+    for name in names:
         kind, weights = _parsed(name)
         if kind in chosen:
             raise UserError(f"{kind} is named twice, as {chosen[kind][1]} and {weights}: name one")
         chosen[kind] = kind, weights
-    chosen = {"lpips": _parsed(DEFAULT)} | chosen
+    chosen = {"lpips": ("lpips", "hed")} | chosen
     return {kind: _opened(*named, mesh) for kind, named in chosen.items()}
-
-
-def open_backbone(name: str = DEFAULT, *, mesh: Mesh | None = None) -> Backbone:
-    """Opens one backbone.
-
-    Raises:
-      UserError: if the name is not understood, or its weights are not there or are others.
-    """
-    return _opened(*_parsed(name), mesh)
 
 
 def _parsed(name: str) -> tuple[str, str]:
     kind, equals, weights = name.partition("=")
     if kind not in _OPENERS or not equals or not weights:
         raise UserError(
-            f"{name!r} names no backbone: KIND=WEIGHTS is asked for, with one of "
+            f"{name!r} names no backbone: write KIND=WEIGHTS with one of "
             f"{', '.join(_OPENERS)} as KIND, such as clip=openai/clip-vit-base-patch32"
         )
     return kind, weights
@@ -216,14 +176,14 @@ def _opened(kind: str, weights: str, mesh: Mesh | None) -> Backbone:
     if backbone.distance is None:
         features = _everywhere(backbone.features, mesh)
         return dataclasses.replace(backbone, features=features, mesh=mesh)
-    # The features are those of the distance's trunk: its weights are placed once for both.
+    # The features share the distance's trunk, so its weights are placed once.
     distance = _everywhere(backbone.distance, mesh)
     features = TrunkFeatures(distance.trunk, label=backbone.label)
     return dataclasses.replace(backbone, features=features, distance=distance, mesh=mesh)
 
 
 def _everywhere(network: nnx.Module, mesh: Mesh) -> nnx.Module:
-    """The network with its weights on every device, so that no call has to send them."""
+    """Copies the weights to every device, so that calls do not have to send them."""
     graph, state = nnx.split(network)
     return nnx.merge(graph, jax.device_put(state, replicated(mesh)))
 
@@ -231,17 +191,18 @@ def _everywhere(network: nnx.Module, mesh: Mesh) -> nnx.Module:
 def _open_lpips(weights: str) -> Backbone:
     trunk, colon, file = weights.partition(":")
     if weights == "hed":
-        distance, label, files = hed_vgg.load(), hed_vgg.WEIGHTS, hed_vgg.files()
-    elif trunk in lpips.TRUNKS and colon and file:
+        label, files = lpips_weights.HED, [lpips_weights.hed_file()]
+        distance = lpips_weights.load_hed()
+    elif trunk in lpips_weights.TRUNKS and colon and file:
         source = _source(file)
-        distance, label, files = lpips.load(trunk, source), lpips.TRUNKS[trunk][0], source.files
+        label, files = lpips_weights.TRUNKS[trunk][0], source.files
+        distance = lpips_weights.load(trunk, source)
     else:
-        known = ", ".join(f"lpips={name}:FILE" for name in lpips.TRUNKS)
+        known = ", ".join(f"lpips={name}:FILE" for name in lpips_weights.TRUNKS)
         raise UserError(f"lpips={weights} is not known: name lpips=hed, {known}")
     features = TrunkFeatures(distance.trunk, label=label)
-    stand_in = label == hed_vgg.WEIGHTS
-    identity = _identity("lpips", label, [*files, lpips.HEADS])
-    return Backbone("lpips", label, stand_in, identity, features, distance)
+    identity = _identity("lpips", label, [*files, lpips_weights.HEADS])
+    return Backbone("lpips", label, label == lpips_weights.HED, identity, features, distance)
 
 
 def _open_clip(weights: str) -> Backbone:
@@ -286,7 +247,7 @@ _OPENERS: dict[str, Callable[[str], Backbone]] = {
 
 
 def _source(weights: str) -> Source:
-    """Of a path, or of a hub id with what may stand behind its @."""
+    """Opens a path, or a hub id with an optional @revision."""
     if hub.expanded(weights).exists():
         return open_source(weights)
     name, _, revision = weights.partition("@")
@@ -294,28 +255,28 @@ def _source(weights: str) -> Source:
 
 
 def _config(source: Source) -> dict:
-    """The config.json that lies with the weights.
+    """The config.json beside the weights.
 
     Raises:
-      UserError: if none does.
+      UserError: If there is none.
     """
     if source.config:
         return source.config
     path = source.folder / "config.json"
     if not path.is_file():
-        raise UserError(f"{source.name} has no config.json beside it: put its model's there")
+        raise UserError(f"{source.name} has no config.json beside it: add the model's config.json")
     return read_json(path)
 
 
 def _tokenized(folder: pathlib.Path, length: int, texts: Sequence[str]) -> np.ndarray:
-    """int32[M, L]: the ids of texts by the tokenizer in a folder, cut and padded to one length."""
+    """Token ids of texts by the tokenizer in a folder, cut and padded to a length: int32[M, L]."""
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise UserError(
             f"{folder} has no tokenizer for texts: put its model's tokenizer.json there, or its "
             f"vocab.json and merges.txt"
         )
     tokenizer = prompts.load_tokenizer(folder)
-    # Zeros after the end: a text's end is its first, or its largest id.
+    # Zero padding: CLIP finds a text's end as its first end token, or its largest id.
     ids_ML = np.zeros((len(texts), length), np.int32)
     for row_L, text in zip(ids_ML, texts, strict=True):
         ids = prompts.encode(tokenizer, text, length)
@@ -324,7 +285,7 @@ def _tokenized(folder: pathlib.Path, length: int, texts: Sequence[str]) -> np.nd
 
 
 def _size(config: Any, sizes: Mapping[str, Any]) -> str:
-    """A model's size as its authors call it: "ViT-B/32", or widths for one they have not."""
+    """A model's published name, such as "ViT-B/32", or its dimensions if it has none."""
     name = next((name for name, known in sizes.items() if known == config), None)
     if name is None:
         return f"of {config.layers} layers, width {config.dim}, patch {config.patch}"
@@ -333,7 +294,7 @@ def _size(config: Any, sizes: Mapping[str, Any]) -> str:
 
 
 def _identity(kind: str, label: str, files: Iterable[pathlib.Path]) -> str:
-    """What kind, which network, and a fingerprint of the files' bytes."""
+    """Kind, label and a fingerprint of the files."""
     digest = hashlib.blake2b(digest_size=8)
     for path in files:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What is measured of one process, and how the numbers of many become a table."""
+"""The measures of a process, and how the numbers of many processes become a table."""
 
 import dataclasses
 import math
@@ -8,26 +8,32 @@ import numpy as np
 
 from painting_jax.metrics import bootstrap
 
+# Methods that are not a user's: recorded processes, the one that is evaluated unless it has a name,
+# and the baselines.
 RECORDED = "recorded"
 GENERATED = "generated"
+CROSS_FADE = "cross-fade"
+BLUR_TO_SHARP = "blur-to-sharp"
+OTHER_PICTURE = "process of another picture"
+BASELINES = (CROSS_FADE, BLUR_TO_SHARP, OTHER_PICTURE)
+
 PAINTED, REVERSED = "painted", "reversed"
 
-# A mean that is smaller is rounding: no share of it is told.
-_NOTHING = 1e-6
+# Smaller means are rounding: ratios to them are not reported.
+_NEGLIGIBLE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """A number that a process gets.
+    """The description of a number that is computed for a process.
 
     Attributes:
-      label: its name in tables; `{distance}`, `{clip}` and `{dino}` stand for what the backbones
-        are called.
-      short: its name in a sentence.
-      explanation: what it says, for a reader who has not met it.
-      better: "lower", "higher", or "" where it only describes.
-      group: of the table that it stands in, a key of `GROUPS`.
-      digits: behind the decimal point.
+      label: Name in tables; `{distance}`, `{clip}` and `{dino}` stand for the networks' labels.
+      short: Name in a sentence.
+      explanation: Meaning, for a reader who does not know it.
+      better: "lower", "higher", or "" for a number that only describes.
+      group: Key in `GROUPS` of the table that lists it.
+      digits: Number of decimals.
     """
 
     label: str
@@ -38,15 +44,15 @@ class Measure:
     digits: int = 3
 
 
-# What the tables say of each; `{distance}` as in a measure's label.
+# Captions of the tables; `{distance}` as in a measure's label.
 GROUPS = {
-    "process": "The way there: is progress paced as the painter paced it? By {distance}, where no "
-    "heading names another.",
-    "final": "The finished picture: is it the recorded one?",
-    "stages": "Stages and regions: when does each begin, by the profile of {distance}, and which "
-    "part is painted first, by colour?",
+    "process": "The process: is it paced as the painter paced it? By {distance}, unless a heading "
+    "names another distance.",
+    "final": "The finished picture: does it equal the recorded one?",
+    "stages": "Stages and regions: when does each stage begin, by the profile of {distance}, and "
+    "which region is painted first, by colour?",
     "time": "From frame to frame: does it move as painting does, and does the paint stay? Textures "
-    "are those of {distance}'s network.",
+    "are features of {distance}'s network.",
 }
 
 MEASURES: dict[str, Measure] = {
@@ -54,15 +60,15 @@ MEASURES: dict[str, Measure] = {
         "PDP score",
         "distance-profile error",
         "Area between the distance profiles of this and the recorded process, both measured to "
-        "the recorded finished picture: is progress paced as the painter paced it?",
+        "the recorded finished picture: is it paced as the painter paced it?",
         "lower",
         "process",
     ),
     "pdp_own": Measure(
         "PDP score, own last frames",
         "distance-profile error to the own last frame",
-        "The same with either process measured to its own last frame: the pace alone, whatever it "
-        "leads to.",
+        "The same with each process measured to its own last frame: the pace alone, whatever the "
+        "finished picture.",
         "lower",
         "process",
     ),
@@ -70,7 +76,7 @@ MEASURES: dict[str, Measure] = {
         "Frames in between",
         "in-between distance",
         "Mean {distance} of the frames between the first and the last to the recorded frames at "
-        "the same progress: does it look like the painting did at that moment?",
+        "the same progress: does it look like the painting at that time?",
         "lower",
         "process",
     ),
@@ -91,25 +97,25 @@ MEASURES: dict[str, Measure] = {
     "monotonicity": Measure(
         "Monotonicity",
         "monotonicity",
-        "The share of all movement that goes towards the process's own last frame; 1 = never away.",
+        "Share of all movement that goes towards the process's own last frame; 1 = never away.",
         "higher",
         "process",
     ),
     "to_band": Measure(
         "Distance to the recorded band",
         "distance to the recorded band",
-        "Area between the profile to the process's own last frame and the mean of the recorded "
-        "set's such profiles, of its medium where that has a band; of a recorded process, to the "
-        "mean of the others'.",
+        "Area between the profile to the process's own last frame and the mean profile of the "
+        "recorded set: of its medium if that has a band, else of the whole set. A recorded process "
+        "is compared with the mean of the others.",
         "lower",
         "process",
     ),
     "in_band": Measure(
         "Share within the band",
         "share within the recorded band",
-        "The share of the profile to the own last frame that lies between the 10th and the 90th "
-        "percentile of the recorded set's, of its medium where that has a band; of a recorded "
-        "process, of the others'.",
+        "Share of the profile to the own last frame that lies between the 10th and the 90th "
+        "percentile of the recorded set: of its medium if that has a band, else of the whole set. "
+        "A recorded process is compared with the others.",
         "higher",
         "process",
     ),
@@ -123,14 +129,14 @@ MEASURES: dict[str, Measure] = {
     "final_clip": Measure(
         "Final picture, {clip}",
         "final similarity by {clip}",
-        "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
+        "Cosine similarity of the last frame and the recorded finished picture, 1 = alike.",
         "higher",
         "final",
     ),
     "final_dino": Measure(
         "Final picture, {dino}",
         "final similarity by {dino}",
-        "Cosine of the features of the last frame and of the recorded finished picture, 1 = alike.",
+        "Cosine similarity of the last frame and the recorded finished picture, 1 = alike.",
         "higher",
         "final",
     ),
@@ -144,7 +150,7 @@ MEASURES: dict[str, Measure] = {
     "final_psnr": Measure(
         "Final picture, PSNR (dB)",
         "final PSNR",
-        "Peak signal-to-noise ratio of the last frame; 100 stands for equal.",
+        "Peak signal-to-noise ratio of the last frame; 100 = equal.",
         "higher",
         "final",
         1,
@@ -152,7 +158,7 @@ MEASURES: dict[str, Measure] = {
     "blocking_at": Measure(
         "Colour blocking begins",
         "where colour blocking begins",
-        "Share of the time at which the distance profile first bends: composition ends. Only of "
+        "Progress at which the distance profile first bends and composition ends. Only for "
         "profiles that bend.",
         "",
         "stages",
@@ -161,15 +167,15 @@ MEASURES: dict[str, Measure] = {
     "detail_at": Measure(
         "Detail begins",
         "where detail begins",
-        "Share of the time at which the profile bends again. Only of profiles that bend.",
+        "Progress at which the profile bends again. Only for profiles that bend.",
         "",
         "stages",
         2,
     ),
     "stages_off": Measure(
-        "Stages off by",
+        "Error of the stages",
         "error of the stages' beginnings",
-        "Mean distance in time of these two moments from the recorded process's.",
+        "Mean difference in progress of these two boundaries to the recorded process's.",
         "lower",
         "stages",
         2,
@@ -177,8 +183,8 @@ MEASURES: dict[str, Measure] = {
     "region_pdp": Measure(
         "PDP by region",
         "distance-profile error by region",
-        "Area between the profiles of each region's colour difference, this and the recorded "
-        "process's, mean over the picture.",
+        "Area between the profiles of each region's colour difference in this and the recorded "
+        "process, averaged over the picture.",
         "lower",
         "stages",
     ),
@@ -186,7 +192,7 @@ MEASURES: dict[str, Measure] = {
         "Order of regions",
         "agreement in the order of regions",
         "Kendall's tau between the orders in which this and the recorded process finish the "
-        "regions: 1 = the same, 0 = none of it, -1 = the reverse.",
+        "regions: 1 = the same, 0 = unrelated, -1 = the reverse.",
         "higher",
         "stages",
         2,
@@ -194,16 +200,16 @@ MEASURES: dict[str, Measure] = {
     "work": Measure(
         "Change over time",
         "error of change over time",
-        "Area between the shares of all change that are done by each moment, this and the "
-        "recorded process's.",
+        "Area between the cumulative shares of all change over progress in this and the "
+        "recorded process.",
         "lower",
         "time",
     ),
     "worked_on": Measure(
         "Canvas changed per step",
         "share of the canvas that changes per step",
-        "Share of the pixels that change in a step in which anything does. A painter works "
-        "somewhere, a fade or noise works everywhere; it grows with the time between frames.",
+        "Mean share of the pixels that change in a step with any change. A painter works in one "
+        "place, a fade or noise works everywhere. It grows with the time between frames.",
         "",
         "time",
         2,
@@ -218,23 +224,24 @@ MEASURES: dict[str, Measure] = {
     "texture_drift": Measure(
         "Texture drift",
         "drift of the texture",
-        "How far the texture (Gram matrices of the activations in {distance}'s network) of "
-        "finished areas changes from frame to frame, 0 = it stays.",
+        "Change of the texture (Gram matrices of the activations of {distance}'s network) of "
+        "finished areas from frame to frame; 0 = none.",
         "lower",
         "time",
     ),
     "texture_apart": Measure(
         "Texture, to the recorded",
         "distance of the texture",
-        "Distance of the frames' textures to those of the recorded process at the same progress.",
+        "Distance of the frames' textures to the recorded process's at the same progress.",
         "lower",
         "time",
     ),
     "texture_to_set": Measure(
         "Texture, to the recorded set",
         "distance of the texture to the recorded set",
-        "Distance of the frames' textures to the mean of the recorded set's, over that of its own "
-        "members: about 1 = like them. A recorded process is held against the others.",
+        "Distance of the frames' textures to the mean texture of the recorded set, relative to "
+        "that of its own members: about 1 = similar. A recorded process is compared with the "
+        "others.",
         "lower",
         "time",
         2,
@@ -243,20 +250,20 @@ MEASURES: dict[str, Measure] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """One measured process.
+class MeasuredProcess:
+    """The numbers of one process.
 
     Attributes:
-      name: of the process.
-      method: what made it: `RECORDED`, `GENERATED`, or a yardstick's name.
-      medium: a name from the registry, or "".
-      numbers: by the keys of `MEASURES`; NaN where there is nothing to compare with.
-      profile_K: distance to the recorded finished picture over even progress; NaN without one.
-      own_profile_K: distance to its own last frame over even progress.
-      order: `PAINTED`, or `REVERSED` where the video ran backwards and was turned round.
-      frames: how many were measured.
-      picture: what identifies its picture; "" = its name does. Intervals are over pictures.
-      cut: the share of the picture that was cropped away to compare it.
+      name: Name of the process.
+      method: What made it: `RECORDED`, `GENERATED`, a baseline or a user's method.
+      medium: Name of the medium, or "".
+      numbers: Values by the keys of `MEASURES`; NaN where a measure does not apply.
+      profile_K: Distance to the recorded finished picture over even progress; NaN without one.
+      own_profile_K: Distance to its own last frame over even progress.
+      order: `PAINTED`, or `REVERSED` if the video ran backwards and was reversed.
+      frames: Number of measured frames.
+      picture: Identifier of its picture, over which intervals are taken; "" = the name is used.
+      cut: Share of the picture that was cropped away to compare it.
     """
 
     name: str
@@ -271,30 +278,30 @@ class Measured:
     cut: float = 0.0
 
 
-def interval(rows: Sequence[Measured], key: str, *, seed: int) -> bootstrap.Interval:
-    """The mean of a measure over the rows, with its bootstrap interval over pictures."""
+def interval(rows: Sequence[MeasuredProcess], key: str, *, seed: int) -> bootstrap.Interval:
+    """Mean of a measure over processes, with its bootstrap interval over pictures."""
     values_N = np.array([row.numbers[key] for row in rows])
     pictures_N = np.array([row.picture or row.name for row in rows])
     return bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
 
 
 def against(
-    rows: Sequence[Measured], others: Sequence[Measured], key: str, *, seed: int
+    rows: Sequence[MeasuredProcess], others: Sequence[MeasuredProcess], key: str, *, seed: int
 ) -> tuple[bootstrap.Paired, float]:
-    """Two methods in a measure, over the names that both have.
+    """Compares two methods in a measure, over the names that both have.
 
     Returns:
-      The comparison, its difference turned so that above 0 the rows are ahead; and the mean of the
-      rows over that of the others, NaN where that is as good as 0.
+      The comparison, with the sign of its difference chosen so that above 0 the rows are better;
+      and the ratio of the rows' mean to that of the others, NaN if the latter is negligible.
     """
     by_name = {row.name: row for row in rows}
     pairs = [(by_name[other.name], other) for other in others if other.name in by_name]
     first_N, second_N = (np.array([pair[side].numbers[key] for pair in pairs]) for side in range(2))
     pictures_N = np.array([row.picture or row.name for row, _ in pairs])
     better = MEASURES[key].better
-    found = bootstrap.paired(first_N, second_N, better=better, pictures_N=pictures_N, seed=seed)
+    paired = bootstrap.paired(first_N, second_N, better=better, pictures_N=pictures_N, seed=seed)
     if better == "lower":
-        mean, low, high, n = found.difference
-        found = found._replace(difference=bootstrap.Interval(-mean, -high, -low, n))
-    share = found.first.mean / found.second.mean if found.second.mean > _NOTHING else math.nan
-    return found, share
+        mean, low, high, n = paired.difference
+        paired = paired._replace(difference=bootstrap.Interval(-mean, -high, -low, n))
+    second = paired.second.mean
+    return paired, paired.first.mean / second if second > _NEGLIGIBLE else math.nan

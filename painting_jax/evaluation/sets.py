@@ -1,147 +1,236 @@
-"""Methods compared with the recorded processes as sets: FID, KID and textures, streaming."""
+"""Methods compared with the recorded processes as sets: FID, KID, textures, bands of profiles.
+
+Perceptual distance profiles hardly notice blurred frames; FID, KID and textures do.
+"""
 
 import collections
-import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from painting_jax.evaluation.measures import RECORDED, Measured
-from painting_jax.evaluation.outcome import Outcome
-from painting_jax.evaluation.padding import padded, round_up
-from painting_jax.metrics import frechet, kernel_distance, realism, texture
+from painting_jax.evaluation.cache import Outcome
+from painting_jax.evaluation.measures import RECORDED, MeasuredProcess
+from painting_jax.evaluation.result import BINS, SetDistances
+from painting_jax.metrics import fid, kid, pdp, texture
+from painting_jax.metrics.padding import padded, round_up
+from painting_jax.metrics.pdp import Band
 
-# Parts of the progress in which frames are compared, and how many of each a set keeps for KID.
-BINS, _KEPT = 4, 512
+# Key of the set of all media.
+ALL_MEDIA = ""
 
-# With fewer recorded processes a medium has no set of its own.
-LEAST = 3
+# Features of a set that are kept for KID.
+_CAPACITY = 512
 
-# Sets of different pictures differ in what they show: with fewer, that is all that they tell.
-FEWEST = 10
+# Recorded processes that a medium needs for a set of its own.
+MIN_PROCESSES = 3
+
+# Pictures that sets of different pictures need: with fewer, FID and KID only tell what they show.
+MIN_PICTURES = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class SetNumbers:
-    """How far a method's frames are from recorded ones, as sets; NaN with fewer than two.
+class FrameSet(NamedTuple):
+    """Features of streamed frames in Q bins of progress; memory does not grow with their number.
 
     Attributes:
-      fid: of the finished pictures.
-      kid: of the same.
-      n: pictures of the side that has fewer.
-      deficient: whether there are too few pictures for FID, which is too large then: compare it
-        only with others of the same number.
-      fid_Q: of frames at the same progress, over `BINS` equal parts of it.
-      kid_Q: of the same.
-      count_Q: frames of the side that has fewer.
+      moments: Moments of each bin, for FID.
+      reservoir: Sample of each bin, for KID.
     """
 
-    fid: float
-    kid: float
-    n: int
-    deficient: bool
-    fid_Q: np.ndarray
-    kid_Q: np.ndarray
-    count_Q: np.ndarray
+    moments: fid.Moments
+    reservoir: kid.Reservoir
 
 
-class _Side:
-    """The frames of one method so far."""
+def empty(bins: int, width: int, *, capacity: int = _CAPACITY) -> FrameSet:
+    """A set of no frames.
+
+    Args:
+      bins: Number Q of equal parts of the progress.
+      width: Dimension D of the features; memory is Q D (D + capacity) floats.
+      capacity: Number of features of a bin that are kept for KID.
+    """
+    return FrameSet(fid.empty(width, bins), kid.empty(capacity, width, bins))
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def add(
+    frames: FrameSet,
+    features_ND: jax.Array,
+    progress_N: jax.Array,
+    priority_N: jax.Array,
+    mask_N: jax.Array,
+) -> FrameSet:
+    """Adds a batch of frames; the buffers of `frames` are reused.
+
+    Args:
+      frames: The set so far.
+      features_ND: float32.
+      progress_N: Progress in [0, 1]; 1 belongs to the last bin.
+      priority_N: uint32, from `kid.priorities` of the frames' names.
+      mask_N: bool, True for frames, False for padding.
+    """
+    bins = frames.moments.count.shape[0]
+    bin_N = jnp.clip(jnp.floor(progress_N * bins), 0, bins - 1)
+
+    def add_to_bin(frames_of_bin, q):
+        mine_N = mask_N & (bin_N == q)
+        return FrameSet(
+            fid.add(frames_of_bin.moments, features_ND, mine_N),
+            kid.add(frames_of_bin.reservoir, features_ND, priority_N, mine_N),
+        )
+
+    return jax.lax.map(lambda args: add_to_bin(*args), (frames, jnp.arange(bins)))
+
+
+def distances(generated: FrameSet, recorded: FrameSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """FID and KID in every bin, NaN with fewer than two frames on a side, and the frames there.
+
+    Returns:
+      fid_Q, kid_Q and count_Q, the number of frames on the smaller side.
+    """
+    sides = (generated, recorded)
+    count_Q = np.minimum(*(np.asarray(side.moments.count) for side in sides))
+    kid_Q = jax.vmap(kid.discrepancy)(
+        *(side.reservoir.features_RD for side in sides), *(side.reservoir.mask_R for side in sides)
+    )
+    fid_Q = np.full(len(count_Q), np.nan)
+    for q in np.flatnonzero(count_Q >= 2):
+        of_bin = (jax.tree.map(lambda x, q=q: x[q], side.moments) for side in sides)
+        fid_Q[q] = fid.distance(*of_bin).distance
+    return fid_Q, np.where(count_Q >= 2, kid_Q, np.nan), count_Q
+
+
+class _Method:
+    """The frames of one method: all of them by progress, and the last ones."""
 
     def __init__(self, width: int):
-        self.frames = realism.empty(BINS, width, capacity=_KEPT)
-        self.final = frechet.empty(width)
-        self.sample = kernel_distance.empty(_KEPT, width)
+        self.frames = empty(BINS, width)
+        self.final = empty(1, width)
 
     def add(self, name: str, frame_TC: np.ndarray, progress_T: np.ndarray) -> None:
         count = len(frame_TC)
         size = round_up(count)
-        mask_T = np.arange(size) < count
-        priority_T = kernel_distance.priorities([f"{name}/{t}" for t in range(count)])
-        self.frames = realism.add(
-            self.frames,
-            padded(frame_TC, size),
-            padded(progress_T, size),
-            padded(priority_T, size),
-            mask_T,
-        )
-        last_1C, one = frame_TC[-1:], np.ones(1, bool)
-        self.final = frechet.add(self.final, last_1C, one)
-        self.sample = kernel_distance.add(self.sample, last_1C, priority_T[-1:], one)
+        priority_T = kid.priorities([f"{name}/{t}" for t in range(count)])
+        arrays = (padded(x, size) for x in (frame_TC, progress_T, priority_T))
+        self.frames = add(self.frames, *arrays, np.arange(size) < count)
+        last = (x[-1:] for x in (frame_TC, progress_T, priority_T))
+        self.final = add(self.final, *last, np.ones(1, bool))
 
 
 class Sets:
-    """What is known of each method's frames; the memory does not grow with their number."""
+    """The frames of each method, streamed picture by picture; memory does not grow with them."""
 
     def __init__(self):
-        self._sides: dict[str, _Side] = {}
-        # By medium; "" stands for all of them.
+        self._methods: dict[str, _Method] = {}
+        # By medium.
         self._textures: dict[str, texture.Textures] = {}
         self._recorded: collections.Counter[str] = collections.Counter()
 
     def add(self, outcome: Outcome) -> None:
-        """Takes in what was measured of a picture."""
+        """Adds the processes of a picture; recorded textures must come before all others."""
         for row in outcome.rows:
             frame_TC = outcome.features.get(("frame", row.method))
-            if frame_TC is None:
-                continue
-            side = self._sides.setdefault(row.method, _Side(frame_TC.shape[1]))
-            side.add(f"{row.method}/{row.name}", frame_TC, outcome.features["progress", row.method])
-
-    def add_textures(self, outcome: Outcome) -> None:
-        """Takes in the textures of recorded processes, and measures those of others by them."""
-        for row in outcome.rows:
-            texture_QS = _textures_of(row, outcome)
+            if frame_TC is not None:
+                method = self._methods.setdefault(row.method, _Method(frame_TC.shape[1]))
+                progress_T = outcome.features["progress", row.method]
+                method.add(f"{row.method}/{row.name}", frame_TC, progress_T)
+            texture_QS = _texture(row, outcome)
             if texture_QS is None:
                 continue
             if row.method == RECORDED:
-                for medium in {"", row.medium}:
+                for medium in {ALL_MEDIA, row.medium}:
                     self._recorded[medium] += 1
                     known = self._textures.get(medium, texture.empty(texture_QS.shape[1]))
                     everyone = np.ones(len(texture_QS), bool)
                     self._textures[medium] = texture.add(known, texture_QS, everyone)
             elif self._textures:
-                _hold_against(self._textures[self._set_of(row)], row, texture_QS)
+                _measure_texture(row, texture_QS, self._textures[self._set_of(row)])
 
-    def mark_textures(self, row: Measured, outcome: Outcome) -> None:
-        """Measures a recorded process by the others of its set: what a painter's own come to."""
-        texture_QS = _textures_of(row, outcome)
-        if texture_QS is not None and self._recorded[self._set_of(row)] > 1:
-            others = texture.without(self._textures[self._set_of(row)], texture_QS)
-            _hold_against(others, row, texture_QS)
+    @property
+    def has_textures(self) -> bool:
+        """Whether any recorded process came with textures."""
+        return bool(self._textures)
 
-    def _set_of(self, row: Measured) -> str:
-        return row.medium if self._recorded[row.medium] >= LEAST else ""
+    def measure_recorded_textures(self, rows: list[MeasuredProcess], outcome: Outcome) -> None:
+        """Compares recorded processes with the rest of their set, as a reference for the others.
 
-    def compare(self) -> Mapping[str, SetNumbers]:
-        """Every method beside the recorded processes, as far as there are both."""
-        theirs = self._sides.get(RECORDED)
-        if theirs is None:
+        Args:
+          rows: Processes of a picture that was added before; their numbers are extended.
+          outcome: Outcome with their textures.
+        """
+        for row in rows:
+            texture_QS = _texture(row, outcome)
+            if row.method == RECORDED and texture_QS is not None:
+                medium = self._set_of(row)
+                if self._recorded[medium] > 1:
+                    others = texture.without(self._textures[medium], texture_QS)
+                    _measure_texture(row, texture_QS, others)
+
+    def _set_of(self, row: MeasuredProcess) -> str:
+        return row.medium if self._recorded[row.medium] >= MIN_PROCESSES else ALL_MEDIA
+
+    def distances(self) -> Mapping[str, SetDistances]:
+        """Distances of every method to the recorded processes, if there are any."""
+        recorded = self._methods.get(RECORDED)
+        if recorded is None:
             return {}
         return {
-            method: _compared(side, theirs)
-            for method, side in self._sides.items()
-            if method != RECORDED
+            name: _set_distances(method, recorded)
+            for name, method in self._methods.items()
+            if name != RECORDED
         }
 
 
-def _textures_of(row: Measured, outcome: Outcome) -> np.ndarray | None:
+def _texture(row: MeasuredProcess, outcome: Outcome) -> np.ndarray | None:
     texture_QS = outcome.features.get(("texture", row.method))
     return None if texture_QS is None else np.asarray(texture_QS, np.float32)
 
 
-def _hold_against(known: texture.Textures, row: Measured, texture_QS: np.ndarray) -> None:
-    apart = float(np.mean(texture.to_set(known, texture_QS)))
-    row.numbers["texture_to_set"] = apart if np.isfinite(apart) else float("nan")
+def _measure_texture(
+    row: MeasuredProcess, texture_QS: np.ndarray, recorded: texture.Textures
+) -> None:
+    distance = float(np.mean(texture.to_set(recorded, texture_QS)))
+    row.numbers["texture_to_set"] = distance if np.isfinite(distance) else float("nan")
 
 
-def _compared(ours: _Side, theirs: _Side) -> SetNumbers:
-    n = min(int(ours.final.count), int(theirs.final.count))
-    fid, kid, deficient = float("nan"), float("nan"), True
-    if n >= 2:
-        fid, deficient = frechet.distance(ours.final, theirs.final)
-        sides = (ours.sample, theirs.sample)
-        features = [side.features_RD for side in sides]
-        kid = float(kernel_distance.discrepancy(*features, *(side.mask_R for side in sides)))
-    found = realism.compare(ours.frames, theirs.frames)
-    return SetNumbers(fid, kid, n, deficient, found.fid_Q, found.kid_Q, found.count_Q)
+def _set_distances(ours: _Method, theirs: _Method) -> SetDistances:
+    fid_1, kid_1, count_1 = distances(ours.final, theirs.final)
+    n, width = int(count_1[0]), ours.final.moments.mean_D.shape[-1]
+    by_bin = distances(ours.frames, theirs.frames)
+    return SetDistances(float(fid_1[0]), float(kid_1[0]), n, n <= width, *by_bin)
+
+
+def measure_bands(rows: Sequence[MeasuredProcess]) -> dict[str, Band]:
+    """Computes the bands of the recorded set by medium, and adds their measures to the rows.
+
+    A process is compared with the band of its medium, or of the whole set if the medium has none. A
+    recorded process is compared with the band of the others, as a reference.
+    """
+    recorded = {ALL_MEDIA: [row for row in rows if row.method == RECORDED]}
+    count = collections.Counter(row.medium for row in recorded[ALL_MEDIA])
+    for medium in sorted(count):
+        if medium and count[medium] >= MIN_PROCESSES:
+            recorded[medium] = [row for row in recorded[ALL_MEDIA] if row.medium == medium]
+    bands = {medium: _band(others) for medium, others in recorded.items()}
+    for process in rows:
+        medium = process.medium if process.medium in bands else ALL_MEDIA
+        band = bands[medium]
+        if process.method == RECORDED:
+            if band.n < MIN_PROCESSES:
+                continue
+            band = _band(recorded[medium], without=process)
+        own_1K = process.own_profile_K[None]
+        process.numbers["to_band"] = float(pdp.to_band(own_1K, band)[0])
+        process.numbers["in_band"] = float(pdp.inside(own_1K, band)[0])
+    return bands
+
+
+def _band(recorded: Sequence[MeasuredProcess], *, without: MeasuredProcess | None = None) -> Band:
+    size = round_up(len(recorded))
+    profiles_NK = padded(np.stack([process.own_profile_K for process in recorded]), size)
+    counts_N = np.array([process is not without for process in recorded])
+    band = pdp.band(profiles_NK, padded(counts_N, size))
+    return Band(*map(np.asarray, band[:3]), int(band.n))

@@ -1,66 +1,50 @@
-"""What a reader of a report looks at: a few frames of each process, side by side."""
+"""The processes that a report shows: which ones, and a few frames of each side by side."""
 
-import dataclasses
+import collections
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
+from painting_jax.evaluation.measures import MEASURES, MeasuredProcess
+from painting_jax.evaluation.result import Strip
 from painting_jax.evaluation.videos import Video
 from painting_jax.metrics import perceptual
 
-# A strip shows at most so many frames, at most so high: larger ones only make a page heavy.
+# Number and height of the frames of a strip, at most; larger ones only make the page slow.
 _FRAMES, _HEIGHT = 9, 192
 
+# Number of pictures in a report; all are measured.
+SHOWN = 12
 
-@dataclasses.dataclass(frozen=True)
-class Strip:
-    """Frames of one picture's processes, at the same progress, as webp files.
+# Measures that rank pictures from best to worst; the first that was measured is used.
+_RANKED_BY = ("between", "to_band", "monotonicity")
 
-    Attributes:
-      name: of the process.
-      medium: a name from the registry, or "".
-      progress_S: of the frames.
-      shape_HW: of one frame, as shown.
-      rows: by method, S frames side by side.
-      given: the picture that was to be painted; b"" where it is not known.
-      video: path of the process's video within a report, where there is one.
-      why: it is shown, where there is a reason.
-    """
-
-    name: str
-    medium: str
-    progress_S: np.ndarray
-    shape_HW: tuple[int, int]
-    rows: Mapping[str, bytes]
-    given: bytes = b""
-    video: str = ""
-    why: str = ""
+# With fewer pictures, all are shown anyway.
+_FEW = 4
 
 
 def strip(videos: Mapping[str, Video], *, input_HWC: np.ndarray | None = None) -> Strip:
-    """Frames of each video at evenly spread progress; where there are fewer, all of them.
+    """Draws frames of each video at evenly spaced progress, or all frames if there are fewer.
 
-    The first video gives the strip its name, its medium and the shape of its frames.
+    The first video defines the strip's name, medium and frame size.
+
+    Args:
+      videos: Videos by method.
+      input_HWC: The input picture, uint8, if it is known.
     """
     first = next(iter(videos.values()))
     columns = min(_FRAMES, max(len(video.frames_THWC) for video in videos.values()))
     progress_S = np.linspace(0, 1, columns)
     shape_HW = _shown_shape(first.frames_THWC[0])
-    rows = {
-        method: _webp(
-            np.concatenate(
-                [
-                    _shrunk(video.frames_THWC[t], shape_HW)
-                    for t in perceptual.nearest(video.progress_T, progress_S)
-                ],
-                axis=1,
-            )
-        )
-        for method, video in videos.items()
-    }
-    given = b"" if input_HWC is None else _webp(_shrunk(input_HWC, _shown_shape(input_HWC)))
+    rows = {}
+    for method, video in videos.items():
+        at_S = perceptual.nearest(video.progress_T, progress_S)
+        frames = [_resized(video.frames_THWC[t], shape_HW) for t in at_S]
+        rows[method] = _webp(np.concatenate(frames, axis=1))
+    given = b"" if input_HWC is None else _webp(_resized(input_HWC, _shown_shape(input_HWC)))
     return Strip(first.name, first.medium, progress_S, shape_HW, rows, given)
 
 
@@ -70,7 +54,7 @@ def _shown_shape(picture_HWC: np.ndarray) -> tuple[int, int]:
     return shown, max(1, round(width * shown / height))
 
 
-def _shrunk(picture_HWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
+def _resized(picture_HWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
     if picture_HWC.shape[:2] == shape_HW:
         return picture_HWC
     size = shape_HW[::-1]
@@ -81,3 +65,58 @@ def _webp(picture_HWC: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture_HWC).save(buffer, "WEBP", quality=88, method=4)
     return buffer.getvalue()
+
+
+def choose(
+    pictures: Sequence[Sequence[MeasuredProcess]], judged: Sequence[str], *, shown: int = SHOWN
+) -> list[tuple[int, str]]:
+    """Chooses the pictures to show: where methods do worst and best, then the first ones.
+
+    Args:
+      pictures: Processes of each picture.
+      judged: Evaluated methods; the worst and best picture of each is shown while there is room.
+      shown: Maximum number of pictures.
+
+    Returns:
+      Index and reason of each; the reason is "" for those that are merely first.
+    """
+    why: dict[int, list[str]] = {}
+    short = ""
+    for place, word in ((-1, "worst"), (0, "best"), (-2, "second worst")):
+        for method in judged:
+            key, ranked = _ranked(pictures, method)
+            if len(ranked) >= _FEW and (ranked[place] in why or len(why) < shown):
+                short = MEASURES[key].short
+                of = method if len(judged) > 1 else str(len(ranked))
+                why.setdefault(ranked[place], []).append(f"{word} of {of}")
+    for index in _round_robin(pictures, judged):
+        if len(why) < shown:
+            why.setdefault(index, [])
+    return [(i, f"{', '.join(words)} in {short}" if words else "") for i, words in why.items()]
+
+
+def _round_robin(pictures: Sequence[Sequence[MeasuredProcess]], judged: Sequence[str]) -> list[int]:
+    """The first picture of every method and medium, then the second; recorded-only ones last."""
+    seen: collections.Counter = collections.Counter()
+    order = []
+    for index, rows in enumerate(pictures):
+        kind = (tuple(row.method for row in rows), rows[0].medium)
+        seen[kind] += 1
+        recorded_only = not any(row.method in judged for row in rows)
+        order.append((recorded_only, seen[kind], index))
+    return [index for *_, index in sorted(order)]
+
+
+def _ranked(pictures: Sequence[Sequence[MeasuredProcess]], method: str) -> tuple[str, list[int]]:
+    """The measure that ranks a method's pictures, and their indices from best to worst."""
+    for key in _RANKED_BY:
+        values = {
+            index: row.numbers[key]
+            for index, rows in enumerate(pictures)
+            for row in rows
+            if row.method == method and math.isfinite(row.numbers[key])
+        }
+        if values:
+            sign = 1 if MEASURES[key].better == "lower" else -1
+            return key, sorted(values, key=lambda index: sign * values[index])
+    return _RANKED_BY[0], []

@@ -7,9 +7,9 @@ import pathlib
 import numpy as np
 
 from painting_jax.data import pictures, video
+from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.files import folder_written_beside
-from painting_jax.report.contact_sheet import contact_sheet
 
 _LEAST_SIDE = 384  # pixels of the longer side that a player shows well
 _SECONDS = 6.0  # that a process lasts, by default

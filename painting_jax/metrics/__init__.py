@@ -1,1 +1,1 @@
-"""Measures of painting processes: jitted, pure functions of arrays."""
+"""Metrics of painting processes: jitted, pure functions of arrays."""

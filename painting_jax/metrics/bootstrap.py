@@ -1,9 +1,9 @@
 """Confidence intervals of means by the percentile bootstrap (Efron, 1979).
 
-Where several values come from one picture they are drawn together (the cluster bootstrap): it is
-other pictures that might have been chosen, not other frames of these.
+Values of the same picture are resampled together (cluster bootstrap): the interval covers the
+choice of pictures, not the choice of frames.
 
-On the host, in float64: there is one number an example, and any count of them.
+Runs on the host in float64, since there is only one number per example.
 """
 
 from typing import Literal, NamedTuple
@@ -13,18 +13,18 @@ import numpy as np
 LEVEL = 0.95
 RESAMPLES = 4000
 
-# Drawn clusters that are held at once.
+# Drawn clusters held in memory at once.
 _AT_ONCE = 2**20
 
 
 class Interval(NamedTuple):
-    """A mean and where it would lie had other examples been drawn.
+    """A mean with its confidence interval.
 
     Attributes:
-      mean: of the n values.
-      low: lower end of the interval; NaN of a single picture, beside which no other was drawn.
-      high: upper end of the interval; NaN likewise.
-      n: how many values there were.
+      mean: Mean of the n values.
+      low: Lower end of the interval; NaN with a single picture.
+      high: Upper end of the interval; NaN with a single picture.
+      n: Number of values.
     """
 
     mean: float
@@ -34,14 +34,14 @@ class Interval(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Two methods on the same pictures.
+    """A comparison of two methods on the same examples.
 
     Attributes:
-      first: of the first method, over the examples that both have.
-      second: of the second method, over the same.
-      difference: first less second.
-      first_better: the share of resamples in which the first method's mean is better, in [0, 1];
-        ties count half. NaN of fewer than two pictures.
+      first: Mean of the first method.
+      second: Mean of the second method.
+      difference: Mean of first minus second.
+      first_better: Share of resamples in which the first method's mean is better, in [0, 1]; ties
+        count half. NaN with fewer than two pictures.
     """
 
     first: Interval
@@ -53,14 +53,14 @@ class Paired(NamedTuple):
 def interval(
     values_N: np.ndarray, *, pictures_N: np.ndarray | None = None, seed: int = 0
 ) -> Interval:
-    """The mean of the finite values with its 95 % interval.
+    """Computes the mean of the finite values with its 95 % interval.
 
-    Without any finite value all three are NaN; a single picture has no interval.
+    Without any finite value, mean and ends are NaN.
 
     Args:
-      values_N: one value an example; NaN where there is none.
-      pictures_N: what identifies each example's picture; None = each example has its own.
-      seed: of the resampling.
+      values_N: One value per example; NaN where it is missing.
+      pictures_N: Identifier of each example's picture; None = one picture per example.
+      seed: Seed of the resampling.
     """
     values_1N = np.asarray(values_N, np.float64)[None]
     intervals, _ = _intervals(values_1N, pictures_N, seed)
@@ -75,14 +75,14 @@ def paired(
     pictures_N: np.ndarray | None = None,
     seed: int = 0,
 ) -> Paired:
-    """Compares two methods on examples that both have.
+    """Compares two methods on the examples that both have.
 
     Args:
-      first_N: the first method's values; NaN where there is none.
-      second_N: the second method's, of the same examples.
-      better: which values are.
-      pictures_N: what identifies each example's picture; None = each example has its own.
-      seed: of the resampling.
+      first_N: Values of the first method; NaN where missing.
+      second_N: Values of the second method for the same examples.
+      better: Whether lower or higher values are better.
+      pictures_N: Identifier of each example's picture; None = one picture per example.
+      seed: Seed of the resampling.
     """
     first, second = np.asarray(first_N, np.float64), np.asarray(second_N, np.float64)
     intervals, means_3R = _intervals(np.stack([first, second, first - second]), pictures_N, seed)
@@ -94,9 +94,9 @@ def paired(
 def _intervals(
     values_VN: np.ndarray, pictures_N: np.ndarray | None, seed: int
 ) -> tuple[list[Interval], np.ndarray]:
-    """Intervals of several values of the same examples, and the resampled means [V, R].
+    """Returns an interval per row and the resampled means [V, R].
 
-    R is 0 of fewer than two pictures.
+    R is 0 with fewer than two pictures.
     """
     valid_N = np.isfinite(values_VN).all(axis=0)
     values_VN = values_VN[:, valid_N]
@@ -115,22 +115,22 @@ def _intervals(
     means_VR = _resampled(np.random.default_rng(seed), total_VC, count_C)
     tail = (1 - LEVEL) / 2
     ends_2V = np.quantile(means_VR, [tail, 1 - tail], axis=1)
-    found = [
+    intervals = [
         Interval(float(mean), float(low), float(high), n)
         for mean, low, high in zip(means_V, *ends_2V, strict=True)
     ]
-    return found, means_VR
+    return intervals, means_VR
 
 
 def _resampled(rng: np.random.Generator, total_VC: np.ndarray, count_C: np.ndarray) -> np.ndarray:
-    """Means of resamples of the clusters: float64[V, R]."""
+    """Means over resamples of the clusters: float64[V, R]."""
     clusters = len(count_C)
     at_once = max(1, _AT_ONCE // clusters)
     means = []
     for start in range(0, RESAMPLES, at_once):
         rows = min(at_once, RESAMPLES - start)
         drawn_RC = rng.integers(0, clusters, (rows, clusters))
-        # How often each cluster was drawn: the same cell for the same cluster of the same row.
+        # Count how often each row drew each cluster, with one bincount over (row, cluster) cells.
         cell_RC = drawn_RC + clusters * np.arange(rows)[:, None]
         weight_RC = np.bincount(cell_RC.ravel(), minlength=rows * clusters).reshape(rows, clusters)
         means.append((total_VC @ weight_RC.T) / (weight_RC @ count_C))

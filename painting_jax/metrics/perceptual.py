@@ -1,4 +1,4 @@
-"""Perceptual distances between the frames of videos, in bounded memory."""
+"""Perceptual distances between frames: the interface, cosine distances, bounded memory."""
 
 import functools
 from collections.abc import Callable
@@ -11,22 +11,38 @@ from flax import nnx
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from painting_jax.metrics.lpips import squared_distance
-
-# Pixels of all pictures that go through a trunk at once; VGG16 holds about 1 kB for each. On a CPU
-# fewer are faster: what a network holds is fresh memory, and more of it than a cache takes.
+# Pixels that go through a network at once; VGG16 needs about 1 kB for each. CPUs are faster with
+# fewer, whose activations fit the cache.
 _PIXELS_AT_ONCE = 2**19
 _PIXELS_AT_ONCE_ON_CPU = 2**16
 
 
-class PerceptualDistance(Protocol):
-    """A distance that is the squared Euclidean distance of an embedding.
-
-    LPIPS is one (see `lpips.LPIPS`), and so is 1 - cosine of unit vectors, scaled by a half.
+class Features(Protocol):
+    """A network that turns pictures into feature vectors, as a pure `nnx` module.
 
     Attributes:
-      label: what the numbers are called wherever they are shown.
-      at_once: how many pictures are best given at a time; None = as their size allows.
+      label: Name of the network and its weights in reports, such as "CLIP ViT-B/32".
+      at_once: Preferred number of pictures per call; None = as many as their size allows.
+    """
+
+    label: str
+    at_once: int | None
+
+    def __call__(self, pictures_NHWC: jax.Array) -> jax.Array:
+        """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
+
+    def maps(self, pictures_NHWC: jax.Array) -> tuple[jax.Array, ...]:
+        """Feature maps, fine to coarse: float32[N, h, w, C] each."""
+
+
+class PerceptualDistance(Protocol):
+    """A distance that equals the squared Euclidean distance of embeddings.
+
+    Examples are `lpips.LPIPS` and `CosineDistance`.
+
+    Attributes:
+      label: Name of the distance in reports.
+      at_once: Preferred number of pictures per call; None = as many as their size allows.
     """
 
     label: str
@@ -36,16 +52,54 @@ class PerceptualDistance(Protocol):
         """RGB, uint8 or float32 in [0, 1] -> float32[N, D]."""
 
 
+class CosineDistance(nnx.Module):
+    """1 - cosine of features, as a `PerceptualDistance`.
+
+    For unit vectors, |a - b|^2 = 2 (1 - cos); scaling them by sqrt(1/2) gives 1 - cos.
+
+    Attributes:
+      label: Label of the features.
+      at_once: Preferred number of pictures per call.
+    """
+
+    def __init__(self, features: Features):
+        self.features = features
+        self.label, self.at_once = features.label, features.at_once
+
+    def embed(self, pictures_NHWC: jax.Array) -> jax.Array:
+        """RGB, uint8 or float32 in [0, 1] -> float32[N, D], vectors of length sqrt(1/2)."""
+        return unit(self.features(pictures_NHWC)) * jnp.sqrt(0.5)
+
+
+@jax.jit
+def cosine(a_ND: jax.Array, b_ND: jax.Array) -> jax.Array:
+    """Cosine similarity of corresponding rows, float32[N] in [-1, 1]; 0 for a row of zeros."""
+    return jnp.sum(unit(a_ND) * unit(b_ND), axis=-1)
+
+
+def unit(x: jax.Array) -> jax.Array:
+    """Scales vectors along the last axis to length 1; zeros stay zeros."""
+    x = x.astype(jnp.float32)
+    # Dividing by the largest value first keeps squares within the range of float32.
+    x = x / jnp.maximum(jnp.max(jnp.abs(x), axis=-1, keepdims=True), 1e-30)
+    return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
+
+
+def squared_distance(a_ND: jax.Array, b_ND: jax.Array) -> jax.Array:
+    """Squared Euclidean distance of corresponding rows: float32[N]."""
+    return jnp.sum((a_ND - b_ND) ** 2, axis=-1)
+
+
 @functools.partial(nnx.jit, static_argnames="mesh")
 def embed(
     distance: PerceptualDistance, frames_FHWC: jax.Array, *, mesh: Mesh | None = None
 ) -> jax.Array:
-    """Embeds frames, a few at a time: float32[F, D].
+    """Embeds frames in batches: float32[F, D].
 
     Args:
-      distance: an nnx module with `embed`.
+      distance: An nnx module with `embed`.
       frames_FHWC: uint8.
-      mesh: each device along its data axis takes its share of the frames, which must divide F.
+      mesh: Mesh whose data axis shares the frames; its size must divide F.
     """
     return in_batches(
         lambda distance, frames_NHWC: distance.embed(frames_NHWC), distance, frames_FHWC, mesh=mesh
@@ -55,22 +109,22 @@ def embed(
 def in_batches(
     function: Callable, network: nnx.Module, frames_FHWC: jax.Array, *rest, mesh: Mesh | None
 ) -> Any:
-    """Calls `function(network, frames_NHWC, *rest_N)` for batches of frames that fit into memory.
+    """Maps `function(network, frames_NHWC, *rest_N)` over batches of frames that fit into memory.
 
     Args:
-      function: batches in, a tree of arrays out that have an entry for each frame.
-      network: an nnx module with `at_once`.
-      frames_FHWC: the frames.
-      *rest: further arrays, with an entry for each frame.
-      mesh: each device along its data axis takes its share of the frames, which must divide F.
+      function: Function of a batch; returns a tree of arrays with one entry per frame.
+      network: An nnx module with `at_once`.
+      frames_FHWC: The frames.
+      *rest: Further arrays with one entry per frame.
+      mesh: Mesh whose data axis shares the frames; its size must divide F.
 
     Returns:
-      What the function returns, for all frames.
+      The outputs for all frames, joined.
     """
     graph, state = nnx.split(network)
 
-    def share(state, *given):
-        count, height, width, _ = given[0].shape
+    def share(state, *inputs):
+        count, height, width, _ = inputs[0].shape
         batches = -(-count // (network.at_once or max(1, _pixels_at_once() // (height * width))))
         size = -(-count // batches)
         padding = batches * size - count
@@ -79,14 +133,14 @@ def in_batches(
             x_F = jnp.pad(x_F, [(0, padding)] + [(0, 0)] * (x_F.ndim - 1))
             return x_F.reshape(batches, size, *x_F.shape[1:])
 
-        found = jax.lax.map(
-            lambda batch: function(nnx.merge(graph, state), *batch), tuple(map(batched, given))
+        outputs = jax.lax.map(
+            lambda batch: function(nnx.merge(graph, state), *batch), tuple(map(batched, inputs))
         )
-        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], found)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], outputs)
 
     if mesh is not None:
         shares = (P("data"),) * (1 + len(rest))
-        # Networks may scan over constants, which the check takes for a mistake.
+        # Some networks scan over constants, which check_vma rejects.
         share = jax.shard_map(
             share, mesh=mesh, in_specs=(P(), *shares), out_specs=P("data"), check_vma=False
         )
@@ -98,11 +152,11 @@ def between(first_FD: jax.Array, second_GD: jax.Array, pairs_P2: jax.Array) -> j
     """Distances between chosen rows of two sets of embeddings: float32[P].
 
     Args:
-      first_FD: from `embed`.
-      second_GD: from `embed`.
-      pairs_P2: int32, an index into either.
+      first_FD: Embeddings from `embed`.
+      second_GD: Embeddings from `embed`.
+      pairs_P2: int32, an index into each.
     """
-    # Pair by pair: all embeddings of the pairs at once would be a second copy of the first.
+    # One pair at a time: gathering all pairs would copy the embeddings.
     return jax.lax.map(
         lambda pair: squared_distance(first_FD[pair[0]], second_GD[pair[1]]), pairs_P2
     )
@@ -114,7 +168,7 @@ def distances(
 ) -> jax.Array:
     """Distances of pictures to as many others, or of all to one: float32[N].
 
-    No embedding is kept but that of the one, which is embedded once.
+    Only the embedding of a single second picture is kept; it is computed once.
     """
     if len(second_NHWC) == 1:
         second_1D = distance.embed(second_NHWC)
@@ -124,16 +178,16 @@ def distances(
 
         return in_batches(to_one, distance, first_NHWC, mesh=None)
 
-    def of_pairs(distance, first_NHWC, second_NHWC):
+    def to_each(distance, first_NHWC, second_NHWC):
         return squared_distance(distance.embed(first_NHWC), distance.embed(second_NHWC))
 
-    return in_batches(of_pairs, distance, first_NHWC, second_NHWC, mesh=None)
+    return in_batches(to_each, distance, first_NHWC, second_NHWC, mesh=None)
 
 
 def nearest(progress_T: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
-    """The index of the frame whose progress is nearest to each wanted one: int[N].
+    """Index of the frame whose progress is nearest to each wanted one: int[N].
 
-    Of two equally near, up to rounding, the earlier is taken: also of a video turned round.
+    Ties, up to rounding, go to the earlier frame, also in a video played backwards.
     """
     apart_NT = np.abs(progress_T[None, :] - wanted_N[:, None])
     return (apart_NT <= apart_NT.min(axis=1, keepdims=True) + 1e-6).argmax(axis=1)

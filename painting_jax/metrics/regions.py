@@ -1,49 +1,29 @@
-"""Which part of the picture is painted when: profiles and order of a label map's regions.
+"""When each region of a picture is painted: profiles and the order of the regions.
 
-A map of distances (`colour_map`, or `perceptual_map`) is averaged over each region, at every
-moment; a region is finished once its distance stays a small share of what it was on the blank
-canvas.
+A map of colour differences is averaged over each region at every time. A region is finished once
+its distance stays below a small share of its distance on the blank canvas.
 """
 
 import functools
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from painting_jax.metrics import colour
-from painting_jax.metrics.lpips import LPIPS
+from painting_jax.metrics import fidelity
 
 
 @jax.jit
 def colour_map(frames_BTHWC: jax.Array, finished_BHWC: jax.Array) -> jax.Array:
-    """How far each pixel's colour is from the finished one, Delta E / 100: float32[B, T, H, W].
+    """Colour difference of each pixel to the finished one, Delta E / 100: float32[B, T, H, W].
 
     Args:
       frames_BTHWC: RGB uint8.
       finished_BHWC: RGB uint8.
     """
-    finished = colour.lab(finished_BHWC)
-    # Frame by frame: a whole video in Lab would be four times its size.
+    finished = fidelity.lab(finished_BHWC)
+    # Frame by frame: a whole video in Lab takes four times its memory.
     by_time = jax.lax.map(
-        lambda frame_BHWC: colour.apart(colour.lab(frame_BHWC), finished),
-        jnp.swapaxes(frames_BTHWC, 0, 1),
-    )
-    return jnp.swapaxes(by_time, 0, 1)
-
-
-@nnx.jit
-def perceptual_map(distance: LPIPS, frames_BTHWC: jax.Array, finished_BHWC: jax.Array) -> jax.Array:
-    """The same by the perceptual distance, layer by layer: float32[B, T, H, W].
-
-    Args:
-      distance: its `spatial` makes the maps.
-      frames_BTHWC: RGB uint8, of a size that the trunk takes.
-      finished_BHWC: RGB uint8.
-    """
-    graph, state = nnx.split(distance)
-    by_time = jax.lax.map(
-        lambda frame_BHWC: nnx.merge(graph, state).spatial(frame_BHWC, finished_BHWC),
+        lambda frame_BHWC: fidelity.lab_difference(fidelity.lab(frame_BHWC), finished),
         jnp.swapaxes(frames_BTHWC, 0, 1),
     )
     return jnp.swapaxes(by_time, 0, 1)
@@ -53,12 +33,12 @@ def perceptual_map(distance: LPIPS, frames_BTHWC: jax.Array, finished_BHWC: jax.
 def by_region(
     distance_BTHW: jax.Array, label_BHW: jax.Array, *, regions: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The mean distance of every region at every moment.
+    """Averages a distance over every region at every time.
 
     Args:
-      distance_BTHW: maps of distances.
-      label_BHW: integers, 0 = unlabelled, 1..R = region; higher ones are left out.
-      regions: R.
+      distance_BTHW: Maps of distances.
+      label_BHW: Integers, 0 = unlabelled, 1..R = region; higher ones are ignored.
+      regions: Number of regions R.
 
     Returns:
       float32[B, R, T] distances, 0 for a region without pixels; and float32[B, R], the share of
@@ -83,17 +63,17 @@ def finished_at(
     share: float = 0.25,
     floor: float = 0.0,
 ) -> jax.Array:
-    """The progress from which on each region's distance stays low: float32[B, R].
+    """Progress from which on each region's distance stays low: float32[B, R].
 
-    Low is at most `share` of its first distance, or at most `floor`. Infinity for a region that
-    does not get there by the last frame.
+    Low means at most `share` of its first distance, or at most `floor`. Infinity for a region that
+    is not finished by the last frame.
 
     Args:
-      distance_BRT: in painted order.
-      progress_BT: rising.
-      mask_BT: bool, True for frames; padding comes after them.
-      share: of the first distance.
-      floor: in the distance's own unit.
+      distance_BRT: Distances in painted order.
+      progress_BT: Rising progress.
+      mask_BT: bool, True for frames, False for the padding after them.
+      share: Share of the first distance.
+      floor: Absolute threshold, in the unit of the distance.
     """
     low_BRT = distance_BRT <= jnp.maximum(share * distance_BRT[..., :1], floor)
     stays_BRT = jax.lax.cummin(
@@ -104,42 +84,27 @@ def finished_at(
 
 
 @jax.jit
-def order(finished_BR: jax.Array, present_BR: jax.Array) -> jax.Array:
-    """The place of each region in the order of finishing: int32[B, R], 1 = first.
-
-    Regions finished at once share the lower place; 0 for regions that are not present.
-
-    Args:
-      finished_BR: progress, from `finished_at`.
-      present_BR: bool, True for regions that the picture has.
-    """
-    earlier_BRR = (finished_BR[:, None, :] < finished_BR[:, :, None]) & present_BR[:, None, :]
-    return jnp.where(present_BR, 1 + jnp.sum(earlier_BRR, axis=2), 0)
-
-
-@jax.jit
 def agreement(a_BR: jax.Array, b_BR: jax.Array, mask_BR: jax.Array) -> jax.Array:
     """Kendall's tau-b of two orders: float32[B] in [-1, 1], 1 = the same order.
 
-    Args:
-      a_BR: when, or at which place, each region is finished; infinity is allowed.
-      b_BR: the same in another process.
-      mask_BR: bool, True for regions that count.
+    NaN if fewer than two regions count, or all of them tie in a process.
 
-    Returns:
-      NaN where fewer than two regions count, or all of them tie in a process.
+    Args:
+      a_BR: Progress at which each region is finished; may be infinite.
+      b_BR: The same in another process.
+      mask_BR: bool, True for regions that count.
     """
     once_RR = jnp.triu(jnp.ones((a_BR.shape[1],) * 2, bool), 1)
     pair_BRR = mask_BR[:, :, None] & mask_BR[:, None, :] & once_RR
 
     def sign(x_BR):
-        # By comparison: the difference of two infinities is no number.
+        # Compare instead of subtracting: the difference of two infinities is NaN.
         later = x_BR[:, None, :] > x_BR[:, :, None]
         earlier = x_BR[:, None, :] < x_BR[:, :, None]
         return jnp.where(pair_BRR, later.astype(jnp.int32) - earlier.astype(jnp.int32), 0)
 
     a, b = sign(a_BR), sign(b_BR)
     both, of_a, of_b = (jnp.sum(x, axis=(1, 2)).astype(jnp.float32) for x in (a * b, a * a, b * b))
-    # The product would not fit an integer of 32 bits for a few hundred regions.
+    # Separate roots: the product overflows int32 for a few hundred regions.
     untied = jnp.sqrt(of_a) * jnp.sqrt(of_b)
     return jnp.where(untied > 0, both / jnp.where(untied > 0, untied, 1), jnp.nan)

@@ -1,49 +1,31 @@
-"""Is the texture of paint consistent: does it stay once laid, and is it that of real paint?
+"""Texture of paint: whether it stays once laid, and whether it resembles recorded paint.
 
-Texture is what the Gram matrices of a network's features say (Gatys et al., NeurIPS 2015): which
-features occur together, wherever they occur.
+Texture is described by the Gram matrices of a network's features (Gatys et al., NeurIPS 2015),
+which say what features occur together, wherever they occur.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from painting_jax.models.vgg.modeling import VGG16
-
-# Pixels a side of the cells by whose mean colour an area counts as finished. Averaging over them
-# leaves out the texture, whose drift is what is to be seen.
+# Pixels a side of the cells whose mean colour decides whether an area is finished. The mean removes
+# the texture, whose drift is to be measured.
 _CELL = 8
 
-# Blocks of the trunk: receptive fields of 5 to 92 pixels.
-_BLOCKS = (0, 1, 2, 3)
-
-
-class Drift(NamedTuple):
-    """Of B videos, S = T - 1 steps.
-
-    Attributes:
-      drift_BS: relative difference of the Gram matrices, over the area that is finished, before
-        and after the step; mean over the trunk's blocks, 0 = the same texture, at most 2. 0 where
-        nothing is finished.
-      area_BS: the share of the canvas that is finished before the step; 0 for steps into padding.
-      mean_B: over the steps, weighted by that area; NaN where nothing is finished before the end.
-    """
-
-    drift_BS: jax.Array
-    area_BS: jax.Array
-    mean_B: jax.Array
+# Stages of the trunk whose Gram matrices measure drift (receptive fields of 5 to 92 pixels), and
+# those that describe the texture of a whole picture.
+_DRIFT_STAGES = (0, 1, 2, 3)
+_TEXTURE_STAGES = (0, 1, 2)
 
 
 class Textures(NamedTuple):
-    """The textures of a set of recorded frames; streaming, in constant memory.
+    """Running moments of the textures of a set of frames.
 
     Attributes:
-      count: int32[].
-      mean_S: float32[S], of the statistics.
-      squares: float32[], the sum of squared distances to the mean.
+      count: Number of frames, int32[].
+      mean_S: Mean of the statistics, float32[S].
+      squares: Sum of squared distances to the mean, float32[].
     """
 
     count: jax.Array
@@ -53,11 +35,11 @@ class Textures(NamedTuple):
 
 @jax.jit
 def gram(features_NHWD: jax.Array, weight_NHW: jax.Array) -> jax.Array:
-    """The mean of f f^T over an area: float32[N, D, D].
+    """Weighted mean of f f^T over an area: float32[N, D, D].
 
     Args:
       features_NHWD: float32.
-      weight_NHW: how much each place counts, at least 0; without any the matrix is 0.
+      weight_NHW: Weight of each position, at least 0; all zeros give a zero matrix.
     """
     product_NDD = jnp.einsum(
         "nhw,nhwd,nhwe->nde", weight_NHW, features_NHWD, features_NHWD, precision="highest"
@@ -68,15 +50,15 @@ def gram(features_NHWD: jax.Array, weight_NHW: jax.Array) -> jax.Array:
 
 @jax.jit
 def finished(frames_BTHWC: jax.Array, mask_BT: jax.Array, threshold: float = 0.08) -> jax.Array:
-    """Where, at each moment, the canvas has its final colour and keeps it: bool[B, T, I, J].
+    """Cells that have their final colour and keep it, at each time: bool[B, T, I, J].
 
-    Cells of 8 pixels a side, the rest at the right and lower edge left out. A cell counts only
-    with its neighbours, for features look beyond it.
+    Cells are 8 pixels a side; pixels left over at the right and lower edge are ignored. A cell
+    counts only if its neighbours do, since receptive fields reach beyond it.
 
     Args:
       frames_BTHWC: RGB uint8, at least 8 x 8 pixels.
-      mask_BT: bool, True for frames; padding comes after them.
-      threshold: by which a channel of the mean colour, in [0, 1], may be off.
+      mask_BT: bool, True for frames, False for the padding after them.
+      threshold: Largest difference of a channel of the mean colour, in [0, 1].
     """
     b, _, h, w, _ = frames_BTHWC.shape
     i, j = h // _CELL, w // _CELL
@@ -101,121 +83,73 @@ def finished(frames_BTHWC: jax.Array, mask_BT: jax.Array, threshold: float = 0.0
     return (stays_BTIJ > 0) & mask_BT[:, :, None, None]
 
 
-@functools.partial(nnx.jit, static_argnames="blocks")
-def drift(
-    trunk: VGG16,
-    frames_BTHWC: jax.Array,
-    mask_BT: jax.Array,
-    threshold: float = 0.08,
-    *,
-    blocks: tuple[int, ...] = _BLOCKS,
-) -> Drift:
-    """How far the texture of finished areas drifts from frame to frame.
+def statistics(maps: tuple[jax.Array, ...]) -> jax.Array:
+    """Texture of whole pictures as vectors: float32[N, S].
+
+    Each stage's Gram matrix is scaled to unit length, so that all stages weigh the same and
+    contrast has no effect; S = sum of D (D + 1) / 2 over the stages.
 
     Args:
-      trunk: its features are the texture.
-      frames_BTHWC: RGB uint8, at least 16 x 16 pixels.
-      mask_BT: bool, True for frames; padding comes after them.
-      threshold: of `finished`.
-      blocks: of the trunk, from 0.
+      maps: Activations of the trunk's stages, float32[N, H, W, D] each.
     """
-    done_TBIJ = jnp.swapaxes(finished(frames_BTHWC, mask_BT, threshold), 0, 1)
-    graph, state = nnx.split(trunk)
-
-    def features(frame_BHWC):
-        found = nnx.merge(graph, state)(frame_BHWC.astype(jnp.float32) / 255)
-        return [found[block] for block in blocks]
-
-    def step(before, now):
-        frame_BHWC, done_BIJ = now
-        after = features(frame_BHWC)
-        total_B = jnp.zeros(len(frame_BHWC))
-        for old, new in zip(before, after, strict=True):
-            area_BHW = jax.image.resize(done_BIJ.astype(jnp.float32), old.shape[:3], "nearest")
-            total_B += _apart(gram(old, area_BHW), gram(new, area_BHW))
-        return after, (total_B / len(blocks), jnp.mean(done_BIJ, axis=(1, 2)))
-
-    frames_TBHWC = jnp.swapaxes(frames_BTHWC, 0, 1)
-    _, found = jax.lax.scan(step, features(frames_TBHWC[0]), (frames_TBHWC[1:], done_TBIJ[:-1]))
-    drift_BS, area_BS = (jnp.where(mask_BT[:, 1:], x.T, 0) for x in found)
-    total_B = jnp.sum(area_BS, axis=1)
-    mean_B = jnp.sum(drift_BS * area_BS, axis=1) / jnp.where(total_B > 0, total_B, jnp.nan)
-    return Drift(drift_BS, area_BS, mean_B)
-
-
-@functools.partial(nnx.jit, static_argnames="blocks")
-def statistics(
-    trunk: VGG16, pictures_NHWC: jax.Array, *, blocks: tuple[int, ...] = (0, 1, 2)
-) -> jax.Array:
-    """The textures of whole pictures as vectors: float32[N, S].
-
-    Each block's Gram matrix is scaled to unit length, so that no block outweighs the others and
-    contrast does not count; S = sum of D (D + 1) / 2 over the blocks.
-
-    Args:
-      trunk: its features are the texture.
-      pictures_NHWC: RGB uint8, at least 16 x 16 pixels.
-      blocks: of the trunk, from 0.
-    """
-    return of_maps(trunk(pictures_NHWC.astype(jnp.float32) / 255), blocks=blocks)
-
-
-def of_maps(found: tuple[jax.Array, ...], *, blocks: tuple[int, ...] = (0, 1, 2)) -> jax.Array:
-    """The same of a trunk's activations."""
     parts = []
-    for block in blocks:
-        gram_NDD = gram(found[block], jnp.ones(found[block].shape[:3]))
+    for stage in _TEXTURE_STAGES:
+        gram_NDD = gram(maps[stage], jnp.ones(maps[stage].shape[:3]))
         rows, columns = jnp.triu_indices(gram_NDD.shape[-1])
-        # A value beside the diagonal stands for two.
+        # Off-diagonal values stand for two entries of the symmetric matrix.
         half_NS = gram_NDD[:, rows, columns] * jnp.where(rows == columns, 1, jnp.sqrt(2.0))
         length_N1 = jnp.linalg.norm(half_NS, axis=1, keepdims=True)
         parts.append(half_NS / jnp.maximum(length_N1, 1e-30))
-    return jnp.concatenate(parts, axis=1) / jnp.sqrt(len(blocks))
+    return jnp.concatenate(parts, axis=1) / jnp.sqrt(len(_TEXTURE_STAGES))
 
 
-def grams(found: tuple[jax.Array, ...], weight_NIJ: jax.Array) -> tuple[jax.Array, ...]:
-    """The Gram matrices of a trunk's activations over an area, of the blocks that `drift` takes.
+def grams(maps: tuple[jax.Array, ...], weight_NIJ: jax.Array) -> tuple[jax.Array, ...]:
+    """Gram matrices over an area, of the stages that `drift` uses.
 
     Args:
-      found: float32[N, H, W, D] each.
-      weight_NIJ: how much each cell of the canvas counts.
+      maps: Activations of the trunk's stages, float32[N, H, W, D] each.
+      weight_NIJ: Weight of each cell of the canvas.
     """
     return tuple(
-        gram(found[block], jax.image.resize(weight_NIJ, found[block].shape[:3], "nearest"))
-        for block in _BLOCKS
+        gram(maps[stage], jax.image.resize(weight_NIJ, maps[stage].shape[:3], "nearest"))
+        for stage in _DRIFT_STAGES
     )
 
 
 @jax.jit
-def drift_of(
+def drift(
     before: tuple[jax.Array, ...], after: tuple[jax.Array, ...], area_T: jax.Array
 ) -> jax.Array:
-    """`Drift.mean_B` of one video from Gram matrices: float32[].
+    """Mean change of the texture of finished areas from frame to frame: float32[].
+
+    The change of a step is the relative difference of the Gram matrices over the area that was
+    finished before it, averaged over the stages: 0 = the same texture, at most 2. Steps are
+    weighted by that area. NaN if nothing is finished before the end.
 
     Args:
-      before: of `grams`, [T, D, D] each: of every frame over what was finished before it.
-      after: over what is finished with it.
-      area_T: the share of the canvas that is finished with each frame; 0 for padding.
+      before: `grams` of every frame over what was finished before it, [T, D, D] each.
+      after: `grams` of every frame over what is finished with it, [T, D, D] each.
+      area_T: Share of the canvas that is finished with each frame; 0 for padding.
     """
     total_S = sum(_apart(a[:-1], b[1:]) for a, b in zip(after, before, strict=True))
-    # What padding would add is left out: its areas follow those of the last frame.
+    # Steps into padding do not count.
     area_S = jnp.where(area_T[1:] > 0, area_T[:-1], 0)
     area = jnp.sum(area_S)
     return jnp.sum(total_S / len(before) * area_S) / jnp.where(area > 0, area, jnp.nan)
 
 
 def empty(width: int) -> Textures:
-    """No frames yet, of `width` statistics."""
+    """Moments of no frames, for `width` statistics."""
     return Textures(jnp.zeros((), jnp.int32), jnp.zeros(width), jnp.zeros(()))
 
 
 @jax.jit
 def add(textures: Textures, statistics_NS: jax.Array, mask_N: jax.Array) -> Textures:
-    """Takes in a batch of recorded frames (Chan, Golub & LeVeque, 1979).
+    """Adds a batch of frames (Chan, Golub & LeVeque, 1979).
 
     Args:
-      textures: the state.
-      statistics_NS: from `statistics`.
+      textures: Moments so far.
+      statistics_NS: From `statistics`.
       mask_N: bool, True for frames, False for padding.
     """
     count = jnp.sum(mask_N, dtype=jnp.int32)
@@ -234,11 +168,11 @@ def add(textures: Textures, statistics_NS: jax.Array, mask_N: jax.Array) -> Text
 
 @jax.jit
 def without(textures: Textures, statistics_NS: jax.Array) -> Textures:
-    """The reverse of `add`: the set as it is without some of its members.
+    """Removes frames from the moments: the inverse of `add`.
 
     Args:
-      textures: the state.
-      statistics_NS: of frames that it holds.
+      textures: Moments that include the frames.
+      statistics_NS: Statistics of the frames to remove.
     """
     mean_S = jnp.mean(statistics_NS, axis=0)
     squares = jnp.sum((statistics_NS - mean_S) ** 2)
@@ -246,7 +180,7 @@ def without(textures: Textures, statistics_NS: jax.Array) -> Textures:
     share = len(statistics_NS) / jnp.maximum(count, 1)
     rest_S = jnp.where(count > 0, textures.mean_S + share * (textures.mean_S - mean_S), 0)
     between = count * len(statistics_NS) / textures.count * jnp.sum((rest_S - mean_S) ** 2)
-    # Of members that are all alike rounding leaves a trifle, of either sign.
+    # With identical members only rounding of either sign remains.
     left = textures.squares - squares - between
     left = jnp.where(left > 1e-5 * textures.squares, left, 0)
     return Textures(count, rest_S, jnp.where(count > 0, left, 0))
@@ -254,10 +188,10 @@ def without(textures: Textures, statistics_NS: jax.Array) -> Textures:
 
 @jax.jit
 def to_set(textures: Textures, statistics_NS: jax.Array) -> jax.Array:
-    """How far textures are from the recorded ones: float32[N].
+    """Distance of textures from those of a set, relative to the set's own spread: float32[N].
 
-    Root of the squared distance to the set's mean over that of the set's own members: about 1 for
-    frames like the recorded ones, larger for others. Infinity where the members are all alike.
+    Distance to the set's mean over the root mean square distance of its members: about 1 for
+    similar frames, larger for others. Infinity if all members are alike.
     """
     spread = textures.squares / jnp.maximum(textures.count, 1)
     apart_N = jnp.sum((statistics_NS - textures.mean_S) ** 2, axis=1)

@@ -1,4 +1,4 @@
-"""The curves of a report, as SVG that follows the page's colours."""
+"""The curves of a report, as SVG in the page's colours."""
 
 import io
 import re
@@ -10,12 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from painting_jax.evaluation.measures import RECORDED, Measured
+from painting_jax.evaluation.measures import (
+    BASELINES,
+    BLUR_TO_SHARP,
+    CROSS_FADE,
+    OTHER_PICTURE,
+    RECORDED,
+    MeasuredProcess,
+)
 from painting_jax.evaluation.result import Result
-from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE, NAMES, OTHER_PICTURE
-from painting_jax.metrics import stages
+from painting_jax.metrics import pdp
 
-# Stands for the page's own text colour until the SVG is written.
+# Placeholder for the page's text colour, replaced in the SVG.
 _INK = "#010203"
 
 _FIXED = {
@@ -28,46 +34,46 @@ _COLOURS = ("#e8590c", "#1971c2", "#2f9e44", "#ae3ec9", "#c2a000", "#d6336c", "#
 
 
 def profiles(
-    rows: Sequence[Measured],
+    rows: Sequence[MeasuredProcess],
     judged: Sequence[str],
     *,
     distance: str,
     title: str,
     small: bool = False,
 ) -> str:
-    """The mean profiles of each method to the recorded finished picture, with 10-90 % bands.
+    """Draws each method's mean profile to the recorded finished picture, with a 10-90 % band.
 
     Args:
-      rows: the processes whose profiles are averaged by method.
-      judged: the methods that the evaluation is about.
-      distance: the label of the perceptual distance.
-      title: for those who cannot see it.
-      small: for a grid of many: without legend and axis labels.
+      rows: Processes whose profiles are averaged by method.
+      judged: Evaluated methods.
+      distance: Label of the perceptual distance.
+      title: Accessible title.
+      small: Whether to draw for a grid: without legend and axis labels.
 
     Returns:
       An SVG element.
     """
     figure, axes = _axes(small, stages_of(rows))
-    for method in [RECORDED, *judged, *NAMES]:
+    for method in [RECORDED, *judged, *BASELINES]:
         profiles_NK = np.array([row.profile_K for row in rows if row.method == method])
         if not len(profiles_NK):
             continue
-        chief, colour = method not in NAMES, _colour(method, judged)
-        _curve(axes, profiles_NK.mean(axis=0), method, colour, chief=chief)
-        if chief and len(profiles_NK) > 2:
+        main, colour = method not in BASELINES, _colour(method, judged)
+        _curve(axes, profiles_NK.mean(axis=0), method, colour, main=main)
+        if main and len(profiles_NK) > 2:
             low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
             _fill(axes, low_K, high_K, colour)
     return _svg(figure, axes, title, None if small else f"{distance} to the finished picture")
 
 
 def own_profiles(result: Result, *, title: str, medium: str = "", top: float | None = None) -> str:
-    """The profiles of generated videos to their own last frames, over the recorded set's band.
+    """Draws the profiles of videos to their own last frames, over the recorded set's band.
 
     Args:
-      result: of an evaluation without pairs.
-      title: for those who cannot see it.
-      medium: of which alone to show the videos and the band, small; "" = all, over the band of all.
-      top: of the distances that are shown; None = as far as they go.
+      result: Result of an unpaired evaluation.
+      title: Accessible title.
+      medium: Medium whose videos and band to draw, small; "" = all over the band of all.
+      top: Upper end of the distance axis; None = automatic.
 
     Returns:
       An SVG element.
@@ -76,20 +82,20 @@ def own_profiles(result: Result, *, title: str, medium: str = "", top: float | N
     figure, axes = _axes(bool(medium), stages_of(rows))
     band = result.bands[medium] if medium else result.band
     if band is not None:
-        _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, chief=True)
+        _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, main=True)
         _fill(axes, band.low_K, band.high_K, _INK)
     for label, colour, drawn in _lines(result):
         profiles_NK = np.array([row.own_profile_K for row in drawn if medium in ("", row.medium)])
         if len(profiles_NK):
-            _curve(axes, profiles_NK.mean(axis=0), label, colour, chief=True)
+            _curve(axes, profiles_NK.mean(axis=0), label, colour, main=True)
         if len(profiles_NK) > 2:
             _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), colour)
     ylabel = None if medium else f"{result.distance} to the own last frame"
     return _svg(figure, axes, title, ylabel, top=top)
 
 
-def _lines(result: Result) -> list[tuple[str, str, list[Measured]]]:
-    """What generated videos are drawn as: few one by one, many by method; names and colours."""
+def _lines(result: Result) -> list[tuple[str, str, list[MeasuredProcess]]]:
+    """Names, colours and processes of the curves: few videos one by one, many by method."""
     generated = [row for row in result.rows if row.method in result.judged]
     if len(result.judged) == 1 and len(generated) <= len(_COLOURS):
         return [(row.name, c, [row]) for row, c in zip(generated, _COLOURS, strict=False)]
@@ -107,9 +113,9 @@ def _colour(method: str, judged: Sequence[str]) -> str:
 
 
 def by_medium(result: Result) -> dict[str, str]:
-    """Small profiles, one for each medium: of pairs, or of own last frames over its own band."""
+    """Draws a small figure per medium: of pairs, or of own last frames over the medium's band."""
     if result.bands:
-        # One scale for all of them, or they could not be compared.
+        # One scale, so that the figures compare.
         shown = [row.own_profile_K for row in result.rows if row.medium in result.bands]
         top = 1.05 * float(np.max(shown))
         return {
@@ -131,23 +137,23 @@ def by_medium(result: Result) -> dict[str, str]:
     }
 
 
-def stages_of(rows: Sequence[Measured]) -> list[tuple[float, str]]:
-    """Where the stages of the recorded processes begin, on average; none without any that bend."""
+def stages_of(rows: Sequence[MeasuredProcess]) -> list[tuple[float, str]]:
+    """Mean start and name of the stages of recorded processes; empty if no profile has stages."""
     recorded = [row.numbers for row in rows if row.method == RECORDED]
-    found = np.array([(numbers["blocking_at"], numbers["detail_at"]) for numbers in recorded])
-    found = found[np.isfinite(found).all(axis=1)] if len(found) else found
-    if not len(found):
+    starts = [(numbers["blocking_at"], numbers["detail_at"]) for numbers in recorded]
+    starts = [pair for pair in starts if np.isfinite(pair).all()]
+    if not starts:
         return []
-    return list(zip((0.0, *found.mean(axis=0)), stages.NAMES, strict=True))
+    return list(zip((0.0, *np.mean(starts, axis=0)), pdp.STAGES, strict=True))
 
 
-def _axes(small: bool, begun: Sequence[tuple[float, str]]) -> tuple[Figure, Axes]:
+def _axes(small: bool, stages: Sequence[tuple[float, str]]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    for start, name in begun:
+    for start, name in stages:
         if start:
             axes.axvline(start, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
         if not small:
@@ -171,15 +177,15 @@ def _axes(small: bool, begun: Sequence[tuple[float, str]]) -> tuple[Figure, Axes
     return figure, axes
 
 
-def _curve(axes: Axes, curve_K: np.ndarray, label: str, colour: str, *, chief: bool) -> None:
+def _curve(axes: Axes, curve_K: np.ndarray, label: str, colour: str, *, main: bool) -> None:
     axes.plot(
         np.linspace(0, 1, len(curve_K)),
         curve_K,
-        # A name that starts with an underscore would be left out of the legend.
+        # Matplotlib omits names that start with an underscore from the legend.
         label=_plain(label if not label.startswith("_") else f" {label}"),
         color=colour,
-        linewidth=2.2 if chief else 1.3,
-        linestyle="-" if chief else (0, (4, 2)),
+        linewidth=2.2 if main else 1.3,
+        linestyle="-" if main else (0, (4, 2)),
     )
 
 
@@ -198,7 +204,7 @@ def _svg(
         figure.legend(
             loc="outside lower center", ncols=3, frameon=False, labelcolor=_INK, fontsize=9
         )
-    # The salt keeps the ids of two figures on one page apart, and the same from run to run.
+    # The salt makes ids unique on the page and reproducible.
     style = {"svg.fonttype": "none", "svg.hashsalt": title}
     buffer = io.StringIO()
     with matplotlib.rc_context(style):
@@ -212,7 +218,7 @@ def _svg(
 
 
 def _plain(text: str) -> str:
-    """Keeps matplotlib from reading mathematics into a file's name."""
+    """Escapes dollar signs, which matplotlib reads as mathematics."""
     return text.replace("$", r"\$")
 
 

@@ -1,4 +1,4 @@
-"""The page a person looks at: one HTML file that needs nothing else."""
+"""The page of a report: one self-contained HTML file."""
 
 import base64
 import html
@@ -8,16 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from painting_jax.evaluation.measures import MEASURES, RECORDED
-from painting_jax.evaluation.result import Result
-from painting_jax.evaluation.strips import Strip
-from painting_jax.evaluation.yardsticks import BLUR_TO_SHARP, CROSS_FADE
-from painting_jax.report import figures, reading, tables
+from painting_jax.evaluation.measures import BLUR_TO_SHARP, CROSS_FADE, MEASURES, RECORDED
+from painting_jax.evaluation.result import Result, Strip
+from painting_jax.report import figures, tables
 from painting_jax.report.style import CSS, SCRIPT
 
 
 def page(result: Result) -> str:
-    """The whole page, as HTML."""
+    """Formats the whole page as HTML."""
     title = html.escape(result.title)
     return f"""<!doctype html>
 <html lang="en">
@@ -47,7 +45,7 @@ def page(result: Result) -> str:
 
 
 def _headlines(result: Result) -> str:
-    """The numbers to look at first, each in plain words."""
+    """The most important numbers, each with an explanation."""
     items = []
     ours = result.judged[0]
 
@@ -62,27 +60,29 @@ def _headlines(result: Result) -> str:
             if means:
                 first = min(means, key=means.get)
                 items.append((first, f"comes first in {MEASURES[key].short}: {means[first]:.3f}"))
-    for yardstick in (CROSS_FADE, BLUR_TO_SHARP) if len(result.judged) == 1 else ():
+    for baseline in (CROSS_FADE, BLUR_TO_SHARP) if len(result.judged) == 1 else ():
         for key in ("pdp", "between"):
-            share = mean(ours, key) / (mean(yardstick, key) or math.nan)
+            share = mean(ours, key) / (mean(baseline, key) or math.nan)
             if math.isfinite(share):
-                text = f"the {yardstick}'s {MEASURES[key].short}; below 1 is better"
+                text = f"of the {baseline}'s {MEASURES[key].short}; below 1 is better"
                 items.append((f"{share:.2f}\N{MULTIPLICATION SIGN}", text))
     if result.conditions:
-        heeded = sum(effect.rise.low > 0 for effect in result.conditions.values())
+        used = sum(effect.rise.low > 0 for effect in result.conditions.values())
         items.append(
             (
-                f"{heeded} of {len(result.conditions)}",
-                "conditions are heeded: given another example's, the model does worse",
+                f"{used} of {len(result.conditions)}",
+                "conditions are used: the model's loss rises with another example's",
             )
         )
     if result.band is not None and len(result.judged) == 1:
-        share, mark = mean(ours, "in_band"), mean(RECORDED, "in_band")
+        share, reference = mean(ours, "in_band"), mean(RECORDED, "in_band")
         text = "of the generated profiles lie in the recorded band"
-        if math.isfinite(mark):
-            text += f"; of recorded ones, each beside the others, {100 * mark:.0f} %"
+        if math.isfinite(reference):
+            text += f"; of each recorded one, in the band of the others, {100 * reference:.0f} %"
         items.append((f"{100 * share:.0f} %", text))
-        items.append((f"{mean(ours, 'monotonicity'):.2f}", "monotonicity; 1 = never back"))
+        items.append(
+            (f"{mean(ours, 'monotonicity'):.2f}", "monotonicity; 1 = never away from the picture")
+        )
     cards = "".join(
         f"<li><b>{html.escape(number)}</b><span>{html.escape(text)}</span></li>"
         for number, text in items
@@ -96,11 +96,11 @@ def _processes(result: Result) -> str:
         judged = any(method in result.judged for method in strip.rows)
         cards[judged].append(_card(strip, f"p{index}", result.judged))
     count = len({row.name for row in result.rows if row.method in result.judged})
-    note = "All are measured; these are some of them. " if count > len(cards[True]) else ""
+    note = "All are measured; some are shown. " if count > len(cards[True]) else ""
     recorded = f"<h3>The recorded set</h3>{''.join(cards[False])}" if cards[False] else ""
     return (
-        f"<section><h2>Watch them being painted</h2><p>{note}Press Paint, or pull the slider: "
-        f"every canvas stands at the same progress.</p>{''.join(cards[True])}{recorded}</section>"
+        f"<section><h2>Watch them being painted</h2><p>{note}Press Paint, or move the slider: "
+        f"all canvases show the same progress.</p>{''.join(cards[True])}{recorded}</section>"
     )
 
 
@@ -109,10 +109,10 @@ def _card(strip: Strip, key: str, judged: Sequence[str]) -> str:
     rest = [method for method in strip.rows if method not in chief]
     height, width = strip.shape_HW
     easel = ""
-    if strip.given:
+    if strip.input:
         easel += (
-            f'<figure><img src="{_data_uri(strip.given)}" alt="The picture to paint">'
-            "<figcaption>the picture</figcaption></figure>"
+            f'<figure><img src="{_data_uri(strip.input)}" alt="The input picture">'
+            "<figcaption>input</figcaption></figure>"
         )
     for method in chief:
         easel += (
@@ -122,13 +122,10 @@ def _card(strip: Strip, key: str, judged: Sequence[str]) -> str:
         )
     others = ""
     if rest:
-        others = (
-            "<details><summary>The yardsticks, for comparison</summary>"
-            f"{_strips(strip, rest, key)}</details>"
-        )
+        others = f"<details><summary>Baselines</summary>{_strips(strip, rest, key)}</details>"
     medium = html.escape(strip.medium.replace("_", " "))
     last = len(strip.progress_S) - 1
-    alone = " alone" if len(strip.rows) == 1 and not strip.given else ""
+    alone = " alone" if len(strip.rows) == 1 and not strip.input else ""
     why = f'<p class="why">{html.escape(strip.why)}</p>' if strip.why else ""
     movie = f'<a href="{html.escape(strip.video)}">video</a>' if strip.video else ""
     return f"""<article class="process{alone}">
@@ -159,14 +156,14 @@ def _strips(strip: Strip, methods: list[str], key: str) -> str:
 
 
 def _strip_id(key: str, strip: Strip, method: str) -> str:
-    # By number: two names may differ in nothing that an id can hold.
+    # By index: names may differ only in characters that an id cannot contain.
     return f"{key}-{list(strip.rows).index(method)}"
 
 
 def _curves(result: Result) -> str:
-    begun = ""
+    stages = ""
     if figures.stages_of(result.rows):
-        begun = "Dotted lines: where the stages of the recorded processes begin, on average."
+        stages = "Dotted lines: where the stages of the recorded processes begin, on average."
     if any(np.isfinite(row.profile_K).all() for row in result.rows):
         drawing = figures.profiles(
             result.rows,
@@ -176,8 +173,8 @@ def _curves(result: Result) -> str:
         )
         text = (
             "How far each frame is from the recorded finished picture, over painting progress. "
-            "Thick: recorded and generated, with the range that 80 % of the processes keep to. "
-            f"{begun}"
+            "Thick: recorded and generated, with the range of 80 % of the processes. "
+            f"{stages}"
         )
     else:
         drawing = figures.own_profiles(
@@ -185,21 +182,21 @@ def _curves(result: Result) -> str:
         )
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
-            "Shaded: where 80 % of all recorded processes run. They paint other pictures: this "
-            f"compares the pace, nothing else. {begun}"
+            "Shaded: the range of 80 % of all recorded processes. They paint other pictures: only "
+            f"the pace is compared. {stages}"
         )
     several = result.conditions or result.bands or _several_media(result)
     small = "".join(
         f"<figure>{svg}<figcaption>{html.escape(_named(medium, result))}</figcaption></figure>"
         for medium, svg in (figures.by_medium(result) if several else {}).items()
     )
-    said = ""
+    caption = ""
     if result.bands:
-        said = (
-            "<p>Each medium's own band, which the numbers of its videos are taken against, and "
-            "the videos in it. All at one scale.</p>"
+        caption = (
+            "<p>Each medium's band, with which its videos are compared, and the videos. All at one "
+            "scale.</p>"
         )
-    grid = f'<h3>By medium</h3>{said}<div class="media">{small}</div>' if small else ""
+    grid = f'<h3>By medium</h3>{caption}<div class="media">{small}</div>' if small else ""
     return (
         f'<section class="curves"><h2>The pace of painting</h2><figure>'
         f'<div class="scroll">{drawing}</div>'
@@ -208,7 +205,7 @@ def _curves(result: Result) -> str:
 
 
 def _named(medium: str, result: Result) -> str:
-    """A medium in words, with how many recorded processes its band is of, if it has one."""
+    """A medium in words, with the number of recorded processes of its band, if it has one."""
     count = f", {result.bands[medium].n} recorded" if medium in result.bands else ""
     return medium.replace("_", " ") + count
 
@@ -225,7 +222,7 @@ def _numbers(result: Result) -> str:
     many = len(videos.rows) > 12
     rest = f"<details><summary>{len(videos.rows)} processes, one by one</summary>{videos.html()}"
     return (
-        '<section><h2>The numbers</h2><p class="sorts" hidden>A click on a heading sorts its '
+        '<section><h2>The numbers</h2><p class="sorts" hidden>Click on a heading to sort its '
         f"table.</p>{body}"
         f"{rest + '</details>' if many else videos.html()}</section>"
     )
@@ -238,7 +235,7 @@ def _reading(result: Result) -> str:
         f"<dd>{html.escape(measure.explanation.format_map(labels))}</dd>"
         for measure in tables.shown_measures(result).values()
     )
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in reading.notes(result))
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes(result))
     skipped = ""
     if result.skipped:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in result.skipped)
@@ -252,11 +249,33 @@ def _reading(result: Result) -> str:
 def _settings(result: Result) -> str:
     settings = html.escape(json.dumps(result.settings, default=str))
     return (
-        "Every number stands in <code>metrics.json</code> and, a row a video, in "
-        "<code>metrics.csv</code>, the tables in <code>table.md</code>. "
+        "All numbers are in <code>metrics.json</code> and, one row per video, in "
+        "<code>metrics.csv</code>; the tables are in <code>table.md</code>. "
         f"<details><summary>Settings and versions</summary><code>{settings}</code></details>"
     )
 
 
 def _data_uri(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+def notes(result: Result) -> list[str]:
+    """What a reader has to know before trusting the numbers, one sentence or two each."""
+    networks = [f"The perceptual distance is {result.distance}."]
+    if "distance" in result.proxies:
+        networks = [
+            f"{result.distance} is a proxy: the layers and linear heads of LPIPS over a VGG16 that "
+            "was fine-tuned for edge detection. Compare its numbers with each other, not with "
+            "published LPIPS."
+        ]
+    if "features" in result.proxies and result.sets:
+        networks.append(
+            f"FID and KID use {result.labels['features']} features as a proxy for Inception's: "
+            "compare them with each other, not with published FID."
+        )
+    return [
+        *networks,
+        "The PDP follows the published description; its formula was not available. A well-timed "
+        "fade can win it, so read it beside the frames in between and the final picture.",
+        *result.notes,
+    ]

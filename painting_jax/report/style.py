@@ -1,4 +1,4 @@
-"""How the report looks, and the few lines of script that let a reader scrub through a process."""
+"""The style sheet of the report, and the script for its sliders and sortable tables."""
 
 CSS = """
 :root {
@@ -104,8 +104,8 @@ code { font-size: .88em; overflow-wrap: anywhere; }
 footer { color: var(--faint); font-size: .88rem; padding-top: 2rem; padding-bottom: 3rem; }
 """
 
-# Headings become buttons that sort: rising, then falling, rows without a number last. The canvases
-# show one frame of the strip below them; without script the strips alone remain.
+# Headings become buttons that sort: ascending, then descending, rows without a number last. The
+# canvases show one frame of the strip below them; without JavaScript only the strips are shown.
 SCRIPT = """
 for (const part of document.querySelectorAll('.sorts')) part.hidden = false;
 for (const table of document.querySelectorAll('table')) {

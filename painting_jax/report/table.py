@@ -1,4 +1,4 @@
-"""A table of a report: its cells, and how it is written as HTML and as markdown."""
+"""A table of a report: its cells, and its HTML and markdown."""
 
 import dataclasses
 import html
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from painting_jax.metrics.bootstrap import Interval
 
-NOTHING = "\N{EN DASH}"
+MISSING = "\N{EN DASH}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Cell:
     """A table's cell.
 
     Attributes:
-      text: what stands in it.
-      small: stands smaller behind it, such as an interval.
-      strong: whether it is the best of its column.
-      value: what the column is sorted by; None sorts by the text.
+      text: Text.
+      small: Smaller text after it, such as an interval.
+      strong: Whether it is the best of its column.
+      value: Sort key; None = the text.
     """
 
     text: str
@@ -29,12 +29,12 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: the first cell of each row is its heading.
+    """A table; the first cell of each row is its heading.
 
     Attributes:
-      caption: what it shows, in a sentence or two.
-      header: one heading a column.
-      rows: cells, as many as there are headings.
+      caption: Caption, in a sentence or two.
+      header: One heading per column.
+      rows: Cells of each row, as many as headings.
     """
 
     caption: str
@@ -42,8 +42,8 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
     def html(self) -> str:
-        """As an HTML table below its caption, which stays put when a wide table is scrolled."""
-        # An arrow alone in a line would stand for nothing.
+        """Formats it as HTML below its caption, which does not scroll with a wide table."""
+        # Keep arrows on the line of their text.
         joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
         joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
         head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
@@ -59,7 +59,7 @@ class Table:
         )
 
     def markdown(self) -> str:
-        """As a markdown table below its caption."""
+        """Formats it as markdown below its caption."""
         lines = [
             self.caption,
             "",
@@ -87,47 +87,47 @@ def _sorted_by(cell: Cell) -> str:
 
 
 def in_markdown(text: str) -> str:
-    """A text in one line: a file's name may hold what markdown takes for a cell's end or HTML."""
+    """A text on one line, with the characters escaped that end a cell or start HTML."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
 
 
 def interval_cell(
-    found: Interval,
+    mean: Interval,
     digits: int,
     *,
     signed: bool = False,
     strong: bool = False,
     of: int | None = None,
 ) -> Cell:
-    """A mean with its interval, if it has one, or a dash where there is no mean.
+    """A mean with its interval, if it has one, or a dash without a mean.
 
     Args:
-      found: the mean.
-      digits: behind the point.
-      signed: whether a plus stands before what is above 0.
-      strong: whether it is the best of its column.
-      of: how many the row is about: a mean of fewer says of how many.
+      mean: The mean.
+      digits: Number of decimals.
+      signed: Whether to write a plus before positive numbers.
+      strong: Whether it is the best of its column.
+      of: Number of processes in the row; the cell states its n if that differs.
     """
-    if not found.n:
-        return Cell(NOTHING)
-    low, high = (number(value, digits) for value in (found.low, found.high))
-    beside = [f"[{low}, {high}]"] if math.isfinite(found.low) else []
-    beside += [f"n {found.n}"] if of is not None and found.n != of else []
-    text = number(found.mean, digits)
+    if not mean.n:
+        return Cell(MISSING)
+    low, high = (number(value, digits) for value in (mean.low, mean.high))
+    beside = [f"[{low}, {high}]"] if math.isfinite(mean.low) else []
+    beside += [f"n {mean.n}"] if of is not None and mean.n != of else []
+    text = number(mean.mean, digits)
     sign = "+" if signed and float(text) > 0 else ""
-    return Cell(sign + text, ", ".join(beside), strong, found.mean)
+    return Cell(sign + text, ", ".join(beside), strong, mean.mean)
 
 
 def number_cell(value: float, digits: int) -> Cell:
-    """A number, or a dash where it is not finite."""
+    """A number, or a dash if it is not finite."""
     finite = math.isfinite(value)
     return Cell(number(value, digits), value=value if finite else None)
 
 
 def number(value: float, digits: int) -> str:
-    """A number with so many digits behind the point, or a dash where it is not finite."""
+    """Formats a number with so many decimals, or a dash if it is not finite."""
     if not math.isfinite(value):
-        return NOTHING
+        return MISSING
     text = f"{value:.{digits}f}"
-    # What rounds to nothing has no sign.
+    # Rounded to 0: no sign.
     return text.removeprefix("-") if float(text) == 0 else text

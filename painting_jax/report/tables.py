@@ -3,26 +3,25 @@
 import math
 from collections.abc import Iterable
 
+from painting_jax.evaluation import measures
 from painting_jax.evaluation.measures import (
+    CROSS_FADE,
     GROUPS,
     MEASURES,
     RECORDED,
     REVERSED,
     Measure,
-    Measured,
+    MeasuredProcess,
     interval,
 )
-from painting_jax.evaluation.measures import against as held_against
-from painting_jax.evaluation.result import Result
-from painting_jax.evaluation.sets import BINS
-from painting_jax.evaluation.yardsticks import CROSS_FADE
+from painting_jax.evaluation.result import BINS, Result
 from painting_jax.metrics.bootstrap import Interval, Paired
-from painting_jax.report.table import NOTHING, Cell, Table, interval_cell, number, number_cell
+from painting_jax.report.table import MISSING, Cell, Table, interval_cell, number, number_cell
 
-# What similarities are called where no weights were named.
+# Labels of similarities that were not measured.
 _SIMILARITIES = {"clip": "CLIP", "dino": "DINO"}
 
-# By these methods are held against each other, picture by picture.
+# Measures in which two methods are compared picture by picture, and their headings.
 _CONTESTED = {
     "pdp": "PDP",
     "between": "In between",
@@ -32,18 +31,18 @@ _CONTESTED = {
 
 
 def all_tables(result: Result) -> dict[str, Table]:
-    """The report's tables by a short name, those that have something to show."""
+    """The tables of a report that are not empty, by a short name."""
     tables = {}
     if _keys(result, "final"):
         tables["paper"] = paper(result)
     for group in GROUPS:
         if _keys(result, group):
             tables[group] = methods(result, group)
-    if any(math.isfinite(found.kid) for found in result.sets.values()):
+    if any(math.isfinite(distances.kid) for distances in result.sets.values()):
         tables["sets"] = sets(result)
-    held = against(result)
-    if held.rows:
-        tables["against"] = held
+    pairs = against(result)
+    if pairs.rows:
+        tables["against"] = pairs
     if result.conditions:
         tables["conditions"] = conditions(result)
     if result.across:
@@ -57,35 +56,34 @@ def all_tables(result: Result) -> dict[str, Table]:
 
 
 def paper(result: Result) -> Table:
-    """The finished picture and the pace in the columns that the literature has."""
+    """The finished picture and the pace, in the columns of the literature."""
     keys = ("final_distance", "final_clip", "final_dino", "pdp")
-    of_perception = f"{result.distance} ↓"
-    header = ["Method", "n", f"FID ({_sets_label(result)}) ↓", of_perception]
+    header = ["Method", "n", f"FID ({_sets_label(result)}) ↓", f"{result.distance} ↓"]
     header += [f"{result.labels.get(key, name)} ↑" for key, name in _SIMILARITIES.items()]
     header += [f"PDP ({result.distance}) ↓"]
     rows = [
         [
             Cell(method),
             _count_cell(result, method),
-            _frechet(result, method),
+            _fid_cell(result, method),
             *(_mean_cell(result, method, key) for key in keys),
         ]
         for method in methods_in(result)
         if method != RECORDED
     ]
     return Table(
-        "The columns of the paper's table. A dash: no such weights were named (see --backbones). "
-        "An asterisk: too few pictures for FID, which is too large then. "
-        "For Loomis Painter, on other data and with official weights, FID 151.04, LPIPS 0.38, "
-        "CLIP 0.86, DINO 0.76 and PDP (LPIPS) 0.098 are reported (by a secondary source): numbers "
-        "of other data or other weights do not compare.",
+        "The columns of the paper's table. A dash: no such network was named (see --backbones). "
+        "An asterisk: too few pictures for FID, which is biased upwards. "
+        "For Loomis Painter, a secondary source reports FID 151.04, LPIPS 0.38, CLIP 0.86, DINO "
+        "0.76 and PDP (LPIPS) 0.098, on other data and with official weights: such numbers do not "
+        "compare with these.",
         header,
         rows,
     )
 
 
 def sets(result: Result) -> Table:
-    """Methods beside the recorded processes as sets: the realism that distances do not see."""
+    """Distances to the recorded processes as sets: realism, which other distances do not see."""
     label = _sets_label(result)
     header = ["Method", "n", f"FID, final ({label}) ↓", f"KID x 1000, final ({label}) ↓"]
     bins = [f"{100 * q // BINS}-{100 * (q + 1) // BINS} %" for q in range(BINS)]
@@ -93,31 +91,32 @@ def sets(result: Result) -> Table:
     rows = [
         [
             Cell(method),
-            Cell(str(found.n), value=found.n),
-            _frechet(result, method),
-            number_cell(1000 * found.kid, 2),
-            *(number_cell(1000 * float(kid), 2) for kid in found.kid_Q),
+            Cell(str(distances.n), value=distances.n),
+            _fid_cell(result, method),
+            number_cell(1000 * distances.kid, 2),
+            *(number_cell(1000 * float(kid), 2) for kid in distances.kid_Q),
         ]
         for method in methods_in(result)
-        if (found := result.sets.get(method))
+        if (distances := result.sets.get(method))
     ]
     return Table(
-        "Realism: the frames of each method and the recorded ones as sets of features, those in "
-        "between at the same progress. Blurred or invented frames show here, whatever their "
-        "distance. An asterisk: fewer pictures than features, so that FID is too large and "
-        "compares only with others of as many pictures. KID is unbiased and may "
-        "fall below 0; where both sets show the same few pictures, it does. Where they show "
-        "different ones, it is also what they show that differs.",
+        "Realism: distances between the frames of each method and the recorded ones as sets of "
+        "features; frames in between are compared at the same progress. They detect blurred or "
+        "invented frames. An asterisk: fewer pictures than features, so that FID is biased upwards "
+        "and compares only with others of as many pictures. KID is unbiased and may fall below 0, "
+        "as it does if both sets show the same few pictures. If they show different pictures, both "
+        "distances include that difference.",
         header,
         rows,
     )
 
 
-def _frechet(result: Result, method: str) -> Cell:
-    found = result.sets.get(method)
-    if found is None or not math.isfinite(found.fid):
-        return Cell(NOTHING)
-    return Cell(number(found.fid, 2) + ("*" if found.deficient else ""), value=found.fid)
+def _fid_cell(result: Result, method: str) -> Cell:
+    distances = result.sets.get(method)
+    if distances is None or not math.isfinite(distances.fid):
+        return Cell(MISSING)
+    mark = "*" if distances.deficient else ""
+    return Cell(number(distances.fid, 2) + mark, value=distances.fid)
 
 
 def _sets_label(result: Result) -> str:
@@ -125,17 +124,17 @@ def _sets_label(result: Result) -> str:
 
 
 def methods(result: Result, group: str) -> Table:
-    """A group of measures for every method, means with intervals."""
+    """The measures of a group for every method: means with intervals."""
     keys = _keys(result, group)
-    found = {
+    means = {
         method: {key: _mean(result, method, key) for key in keys} for method in methods_in(result)
     }
-    # Where one method is judged, it contends with the yardsticks; but the fades are handed the
-    # finished picture, so only the measures of the way there are a contest then.
+    # A single method is compared with the baselines. The fades are given the finished picture, so
+    # only measures of the process are compared then.
     alone = len(result.judged) == 1
-    contenders = [m for m in found if (m != RECORDED if alone else m in result.judged)]
+    contenders = [m for m in means if (m != RECORDED if alone else m in result.judged)]
     contested = [key for key in keys if not alone or key in ("pdp", "between")]
-    best = {key: _best(key, [found[method][key] for method in contenders]) for key in contested}
+    best = {key: _best(key, [means[method][key] for method in contenders]) for key in contested}
     rows = [
         [
             Cell(method),
@@ -152,43 +151,40 @@ def methods(result: Result, group: str) -> Table:
                 for key in keys
             ),
         ]
-        for method, numbers in found.items()
+        for method, numbers in means.items()
         if any(mean.n for mean in numbers.values())
     ]
     caption = (
-        f"{GROUPS[group].format_map(labels(result))} Means over the processes, in brackets their "
-        "95 % bootstrap intervals over pictures."
+        f"{GROUPS[group].format_map(labels(result))} Means over the processes, with 95 % bootstrap "
+        "intervals over pictures in brackets."
     )
-    if CROSS_FADE in found and group == "final":
-        caption += (
-            " The fades are made from the recorded finished picture, so theirs is exact by "
-            "construction."
-        )
+    if CROSS_FADE in means and group == "final":
+        caption += " The fades end at the recorded finished picture by construction."
     return Table(caption, ["Method", "n", *(_heading(result, key) for key in keys)], rows)
 
 
 def contests(result: Result) -> dict[tuple[str, str], dict[str, tuple[Paired, float]]]:
-    """Methods held against each other and against each yardstick, as `measures.against` does.
+    """Compares the evaluated methods with each other and with the baselines (`measures.against`).
 
-    By the two methods, then by measure; pairs without a common picture are left out.
+    Returns:
+      The comparisons by the two methods, then by measure; without pairs that share no picture.
     """
     keys = [key for key in _CONTESTED if key in _keys(result)]
-    yardsticks = [m for m in methods_in(result) if m not in (*result.judged, RECORDED)]
-    found = {}
+    pairs = {}
     for place, ours in enumerate(result.judged):
-        for theirs in [*result.judged[place + 1 :], *yardsticks]:
+        for theirs in [*result.judged[place + 1 :], *_baselines(result)]:
             rows, others = (_of(result.rows, method) for method in (ours, theirs))
-            by_key = {key: held_against(rows, others, key, seed=result.seed) for key in keys}
+            by_key = {key: measures.against(rows, others, key, seed=result.seed) for key in keys}
             if any(contest.difference.n for contest, _ in by_key.values()):
-                found[ours, theirs] = by_key
-    return found
+                pairs[ours, theirs] = by_key
+    return pairs
 
 
 def against(result: Result) -> Table:
-    """`contests` as a table."""
-    held = contests(result)
+    """The `contests` as a table."""
+    pairs = contests(result)
     rows = []
-    for (ours, theirs), by_key in held.items():
+    for (ours, theirs), by_key in pairs.items():
         count = max(contest.difference.n for contest, _ in by_key.values())
         cells = [Cell(f"{ours} against {theirs}"), Cell(str(count), value=count)]
         for contest, share in by_key.values():
@@ -196,20 +192,20 @@ def against(result: Result) -> Table:
             cells += [number_cell(share, 2), gap, number_cell(contest.first_better, 2)]
         rows.append(cells)
     header = ["Pair", "n"]
-    for key in next(iter(held.values()), ()):
+    for key in next(iter(pairs.values()), ()):
         label = _CONTESTED[key]
-        header += [f"{label}: share", f"{label}: ahead by", f"{label}: P(ahead)"]
+        header += [f"{label}: ratio", f"{label}: lead", f"{label}: P(lead)"]
     return Table(
-        "Held against each other on the same pictures. Share: the first one's mean over the "
-        "second one's, below 1 is better. Ahead by: the mean paired difference with its interval, "
-        "above 0 is better. P(ahead): the share of resamples of pictures in which it is.",
+        "Compared on the same pictures. Ratio: mean of the first over mean of the second, below 1 "
+        "is better. Lead: mean paired difference with its interval, above 0 is better. P(lead): "
+        "share of resamples of the pictures in which the first leads.",
         header,
         rows,
     )
 
 
 def conditions(result: Result) -> Table:
-    """What the model loses when a condition comes from another example."""
+    """The rise of the loss when a condition comes from another example."""
     rows = [
         [
             Cell(name),
@@ -217,46 +213,45 @@ def conditions(result: Result) -> Table:
             Cell(number(100 * effect.rise.mean / effect.loss, 1) + " %"),
             Cell(number(effect.loss, 4)),
             Cell(str(effect.rise.n)),
-            Cell("heeded" if effect.rise.low > 0 else "not shown"),
+            Cell("used" if effect.rise.low > 0 else "not shown"),
         ]
         for name, effect in result.conditions.items()
     ]
     return Table(
         "The rise of the held-out loss when a condition is taken from another example, at the same "
-        "noise. A condition is heeded when the whole interval lies above 0.",
+        "noise. A condition is used if the whole interval lies above 0.",
         ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Verdict"],
         rows,
     )
 
 
 def across(result: Result) -> Table:
-    """The same pictures in several media."""
+    """Pictures painted in several media."""
     rows = [
         [
-            Cell(found.method),
-            Cell(str(found.pace.n), value=found.pace.n),
-            interval_cell(found.edges, 2),
-            interval_cell(found.structure, 3),
-            interval_cell(found.pace, 3),
-            interval_cell(found.recognised, 2),
-            interval_cell(found.named, 2),
-            number_cell(found.chance, 2),
-            interval_cell(found.gained, 2),
+            Cell(each.method),
+            Cell(str(each.pace.n), value=each.pace.n),
+            interval_cell(each.edges, 2),
+            interval_cell(each.structure, 3),
+            interval_cell(each.pace, 3),
+            interval_cell(each.recognised, 2),
+            interval_cell(each.named, 2),
+            number_cell(each.chance, 2),
+            interval_cell(each.gained, 2),
         ]
-        for found in result.across
+        for each in result.across
     ]
     named = labels(result)
     return Table(
-        "Across media: one picture painted in several. Edges: do they lie in the same places, 1 = "
-        "yes. Structure: how far apart two media are in which parts of the picture are alike to "
-        f"{named['dino']}, 0 = composed alike. Pace: area between the relative profiles of two "
-        "media, 0 = paced alike. Recognised: share whose medium a linear probe names, trained on "
-        f"recorded pictures that it does not judge ({_sets_label(result)} features), and the share "
-        f"whose medium {named['clip']} names, told the recorded media in words. Medium gained: "
-        f"does a painting of a photo differ from it as the medium differs from photos in "
-        f"{named['clip']}'s words, 1 = just so; media with colour alone. A dash: no such weights "
-        "were named (see --backbones), or there are no such pictures. What recorded processes "
-        "reach is the mark.",
+        "Across media: one picture painted in several. Edges: agreement of their positions, 1 = "
+        f"the same. Structure: distance between the self-similarities of {named['dino']}'s "
+        "features, 0 = the same composition. Pace: area between the relative profiles of two "
+        "media, 0 = the same pace. Recognised: share of pictures whose medium is named by a linear "
+        f"probe of {_sets_label(result)} features, trained on other recorded pictures, and by "
+        f"{named['clip']} zero-shot. Medium gained: cosine between the change from photo to "
+        f"painting and that from photos to the medium in {named['clip']}'s text space, 1 = the "
+        "same direction; only media with colour. A dash: no such network was named (see "
+        "--backbones), or there are no such pictures. Recorded processes are the reference.",
         [
             "Method",
             "Pictures",
@@ -264,8 +259,8 @@ def across(result: Result) -> Table:
             f"Structure ({named['dino']}) ↓",
             "Pace",
             f"Recognised, probe ({_sets_label(result)}) ↑",
-            f"Recognised, words ({named['clip']}) ↑",
-            "By chance",
+            f"Recognised, zero-shot ({named['clip']}) ↑",
+            "Chance",
             f"Medium gained ({named['clip']}) ↑",
         ],
         rows,
@@ -273,7 +268,7 @@ def across(result: Result) -> Table:
 
 
 def transfers(result: Result) -> Table:
-    """How near the model comes to the painter's picture from other looks of it."""
+    """How close the model comes to the painter's picture from other looks of the input."""
     rows = [
         [
             Cell(transfer.look),
@@ -287,17 +282,17 @@ def transfers(result: Result) -> Table:
         for transfer in result.transfers
     ]
     return Table(
-        "Other looks: the model is given another look of a held-out picture. Its distance to the "
-        "painter's finished picture, and that of what the model made of it.",
-        ["Given", "Painted in", "Distance", "n", "Given ↓", "Painted ↓", "Nearer by"],
+        "Other looks: the model's input is another look of a held-out picture. Distance of the "
+        "input, and of the model's painting of it, to the painter's finished picture.",
+        ["Input", "Painted in", "Distance", "n", "Input ↓", "Painting ↓", "Closer by"],
         rows,
     )
 
 
 def media(result: Result) -> Table:
-    """The chief measures by medium."""
+    """The main measures by medium."""
     keys = [key for key in ("pdp", "between", "final_distance") if key in _keys(result)]
-    yardsticks = [m for m in methods_in(result) if m not in (*result.judged, RECORDED)]
+    baselines = _baselines(result)
     rows = []
     for method in result.judged:
         for medium in _media(_of(result.rows, method)):
@@ -305,12 +300,12 @@ def media(result: Result) -> Table:
             cells += [Cell(method)] if len(result.judged) > 1 else []
             cells.append(_count_cell(result, method, medium))
             cells += [_mean_cell(result, method, key, medium) for key in keys]
-            cells += [number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in yardsticks]
+            cells += [number_cell(_mean(result, m, "pdp", medium).mean, 3) for m in baselines]
             rows.append(cells)
     header = ["Medium", *(["Method"] if len(result.judged) > 1 else []), "n"]
     header += [_heading(result, key) for key in keys]
-    header += [f"PDP score, {method}" for method in yardsticks]
-    return Table("Generated processes by medium, beside the yardsticks' PDP scores.", header, rows)
+    header += [f"PDP score, {method}" for method in baselines]
+    return Table("Generated processes by medium, beside the baselines' PDP scores.", header, rows)
 
 
 def videos(result: Result) -> Table:
@@ -318,30 +313,34 @@ def videos(result: Result) -> Table:
     keys = _keys(result)
     several = len(result.judged) > 1
     judged = [row for row in result.rows if row.method in result.judged]
-    # A column that says the same of all says nothing.
-    told = any(row.medium for row in judged)
+    # Columns that would be the same for all are omitted.
+    media_known = any(row.medium for row in judged)
     ordered = any(row.order == REVERSED for row in judged)
     rows = [
         [
             Cell(row.name),
             *([Cell(row.method)] if several else []),
-            *([Cell(row.medium.replace("_", " ") or NOTHING)] if told else []),
+            *([Cell(row.medium.replace("_", " ") or MISSING)] if media_known else []),
             *([Cell(row.order)] if ordered else []),
             *(number_cell(row.numbers[key], MEASURES[key].digits) for key in keys),
         ]
         for row in judged
     ]
-    header = ["Process", *(["Method"] if several else []), *(["Medium"] if told else [])]
+    header = ["Process", *(["Method"] if several else []), *(["Medium"] if media_known else [])]
     header += ["Order of the file"] if ordered else []
     header += [_heading(result, key) for key in keys]
     return Table("Every generated process by itself.", header, rows)
 
 
 def methods_in(result: Result) -> list[str]:
-    """The methods of the rows: the judged first, the recorded last."""
-    found = list(dict.fromkeys(row.method for row in result.rows))
+    """The methods of the rows: the evaluated ones first, the recorded one last."""
+    methods = list(dict.fromkeys(row.method for row in result.rows))
     order = {method: place for place, method in enumerate(result.judged)}
-    return sorted(found, key=lambda m: (m == RECORDED, order.get(m, len(order))))
+    return sorted(methods, key=lambda m: (m == RECORDED, order.get(m, len(order))))
+
+
+def _baselines(result: Result) -> list[str]:
+    return [m for m in methods_in(result) if m not in (*result.judged, RECORDED)]
 
 
 def _mean(result: Result, method: str, key: str, medium: str = "") -> Interval:
@@ -352,9 +351,9 @@ def _mean(result: Result, method: str, key: str, medium: str = "") -> Interval:
 
 def _mean_cell(result: Result, method: str, key: str, medium: str = "") -> Cell:
     if key not in MEASURES:
-        return Cell(NOTHING)
-    found = _mean(result, method, key, medium)
-    return interval_cell(found, MEASURES[key].digits, of=_count(result, method, medium))
+        return Cell(MISSING)
+    mean = _mean(result, method, key, medium)
+    return interval_cell(mean, MEASURES[key].digits, of=_count(result, method, medium))
 
 
 def _count_cell(result: Result, method: str, medium: str = "") -> Cell:
@@ -366,16 +365,16 @@ def _count(result: Result, method: str, medium: str = "") -> int:
     return sum(row.method == method and (not medium or row.medium == medium) for row in result.rows)
 
 
-def _of(rows: Iterable[Measured], method: str) -> list[Measured]:
+def _of(rows: Iterable[MeasuredProcess], method: str) -> list[MeasuredProcess]:
     return [row for row in rows if row.method == method]
 
 
-def _media(rows: Iterable[Measured]) -> list[str]:
+def _media(rows: Iterable[MeasuredProcess]) -> list[str]:
     return sorted({row.medium for row in rows if row.medium})
 
 
 def _keys(result: Result, group: str = "") -> list[str]:
-    """The measures of a group, or of all, that were taken of any process."""
+    """The measures of a group, or of all groups, that have a value for any process."""
     return [
         key
         for key, measure in MEASURES.items()
@@ -389,17 +388,17 @@ def _heading(result: Result, key: str) -> str:
 
 
 def labels(result: Result) -> dict[str, str]:
-    """What stands for the backbones in the labels of measures."""
+    """The networks' labels, which replace the placeholders in the labels of measures."""
     return {**_SIMILARITIES, **result.labels}
 
 
 def shown_measures(result: Result) -> dict[str, Measure]:
-    """The measures that a table has a column for."""
+    """The measures that have a column in a table."""
     return {key: MEASURES[key] for key in _keys(result)}
 
 
 def _best(key: str, intervals: list[Interval]) -> float:
-    means = [found.mean for found in intervals if found.n]
+    means = [each.mean for each in intervals if each.n]
     if not means or not MEASURES[key].better:
         return math.nan
     return min(means) if MEASURES[key].better == "lower" else max(means)

@@ -6,10 +6,10 @@ from etils import epath
 from jax.sharding import Mesh
 
 from painting_jax.data import pictures, pipeline
+from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
-from painting_jax.report.contact_sheet import contact_sheet
 from painting_jax.sharding.rules import batch_sharding
 from painting_jax.tasks.task import Task
 from painting_jax.training.step import make_held_out_loss

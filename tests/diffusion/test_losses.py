@@ -8,7 +8,8 @@ import skimage.data
 from skimage.filters import gaussian
 from skimage.measure import block_reduce
 
-from painting_jax.diffusion.losses import energies, structure_loss
+from painting_jax.diffusion.losses import structure_loss
+from painting_jax.models.edge_energy import edge_energies
 
 loss = jax.jit(structure_loss)
 
@@ -29,7 +30,7 @@ def by_cells(square: np.ndarray, pixels: int) -> np.ndarray:
 def test_energies_are_root_mean_squares_of_slopes_in_cells(size):
     rng = np.random.default_rng(0)
     video = rng.uniform(-1, 1, (2, 3, *size, 3)).astype(np.float32)
-    for scale, cell, ours in zip((1, 2, 4), (4, 2, 2), jax.jit(energies)(video), strict=True):
+    for scale, cell, ours in zip((1, 2, 4), (4, 2, 2), jax.jit(edge_energies)(video), strict=True):
         small = block_reduce(video[1, 2].astype(np.float64).mean(-1), scale, np.mean)
         expected = by_cells(np.diff(small, axis=1) ** 2, cell)
         expected = np.sqrt(expected + by_cells(np.diff(small, axis=0) ** 2, cell) + 1e-3)

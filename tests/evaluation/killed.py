@@ -4,34 +4,30 @@ import os
 import signal
 import sys
 
-from painting_jax.evaluation import folders, measuring
+from painting_jax.evaluation import measurement
+from painting_jax.evaluation.cache import Cache
+from painting_jax.evaluation.folder_source import FolderSource
 from painting_jax.evaluation.measures import GENERATED
 from painting_jax.evaluation.methods import Method
-from painting_jax.evaluation.store import Store
 from tests.evaluation.recordings import PIXELS
 
 
 def main() -> None:
-    """The folders, recorded and generated, and that of what is kept are the arguments."""
+    """The arguments are the folders: recorded, generated, cache."""
     recorded, generated, partial = sys.argv[1:]
-    compare, count = measuring.compare, 0
+    compare, count = measurement.compare, 0
 
-    def killed_at_third(*given):
+    def killed_at_third(*arguments):
         nonlocal count
         count += 1
         if count == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        return compare(*given)
+        return compare(*arguments)
 
-    measuring.compare = killed_at_third
-    folders.evaluate(
-        measuring.Measuring(PIXELS, 9, 64, False, Store(partial, {"yardsticks": False})),
-        methods=[Method(GENERATED, generated)],
-        recorded=recorded,
-        unpaired=False,
-        seed=0,
-        watch=lambda items, _: items,
-    )
+    measurement.compare = killed_at_third
+    source = FolderSource([Method(GENERATED, generated)], recorded, frames=9, size=64)
+    cache = Cache(partial, source.depends_on)
+    measurement.evaluate(source, PIXELS, cache, seed=0, watch=lambda items, _: items)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from flax import nnx
 
 from painting_jax.data import pictures, video
-from painting_jax.evaluation.instruments import Instruments
+from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.videos import Video
 
 
@@ -22,7 +22,7 @@ class Pixels(nnx.Module):
         return flat / jnp.sqrt(flat.shape[1])
 
 
-PIXELS = Instruments(Pixels())
+PIXELS = Networks(Pixels())
 
 
 def process(seed: int, *, frames: int = 5, height: int = 64, width: int = 64) -> np.ndarray:

@@ -19,29 +19,29 @@ from tests.evaluation import tiny_networks
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("clip", "'clip' names no backbone: KIND=WEIGHTS"),
+        ("clip", "'clip' names no backbone: write KIND=WEIGHTS"),
         ("vgg=somewhere", "lpips.* as KIND"),
         ("lpips=", "names no backbone"),
     ],
 )
 def test_names_that_mean_nothing_are_refused(name, said):
     with pytest.raises(UserError, match=said):
-        backbones.choose([name])
+        backbones.open_backbones([name])
 
 
 def test_a_kind_is_named_once():
     with pytest.raises(UserError, match="lpips is named twice"):
-        backbones.choose(["lpips=hed", "lpips=hed"])
+        backbones.open_backbones(["lpips=hed", "lpips=hed"])
 
 
 @pytest.fixture(scope="module")
 def hed() -> backbones.Backbone:
-    return backbones.choose()["lpips"]
+    return backbones.open_backbones()["lpips"]
 
 
-def test_the_default_needs_no_network_and_says_that_it_is_a_stand_in(hed):
-    assert (hed.label, hed.distance.label, hed.stand_in) == ("HED-VGG", "LPIPS (HED-VGG)", True)
-    assert hed.identity == backbones.open_backbone("lpips=hed").identity
+def test_the_default_needs_no_download_and_is_a_proxy(hed):
+    assert (hed.label, hed.distance.label, hed.proxy) == ("HED-VGG", "LPIPS (HED-VGG)", True)
+    assert hed.identity == tiny_networks.open_backbone("lpips=hed").identity
 
 
 def test_number_of_frames_and_their_type_do_not_matter(hed, monkeypatch):
@@ -71,7 +71,7 @@ def test_texts_are_for_clip_alone(hed):
 )
 def test_missing_weights_say_in_one_line_what_would_be_right(tmp_path, weights, said):
     with pytest.raises(UserError, match=re.escape(said)) as caught:
-        backbones.choose([weights.format(tmp_path)])
+        backbones.open_backbones([weights.format(tmp_path)])
     assert "\n" not in str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_published_sizes_are_named_as_published(tmp_path, monkeypatch):
     monkeypatch.setitem(dinov2.SIZES, "vit_s_14", dinov2_names.config(sizes["dino"]))
     monkeypatch.setitem(dinov2.SIZES, "vit_b_14_registers", dinov2_names.config(sizes["registers"]))
     labels = [
-        backbones.open_backbone(f"{kind}={folders[name]}").label
+        tiny_networks.open_backbone(f"{kind}={folders[name]}").label
         for kind, name in (("clip", "clip"), ("dino", "dino"), ("dino", "registers"))
     ]
     assert labels == ["CLIP ViT-L/14", "DINOv2 ViT-S/14", "DINOv2 ViT-B/14 with registers"]
@@ -102,9 +102,9 @@ def test_clip_in_a_folder_is_named_by_its_size_and_wants_its_tokenizer(tmp_path)
         projection_dim=4,
     )
     transformers.CLIPModel(config).save_pretrained(tmp_path)
-    clip = backbones.open_backbone(f"clip={tmp_path}")
-    assert (clip.label, clip.stand_in) == ("CLIP of 1 layers, width 8, patch 4", False)
+    clip = tiny_networks.open_backbone(f"clip={tmp_path}")
+    assert (clip.label, clip.proxy) == ("CLIP of 1 layers, width 8, patch 4", False)
     with pytest.raises(UserError, match=r"has no tokenizer for texts: put its .* there"):
         clip.describe(["a painting"])
     with pytest.raises(UserError, match="of type 'clip': DINOv2's are of type"):
-        backbones.open_backbone(f"dino={tmp_path}")
+        tiny_networks.open_backbone(f"dino={tmp_path}")

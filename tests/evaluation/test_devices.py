@@ -10,11 +10,11 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from painting_jax.evaluation import backbones
-from painting_jax.evaluation.instruments import opened
-from painting_jax.metrics import frechet, kernel_distance, look, perceptual, realism
-from painting_jax.metrics.lpips import LPIPS
-from painting_jax.metrics.similarity import CosineDistance
+from painting_jax.evaluation import sets
+from painting_jax.evaluation.networks import Networks
+from painting_jax.metrics import fid, kid, perceptual
+from painting_jax.metrics.lpips import LPIPS, frame_statistics
+from painting_jax.metrics.perceptual import CosineDistance
 from painting_jax.models.inception import modeling as inception
 from painting_jax.models.vgg.modeling import VGG16
 from painting_jax.sharding.mesh import make_mesh
@@ -45,16 +45,16 @@ def test_lpips_and_textures_are_the_same(mesh):
     areas = np.random.default_rng(1).integers(0, 2, (2, 16, 4, 6)).astype(np.float32)
     given = (_frames(16), *areas)
     placed = (jax.device_put(x, NamedSharding(mesh, P("data"))) for x in given)
-    shared = look.look(distance, *placed, mesh=mesh)
+    shared = frame_statistics(distance, *placed, mesh=mesh)
     assert len(shared.embedded_FD.sharding.device_set) == 8
-    _alike(shared, look.look(distance, *given))
+    _alike(shared, frame_statistics(distance, *given))
 
 
 @pytest.mark.parametrize("kind", ["clip", "dino"])
 def test_clip_and_dino_are_the_same(mesh, kind, tmp_path):
     write = {"clip": tiny_networks.write_clip, "dino": tiny_networks.write_dino}[kind]
     weights = f"{kind}={write(tmp_path)}"
-    alone, shared = (backbones.open_backbone(weights, mesh=m) for m in (None, mesh))
+    alone, shared = (tiny_networks.open_backbone(weights, mesh=m) for m in (None, mesh))
     frames_FHWC = _frames(16)
     embedded = (
         perceptual.embed(CosineDistance(backbone.features), frames_FHWC, mesh=backbone.mesh)
@@ -79,10 +79,10 @@ def test_inception_on_eight_devices_is_as_published(mesh, tmp_path, monkeypatch)
     safetensors.torch.save_file(definition.weights, tmp_path / "pt_inception.safetensors")
     alexnet = tiny_networks.write_alexnet(tmp_path / "alexnet.safetensors")
     names = [f"lpips=alex:{alexnet}", f"inception={tmp_path / 'pt_inception.safetensors'}"]
-    instruments = opened(names, mesh)
-    assert instruments.labels == {"distance": "LPIPS (AlexNet)", "features": "Inception v3"}
-    assert instruments.stand_ins == ()
-    shared_ND = perceptual.embed(instruments.features, frames_NHWC, mesh=mesh)
+    networks = Networks.open(names, mesh)
+    assert networks.labels == {"distance": "LPIPS (AlexNet)", "features": "Inception v3"}
+    assert networks.proxies == ()
+    shared_ND = perceptual.embed(networks.features, frames_NHWC, mesh=mesh)
     assert len(shared_ND.sharding.device_set) == 8
     _alike(shared_ND, last_NCHW.mean((2, 3)).numpy())
 
@@ -94,12 +94,12 @@ def test_streamed_statistics_are_the_same(mesh):
     mask_N = np.arange(16) < 13
 
     def streamed(place):
-        moments, frames = frechet.empty(12), realism.empty(2, 12, capacity=20)
+        moments, frames = fid.empty(12), sets.empty(2, 12, capacity=20)
         for batch, features_ND in enumerate(features_BND):
-            priority_N = kernel_distance.priorities([f"{batch}/{n}" for n in range(16)])
+            priority_N = kid.priorities([f"{batch}/{n}" for n in range(16)])
             given = [place(x) for x in (features_ND, progress_N, priority_N, mask_N)]
-            moments = frechet.add(moments, given[0], given[-1])
-            frames = realism.add(frames, *given)
+            moments = fid.add(moments, given[0], given[-1])
+            frames = sets.add(frames, *given)
         return moments, frames
 
     shared = streamed(lambda x: jax.device_put(x, NamedSharding(mesh, P("data"))))
@@ -108,7 +108,7 @@ def test_streamed_statistics_are_the_same(mesh):
 
 def test_weights_of_lpips_are_placed_once_on_every_device(mesh, tmp_path):
     weights = tiny_networks.write_alexnet(tmp_path / "alexnet.safetensors")
-    backbone = backbones.open_backbone(f"lpips=alex:{weights}", mesh=mesh)
+    backbone = tiny_networks.open_backbone(f"lpips=alex:{weights}", mesh=mesh)
     trunks = (backbone.features.trunk, backbone.distance.trunk)
     for one, other in zip(*(jax.tree.leaves(nnx.state(trunk)) for trunk in trunks), strict=True):
         assert one is other

@@ -1,20 +1,27 @@
-"""Random CLIP and DINOv2 so small that they start at once, in folders as they lie on the hub."""
+"""Tiny random CLIP and DINOv2, in folders as on the hub."""
 
 import pathlib
 
 import safetensors.torch
 import tokenizers
 import transformers
+from jax.sharding import Mesh
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from painting_jax import media
-from tests.evaluation import test_lpips_heads as test_lpips
+from painting_jax.evaluation import backbones
+from tests.evaluation import test_lpips_weights as test_lpips
 
 _TOWER = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1}
 _TOWER |= {"num_attention_heads": 3}
 
 CLIP = "CLIP of 1 layers, width 24, patch 16"
 DINO = "DINOv2 of 1 layers, width 24, patch 14"
+
+
+def open_backbone(name: str, mesh: Mesh | None = None) -> backbones.Backbone:
+    """Opens one backbone."""
+    return backbones.open_backbones([name], mesh=mesh)[name.partition("=")[0]]
 
 
 def write_clip(folder: pathlib.Path) -> pathlib.Path:

@@ -93,7 +93,7 @@ def test_a_run_is_measured_by_clip_and_dino_and_across_media(executed):
 def test_named_networks_measure_videos_under_the_names_of_their_weights(executed):
     metrics = _metrics(executed[1] / "videos")
     assert metrics["backbones"] == LABELS
-    assert metrics["stand_ins"] == ["features"]
+    assert metrics["proxies"] == ["features"]
     numbers = {row["name"]: row for row in metrics["videos"] if row["method"] == "generated"}
     for kind in ("clip", "dino"):
         assert LABELS[kind] in metrics["measures"][f"final_{kind}"]["label"]

@@ -5,20 +5,20 @@ import numpy as np
 from flax import nnx
 from scipy import ndimage
 
-from painting_jax.evaluation import hed_vgg
-from painting_jax.metrics import kernel_distance, pdp, similarity
+from painting_jax.evaluation import lpips_weights
+from painting_jax.metrics import kid, pdp, perceptual
 
 
 @nnx.jit
 def _seen(distance, pictures_NHWC):
     """Embeddings for the profile, and features of the second block for realism."""
     features_NHWD = distance.trunk(pictures_NHWC.astype(jnp.float32) / 255)[1]
-    pooled_ND = similarity.unit(jnp.mean(features_NHWD, axis=(1, 2)))
+    pooled_ND = perceptual.unit(jnp.mean(features_NHWD, axis=(1, 2)))
     return distance.embed(pictures_NHWC), pooled_ND * jnp.sqrt(pooled_ND.shape[1])
 
 
 def test_blurring_frames_in_between_worsens_realism_and_hardly_moves_the_profile(painted_BTHWC):
-    distance = hed_vgg.load()
+    distance = lpips_weights.load_hed()
     # Other moments of the same processes stand for recorded frames at about the same progress.
     generated, recorded = painted_BTHWC[:4, ::4], painted_BTHWC[:4, 3:12:4]
     blurred = generated.copy()
@@ -35,7 +35,7 @@ def test_blurring_frames_in_between_worsens_realism_and_hardly_moves_the_profile
     inner = features_ND[:40].reshape(2, 4, 5, -1)[:, :, 1:-1].reshape(2, 12, -1)
     everyone = np.ones(12, bool)
     sharp_kid, soft_kid = (
-        float(kernel_distance.discrepancy(features_ND[40:], x, everyone, everyone)) for x in inner
+        float(kid.discrepancy(features_ND[40:], x, everyone, everyone)) for x in inner
     )
     assert sharp_kid < 0.02
     assert soft_kid > 0.1

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from painting_jax.metrics import direction, yardsticks
+from painting_jax.evaluation import baselines
+from painting_jax.metrics import direction
 
 
 def _all(frames_BTHWC) -> np.ndarray:
@@ -44,7 +45,7 @@ def test_fades_on_paper_and_on_grey_are_recognised(painted_BTHWC):
     picture = painted_BTHWC[:, -1]
     progress = np.broadcast_to(np.linspace(0, 1, 17, dtype=np.float32), (len(picture), 17))
     for ground in (247, 128, 30):
-        fade = np.asarray(yardsticks.cross_fade(np.full_like(picture, ground), picture, progress))
+        fade = np.asarray(baselines.cross_fade(np.full_like(picture, ground), picture, progress))
         np.testing.assert_array_equal(_sign(fade), 1)
         np.testing.assert_array_equal(_sign(fade[:, ::-1]), -1)
 

@@ -1,8 +1,8 @@
-"""PSNR and SSIM against scikit-image."""
+"""PSNR, SSIM and colour differences against scikit-image."""
 
 import numpy as np
 import pytest
-from skimage import metrics
+from skimage import color, metrics
 
 from painting_jax.metrics import fidelity
 
@@ -42,3 +42,19 @@ def test_ssim_keeps_its_digits_where_pictures_are_nearly_flat():
 def test_equal_pictures_are_perfect(pictures):
     np.testing.assert_array_equal(fidelity.psnr(pictures[0], pictures[0]), 100)
     np.testing.assert_allclose(fidelity.ssim(pictures[0], pictures[0]), 1, rtol=1e-6)
+
+
+def test_lab_equals_scikit_image():
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), np.uint8)
+    pictures[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [3, 4, 5]]
+    expected = color.rgb2lab(pictures) / 100
+    np.testing.assert_allclose(fidelity.lab(pictures), expected, rtol=1e-5, atol=3e-6)
+    as_float = pictures.astype(np.float32) / 255
+    np.testing.assert_allclose(fidelity.lab(as_float), expected, rtol=1e-5, atol=3e-6)
+
+
+def test_colour_difference_equals_scikit_image():
+    a, b = np.random.default_rng(1).integers(0, 256, (2, 15, 15, 3), np.uint8)
+    expected = color.deltaE_cie76(color.rgb2lab(a), color.rgb2lab(b)) / 100
+    np.testing.assert_allclose(fidelity.colour_difference(a, b), expected, rtol=2e-5)
+    assert np.all(fidelity.colour_difference(a, a) == 0)

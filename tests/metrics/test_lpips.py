@@ -1,4 +1,4 @@
-"""LPIPS against its published definition, written in torch."""
+"""LPIPS against its published definition in torch, and the statistics of one pass."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from flax import nnx
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation import hed_vgg
-from painting_jax.metrics.lpips import LPIPS
+from painting_jax.evaluation import lpips_weights
+from painting_jax.metrics import texture
+from painting_jax.metrics.lpips import LPIPS, frame_statistics
 from painting_jax.models.vgg.modeling import VGG16
 
 
@@ -30,7 +31,7 @@ def _small() -> LPIPS:
 @pytest.fixture(scope="module")
 def distance() -> LPIPS:
     try:
-        return hed_vgg.load()
+        return lpips_weights.load_hed()
     except UserError:
         return _small()
 
@@ -82,12 +83,28 @@ def test_bytes_and_floats_give_the_same_distance():
     np.testing.assert_allclose(_between(distance, a, b), as_float, rtol=1e-6)
 
 
-def test_mean_of_the_map_is_the_distance_and_the_map_shows_where():
-    distance = _small()
-    a_NHWC = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
-    b_NHWC = a_NHWC.copy()
-    b_NHWC[:, :16, :16] = 255 - b_NHWC[:, :16, :16]
-    map_NHW = np.asarray(nnx.jit(lambda d, a, b: d.spatial(a, b))(distance, a_NHWC, b_NHWC))
-    expected = _between(distance, a_NHWC, b_NHWC)
-    np.testing.assert_allclose(map_NHW.mean((1, 2)), expected, rtol=1e-5)
-    assert np.all(map_NHW[:, :16, :16].mean((1, 2)) > 3 * map_NHW[:, 32:, 32:].mean((1, 2)))
+def test_one_pass_gives_distances_vectors_and_textures():
+    distance = LPIPS(trunk=VGG16(widths=(4, 4, 4, 4, 4), rngs=nnx.Rngs(0)), label="random")
+    rng = np.random.default_rng(0)
+    frames_THWC = rng.integers(0, 256, (8, 32, 48, 3), np.uint8)
+    # From the third frame on an area stays; the last two frames are padding.
+    frames_THWC[2:, :, :32] = frames_THWC[5, :, :32] + rng.integers(0, 3, (6, 32, 32, 3), np.uint8)
+    frames_THWC[6:] = 0
+    mask_1T = (np.arange(8) < 6)[None]
+    done_TIJ = np.asarray(texture.finished(frames_THWC[None], mask_1T)[0], np.float32)
+    before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])
+    found = frame_statistics(distance, frames_THWC, before_TIJ, done_TIJ)
+    one_by_one = nnx.jit(
+        lambda d, x: (d.embed(x), d.maps(x)[-1].mean((1, 2)), texture.statistics(d.maps(x)))
+    )
+    embedded_TD, vector_TC, statistics_TS = one_by_one(distance, frames_THWC)
+    np.testing.assert_allclose(found.embedded_FD, embedded_TD, rtol=1e-5, atol=1e-6)
+    size_T1 = np.sqrt(np.mean(np.asarray(vector_TC) ** 2, axis=1, keepdims=True))
+    np.testing.assert_allclose(found.vector_FC, vector_TC / size_T1, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.texture_FS, statistics_TS, rtol=1e-4, atol=1e-6)
+    for grams, area_TIJ in ((found.before, before_TIJ), (found.after, done_TIJ)):
+        expected = nnx.jit(lambda d, x, w: texture.grams(d.maps(x), w))(
+            distance, frames_THWC, area_TIJ
+        )
+        for ours, theirs in zip(grams, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)

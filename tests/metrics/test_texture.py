@@ -6,7 +6,7 @@ from flax import nnx
 from scipy import ndimage
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation import hed_vgg
+from painting_jax.evaluation import lpips_weights
 from painting_jax.metrics import texture
 from painting_jax.models.vgg.modeling import VGG16
 
@@ -14,7 +14,7 @@ from painting_jax.models.vgg.modeling import VGG16
 @pytest.fixture(scope="module")
 def trunk() -> VGG16:
     try:
-        return hed_vgg.load().trunk
+        return lpips_weights.load_hed().trunk
     except UserError:
         return VGG16(widths=(16, 16, 32, 32, 32), rngs=nnx.Rngs(0))
 
@@ -32,8 +32,28 @@ def halves_BTHWC(painted_BTHWC) -> np.ndarray:
     return frames_BTHWC
 
 
-def _all(frames_BTHWC) -> np.ndarray:
-    return np.ones(frames_BTHWC.shape[:2], bool)
+def _finished(frames_THWC: np.ndarray, count: int | None = None) -> np.ndarray:
+    """The finished cells at each time; frames from `count` on are padding."""
+    mask_1T = (np.arange(len(frames_THWC)) < (count or len(frames_THWC)))[None]
+    return np.asarray(texture.finished(frames_THWC[None], mask_1T)[0], np.float32)
+
+
+@nnx.jit
+def _grams(trunk, frames_THWC, before_TIJ, after_TIJ):
+    maps = trunk(frames_THWC.astype("float32") / 255)
+    return texture.grams(maps, before_TIJ), texture.grams(maps, after_TIJ)
+
+
+def _drift(trunk: VGG16, frames_THWC: np.ndarray, count: int | None = None) -> float:
+    done_TIJ = _finished(frames_THWC, count)
+    before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])
+    before, after = _grams(trunk, frames_THWC, before_TIJ, done_TIJ)
+    return float(texture.drift(before, after, done_TIJ.mean((1, 2))))
+
+
+@nnx.jit
+def _statistics(trunk, pictures_NHWC):
+    return texture.statistics(trunk(pictures_NHWC.astype("float32") / 255))
 
 
 def test_gram_equals_a_plain_mean_of_outer_products():
@@ -63,52 +83,49 @@ def test_an_area_is_finished_once_it_keeps_its_final_colour():
 
 
 def test_paint_that_stays_has_no_drift(small_trunk, halves_BTHWC):
-    still = np.repeat(halves_BTHWC[:, -1:], 5, axis=1)
-    found = texture.drift(small_trunk, still, _all(still))
-    assert not np.any(found.mean_B)
-    np.testing.assert_array_equal(found.area_BS, 1)
+    still_THWC = np.repeat(halves_BTHWC[0, -1:], 5, axis=0)
+    assert _drift(small_trunk, still_THWC) == pytest.approx(0, abs=1e-6)
 
 
 def test_nothing_finished_before_the_end_has_no_drift_to_measure(small_trunk, halves_BTHWC):
     share_T = np.linspace(0, 1, 6)[:, None, None, None]
     blank_HWC, last_HWC = np.full_like(halves_BTHWC[0, -1], 255), halves_BTHWC[0, -1] // 2
     fade_THWC = (blank_HWC * (1 - share_T) + last_HWC * share_T).astype(np.uint8)
-    fade_BTHWC = np.stack([fade_THWC, np.repeat(last_HWC[None], 6, axis=0)])
-    mean_B = texture.drift(small_trunk, fade_BTHWC, _all(fade_BTHWC)).mean_B
-    np.testing.assert_array_equal(mean_B, [np.nan, 0])
+    assert np.isnan(_drift(small_trunk, fade_THWC))
 
 
 def test_drift_is_the_relative_change_of_gram_matrices(small_trunk, halves_BTHWC):
-    found = texture.drift(small_trunk, halves_BTHWC, _all(halves_BTHWC), blocks=(1,))
-    done_BTIJ = np.asarray(texture.finished(halves_BTHWC, _all(halves_BTHWC)))
-    for b, t in ((0, 1), (0, 2), (1, 2)):
-        pair = halves_BTHWC[b, t : t + 2].astype(np.float32) / 255
-        features = np.asarray(nnx.jit(lambda trunk, x: trunk(x)[1])(small_trunk, pair))
-        area = np.kron(done_BTIJ[b, t], np.ones((4, 4), bool))
-        old, new = (f[area].T @ f[area] / area.sum() for f in features)
-        size = (np.linalg.norm(old) + np.linalg.norm(new)) / 2
-        expected = np.linalg.norm(old - new) / size
-        np.testing.assert_allclose(found.drift_BS[b, t], expected, rtol=1e-4)
-        np.testing.assert_allclose(found.area_BS[b, t], done_BTIJ[b, t].mean(), rtol=1e-6)
-    weighted = np.sum(found.drift_BS * found.area_BS, axis=1) / np.sum(found.area_BS, axis=1)
-    np.testing.assert_allclose(found.mean_B, weighted, rtol=1e-5)
+    for frames_THWC in halves_BTHWC:
+        done_TIJ = _finished(frames_THWC) > 0
+        maps = nnx.jit(lambda trunk, x: trunk(x))(small_trunk, frames_THWC.astype(np.float32) / 255)
+        drifts, areas = [], []
+        for t in range(len(frames_THWC) - 1):
+            areas.append(done_TIJ[t].mean())
+            of_stages = []
+            for side, features in zip((8, 4, 2, 1), maps[:4], strict=True):
+                area = np.kron(done_TIJ[t], np.ones((side, side), bool))
+                pair = np.asarray(features[t : t + 2])
+                old, new = (f[area].T @ f[area] / max(area.sum(), 1) for f in pair)
+                size = (np.linalg.norm(old) + np.linalg.norm(new)) / 2
+                of_stages.append(np.linalg.norm(old - new) / max(size, 1e-9))
+            drifts.append(np.mean(of_stages))
+        expected = np.average(drifts, weights=areas)
+        assert expected > 0
+        np.testing.assert_allclose(_drift(small_trunk, frames_THWC), expected, rtol=1e-4)
 
 
 def test_grain_that_comes_and_goes_drifts(trunk, halves_BTHWC):
     noise = np.random.default_rng(0).normal(0, 10, halves_BTHWC.shape)
     noise[:, ::2] = 0
     grainy = np.clip(halves_BTHWC + noise, 0, 255).astype(np.uint8)
-    both = np.concatenate([halves_BTHWC, grainy])
-    found = texture.drift(trunk, both, _all(both), blocks=(0, 1, 2))
-    assert np.all(found.mean_B[2:] > 1.25 * found.mean_B[:2])
+    for clean_THWC, grainy_THWC in zip(halves_BTHWC, grainy, strict=True):
+        assert _drift(trunk, grainy_THWC) > 1.25 * _drift(trunk, clean_THWC)
 
 
 def test_padding_changes_no_drift(small_trunk, halves_BTHWC):
-    expected = texture.drift(small_trunk, halves_BTHWC[:, :3], np.ones((2, 3), bool))
-    mask_BT = np.broadcast_to(np.arange(5) < 3, (2, 5))
-    found = texture.drift(small_trunk, halves_BTHWC, mask_BT)
-    np.testing.assert_allclose(found.mean_B, expected.mean_B, rtol=1e-5)
-    assert not np.any(found.area_BS[:, 2:])
+    for frames_THWC in halves_BTHWC:
+        expected = _drift(small_trunk, frames_THWC[:3])
+        np.testing.assert_allclose(_drift(small_trunk, frames_THWC, 3), expected, rtol=1e-5)
 
 
 def test_distance_to_a_set_equals_a_plain_computation_whatever_the_batches():
@@ -148,7 +165,7 @@ def test_blurred_paint_is_further_from_recorded_paint(trunk, painted_BTHWC):
     frames = painted_BTHWC[::5, 8:16:2].reshape(-1, 64, 64, 3)
     recorded, held_out = frames[::2], frames[1::2]
     blurred = ndimage.gaussian_filter(held_out, (0, 2, 2, 0))
-    all_NS = texture.statistics(trunk, np.concatenate([recorded, held_out, blurred]))
+    all_NS = _statistics(trunk, np.concatenate([recorded, held_out, blurred]))
     recorded_NS, sharp_NS, blurred_NS = np.split(np.asarray(all_NS), 3)
     textures = texture.add(texture.empty(all_NS.shape[1]), recorded_NS, np.ones(8, bool))
     sharp_N, blurred_N = texture.to_set(textures, sharp_NS), texture.to_set(textures, blurred_NS)

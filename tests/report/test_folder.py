@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from painting_jax.errors import UserError
-from painting_jax.evaluation.across import Across
-from painting_jax.evaluation.measures import GENERATED, MEASURES, RECORDED, Measured
-from painting_jax.evaluation.result import ConditionEffect, Result
+from painting_jax.evaluation.measures import (
+    CROSS_FADE,
+    GENERATED,
+    MEASURES,
+    RECORDED,
+    MeasuredProcess,
+)
+from painting_jax.evaluation.result import ConditionEffect, MediaComparison, Result
 from painting_jax.evaluation.strips import strip
-from painting_jax.evaluation.yardsticks import CROSS_FADE
 from painting_jax.metrics import pdp
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.report import folder
@@ -23,12 +27,12 @@ from tests.evaluation.recordings import as_video
 VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
 
 
-def _row(name: str, method: str, medium: str, value: float) -> Measured:
+def _row(name: str, method: str, medium: str, value: float) -> MeasuredProcess:
     # Neither a band nor CLIP nor DINO is at hand.
     without = {key for key in MEASURES if key.endswith(("_band", "_clip", "_dino"))}
     numbers = {key: float("nan") if key in without else value for key in MEASURES}
     curve_K = np.linspace(value, 0, 33)
-    return Measured(name, method, medium, numbers, curve_K, curve_K)
+    return MeasuredProcess(name, method, medium, numbers, curve_K, curve_K)
 
 
 @pytest.fixture
@@ -122,7 +126,7 @@ def test_tables_name_methods_conditions_and_the_distance(result, tmp_path):
     mean = "0.100 [0.100, 0.100]"
     assert f"| generated | 2 | {dash} | {mean} | {dash} | {dash} | {mean} |" in table
     assert "LPIPS (HED-VGG)" in table
-    assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | heeded |" in table
+    assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | used |" in table
 
 
 def test_pictures_in_several_media_have_a_dash_where_no_weights_were_named(result, tmp_path):
@@ -130,14 +134,14 @@ def test_pictures_in_several_media_have_a_dash_where_no_weights_were_named(resul
     compared = dataclasses.replace(
         result,
         labels={**result.labels, "clip": "CLIP ViT-B/32", "features": "HED-VGG"},
-        across=[Across(GENERATED, third, third, third, 0.5, named=third, gained=third)],
+        across=[MediaComparison(GENERATED, third, third, third, 0.5, named=third, gained=third)],
     )
     folder.write(compared, tmp_path / "out")
     table = (tmp_path / "out" / "table.md").read_text()
     for heading in (
         "Structure (DINO) ↓",
         "Recognised, probe (HED-VGG) ↑",
-        "Recognised, words (CLIP ViT-B/32) ↑",
+        "Recognised, zero-shot (CLIP ViT-B/32) ↑",
         "Medium gained (CLIP ViT-B/32) ↑",
     ):
         assert f"| {heading} |" in table
@@ -155,7 +159,7 @@ def test_only_measures_that_were_taken_have_columns(result, tmp_path):
     nothing = dict.fromkeys(MEASURES, float("nan"))
     curve_K = np.linspace(1, 0, 33)
     unpaired = [
-        Measured(
+        MeasuredProcess(
             "cat",
             GENERATED,
             "",
@@ -172,14 +176,14 @@ def test_only_measures_that_were_taken_have_columns(result, tmp_path):
     assert "paper" not in (tmp_path / "out" / "table.md").read_text()
 
 
-def test_stand_ins_and_what_was_left_out_are_said_in_every_file(result, tmp_path):
-    found = dataclasses.replace(result, stand_ins=("distance",), notes=["Turned round: 2."])
+def test_proxies_and_what_was_left_out_are_said_in_every_file(result, tmp_path):
+    found = dataclasses.replace(result, proxies=("distance",), notes=["Turned round: 2."])
     html = folder.write(found, tmp_path / "out").read_text()
     table = (tmp_path / "out" / "table.md").read_text()
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["stand_ins"] == ["distance"]
+    assert metrics["proxies"] == ["distance"]
     for text in (html, table, " ".join(metrics["notes"])):
-        assert "LPIPS (HED-VGG) is a stand-in" in text
+        assert "LPIPS (HED-VGG) is a proxy" in text
         assert "Turned round: 2." in text
     for text in (html, table, " ".join(metrics["skipped"])):
         assert "b.mp4 is cut short" in text
@@ -189,7 +193,7 @@ def test_unpaired_videos_are_drawn_over_the_band_of_their_medium(tmp_path):
     nothing = dict.fromkeys(MEASURES, float("nan"))
     none_K, curve_K = np.full(33, np.nan), np.linspace(1, 0, 33)
     rows = [
-        Measured(name, method, medium, nothing, none_K, curve_K)
+        MeasuredProcess(name, method, medium, nothing, none_K, curve_K)
         for method in (RECORDED, GENERATED)
         for name, medium in (("a", "oil"), ("b", "ink"), ("c", ""))
     ]
@@ -298,7 +302,7 @@ def test_only_a_report_is_replaced(result, tmp_path):
     mine = tmp_path / "mine"
     (mine / "videos").mkdir(parents=True)
     (mine / "videos" / "cat.mp4").write_bytes(b"of somebody")
-    with pytest.raises(UserError, match="holds videos, which is no part of a report"):
+    with pytest.raises(UserError, match="holds videos, which is not part of a report"):
         folder.write(result, mine)
     (mine / "metrics.json").write_text('{"schema": "of something else"}')
     with pytest.raises(UserError, match=r"holds metrics\.json"):
