@@ -9,7 +9,7 @@ from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.diffusion.stepwise import Kind
 from painting_jax.errors import UserError
 from painting_jax.models.published_config import Sizes, is_among
-from painting_jax.models.wan.config_json import wan_config
+from painting_jax.models.wan.params import wan_config
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.models.wan.vae import WanVAEConfig
 from painting_jax.models.wan.vae_params import wan_vae_config

@@ -25,7 +25,6 @@ from painting_jax.models.published_config import is_among
 from painting_jax.models.tensor_names import NOTHING, Spelling, Table, spellings
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Encoder
-from painting_jax.models.wan import config_json as wan_config
 from painting_jax.models.wan import params as wan
 from painting_jax.models.wan import vae_params as wan_vae
 from painting_jax.models.wan.transformer import WanTransformer
@@ -87,14 +86,14 @@ def architecture(source: Source) -> Architecture:
 
 
 def _transformer(source: Source) -> Architecture:
-    config = wan_config.wan_config(source)
+    config = wan.wan_config(source)
     model = nnx.eval_shape(lambda: WanTransformer(config, rngs=nnx.Rngs(0)))
     return Architecture(
         "transformer",
         _shapes(model),
         kernels(model),
         {"diffusers": wan.DIFFUSERS, "comfyui": wan.ORIGINAL},
-        source.config or wan_config.diffusers_config(config),
+        source.config or wan.diffusers_config(config),
         float32=wan.FLOAT32,
     )
 

@@ -8,8 +8,8 @@ one group, `LAYER`, for layers that we keep stacked along a first axis.
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -95,6 +95,32 @@ class Rule(NamedTuple):
 
 
 Table = Sequence[Rule]
+
+
+class PublishedTensor(Protocol):
+    """A tensor of published weights, of which only the shape is known."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class PublishedWeights(Protocol):
+    """Published weights that are opened but not read; `checkpoints.source.Source` is one.
+
+    Attributes:
+      name: what error messages call them.
+      tensors: the tensors by their published names.
+      config: content of the component's config.json; empty if there is none.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tensors(self) -> Mapping[str, PublishedTensor]: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
 
 
 class Slot(NamedTuple):

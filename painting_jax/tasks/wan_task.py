@@ -22,7 +22,7 @@ from painting_jax.models.clip import params as clip_names
 from painting_jax.models.clip.modeling import CLIPVision
 from painting_jax.models.wan import conditioning as wan_painting
 from painting_jax.models.wan import params as wan_names
-from painting_jax.models.wan.config_json import diffusers_config
+from painting_jax.models.wan.params import diffusers_config
 from painting_jax.models.wan.transformer import WanTransformer
 from painting_jax.models.wan.vae import WanVAE
 from painting_jax.sharding.rules import replicated

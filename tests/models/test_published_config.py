@@ -16,7 +16,7 @@ from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.wan import transformer as wan
 from painting_jax.models.wan import vae as wan_vae
 from painting_jax.models.wan import vae_params as autoencoder
-from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.params import diffusers_config, wan_config
 
 _CLIP = {
     "model_type": "clip_vision_model",

@@ -1,9 +1,8 @@
 """Inception v3 of FID in pytorch-fid's names."""
 
-from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.inception.modeling import BLOCKS, STEM
-from painting_jax.models.tensor_names import Rule, Table
+from painting_jax.models.tensor_names import PublishedWeights, Rule, Table
 
 _CLASSES = 1008  # of the classifier that FID's weights come with
 _PARTS = {
@@ -46,7 +45,7 @@ TABLE: Table = (
 )
 
 
-def check(source: Source) -> None:
+def check(source: PublishedWeights) -> None:
     """Refuses the Inception of torchvision, which has the same names and other weights.
 
     Raises:

@@ -8,10 +8,9 @@ import math
 import re
 from collections.abc import Mapping
 
-from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.published_config import Sizes
-from painting_jax.models.tensor_names import Rule, Table, conv
+from painting_jax.models.tensor_names import PublishedWeights, Rule, Table, conv
 from painting_jax.models.wan.vae import SIZES, WanVAEConfig
 
 _HALF = r"(?P<half>encoder|decoder)"
@@ -156,7 +155,7 @@ def _gamma(theirs: str, ours: str, dims: int) -> Rule:
     return Rule(rf"{theirs}\.gamma", f"{ours}/gamma", f"scale{dims}d")
 
 
-def wan_vae_config(source: Source) -> WanVAEConfig:
+def wan_vae_config(source: PublishedWeights) -> WanVAEConfig:
     """The sizes of published weights, from their config.json or else from their tensors.
 
     Tensors do not tell how the latents are spread: that is taken from the published autoencoder
@@ -199,7 +198,7 @@ def config_of(published: Mapping) -> WanVAEConfig:
     )
 
 
-def _from_shapes(source: Source) -> WanVAEConfig:
+def _from_shapes(source: PublishedWeights) -> WanVAEConfig:
     def shape(*names: str) -> tuple[int, ...]:
         for name in names:
             if name in source.tensors:
