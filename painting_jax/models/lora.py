@@ -16,9 +16,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# The parameters that stay as they are while the adapters (`nnx.LoRAParam`) are trained.
-FROZEN = nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam))
-
 
 class Target(NamedTuple):
     """A linear layer: its path in the model, and its place in a scanned stack if it is in one."""
@@ -234,19 +231,6 @@ def attach(model: nnx.Module, branches: Mapping[str, Branch]) -> None:
     for path, branch in branches.items():
         parent, name = _parent(model, path)
         setattr(parent, name, AdaptedLinear(getattr(parent, name), branch))
-
-
-def attached(model: nnx.Module) -> dict[str, Branch]:
-    """The branches of a model, by the path of their linear layer."""
-    return {
-        "/".join(map(str, path)): Branch(
-            module.lora_a[...],
-            module.lora_b[...],
-            None if module.lora_bias is None else module.lora_bias[...],
-        )
-        for path, module in nnx.iter_modules(model)
-        if isinstance(module, AdaptedLinear)
-    }
 
 
 def _parent(model: nnx.Module, path: str) -> tuple[nnx.Module, str]:

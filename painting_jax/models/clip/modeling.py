@@ -112,13 +112,6 @@ SIZES: dict[str, CLIPVisionConfig] = {
     "vit_h_14": CLIPVisionConfig(1280, 32, 16, 5120),
 }
 
-# Of the vision towers of these names.
-TEXT_SIZES: dict[str, CLIPTextConfig] = {
-    "vit_b_32": CLIPTextConfig(512, 12, 8, 2048, 512),
-    "vit_b_16": CLIPTextConfig(512, 12, 8, 2048, 512),
-    "vit_l_14": CLIPTextConfig(768, 12, 12, 3072, 768),
-}
-
 
 class CLIPVision(nnx.Module):
     """Preprocessed pictures to image tokens.
