@@ -8,7 +8,7 @@ from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.diffusion.stepwise import Kind
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import Sizes, is_among
+from painting_jax.models.published_config import PublishedConfig, is_among
 from painting_jax.models.wan.params import wan_config
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.models.wan.vae import WanVAEConfig
@@ -187,11 +187,11 @@ class Folder:
     @property
     def takes_first_frame(self) -> bool:
         """Whether it was trained to take a picture as the first latent frame (Wan2.2 TI2V)."""
-        return "expand_timesteps" in self.index and self._sizes.flag("expand_timesteps")
+        return "expand_timesteps" in self.index and self._sizes.boolean("expand_timesteps")
 
     @property
-    def _sizes(self) -> Sizes:
-        return Sizes(self.index, f"{self.name}'s model_index.json")
+    def _sizes(self) -> PublishedConfig:
+        return PublishedConfig(self.index, f"{self.name}'s model_index.json")
 
     def sampler(self) -> tuple[Kind, float]:
         """The sampler that the model is published with, and the shift of its noise levels.
@@ -216,4 +216,4 @@ class Folder:
                     f"{path} has {fixed} = {value}, {known} is known: choose with --sampler and "
                     "--shift"
                 )
-        return kind, float(Sizes({key: 1.0, **settings}, str(path)).number(key, above=0))
+        return kind, float(PublishedConfig({key: 1.0, **settings}, str(path)).number(key, above=0))

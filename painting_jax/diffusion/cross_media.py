@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from painting_jax import media
-from painting_jax.models.blur import gaussian_blur
+from painting_jax.models.layers import gaussian_blur
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MONO_M = np.array([medium.mono for medium in media.MEDIA.values()], np.float32)

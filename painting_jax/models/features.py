@@ -22,7 +22,7 @@ from painting_jax.models.inception import modeling as inception
 from painting_jax.models.inception.modeling import InceptionV3
 from painting_jax.models.vit_blocks import for_inference
 
-Maps = tuple[Float[Array, "n h w c"], ...]
+Maps = tuple[Float[Array, "n _ _ _"], ...]
 
 
 class TrunkFeatures(nnx.Module):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.wan.transformer import patchify
+from painting_jax.models.layers import patchify
 
 
 class PatchConv(nnx.Conv):

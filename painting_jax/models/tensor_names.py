@@ -75,7 +75,6 @@ TRANSFORMS: dict[str, Transform] = {
     "scale2d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1)),
     "scale3d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1, 1)),
     "patches_1x2x2": _patches(1, 2, 2),
-    "patches_14x14": _patches(14, 14),
 }
 
 

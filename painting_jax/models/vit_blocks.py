@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.linear import linear
-from painting_jax.models.wan.transformer import stack
+from painting_jax.models import fast_on_cpu
+from painting_jax.models.layers import linear, stack
 from painting_jax.sharding.attention import heads_first
 
 ACTIVATIONS = {
@@ -88,7 +88,10 @@ class Block(nnx.Module):
             project(x).reshape(*x.shape[:2], self.config.heads, -1).transpose(0, 2, 1, 3)
             for project, x in ((self.to_q, x_BSD), (self.to_k, x_BLD), (self.to_v, x_BLD))
         )
-        out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, causal=self.config.causal)
+        if self.config.causal or not fast_on_cpu.enabled():
+            out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, self.config.causal)
+        else:
+            out_BNSK = fast_on_cpu.in_halves(heads_first, q_BNSK, k_BNLK, v_BNLK)
         return self.to_out(out_BNSK.transpose(0, 2, 1, 3).reshape(x_BSD.shape))
 
     def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:

@@ -9,7 +9,7 @@ from skimage import data
 
 from painting_jax import media
 from painting_jax.diffusion import cross_media
-from painting_jax.models.blur import gaussian_blur
+from painting_jax.models.layers import gaussian_blur
 
 
 @pytest.fixture(scope="module")

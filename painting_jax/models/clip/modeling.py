@@ -18,7 +18,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow_resize as pillow
-from painting_jax.models.linear import linear
+from painting_jax.models.layers import linear
 from painting_jax.models.patch_embedding import PatchConv
 from painting_jax.models.vit_blocks import BlocksConfig, blocks, layer_norm, run, run_first
 

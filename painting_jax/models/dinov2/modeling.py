@@ -98,7 +98,7 @@ class DINOv2(nnx.Module):
 
     def __call__(
         self, pixels_BHWC: Float[Array, "b h w 3"]
-    ) -> tuple[Float[Array, "b d"], Float[Array, "b h w d"]]:
+    ) -> tuple[Float[Array, "b d"], Float[Array, "b h2 w2 d"]]:
         """The class token and those of the patches, float32, normalised by the last layer.
 
         Args:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import segments
-from painting_jax.models.blur import gaussian_blur
+from painting_jax.models.layers import gaussian_blur
 
 LOOKS = ("sharp", "grey", "soft", "wide", "flat")
 _SOFT, _WIDE = 1.5, 4.0  # blurs in pixels

@@ -18,10 +18,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
-from painting_jax.models.linear import linear
+from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
 from painting_jax.models.painting import pixel_guides
 from painting_jax.models.painting.pixel_guides import FORMS, LOOKS
-from painting_jax.models.wan.transformer import EmbeddingMLP, patchify, unpatchify
 
 _PALETTE = len(LOOKS)  # place of the palette's colour among a layer's paints
 _FROM_THE_GROUND = (_PALETTE, _PALETTE, *(LOOKS.index(look) for look in ("flat", "wide", "soft")))
@@ -70,7 +69,7 @@ class PixelHead(nnx.Module):
 
     def __call__(
         self,
-        tokens_BthwD: Float[Array, "b t h w d"],
+        tokens_BthwD: Float[Array, "b t h2 w2 d"],
         reference_BHWC: Float[Array, "b h w 3"],
         segments_BHW: UInt8[Array, "b h w"],
         summary_BE: Float[Array, "b e"],

@@ -15,8 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from painting_jax.models.linear import linear
-from painting_jax.models.wan.transformer import stack
+from painting_jax.models.layers import linear, stack
 
 _EPS = 1e-6
 

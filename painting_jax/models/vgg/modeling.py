@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
-from painting_jax.models.winograd import conv3x3
+from painting_jax.models import fast_on_cpu
 
 DEPTHS = (2, 2, 3, 3, 3)
 WIDTHS = (64, 128, 256, 512, 512)
@@ -59,3 +60,20 @@ class VGG16(nnx.Module):
                 x = nnx.relu(conv3x3(x, conv.kernel[...]) + conv.bias[...])
             features.append(x)
         return tuple(features)
+
+
+def conv3x3(
+    x_NHWC: Float[Array, "n h w c"], kernel_HWIO: Float[Array, "3 3 c d"]
+) -> Float[Array, "n h w d"]:
+    """A convolution with stride 1 over pictures padded with zeros, in float32 on any device."""
+    if fast_on_cpu.enabled() and fast_on_cpu.winograd_pays(kernel_HWIO):
+        return fast_on_cpu.winograd(x_NHWC, kernel_HWIO)
+    return jax.lax.conv_general_dilated(
+        x_NHWC,
+        kernel_HWIO,
+        (1, 1),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        # A metric has to give the same number on every device: no TF32, no bfloat16.
+        precision=jax.lax.Precision.HIGHEST,
+    )

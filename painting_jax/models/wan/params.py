@@ -7,7 +7,7 @@ names ComfyUI's files have too.
 import re
 
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import MOST_LAYERS, Sizes
+from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig
 from painting_jax.models.tensor_names import LAYER, PublishedWeights, Rule, Table, linear, norm
 from painting_jax.models.wan.transformer import WanConfig
 
@@ -111,20 +111,20 @@ def _from_json(source: PublishedWeights) -> WanConfig:
                 f"{source.name} has {name} = {theirs[name]} in its config, not {value}: it "
                 "is not implemented"
             )
-    sizes = Sizes({"image_dim": None, **theirs}, f"{source.name}'s config.json")
-    heads, in_channels = sizes.whole("num_attention_heads"), sizes.whole("in_channels")
+    sizes = PublishedConfig({"image_dim": None, **theirs}, f"{source.name}'s config.json")
+    heads, in_channels = sizes.integer("num_attention_heads"), sizes.integer("in_channels")
     return WanConfig(
         # Positions turn the channels of a head in pairs.
-        dim=heads * sizes.whole("attention_head_dim", factor=2),
-        layers=sizes.whole("num_layers", most=MOST_LAYERS),
+        dim=heads * sizes.integer("attention_head_dim", multiple_of=2),
+        layers=sizes.integer("num_layers", maximum=MAX_LAYERS),
         heads=heads,
-        ffn_dim=sizes.whole("ffn_dim"),
+        ffn_dim=sizes.integer("ffn_dim"),
         in_channels=in_channels,
-        out_channels=sizes.whole("out_channels", null=in_channels),
+        out_channels=sizes.integer("out_channels", null=in_channels),
         patch=_PATCH,
-        text_dim=sizes.whole("text_dim"),
-        image_dim=sizes.whole("image_dim", null=0),
-        freq_dim=sizes.whole("freq_dim", factor=2),
+        text_dim=sizes.integer("text_dim"),
+        image_dim=sizes.integer("image_dim", null=0),
+        freq_dim=sizes.integer("freq_dim", multiple_of=2),
     )
 
 

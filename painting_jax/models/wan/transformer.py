@@ -18,8 +18,18 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.linear import linear
-from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
+from painting_jax.models.layers import (
+    EmbeddingMLP,
+    LayerNorm,
+    RMSNorm,
+    gated,
+    layer_norm,
+    linear,
+    modulate,
+    patchify,
+    stack,
+    unpatchify,
+)
 from painting_jax.sharding.attention import attention
 from painting_jax.sharding.rules import constrain
 
@@ -80,29 +90,6 @@ SIZES: dict[str, WanConfig] = {
     "wan22_i2v_a14b": WanConfig(5120, 40, 40, 13824, in_channels=36, out_channels=16),
     "wan22_ti2v_5b": WanConfig(3072, 30, 24, 14336, in_channels=48, out_channels=48),
 }
-
-
-def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
-    """`config.layers` blocks as one, whose parameters have a first axis of that length."""
-
-    @nnx.split_rngs(splits=config.layers)
-    @nnx.vmap(in_axes=(0,), out_axes=0)
-    def make(rngs):
-        return block(config, rngs=rngs, dtype=dtype)
-
-    return make(rngs)
-
-
-class EmbeddingMLP(nnx.Module):
-    """linear, activation, linear: diffusers' TimestepEmbedding and PixArtAlphaTextProjection."""
-
-    def __init__(self, inputs: int, dim: int, activation, *, rngs, dtype, zero: bool = False):
-        self.linear_1 = linear(inputs, dim, rngs=rngs, dtype=dtype)
-        self.linear_2 = linear(dim, dim, rngs=rngs, dtype=dtype, zero=zero)
-        self.activation = activation
-
-    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b d"]:
-        return self.linear_2(self.activation(self.linear_1(x)))
 
 
 class FeedForward(nnx.Module):
@@ -324,7 +311,7 @@ class WanTransformer(nnx.Module):
         """The prediction, float32, of the latents' extents; arguments as of `tokens`."""
         return self.project(self.tokens(*latents_time_text, **conditions))
 
-    def project(self, tokens_BthwD: Float[Array, "b t h w d"]) -> Float[Array, "b t h w o"]:
+    def project(self, tokens_BthwD: Float[Array, "b t2 h2 w2 d"]) -> Float[Array, "b t h w o"]:
         """The prediction from the last tokens, float32."""
         return unpatchify(self.proj_out(tokens_BthwD).astype(jnp.float32), self.config.patch)
 
@@ -332,9 +319,9 @@ class WanTransformer(nnx.Module):
         self,
         latents_BTHWC: Float[Array, "b t h w c"],
         timestep_BF: Float[Array, "b f"],
-        text_BLD: Float[Array, "b l d"],
+        text_BLD: Float[Array, "b l text_dim"],
         *,
-        image_BLD: Float[Array, "b i e"] | None = None,
+        image_BLD: Float[Array, "b i image_dim"] | None = None,
         medium_BM: Float[Array, "b m"] | None = None,
         segments_BHWC: Float[Array, "b h w s"] | None = None,
         progress_BT: Float[Array, "b t"] | None = None,
@@ -429,17 +416,3 @@ def sinusoids(x: Float[Array, "*b"], dim: int) -> Float[Array, "*b d"]:
     frequencies = jnp.exp(-math.log(10_000) * jnp.arange(dim // 2, dtype=jnp.float32) / (dim // 2))
     angles = x[..., None].astype(jnp.float32) * frequencies
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
-
-
-def patchify(x_BTHWC: Float[Array, "b t h w c"], patch) -> Float[Array, "b t2 h2 w2 p"]:
-    """Cuts a video into patches: the channels of a patch's pixels side by side, channel last."""
-    (pt, ph, pw), (b, t, h, w, c) = patch, x_BTHWC.shape
-    x = x_BTHWC.reshape(b, t // pt, pt, h // ph, ph, w // pw, pw, c)
-    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(b, t // pt, h // ph, w // pw, -1)
-
-
-def unpatchify(x_BthwP: Float[Array, "b t2 h2 w2 p"], patch) -> Float[Array, "b t h w c"]:
-    """The inverse of `patchify`."""
-    (pt, ph, pw), (b, t, h, w, p) = patch, x_BthwP.shape
-    x = x_BthwP.reshape(b, t, h, w, pt, ph, pw, p // (pt * ph * pw))
-    return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, t * pt, h * ph, w * pw, -1)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import Sizes
+from painting_jax.models.published_config import PublishedConfig
 from painting_jax.models.tensor_names import PublishedWeights, Rule, Table, conv
 from painting_jax.models.wan.vae import SIZES, WanVAEConfig
 
@@ -183,18 +183,22 @@ def config_of(published: Mapping) -> WanVAEConfig:
             f"the autoencoder has attention in its blocks, attn_scales={published['attn_scales']}: "
             f"it is not implemented"
         )
-    sizes = Sizes({**_DEFAULTS, **published}, "the autoencoder's config.json")
-    dim, channels, widths = sizes.whole("base_dim"), sizes.whole("z_dim"), sizes.wholes("dim_mult")
+    sizes = PublishedConfig({**_DEFAULTS, **published}, "the autoencoder's config.json")
+    dim, channels, widths = (
+        sizes.integer("base_dim"),
+        sizes.integer("z_dim"),
+        sizes.integers("dim_mult"),
+    )
     return WanVAEConfig(
         encoder_dim=dim,
-        decoder_dim=sizes.whole("decoder_base_dim", null=dim),
+        decoder_dim=sizes.integer("decoder_base_dim", null=dim),
         latents_mean=sizes.numbers("latents_mean", channels),
         latents_std=sizes.numbers("latents_std", channels, positive=True),
         widths=widths,
-        depth=sizes.whole("num_res_blocks", most=_MOST_BLOCKS),
-        temporal=sizes.flags("temperal_downsample", len(widths) - 1),
-        patch=sizes.whole("patch_size", null=1),
-        residual=sizes.flag("is_residual"),
+        depth=sizes.integer("num_res_blocks", maximum=_MOST_BLOCKS),
+        temporal=sizes.booleans("temperal_downsample", len(widths) - 1),
+        patch=sizes.integer("patch_size", null=1),
+        residual=sizes.boolean("is_residual"),
     )
 
 
