@@ -6,9 +6,9 @@ import numpy as np
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
-from painting_jax.models.segments import MOST_LABELS
+from painting_jax.models.segments import MAX_LABELS
 
-MOST = MOST_LABELS  # regions; more is a photo, not a map
+MOST = MAX_LABELS  # regions; more is a photo, not a map
 
 
 def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:

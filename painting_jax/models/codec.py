@@ -1,4 +1,4 @@
-"""Picture spaces: what the transformer's latents are made of."""
+"""Codecs between videos and the latents of a transformer."""
 
 from typing import Protocol
 
@@ -6,15 +6,15 @@ from jaxtyping import Array, Float
 
 
 class Codec(Protocol):
-    """Turns videos of RGB in [-1, 1] into latents and back.
+    """Encodes videos, RGB in [-1, 1], as latents and decodes them.
 
-    Time flows forward through a codec: the ones of Wan are causal, so a video is turned round
-    before it is encoded, never after.
+    The codecs of Wan are causal in time. A video that is to be reversed is reversed before it is
+    encoded, never afterwards.
     """
 
     channels: int
-    spatial: int  # pixels along one side of a latent
-    temporal: int  # frames in one latent, but for the first
+    spatial: int  # height and width of a latent in pixels
+    temporal: int  # frames of a latent, except for the first latent
 
     def encode(self, video_BTHWC: Float[Array, "b t h w 3"]) -> Float[Array, "b t2 h2 w2 c"]: ...
 

@@ -1,4 +1,4 @@
-"""VGG16 (Simonyan & Zisserman, 2015), the convolutions only: the trunk of perceptual distances."""
+"""VGG16 (Simonyan & Zisserman, 2015), the convolutions only: a network of LPIPS."""
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,13 @@ WIDTHS = (64, 128, 256, 512, 512)
 
 
 class VGG16(nnx.Module):
-    """Five blocks of 3x3 convolutions with 2x2 max pooling in front of all but the first.
+    """Five blocks of 3x3 convolutions with 2x2 max pooling between them.
 
-    Attributes:
-      mean: per RGB channel, subtracted from pictures in [0, 1]; belongs to the weights.
-      std: per RGB channel, divides them afterwards.
+    Args:
+      mean: mean per RGB channel of pictures in [0, 1]; it belongs to the weights.
+      std: standard deviation per RGB channel.
+      widths: channels of each block.
+      rngs: random numbers for the initial parameters.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class VGG16(nnx.Module):
         """The activations at the end of each block (relu1_2, 2_2, 3_3, 4_3, 5_3).
 
         Args:
-          pictures_NHWC: RGB float32 in [0, 1], at least 16 pixels a side.
+          pictures_NHWC: RGB float32 in [0, 1], at least 16 x 16 pixels.
 
         Returns:
           Five arrays [N, H / 2^k, W / 2^k, widths[k]], k = 0..4, sides rounded down.

@@ -12,12 +12,13 @@ from painting_jax.models.tensor_names import LAYER, PublishedWeights, Rule, Tabl
 from painting_jax.models.wan.transformer import WanConfig
 
 _FIXED = {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6}
-_HEAD_DIM = 128  # of every published size; no tensor's shape tells it
+_HEAD_DIM = 128  # of all published sizes; it cannot be told from the shapes of the tensors
 _PATCH = (1, 2, 2)
 
 _BLOCK = rf"blocks\.{LAYER}"
 _EMBED = "condition_embedder"
-# Single files come bare or as a part of a ComfyUI checkpoint; the first way is the one written.
+# Prefixes of the names in single files: none, or those of a part of a ComfyUI checkpoint. Files are
+# written with the first.
 _BARE = r"(?P<prefix>|diffusion_model\.|model\.diffusion_model\.)"
 
 DIFFUSERS: Table = (
@@ -40,7 +41,7 @@ DIFFUSERS: Table = (
     *norm(rf"{_BLOCK}\.attn(?P<n>1|2)\.norm_(?P<x>q|k)", r"blocks/attn\g<n>/norm_\g<x>"),
     *linear(rf"{_BLOCK}\.attn2\.add_(?P<x>k|v)_proj", r"blocks/attn2/add_\g<x>_proj"),
     *norm(rf"{_BLOCK}\.attn2\.norm_added_k", "blocks/attn2/norm_added_k"),
-    # Left over in early conversions; the attention never used it.
+    # An unused tensor of early conversions.
     Rule(rf"{_BLOCK}\.attn2\.norm_added_q\.weight", None),
     *norm(rf"{_BLOCK}\.norm2", "blocks/norm2", bias=True),
     *linear(rf"{_BLOCK}\.ffn\.net\.0\.proj", "blocks/ffn/proj_in"),
@@ -87,15 +88,15 @@ ORIGINAL: Table = (
 
 RULES: tuple[Table, ...] = (DIFFUSERS, ORIGINAL)
 
-# Parameters that stay float32 whatever the rest is loaded in, as in diffusers.
+# Parameters that stay float32 whatever dtype the others are loaded in, as in diffusers.
 FLOAT32 = r"time_embedder|scale_shift_table|norm"
 
 
 def wan_config(source: PublishedWeights) -> WanConfig:
-    """The sizes of published weights, from their config.json or else from their tensors.
+    """The config of published weights, from their config.json or else from the shapes of tensors.
 
     Raises:
-      UserError: if they are not of a Wan transformer that is implemented.
+      UserError: if they do not belong to a Wan transformer that is implemented.
     """
     return _from_json(source) if source.config else _from_shapes(source)
 
@@ -111,20 +112,20 @@ def _from_json(source: PublishedWeights) -> WanConfig:
                 f"{source.name} has {name} = {theirs[name]} in its config, not {value}: it "
                 "is not implemented"
             )
-    sizes = PublishedConfig({"image_dim": None, **theirs}, f"{source.name}'s config.json")
-    heads, in_channels = sizes.integer("num_attention_heads"), sizes.integer("in_channels")
+    values = PublishedConfig({"image_dim": None, **theirs}, f"{source.name}'s config.json")
+    heads, in_channels = values.integer("num_attention_heads"), values.integer("in_channels")
     return WanConfig(
-        # Positions turn the channels of a head in pairs.
-        dim=heads * sizes.integer("attention_head_dim", multiple_of=2),
-        layers=sizes.integer("num_layers", maximum=MAX_LAYERS),
+        # Rotary positions take the channels of a head in pairs.
+        dim=heads * values.integer("attention_head_dim", multiple_of=2),
+        layers=values.integer("num_layers", maximum=MAX_LAYERS),
         heads=heads,
-        ffn_dim=sizes.integer("ffn_dim"),
+        ffn_dim=values.integer("ffn_dim"),
         in_channels=in_channels,
-        out_channels=sizes.integer("out_channels", null=in_channels),
+        out_channels=values.integer("out_channels", null=in_channels),
         patch=_PATCH,
-        text_dim=sizes.integer("text_dim"),
-        image_dim=sizes.integer("image_dim", null=0),
-        freq_dim=sizes.integer("freq_dim", multiple_of=2),
+        text_dim=values.integer("text_dim"),
+        image_dim=values.integer("image_dim", null=0),
+        freq_dim=values.integer("freq_dim", multiple_of=2),
     )
 
 
@@ -139,15 +140,15 @@ def _from_shapes(source: PublishedWeights) -> WanConfig:
                     )
                 return tensor.shape
         raise UserError(
-            f"{source.name} is no Wan transformer: it has no {names[0]}; name a diffusers folder "
-            f"or a single file of Wan"
+            f"{source.name} is not a Wan transformer: it has no {names[0]}; name a diffusers "
+            f"folder or a single file of Wan"
         )
 
     dim, in_channels, *patch = shape("patch_embedding.weight", axes=5)
     if dim % _HEAD_DIM:
         raise UserError(
-            f"{source.name} is {dim} wide, which is no published size, and does not say how many "
-            f"heads it has: name a diffusers folder, whose config.json says so"
+            f"{source.name} is {dim} wide, which is not a published width, and does not state its "
+            f"number of heads: name a diffusers folder, whose config.json states it"
         )
     freq_dim = shape("time_embedding.0.weight", "time_embedder.linear_1.weight")[1]
     text_dim = shape("text_embedding.0.weight", "text_embedder.linear_1.weight")[1]
@@ -172,7 +173,7 @@ def _from_shapes(source: PublishedWeights) -> WanConfig:
 
 
 def diffusers_config(config: WanConfig) -> dict:
-    """The config.json that diffusers makes the same transformer from."""
+    """The config.json of the same transformer in diffusers."""
     return _FIXED | {
         "_class_name": "WanTransformer3DModel",
         "patch_size": list(config.patch),
