@@ -2,11 +2,11 @@
 
 A transformer with few, large patches is cheap, but 16 x 16 pixels do not fit into a token. Most of
 what they show is known, though: canvas, a broad mass of the picture's colour, or the finished
-picture. So a token writes a few layers of paint, each laid over those below. A layer has a paint and
-a gate. The paint is a mixture of filtered versions of the reference and a colour of the palette. The
-gate is a linear function of the guides of a pixel: edges, brightness, position, painting time.
-Medium, text and progress need not pass through the transformer: an embedding of them is added to the
-tokens and gives the palette.
+picture. So a token writes a few layers of paint, each laid over those below. A layer has a paint
+and a gate. The paint is a mixture of filtered versions of the reference and a colour of the
+palette. The gate is a linear function of the guides of a pixel: edges, brightness, position,
+painting time. Medium, text and progress need not pass through the transformer: an embedding of them
+is added to the tokens and gives the palette.
 
 A mixture keeps the colours of the picture. The weights are interpolated between the centres of
 patches, so that there are no seams. The method is related to patch-wise neural fields in pixel
@@ -20,7 +20,7 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
-from painting_jax.models.painting.pixel_guides import GUIDES, PAINTS, pixel_guides
+from painting_jax.models.painting.pixel_guides import GUIDES, PAINTS, paints_and_guides
 
 _PALETTE = len(PAINTS)  # index of the palette's colour among the paints of a layer
 # Initial paints of the layers, from the ground up.
@@ -58,7 +58,7 @@ class PixelHead(nnx.Module):
         self._start_in_painting_order()
 
     def _start_in_painting_order(self) -> None:
-        """Sets biases: dark lines on a light ground, then masses, finer forms, and the picture on top."""
+        """Sets biases: dark lines on a light ground, masses, finer forms, and the picture on top."""
         shares = np.zeros((1 + self.layers, _PALETTE + 1), np.float32)
         for layer in range(self.layers):
             shares[layer, _INITIAL[min(layer, len(_INITIAL) - 1)]] = 3
@@ -88,7 +88,7 @@ class PixelHead(nnx.Module):
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
         """
-        paints_BHWLC, guides_BHWF = pixel_guides(reference_BHWC, segments_BHW)
+        paints_BHWLC, guides_BHWF = paints_and_guides(reference_BHWC, segments_BHW)
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
         # P are the pixels of a quarter of a patch, side by side in memory, and N the four patches
@@ -107,7 +107,7 @@ class PixelHead(nnx.Module):
             for corner in range(4)
             for seen_BhwtP in seen_GBhwtP
         ]
-        shares_BhwtXM = jnp.moveaxis(_around(self._shares(tokens_BhwtD, manner_BtD)), 3, 4)
+        shares_BhwtXM = jnp.moveaxis(_around(self._mixture(tokens_BhwtD, manner_BtD)), 3, 4)
         shares_BhwtXM = shares_BhwtXM.reshape(*shares_BhwtXM.shape[:4], len(parts), -1)
         paint_BhwtMP = jnp.einsum("bhwtxm,bhwtxp->bhwtmp", shares_BhwtXM, jnp.stack(parts, 4))
         *shares, red, green, blue = jnp.unstack(paint_BhwtMP, axis=4)
@@ -129,8 +129,8 @@ class PixelHead(nnx.Module):
         features = jnp.concatenate([summary_BtE, jnp.cos(angles), jnp.sin(angles)], -1)
         return self.manner(features.astype(self.dtype))
 
-    def _shares(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
-        """For each layer, ground first: shares of the paints, then the palette's colour by its share."""
+    def _mixture(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
+        """Shares of the paints in each layer, ground first, then share times colour of the palette."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
         shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
         # One palette for the whole picture: colours from tokens are wrong on unseen pictures.
@@ -158,8 +158,8 @@ class PixelHead(nnx.Module):
 def firm(params: dict, firmness: float) -> dict:
     """Parameters of a head whose layers mix their paints less.
 
-    Since the loss is a squared error, the paint of a layer is the mean of the likely ones. A painter
-    chooses one.
+    Since the loss is a squared error, the paint of a layer is the mean of the likely ones. A
+    painter chooses one.
 
     Args:
       params: parameters of a `PixelHead`.

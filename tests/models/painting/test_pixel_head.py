@@ -12,7 +12,7 @@ from painting_jax.models.painting import pixel_guides, pixel_head
 from painting_jax.models.painting.pixel_head import PixelHead
 
 DIM, SUMMARY = 16, 5
-see = jax.jit(pixel_guides.pixel_guides)
+see = jax.jit(pixel_guides.paints_and_guides)
 
 
 def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int = 2):
@@ -106,7 +106,7 @@ def test_a_firm_head_takes_its_likeliest_paint():
     graph, state = nnx.split(model)
     firm_state = pixel_head.firm(nnx.to_pure_dict(state), 1e4)
     nnx.replace_by_pure_dict(state, firm_state)
-    shares = nnx.merge(graph, state)._paints(jnp.ones((1, 2, 2, 1, DIM)), jnp.ones((1, 1, DIM)))
+    shares = nnx.merge(graph, state)._mixture(jnp.ones((1, 2, 2, 1, DIM)), jnp.ones((1, 1, DIM)))
     looks = np.asarray(shares)[..., : len(pixel_guides.PAINTS)]
     assert np.isclose(looks, 0).sum() + np.isclose(looks, 1).sum() == looks.size
     np.testing.assert_array_equal(
