@@ -58,7 +58,7 @@ class PixelHead(nnx.Module):
         self._start_in_painting_order()
 
     def _start_in_painting_order(self) -> None:
-        """Sets biases: dark lines on a light ground, masses, finer forms, and the picture on top."""
+        """Sets biases: dark lines on a light ground, masses, finer forms, the picture on top."""
         shares = np.zeros((1 + self.layers, _PALETTE + 1), np.float32)
         for layer in range(self.layers):
             shares[layer, _INITIAL[min(layer, len(_INITIAL) - 1)]] = 3
@@ -130,7 +130,7 @@ class PixelHead(nnx.Module):
         return self.manner(features.astype(self.dtype))
 
     def _mixture(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
-        """Shares of the paints in each layer, ground first, then share times colour of the palette."""
+        """Shares of the paints in each layer, ground first; the palette's share times its colour."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
         shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
         # One palette for the whole picture: colours from tokens are wrong on unseen pictures.
