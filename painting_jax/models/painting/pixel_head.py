@@ -130,7 +130,7 @@ class PixelHead(nnx.Module):
         return self.manner(features.astype(self.dtype))
 
     def _mixture(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
-        """Shares of the paints per layer, ground first; the share of the palette times its colour."""
+        """Shares of the paints per layer, ground first; the palette's share times its colour."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
         shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
         # One palette for the whole picture: colours from tokens are wrong on unseen pictures.
