@@ -7,21 +7,23 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from jaxtyping import AbstractArray
 
 
 def typechecker(function: Callable) -> Callable:
     """A type checker for `jaxtyping.install_import_hook` that looks at arrays alone.
 
-    What is annotated as an array may be any object with a shape and a dtype: JAX takes arrays of
-    numpy wherever it takes its own. Other types are left to the static type checker.
+    Where the annotation is an array, the value may be a number or any object with a shape and a
+    dtype, since JAX takes numbers and arrays of numpy like its own. Other types are left to the
+    static type checker.
 
     Raises:
-      TypeError: on a call, if an argument or what is returned has another shape or dtype.
+      TypeError: on a call, if an argument or the result has another shape or dtype.
     """
     signature = inspect.signature(function)
     if function.__name__ == "__init__":
-        # JAX makes data classes out of anything: shapes, shardings, arrays without their batch.
+        # JAX makes data classes of shapes, shardings, and arrays without their batch.
         return function
 
     @functools.wraps(function)
@@ -29,7 +31,7 @@ def typechecker(function: Callable) -> Callable:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             _require(value, signature.parameters[name].annotation, name)
         result = function(*args, **kwargs)
-        _require(result, signature.return_annotation, "what is returned")
+        _require(result, signature.return_annotation, "the result")
         return result
 
     return checked
@@ -42,6 +44,7 @@ def _require(value: object, hint: Any, name: str) -> None:
 
 def _fits(value: object, hint: Any) -> bool:
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
+        value = np.asarray(value) if isinstance(value, int | float) else value
         return isinstance(value, _of_any_library(hint))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 from jaxtyping import Array, Float
 
@@ -153,6 +154,38 @@ def in_halves(
     queries = q_BNSK.shape[2]
     halves = jnp.split(q_BNSK, [queries // 2], axis=2) if 256 < queries <= 512 else [q_BNSK]
     return jnp.concatenate([attend(half, k_BNLK, v_BNLK) for half in halves], 2)
+
+
+def patch_conv(
+    x_BHWC: Float[Array, "b h w c"], kernel_PQCD: Float[Array, "p q c d"]
+) -> Float[Array, "b h2 w2 d"]:
+    """A convolution whose stride is the size of its kernel, as one product of matrices."""
+    batch, (p, q) = len(x_BHWC), kernel_PQCD.shape[:2]
+    rows, columns = x_BHWC.shape[1] // p, x_BHWC.shape[2] // q
+    x_BHWC = x_BHWC[:, : rows * p, : columns * q]
+    return jnp.einsum(
+        "bhpwqc,pqcd->bhwd", x_BHWC.reshape(batch, rows, p, columns, q, -1), kernel_PQCD
+    )
+
+
+def along_one_axis(
+    function: Callable[[Array], Array], x_BLD: Float[Array, "b l d"]
+) -> Float[Array, "b l d"]:
+    """`function` of the tokens of all pictures along one axis.
+
+    The compiler fuses what follows a product of matrices better than what follows a product of
+    larger arrays.
+    """
+    return function(x_BLD.reshape(-1, x_BLD.shape[-1])).reshape(x_BLD.shape)
+
+
+def unstacked(block: Callable[[int], nnx.Module], layers: int) -> nnx.List:
+    """Blocks with parameters of their own.
+
+    A scan over stacked blocks copies the parameters of each block out of the stack. Without a scan,
+    compile time grows with depth.
+    """
+    return nnx.List(block(index) for index in range(layers))
 
 
 def causal_conv(

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from painting_jax.models import fast_on_cpu, layers
+from painting_jax.models import fast_on_cpu, layers, vit_blocks
 from painting_jax.models.dinov2.modeling import DINOv2, DINOv2Config
 from painting_jax.models.vgg.modeling import VGG16, conv3x3
+from painting_jax.models.vit_blocks import PatchEmbedding
 from painting_jax.models.wan.causal_conv import causal_conv
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE, WanVAEConfig
@@ -42,6 +43,18 @@ def _linear(x, kernel):
     return layer(x)
 
 
+def _patches(pixels, kernel):
+    layer = PatchEmbedding(kernel.shape[-1], len(kernel), rngs=nnx.Rngs(0), dtype=jnp.float32)
+    layer.kernel[...] = kernel
+    return layer(pixels)
+
+
+def _vision_blocks(x):
+    blocks = vit_blocks.blocks(_BLOCKS, rngs=nnx.Rngs(0), dtype=jnp.float32)
+    return vit_blocks.run_first(vit_blocks.for_inference(blocks), x)
+
+
+_BLOCKS = vit_blocks.BlocksConfig(12, 2, 2, 16, gated=True)
 PIECES = {
     "linear": Piece(_linear, ((2, 7, 12), (12, 10))),
     "layer_norm": Piece(layers.layer_norm, ((3, 7, 12),)),
@@ -52,7 +65,9 @@ PIECES = {
     "causal_conv over time alone": Piece(
         lambda x, kernel: causal_conv(x, kernel, 2), ((2, 5, 3, 2, 3), (3, 1, 1, 3, 2))
     ),
+    "patch embedding": Piece(_patches, ((2, 9, 12, 3), (4, 4, 3, 10))),
     "winograd": Piece(conv3x3, ((2, 6, 8, 64), (3, 3, 64, 128))),
+    "vision blocks": Piece(_vision_blocks, ((2, 257, 12),)),
     "winograd, odd sides": Piece(conv3x3, ((2, 5, 1, 64), (3, 3, 64, 128))),
 }
 

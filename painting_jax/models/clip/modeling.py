@@ -19,8 +19,14 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow_resize as pillow
 from painting_jax.models.layers import linear
-from painting_jax.models.patch_embedding import PatchConv
-from painting_jax.models.vit_blocks import BlocksConfig, blocks, layer_norm, run, run_first
+from painting_jax.models.vit_blocks import (
+    BlocksConfig,
+    PatchEmbedding,
+    blocks,
+    layer_norm,
+    run,
+    run_first,
+)
 
 _EPS = 1e-5
 
@@ -125,7 +131,7 @@ class CLIPVision(nnx.Module):
     def __init__(self, config: CLIPVisionConfig, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
         dim = config.dim
-        self.patch_embedding = PatchConv(dim, config.patch, bias=False, dtype=dtype, rngs=rngs)
+        self.patch_embedding = PatchEmbedding(dim, config.patch, bias=False, rngs=rngs, dtype=dtype)
         self.class_token = nnx.Param(jax.random.normal(rngs.params(), (dim,)) / math.sqrt(dim))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.tokens, dim)))
         self.norm_in = layer_norm(dim, _EPS, rngs)

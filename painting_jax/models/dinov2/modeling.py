@@ -16,8 +16,14 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import pillow_resize as pillow
-from painting_jax.models.patch_embedding import PatchConv
-from painting_jax.models.vit_blocks import BlocksConfig, blocks, layer_norm, run, run_first
+from painting_jax.models.vit_blocks import (
+    BlocksConfig,
+    PatchEmbedding,
+    blocks,
+    layer_norm,
+    run,
+    run_first,
+)
 
 _EPS = 1e-6
 
@@ -87,7 +93,7 @@ class DINOv2(nnx.Module):
     def __init__(self, config: DINOv2Config, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
         dim, side = config.dim, config.image_size // config.patch
-        self.patch_embedding = PatchConv(dim, config.patch, dtype=dtype, rngs=rngs)
+        self.patch_embedding = PatchEmbedding(dim, config.patch, rngs=rngs, dtype=dtype)
         self.class_token = nnx.Param(0.02 * jax.random.normal(rngs.params(), (dim,)))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (1 + side * side, dim)))
         if config.registers:
