@@ -23,7 +23,7 @@ from painting_jax.checkpoints.load import load_params
 from painting_jax.checkpoints.source import open_source
 from painting_jax.models.wan import params as wan
 from painting_jax.models.wan import vae_params as wan_vae
-from painting_jax.models.wan.config_json import diffusers_config
+from painting_jax.models.wan.params import diffusers_config
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import SIZES, WanVAE, WanVAEConfig
 from painting_jax.sharding.mesh import make_mesh

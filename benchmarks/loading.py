@@ -25,7 +25,7 @@ from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
 from painting_jax.models.wan import params as wan
-from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.params import diffusers_config, wan_config
 from painting_jax.models.wan.transformer import SIZES, WanConfig, WanTransformer
 from painting_jax.sharding.mesh import make_mesh
 

@@ -26,8 +26,17 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 # Where in Python an operation comes from is a tenth of the time that lowering it takes.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
+import jaxtyping
 import ml_collections
 import pytest
+
+from tests import shape_check  # noqa: F401  the hook finds it among the loaded modules
+
+# Before anything of the package is imported.
+jaxtyping.install_import_hook(
+    [f"painting_jax.{folder}" for folder in ("models", "diffusion", "metrics", "sharding")],
+    "tests.shape_check.typechecker",
+)
 
 from configs import demo
 from tests.synthetic import build_painted, write_photos

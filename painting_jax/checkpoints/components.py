@@ -25,7 +25,7 @@ from painting_jax.models.published_config import is_among
 from painting_jax.models.tensor_names import NOTHING, Table
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Encoder
-from painting_jax.models.wan import config_json as wan_config
+from painting_jax.models.wan import params as wan_config
 from painting_jax.models.wan import params as wan
 from painting_jax.models.wan import vae_params as wan_vae
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer

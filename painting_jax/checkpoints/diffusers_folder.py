@@ -8,8 +8,8 @@ from typing import Literal
 from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import Sizes, is_among
-from painting_jax.models.wan.config_json import wan_config
+from painting_jax.models.published_config import PublishedConfig, is_among
+from painting_jax.models.wan.params import wan_config
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.models.wan.vae import WanVAEConfig
 from painting_jax.models.wan.vae_params import wan_vae_config
@@ -190,11 +190,11 @@ class Folder:
     @property
     def takes_first_frame(self) -> bool:
         """Whether the model was trained with a picture as first latent frame (Wan2.2 TI2V)."""
-        return "expand_timesteps" in self.index and self._sizes.flag("expand_timesteps")
+        return "expand_timesteps" in self.index and self._sizes.boolean("expand_timesteps")
 
     @property
-    def _sizes(self) -> Sizes:
-        return Sizes(self.index, f"{self.name}'s model_index.json")
+    def _sizes(self) -> PublishedConfig:
+        return PublishedConfig(self.index, f"{self.name}'s model_index.json")
 
     def sampler(self) -> tuple[Sampler, float]:
         """The sampler that the model is published with, and the shift of its noise levels.
@@ -219,4 +219,5 @@ class Folder:
                     f"{path} has {fixed} = {value}, only {required} is implemented: choose with "
                     "--sampler and --shift"
                 )
-        return sampler, float(Sizes({key: 1.0, **settings}, str(path)).number(key, above=0))
+        config = PublishedConfig({key: 1.0, **settings}, str(path))
+        return sampler, float(config.number(key, above=0))

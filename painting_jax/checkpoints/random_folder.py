@@ -25,7 +25,6 @@ from painting_jax.models.clip import params as clip
 from painting_jax.models.clip.modeling import CLIPVision, CLIPVisionConfig
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Config, UMT5Encoder
-from painting_jax.models.wan import config_json as wan_config
 from painting_jax.models.wan import params as wan
 from painting_jax.models.wan import vae as wan_vae
 from painting_jax.models.wan import vae_params as vae_names
@@ -81,7 +80,7 @@ def write(
                 unfinished / name,
                 lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)),
                 wan.DIFFUSERS,
-                wan_config.diffusers_config(transformer),
+                wan.diffusers_config(transformer),
                 own_seed,
             )
         _component(

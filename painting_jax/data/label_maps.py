@@ -6,7 +6,7 @@ import numpy as np
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
-from painting_jax.models.segments import MOST_LABELS
+from painting_jax.models.segments import MAX_LABELS
 
 
 def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
@@ -22,7 +22,7 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
       uint8[H, W], labels 1..K in painting order, 0 = unlabelled.
 
     Raises:
-      UserError: if the file is not a picture, has more than `MOST_LABELS` colours or other
+      UserError: if the file is not a picture, has more than `MAX_LABELS` colours or other
         proportions.
     """
     # Some tools number regions 0, 1, 2, ... in 16 bits, which are all black once scaled to 8 bits.
@@ -39,10 +39,10 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
     luma = 299 * red + 587 * green + 114 * blue
     code_HW = (luma << 32) | (red << 16) | (green << 8) | blue
     codes, labels = np.unique(code_HW, return_inverse=True)
-    if len(codes) > MOST_LABELS:
+    if len(codes) > MAX_LABELS:
         raise UserError(
             f"{path} has {len(codes)} colours: a segment map has one flat colour a region, "
-            f"at most {MOST_LABELS} (saved as PNG, without smoothing)"
+            f"at most {MAX_LABELS} (saved as PNG, without smoothing)"
         )
     first = 0 if codes[0] == 0 else 1
     return (labels + first).reshape(code_HW.shape).astype(np.uint8)

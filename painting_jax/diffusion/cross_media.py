@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from painting_jax.models.blur import gaussian_blur
+from painting_jax.models.layers import gaussian_blur
 from painting_jax.models.painting.conditioning import LUMA, luminance
 
 

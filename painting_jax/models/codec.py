@@ -17,7 +17,7 @@ def to_uint8(pictures: Float[Array, "*b c"]) -> UInt8[Array, "*b c"]:
 
 
 class Codec(Protocol):
-    """Turns videos of RGB in [-1, 1] into latents and back.
+    """Encodes videos, RGB in [-1, 1], as latents and decodes them.
 
     Wan's codecs are causal in time, so a video is reversed before it is encoded, never after.
 

@@ -1,10 +1,10 @@
-"""Pictures to features that describe them: what metrics take from a network, whichever it is.
+"""Features of pictures for metrics, with the same interface for every network.
 
-Each class answers the same two questions of RGB pictures, uint8 or float32 in [0, 1]: `__call__`
-gives one vector a picture (statistics and cosines are taken of these), `maps` gives vectors with a
-place in the picture (structure and texture are). Whatever resizing, cropping and normalising a
-network was published with happens inside, on the device. `at_once` says how many pictures are best
-given at a time to each device; None = as their size allows.
+The classes take RGB pictures, uint8 or float32 in [0, 1]. `__call__` returns a vector per picture,
+for statistics and cosines. `maps` returns vectors for positions in the picture, for structure and
+texture. Both include the resizing, cropping and normalisation that the network was published with.
+`at_once` is the number of pictures per device and batch that is fastest; None = it depends on their
+size.
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ from painting_jax.models.inception import modeling as inception
 from painting_jax.models.inception.modeling import InceptionV3
 from painting_jax.models.vit_blocks import for_inference
 
-Maps = tuple[Float[Array, "n h w c"], ...]
+Maps = tuple[Float[Array, "n _ _ _"], ...]
 
 
 class TrunkFeatures(nnx.Module):
-    """Of the convolutions of a classifier, at the pictures' own size.
+    """Features of the convolutions of a classifier, at the size of the pictures.
 
     Args:
-      trunk: pictures in [0, 1] to the activations of its stages, fine to coarse.
-      label: names the weights.
+      trunk: maps pictures in [0, 1] to the activations of its stages, fine to coarse.
+      label: name of the weights.
     """
 
     at_once: int | None = None
@@ -48,13 +48,13 @@ class TrunkFeatures(nnx.Module):
 
 
 class CLIPFeatures(nnx.Module):
-    """Of CLIP; texts go into the space of the vectors.
+    """Features of CLIP; `describe` embeds texts in the same space.
 
-    Floats are rounded to 8 bits first, what Pillow's resizing is for.
+    Floats are rounded to 8 bits, since the resizing is Pillow's.
 
     Args:
-      clip: both towers; the blocks of the pictures' are made ready for inference.
-      label: names the weights.
+      clip: both towers.
+      label: name of the weights.
     """
 
     at_once: int | None = 32
@@ -69,7 +69,7 @@ class CLIPFeatures(nnx.Module):
             return self.clip.vision.embed(self._pixels(pictures_NHWC))
 
     def maps(self, pictures_NHWC: jax.Array) -> Maps:
-        """The tokens of the patches of the central square, after the last block."""
+        """The patch tokens of the central square, after the last block."""
         with _exact():
             tokens_NLD = self.clip.vision(self._pixels(pictures_NHWC), leave_out=0)
         config = self.clip.vision.config
@@ -77,7 +77,7 @@ class CLIPFeatures(nnx.Module):
         return (tokens_NLD[:, 1:].reshape(len(tokens_NLD), side, side, -1),)
 
     def describe(self, ids_ML: jax.Array) -> Float[Array, "m d"]:
-        """The projected last token of each text."""
+        """The projected end token of each text."""
         with _exact():
             return self.clip.text.embed(ids_ML)
 
@@ -86,11 +86,11 @@ class CLIPFeatures(nnx.Module):
 
 
 class DINOv2Features(nnx.Module):
-    """Of DINOv2. Floats are rounded to 8 bits first, what Pillow's resizing is for.
+    """Features of DINOv2. Floats are rounded to 8 bits, since the resizing is Pillow's.
 
     Args:
       dino: the network.
-      label: names the weights.
+      label: name of the weights.
     """
 
     at_once: int | None = 16
@@ -104,7 +104,7 @@ class DINOv2Features(nnx.Module):
             return self.dino.embed(dinov2.preprocess(as_bytes(pictures_NHWC)))
 
     def maps(self, pictures_NHWC: jax.Array) -> Maps:
-        """The tokens of the patches of the whole picture, 16 along its shorter side."""
+        """The patch tokens of the whole picture, 16 along its shorter side."""
         patch = self.dino.config.patch
         pixels_NHWC = dinov2.preprocess_whole(as_bytes(pictures_NHWC), 16 * patch, patch)
         with _exact():
@@ -112,11 +112,11 @@ class DINOv2Features(nnx.Module):
 
 
 class InceptionFeatures(nnx.Module):
-    """Of FID's Inception v3.
+    """Features of FID's Inception v3.
 
     Args:
       inception: the network.
-      label: names the weights.
+      label: name of the weights.
     """
 
     at_once: int | None = 8
@@ -125,11 +125,11 @@ class InceptionFeatures(nnx.Module):
         self.inception, self.label = inception, label
 
     def __call__(self, pictures_NHWC: jax.Array) -> Float[Array, "n 2048"]:
-        """The mean over all positions of the last stage, which FID is measured with."""
+        """The mean over all positions of the last stage, which FID compares."""
         return jnp.mean(self.maps(pictures_NHWC)[-1], axis=(1, 2))
 
     def maps(self, pictures_NHWC: jax.Array) -> Maps:
-        """The activations of three stages, fine to coarse; the aspect is not kept."""
+        """The activations of three stages, fine to coarse; the aspect ratio is not kept."""
         return self.inception(inception.preprocess(as_float(pictures_NHWC)))
 
 
@@ -139,14 +139,14 @@ def _exact():
 
 
 def as_float(pictures_NHWC: jax.Array) -> jax.Array:
-    """Float32 in [0, 1] of pictures in bytes or already so."""
+    """Pictures in uint8 or float32 as float32 in [0, 1]."""
     if pictures_NHWC.dtype == jnp.uint8:
         return pictures_NHWC.astype(jnp.float32) / 255
     return pictures_NHWC
 
 
 def as_bytes(pictures_NHWC: jax.Array) -> jax.Array:
-    """Uint8 of pictures in float32 in [0, 1] (rounded) or already so."""
+    """Pictures in uint8 or float32 in [0, 1] as uint8, rounded."""
     if pictures_NHWC.dtype == jnp.uint8:
         return pictures_NHWC
     return jnp.round(jnp.clip(pictures_NHWC, 0, 1) * 255).astype(jnp.uint8)

@@ -1,7 +1,7 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) on the linear layers of a model.
 
-An adapter adds `scale * a b` to a layer's kernel. Several can be merged into the kernels, or kept
-apart as branches beside the layers, where they can be trained while the kernels are frozen.
+An adapter adds `scale * a b` to the kernel of a layer. Adapters are either merged into the kernels
+or kept as branches beside the layers, where they are trained while the kernels are frozen.
 
 Shapes: L layers of a scanned stack, I inputs and O outputs of a linear layer, R rank.
 """
@@ -16,12 +16,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# The parameters that stay as they are while the adapters (`nnx.LoRAParam`) are trained.
-FROZEN = nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam))
-
 
 class Target(NamedTuple):
-    """A linear layer: its path in the model, and its place in a scanned stack if it is in one."""
+    """A linear layer: its path in the model, and its index if it is in a scanned stack."""
 
     path: str
     layer: int | None
@@ -29,7 +26,7 @@ class Target(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Factors:
-    """What an adapter adds to one linear layer: `scale * a_IR @ b_RO`, and `bias_O` if any."""
+    """The update of one linear layer: `scale * a_IR @ b_RO`, and `bias_O` if there is one."""
 
     a_IR: Float[np.ndarray, "i r"]
     b_RO: Float[np.ndarray, "r o"]
@@ -47,7 +44,7 @@ Lora = Mapping[Target, Factors]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Branch:
-    """Adapters of one linear layer or of a scanned stack of them, float32; scales are in `b`."""
+    """Adapters of a linear layer or of a scanned stack of them, float32, with the scale in `b`."""
 
     a: Float[Array, "*l i r"]
     b: Float[Array, "*l r o"]
@@ -55,7 +52,7 @@ class Branch:
 
 
 def kernels(model: nnx.Module) -> dict[str, tuple[int, ...]]:
-    """Path -> shape of the kernel, [I, O] or stacked [L, I, O], of all linear layers."""
+    """The shape of the kernel, [I, O] or stacked [L, I, O], of every linear layer by its path."""
     return {
         "/".join(map(str, path)): module.kernel.shape
         for path, module in nnx.iter_modules(model)
@@ -64,11 +61,11 @@ def kernels(model: nnx.Module) -> dict[str, tuple[int, ...]]:
 
 
 def fresh(key: PRNGKeyArray, shapes: Mapping[str, tuple[int, ...]], rank: int) -> dict[str, Branch]:
-    """Branches to train, that change nothing yet.
+    """New branches for training; their updates are zero.
 
     Args:
       key: random key.
-      shapes: of the kernels to adapt, by path.
+      shapes: shapes of the kernels to adapt, by path.
       rank: R.
     """
     branches = {}
@@ -84,11 +81,11 @@ def fresh(key: PRNGKeyArray, shapes: Mapping[str, tuple[int, ...]], rank: int) -
 def combine(
     weighted: Iterable[tuple[Lora, float]], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Branch]:
-    """Several LoRAs with a weight each as branches, their ranks side by side.
+    """The weighted sum of several LoRAs as branches, whose rank is the sum of the ranks.
 
     Args:
-      weighted: LoRAs that fit the model, and how much each counts.
-      shapes: of the model's kernels, by path.
+      weighted: LoRAs that fit the model, with their weights.
+      shapes: shapes of the model's kernels, by path.
     """
     by_path: dict[str, list[list[tuple[int | None, Factors, float]]]] = {}
     for lora, weight in weighted:
@@ -120,7 +117,7 @@ def _branch(shape: tuple[int, ...], loras: list[list[tuple[int | None, Factors, 
 
 
 def separate(branches: Mapping[str, Branch]) -> dict[Target, Factors]:
-    """Branches as a LoRA, one pair of factors a linear layer."""
+    """The factors of every linear layer in the branches."""
     result = {}
     for path, branch in branches.items():
         branch = jax.tree.map(np.asarray, branch)
@@ -134,13 +131,13 @@ def separate(branches: Mapping[str, Branch]) -> dict[Target, Factors]:
 
 
 def merge(params: dict, branches: Mapping[str, Branch]) -> dict:
-    """The parameters with branches added to the kernels and biases; added up in float32.
+    """The parameters with branches added to the kernels and biases, in float32.
 
     Args:
-      params: a tree as of `nnx.to_pure_dict(nnx.state(model, nnx.Param))`.
-      branches: by the path of their linear layer.
+      params: a tree such as `nnx.to_pure_dict(nnx.state(model, nnx.Param))`.
+      branches: branches by the path of their linear layer.
     """
-    merged = jax.tree.map(lambda x: x, params)  # the dictionaries anew, the arrays shared
+    merged = jax.tree.map(lambda x: x, params)  # new dictionaries that share the arrays
     for path, branch in branches.items():
         linear: Any = merged
         for part in path.split("/"):
@@ -158,12 +155,12 @@ def _merged(kernel: Float[Array, "*l i o"], branch: Branch) -> Float[Array, "*l 
         return (kernel_IO.astype(jnp.float32) + change_IO).astype(kernel_IO.dtype)
 
     layers = (kernel, branch.a, branch.b)
-    # Layer by layer: a stack of large kernels is never whole in float32.
+    # Layer by layer, so that a stack of large kernels is never in float32 as a whole.
     return one(layers) if kernel.ndim == 2 else jax.lax.map(one, layers)
 
 
 def as_tree(branches: Mapping[str, Branch]) -> dict:
-    """Branches as the parameters that they are in a model: a tree as of `nnx.to_pure_dict`."""
+    """Branches as the tree of parameters that `nnx.to_pure_dict` gives of a model with them."""
     tree: dict = {}
     for path, branch in branches.items():
         parts = {"lora_a": branch.a, "lora_b": branch.b}
@@ -188,7 +185,7 @@ def from_tree(tree: Mapping) -> dict[str, Branch]:
 
 
 def together(frozen: Mapping, adapters: Mapping) -> dict:
-    """The parameters of a model and those of its adapters as one tree."""
+    """The parameters of a model and of its adapters as one tree."""
     both = dict(frozen)
     for name, below in adapters.items():
         if isinstance(below, Mapping):
@@ -201,8 +198,8 @@ def together(frozen: Mapping, adapters: Mapping) -> dict:
 class AdaptedLinear(nnx.Module):
     """A linear layer with a branch beside it.
 
-    The layer's parameters keep their paths; the branch's are `nnx.LoRAParam`s, so that
-    `nnx.split(model, nnx.LoRAParam, ...)` parts the one from the other.
+    The parameters of the layer keep their paths. Those of the branch are `nnx.LoRAParam`s, so that
+    `nnx.split(model, nnx.LoRAParam, ...)` separates them.
     """
 
     def __init__(self, linear: nnx.Linear, branch: Branch):
@@ -228,25 +225,12 @@ def attach(model: nnx.Module, branches: Mapping[str, Branch]) -> None:
     """Puts branches beside the linear layers of a model, in place.
 
     Args:
-      model: without branches yet.
-      branches: by the path of their linear layer.
+      model: a model without branches.
+      branches: branches by the path of their linear layer.
     """
     for path, branch in branches.items():
         parent, name = _parent(model, path)
         setattr(parent, name, AdaptedLinear(getattr(parent, name), branch))
-
-
-def attached(model: nnx.Module) -> dict[str, Branch]:
-    """The branches of a model, by the path of their linear layer."""
-    return {
-        "/".join(map(str, path)): Branch(
-            module.lora_a[...],
-            module.lora_b[...],
-            None if module.lora_bias is None else module.lora_bias[...],
-        )
-        for path, module in nnx.iter_modules(model)
-        if isinstance(module, AdaptedLinear)
-    }
 
 
 def _parent(model: nnx.Module, path: str) -> tuple[nnx.Module, str]:

@@ -1,8 +1,8 @@
-"""Pillow's resizing of 8-bit pictures, to the last bit and on any device.
+"""Pillow's resizing of 8-bit pictures, bit for bit on any device.
 
-CLIP and DINOv2 were trained on pictures that Pillow had resized: antialiased, cubic, rounded to 8
-bits after each of the two passes. A resize in floats differs by up to several levels of 255 where
-it overshoots.
+CLIP and DINOv2 were trained on pictures resized by Pillow: bicubic, antialiased, rounded to 8 bits
+after each of the two passes. A resize in floats differs by up to several levels of 255 where it
+overshoots.
 """
 
 import jax
@@ -10,22 +10,30 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-# Pillow computes in whole numbers with this many bits behind the point.
+# Pillow computes with integers that have this many fractional bits.
 _BITS = 22
 
 
 def resize(
     pictures_BHWC: UInt8[Array, "b h w 3"], height: int, width: int
 ) -> Int[Array, "b y x 3"]:
-    """Pictures of another size, bicubic and antialiased: int32 in 0..255."""
+    """Resizes pictures, bicubic and antialiased: int32 in 0..255."""
     return resize_and_crop(pictures_BHWC, (height, width), (height, width))
 
 
 def resize_short_and_crop(
     pictures_BHWC: UInt8[Array, "b h w 3"], short: int, kept: int
 ) -> Int[Array, "b k k 3"]:
-    """The shorter side becomes `short`, the longer keeps the aspect (rounded down), the central
-    `kept` x `kept` are left: what transformers' processors do. int32 in 0..255."""
+    """Resizes the shorter side to `short` and crops the central `kept` x `kept` pixels.
+
+    The longer side keeps the aspect ratio, rounded down, as in transformers' image processors.
+
+    Returns:
+      int32 in 0..255.
+
+    Raises:
+      ValueError: if the pictures are not uint8.
+    """
     _, height, width, _ = pictures_BHWC.shape
     shortest = min(height, width)
     resized = int(short * height / shortest), int(short * width / shortest)
@@ -35,15 +43,15 @@ def resize_short_and_crop(
 def resize_and_crop(
     pictures_BHWC: UInt8[Array, "b h w 3"], resized: tuple[int, int], kept: tuple[int, int]
 ) -> Int[Array, "b y x 3"]:
-    """The central `kept` of pictures brought to `resized` (height, width): int32 in 0..255.
+    """Resizes pictures to `resized` (height, width), crops the central `kept`: int32 in 0..255.
 
     Raises:
-      ValueError: for pictures that are not uint8.
+      ValueError: if the pictures are not uint8.
     """
     if pictures_BHWC.dtype != np.uint8:
         raise ValueError(f"pictures are uint8 in 0..255, not {pictures_BHWC.dtype}")
     x = jnp.asarray(pictures_BHWC, jnp.int32)
-    # Width first: both passes round, so that their order shows.
+    # Width first: each pass rounds, so the order matters.
     for axis in (2, 1):
         x = _resample(x, axis, *_taps(x.shape[axis], resized[axis - 1], kept[axis - 1]))
     return x
@@ -52,12 +60,12 @@ def resize_and_crop(
 def normalised(
     x_BHWC: Int[Array, "b h w 3"], mean: np.ndarray, std: np.ndarray
 ) -> Float[Array, "b h w 3"]:
-    """Levels in 0..255 as [0, 1] less a mean, over a standard deviation: float32."""
+    """Levels in 0..255 scaled to [0, 1], minus a mean, over a standard deviation: float32."""
     return (x_BHWC.astype(jnp.float32) / 255 - mean) / std
 
 
 def _resample(x, axis: int, source_SK: np.ndarray, weight_SK: np.ndarray):
-    """Weighs K whole-number pixels for each of S along an axis; rounds and clips to 0..255."""
+    """Weighted sums of K pixels for each of S along an axis, rounded and clipped to 0..255."""
     shape = [1] * x.ndim
     shape[axis] = -1
 
@@ -68,24 +76,24 @@ def _resample(x, axis: int, source_SK: np.ndarray, weight_SK: np.ndarray):
     half = jnp.full(
         [len(source_SK) if k == axis else n for k, n in enumerate(x.shape)], 1 << (_BITS - 1)
     )
-    # Scanned, so that the program of a large picture is not larger.
+    # A scan, so that the size of the program does not depend on the picture.
     total, _ = jax.lax.scan(add, half, (jnp.asarray(source_SK.T), jnp.asarray(weight_SK.T)))
     return jnp.clip(total >> _BITS, 0, 255)
 
 
 def _taps(extent: int, resized: int, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels the central `kept` of `resized` ones are made of, and their weights.
+    """The source pixels of the central `kept` of `resized` pixels, and their weights.
 
     Args:
-      extent: pixels there are.
-      resized: pixels they become.
-      kept: of these, how many around the centre are asked for.
+      extent: number of pixels before the resizing.
+      resized: number of pixels after the resizing.
+      kept: number of these that are kept around the centre.
 
     Returns:
       int32[kept, K] indices and int32[kept, K] weights, in units of 2^-22.
     """
     scale = extent / resized
-    stretch = max(scale, 1.0)  # smaller pictures average over more pixels
+    stretch = max(scale, 1.0)  # antialiasing: the kernel grows with the reduction
     reach = 2 * stretch
     left = (resized - kept) // 2
     centre_S = (np.arange(left, left + kept) + 0.5) * scale

@@ -1,53 +1,59 @@
-"""Sizes out of a published config.json, each of the type that it should be."""
+"""Reads the values of a published config.json, each with the type and the range it should have."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from painting_jax.errors import UserError
 
-MOST_LAYERS = 1000  # each is laid out on its own before a tensor of it is looked for
-_MOST = 2**24  # widths and vocabularies; the largest published one is 256384
-_LARGEST, _SMALLEST = 3e38, 1e-38  # of float32, about
+MAX_LAYERS = 1000  # the names of all layers are listed before any tensor is looked for
+_MAX_INTEGER = 2**24  # for widths and vocabularies; the largest published one is 256384
+_MAX_FLOAT, _MIN_FLOAT = 3e38, 1e-38  # about the range of float32
 
 
 def is_among(value: object, known: Iterable[str]) -> bool:
-    """Whether it is one of some words: JSON may hold a list in its place, which has no hash."""
+    """Whether a value of a JSON file is one of some words; it may be unhashable, such as a list."""
     return isinstance(value, str) and value in known
 
 
-class Sizes:
-    """Typed values of a config.json or the like.
+class PublishedConfig:
+    """Typed values of a config.json.
 
-    Null is a value of the wrong type unless a reader says what it stands for. All readers raise a
-    `UserError` that names the field if it is missing or not as asked for.
+    Every method raises a `UserError` that names the field if the field is missing or its value has
+    another type or range. Null has the wrong type unless the caller says what it stands for.
+
+    Args:
+      content: of the file.
+      origin: what error messages call the file.
     """
 
-    def __init__(self, published: Mapping, origin: str):
-        """Takes the file's content and what messages call it."""
-        self._published = published
+    def __init__(self, content: Mapping, origin: str):
+        self._content = content
         self._origin = origin
 
-    def whole(
+    def integer(
         self,
         key: str,
         *,
         null: int | None = None,
-        least: int = 1,
-        most: int = _MOST,
-        factor: int = 1,
+        minimum: int = 1,
+        maximum: int = _MAX_INTEGER,
+        multiple_of: int = 1,
     ) -> int:
-        """A whole number in a range, and a multiple of `factor`; `null` is what null stands for."""
+        """An integer within a range; `null` is what null stands for."""
         if null is not None and self._value(key) is None:
             return null
-        value = self._checked(key, lambda value: _is_whole(value, least), _above(least))
-        self.require(key, value <= most, f"at most {most}")
-        self.require(key, value % factor == 0, f"a multiple of {factor}")
+        from_minimum = "above 0" if minimum == 1 else f"from {minimum} on"
+        value = self._checked(
+            key, lambda value: _is_integer(value, minimum), f"a whole number {from_minimum}"
+        )
+        self.require(key, value <= maximum, f"at most {maximum}")
+        self.require(key, value % multiple_of == 0, f"a multiple of {multiple_of}")
         return value
 
     def divisor(self, key: str, of: str) -> int:
-        """A whole number that divides the whole number `of` another field."""
-        divisor, whole = self.whole(key), self.whole(of)
-        self.require(key, whole % divisor == 0, f"a divisor of {of}, {whole}")
+        """An integer that divides the integer field `of`."""
+        divisor, multiple = self.integer(key), self.integer(of)
+        self.require(key, multiple % divisor == 0, f"a divisor of {of}, {multiple}")
         return divisor
 
     def number(self, key: str, *, above: float) -> float:
@@ -56,70 +62,73 @@ class Sizes:
         self.require(key, value > above, f"above {above}")
         return value
 
-    def flag(self, key: str) -> bool:
+    def boolean(self, key: str) -> bool:
         """True or false."""
-        return self._checked(key, _is_flag, "true or false")
+        return self._checked(key, _is_boolean, "true or false")
 
-    def wholes(self, key: str) -> tuple[int, ...]:
-        """Whole numbers above 0, at least one."""
-        return self._list(key, None, lambda value: _is_whole(value, 1), "whole numbers above 0")
+    def string(self, key: str) -> str:
+        """A string."""
+        return self._checked(key, lambda value: isinstance(value, str), "a string")
 
-    def flags(self, key: str, length: int) -> tuple[bool, ...]:
-        """So many of true or false."""
-        return self._list(key, length, _is_flag, "true or false")
+    def integers(self, key: str) -> tuple[int, ...]:
+        """One or more integers above 0."""
+        return self._list(key, None, lambda value: _is_integer(value, 1), "whole numbers above 0")
+
+    def booleans(self, key: str, length: int) -> tuple[bool, ...]:
+        """`length` times true or false."""
+        return self._list(key, length, _is_boolean, "true or false")
 
     def numbers(self, key: str, length: int, *, positive: bool = False) -> tuple[float, ...]:
-        """So many finite numbers, or such that can be divided by."""
+        """`length` finite numbers; positive ones are large enough to divide by."""
         if positive:
             return self._list(
-                key, length, lambda x: _is_number(x) and x > _SMALLEST, "numbers above 0"
+                key, length, lambda x: _is_number(x) and x > _MIN_FLOAT, "numbers above 0"
             )
         return self._list(key, length, _is_number, "numbers")
 
-    def require(self, key: str, holds: bool, words: str) -> None:
-        """Refuses a field unless it is as `words` say."""
-        if not holds:
+    def require(self, key: str, valid: bool, requirement: str) -> None:
+        """Raises a `UserError` with the requirement unless the value of a field is valid."""
+        if not valid:
             raise UserError(
-                f"{self._origin} has {key} = {f'{self._value(key)!r}':.80}: it must be {words}"
+                f"{self._origin} has {key} = {f'{self._value(key)!r}':.80}: it must be "
+                f"{requirement}"
             )
 
     def _value(self, key: str) -> Any:
-        if key not in self._published:
+        if key not in self._content:
             raise UserError(f"{self._origin} has no {key!r}: fetch it again")
-        return self._published[key]
+        return self._content[key]
 
-    def _checked(self, key: str, holds: Callable[[Any], bool], words: str) -> Any:
+    def _checked(self, key: str, is_valid: Callable[[Any], bool], requirement: str) -> Any:
         value = self._value(key)
-        self.require(key, holds(value), words)
+        self.require(key, is_valid(value), requirement)
         return value
 
     def _list(
-        self, key: str, length: int | None, holds: Callable[[Any], bool], words: str
+        self, key: str, length: int | None, is_valid: Callable[[Any], bool], items: str
     ) -> tuple:
         def is_list(values: Any) -> bool:
-            # In diffusers' own objects such lists are tuples.
+            # The config objects of diffusers hold tuples.
             return (
                 isinstance(values, list | tuple)
                 and (len(values) > 0 if length is None else len(values) == length)
-                and all(map(holds, values))
+                and all(map(is_valid, values))
             )
 
         count = "" if length is None else f"{length} "
-        return tuple(self._checked(key, is_list, f"a list of {count}{words}"))
+        return tuple(self._checked(key, is_list, f"a list of {count}{items}"))
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _above(least: int) -> str:
-    return f"a whole number {'above 0' if least == 1 else f'from {least} on'}"
+def _is_integer(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that float32 holds; JSON as Python reads it has NaN, too."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+    """Whether float32 holds the number; Python's JSON reader also accepts NaN and infinity."""
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_FLOAT
+    )
 
 
-def _is_flag(value: Any) -> bool:
+def _is_boolean(value: Any) -> bool:
     return isinstance(value, bool)

@@ -1,25 +1,25 @@
-"""What the transformer sees of a segment map."""
+"""Features of segment maps, whose labels are numbered in painting order."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 CHANNELS = 9
-MOST_LABELS = 64
+MAX_LABELS = 64
 _OCTAVES = 3
 
 
 def segment_features(
     segments_BHW: UInt8[Array, "b h w"], spatial: int
 ) -> Float[Array, "b h2 w2 9"]:
-    """Features of a label map whose labels are numbered in painting order.
+    """Features of a segment map at the resolution of the latents.
 
-    A label says when its region is painted, not what it is, so it enters as its rank's share of the
-    picture's regions with sinusoids of it, beside the outlines. Unlabelled pixels (0) are zero.
+    A label says when a region is painted, not what it shows. So the features are the label over the
+    number of regions, sinusoids of this rank, and the outlines. Unlabelled pixels are zero.
 
     Args:
-      segments_BHW: labels 1..K, 0 = unlabelled; all 0 = no map.
-      spatial: pixels along one side of a latent; features are averaged over them.
+      segments_BHW: labels 1..K in painting order, 0 = unlabelled; all 0 = no map.
+      spatial: height and width of a latent in pixels, over which the features are averaged.
     """
     labelled = (segments_BHW > 0).astype(jnp.float32)
     labels = segments_BHW.astype(jnp.float32)
@@ -45,47 +45,47 @@ def segment_features(
 def flat_colours(
     picture_BHWC: Float[Array, "b h w c"], segments_BHW: UInt8[Array, "b h w"]
 ) -> Float[Array, "b h w c"]:
-    """Each pixel gets the mean colour of its region; labels up to `MOST_LABELS`."""
+    """The mean colour of each pixel's region, for labels up to `MAX_LABELS`."""
     channels = picture_BHWC.shape[-1]
 
     def flat(picture_HWC, segments_HW):
         label_P = segments_HW.reshape(-1).astype(jnp.int32)
-        sums = jax.ops.segment_sum(picture_HWC.reshape(-1, channels), label_P, MOST_LABELS + 1)
-        counts = jax.ops.segment_sum(jnp.ones(label_P.shape), label_P, MOST_LABELS + 1)
+        sums = jax.ops.segment_sum(picture_HWC.reshape(-1, channels), label_P, MAX_LABELS + 1)
+        counts = jax.ops.segment_sum(jnp.ones(label_P.shape), label_P, MAX_LABELS + 1)
         means = sums / jnp.maximum(counts, 1)[:, None]
         return means[label_P].reshape(picture_HWC.shape)
 
     return jax.vmap(flat)(picture_BHWC, segments_BHW)
 
 
-def turns(segments_BHW: UInt8[Array, "b h w"]) -> Float[Array, "b h w 3"]:
-    """When each pixel's turn comes if the regions are painted one after the other.
+def painting_times(segments_BHW: UInt8[Array, "b h w"]) -> Float[Array, "b h w 3"]:
+    """The time at which each pixel is painted if the regions are painted one after the other.
 
-    A region takes time with the root of its area, so that a small one is seen to be painted.
+    The time for a region grows with the root of its area, so that small regions are visible in it.
 
     Args:
-      segments_BHW: labels 1..K up to `MOST_LABELS`, in painting order; 0 = unlabelled.
+      segments_BHW: labels 1..K up to `MAX_LABELS`, in painting order; 0 = unlabelled.
 
     Returns:
-      From -4 (first) to 4 (last), for strokes that advance inside a region downwards, to the right
-      and outwards from the picture's centre; 0 where unlabelled.
+      From -4 (first) to 4 (last), for strokes that advance in a region downwards, to the right, and
+      outwards from the centre of the picture; 0 where unlabelled.
     """
     height, width = segments_BHW.shape[1:]
     y, x = jnp.meshgrid(jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width), indexing="ij")
-    ahead_P3 = jnp.stack([y, x, jnp.hypot(y, x)], -1).reshape(-1, 3)
+    along_P3 = jnp.stack([y, x, jnp.hypot(y, x)], -1).reshape(-1, 3)
 
-    def turn(segments_HW):
+    def painting_time(segments_HW):
         label_P = segments_HW.reshape(-1).astype(jnp.int32)
         labelled_P = (label_P > 0).astype(jnp.float32)
-        area_K = jax.ops.segment_sum(labelled_P, label_P, MOST_LABELS + 1)
+        area_K = jax.ops.segment_sum(labelled_P, label_P, MAX_LABELS + 1)
         time_K = jnp.sqrt(area_K)
-        begun_K = jnp.cumsum(time_K) - time_K
-        first_K3 = jax.ops.segment_min(ahead_P3, label_P, MOST_LABELS + 1)
-        last_K3 = jax.ops.segment_max(ahead_P3, label_P, MOST_LABELS + 1)
+        start_K = jnp.cumsum(time_K) - time_K
+        first_K3 = jax.ops.segment_min(along_P3, label_P, MAX_LABELS + 1)
+        last_K3 = jax.ops.segment_max(along_P3, label_P, MAX_LABELS + 1)
         extent_P3 = jnp.maximum((last_K3 - first_K3)[label_P], 1e-6)
-        share_P3 = (ahead_P3 - first_K3[label_P]) / extent_P3
-        time_P3 = begun_K[label_P, None] + time_K[label_P, None] * share_P3
+        share_P3 = (along_P3 - first_K3[label_P]) / extent_P3
+        time_P3 = start_K[label_P, None] + time_K[label_P, None] * share_P3
         time_P3 = time_P3 / jnp.maximum(time_K.sum(), 1e-6)
         return (8 * time_P3 - 4) * labelled_P[:, None]
 
-    return jax.vmap(turn)(segments_BHW).reshape(*segments_BHW.shape, 3)
+    return jax.vmap(painting_time)(segments_BHW).reshape(*segments_BHW.shape, 3)

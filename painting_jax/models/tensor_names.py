@@ -1,41 +1,41 @@
 """The language of the tables that map published tensor names to our parameters.
 
-A table is a list of rules, tried in order. A rule's pattern is a regular expression of a small
-kind, so that it can be read backwards too: literals, alternations of literals in named groups, and
-one group, `LAYER`, for layers that we keep stacked along a first axis.
+A table is a list of rules, tried in order. The pattern of a rule is a simple regular expression, so
+that a table can also be read backwards: literals, alternations of literals in named groups, and one
+group, `LAYER`, for layers that we keep stacked along a first axis.
 """
 
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 NOTHING = r"(?!)"  # a regex that no path matches
-# A layer's number, no longer than one can be: what is in a file may be of any length.
+# The number of a layer. The length is limited, since names in a file may be of any length.
 LAYER = r"(?P<layer>[0-9]{1,4})"
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """Between a layout of theirs and ours; each direction takes and gives any array's like."""
+    """A change of layout in both directions, for anything with the methods of an array."""
 
     ours: Callable[[Any], Any]
     theirs: Callable[[Any], Any]
 
     def our_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape in our layout of what has this shape in theirs."""
+        """The shape in our layout of a tensor with this shape in theirs."""
         return self.ours(_no_memory(shape)).shape
 
     def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape in their layout of what has this shape in ours."""
+        """The shape in their layout of a tensor with this shape in ours."""
         return self.theirs(_no_memory(shape)).shape
 
 
 def _no_memory(shape: tuple[int, ...]) -> np.ndarray:
-    """An array to try a change of layout on."""
+    """An array of this shape that takes no memory."""
     return np.broadcast_to(np.uint8(0), shape)
 
 
@@ -45,7 +45,7 @@ def _transposition(*axes: int) -> Transform:
 
 
 def _patches(*patch: int) -> Transform:
-    """A strided convolution over patches, [O, I, *patch] <-> a linear layer's [patch I, O]."""
+    """Between a strided convolution over patches [O, I, *patch] and a linear layer [patch I, O]."""
     dims = len(patch)
     order = _transposition(*range(2, 2 + dims), 1, 0)
     return Transform(
@@ -55,7 +55,7 @@ def _patches(*patch: int) -> Transform:
 
 
 def _pointwise(dims: int) -> Transform:
-    """A convolution with one tap, [O, I, 1, ...] <-> a linear layer's [I, O]."""
+    """Between a 1x1 convolution [O, I, 1, ...] and a linear layer [I, O]."""
     return Transform(
         lambda x: x.reshape(x.shape[:2]).transpose(1, 0),
         lambda x: x.transpose(1, 0).reshape(*x.shape[::-1], *(1,) * dims),
@@ -75,7 +75,6 @@ TRANSFORMS: dict[str, Transform] = {
     "scale2d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1)),
     "scale3d": Transform(lambda x: x.reshape(x.shape[0]), lambda x: x.reshape(-1, 1, 1, 1)),
     "patches_1x2x2": _patches(1, 2, 2),
-    "patches_14x14": _patches(14, 14),
 }
 
 
@@ -83,10 +82,10 @@ class Rule(NamedTuple):
     """One line of a table.
 
     Attributes:
-      pattern: of the whole of their name.
-      path: ours, levels separated by "/", with `\\g<group>` of the pattern; None = such a tensor
-        is known and not needed.
-      transform: a name in TRANSFORMS.
+      pattern: matches the whole published name.
+      path: path of our parameter, levels separated by "/", with `\\g<group>` of the pattern; None =
+        the tensor is known but not needed.
+      transform: a key of `TRANSFORMS`.
     """
 
     pattern: str
@@ -97,33 +96,59 @@ class Rule(NamedTuple):
 Table = Sequence[Rule]
 
 
+class PublishedTensor(Protocol):
+    """A tensor of published weights, of which only the shape is known."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class PublishedWeights(Protocol):
+    """Published weights that are opened but not read; `checkpoints.source.Source` is one.
+
+    Attributes:
+      name: what error messages call them.
+      tensors: the tensors by their published names.
+      config: content of the component's config.json; empty if there is none.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tensors(self) -> Mapping[str, PublishedTensor]: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+
+
 class Slot(NamedTuple):
-    """A place of ours for one of their tensors: a parameter, and a layer of it if it is stacked."""
+    """Where one of their tensors goes: the path of a parameter, and its layer if it is stacked."""
 
     path: str
     layer: int | None
 
 
 def linear(theirs: str, ours: str, *, bias: bool = True) -> list[Rule]:
-    """Rules of a linear layer."""
+    """The rules for a linear layer."""
     weight = Rule(rf"{theirs}\.weight", f"{ours}/kernel", "transpose")
     return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
 
 
 def norm(theirs: str, ours: str, *, bias: bool = False) -> list[Rule]:
-    """Rules of a normalisation's scale, and of its bias if it has one."""
+    """The rules for the scale of a normalisation, and for its bias if it has one."""
     weight = Rule(rf"{theirs}\.weight", f"{ours}/scale")
     return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
 
 
 def conv(theirs: str, ours: str, dims: int, *, bias: bool = True) -> list[Rule]:
-    """Rules of a convolution over `dims` dimensions."""
+    """The rules for a convolution over `dims` dimensions."""
     weight = Rule(rf"{theirs}\.weight", f"{ours}/kernel", f"conv{dims}d")
     return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")] if bias else [weight]
 
 
 def place(table: Table, name: str) -> tuple[Rule, Slot | None] | None:
-    """The first rule that knows a name of theirs, with its slot; None if none does."""
+    """The first rule that matches a published name, and the slot; None if no rule matches."""
     for rule in table:
         match = re.fullmatch(rule.pattern, name)
         if match:
@@ -135,9 +160,9 @@ def place(table: Table, name: str) -> tuple[Rule, Slot | None] | None:
 
 
 class Spelling(NamedTuple):
-    """How a parameter of ours is written in their names."""
+    """The published name of one of our parameters."""
 
-    name: str  # with {layer} in it if layers are tensors of their own
+    name: str  # contains "{layer}" if every layer has a tensor of its own
     transform: Transform
 
     def of(self, layer: int | None) -> str:
@@ -145,7 +170,7 @@ class Spelling(NamedTuple):
 
 
 def spellings(table: Table) -> dict[str, Spelling]:
-    """Reads a table backwards: path of ours -> their name, the first where there are several."""
+    """Reads a table backwards: our path -> their name, the first one if there are several."""
     result: dict[str, Spelling] = {}
     for rule in table:
         if rule.path is not None:
@@ -155,8 +180,8 @@ def spellings(table: Table) -> dict[str, Spelling]:
 
 
 def _expand(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Every pair of names that a rule stands for, layers left open."""
-    # Odd items are the groups' names and even ones what is between, groups' contents in their turn.
+    """All pairs (their name, our path) that a rule stands for, with "{layer}" for the layer."""
+    # The parts are in turn: a literal, the name of a group, the content of the group.
     parts = re.split(r"\(\?P<(\w+)>([^()]*)\)", rule.pattern)
     groups, contents, literals = parts[1::3], parts[2::3], parts[0::3]
     options = [

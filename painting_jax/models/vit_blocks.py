@@ -1,4 +1,4 @@
-"""Pre-normalised transformer blocks, stacked and scanned: of CLIP's two towers and of DINOv2.
+"""Pre-normalised transformer blocks, stacked and scanned, for both towers of CLIP and for DINOv2.
 
 Shapes: B batch, L tokens, D width, N heads, K head width.
 """
@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.linear import linear
-from painting_jax.models.wan.transformer import stack
+from painting_jax.models import fast_on_cpu
+from painting_jax.models.layers import linear, stack
 from painting_jax.sharding.attention import heads_first
 
 ACTIVATIONS = {
-    # With erf, which is a third of the work of the erfc that JAX's own takes.
+    # JAX's own takes erfc, which is three times the work.
     "gelu": lambda x: 0.5 * x * (1 + jax.lax.erf(x * math.sqrt(0.5))),
     "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
 }
@@ -25,18 +25,18 @@ ACTIVATIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class BlocksConfig:
-    """Sizes and kind of a stack of blocks.
+    """Config of a stack of blocks.
 
     Attributes:
       dim: D, width of the tokens.
       layers: number of blocks.
       heads: N; the head width is dim / heads.
       ffn_dim: hidden width of the feed-forward.
-      activation: of the feed-forward, a key of `ACTIVATIONS`.
-      eps: of the normalisations.
-      causal: tokens attend to those before them alone.
-      scaled: what a block adds is weighed, channel by channel (LayerScale).
-      gated: the feed-forward is SwiGLU, whatever the activation.
+      activation: activation of the feed-forward, a key of `ACTIVATIONS`.
+      eps: epsilon of the normalisations.
+      causal: whether tokens attend only to themselves and those before them.
+      scaled: whether what a block adds has a learned scale per channel (LayerScale).
+      gated: whether the feed-forward is SwiGLU, whatever the activation.
     """
 
     dim: int
@@ -51,12 +51,29 @@ class BlocksConfig:
 
 
 def layer_norm(dim: int, eps: float, rngs: nnx.Rngs) -> nnx.LayerNorm:
-    # E[x^2] - E[x]^2 would cancel: a few channels of a ViT are far from zero.
+    # E[x^2] - E[x]^2 is inaccurate: a few channels of a ViT are far from zero.
     return nnx.LayerNorm(dim, epsilon=eps, use_fast_variance=False, rngs=rngs)
 
 
+class PatchEmbedding(nnx.Conv):
+    """A convolution of RGB to one token per patch; an incomplete patch at the end is cut off."""
+
+    def __init__(self, dim: int, patch: int, *, rngs: nnx.Rngs, dtype, bias: bool = True):
+        window = (patch, patch)
+        super().__init__(
+            3, dim, window, strides=window, padding="VALID", use_bias=bias, dtype=dtype, rngs=rngs
+        )
+
+    def __call__(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 d"]:
+        if not fast_on_cpu.enabled():
+            return super().__call__(pixels_BHWC)
+        kernel_PQCD, pixels_BHWC = (x.astype(self.dtype) for x in (self.kernel[...], pixels_BHWC))
+        tokens_BhwD = fast_on_cpu.patch_conv(pixels_BHWC, kernel_PQCD)
+        return tokens_BhwD if self.bias is None else tokens_BhwD + self.bias[...].astype(self.dtype)
+
+
 class Block(nnx.Module):
-    """Self-attention and a feed-forward, each normalised before and added."""
+    """Self-attention and a feed-forward, both pre-normalised and residual."""
 
     def __init__(self, config: BlocksConfig, *, rngs, dtype):
         self.config = config
@@ -76,10 +93,15 @@ class Block(nnx.Module):
     def __call__(
         self, x_BLD: Float[Array, "b l d"], kept: int | None = None
     ) -> Float[Array, "b s d"]:
-        """The first `kept` tokens [default: all] after the block; they attend to all."""
+        """The first `kept` tokens [default: all] after the block; they attend to all tokens."""
         attended = self._attend(self.norm1(x_BLD), kept).astype(x_BLD.dtype)
         x_BSD = x_BLD[:, :kept] + (attended * self.scale1 if self.config.scaled else attended)
-        fed = self._feed(self.norm2(x_BSD)).astype(x_BSD.dtype)
+        normed_BSD = self.norm2(x_BSD)
+        if fast_on_cpu.enabled():
+            fed = fast_on_cpu.along_one_axis(self._feed, normed_BSD)
+        else:
+            fed = self._feed(normed_BSD)
+        fed = fed.astype(x_BSD.dtype)
         return x_BSD + (fed * self.scale2 if self.config.scaled else fed)
 
     def _attend(self, x_BLD: Float[Array, "b l d"], kept: int | None) -> Float[Array, "b s d"]:
@@ -88,36 +110,31 @@ class Block(nnx.Module):
             project(x).reshape(*x.shape[:2], self.config.heads, -1).transpose(0, 2, 1, 3)
             for project, x in ((self.to_q, x_BSD), (self.to_k, x_BLD), (self.to_v, x_BLD))
         )
-        out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, causal=self.config.causal)
+        if fast_on_cpu.enabled() and not self.config.causal:
+            out_BNSK = fast_on_cpu.in_halves(heads_first, q_BNSK, k_BNLK, v_BNLK)
+        else:
+            out_BNSK = heads_first(q_BNSK, k_BNLK, v_BNLK, self.config.causal)
         return self.to_out(out_BNSK.transpose(0, 2, 1, 3).reshape(x_BSD.shape))
 
-    def _feed(self, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        # All pictures' tokens along one axis: a CPU fuses what follows a product better then.
-        hidden_TF = self.proj_in(x_BLD.reshape(-1, x_BLD.shape[-1]))
+    def _feed(self, x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+        hidden = self.proj_in(x)
         if self.config.gated:
-            gate_TF, value_TF = jnp.split(hidden_TF, 2, axis=-1)
-            hidden_TF = jax.nn.silu(gate_TF) * value_TF
-        else:
-            hidden_TF = ACTIVATIONS[self.config.activation](hidden_TF)
-        return self.proj_out(hidden_TF).reshape(x_BLD.shape)
+            gate, value = jnp.split(hidden, 2, axis=-1)
+            return self.proj_out(jax.nn.silu(gate) * value)
+        return self.proj_out(ACTIVATIONS[self.config.activation](hidden))
 
 
 def blocks(config: BlocksConfig, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
-    """`config.layers` blocks as one, whose parameters have a first axis of that length."""
+    """`config.layers` blocks as one module, whose parameters have a first axis of that length."""
     return stack(Block, config, rngs=rngs, dtype=dtype)
 
 
 def for_inference(stacked: nnx.Module) -> nnx.Module:
-    """What `blocks` gives as it runs fastest; for `run` and `run_first`, not for training.
-
-    A scan copies each block's parameters out of the stack. Where pictures have few tokens, that is
-    up to a tenth of a CPU's time, and there each block gets parameters of its own: compile time
-    then grows with depth.
-    """
-    if jax.default_backend() != "cpu":
+    """The blocks as `run` and `run_first` take them fastest; not for training or loading."""
+    if not fast_on_cpu.enabled():
         return stacked
     block, layers = _by_index(stacked)
-    return nnx.List(block(index) for index in range(layers))
+    return fast_on_cpu.unstacked(block, layers)
 
 
 def run(
@@ -130,19 +147,19 @@ def run(
         for index in range(count):
             x_BLD = block(index)(x_BLD)
         return x_BLD
-    # Scanned by index: compile time does not grow with depth, and leaving blocks out takes no copy
-    # of the others.
+    # A scan over indices: compile time does not grow with depth, and blocks that are left out are
+    # not copied.
     return jax.lax.scan(lambda x, index: (block(index)(x), None), x_BLD, jnp.arange(count))[0]
 
 
 def run_first(tower: nnx.Module, x_BLD: Float[Array, "b l d"]) -> Float[Array, "b d"]:
-    """The first token after all blocks, of which the last does for it what it would do for all."""
+    """The first token after all blocks, for which the last block computes nothing else."""
     block, layers = _by_index(tower)
     return block(layers - 1)(run(tower, x_BLD, layers - 1), kept=1)[:, 0]
 
 
 def _by_index(tower: nnx.Module) -> tuple[Callable[[int | jax.Array], Block], int]:
-    """What gives a block of either kind by its place, and how many there are."""
+    """A function from the index of a block to the block, and the number of blocks."""
     if isinstance(tower, nnx.List):
         return tower.__getitem__, len(tower)
     graph, state = nnx.split(tower)

@@ -18,7 +18,7 @@ from painting_jax.checkpoints.save import save_folder
 from painting_jax.models import lora
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.wan import params as wan_names
-from painting_jax.models.wan.config_json import diffusers_config
+from painting_jax.models.wan.params import diffusers_config
 from painting_jax.sharding.rules import replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER

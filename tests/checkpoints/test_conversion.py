@@ -12,8 +12,7 @@ from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
-from painting_jax.models.wan.config_json import diffusers_config
-from painting_jax.models.wan.params import ORIGINAL
+from painting_jax.models.wan.params import ORIGINAL, diffusers_config
 from painting_jax.models.wan.transformer import SIZES
 
 

@@ -26,7 +26,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import spellings
 from painting_jax.models.wan import params as table
 from painting_jax.models.wan import transformer as wan
-from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.params import diffusers_config, wan_config
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import tree_shardings
 from tests.checkpoints.filling import unwritten

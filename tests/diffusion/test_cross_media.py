@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage import data
 
 from painting_jax.diffusion import cross_media
-from painting_jax.models.blur import gaussian_blur
+from painting_jax.models.layers import gaussian_blur
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from painting_jax.models.wan.transformer import WanTransformer
 from tests import tiny_lora
 from tests.models.wan.test_transformer import copy_weights, reference
 
+_FROZEN = nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam))
+
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
@@ -27,6 +29,10 @@ def both(tmp_path_factory):
     factors = files.read(path, shapes).factors
     lora.attach(ours, lora.combine([(factors, 1.0)], shapes))
     return tiny_lora.with_loras(theirs, [(path, 1.0)]), ours
+
+
+def _branches(model):
+    return lora.from_tree(nnx.to_pure_dict(nnx.state(model, nnx.LoRAParam)))
 
 
 def assert_equal(actual, expected, tolerance):
@@ -70,7 +76,7 @@ def test_outputs_and_gradients_of_the_adapters_equal_diffusers(both, sizes):
 def test_only_the_adapters_are_parted_from_the_frozen_base(both):
     ours = both[1]
     trained = nnx.to_flat_state(nnx.state(ours, nnx.LoRAParam))
-    frozen = nnx.to_flat_state(nnx.state(ours, lora.FROZEN))
+    frozen = nnx.to_flat_state(nnx.state(ours, _FROZEN))
     assert {path[-1] for path, _ in trained} == {"lora_a", "lora_b"}
     assert len(trained) == 2 * len(tiny_lora.NAMES)
     base = nnx.eval_shape(lambda: WanTransformer(tiny_lora.CONFIG, rngs=nnx.Rngs(0)))
@@ -79,7 +85,7 @@ def test_only_the_adapters_are_parted_from_the_frozen_base(both):
 
 
 def test_the_branches_of_a_model_are_those_attached_and_make_a_lora(both):
-    branches = lora.attached(both[1])
+    branches = _branches(both[1])
     factors = lora.separate(branches)
     assert len(factors) == tiny_lora.CONFIG.layers * len(tiny_lora.NAMES)
     again = lora.combine([(factors, 1.0)], lora.kernels(both[1]))
@@ -126,6 +132,6 @@ def test_branches_as_parameters_and_back():
 
 def test_adapters_join_the_parameters_of_their_layers(both):
     whole = nnx.to_pure_dict(nnx.state(both[1]))
-    adapters = lora.as_tree(lora.attached(both[1]))
-    frozen = nnx.to_pure_dict(nnx.state(both[1], lora.FROZEN))
+    adapters = lora.as_tree(_branches(both[1]))
+    frozen = nnx.to_pure_dict(nnx.state(both[1], _FROZEN))
     jax.tree.map(np.testing.assert_array_equal, lora.together(frozen, adapters), whole)

@@ -11,12 +11,12 @@ from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
 from painting_jax.models.dinov2 import params as dinov2
-from painting_jax.models.published_config import Sizes
+from painting_jax.models.published_config import PublishedConfig
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.wan import transformer as wan
 from painting_jax.models.wan import vae as wan_vae
 from painting_jax.models.wan import vae_params as autoencoder
-from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.params import diffusers_config, wan_config
 
 _CLIP = {
     "model_type": "clip_vision_model",
@@ -69,18 +69,18 @@ def read(component: str, **changes):
 @pytest.mark.parametrize("value", ["3", 0, -1, 3.0, True, None, [3], math.nan, 10**30])
 def test_a_size_is_a_whole_number_above_0(value):
     with pytest.raises(UserError, match=r"^x has layers = .*: it must be .*(above 0|at most)"):
-        Sizes({"layers": value}, "x").whole("layers")
+        PublishedConfig({"layers": value}, "x").integer("layers")
 
 
 @pytest.mark.parametrize("value", ["3", True, None, [3], math.nan, math.inf, 10**400, 0])
 def test_a_number_is_finite(value):
     with pytest.raises(UserError, match=r"^x has shift = "):
-        Sizes({"shift": value}, "x").number("shift", above=0)
+        PublishedConfig({"shift": value}, "x").number("shift", above=0)
 
 
 def test_a_long_value_is_cut():
     with pytest.raises(UserError) as raised:
-        Sizes({"layers": [0] * 1000}, "x").whole("layers")
+        PublishedConfig({"layers": [0] * 1000}, "x").integer("layers")
     assert len(str(raised.value)) < 150
 
 

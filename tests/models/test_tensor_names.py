@@ -20,7 +20,6 @@ THEIRS = {
     "pointwise3d": (3, 4, 1, 1, 1),
     "scale2d": (3, 1, 1),
     "scale3d": (3, 1, 1, 1),
-    "patches_14x14": (3, 4, 14, 14),
     "patches_1x2x2": (3, 4, 1, 2, 2),
     "first": (1, 6, 3),
     "token": (1, 1, 6),

@@ -1,11 +1,11 @@
-"""CLIP (Radford et al., arXiv 2103.00020): a tower for pictures, one for texts, a common space.
+"""CLIP (Radford et al., arXiv 2103.00020): pictures and texts in a common space.
 
 The vision tower alone is Wan 2.1's image encoder (ViT-H/14, weights of OpenCLIP). The reference
 implementations are `CLIPModel`, `CLIPVisionModelWithProjection` and `CLIPImageProcessorPil` of
 transformers.
 
-Shapes: B batch, H W height and width, P patches a side, L = 1 + P P tokens (the class first) or
-tokens of a text, D width, E width of the common space.
+Shapes: B batch, H W height and width, P patches per side, L = 1 + P P tokens of a picture (the
+class token first) or tokens of a text, D width, E width of the common space.
 """
 
 import dataclasses
@@ -18,30 +18,36 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import pillow_resize as pillow
-from painting_jax.models.linear import linear
-from painting_jax.models.patch_embedding import PatchConv
-from painting_jax.models.vit_blocks import BlocksConfig, blocks, layer_norm, run, run_first
+from painting_jax.models.layers import linear
+from painting_jax.models.vit_blocks import (
+    BlocksConfig,
+    PatchEmbedding,
+    blocks,
+    layer_norm,
+    run,
+    run_first,
+)
 
 _EPS = 1e-5
 
-# Of the pictures CLIP was trained on, RGB in [0, 1].
+# Mean and standard deviation of CLIP's training pictures, RGB in [0, 1].
 MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
 STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
 class CLIPVisionConfig:
-    """Sizes of a CLIP vision transformer.
+    """Config of a CLIP vision transformer.
 
     Attributes:
       dim: D, width of the tokens.
       layers: number of blocks.
-      heads: of the attention.
+      heads: number of attention heads.
       ffn_dim: hidden width of the feed-forward.
-      image_size: pixels a side of the square pictures it takes.
-      patch: pixels a side of a token.
-      activation: of the feed-forward, a key of `transformer.ACTIVATIONS`.
-      projection_dim: E; 0 = the model has no such projection.
+      image_size: height and width of the pictures in pixels.
+      patch: height and width of a patch in pixels.
+      activation: activation of the feed-forward, a key of `vit_blocks.ACTIVATIONS`.
+      projection_dim: E; 0 = the model has no projection.
     """
 
     dim: int
@@ -55,7 +61,7 @@ class CLIPVisionConfig:
 
     @property
     def tokens(self) -> int:
-        """L."""
+        """L, number of tokens of a picture."""
         return 1 + (self.image_size // self.patch) ** 2
 
     @property
@@ -65,19 +71,19 @@ class CLIPVisionConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CLIPTextConfig:
-    """Sizes of a CLIP text transformer.
+    """Config of a CLIP text transformer.
 
     Attributes:
       dim: D, width of the tokens.
       layers: number of blocks.
-      heads: of the attention.
+      heads: number of attention heads.
       ffn_dim: hidden width of the feed-forward.
       projection_dim: E.
       vocabulary: number of token ids.
-      length: most tokens of a text, its begin and end included.
-      end: id of the token that ends a text; None = the largest id of each text, as in the configs
-        of the first release, which name a wrong one.
-      activation: of the feed-forward, a key of `transformer.ACTIVATIONS`.
+      length: maximum number of tokens of a text, begin and end included.
+      end: id of the end token; None = the largest id of each text, for the configs of the first
+        release, which state a wrong id.
+      activation: activation of the feed-forward, a key of `vit_blocks.ACTIVATIONS`.
     """
 
     dim: int
@@ -99,7 +105,7 @@ class CLIPTextConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CLIPConfig:
-    """Sizes of both towers."""
+    """Configs of both towers."""
 
     vision: CLIPVisionConfig
     text: CLIPTextConfig
@@ -112,27 +118,20 @@ SIZES: dict[str, CLIPVisionConfig] = {
     "vit_h_14": CLIPVisionConfig(1280, 32, 16, 5120),
 }
 
-# Of the vision towers of these names.
-TEXT_SIZES: dict[str, CLIPTextConfig] = {
-    "vit_b_32": CLIPTextConfig(512, 12, 8, 2048, 512),
-    "vit_b_16": CLIPTextConfig(512, 12, 8, 2048, 512),
-    "vit_l_14": CLIPTextConfig(768, 12, 12, 3072, 768),
-}
-
 
 class CLIPVision(nnx.Module):
     """Preprocessed pictures to image tokens.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: projections are computed in; normalisations and the stream of tokens are float32.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the projections; normalisations and the residual stream are float32.
     """
 
     def __init__(self, config: CLIPVisionConfig, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
         dim = config.dim
-        self.patch_embedding = PatchConv(dim, config.patch, bias=False, dtype=dtype, rngs=rngs)
+        self.patch_embedding = PatchEmbedding(dim, config.patch, bias=False, rngs=rngs, dtype=dtype)
         self.class_token = nnx.Param(jax.random.normal(rngs.params(), (dim,)) / math.sqrt(dim))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.tokens, dim)))
         self.norm_in = layer_norm(dim, _EPS, rngs)
@@ -144,21 +143,22 @@ class CLIPVision(nnx.Module):
     def __call__(
         self, pixels_BHWC: Float[Array, "b h w 3"], *, leave_out: int = 1
     ) -> Float[Array, "b l d"]:
-        """The tokens, float32, before the last `leave_out` blocks: Wan takes the penultimate.
+        """The tokens before the last `leave_out` blocks, float32 and not normalised.
 
         Args:
-          pixels_BHWC: as `preprocess` makes them.
-          leave_out: blocks at the end that are not run; without a normalisation after them.
+          pixels_BHWC: pictures from `preprocess`.
+          leave_out: number of blocks at the end that are not run. Wan takes the tokens before the
+            last block.
 
         Raises:
-          ValueError: for pictures of another size than the model's.
+          ValueError: if the pictures have another size than the model's.
         """
         return run(self.blocks, self._tokens(pixels_BHWC), self.config.layers - leave_out)
 
     def embed(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b e"]:
-        """One embedding a picture, float32: the class token after all blocks, projected if it can.
+        """The class token after all blocks, projected if the model has a projection, float32.
 
-        Not normalised; pictures are compared by its cosine.
+        Embeddings are compared by their cosine; they are not normalised.
         """
         class_BD = self.norm_out(run_first(self.blocks, self._tokens(pixels_BHWC)))
         if self.config.projection_dim:
@@ -179,12 +179,12 @@ class CLIPVision(nnx.Module):
 
 
 class CLIPText(nnx.Module):
-    """Token ids to one embedding a text.
+    """Token ids to one embedding per text.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: projections are computed in.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the projections.
     """
 
     def __init__(self, config: CLIPTextConfig, *, rngs: nnx.Rngs, dtype=jnp.float32):
@@ -199,13 +199,13 @@ class CLIPText(nnx.Module):
         self.projection = linear(dim, config.projection_dim, rngs=rngs, dtype=dtype, bias=False)
 
     def embed(self, ids_BL: Int[Array, "b l"]) -> Float[Array, "b e"]:
-        """One embedding a text, float32, in the pictures' space and like theirs not normalised.
+        """One embedding per text, in the space of the pictures, float32 and not normalised.
 
         Args:
-          ids_BL: begin, words, end and any padding; what comes after the end does not matter.
+          ids_BL: begin, words, end and padding; ids after the end have no influence.
 
         Raises:
-          ValueError: for more tokens than the model has positions.
+          ValueError: if there are more tokens than the model has positions.
         """
         batch, length = ids_BL.shape
         if length > self.config.length:
@@ -226,17 +226,16 @@ class CLIP(nnx.Module):
 
 
 def preprocess(pictures_BHWC: UInt8[Array, "b h w 3"], size: int = 224) -> Float[Array, "b s s 3"]:
-    """What CLIP takes, of 8-bit RGB pictures of any extents.
+    """8-bit RGB pictures of any size as CLIP takes them.
 
-    The shorter side becomes `size` (bicubic, antialiased, rounded to 8 bits as in the pictures CLIP
-    was trained on), the longer one keeps the aspect (rounded down) and is cropped to its centre;
-    then [0, 1] less CLIP's mean, over its standard deviation. The resized pixels are Pillow's to
-    the last bit, on any device: the same condition in training and when painting.
+    The shorter side is resized to `size` as Pillow does it, bit for bit on any device, and the
+    longer one in proportion, rounded down. The centre is cropped and normalised with the mean and
+    standard deviation of CLIP's training pictures.
 
     Returns:
       float32[B, size, size, 3].
 
     Raises:
-      ValueError: for pictures that are not uint8.
+      ValueError: if the pictures are not uint8.
     """
     return pillow.normalised(pillow.resize_short_and_crop(pictures_BHWC, size, size), MEAN, STD)

@@ -1,4 +1,4 @@
-"""CLIP in transformers' layout: the names of its tensors and its config.json.
+"""CLIP as transformers publishes it: tensor names and config.json.
 
 Wan's image encoder is the vision tower alone, in a folder of its own.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.clip.modeling import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
-from painting_jax.models.published_config import MOST_LAYERS, Sizes, is_among
+from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig, is_among
 from painting_jax.models.tensor_names import LAYER, Rule, Table, conv, linear, norm
 from painting_jax.models.vit_blocks import ACTIVATIONS
 
@@ -15,7 +15,7 @@ _EPS = 1e-5
 
 
 def _tower(theirs: str, ours: str) -> list[Rule]:
-    """Rules of what both towers have, names beginning with `theirs` and `ours`."""
+    """Rules for what both towers have; `theirs` and `ours` are prefixes of the names."""
     layer, blocks = theirs + r"encoder\.layers\." + LAYER, f"{ours}blocks"
     return [
         Rule(theirs + r"embeddings\.position_embedding\.weight", f"{ours}positions"),
@@ -24,7 +24,7 @@ def _tower(theirs: str, ours: str) -> list[Rule]:
         *linear(layer + r"\.self_attn\.out_proj", f"{blocks}/to_out"),
         *linear(layer + r"\.mlp\.fc1", f"{blocks}/proj_in"),
         *linear(layer + r"\.mlp\.fc2", f"{blocks}/proj_out"),
-        # The numbers 0, 1, 2, ..., which older versions saved along with the weights.
+        # The numbers 0, 1, 2, ..., which older versions of transformers saved with the weights.
         Rule(theirs + r"embeddings\.position_ids", None),
     ]
 
@@ -40,7 +40,7 @@ def _vision(theirs: str, ours: str) -> list[Rule]:
     ]
 
 
-# Of the vision tower alone; files differ in whether all names but the projection's begin with it.
+# The vision tower alone. In some files all names but the projection's have the prefix.
 TABLE: Table = _vision(r"(?P<prefix>|vision_model\.)", "")
 
 BOTH: Table = (
@@ -49,11 +49,11 @@ BOTH: Table = (
     *_tower(r"text_model\.", "text/"),
     *norm(r"text_model\.final_layer_norm", "text/norm_out", bias=True),
     *linear(r"text_projection", "text/projection", bias=False),
-    # Scales cosines in training.
+    # A scale of the cosines, which training alone needs.
     Rule(r"logit_scale", None),
 )
 
-# What transformers takes for a size that a config.json leaves out.
+# The values of transformers for fields that a config.json leaves out.
 _VISION_DEFAULTS = {
     "hidden_size": 768,
     "intermediate_size": 3072,
@@ -73,14 +73,14 @@ _TEXT_DEFAULTS = {
     "hidden_act": "quick_gelu",
     "eos_token_id": 49407,
 }
-_WRONG_END = 2  # in configs of the first release
+_WRONG_END = 2  # in the configs of the first release
 
 
 def config(published: Mapping) -> CLIPVisionConfig:
-    """Sizes out of an image encoder's config.json.
+    """The config of the vision tower alone, from an image encoder's config.json.
 
     Raises:
-      UserError: if a size is missing or is none, or it is of another architecture.
+      UserError: if a field is missing or invalid, or the architecture is another one.
     """
     if published.get("model_type") != "clip_vision_model":
         raise UserError(
@@ -88,56 +88,57 @@ def config(published: Mapping) -> CLIPVisionConfig:
             "Wan's are of type 'clip_vision_model'"
         )
     _check_kind("the image encoder", published)
-    sizes = Sizes({"architectures": None, **published}, "the image encoder's config.json")
+    values = PublishedConfig(
+        {"architectures": None, **published}, "the image encoder's config.json"
+    )
     architectures = published.get("architectures")
     listed = architectures is None or isinstance(architectures, list)
-    sizes.require("architectures", listed, "a list such as ['CLIPVisionModel']")
+    values.require("architectures", listed, "a list such as ['CLIPVisionModel']")
     projects = "CLIPVisionModelWithProjection" in (architectures or ())
-    return _vision_config(
-        sizes, published["hidden_act"], sizes.whole("projection_dim") if projects else 0
-    )
+    return _vision_config(values, values.integer("projection_dim") if projects else 0)
 
 
 def both_config(published: Mapping) -> CLIPConfig:
-    """Sizes of both towers out of a CLIP's config.json.
+    """The config of both towers, from a CLIP's config.json.
 
     Raises:
-      UserError: if a size is none, or it is of another architecture.
+      UserError: if a field is invalid, or the architecture is another one.
     """
     if published.get("model_type") != "clip":
         raise UserError(
             f"the weights are of type {published.get('model_type')!r}: CLIP's are of type 'clip', "
             f"such as openai/clip-vit-base-patch32"
         )
-    vision = _VISION_DEFAULTS | _tower_of(published, "vision_config")
-    text = _TEXT_DEFAULTS | _tower_of(published, "text_config")
-    _check_kind("the vision tower", vision)
-    _check_kind("the text tower", text)
-    dim = Sizes({"projection_dim": 512, **published}, "CLIP's config.json").whole("projection_dim")
-    sizes = Sizes(text, "the text tower's config.json")
-    end = sizes.whole("eos_token_id", null=_WRONG_END, least=0)
+    values = PublishedConfig({"projection_dim": 512, **published}, "CLIP's config.json")
+    projection_dim = values.integer("projection_dim")
+    vision = _tower_values(published, "vision", _VISION_DEFAULTS)
+    text = _tower_values(published, "text", _TEXT_DEFAULTS)
+    end = text.integer("eos_token_id", null=_WRONG_END, minimum=0)
     return CLIPConfig(
-        _vision_config(Sizes(vision, "the vision tower's config.json"), vision["hidden_act"], dim),
+        _vision_config(vision, projection_dim),
         CLIPTextConfig(
-            dim=sizes.whole("hidden_size"),
-            layers=sizes.whole("num_hidden_layers", most=MOST_LAYERS),
-            heads=sizes.divisor("num_attention_heads", of="hidden_size"),
-            ffn_dim=sizes.whole("intermediate_size"),
-            projection_dim=dim,
-            vocabulary=sizes.whole("vocab_size"),
-            length=sizes.whole("max_position_embeddings"),
+            dim=text.integer("hidden_size"),
+            layers=text.integer("num_hidden_layers", maximum=MAX_LAYERS),
+            heads=text.divisor("num_attention_heads", of="hidden_size"),
+            ffn_dim=text.integer("intermediate_size"),
+            projection_dim=projection_dim,
+            vocabulary=text.integer("vocab_size"),
+            length=text.integer("max_position_embeddings"),
             end=None if end == _WRONG_END else end,
-            activation=text["hidden_act"],
+            activation=text.string("hidden_act"),
         ),
     )
 
 
-def _tower_of(published: Mapping, key: str) -> Mapping:
-    tower = published.get(key) or {}
-    Sizes(published, "CLIP's config.json").require(
-        key, isinstance(tower, Mapping), "an object of sizes"
+def _tower_values(published: Mapping, tower: str, defaults: Mapping) -> PublishedConfig:
+    """The values of one tower."""
+    key = f"{tower}_config"
+    own = published.get(key) or {}
+    PublishedConfig(published, "CLIP's config.json").require(
+        key, isinstance(own, Mapping), "an object of sizes"
     )
-    return tower
+    _check_kind(f"the {tower} tower", defaults | own)
+    return PublishedConfig(defaults | own, f"the {tower} tower's config.json")
 
 
 def _check_kind(what: str, published: Mapping) -> None:
@@ -150,15 +151,15 @@ def _check_kind(what: str, published: Mapping) -> None:
         )
 
 
-def _vision_config(sizes: Sizes, activation: str, projection_dim: int) -> CLIPVisionConfig:
-    image_size = sizes.whole("image_size")
+def _vision_config(values: PublishedConfig, projection_dim: int) -> CLIPVisionConfig:
+    image_size = values.integer("image_size")
     return CLIPVisionConfig(
-        dim=sizes.whole("hidden_size"),
-        layers=sizes.whole("num_hidden_layers", most=MOST_LAYERS),
-        heads=sizes.divisor("num_attention_heads", of="hidden_size"),
-        ffn_dim=sizes.whole("intermediate_size"),
+        dim=values.integer("hidden_size"),
+        layers=values.integer("num_hidden_layers", maximum=MAX_LAYERS),
+        heads=values.divisor("num_attention_heads", of="hidden_size"),
+        ffn_dim=values.integer("intermediate_size"),
         image_size=image_size,
-        patch=sizes.whole("patch_size", most=image_size),
-        activation=activation,
+        patch=values.integer("patch_size", maximum=image_size),
+        activation=values.string("hidden_act"),
         projection_dim=projection_dim,
     )

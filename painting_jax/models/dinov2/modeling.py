@@ -16,29 +16,36 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import pillow_resize as pillow
-from painting_jax.models.patch_embedding import PatchConv
-from painting_jax.models.vit_blocks import BlocksConfig, blocks, layer_norm, run, run_first
+from painting_jax.models.vit_blocks import (
+    BlocksConfig,
+    PatchEmbedding,
+    blocks,
+    layer_norm,
+    run,
+    run_first,
+)
 
 _EPS = 1e-6
 
-# Of ImageNet, RGB in [0, 1].
+# Mean and standard deviation of ImageNet, RGB in [0, 1].
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)
 _STD = np.array((0.229, 0.224, 0.225), np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
 class DINOv2Config:
-    """Sizes of a DINOv2 vision transformer.
+    """Config of a DINOv2 vision transformer.
 
     Attributes:
       dim: D, width of the tokens.
       layers: number of blocks.
-      heads: of the attention.
+      heads: number of attention heads.
       ffn_dim: hidden width of the feed-forward.
-      gated: the feed-forward is SwiGLU.
-      registers: R, tokens without a place.
-      image_size: pixels a side that the table of positions is for; others are interpolated.
-      patch: pixels a side of a token.
+      gated: whether the feed-forward is SwiGLU.
+      registers: R, number of register tokens, which belong to no patch.
+      image_size: height and width in pixels that the table of positions is for. It is interpolated
+        for other sizes.
+      patch: height and width of a patch in pixels.
     """
 
     dim: int
@@ -78,15 +85,15 @@ class DINOv2(nnx.Module):
     """Preprocessed pictures of any size to tokens.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: projections are computed in; normalisations and the stream of tokens are float32.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the projections; normalisations and the residual stream are float32.
     """
 
     def __init__(self, config: DINOv2Config, *, rngs: nnx.Rngs, dtype=jnp.float32):
         self.config = config
         dim, side = config.dim, config.image_size // config.patch
-        self.patch_embedding = PatchConv(dim, config.patch, dtype=dtype, rngs=rngs)
+        self.patch_embedding = PatchEmbedding(dim, config.patch, rngs=rngs, dtype=dtype)
         self.class_token = nnx.Param(0.02 * jax.random.normal(rngs.params(), (dim,)))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (1 + side * side, dim)))
         if config.registers:
@@ -98,11 +105,11 @@ class DINOv2(nnx.Module):
 
     def __call__(
         self, pixels_BHWC: Float[Array, "b h w 3"]
-    ) -> tuple[Float[Array, "b d"], Float[Array, "b h w d"]]:
-        """The class token and those of the patches, float32, normalised by the last layer.
+    ) -> tuple[Float[Array, "b d"], Float[Array, "b h2 w2 d"]]:
+        """The class token and the patch tokens after the last normalisation, float32.
 
         Args:
-          pixels_BHWC: as `preprocess` makes them; a rest of a patch is cut off.
+          pixels_BHWC: pictures from `preprocess`. An incomplete patch at the end is cut off.
         """
         tokens_BLD, grid = self._tokens(pixels_BHWC)
         x_BLD = self.norm_out(run(self.blocks, tokens_BLD))
@@ -110,13 +117,13 @@ class DINOv2(nnx.Module):
         return x_BLD[:, 0], patches_BLD.reshape(len(x_BLD), *grid, -1)
 
     def embed(self, pixels_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b d"]:
-        """The class token alone, which takes less."""
+        """The class token alone, for which the last block computes less."""
         return self.norm_out(run_first(self.blocks, self._tokens(pixels_BHWC)[0]))
 
     def _tokens(
         self, pixels_BHWC: Float[Array, "b h w 3"]
     ) -> tuple[Float[Array, "b l d"], tuple[int, int]]:
-        """What the blocks take, and the grid of the patches among it."""
+        """The tokens that enter the blocks, and height and width of the grid of patches."""
         config = self.config
         patches_BhwD = self.patch_embedding(pixels_BHWC).astype(jnp.float32)
         batch, height, width, dim = patches_BhwD.shape
@@ -128,13 +135,13 @@ class DINOv2(nnx.Module):
         return jnp.concatenate([first_BRD, patches_BLD], 1), (height, width)
 
     def _positions(self, height: int, width: int, pixels: tuple[int, int]):
-        """The table of positions, resampled to a grid of patches: float32[1 + h w, D]."""
+        """The table of positions, interpolated to a grid of patches: float32[1 + h w, D]."""
         table_LD = self.positions[...]
         side = math.isqrt(len(table_LD) - 1)
-        # As published: a picture that is not square is resampled even if its patches fit.
+        # As published, a picture that is not square is interpolated even if the numbers match.
         if (height * width, pixels[0]) == (side * side, pixels[1]):
             return table_LD
-        # The two releases differ in how they resample.
+        # The releases with and without registers interpolate differently.
         weights = _antialiased if self.config.registers else _cubic
         table_hwD = jnp.einsum(
             "ys,xt,std->yxd",
@@ -149,14 +156,14 @@ class DINOv2(nnx.Module):
 def preprocess(
     pictures_BHWC: UInt8[Array, "b h w 3"], resized: int = 256, kept: int = 224
 ) -> Float[Array, "b k k 3"]:
-    """What DINOv2 takes, of 8-bit RGB pictures of any extents, as it is published.
+    """8-bit RGB pictures of any size as DINOv2 takes them.
 
-    The shorter side becomes `resized`, the longer keeps the aspect (rounded down), the central
-    `kept` x `kept` are left; then [0, 1] less ImageNet's mean, over its standard deviation. The
-    resized pixels are Pillow's to the last bit.
+    The shorter side is resized to `resized` as Pillow does it, bit for bit, and the longer one in
+    proportion, rounded down. The centre of `kept` x `kept` pixels is cropped and normalised with
+    the mean and standard deviation of ImageNet.
 
     Raises:
-      ValueError: for pictures that are not uint8.
+      ValueError: if the pictures are not uint8.
     """
     return pillow.normalised(
         pillow.resize_short_and_crop(pictures_BHWC, resized, kept), _MEAN, _STD
@@ -166,10 +173,10 @@ def preprocess(
 def preprocess_whole(
     pictures_BHWC: UInt8[Array, "b h w 3"], short: int = 224, patch: int = 14
 ) -> Float[Array, "b y x 3"]:
-    """The whole picture for the tokens of its patches: nothing is cropped.
+    """Like `preprocess`, without cropping, for the patch tokens of the whole picture.
 
-    Both sides become multiples of `patch`, the shorter one `short`, the longer one what is nearest
-    to the aspect. Else as `preprocess`.
+    The shorter side is resized to `short`, a multiple of `patch`. The longer one is resized to the
+    multiple that comes nearest to the aspect ratio.
     """
     _, height, width, _ = pictures_BHWC.shape
     sides = (
@@ -180,7 +187,7 @@ def preprocess_whole(
 
 
 def _cubic(old: int, new: int) -> np.ndarray:
-    """Weights of torch's bicubic interpolation (a = -3/4, edges repeated): float32[new, old]."""
+    """Weights of torch's bicubic interpolation (a = -3/4, repeated edges): float32[new, old]."""
     at_N = (np.arange(new) + 0.5) * (old / new) - 0.5
     first_N = np.floor(at_N).astype(int)
     weight_NO = np.zeros((new, old))

@@ -1,8 +1,8 @@
-"""Inception v3 (Szegedy et al., arXiv 1512.00567) as FID is measured with it.
+"""The Inception v3 (Szegedy et al., arXiv 1512.00567) that defines FID.
 
-The weights of the original FID differ from those of other Inceptions, and so do the network's
-poolings: averages leave out what is padded, and the last block takes the maximum instead. The
-reference implementation is pytorch-fid's; modules have its names.
+Its weights differ from those of other Inceptions, and so does the pooling: averages do not count
+the padding, and the last block takes the maximum instead. The reference implementation is that of
+pytorch-fid, whose names the modules have.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _EPS = 1e-3
 
 # A convolution: name, output channels, kernel (height, width).
 Step = tuple[str, int, tuple[int, int]]
-# A branch runs one after the other; a tuple of steps in it runs side by side and is concatenated.
+# A branch is a sequence of steps. A tuple of steps in it runs in parallel and is concatenated.
 Branch = tuple[Step | tuple[Step, ...], ...]
 
 _1, _3, _5 = (1, 1), (3, 3), (5, 5)
@@ -67,8 +67,8 @@ _E: tuple[Branch, ...] = (
     (("branch_pool", 192, _1),),
 )
 
-# name: branches, how the last of them is pooled first, whether the block halves the resolution: the
-# last convolution of a branch, and the pooling, have stride 2.
+# name: branches, the pooling that the last branch begins with, and whether the block halves the
+# resolution. If so, the last convolution of each branch and the pooling have stride 2.
 BLOCKS: dict[str, tuple[tuple[Branch, ...], str, bool]] = {
     "Mixed_5b": (_a(32), "average", False),
     "Mixed_5c": (_a(64), "average", False),
@@ -114,12 +114,12 @@ STEM: tuple[tuple[str, int, tuple[int, int], int, str] | None, ...] = (
     ("Conv2d_4a_3x3", 192, _3, 1, "VALID"),
     None,
 )
-# The activations that are given back end with these.
+# The blocks whose activations are returned.
 _STAGES = ("Mixed_5d", "Mixed_6e", "Mixed_7c")
 
 
 class ConvNorm(nnx.Module):
-    """A convolution without bias, a normalisation by kept statistics, ReLU."""
+    """A convolution without bias, batch normalisation with stored statistics, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel, stride=1, padding="SAME", *, rngs):
         self.stride, self.padding = stride, padding
@@ -146,7 +146,7 @@ class ConvNorm(nnx.Module):
 
 
 class Mixed(nnx.Module):
-    """Branches side by side, a row of `BLOCKS`; its convolutions have the published names."""
+    """Parallel branches, described by an entry of `BLOCKS`; convolutions have published names."""
 
     def __init__(
         self, inputs: int, branches: Sequence[Branch], pooling: str, halves: bool, *, rngs
@@ -159,10 +159,10 @@ class Mixed(nnx.Module):
             for place, step in enumerate(branch):
                 last = halves and place == len(branch) - 1
                 stride, padding = (2, "VALID") if last else (1, "SAME")
-                aside = _aside(step)
-                for name, outputs, kernel in aside:
+                parallel = _parallel(step)
+                for name, outputs, kernel in parallel:
                     self.convs[name] = ConvNorm(width, outputs, kernel, stride, padding, rngs=rngs)
-                width = sum(outputs for _, outputs, _ in aside)
+                width = sum(outputs for _, outputs, _ in parallel)
             self.outputs += width
 
     def __call__(self, x_NHWC: Float[Array, "n h w c"]) -> Float[Array, "n y x d"]:
@@ -170,7 +170,7 @@ class Mixed(nnx.Module):
         for number, branch in enumerate(self.branches):
             out = self._pool(x_NHWC) if number == len(self.branches) - 1 else x_NHWC
             for step in branch:
-                parts = [self.convs[name](out) for name, _, _ in _aside(step)]
+                parts = [self.convs[name](out) for name, _, _ in _parallel(step)]
                 out = parts[0] if len(parts) == 1 else jnp.concatenate(parts, -1)
             outs.append(out)
         return jnp.concatenate(outs, -1)
@@ -184,7 +184,7 @@ class Mixed(nnx.Module):
 
 
 class InceptionV3(nnx.Module):
-    """Pictures of any size to the features that FID compares."""
+    """Preprocessed pictures to the features that FID compares."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.stem, self.mixed = nnx.Dict(), nnx.Dict()
@@ -199,10 +199,10 @@ class InceptionV3(nnx.Module):
             width = self.mixed[name].outputs
 
     def __call__(self, pixels_NHWC: Float[Array, "n h w 3"]) -> tuple[jax.Array, ...]:
-        """The activations of 288, 768 and 2048 channels; FID's are the last's mean over positions.
+        """The activations with 288, 768 and 2048 channels; FID compares means of the last ones.
 
         Args:
-          pixels_NHWC: as `preprocess` makes them, at least 75 pixels a side.
+          pixels_NHWC: pictures from `preprocess`, or others of at least 75 x 75 pixels.
         """
         x = pixels_NHWC
         for layer in STEM:
@@ -216,10 +216,10 @@ class InceptionV3(nnx.Module):
 
 
 def preprocess(pictures_NHWC: Float[Array, "n h w 3"]) -> Float[Array, "n 299 299 3"]:
-    """What FID's Inception takes: 299 x 299 in [-1, 1], of RGB in [0, 1] of any extents.
+    """RGB in [0, 1] of any size as FID's Inception takes it: 299 x 299 pixels in [-1, 1].
 
-    As pytorch-fid does it: bilinear between the two nearest pixels a side, whatever the size, so
-    that larger pictures are sampled and not averaged; the aspect is not kept.
+    Like pytorch-fid, it interpolates between the two nearest pixels without antialiasing and does
+    not keep the aspect ratio.
     """
     x = pictures_NHWC
     for axis in (1, 2):
@@ -230,13 +230,14 @@ def preprocess(pictures_NHWC: Float[Array, "n h w 3"]) -> Float[Array, "n 299 29
 
 
 def _taps(extent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two pixels that each of 299 lies between, and the second one's share."""
-    # Rounded to float32 where the reference rounds: the scale, and the place after one fused step.
+    """The two pixels around each of the 299 positions, and the weight of the second one."""
+    # Rounded to float32 where the reference rounds: the scale, and the position at the end.
     scale = np.float64(np.float32(extent / SIDE))
     at_S = np.maximum(((np.arange(SIDE) + 0.5) * scale - 0.5).astype(np.float32), 0)
     low_S = at_S.astype(np.int32)
     return low_S, np.minimum(low_S + 1, extent - 1), at_S - low_S.astype(np.float32)
 
 
-def _aside(step: Step | tuple[Step, ...]) -> tuple[Step, ...]:
+def _parallel(step: Step | tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps that run in parallel."""
     return (step,) if isinstance(step[0], str) else step

@@ -1,11 +1,10 @@
-"""Inception v3 of FID in pytorch-fid's names."""
+"""The Inception v3 of FID as pytorch-fid publishes it: tensor names."""
 
-from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.inception.modeling import BLOCKS, STEM
-from painting_jax.models.tensor_names import Rule, Table
+from painting_jax.models.tensor_names import PublishedWeights, Rule, Table
 
-_CLASSES = 1008  # of the classifier that FID's weights come with
+_CLASSES = 1008  # classes of the classifier in FID's weights
 _PARTS = {
     r"conv\.weight": ("kernel", "conv2d"),
     r"bn\.weight": ("scale", "same"),
@@ -46,11 +45,11 @@ TABLE: Table = (
 )
 
 
-def check(source: Source) -> None:
-    """Refuses the Inception of torchvision, which has the same names and other weights.
+def check(source: PublishedWeights) -> None:
+    """Refuses other Inceptions, such as torchvision's, which has the same tensor names.
 
     Raises:
-      UserError: if these are not the weights that FID is measured with.
+      UserError: if these are not the weights that define FID.
     """
     classifier = source.tensors.get("fc.weight")
     classes = classifier.shape[0] if classifier else _CLASSES

@@ -1,4 +1,4 @@
-"""The whole network: the Wan transformer with text embedding, conditions and the pixel head."""
+"""The small painting model: a Wan transformer with text embedding, conditions and pixel head."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """What steers a batch of videos, frames in reverse painting order (finished picture first).
+    """Conditions of a batch of videos, frames in reverse painting order (finished picture first).
 
     Attributes:
       image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents.
-      medium_BM: weights over the media; zeros = no medium.
+      medium_BM: weights of the media; zeros = no medium.
       text_BL: token ids; zeros = no text.
-      segments_BHW: label map in painting order; zeros = none.
-      progress_BT: share of the painting time.
+      segments_BHW: segment map with labels in painting order; zeros = none.
+      progress_BT: share of the painting time of each frame.
     """
 
     image_BTHWC: Float[Array, "b t h w c"]
@@ -35,22 +35,22 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class PaintingConfig:
-    """Sizes of a painting model.
+    """Config of a painting model.
 
     Attributes:
       dim: width of the tokens.
       layers: number of transformer blocks.
-      heads: attention heads.
+      heads: number of attention heads.
       ffn_dim: hidden width of the feed-forward.
-      patch: latents in one token, along time, height and width.
-      codec_channels: of the picture space.
-      codec_spatial: pixels along one side of a latent.
-      codec_temporal: frames in one latent.
-      vocabulary: number of text tokens.
-      text_dim: width of their learned embeddings.
-      media: Names of the media, in the order of the rows of their table.
-      pixel_layers: layers of paint a token writes; 0 = no pixel head (latent picture spaces).
-      reference_everywhere: Whether the reference is on every frame or on the first alone.
+      patch: size of a patch of latents along time, height and width.
+      codec_channels: channels of the latents.
+      codec_spatial: height and width of a latent in pixels.
+      codec_temporal: frames per latent.
+      vocabulary: number of token ids.
+      text_dim: width of the learned embeddings of tokens.
+      media: names of the media, in the order of the rows of their table.
+      pixel_layers: layers of paint per token; 0 = no pixel head, for latents that are not pixels.
+      reference_everywhere: whether the reference is on every frame or on the first alone.
     """
 
     dim: int
@@ -68,7 +68,7 @@ class PaintingConfig:
     reference_everywhere: bool = True
 
     def transformer(self) -> WanConfig:
-        """Sizes of the transformer inside."""
+        """Config of the transformer inside."""
         return WanConfig(
             dim=self.dim,
             layers=self.layers,
@@ -120,10 +120,10 @@ class PaintingModel(nnx.Module):
     """Predicts the clean latents or the velocity of noisy ones.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: computed in; parameters are float32.
-      remat: recompute the blocks' inside in the backward pass.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the computation; parameters are float32.
+      remat: whether to recompute the activations of each block in the backward pass.
     """
 
     def __init__(self, config: PaintingConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat=True):
@@ -148,7 +148,7 @@ class PaintingModel(nnx.Module):
         sigma_B: Float[Array, " b"],
         conditions: Conditions,
     ) -> Float[Array, "b t h w c"]:
-        """Applies the model to latents at noise levels `sigma_B` in (0, 1]."""
+        """The prediction for latents with noise levels `sigma_B` in (0, 1]."""
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])

@@ -1,7 +1,7 @@
 """UMT5, the multilingual text encoder that Wan was trained with.
 
-UniMax (Chung et al., arXiv 2304.09151), the encoder half of a T5 1.1 whose every layer has relative
-position biases of its own; the reference implementation is `UMT5EncoderModel` of transformers.
+UMT5 (Chung et al., arXiv 2304.09151) is the encoder of a T5 1.1 in which every layer has its own
+relative position biases. The reference implementation is `UMT5EncoderModel` of transformers.
 
 Shapes: B batch, L text tokens, D width, N heads, K head width.
 """
@@ -15,25 +15,24 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from painting_jax.models.linear import linear
-from painting_jax.models.wan.transformer import stack
+from painting_jax.models.layers import linear, stack
 
 _EPS = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class UMT5Config:
-    """Sizes of a UMT5 encoder.
+    """Config of a UMT5 encoder.
 
     Attributes:
       vocabulary: number of token ids.
       dim: D, width of the tokens.
       layers: number of blocks.
-      heads: N.
-      head_dim: K; N K need not be D.
+      heads: N, number of attention heads.
+      head_dim: K; N K may differ from D.
       ffn_dim: hidden width of the feed-forward.
-      buckets: classes of distances that position biases tell apart, half for each direction.
-      max_distance: the distance, in tokens, from which on all share a bucket.
+      buckets: number of classes of distances for the position biases, half for each direction.
+      max_distance: distance in tokens from which on all distances share a bucket.
     """
 
     vocabulary: int
@@ -52,7 +51,7 @@ SIZES: dict[str, UMT5Config] = {
 
 
 class Attention(nnx.Module):
-    """Multi-head attention, unscaled, with a bias for each head and distance."""
+    """Multi-head attention without scaling, with a bias for each head and distance."""
 
     def __init__(self, config: UMT5Config, *, rngs, dtype):
         dim, inner = config.dim, config.heads * config.head_dim
@@ -103,7 +102,7 @@ class GatedFeedForward(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Self-attention and a gated feed-forward, each normalised before and added."""
+    """Self-attention and a gated feed-forward, both pre-normalised and residual."""
 
     def __init__(self, config: UMT5Config, *, rngs, dtype):
         self.norm1 = nnx.RMSNorm(config.dim, epsilon=_EPS, rngs=rngs)
@@ -112,7 +111,7 @@ class Block(nnx.Module):
         self.ffn = GatedFeedForward(config, rngs=rngs, dtype=dtype)
 
     def __call__(self, x_BLD: Float[Array, "b l d"], bucket_LL, mask_BL) -> Float[Array, "b l d"]:
-        # The stream between layers grows to thousands where bfloat16 steps by 8: it is float32.
+        # The residual stream is float32: it grows to thousands, where bfloat16 has steps of 8.
         x_BLD = x_BLD + self.attn(self.norm1(x_BLD), bucket_LL, mask_BL).astype(jnp.float32)
         return x_BLD + self.ffn(self.norm2(x_BLD)).astype(jnp.float32)
 
@@ -121,9 +120,9 @@ class UMT5Encoder(nnx.Module):
     """Token ids to text embeddings.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: projections are computed in; normalisations and the stream of tokens are float32.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the projections; normalisations and the residual stream are float32.
     """
 
     def __init__(self, config: UMT5Config, *, rngs: nnx.Rngs, dtype=jnp.float32):
@@ -137,12 +136,12 @@ class UMT5Encoder(nnx.Module):
     def __call__(
         self, ids_BL: Int[Array, "b l"], mask_BL: Bool[Array, "b l"]
     ) -> Float[Array, "b l d"]:
-        """The embeddings, float32, zero where the mask is: as Wan takes them.
+        """The embeddings, float32, and zero for padding, as Wan takes them.
 
         Args:
-          ids_BL: token ids; padding may be any id.
-          mask_BL: True for text, False for padding, which nothing attends to. Each text has at
-            least one token (the end mark).
+          ids_BL: token ids; the ids of padding have no influence.
+          mask_BL: True for text, False for padding, which no token attends to. Each text has at
+            least one token, the end mark.
         """
         mask_BL = mask_BL.astype(bool)
         bucket_LL = relative_buckets(ids_BL.shape[1], self.config)
@@ -152,28 +151,28 @@ class UMT5Encoder(nnx.Module):
         def block(x_BLD, state):
             return nnx.merge(graph, state)(x_BLD, bucket_LL, mask_BL), None
 
-        # Scanned, so that compile time does not grow with depth.
+        # A scan, so that compile time does not grow with depth.
         x_BLD, _ = jax.lax.scan(block, x_BLD, stacked)
         return jnp.where(mask_BL[..., None], self.norm_out(x_BLD).astype(jnp.float32), 0)
 
 
 def relative_buckets(length: int, config: UMT5Config) -> Int[Array, "l l"]:
-    """The bucket of each pair of positions (query, key): exact near by, logarithmic further off.
+    """The bucket of each pair of positions (query, key), as in T5 (arXiv 1910.10683, section 2.1).
 
-    Half of the buckets are for keys after the query. Of each half, one half are single distances,
-    the others widen in equal ratios up to `max_distance` (T5, arXiv 1910.10683, section 2.1).
+    Half of the buckets are for keys after the query. In each half, the first half of the buckets
+    hold one distance each. The others widen logarithmically up to `max_distance`.
     """
     half = config.buckets // 2
     exact = half // 2
     offsets = np.arange(1 - length, length)
     distance = np.abs(offsets)
-    # In float32, like the models were trained: a bucket's edge is where this rounds to a whole.
+    # In float32 as in training, since rounding decides on which side of an edge a distance falls.
     ratio = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(exact))
     ratio = ratio / np.float32(math.log(config.max_distance / exact)) * np.float32(half - exact)
     wide = np.minimum(exact + ratio.astype(np.int32), half - 1)
     bucket_of_offset = np.where(distance < exact, distance, wide) + half * (offsets > 0)
     position_L = jnp.arange(length)
-    # A table over pairs would be a constant of a megabyte in the compiled program.
+    # Computed on the device: a table over pairs would be a constant of a megabyte in the program.
     return jnp.asarray(bucket_of_offset, jnp.int32)[
         position_L[None, :] - position_L[:, None] + length - 1
     ]

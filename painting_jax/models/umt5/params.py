@@ -1,9 +1,9 @@
-"""UMT5 encoders in transformers' layout: their names and their config.json."""
+"""UMT5 encoders as transformers publishes them: tensor names and config.json."""
 
 from collections.abc import Mapping
 
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import MOST_LAYERS, Sizes
+from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig
 from painting_jax.models.tensor_names import LAYER, Rule, Table, linear, norm
 from painting_jax.models.umt5.modeling import UMT5Config
 
@@ -11,7 +11,7 @@ _LAYER = rf"encoder\.block\.{LAYER}\.layer"
 _ATTENTION = _LAYER + r"\.0\.SelfAttention"
 _FEED_FORWARD = _LAYER + r"\.1\.DenseReluDense"
 
-# Files hold the token table under either of its names, or tied under both.
+# Files hold the token table under one of these names, or under both.
 TABLE: Table = (
     Rule(r"shared\.weight", "token_table"),
     Rule(r"encoder\.embed_tokens\.weight", "token_table"),
@@ -24,19 +24,19 @@ TABLE: Table = (
     *linear(_FEED_FORWARD + r"\.wi_1", "blocks/ffn/proj_in", bias=False),
     *linear(_FEED_FORWARD + r"\.wo", "blocks/ffn/proj_out", bias=False),
     *norm(r"encoder\.final_layer_norm", "norm_out"),
-    # ComfyUI's single files carry the tokenizer's bytes along.
+    # The tokenizer, which ComfyUI's single files hold too.
     Rule("spiece_model", None),
 )
 
-# What every UMT5 has and the implementation takes for granted.
+# Values that all UMT5 models share; others are not implemented.
 _FIXED = {"feed_forward_proj": "gated-gelu", "layer_norm_epsilon": 1e-6}
 
 
 def config(published: Mapping) -> UMT5Config:
-    """Sizes out of a text encoder's config.json.
+    """The config from a text encoder's config.json.
 
     Raises:
-      UserError: if a size is missing or is none, or it is of another architecture.
+      UserError: if a field is missing or invalid, or the architecture is another one.
     """
     if published.get("model_type") != "umt5":
         raise UserError(
@@ -45,16 +45,16 @@ def config(published: Mapping) -> UMT5Config:
     for key, value in _FIXED.items():
         if published.get(key, value) != value:
             raise UserError(f"the text encoder has {key}={published[key]!r}: {value!r} is known")
-    sizes = Sizes(published, "the text encoder's config.json")
-    # A quarter of the buckets are single distances, and the last one is beyond all of those.
-    buckets = sizes.whole("relative_attention_num_buckets", least=4)
+    values = PublishedConfig(published, "the text encoder's config.json")
+    # A quarter of the buckets hold one distance each. The largest distance lies beyond those.
+    buckets = values.integer("relative_attention_num_buckets", minimum=4)
     return UMT5Config(
-        vocabulary=sizes.whole("vocab_size"),
-        dim=sizes.whole("d_model"),
-        layers=sizes.whole("num_layers", most=MOST_LAYERS),
-        heads=sizes.whole("num_heads"),
-        head_dim=sizes.whole("d_kv"),
-        ffn_dim=sizes.whole("d_ff"),
+        vocabulary=values.integer("vocab_size"),
+        dim=values.integer("d_model"),
+        layers=values.integer("num_layers", maximum=MAX_LAYERS),
+        heads=values.integer("num_heads"),
+        head_dim=values.integer("d_kv"),
+        ffn_dim=values.integer("d_ff"),
         buckets=buckets,
-        max_distance=sizes.whole("relative_attention_max_distance", least=buckets // 4 + 1),
+        max_distance=values.integer("relative_attention_max_distance", minimum=buckets // 4 + 1),
     )

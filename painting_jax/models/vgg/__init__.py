@@ -1,1 +1,1 @@
-"""VGG16 and AlexNet, the trunks of LPIPS."""
+"""VGG16 and AlexNet, the networks of LPIPS."""

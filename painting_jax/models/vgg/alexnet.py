@@ -1,11 +1,11 @@
-"""AlexNet (Krizhevsky, arXiv 1404.5997), the convolutions only: the trunk of LPIPS as published."""
+"""AlexNet (Krizhevsky, arXiv 1404.5997), the convolutions only: a network of LPIPS."""
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 # Output channels, kernel, stride and padding of each convolution, and whether 3x3 max pooling with
-# stride 2 comes before it.
+# stride 2 precedes it.
 LAYERS = (
     (64, 11, 4, 2, False),
     (192, 5, 1, 2, True),
@@ -19,7 +19,7 @@ class AlexNet(nnx.Module):
     """Five convolutions.
 
     Attributes:
-      widths: channels of what each of them gives.
+      widths: output channels of each convolution.
     """
 
     widths = tuple(layer[0] for layer in LAYERS)
@@ -46,7 +46,7 @@ class AlexNet(nnx.Module):
         """The activations after each convolution (relu1 to relu5).
 
         Args:
-          pictures_NHWC: RGB float32 in [0, 1], at least 31 pixels a side.
+          pictures_NHWC: RGB float32 in [0, 1], at least 31 x 31 pixels.
 
         Returns:
           Five arrays [N, h, w, widths[k]].

@@ -1,21 +1,24 @@
-"""VGG16 (Simonyan & Zisserman, 2015), the convolutions only: the trunk of perceptual distances."""
+"""VGG16 (Simonyan & Zisserman, 2015), the convolutions only: a network of LPIPS."""
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
-from painting_jax.models.winograd import conv3x3
+from painting_jax.models import fast_on_cpu
 
 DEPTHS = (2, 2, 3, 3, 3)
 WIDTHS = (64, 128, 256, 512, 512)
 
 
 class VGG16(nnx.Module):
-    """Five blocks of 3x3 convolutions with 2x2 max pooling in front of all but the first.
+    """Five blocks of 3x3 convolutions with 2x2 max pooling between them.
 
-    Attributes:
-      mean: per RGB channel, subtracted from pictures in [0, 1]; belongs to the weights.
-      std: per RGB channel, divides them afterwards.
+    Args:
+      mean: mean per RGB channel of pictures in [0, 1]; it belongs to the weights.
+      std: standard deviation per RGB channel.
+      widths: channels of each block.
+      rngs: random numbers for the initial parameters.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class VGG16(nnx.Module):
         """The activations at the end of each block (relu1_2, 2_2, 3_3, 4_3, 5_3).
 
         Args:
-          pictures_NHWC: RGB float32 in [0, 1], at least 16 pixels a side.
+          pictures_NHWC: RGB float32 in [0, 1], at least 16 x 16 pixels.
 
         Returns:
           Five arrays [N, H / 2^k, W / 2^k, widths[k]], k = 0..4, sides rounded down.
@@ -59,3 +62,20 @@ class VGG16(nnx.Module):
                 x = nnx.relu(conv3x3(x, conv.kernel[...]) + conv.bias[...])
             features.append(x)
         return tuple(features)
+
+
+def conv3x3(
+    x_NHWC: Float[Array, "n h w c"], kernel_HWIO: Float[Array, "3 3 c d"]
+) -> Float[Array, "n h w d"]:
+    """A convolution with stride 1 over pictures padded with zeros, in float32 on any device."""
+    if fast_on_cpu.enabled() and fast_on_cpu.winograd_pays(kernel_HWIO):
+        return fast_on_cpu.winograd(x_NHWC, kernel_HWIO)
+    return jax.lax.conv_general_dilated(
+        x_NHWC,
+        kernel_HWIO,
+        (1, 1),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        # A metric has to give the same number on every device: no TF32, no bfloat16.
+        precision=jax.lax.Precision.HIGHEST,
+    )

@@ -1,11 +1,12 @@
-"""VGG16 and AlexNet in torchvision's names; timm's VGG16 has the same."""
+"""VGG16 and AlexNet as torchvision publishes them: tensor names. timm's VGG16 has the same."""
 
 from painting_jax.models.tensor_names import Rule, Table, conv
 from painting_jax.models.vgg.modeling import DEPTHS
 
-# Places among the layers that torchvision counts through, pooling and activations included.
+# Indices of the convolutions in torchvision's list of layers, which also counts activations and
+# pooling.
 _ALEXNET = (0, 3, 6, 8, 10)
-# What follows the convolutions: distances do not need it.
+# The layers after the convolutions, which perceptual distances do not need.
 _CLASSIFIER = Rule(r"(classifier|pre_logits|head)\..+", None)
 
 

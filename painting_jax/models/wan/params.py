@@ -1,10 +1,24 @@
-"""The names of the Wan transformer's tensors: diffusers' and the original ones (ComfyUI's, too)."""
+"""Wan transformers as published: tensor names and config.json.
 
-from painting_jax.models.tensor_names import LAYER, Rule, Table, linear, norm
+Tensors are named as in diffusers (`DIFFUSERS`) or as in Wan's own repositories (`ORIGINAL`), whose
+names ComfyUI's files have too.
+"""
+
+import re
+
+from painting_jax.errors import UserError
+from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig
+from painting_jax.models.tensor_names import LAYER, PublishedWeights, Rule, Table, linear, norm
+from painting_jax.models.wan.transformer import WanConfig
+
+_FIXED = {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6}
+_HEAD_DIM = 128  # of all published sizes; it cannot be told from the shapes of the tensors
+_PATCH = (1, 2, 2)
 
 _BLOCK = rf"blocks\.{LAYER}"
 _EMBED = "condition_embedder"
-# Single files come bare or as a part of a ComfyUI checkpoint; the first way is the one written.
+# Prefixes of the names in single files: none, or those of a part of a ComfyUI checkpoint. Files are
+# written with the first.
 _BARE = r"(?P<prefix>|diffusion_model\.|model\.diffusion_model\.)"
 
 DIFFUSERS: Table = (
@@ -27,7 +41,7 @@ DIFFUSERS: Table = (
     *norm(rf"{_BLOCK}\.attn(?P<n>1|2)\.norm_(?P<x>q|k)", r"blocks/attn\g<n>/norm_\g<x>"),
     *linear(rf"{_BLOCK}\.attn2\.add_(?P<x>k|v)_proj", r"blocks/attn2/add_\g<x>_proj"),
     *norm(rf"{_BLOCK}\.attn2\.norm_added_k", "blocks/attn2/norm_added_k"),
-    # Left over in early conversions; the attention never used it.
+    # An unused tensor of early conversions.
     Rule(rf"{_BLOCK}\.attn2\.norm_added_q\.weight", None),
     *norm(rf"{_BLOCK}\.norm2", "blocks/norm2", bias=True),
     *linear(rf"{_BLOCK}\.ffn\.net\.0\.proj", "blocks/ffn/proj_in"),
@@ -74,5 +88,105 @@ ORIGINAL: Table = (
 
 RULES: tuple[Table, ...] = (DIFFUSERS, ORIGINAL)
 
-# Parameters that stay float32 whatever the rest is loaded in, as in diffusers.
+# Parameters that stay float32 whatever dtype the others are loaded in, as in diffusers.
 FLOAT32 = r"time_embedder|scale_shift_table|norm"
+
+
+def wan_config(source: PublishedWeights) -> WanConfig:
+    """The config of published weights, from their config.json or else from the shapes of tensors.
+
+    Raises:
+      UserError: if they do not belong to a Wan transformer that is implemented.
+    """
+    return _from_json(source) if source.config else _from_shapes(source)
+
+
+def _from_json(source: PublishedWeights) -> WanConfig:
+    theirs = source.config
+    kind = theirs.get("_class_name", "WanTransformer3DModel")
+    if kind != "WanTransformer3DModel":
+        raise UserError(f"{source.name} is a {kind}: a WanTransformer3DModel is needed")
+    for name, value in (_FIXED | {"pos_embed_seq_len": None, "patch_size": list(_PATCH)}).items():
+        if theirs.get(name, value) != value:
+            raise UserError(
+                f"{source.name} has {name} = {theirs[name]} in its config, not {value}: it "
+                "is not implemented"
+            )
+    values = PublishedConfig({"image_dim": None, **theirs}, f"{source.name}'s config.json")
+    heads, in_channels = values.integer("num_attention_heads"), values.integer("in_channels")
+    return WanConfig(
+        # Rotary positions take the channels of a head in pairs.
+        dim=heads * values.integer("attention_head_dim", multiple_of=2),
+        layers=values.integer("num_layers", maximum=MAX_LAYERS),
+        heads=heads,
+        ffn_dim=values.integer("ffn_dim"),
+        in_channels=in_channels,
+        out_channels=values.integer("out_channels", null=in_channels),
+        patch=_PATCH,
+        text_dim=values.integer("text_dim"),
+        image_dim=values.integer("image_dim", null=0),
+        freq_dim=values.integer("freq_dim", multiple_of=2),
+    )
+
+
+def _from_shapes(source: PublishedWeights) -> WanConfig:
+    def shape(*names: str, axes: int = 2) -> tuple[int, ...]:
+        for name, tensor in source.tensors.items():
+            if name.endswith(names):
+                if len(tensor.shape) != axes or not all(tensor.shape):
+                    raise UserError(
+                        f"{source.name} is damaged: its {name} is {list(tensor.shape)}, which "
+                        f"should have {axes} axes: fetch it again"
+                    )
+                return tensor.shape
+        raise UserError(
+            f"{source.name} is not a Wan transformer: it has no {names[0]}; name a diffusers "
+            f"folder or a single file of Wan"
+        )
+
+    dim, in_channels, *patch = shape("patch_embedding.weight", axes=5)
+    if dim % _HEAD_DIM:
+        raise UserError(
+            f"{source.name} is {dim} wide, which is not a published width, and does not state its "
+            f"number of heads: name a diffusers folder, whose config.json states it"
+        )
+    freq_dim = shape("time_embedding.0.weight", "time_embedder.linear_1.weight")[1]
+    text_dim = shape("text_embedding.0.weight", "text_embedder.linear_1.weight")[1]
+    layers = [re.search(rf"blocks\.{LAYER}\.", name) for name in source.tensors]
+    image = [
+        tensor.shape[0]
+        for name, tensor in source.tensors.items()
+        if name.endswith(("img_emb.proj.0.weight", "image_embedder.norm1.weight")) and tensor.shape
+    ]
+    return WanConfig(
+        dim=dim,
+        layers=1 + max((int(match[1]) for match in layers if match), default=-1),
+        heads=dim // _HEAD_DIM,
+        ffn_dim=shape("ffn.0.weight", "ffn.net.0.proj.weight")[0],
+        in_channels=in_channels,
+        out_channels=shape("head.head.weight", "proj_out.weight")[0] // 4,
+        patch=tuple(patch),
+        text_dim=text_dim,
+        image_dim=image[0] if image else 0,
+        freq_dim=freq_dim,
+    )
+
+
+def diffusers_config(config: WanConfig) -> dict:
+    """The config.json of the same transformer in diffusers."""
+    return _FIXED | {
+        "_class_name": "WanTransformer3DModel",
+        "patch_size": list(config.patch),
+        "num_attention_heads": config.heads,
+        "attention_head_dim": config.head_dim,
+        "in_channels": config.in_channels,
+        "out_channels": config.out_channels,
+        "text_dim": config.text_dim,
+        "freq_dim": config.freq_dim,
+        "ffn_dim": config.ffn_dim,
+        "num_layers": config.layers,
+        "image_dim": config.image_dim or None,
+        "added_kv_proj_dim": config.dim if config.image_dim else None,
+        "pos_embed_seq_len": None,
+        "rope_max_seq_len": 1024,
+    }

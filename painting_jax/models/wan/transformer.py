@@ -1,9 +1,10 @@
-"""The Wan video diffusion transformer, with what painting adds to it.
+"""The Wan video diffusion transformer, with additional conditions for painting.
 
-Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314; the reference implementation is
-`WanTransformer3DModel` of diffusers), so that the published weights fit. Painting adds, each by
-choice and each starting as a no-op: the frame's progress and a summary of the conditions in the
-modulation, medium tokens in cross-attention, and a segment map on the tokens.
+Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314), so that the published weights fit.
+The reference implementation is `WanTransformer3DModel` of diffusers. The additional conditions are
+optional, and none has an effect before it is trained: the progress of each frame and a summary of
+the conditions in the modulation, medium tokens in cross-attention, and a segment map added to the
+tokens.
 
 Shapes: B batch, T frames, H W height and width, C channels of the latents; t h w the grid of
 patches, S = t h w tokens; D width, N heads, K head width; L text tokens, M media.
@@ -18,35 +19,45 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from painting_jax.models.linear import linear
-from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
+from painting_jax.models.layers import (
+    EmbeddingMLP,
+    LayerNorm,
+    RMSNorm,
+    gated,
+    layer_norm,
+    linear,
+    modulate,
+    patchify,
+    stack,
+    unpatchify,
+)
 from painting_jax.sharding.attention import attention
 from painting_jax.sharding.rules import constrain
 
 _ROPE_THETA = 10_000.0
-_MODULATIONS = 6  # shift, scale and gate, of self-attention and of the feed-forward
+_MODULATIONS = 6  # shift, scale and gate for self-attention and for the feed-forward
 
 
 @dataclasses.dataclass(frozen=True)
 class WanConfig:
-    """Sizes of a Wan transformer.
+    """Config of a Wan transformer.
 
     Attributes:
       dim: D, width of the tokens.
       layers: number of blocks.
       heads: N; the head width is dim / heads.
       ffn_dim: hidden width of the feed-forward.
-      in_channels: of the latents with their image condition, if that is concatenated.
-      out_channels: of the prediction; 0 = the tokens are all that is asked for.
-      patch: pixels of the latent video in one token, along time, height and width.
+      in_channels: channels of the latents, plus those of a concatenated image condition.
+      out_channels: channels of the prediction; 0 = the model has no output projection.
+      patch: size of a patch of the latent video along time, height and width.
       text_dim: width of the text embeddings.
       image_dim: width of the CLIP image tokens; 0 = the model takes none.
-      freq_dim: sinusoids of the noise level.
-      media: M, number of media that steer the model; 0 = text alone does.
-      medium_tokens: tokens a medium is described with.
-      segment_channels: channels of the segment map's features; 0 = the model takes none.
-      progress: whether each frame's progress is added to the noise level's embedding.
-      summary_dim: width of a summary of the conditions that is added there, too; 0 = none.
+      freq_dim: number of sinusoids of the noise level.
+      media: M, number of media; 0 = the model takes no medium.
+      medium_tokens: number of tokens per medium.
+      segment_channels: channels of the features of the segment map; 0 = the model takes none.
+      progress: whether the progress of each frame is added to the embedding of the noise level.
+      summary_dim: width of a summary of the conditions that is added there as well; 0 = none.
     """
 
     dim: int
@@ -76,33 +87,10 @@ SIZES: dict[str, WanConfig] = {
     "wan21_i2v_14b": WanConfig(
         5120, 40, 40, 13824, in_channels=36, out_channels=16, image_dim=1280
     ),
-    # Each of its two experts.
+    # Each of the two experts.
     "wan22_i2v_a14b": WanConfig(5120, 40, 40, 13824, in_channels=36, out_channels=16),
     "wan22_ti2v_5b": WanConfig(3072, 30, 24, 14336, in_channels=48, out_channels=48),
 }
-
-
-def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
-    """`config.layers` blocks as one, whose parameters have a first axis of that length."""
-
-    @nnx.split_rngs(splits=config.layers)
-    @nnx.vmap(in_axes=(0,), out_axes=0)
-    def make(rngs):
-        return block(config, rngs=rngs, dtype=dtype)
-
-    return make(rngs)
-
-
-class EmbeddingMLP(nnx.Module):
-    """linear, activation, linear: diffusers' TimestepEmbedding and PixArtAlphaTextProjection."""
-
-    def __init__(self, inputs: int, dim: int, activation, *, rngs, dtype, zero: bool = False):
-        self.linear_1 = linear(inputs, dim, rngs=rngs, dtype=dtype)
-        self.linear_2 = linear(dim, dim, rngs=rngs, dtype=dtype, zero=zero)
-        self.activation = activation
-
-    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b d"]:
-        return self.linear_2(self.activation(self.linear_1(x)))
 
 
 class FeedForward(nnx.Module):
@@ -114,7 +102,7 @@ class FeedForward(nnx.Module):
         self.approximate = approximate
 
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
-        # The backward pass keeps what GELU is given, not the six steps to its result.
+        # To save memory, the backward pass keeps the input of GELU alone, and not its six steps.
         @jax.checkpoint
         def out(hidden):
             return self.proj_out(jax.nn.gelu(hidden, approximate=self.approximate))
@@ -123,7 +111,7 @@ class FeedForward(nnx.Module):
 
 
 class ImageEmbedder(nnx.Module):
-    """CLIP image tokens to the transformer's width."""
+    """CLIP image tokens to the width of the transformer."""
 
     def __init__(self, inputs: int, dim: int, *, rngs, dtype):
         self.norm1 = nnx.LayerNorm(inputs, epsilon=1e-5, rngs=rngs)
@@ -135,7 +123,7 @@ class ImageEmbedder(nnx.Module):
 
 
 class ConditionEmbedder(nnx.Module):
-    """Noise level, progress, text and image to what the blocks take."""
+    """Embeds noise level, progress, text and image for the blocks."""
 
     def __init__(self, config: WanConfig, *, rngs, dtype):
         dim = config.dim
@@ -162,10 +150,10 @@ class ConditionEmbedder(nnx.Module):
         progress_BT: Float[Array, "b t"] | None,
         summary_BE: Float[Array, "b e"] | None,
     ) -> tuple[Float[Array, "b t d"], Float[Array, "b t 6 d"]]:
-        """Embeds the noise level (0..1000), one a sample (F = 1) or one a frame (F = T)."""
+        """Embeds the noise level in 0..1000, one per sample (F = 1) or per frame (F = T)."""
         time_BTD = self.time_embedder(sinusoids(timestep_BF, self.freq_dim))
         if progress_BT is not None:
-            # Progress has the noise level's range, so the same sinusoids resolve it.
+            # Scaled to the range of the noise level, which the sinusoids are made for.
             time_BTD = time_BTD + self.progress_embedder(
                 sinusoids(1000 * progress_BT, self.freq_dim)
             )
@@ -176,10 +164,10 @@ class ConditionEmbedder(nnx.Module):
 
 
 class Attention(nnx.Module):
-    """Multi-head attention with RMS-normalised queries and keys (over all heads at once).
+    """Multi-head attention whose queries and keys are RMS-normalised over all heads at once.
 
-    `to_k`, `to_v` see the text; the added projections see the image and the medium, each with
-    attention of its own over the same queries.
+    In cross-attention, the queries attend separately to the text (`to_k`, `to_v`), the image and
+    the medium (the other projections), and the results are added.
     """
 
     def __init__(self, config: WanConfig, *, cross: bool, rngs, dtype):
@@ -197,7 +185,7 @@ class Attention(nnx.Module):
             self.norm_added_k = RMSNorm(dim)
         if cross and config.media:
             self.medium_k_proj = linear(dim, dim, rngs=rngs, dtype=dtype)
-            # The values start at zero: a pretrained model is unchanged until it is trained further.
+            # The values start at zero, so that a pretrained model is unchanged at first.
             self.medium_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype, zero=True)
             self.norm_medium_k = RMSNorm(dim)
 
@@ -276,7 +264,7 @@ class Block(nnx.Module):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What cross-attention attends to, at the transformer's width."""
+    """The tokens that cross-attention attends to, at the width of the transformer."""
 
     text_BLD: Float[Array, "b l d"]
     image_BLD: Float[Array, "b i d"] | None
@@ -287,10 +275,10 @@ class WanTransformer(nnx.Module):
     """Predicts the velocity or the clean sample of a noisy latent video.
 
     Args:
-      config: sizes.
-      rngs: of the parameters.
-      dtype: computed in; parameters and normalisations are float32.
-      remat: recompute each block's inside in the backward pass instead of storing it.
+      config: config.
+      rngs: random numbers for the initial parameters.
+      dtype: dtype of the computation; parameters and normalisations are float32.
+      remat: whether to recompute the activations of each block in the backward pass.
     """
 
     def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat: bool = True):
@@ -321,36 +309,36 @@ class WanTransformer(nnx.Module):
         )
 
     def __call__(self, *latents_time_text, **conditions) -> Float[Array, "b t h w o"]:
-        """The prediction, float32, of the latents' extents; arguments as of `tokens`."""
+        """The prediction, float32, in the size of the latents; takes the arguments of `tokens`."""
         return self.project(self.tokens(*latents_time_text, **conditions))
 
-    def project(self, tokens_BthwD: Float[Array, "b t h w d"]) -> Float[Array, "b t h w o"]:
-        """The prediction from the last tokens, float32."""
+    def project(self, tokens_BthwD: Float[Array, "b t2 h2 w2 d"]) -> Float[Array, "b t h w o"]:
+        """The prediction from the tokens of `tokens`, float32."""
         return unpatchify(self.proj_out(tokens_BthwD).astype(jnp.float32), self.config.patch)
 
     def tokens(
         self,
         latents_BTHWC: Float[Array, "b t h w c"],
         timestep_BF: Float[Array, "b f"],
-        text_BLD: Float[Array, "b l d"],
+        text_BLD: Float[Array, "b l text_dim"],
         *,
-        image_BLD: Float[Array, "b i e"] | None = None,
+        image_BLD: Float[Array, "b i image_dim"] | None = None,
         medium_BM: Float[Array, "b m"] | None = None,
         segments_BHWC: Float[Array, "b h w s"] | None = None,
         progress_BT: Float[Array, "b t"] | None = None,
-        summary_BE: Float[Array, "b e"] | None = None,
+        summary_BE: Float[Array, "b summary_dim"] | None = None,
     ) -> Float[Array, "b t2 h2 w2 d"]:
-        """The last tokens, normalised and modulated, which `project` makes the prediction of.
+        """The tokens after the last block, normalised and modulated.
 
         Args:
-          latents_BTHWC: noisy latents, with the image condition concatenated where the model has
-            one; each extent a multiple of the patch's.
-          timestep_BF: noise level in 0..1000, one a sample (F = 1) or one a latent frame (F = T).
-          text_BLD: text embeddings, padded as the model was trained with (Wan: zeros to 512).
+          latents_BTHWC: noisy latents, concatenated with the image condition if the model has one.
+            Sizes are multiples of the patch.
+          timestep_BF: noise level in 0..1000, one per sample (F = 1) or per latent frame (F = T).
+          text_BLD: text embeddings, padded as in training (Wan: with zeros to 512 tokens).
           image_BLD: CLIP image tokens.
-          medium_BM: weights over the media; a row of zeros steers nothing.
-          segments_BHWC: features of the segment map at the latents' resolution.
-          progress_BT: each frame's share of the painting time, in the latents' order.
+          medium_BM: weights of the media; zeros = no medium.
+          segments_BHWC: features of the segment map at the resolution of the latents.
+          progress_BT: share of the painting time of each latent frame.
           summary_BE: a summary of the conditions.
         """
         config = self.config
@@ -381,7 +369,7 @@ class WanTransformer(nnx.Module):
         return jnp.einsum("bm,mld->bld", medium_BM, self.medium_table[...]).astype(self.dtype)
 
     def _blocks(self, x_BSD, modulation_BT6D, context, rope) -> Float[Array, "b s d"]:
-        """Scans the blocks, so that compile time does not grow with depth."""
+        """Scans over the blocks, so that compile time does not grow with depth."""
         graph, stacked = nnx.split(self.blocks)
 
         def block(x_BSD, state):
@@ -395,18 +383,18 @@ class WanTransformer(nnx.Module):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Rope:
-    """3D rotary positions: cosine and sine of each token's angles, float32[S, K/2]."""
+    """3D rotary positions: cosine and sine of the angles of each token, float32[S, K/2]."""
 
     cos_SK: Float[Array, "s k"]
     sin_SK: Float[Array, "s k"]
 
     @classmethod
     def of(cls, grid: tuple[int, int, int], head_dim: int) -> "Rope":
-        """Angles of a (t, h, w) grid, the head split between the axes as Wan does."""
+        """Angles for a (t, h, w) grid, with the channels of a head split between the axes."""
         spatial = 2 * (head_dim // 6)
         tables = []
         for axis, dim in enumerate((head_dim - 2 * spatial, spatial, spatial)):
-            # Angles reach tens of radians: in float64 while they are small tables on the host.
+            # In float64 on the host: angles reach tens of radians.
             frequencies = _ROPE_THETA ** (-np.arange(0, dim, 2) / dim)
             angle = np.arange(grid[axis])[:, None] * frequencies
             turns = np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
@@ -417,7 +405,7 @@ class Rope:
 
 
 def rotate(x_BSNK: Float[Array, "b s n k"], rope: Rope) -> Float[Array, "b s n k"]:
-    """Turns neighbouring pairs of channels by the token's angles, in float32."""
+    """Rotates neighbouring pairs of channels by the angles of their token, in float32."""
     pairs = x_BSNK.astype(jnp.float32).reshape(*x_BSNK.shape[:-1], -1, 2)
     even, odd = pairs[..., 0], pairs[..., 1]
     cos, sin = rope.cos_SK[:, None], rope.sin_SK[:, None]
@@ -429,17 +417,3 @@ def sinusoids(x: Float[Array, "*b"], dim: int) -> Float[Array, "*b d"]:
     frequencies = jnp.exp(-math.log(10_000) * jnp.arange(dim // 2, dtype=jnp.float32) / (dim // 2))
     angles = x[..., None].astype(jnp.float32) * frequencies
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
-
-
-def patchify(x_BTHWC: Float[Array, "b t h w c"], patch) -> Float[Array, "b t2 h2 w2 p"]:
-    """Cuts a video into patches: the channels of a patch's pixels side by side, channel last."""
-    (pt, ph, pw), (b, t, h, w, c) = patch, x_BTHWC.shape
-    x = x_BTHWC.reshape(b, t // pt, pt, h // ph, ph, w // pw, pw, c)
-    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(b, t // pt, h // ph, w // pw, -1)
-
-
-def unpatchify(x_BthwP: Float[Array, "b t2 h2 w2 p"], patch) -> Float[Array, "b t h w c"]:
-    """The inverse of `patchify`."""
-    (pt, ph, pw), (b, t, h, w, p) = patch, x_BthwP.shape
-    x = x_BthwP.reshape(b, t, h, w, pt, ph, pw, p // (pt * ph * pw))
-    return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, t * pt, h * ph, w * pw, -1)

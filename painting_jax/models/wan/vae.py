@@ -1,9 +1,9 @@
-"""Wan's causal video autoencoders: 8 x 8 pixels and 4 frames in a latent, or 16 x 16 (Wan2.2).
+"""Wan's causal video autoencoders, with 4 frames of 8 x 8 pixels (Wan2.2: 16 x 16) per latent.
 
-Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314; the reference implementation is
-`AutoencoderKLWan` of diffusers), so that the published weights fit. A video is encoded and decoded
-a latent frame at a time, with what the causal convolutions have to remember carried along by a
-scan: neither the activations' memory nor the compiled program grows with the number of frames.
+Names and maths are those of Wan 2.1 and 2.2 (arXiv 2503.20314), so that the published weights fit.
+The reference implementation is `AutoencoderKLWan` of diffusers. A scan encodes and decodes one
+latent frame at a time and carries the memories of the causal convolutions along. So neither the
+activations nor the compiled program grow with the number of frames.
 
 Shapes: B batch, T frames, H W height and width, C channels.
 """
@@ -30,18 +30,18 @@ from painting_jax.models.wan.vae_blocks import (
 
 @dataclasses.dataclass(frozen=True)
 class WanVAEConfig:
-    """Sizes of an autoencoder, and how its latents are spread.
+    """Config of an autoencoder.
 
     Attributes:
-      encoder_dim: width at the pictures' full size.
-      decoder_dim: the same, of the decoder.
-      latents_mean: of each latent channel, over the videos that Wan was trained on.
-      latents_std: of each latent channel.
-      widths: multiples of the width, from the full size down; the picture is halved between them.
-      depth: residual blocks of each width in the encoder; the decoder has one more.
-      temporal: whether the frames are halved, too, at each halving of the picture.
-      patch: pixels along one side of what the first layer sees as one.
-      residual: whether averages and copies skip the blocks, as in Wan2.2.
+      encoder_dim: width of the encoder at full resolution.
+      decoder_dim: width of the decoder at full resolution.
+      latents_mean: mean of each latent channel over Wan's training videos.
+      latents_std: standard deviation of each latent channel.
+      widths: multiples of the width at each resolution, from full resolution down by halves.
+      depth: residual blocks per resolution in the encoder; the decoder has one more.
+      temporal: whether each halving of the resolution also halves the frames.
+      patch: height and width of the patches that enter the first layer, in pixels.
+      residual: whether the blocks have shortcuts of averages and copies, as in Wan2.2.
     """
 
     encoder_dim: int
@@ -100,12 +100,14 @@ SIZES: dict[str, WanVAEConfig] = {
 
 
 class WanVAE(nnx.Module):
-    """A `Codec` whose latents have mean 0 and deviation 1, channel by channel, over many videos.
+    """A `Codec` whose latents are normalised to mean 0 and standard deviation 1 in each channel.
+
+    Kernels are initially zero, to be replaced by published ones, since drawing random ones would
+    take minutes to compile.
 
     Args:
-      config: sizes.
-      dtype: computed in; parameters and normalisations are float32. Kernels are zero until
-        published ones take their place: drawing random ones would take minutes to compile.
+      config: config.
+      dtype: dtype of the computation; parameters and normalisations are float32.
     """
 
     def __init__(self, config: WanVAEConfig, *, dtype=jnp.float32):
@@ -129,11 +131,11 @@ class WanVAE(nnx.Module):
         return 2 ** sum(self.config.temporal)
 
     def encode(self, video_BTHWC: Float[Array, "b t h w 3"]) -> Float[Array, "b t2 h2 w2 c"]:
-        """The normalised mean of the posterior, float32; arguments and errors as of `moments`."""
+        """The normalised mean of the posterior, float32; arguments and errors as in `moments`."""
         return normalise(self.moments(video_BTHWC)[0], self.config)
 
     def decode(self, latents_BTHWC: Float[Array, "b t2 h2 w2 c"]) -> Float[Array, "b t h w 3"]:
-        """The video of normalised latents, RGB float32 in [-1, 1]."""
+        """Decodes normalised latents: RGB float32 in [-1, 1]."""
 
         def chunk(z_BTHWC, past):
             return self.decoder(self.post_quant_conv(z_BTHWC), past)
@@ -145,14 +147,14 @@ class WanVAE(nnx.Module):
     def moments(
         self, video_BTHWC: Float[Array, "b t h w 3"]
     ) -> tuple[Float[Array, "b t2 h2 w2 c"], Float[Array, "b t2 h2 w2 c"]]:
-        """Mean and logarithm of the variance of the posterior, float32, as the network has them.
+        """Mean and logarithm of the variance of the posterior, float32, not normalised.
 
         Args:
-          video_BTHWC: RGB in [-1, 1]; the first frame gets a latent of its own, every
-            `temporal` of the others one together.
+          video_BTHWC: RGB in [-1, 1]. The first frame has a latent of its own, and every group of
+            `temporal` further frames has one.
 
         Raises:
-          ValueError: if frames or pixels are left over.
+          ValueError: if the numbers of frames or pixels do not divide.
         """
         _, frames, height, width, _ = video_BTHWC.shape
         if (frames - 1) % self.temporal or height % self.spatial or width % self.spatial:
@@ -170,11 +172,11 @@ class WanVAE(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """Pixels to the moments of the latents."""
+    """Pixels to mean and log-variance of the latents."""
 
     def __init__(self, config: WanVAEConfig, *, dtype):
         dims = [config.encoder_dim * width for width in (1, *config.widths)]
-        halvings = (*config.temporal, None)  # the last width has none
+        halvings = (*config.temporal, None)  # there is none after the last width
         self.conv_in = CausalConv(3 * config.patch**2, dims[0], dtype=dtype)
         blocks = []
         for inputs, dim, temporal in zip(dims[:-1], dims[1:], halvings, strict=True):
@@ -217,7 +219,7 @@ class Decoder(nnx.Module):
         for k, (inputs, dim, temporal) in enumerate(
             zip(dims[:-1], dims[1:], doublings, strict=True)
         ):
-            halved = k > 0 and not config.residual  # by the upsampling before
+            halved = k > 0 and not config.residual  # by the previous upsampling
             blocks.append(
                 UpBlock(
                     inputs // 2 if halved else inputs,
@@ -245,7 +247,7 @@ class Decoder(nnx.Module):
 def normalise(
     z_BTHWC: Float[Array, "b t h w c"], config: WanVAEConfig
 ) -> Float[Array, "b t h w c"]:
-    """(z - mean) / std, channel by channel: what the transformers are trained on."""
+    """(z - mean) / std per channel, as the transformers take latents."""
     mean_C, std_C = jnp.asarray(config.latents_mean), jnp.asarray(config.latents_std)
     return (z_BTHWC - mean_C) / std_C
 
@@ -253,7 +255,7 @@ def normalise(
 def denormalise(
     latents_BTHWC: Float[Array, "b t h w c"], config: WanVAEConfig
 ) -> Float[Array, "b t h w c"]:
-    """The inverse of `normalise`: what the decoder takes."""
+    """The inverse of `normalise`, as the decoder takes latents."""
     mean_C, std_C = jnp.asarray(config.latents_mean), jnp.asarray(config.latents_std)
     return latents_BTHWC * std_C + mean_C
 
@@ -261,13 +263,13 @@ def denormalise(
 def over_time(
     network: Callable[[Array, Past], Array], x_BTHWC: Float[Array, "b t h w c"], frames: int
 ) -> Float[Array, "b t2 h2 w2 d"]:
-    """What the network makes of a video that it sees a few frames at a time.
+    """Applies a network to a video in chunks of frames.
 
     Args:
-      network: takes a chunk and the `Past` of those before it.
-      x_BTHWC: the video. The first frame is a chunk of its own, outside the scan, since the
-        layers that change the number of frames leave it alone.
-      frames: in each of the other chunks.
+      network: takes a chunk and the `Past` of the previous chunks.
+      x_BTHWC: the video. Its first frame is a chunk of its own outside the scan, since layers that
+        change the number of frames pass over it.
+      frames: number of frames in each of the other chunks.
     """
     past = Past()
     first_BTHWD = network(x_BTHWC[:, :1], past)
@@ -287,7 +289,7 @@ def over_time(
 
 
 def patchify(x_BTHWC: Float[Array, "b t h w c"], patch: int) -> Float[Array, "b t h2 w2 p"]:
-    """The pixels of a patch side by side: channel by channel, column by column, as Wan2.2 does."""
+    """Moves the pixels of a patch into channels, in Wan2.2's order: channel, column, row."""
     b, t, h, w, c = x_BTHWC.shape
     x = x_BTHWC.reshape(b, t, h // patch, patch, w // patch, patch, c)
     return x.transpose(0, 1, 2, 4, 6, 5, 3).reshape(b, t, h // patch, w // patch, -1)

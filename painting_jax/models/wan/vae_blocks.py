@@ -1,8 +1,7 @@
 """The layers of Wan's video autoencoders (arXiv 2503.20314).
 
-Names and maths follow diffusers' `AutoencoderKLWan`, so that the published weights fit. Every
-module takes a chunk of a video and the `Past` of the chunks before it; what is no convolution over
-time does without the latter.
+Names and maths follow diffusers' `AutoencoderKLWan`, so that the published weights fit. Modules
+take a chunk of a video, and those with convolutions over time the `Past` of the previous chunks.
 
 Shapes: B batch, T frames, H W height and width, C channels, D a block's width.
 """
@@ -18,7 +17,7 @@ _ZEROS = nnx.initializers.zeros_init()
 
 
 def pointwise(inputs: int, outputs: int, *, dtype) -> nnx.Linear:
-    """A 1x1 convolution; like every kernel here, zero until a published one takes its place."""
+    """A 1x1 convolution; like all kernels here, the kernel is zero until it is loaded."""
     return nnx.Linear(inputs, outputs, kernel_init=_ZEROS, dtype=dtype, rngs=nnx.Rngs(0))
 
 
@@ -30,7 +29,7 @@ def picture_conv(inputs: int, outputs: int, *, dtype, **options) -> nnx.Conv:
 
 
 class RMSNorm(nnx.Module):
-    """x / |x| sqrt(C) gamma over the channels, in float32, returned in x's dtype."""
+    """x / |x| sqrt(C) gamma over the channels, computed in float32, returned in x's dtype."""
 
     def __init__(self, channels: int):
         self.gamma = nnx.Param(jnp.ones(channels))
@@ -42,7 +41,7 @@ class RMSNorm(nnx.Module):
 
 
 class ResidualBlock(nnx.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))), x through a 1x1 convolution if widths differ."""
+    """x + conv(silu(norm(conv(silu(norm(x)))))), with a 1x1 convolution of x if widths differ."""
 
     def __init__(self, inputs: int, dim: int, *, dtype):
         self.norm1 = RMSNorm(inputs)
@@ -58,7 +57,7 @@ class ResidualBlock(nnx.Module):
 
 
 class AttentionBlock(nnx.Module):
-    """Self-attention with one head between the places of each frame."""
+    """Self-attention with one head between the positions of each frame."""
 
     def __init__(self, dim: int, *, dtype):
         self.norm = RMSNorm(dim)
@@ -85,7 +84,7 @@ class MidBlock(nnx.Module):
 
 
 class Downsample(nnx.Module):
-    """Half the picture; if `temporal`, half the frames, too, but for the first."""
+    """Halves height and width, and if `temporal` the number of frames after the first."""
 
     def __init__(self, dim: int, *, temporal: bool, dtype):
         self.resample = picture_conv(dim, dim, strides=2, padding=((0, 1), (0, 1)), dtype=dtype)
@@ -106,7 +105,7 @@ class Downsample(nnx.Module):
 
 
 class Upsample(nnx.Module):
-    """Twice the picture, in `outputs` channels; if `temporal`, twice the frames but the first."""
+    """Doubles height and width, and if `temporal` the number of frames after the first."""
 
     def __init__(self, dim: int, outputs: int, *, temporal: bool, dtype):
         self.time_conv = CausalConv(dim, 2 * dim, (3, 1, 1), dtype=dtype) if temporal else None
@@ -129,7 +128,7 @@ class Upsample(nnx.Module):
 
 
 class DownBlock(nnx.Module):
-    """Wan2.2: residual blocks and a downsampling, beside averages that skip them all."""
+    """Wan2.2: residual blocks and downsampling, with a shortcut of averages around them."""
 
     def __init__(self, inputs: int, dim: int, depth: int, *, halve, temporal: bool, dtype):
         self.dim, self.factors = dim, (1 + temporal, 1 + halve)
@@ -150,14 +149,17 @@ class DownBlock(nnx.Module):
 
 
 class UpBlock(nnx.Module):
-    """Residual blocks and an upsampling; in Wan2.2 beside copies that skip them all.
+    """Residual blocks and upsampling; in Wan2.2 with a shortcut of copies around them.
 
     Args:
       inputs: C.
-      dim: D, of the residual blocks.
+      dim: D, width of the residual blocks.
       depth: number of residual blocks.
-      double: whether the picture grows, and with `temporal` the number of frames.
-      residual: as in Wan2.2, and the upsampling keeps D channels; in Wan2.1 it halves them.
+      double: whether height and width double, and with `temporal` the number of frames.
+      temporal: whether the number of frames doubles.
+      residual: whether there is a shortcut and the upsampling keeps D channels, as in Wan2.2. In
+        Wan2.1 the upsampling halves the channels.
+      dtype: dtype of the computation.
     """
 
     def __init__(self, inputs, dim, depth, *, double, temporal, residual, dtype):
@@ -179,7 +181,7 @@ class UpBlock(nnx.Module):
             x_BTHWC = self.upsampler(x_BTHWC, past)
         if self.residual:
             copies = repeated(shortcut_BTHWC, self.dim, *self.factors)
-            # A first frame stays one frame: the last of its copies.
+            # The first frame stays one frame, the last of its copies.
             x_BTHWC = x_BTHWC + copies[:, -x_BTHWC.shape[1] :]
         return x_BTHWC
 
@@ -187,9 +189,9 @@ class UpBlock(nnx.Module):
 def pooled(
     x_BTHWC: Float[Array, "b t h w c"], outputs: int, time: int, space: int
 ) -> Float[Array, "b t2 h2 w2 o"]:
-    """Moves `time` frames and `space` x `space` places into channels, averaged to `outputs`.
+    """Moves `time` frames and `space` x `space` pixels into channels, averaged to `outputs`.
 
-    Too few frames are preceded by zeros.
+    Zeros precede the frames if their number does not divide.
     """
     x_BTHWC = jnp.pad(x_BTHWC, ((0, 0), (-x_BTHWC.shape[1] % time, 0), (0, 0), (0, 0), (0, 0)))
     b, t, h, w, c = x_BTHWC.shape
@@ -201,7 +203,7 @@ def pooled(
 def repeated(
     x_BTHWC: Float[Array, "b t h w c"], outputs: int, time: int, space: int
 ) -> Float[Array, "b t2 h2 w2 o"]:
-    """Repeats channels, then moves them out to `time` frames and `space` x `space` places."""
+    """Repeats channels, then moves them to `time` frames and `space` x `space` pixels."""
     b, t, h, w, c = x_BTHWC.shape
     copies = outputs * time * space * space // c
     x = x_BTHWC.repeat(copies, axis=-1).reshape(b, t, h, w, outputs, time, space, space)

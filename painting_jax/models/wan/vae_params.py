@@ -1,22 +1,23 @@
-"""Wan's autoencoders: diffusers' names and the original ones (ComfyUI's, too), and config.json.
+"""Wan's autoencoders as published: tensor names and config.json.
 
-Wan2.1 names the layers of a half in one row; Wan2.2, whose blocks are residual, names them block by
-block. How many there are depends on the sizes, so the tables are made from them.
+Tensors are named as in diffusers, or as in Wan's own repositories and in ComfyUI's files. Wan2.1
+numbers all layers of the encoder in one row, and likewise the decoder's. Wan2.2, which has residual
+blocks, numbers them block by block. The number of layers depends on the config, so the tables are
+built from it.
 """
 
 import math
 import re
 from collections.abc import Mapping
 
-from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import Sizes
-from painting_jax.models.tensor_names import Rule, Table, conv
+from painting_jax.models.published_config import PublishedConfig
+from painting_jax.models.tensor_names import PublishedWeights, Rule, Table, conv
 from painting_jax.models.wan.vae import SIZES, WanVAEConfig
 
 _HALF = r"(?P<half>encoder|decoder)"
 
-# Parts that both kinds of autoencoders have, ours and the original names.
+# Original names of the parts that both kinds of autoencoders have, by our names.
 _ORIGINAL = {
     "quant_conv": "conv1",
     "post_quant_conv": "conv2",
@@ -34,24 +35,25 @@ _ORIGINAL = {
 }
 _DIFFUSERS = {ours: ours.replace("/", r"\.") for ours in _ORIGINAL}
 
-# What tells a single file's sizes: a residual block of the encoder, and Wan2.2's groups of them.
+# Names of the encoder's residual blocks, and of Wan2.2's groups of them. They give the config of a
+# single file.
 _BLOCK = r"encoder\.down(samples|_blocks)\..*(residual\.2|conv1)\.weight"
 _RESIDUAL = r"encoder\.(downsamples\.\d+\.downsamples|down_blocks\.\d+\.resnets)\."
 
-_MOST_BLOCKS = 32  # of a width; each is a layer of its own, and published are 2
-# What diffusers takes for what a config.json leaves out.
+_MAX_DEPTH = 32  # published models have 2; every block is compiled on its own
+# The values of diffusers for fields that a config.json leaves out.
 _DEFAULTS = {"decoder_base_dim": None, "patch_size": None, "is_residual": False}
 
 _Pair = tuple[str, str]  # their name as a pattern, our path
 
 
 def tables(config: WanVAEConfig) -> tuple[Table, ...]:
-    """All ways of naming the tensors of an autoencoder of these sizes."""
+    """All tables of names for an autoencoder with this config."""
     return diffusers(config), original(config)
 
 
 def diffusers(config: WanVAEConfig) -> Table:
-    """The names that diffusers' `AutoencoderKLWan` has."""
+    """The names in diffusers' `AutoencoderKLWan`."""
     block, layer = _number("i", len(config.widths)), _number("j", config.depth + 1)
     down, up = rf"encoder\.down_blocks\.{block}", rf"decoder\.up_blocks\.{block}"
     our_down, our_up = r"encoder/down_blocks/\g<i>", r"decoder/up_blocks/\g<i>"
@@ -70,7 +72,7 @@ def diffusers(config: WanVAEConfig) -> Table:
 
 
 def original(config: WanVAEConfig) -> Table:
-    """The names in Wan's own repositories, and in single files for ComfyUI."""
+    """The names in Wan's own repositories and in single files for ComfyUI."""
     block, depth = _number("i", len(config.widths)), config.depth
     if config.residual:
         down, up = rf"encoder\.downsamples\.{block}", rf"decoder\.upsamples\.{block}"
@@ -103,7 +105,7 @@ def _number(group: str, count: int) -> str:
 
 
 def _row(config: WanVAEConfig) -> int:
-    """Layers of Wan2.1's encoder in one row: the residual blocks and the halvings between them."""
+    """Number of layers in Wan2.1's encoder: residual blocks and the downsampling between them."""
     return len(config.widths) * (config.depth + 1) - 1
 
 
@@ -147,7 +149,7 @@ def _table(
 
 
 def _pointwise(theirs: str, ours: str, dims: int) -> list[Rule]:
-    """Rules of a convolution with one tap, which is a linear layer here."""
+    """The rules for a 1x1 convolution, which is a linear layer here."""
     weight = Rule(rf"{theirs}\.weight", f"{ours}/kernel", f"pointwise{dims}d")
     return [weight, Rule(rf"{theirs}\.bias", f"{ours}/bias")]
 
@@ -156,14 +158,14 @@ def _gamma(theirs: str, ours: str, dims: int) -> Rule:
     return Rule(rf"{theirs}\.gamma", f"{ours}/gamma", f"scale{dims}d")
 
 
-def wan_vae_config(source: Source) -> WanVAEConfig:
-    """The sizes of published weights, from their config.json or else from their tensors.
+def wan_vae_config(source: PublishedWeights) -> WanVAEConfig:
+    """The config of published weights, from their config.json or else from the shapes of tensors.
 
-    Tensors do not tell how the latents are spread: that is taken from the published autoencoder
-    with as many channels.
+    Mean and standard deviation of the latents are not among the tensors. They are those of the
+    published autoencoder with as many channels.
 
     Raises:
-      UserError: if they are not of an autoencoder that is implemented.
+      UserError: if they do not belong to an autoencoder that is implemented.
     """
     if not source.config:
         return _from_shapes(source)
@@ -174,38 +176,42 @@ def wan_vae_config(source: Source) -> WanVAEConfig:
 
 
 def config_of(published: Mapping) -> WanVAEConfig:
-    """The sizes that a diffusers folder's `vae/config.json` tells, read as a dictionary.
+    """The config from the content of a diffusers folder's `vae/config.json`.
 
     Raises:
-      UserError: if it describes what neither Wan2.1 nor Wan2.2 has, or a size is missing.
+      UserError: if a field is missing or invalid, or neither Wan2.1 nor Wan2.2 has its value.
     """
     if published.get("attn_scales"):
         raise UserError(
             f"the autoencoder has attention in its blocks, attn_scales={published['attn_scales']}: "
             f"it is not implemented"
         )
-    sizes = Sizes({**_DEFAULTS, **published}, "the autoencoder's config.json")
-    dim, channels, widths = sizes.whole("base_dim"), sizes.whole("z_dim"), sizes.wholes("dim_mult")
+    values = PublishedConfig({**_DEFAULTS, **published}, "the autoencoder's config.json")
+    dim, channels, widths = (
+        values.integer("base_dim"),
+        values.integer("z_dim"),
+        values.integers("dim_mult"),
+    )
     return WanVAEConfig(
         encoder_dim=dim,
-        decoder_dim=sizes.whole("decoder_base_dim", null=dim),
-        latents_mean=sizes.numbers("latents_mean", channels),
-        latents_std=sizes.numbers("latents_std", channels, positive=True),
+        decoder_dim=values.integer("decoder_base_dim", null=dim),
+        latents_mean=values.numbers("latents_mean", channels),
+        latents_std=values.numbers("latents_std", channels, positive=True),
         widths=widths,
-        depth=sizes.whole("num_res_blocks", most=_MOST_BLOCKS),
-        temporal=sizes.flags("temperal_downsample", len(widths) - 1),
-        patch=sizes.whole("patch_size", null=1),
-        residual=sizes.flag("is_residual"),
+        depth=values.integer("num_res_blocks", maximum=_MAX_DEPTH),
+        temporal=values.booleans("temperal_downsample", len(widths) - 1),
+        patch=values.integer("patch_size", null=1),
+        residual=values.boolean("is_residual"),
     )
 
 
-def _from_shapes(source: Source) -> WanVAEConfig:
+def _from_shapes(source: PublishedWeights) -> WanVAEConfig:
     def shape(*names: str) -> tuple[int, ...]:
         for name in names:
             if name in source.tensors:
                 return source.tensors[name].shape
         raise UserError(
-            f"{source.name} is no autoencoder of Wan: it has no {names[0]}; name a diffusers "
+            f"{source.name} is not an autoencoder of Wan: it has no {names[0]}; name a diffusers "
             f"folder or a single file of one"
         )
 
@@ -213,8 +219,8 @@ def _from_shapes(source: Source) -> WanVAEConfig:
     published = next((c for c in SIZES.values() if c.latent_channels == channels), None)
     if published is None:
         raise UserError(
-            f"{source.name} has {channels} latent channels, of which nobody knows how they are "
-            f"spread: name a diffusers folder, whose config.json says so"
+            f"{source.name} has {channels} latent channels, whose mean and deviation are unknown: "
+            f"name a diffusers folder, whose config.json states them"
         )
     encoder_dim, inputs, *_ = shape("encoder.conv1.weight", "encoder.conv_in.weight")
     blocks = sum(bool(re.fullmatch(_BLOCK, name)) for name in source.tensors)
@@ -230,7 +236,7 @@ def _from_shapes(source: Source) -> WanVAEConfig:
 
 
 def diffusers_config(config: WanVAEConfig) -> dict:
-    """The config.json that diffusers makes the same autoencoder from."""
+    """The config.json of the same autoencoder in diffusers."""
     halvings = len(config.widths) - 1
     return {
         "_class_name": "AutoencoderKLWan",

@@ -22,6 +22,12 @@ from painting_jax.models.clip.params import BOTH as WEIGHTS_OF_BOTH
 from painting_jax.models.clip.params import TABLE, both_config
 from tests.checkpoints.filling import fill, random_reference
 
+# Text towers of the published models, by the names that their vision towers have in `clip.SIZES`.
+TEXT_SIZES = {
+    "vit_b_32": clip.CLIPTextConfig(512, 12, 8, 2048, 512),
+    "vit_b_16": clip.CLIPTextConfig(512, 12, 8, 2048, 512),
+    "vit_l_14": clip.CLIPTextConfig(768, 12, 12, 3072, 768),
+}
 TINY = clip.CLIPVisionConfig(dim=24, layers=3, heads=3, ffn_dim=20, image_size=28)
 
 
@@ -234,7 +240,7 @@ def test_both_towers_saved_by_transformers_give_its_features(tmp_path, end):
     [("vit_b_32", 151_277_312), ("vit_b_16", 149_620_736), ("vit_l_14", 427_616_512)],
 )
 def test_published_sizes_have_the_published_numbers_of_parameters(size, parameters):
-    config = clip.CLIPConfig(clip.SIZES[size], clip.TEXT_SIZES[size])
+    config = clip.CLIPConfig(clip.SIZES[size], TEXT_SIZES[size])
     model = nnx.eval_shape(lambda: clip.CLIP(config, rngs=nnx.Rngs(0)))
     # All but the scale of the logits, which training alone needs.
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model))) == parameters

@@ -11,10 +11,10 @@ from flax import nnx
 
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
-from painting_jax.models.clip.modeling import CLIP, SIZES, TEXT_SIZES
+from painting_jax.models.clip.modeling import CLIP, SIZES
 from painting_jax.models.tensor_names import place
 from tests.checkpoints.filling import assert_every_tensor_has_its_place
-from tests.models.clip.test_modeling import TINY, reference
+from tests.models.clip.test_modeling import TEXT_SIZES, TINY, reference
 
 _VIT_H = {
     "model_type": "clip_vision_model",

@@ -12,7 +12,7 @@ from painting_jax.models.painting import pixel_guides, pixel_head
 from painting_jax.models.painting.pixel_head import PixelHead
 
 DIM, SUMMARY = 16, 5
-see = jax.jit(pixel_guides.see)
+see = jax.jit(pixel_guides.paints_and_guides)
 
 
 def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int = 2):
@@ -106,8 +106,8 @@ def test_a_firm_head_takes_its_likeliest_paint():
     graph, state = nnx.split(model)
     firm_state = pixel_head.firm(nnx.to_pure_dict(state), 1e4)
     nnx.replace_by_pure_dict(state, firm_state)
-    shares = nnx.merge(graph, state)._paints(jnp.ones((1, 2, 2, 1, DIM)), jnp.ones((1, 1, DIM)))
-    looks = np.asarray(shares)[..., : len(pixel_guides.LOOKS)]
+    shares = nnx.merge(graph, state)._mixture(jnp.ones((1, 2, 2, 1, DIM)), jnp.ones((1, 1, DIM)))
+    looks = np.asarray(shares)[..., : len(pixel_guides.PAINTS)]
     assert np.isclose(looks, 0).sum() + np.isclose(looks, 1).sum() == looks.size
     np.testing.assert_array_equal(
         pixel_head.firm(nnx.to_pure_dict(nnx.state(model)), 1.0)["shares"]["kernel"],
@@ -135,7 +135,7 @@ def test_every_weight_receives_a_gradient():
 def test_turns_follow_the_order_of_the_regions_and_advance_inside_them():
     maps = np.zeros((1, 12, 12), np.uint8)
     maps[0, :, 4:8], maps[0, :, 8:] = 2, 1
-    turns = np.asarray(jax.jit(segments.turns)(jnp.asarray(maps)))
+    turns = np.asarray(jax.jit(segments.painting_times)(jnp.asarray(maps)))
     down, right, outward = np.moveaxis(turns[0], -1, 0)
     for turn in (down, right, outward):
         assert not turn[:, :4].any(), "unlabelled"
@@ -152,12 +152,12 @@ def test_edges_are_told_by_the_pictures_own_strength(scale):
     picture = np.full((1, 16, 16, 3), -0.5, np.float32)
     picture[:, :, 8:] = -0.5 + scale
     _, forms = see(jnp.asarray(picture), jnp.ones((1, 16, 16), jnp.uint8))
-    edges = np.asarray(forms)[0, :, :, pixel_guides.FORMS.index("edges")]
+    edges = np.asarray(forms)[0, :, :, pixel_guides.GUIDES.index("edges")]
     assert edges[:, 7:9].min() > 0.8
     assert edges[:, :4].max() < 0.05
 
 
 def test_forms_are_as_many_as_named():
     looks, forms = see(jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 8, 8), jnp.uint8))
-    assert looks.shape[3] == len(pixel_guides.LOOKS)
-    assert forms.shape[-1] == len(pixel_guides.FORMS)
+    assert looks.shape[3] == len(pixel_guides.PAINTS)
+    assert forms.shape[-1] == len(pixel_guides.GUIDES)

@@ -10,6 +10,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from flax import nnx
 
+from painting_jax.models import layers
 from painting_jax.models import tensor_names as rules
 from painting_jax.models.wan import params as names
 from painting_jax.models.wan import transformer as wan
@@ -189,6 +190,6 @@ def test_compiled_size_does_not_grow_with_depth():
 
 def test_unpatchify_inverts_patchify():
     video = np.random.default_rng(0).normal(size=(2, 4, 6, 8, 3)).astype(np.float32)
-    patches = wan.patchify(video, (2, 3, 4))
+    patches = layers.patchify(video, (2, 3, 4))
     assert patches.shape == (2, 2, 2, 2, 72)
-    np.testing.assert_array_equal(wan.unpatchify(patches, (2, 3, 4)), video)
+    np.testing.assert_array_equal(layers.unpatchify(patches, (2, 3, 4)), video)

@@ -173,7 +173,7 @@ def test_other_autoencoders_are_refused(change, said, tmp_path):
     ("tensors", "said"),
     [
         ({"x": (1,)}, "no conv2.weight; name a diffusers folder"),
-        ({"conv2.weight": (5, 5, 1, 1, 1)}, "5 latent channels, of which nobody knows"),
+        ({"conv2.weight": (5, 5, 1, 1, 1)}, "5 latent channels, whose mean and deviation"),
     ],
 )
 def test_a_single_file_that_does_not_tell_its_sizes_is_refused(tensors, said, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from painting_jax.checkpoints.safetensors_file import Tensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
-from painting_jax.models.wan.config_json import diffusers_config, wan_config
+from painting_jax.models.wan.params import diffusers_config, wan_config
 from painting_jax.models.wan.transformer import SIZES
 
 

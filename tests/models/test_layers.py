@@ -1,4 +1,4 @@
-"""Normalisation and modulation against torch, forward and backward."""
+"""Shared layers against torch, forward and backward, on CPUs and in the plain code."""
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from flax import nnx
 
-from painting_jax.models.norms import LayerNorm, RMSNorm, gated, layer_norm, modulate
+from painting_jax.models.layers import LayerNorm, RMSNorm, gated, layer_norm, linear, modulate
 from tests.elsewhere import on_other_platforms
 
 _SHAPES = [(2, 6, 8), (1, 21, 5)]
+_LINEAR = [(5, 3), (2, 7, 3), (2, 3, 4, 3)]
 
 
 @pytest.fixture(params=["here", "elsewhere"], autouse=True)
@@ -78,3 +79,50 @@ def test_modulation_is_one_a_sample_or_one_a_frame(shape, frames):
         *_draw(shape, each, each),
     )
     _same(gated, lambda x, u, gate: x + repeat(gate) * u, *_draw(shape, shape, each))
+
+
+def _layer(kernel, bias, dtype=jnp.float32):
+    graph, state = nnx.split(linear(*kernel.shape, rngs=nnx.Rngs(0), dtype=dtype))
+    nnx.replace_by_pure_dict(state, {"kernel": kernel, "bias": bias})
+    return nnx.merge(graph, state)
+
+
+@pytest.mark.parametrize("shape", _LINEAR)
+def test_linear(shape):
+    x, kernel, bias, weights = _draw(shape, (3, 6), (6,), (*shape[:-1], 6))
+    theirs = [torch.from_numpy(a).requires_grad_() for a in (x, kernel, bias)]
+    expected = torch.nn.functional.linear(theirs[0], theirs[1].T, theirs[2])
+    (expected * torch.from_numpy(weights)).sum().backward()
+
+    def loss(x, kernel, bias):
+        return jnp.sum(_layer(kernel, bias)(x) * weights)
+
+    np.testing.assert_allclose(_layer(kernel, bias)(x), expected.detach(), atol=1e-5)
+    gradients = jax.grad(loss, argnums=(0, 1, 2))(x, kernel, bias)
+    for ours, tensor in zip(gradients, theirs, strict=True):
+        np.testing.assert_allclose(ours, tensor.grad, atol=1e-5)
+
+
+def test_computes_in_its_dtype_and_learns_in_float32():
+    x, kernel, bias = _draw((2, 3), (3, 6), (6,))
+    layer = _layer(kernel, bias, jnp.bfloat16)
+    assert layer(x).dtype == jnp.bfloat16
+    gradients = jax.grad(lambda layer: layer(x).astype(jnp.float32).sum())(layer)
+    assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(gradients))} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("learned", ["x", "kernel"])
+def test_keeps_only_what_a_gradient_is_asked_of(learned):
+    x, kernel, bias = map(jnp.asarray, _draw((11, 3), (3, 6), (6,)))
+    if learned == "x":
+        backward = jax.vjp(_layer(kernel, bias), x)[1]
+    else:
+        backward = jax.vjp(lambda kernel: _layer(kernel, bias)(x), kernel)[1]
+    kept = {leaf.shape for leaf in jax.tree.leaves(backward)}
+    assert ((11, 3) in kept, (3, 6) in kept) == (learned == "kernel", learned == "x")
+
+
+def test_layers_of_a_kind_share_what_is_compiled():
+    graphs = [nnx.split(linear(3, 6, rngs=nnx.Rngs(n), dtype=jnp.float32))[0] for n in (0, 1)]
+    assert graphs[0] == graphs[1]
+    assert hash(graphs[0]) == hash(graphs[1])
