@@ -17,12 +17,15 @@ why not.
 """
 
 import pathlib
+from collections.abc import Mapping
+from typing import cast
 
 import jax.numpy as jnp
 from absl import flags
 
 from painting_jax import cli
 from painting_jax.checkpoints import adapters, conversion, hub
+from painting_jax.checkpoints.translation import Layout
 from painting_jax.errors import UserError
 
 _SOURCE = flags.DEFINE_string(
@@ -67,7 +70,8 @@ def main() -> None:
     if _COMPONENT.value and not _PRETRAINED.value:
         raise UserError("--component says where in --pretrained the source belongs: name one")
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
-    source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
+    source, pretrained = _SOURCE.value, _PRETRAINED.value
+    index: Mapping = {}
     component = _COMPONENT.value
     if (hub.expanded(source) / "checkpoints").is_dir():
         # Only a run needs its libraries, which take seconds to import.
@@ -80,7 +84,7 @@ def main() -> None:
     said = conversion.convert(
         source,
         pathlib.Path(_TARGET.value),
-        _FORMAT.value,
+        cast(Layout, _FORMAT.value),
         changes=conversion.Changes(
             dtype=None if _DTYPE.value is None else jnp.dtype(_DTYPE.value),
             loras=dict(zip(conversion.TRANSFORMERS, loras, strict=True)),
