@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint bench bench-wan bench-metrics soak clean
+.PHONY: demo test lint check bench bench-wan bench-metrics soak clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -28,6 +28,11 @@ test: $(TEST)
 lint: $(TEST)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# The quick loop: no test that compiles a model.
+check: lint
+	$(PY) -m pytest -m "not slow"
 
 bench: $(BASE)
 	$(PY) -m benchmarks.main

@@ -21,12 +21,15 @@ Tensors are copied one at a time. Every tensor of the source is written, or the 
 """
 
 import pathlib
+from collections.abc import Mapping
+from typing import cast
 
 import jax.numpy as jnp
 from absl import flags
 
 from painting_jax import cli
 from painting_jax.checkpoints import adapters, conversion, hub
+from painting_jax.checkpoints.translation import Layout
 from painting_jax.errors import UserError
 
 _SOURCE = flags.DEFINE_string(
@@ -75,7 +78,8 @@ def main() -> None:
             "--component is the part of --pretrained to replace: name one with --pretrained"
         )
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
-    source, pretrained, index = _SOURCE.value, _PRETRAINED.value, {}
+    source, pretrained = _SOURCE.value, _PRETRAINED.value
+    index: Mapping = {}
     component = _COMPONENT.value
     if (hub.expanded(source) / "checkpoints").is_dir():
         # Slow to import, and only needed for a run.
@@ -88,7 +92,7 @@ def main() -> None:
     report = conversion.convert(
         source,
         pathlib.Path(_TARGET.value),
-        _FORMAT.value,
+        cast(Layout, _FORMAT.value),
         changes=conversion.Changes(
             dtype=None if _DTYPE.value is None else jnp.dtype(_DTYPE.value),
             loras=dict(zip(conversion.TRANSFORMERS, loras, strict=True)),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,13 @@ _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
     """Four passes of hatching from `start` to the end, each crossing the one before."""
     span = 1 - start
-    thin = {"blend": "glaze", "length": 9.0, "gap": 1.7, "strength": strength, "flowing": True}
+    thin: dict[str, Any] = {
+        "blend": "glaze",
+        "length": 9.0,
+        "gap": 1.7,
+        "strength": strength,
+        "flowing": True,
+    }
     return (
         Stage(start + 0.35 * span, width=1.6 * width, angle=-50, by_region=True, **thin),
         Stage(start + 0.65 * span, width=1.4 * width, angle=-15, share=0.7, **thin),

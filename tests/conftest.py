@@ -41,10 +41,26 @@ jaxtyping.install_import_hook(
 from configs import demo
 from tests.synthetic import build_painted, write_photos
 
+# Folders and modules whose tests compile models or start several programs. `make check` leaves them
+# out, except those in QUICK.
+SLOW = (
+    "tests/evaluation/",
+    "tests/generation/",
+    "tests/launch/",
+    "tests/models/",
+    "tests/sharding/",
+    "tests/tasks/",
+    "tests/training/",
+)
+QUICK = ("tests/models/test_tensor_names.py",)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the folder of the longest tests first, so that both workers end together."""
-    items.sort(key=lambda item: "tests/training" not in item.nodeid)
+    """Marks slow tests, and puts the folder of the longest first, so that both workers end together."""
+    for item in items:
+        if item.nodeid.startswith(SLOW) and not item.nodeid.startswith(QUICK):
+            item.add_marker("slow")
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
 
 
 @pytest.fixture(scope="session")

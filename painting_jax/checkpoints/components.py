@@ -25,8 +25,8 @@ from painting_jax.models.published_config import is_among
 from painting_jax.models.tensor_names import NOTHING, Table
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Encoder
-from painting_jax.models.wan import params as wan_config
 from painting_jax.models.wan import params as wan
+from painting_jax.models.wan import params as wan_config
 from painting_jax.models.wan import vae_params as wan_vae
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE

@@ -13,7 +13,7 @@ _FAINT, _RULE = (120, 116, 110), (214, 210, 204)
 
 def contact_sheet(
     frames_THWC: np.ndarray,
-    progress: Sequence[float] | None = None,
+    progress: Sequence[float] | np.ndarray | None = None,
     *,
     columns: int | None = None,
     title: str | None = None,

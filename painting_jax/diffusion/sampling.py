@@ -125,7 +125,7 @@ def _prepare(model: VideoModel, guide_on: tuple[str, ...], frozen: dict, batch: 
     negative = negative_conditions(family, conditions, guide_on, encoders)
     noise_BTHWC = batch.get("noise_BTHWC")
     if noise_BTHWC is None:
-        frames, *sides = batch["progress_BT"].shape[1], *reference_BHWC.shape[1:3]
+        frames, sides = batch["progress_BT"].shape[1], reference_BHWC.shape[1:3]
         shape = latents_shape(model, frames + model.conditioning_frames, *sides)
         noise_BTHWC = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(
             batch["seed_B"]

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tqdm
@@ -40,12 +41,12 @@ class RunPainter:
     """
 
     run: Run
-    prompt: str
-    segments: str
-    frames: int | None
-    steps: int | None
-    guidance: float | None
-    seed: int
+    prompt: str = ""
+    segments: str = "automatic"
+    frames: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int = 0
 
     @property
     def label(self) -> str:
@@ -53,7 +54,7 @@ class RunPainter:
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         config = self.run.config
-        settings = {
+        settings: dict[str, Any] = {
             "frames": self.frames or self.run.task.frames,
             "steps": self.steps or config.sampling.steps,
             "guidance": config.sampling.guidance if self.guidance is None else self.guidance,

@@ -50,7 +50,8 @@ class Painter(Protocol):
       label: what a video's metadata calls the model.
     """
 
-    label: str
+    @property
+    def label(self) -> str: ...
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         """Paints the jobs, and gives each in its turn as soon as it is painted.

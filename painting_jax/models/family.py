@@ -78,6 +78,8 @@ class Family(Protocol):
     frames: int
     max_area: int
 
+    def __hash__(self) -> int: ...
+
     def config(self, model: Mapping, media: tuple[str, ...]) -> Any:
         """Sizes of the transformer, hashable, from the section `model` of an experiment."""
         ...
@@ -98,7 +100,9 @@ class Family(Protocol):
         """The image encoder; asked for only where a model has one."""
         ...
 
-    def make_transformer(self, config: Any, *, rngs: nnx.Rngs, dtype, remat: bool) -> nnx.Module:
+    def make_transformer(
+        self, config: Any, *, rngs: nnx.Rngs, dtype=jnp.float32, remat: bool = True
+    ) -> nnx.Module:
         """The network that is trained."""
         ...
 

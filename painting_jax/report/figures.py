@@ -89,7 +89,8 @@ def own_profiles(result: Result, *, title: str, medium: str = "", top: float | N
         if len(profiles_NK):
             _curve(axes, profiles_NK.mean(axis=0), label, colour, main=True)
         if len(profiles_NK) > 2:
-            _fill(axes, *np.percentile(profiles_NK, [10, 90], axis=0), colour)
+            low_K, high_K = np.percentile(profiles_NK, [10, 90], axis=0)
+            _fill(axes, low_K, high_K, colour)
     ylabel = None if medium else f"{result.distance} to the own last frame"
     return _svg(figure, axes, title, ylabel, top=top)
 

@@ -42,13 +42,13 @@ class Export(NamedTuple):
       path: of its LoRA's file, or its transformer's folder.
       base: that the transformer belongs to; None of a LoRA.
       component: of a model that it is, or is for.
-      index: how the base's model_index.json changes with it.
+      index_changes: how the base's model_index.json changes with it.
     """
 
     path: pathlib.Path
     base: str | None
     component: str
-    index: Mapping
+    index_changes: Mapping
 
 
 def to_convert(workdir: epath.PathLike) -> Export:

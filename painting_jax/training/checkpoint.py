@@ -247,7 +247,7 @@ def _refusal(error: OSError | ValueError) -> str | None:
         return error.strerror
     # TensorStore has errors of its own.
     match = re.search(r"os_error_code='(\d+)'", str(error))
-    return match and os.strerror(int(match[1]))
+    return os.strerror(int(match[1])) if match else None
 
 
 def _as_dict(state: TrainState) -> dict:

@@ -1,0 +1,141 @@
+"""Every command of the README, run as it is printed, in a folder where the names it uses exist.
+
+Options that shrink the work are appended. The commands run in the README's order, since later ones
+use what earlier ones leave.
+"""
+
+import pathlib
+import re
+import shlex
+import subprocess
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from configs import wan21_i2v_14b
+from painting_jax import media
+from painting_jax.checkpoints import random_folder
+from painting_jax.data import pictures
+from painting_jax.tasks.task import make_model
+from tests import tiny, tiny_run
+from tests.evaluation.recordings import write_movie
+from tests.programs import Programs
+from tests.synthetic import build_painted, recording, scene, write_photos
+
+_README = (tiny.ROOT / "README.md").read_text("utf-8")
+
+_PRETRAINED = "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"
+_WAN = (
+    "--config.steps=1",
+    "--config.data.batch_size=1",
+    "--config.data.frames=5",
+    "--config.data.height=32",
+    "--config.data.width=32",
+    "--config.sampling.steps=1",
+)
+# Those of `:tiny`, so that what is compiled is shared.
+_WAN_SIZES = {"dim": 48, "layers": 2, "heads": 2, "ffn_dim": 96, "text_dim": 32, "image_dim": 32}
+
+# Words of a command, and the options that shrink its work; the first that fits counts.
+_CHEAP = (
+    ("--builder=painted_images", ("--size=32", "--frames=4", "--variants=1", "--media=oil")),
+    ("--builder=recorded_processes", ("--size=64",)),
+    (":lora,tiny", (*_WAN, "--config.optimizer.learning_rate=1e-4")),
+    (
+        "configs/wan21_i2v_14b.py",
+        (
+            *_WAN,
+            *(f"--config.model.{name}={size}" for name, size in _WAN_SIZES.items()),
+            "--config.optimizer.warmup_steps=5",
+        ),
+    ),
+    ("painting_jax.train", tiny.FLAGS),
+    ("--workdir=runs/tiny", ("--frames=5",)),
+    ("--pretrained=Wan-AI", ("--max_area=1024", "--frames=5", "--steps=1")),
+    ("evaluate --workdir", ("--examples=1",)),
+    ("evaluate --generated", ("--size=64", "--frames=4")),
+)
+
+# What `make demo` and `make test` do themselves.
+_SETUP = ("git clone ", "cd ", "python3 -m venv ", "pip install ")
+
+# What the programs share, without flags.
+_PRELOADED = (
+    "painting_jax.cli",
+    "painting_jax.checkpoints.conversion",
+    "painting_jax.data.building",
+    "painting_jax.generation.from_run",
+    "painting_jax.report.folder",
+    "painting_jax.training.loop",
+)
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
+
+
+def _commands() -> list[str]:
+    lines = "".join(_blocks("bash")).replace("\\\n", "").splitlines()
+    return [" ".join(line.partition(" #")[0].split()) for line in lines if line]
+
+
+_PYTHON = [command for command in _commands() if command.startswith("python -m painting_jax.")]
+_OTHERS = [command for command in _commands() if command not in _PYTHON]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory):
+    """Runs a program in a folder as the README's reader has it after `make demo`."""
+    root = tmp_path_factory.mktemp("readme")
+    (root / "configs").symlink_to(tiny.ROOT / "configs")
+    write_photos(root / "photos", 3)
+    (root / "cat.jpg").write_bytes(pictures.encode(scene(0), "jpeg"))
+    for folder, seed in (("recordings", 0), ("videos", 1), ("others", 2)):
+        for name in ("cat", "dog", "tree"):
+            write_movie(root / folder / f"{name}.mp4", recording(seed, count=6))
+    build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)
+    tiny_run.write(root / "runs" / "demo", root / "runs" / "data", captions=["a cat"])
+    _write_pretrained(root)
+    with Programs(root, _PRELOADED) as programs:
+        yield programs
+
+
+def _write_pretrained(root: pathlib.Path) -> None:
+    """A random model in the place of a published one, and a LoRA for it."""
+    config = wan21_i2v_14b.get_config()
+    config.model.update(_WAN_SIZES)
+    (root / _PRETRAINED).parent.mkdir()
+    prompts = [medium.prompt for medium in media.MEDIA.values()]
+    random_folder.write(
+        root / _PRETRAINED, config.model.family, make_model(config).config, texts=prompts, seed=0
+    )
+    dim = _WAN_SIZES["dim"]
+    key = "transformer.blocks.0.attn1.to_q"
+    factors = {"lora_A": np.ones((2, dim), np.float32), "lora_B": np.ones((dim, 2), np.float32)}
+    tensors = {f"{key}.{name}.weight": factor for name, factor in factors.items()}
+    save_file(tensors, root / "style.safetensors")
+
+
+@pytest.mark.parametrize("command", _PYTHON)
+def test_commands_run_as_printed(run, command):
+    _, *arguments = shlex.split(command)
+    arguments += next((flags for words, flags in _CHEAP if words in command), ())
+    status, output = run(*arguments)
+    assert status == 0, output
+
+
+def test_python_runs_as_printed(run, tmp_path):
+    [code] = _blocks("python")
+    (tmp_path / "snippet.py").write_text(code)
+    status, output = run(str(tmp_path / "snippet.py"))
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("command", _OTHERS)
+def test_other_commands_exist(command):
+    program, _, target = command.partition(" ")
+    if program == "make":
+        subprocess.run(["make", "--dry-run", target], cwd=tiny.ROOT, check=True)
+    else:
+        assert command.startswith(_SETUP)
