@@ -56,7 +56,7 @@ QUICK = ("tests/models/test_tensor_names.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks slow tests, and puts the folder of the longest first, so that both workers end together."""
+    """Marks slow tests and puts the longest first, so that both workers end together."""
     for item in items:
         if item.nodeid.startswith(SLOW) and not item.nodeid.startswith(QUICK):
             item.add_marker("slow")

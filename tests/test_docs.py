@@ -9,7 +9,10 @@ from tests import tiny
 
 _DOCUMENTS = [tiny.ROOT / "README.md", tiny.ROOT / "CONTRIBUTING.md"]
 _DOCUMENTS += sorted((tiny.ROOT / "docs").glob("*.md"))
-_FOLDERS = r"(?:painting_jax|benchmarks|configs|docs|launch|soak|tests|tfds_builders)/[\w./-]*|[\w-]+\.toml"
+_FOLDERS = (
+    r"(?:painting_jax|benchmarks|configs|docs|launch|soak|tests|tfds_builders)/[\w./-]*"
+    r"|[\w-]+\.toml"
+)
 # Options of ruff, pip and every verb.
 _FOREIGN = {"check", "help", "no-deps"}
 
