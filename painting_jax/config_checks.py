@@ -58,7 +58,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
         require(
             name,
-            lambda side, p=patch * pixels: side % p == 0,
+            lambda side, multiple=patch * pixels: side % multiple == 0,  # type: ignore[misc]
             f"a multiple of the patch, {patch * pixels}",
         )
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
@@ -90,7 +90,7 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
     _check_noise_levels(config)
     if config.lora.enabled:
-        require("lora.targets", len, "the ends of some layers' names, such as ('to_q',)")
+        require("lora.targets", bool, "the ends of some layers' names, such as ('to_q',)")
     if config.pretrained.expert:
         require("objective.std", lambda std: std > 0, "above 0 to train an expert")
     require("sampling.guidance", lambda scale: scale >= 1, "at least 1, which is none")

@@ -33,7 +33,7 @@ from painting_jax import cli
 from painting_jax.errors import UserError
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.folder_source import AUTO, ORDERS, FolderSource
-from painting_jax.evaluation.measurement import evaluate
+from painting_jax.evaluation.measurement import ProcessSource, evaluate
 from painting_jax.evaluation.methods import Method, parse_methods
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import versions
@@ -96,7 +96,7 @@ def main() -> None:
     )
     output = pathlib.Path(_OUTPUT.value)
     partial = output.with_name(f"{output.name}.partial")
-    source = _folder_source(methods) if methods else _run_source(partial)
+    source: ProcessSource = _folder_source(methods) if methods else _run_source(partial)
     cache = Cache(partial, {**source.depends_on, **networks.identity, "versions": versions()})
     result = evaluate(source, networks, cache, seed=_SEED.value, watch=_watch)
     for line in result.skipped:

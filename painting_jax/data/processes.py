@@ -13,6 +13,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -115,10 +116,8 @@ def find(
         for path in _expand(os.fspath(source)):
             search.add_source(path)
     if not search.found and not search.skipped:
-        raise UserError(
-            f"{', '.join(map(os.fspath, sources))} holds no videos ({video.TYPES}) and no folders "
-            "of pictures"
-        )
+        names = ", ".join(os.fspath(source) for source in sources)
+        raise UserError(f"{names} holds no videos ({video.TYPES}) and no folders of pictures")
     found = _with_unique_names(search.found)
     for file in found:
         if known_media is not None and not file.medium:
@@ -203,7 +202,7 @@ class _Search:
 
     def _add(self, path: epath.Path, name: str, stated: Mapping | None = None) -> None:
         path, sidecar = _with_sidecar(path)
-        values = {"medium": self._medium}
+        values: dict[str, Any] = {"medium": self._medium}
         try:
             if sidecar is not None:
                 record = _parse_sidecar(sidecar)
@@ -328,8 +327,8 @@ def _parse_json(data: bytes, where: str) -> object:
 
 
 def _parse_metadata(
-    record: Mapping[str, object], where: str, known_media: Collection[str] | None
-) -> dict[str, object]:
+    record: Mapping[str, Any], where: str, known_media: Collection[str] | None
+) -> dict[str, Any]:
     """The attributes of a `ProcessFile` that a record states; null counts as not stated.
 
     Raises:
@@ -358,13 +357,13 @@ def _check_span(values: Mapping, where: str) -> None:
         raise UserError(f"{where}: start {start:g} must lie before end {end:g}")
 
 
-def _parse_text(value: object, where: str) -> str:
+def _parse_text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise UserError(f"{where} must be text")
     return readable(value)
 
 
-def _parse_medium(value: object, where: str) -> str:
+def _parse_medium(value: Any, where: str) -> str:
     """The name of a medium in the registry's spelling; a mixture is joined by " + "."""
     if not isinstance(value, str | dict):
         raise UserError(f"{where} must be a name, or names with their weights")
@@ -373,20 +372,20 @@ def _parse_medium(value: object, where: str) -> str:
     return " + ".join("_".join(name.split()) for name in names)
 
 
-def _parse_crop(value: object, where: str) -> video.Box:
+def _parse_crop(value: Any, where: str) -> video.Box:
     is_box = isinstance(value, list) and len(value) == 4 and all(type(x) is int for x in value)
     if not is_box or not (0 <= value[0] < value[2] and 0 <= value[1] < value[3]):
         raise UserError(f"{where} must be [x0, y0, x1, y1] in pixels, not {value}")
     return tuple(value)
 
 
-def _parse_moment(value: object, where: str) -> float:
+def _parse_moment(value: Any, where: str) -> float:
     if type(value) not in (int, float) or not 0 <= value < 1e9:
         raise UserError(f"{where} must be a number of seconds (or pictures), not {value!r}")
     return float(value)
 
 
-def _parse_progress(value: object, where: str) -> tuple[float, ...]:
+def _parse_progress(value: Any, where: str) -> tuple[float, ...]:
     are_numbers = isinstance(value, list) and all(type(x) in (int, float) for x in value)
     try:
         progress_N = np.asarray(value if are_numbers else [math.nan], np.float64)
@@ -403,7 +402,7 @@ def _parse_progress(value: object, where: str) -> tuple[float, ...]:
 
 
 # The keys of a sidecar and of a row of a manifest.
-_PARSERS: dict[str, Callable[[object, str], object]] = {
+_PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "picture": _parse_text,
     "medium": _parse_medium,
     "caption": _parse_text,

@@ -47,7 +47,7 @@ class Cache:
         encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         # In memory first: on a full disk, closing a zip archive raises a second error.
         file = io.BytesIO()
-        np.savez(file, meta=encoded, **arrays)
+        np.savez(file, meta=encoded, **arrays)  # type: ignore[arg-type]
         try:
             with written_beside(self._path(key)) as temporary:
                 temporary.write_bytes(file.getbuffer())

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -167,7 +167,8 @@ def _distances(
     """Distances of every video; also adds texture to `numbers` and `features`."""
     recorded = group.recorded
     nothing = np.zeros(0, np.float32)
-    distances, reference = {}, None
+    distances: dict[str, _Distances] = {}
+    reference: Any = None
     # The recorded one first, since the others are compared with it.
     for method, video in reversed(group.videos.items()):
         count = len(video.frames_THWC)

@@ -1,6 +1,6 @@
 """Whether a model uses its conditions: its loss when one comes from another example."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def condition_effects(
     *,
     draws: int,
     seed: int,
-    watch: Callable[[Sequence, str], Sequence] = lambda items, _: items,
+    watch: Callable[[Iterable, str], Iterable] = lambda items, _: items,
 ) -> dict[str, ConditionEffect]:
     """Measures the rise of the held-out loss when a condition is exchanged among the examples.
 

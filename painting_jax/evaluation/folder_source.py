@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -104,20 +105,20 @@ class FolderSource:
             self._unmatched = []
         else:
             groups, self._unmatched = _pair(generated, recorded_files)
-        self.methods = tuple(generated)
-        self.batches = [[files] for files in groups]
+        self.methods: Sequence[str] = tuple(generated)
+        self.batches: Sequence[Sequence[Any]] = [[files] for files in groups]
         self._has_recorded = recorded is not None
         self._unpaired, self._order = unpaired, order
         self._frames, self._size, self._with_baselines = frames, size, with_baselines
         # Settings that the numbers of one group depend on.
-        self.depends_on = {
+        self.depends_on: Mapping[str, object] = {
             "frames": frames,
             "size": size,
             "baselines": with_baselines,
             "unpaired": unpaired,
             "order": order,
         }
-        self.settings = {
+        self.settings: Mapping[str, object] = {
             "generated": {method.name: str(method.folder) for method in methods},
             "recorded": str(recorded or ""),
             "unpaired": unpaired,
@@ -162,7 +163,8 @@ class FolderSource:
         # One size for all, or finer videos are judged by detail that coarser ones cannot show.
         size = min(max(video.frames_THWC.shape[1:3]) for video in read.values())
         first = read[RECORDED] if files.recorded else next(iter(methods.values()))
-        shape_HW = videos.common_shape(*first.frames_THWC.shape[1:3], size)
+        height, width = first.frames_THWC.shape[1:3]
+        shape_HW = videos.common_shape(height, width, size)
         fitted = {method: _fitted(video, shape_HW) for method, video in read.items()}
         recorded = fitted.pop(RECORDED) if files.recorded else None
         for method, video in fitted.items():

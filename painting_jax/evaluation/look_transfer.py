@@ -9,8 +9,8 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
-from painting_jax.data.pipeline import Examples, Source, stack
-from painting_jax.diffusion import cross_media, reverse_painting
+from painting_jax.data.pipeline import Batch, Examples, Source, stack
+from painting_jax.diffusion import cross_media
 from painting_jax.evaluation.backbones import Backbone
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.measures import GENERATED, RECORDED
@@ -19,6 +19,7 @@ from painting_jax.evaluation.result import Transfer
 from painting_jax.metrics import bootstrap, fidelity, media_similarity, perceptual
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.metrics.perceptual import PerceptualDistance
+from painting_jax.models.codec import to_float, to_uint8
 
 # Media with colours, which a model has to add to a grey input.
 COLOURED = tuple(name for name, medium in media.MEDIA.items() if not medium.mono)
@@ -31,8 +32,8 @@ COLOUR = "colours, Delta E / 100"
 
 def grey(photo_HWC: np.ndarray) -> np.ndarray:
     """Removes the colours of a picture: uint8[H, W, 3]."""
-    luma = cross_media.luminance(reverse_painting.to_float(jax.numpy.asarray(photo_HWC)))
-    return np.asarray(reverse_painting.to_uint8(luma)).repeat(3, -1)
+    luma = cross_media.luminance(to_float(jax.numpy.asarray(photo_HWC)))
+    return np.asarray(to_uint8(luma)).repeat(3, -1)
 
 
 INPUTS = {PHOTO: lambda photo_HWC: photo_HWC, "grey photo": grey, "line drawing": line_art}
@@ -44,7 +45,7 @@ def look_transfers(
     examples: Examples,
     *,
     clip: Backbone | None,
-    generate: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+    generate: Callable[[Batch], np.ndarray],
     batch_size: int,
     at_most: int,
     seed: int,
@@ -124,7 +125,7 @@ def _photos(
     return photos, rows, names, np.array(identifiers)
 
 
-def _painted(rows: Sequence[Mapping], given_NHWC, generate, batch_size: int) -> np.ndarray:
+def _painted(rows: Sequence[Batch], given_NHWC, generate, batch_size: int) -> np.ndarray:
     """Last frames painted from inputs, uint8."""
     last = []
     for start in range(0, len(rows), batch_size):

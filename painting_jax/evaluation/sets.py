@@ -233,4 +233,5 @@ def _band(recorded: Sequence[MeasuredProcess], *, without: MeasuredProcess | Non
     profiles_NK = padded(np.stack([process.own_profile_K for process in recorded]), size)
     counts_N = np.array([process is not without for process in recorded])
     band = pdp.band(profiles_NK, padded(counts_N, size))
-    return Band(*map(np.asarray, band[:3]), int(band.n))
+    low, middle, high = map(np.asarray, band[:3])
+    return Band(low, middle, high, int(band.n))

@@ -37,7 +37,7 @@ class Config(tfds.core.BuilderConfig):
     seed: int = 0
 
 
-class Builder(building.ProcessBuilder, skip_registration=True):
+class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Painting processes that the painter made from photos."""
 
     name = "painted_images"

@@ -29,7 +29,7 @@ class Config(tfds.core.BuilderConfig):
     max_frames: int = 128
 
 
-class Builder(building.ProcessBuilder, skip_registration=True):
+class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Recorded painting processes."""
 
     name = "recorded_processes"

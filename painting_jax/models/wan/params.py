@@ -165,7 +165,7 @@ def _from_shapes(source: PublishedWeights) -> WanConfig:
         ffn_dim=shape("ffn.0.weight", "ffn.net.0.proj.weight")[0],
         in_channels=in_channels,
         out_channels=shape("head.head.weight", "proj_out.weight")[0] // 4,
-        patch=tuple(patch),
+        patch=(patch[0], patch[1], patch[2]),
         text_dim=text_dim,
         image_dim=image[0] if image else 0,
         freq_dim=freq_dim,
