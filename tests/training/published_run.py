@@ -67,8 +67,9 @@ def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
     """Of one held-out process, of so many recorded frames, above what is painted."""
     assert (run.workdir / "sheets" / f"{config.steps:07d}.png").exists()
     record = Source(config.data.data_dir, "validation").record(0)
-    wordless = types.SimpleNamespace(row=lambda caption, mixture: {})
-    examples = Examples(frames, config.data.height, config.data.width, wordless, config.model.media)
+    conditioner = types.SimpleNamespace(encode=lambda caption, mixture: {})
+    data = config.data
+    examples = Examples(frames, data.height, data.width, conditioner, config.model.media)
     process = examples.of(record, 0, None)
     recorded, painted = np.split(run.sheet, [frames])
     np.testing.assert_array_equal(recorded, process["frames_BTHWC"])
