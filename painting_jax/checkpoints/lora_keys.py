@@ -149,7 +149,7 @@ def targets(
         found = [path for path, name in published.items() if f".{name}".endswith(f".{end}")]
         if not found or not end:
             raise UserError(
-                f"{end!r} is not a linear layer of the model that a LoRA can train: choose among "
+                f"{end!r} is not a linear layer of the model that a LoRA can train: there are "
                 f"{', '.join(sorted(published.values()))}"
             )
         selected |= {path: shapes[path] for path in found}
