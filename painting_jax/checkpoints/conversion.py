@@ -17,13 +17,14 @@ from tqdm import tqdm
 
 from painting_jax.checkpoints import adapters, hub, lora_files, lora_keys, safetensors_file, save
 from painting_jax.checkpoints.adapters import LoraSpec
-from painting_jax.checkpoints.components import Architecture, Layout, architecture, component_of
+from painting_jax.checkpoints.components import Architecture, architecture, component_of
 from painting_jax.checkpoints.diffusers_folder import CONCATENATED, FIRST_FRAME, TRANSFORMERS
 from painting_jax.checkpoints.key_matching import Match, best_table, match_tensors
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
+from painting_jax.models.family import Layout
 from painting_jax.models.lora import Lora, Target
 from painting_jax.models.tensor_names import Spelling, spellings
 
@@ -116,7 +117,7 @@ def convert(
     if pretrained:
         if layout != "diffusers":
             raise UserError("a whole model stays a diffusers folder: leave --pretrained out")
-        replaced = component or component_of(source)
+        replaced = component or component_of(source).name
         return _convert_model(hub.local(pretrained), target, changes, {replaced: source})
     if changes.loras.get("transformer_2"):
         raise UserError(f"--lora_2 is for models of two transformers, {name} is a single component")
@@ -128,7 +129,9 @@ def convert(
     with _progress_bar([converted]) as bar:
         tensors = _with_progress(converted.tensors, bar)
         if layout == "diffusers":
-            save.write_folder(tensors, target, converted.config, stem=converted.architecture.stem)
+            save.write_folder(
+                tensors, target, converted.config, stem=converted.architecture.component.stem
+            )
         else:
             safetensors_file.write_file(target, tensors, save.METADATA)
     return list(converted.report)
@@ -148,7 +151,8 @@ def translate(
       source: the weights.
       architecture: architecture of the source.
       layout: layout to translate to. Tensors that already have it keep their names.
-      dtype: dtype of all tensors but those that `Architecture.float32` matches; None = unchanged.
+      dtype: dtype of all tensors but those that `Component.float32_converted` matches; None =
+        unchanged.
       loras: LoRAs that fit, with weights. They are added in float32.
 
     Raises:
@@ -157,8 +161,8 @@ def translate(
     """
     if layout not in architecture.tables:
         raise UserError(
-            f"{source.name}: {layout} has no layout of its own for a {architecture.component}, "
-            f"use it as it is"
+            f"{source.name}: {layout} has no layout of its own for a "
+            f"{architecture.component.name}, use it as it is"
         )
     own, target = (
         best_table(source, list(architecture.tables.values())),
@@ -172,7 +176,9 @@ def translate(
         spelling = spelled[path]
         shape = architecture.shapes[path].shape
         lowered = dtype is not None and np.dtype(dtype).itemsize < tensor.dtype.itemsize
-        unchanged = dtype is None or (lowered and re.search(architecture.float32, path))
+        unchanged = dtype is None or (
+            lowered and re.search(architecture.component.float32_converted, path)
+        )
         name = names[tensor] if own is target else spelling.of(layer)
         result[name] = PendingTensor(
             tensor.dtype if unchanged else np.dtype(dtype),
@@ -235,7 +241,7 @@ def _convert_model(
                     _copy_files(folder / name, unfinished / name)
                     continue
                 one = converted[name]
-                tensors, stem = _with_progress(one.tensors, bar), one.architecture.stem
+                tensors, stem = _with_progress(one.tensors, bar), one.architecture.component.stem
                 save.write_folder(tensors, unfinished / name, one.config, stem=stem)
             for one in converted.values():
                 index |= one.index

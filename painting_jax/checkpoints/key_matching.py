@@ -8,7 +8,6 @@ from painting_jax.checkpoints.safetensors_file import Tensor, have_equal_bytes
 from painting_jax.checkpoints.source import Source
 from painting_jax.errors import UserError
 from painting_jax.models.tensor_names import (
-    NOTHING,
     TRANSFORMS,
     Slot,
     Table,
@@ -35,11 +34,7 @@ class Match(NamedTuple):
 
 
 def match_tensors(
-    source: Source,
-    targets: Mapping[str, HasShape],
-    tables: Sequence[Table],
-    *,
-    added: str = NOTHING,
+    source: Source, targets: Mapping[str, HasShape], tables: Sequence[Table]
 ) -> list[Match]:
     """Matches every tensor of the source to a parameter.
 
@@ -47,7 +42,6 @@ def match_tensors(
       source: the published weights.
       targets: our parameters by path; their shapes count.
       tables: one for each naming of the tensors; the one that knows most names is used.
-      added: regex of our paths that the published model does not have. They may be missing.
 
     Returns:
       The matches in the order of the tensors in the files.
@@ -57,13 +51,12 @@ def match_tensors(
     """
     table = best_table(source, tables)
     spelled = spellings(table)
-    wanted = {path: shape for path, shape in targets.items() if not re.search(added, path)}
-    unnamed = sorted(wanted.keys() - spelled.keys())
+    unnamed = sorted(targets.keys() - spelled.keys())
     if unnamed:
         raise ValueError(f"the table has no rule for {unnamed}")
     slots = {
         Slot(path, layer): leaf.shape if layer is None else leaf.shape[1:]
-        for path, leaf in wanted.items()
+        for path, leaf in targets.items()
         for layer in _layers(spelled[path].name, leaf)
     }
     matches: dict[Slot, Match] = {}

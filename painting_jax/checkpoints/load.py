@@ -33,22 +33,17 @@ def load_params(
     mesh: Mesh,
     dtype=jnp.float32,
     float32: str = NOTHING,
-    added: str = NOTHING,
     progress: bool = True,
 ) -> dict:
     """The parameters of a model, filled from published weights.
 
     Args:
-      make_model: makes the model. Only its shapes and the parameters that `added` matches are
-        computed.
+      make_model: makes the model. Only its shapes are computed.
       source: the weights.
       tables: the model's tables of names, such as `wan.RULES`.
       mesh: mesh that `sharding.rules` lay the parameters out on.
       dtype: dtype of the parameters.
       float32: regex of paths that are float32 whatever `dtype` is.
-      added: regex of paths that the published model does not have, such as those of conditions
-        that painting adds. They keep the values of `make_model`, where the last layer of each such
-        condition is zero, so the model starts with the published model's outputs.
       progress: whether to show a progress bar.
 
     Returns:
@@ -57,7 +52,6 @@ def load_params(
     Raises:
       UserError: if the weights are not those of this model; it names all tensors that do not fit.
     """
-
     shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make_model), nnx.Param))
     structure = jax.tree.structure(shapes)
     shardings = flat(tree_shardings(shapes, mesh))
@@ -67,19 +61,12 @@ def load_params(
         )
         for path, leaf in flat(shapes).items()
     }
-    matches = match_tensors(source, targets, tables, added=added)
+    matches = match_tensors(source, targets, tables)
 
-    def initial() -> dict[str, jax.Array]:
-        """Zeros, and fresh values for added parameters; XLA drops all other initialisers."""
-        params = {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in targets.items()}
-        if any(re.search(added, path) for path in targets):
-            fresh = flat(nnx.to_pure_dict(nnx.state(make_model(), nnx.Param)))
-            for path, leaf in targets.items():
-                if re.search(added, path):
-                    params[path] = fresh[path].astype(leaf.dtype)
-        return params
+    def zeros() -> dict[str, jax.Array]:
+        return {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in targets.items()}
 
-    params = jax.jit(initial, out_shardings=shardings)()
+    params = jax.jit(zeros, out_shardings=shardings)()
     with tqdm(
         total=sum(match.tensor.nbytes for match in matches),
         desc="loading weights",

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping
 
 import jax
@@ -16,7 +15,7 @@ from painting_jax.checkpoints.load import flat
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
-from painting_jax.models.tensor_names import NOTHING, Spelling, Table, spellings
+from painting_jax.models.tensor_names import Spelling, Table, spellings
 
 METADATA = {"format": "pt"}  # names the layout; other libraries refuse files without it
 SHARD_BYTES = 5 * 10**9  # largest size of a file, as in diffusers
@@ -29,7 +28,6 @@ def save_folder(
     config: dict,
     *,
     dtype=None,
-    added: str = NOTHING,
     stem: str = "diffusion_pytorch_model",
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
@@ -43,7 +41,6 @@ def save_folder(
       table: names to write.
       config: content of config.json.
       dtype: dtype of the tensors; None = that of each parameter.
-      added: regex of paths that the published model does not have. They are left out.
       stem: stem of the files' names; "model" for models of transformers.
       shard_bytes: largest size of a file, unless one tensor is larger.
 
@@ -51,7 +48,7 @@ def save_folder(
       UserError: if the folder exists and is not empty or cannot be written, or a parameter has no
         name in the table.
     """
-    tensors = _renamed(params, table, dtype, added)
+    tensors = _renamed(params, table, dtype)
     if jax.process_index() != 0:
         check_new(folder)
         for names in _shards(tensors, stem, shard_bytes).values():
@@ -118,15 +115,15 @@ def _shards(tensors: dict[str, PendingTensor], stem: str, limit: int) -> dict[st
     ).filename_to_tensors
 
 
-def _renamed(params: dict, table: Table, dtype, added: str) -> dict[str, PendingTensor]:
+def _renamed(params: dict, table: Table, dtype) -> dict[str, PendingTensor]:
     """The tensors by published name, sorted by name."""
     spelled = spellings(table)
-    ours = {path: x for path, x in flat(params).items() if not re.search(added, path)}
+    ours = flat(params)
     unknown = sorted(ours.keys() - spelled.keys())
     if unknown:
         raise UserError(
             f"the published layout has no place for {len(unknown)} parameters of this model, "
-            f"{', '.join(unknown[:8])}: leave them out, or export another model"
+            f"{', '.join(unknown[:8])}: export another model"
         )
     result = {}
     for path, array in ours.items():

@@ -16,9 +16,8 @@ from painting_jax import media
 from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
-    load_image_encoder,
+    load_named,
     load_transformer,
-    load_vae,
     transformer_maker,
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
@@ -167,9 +166,9 @@ class PretrainedPainter:
             boundary=self._folder.boundary,
             seed=self._overrides.seed,
         )
-        frozen = {"codec": load_vae(self._vae_source, mesh=mesh).params}
+        frozen = {"codec": load_named(self._folder, "vae", mesh=mesh).params}
         if model.image_encoder_config is not None:
-            frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
+            frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
         samples = [
             jax.tree.map(np.asarray, prepare(model, frozen, batch, sampling, mesh))
             for batch in batches

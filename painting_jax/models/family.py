@@ -7,8 +7,8 @@ transformer is one folder with a `family.py` and one line in `FAMILIES`.
 import dataclasses
 import functools
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from painting_jax.models.codec import Codec
+from painting_jax.models.tensor_names import NOTHING, PublishedWeights, Table
 
 # Name in `config.model.family` -> where its `Family` is, as module:attribute.
 FAMILIES: dict[str, str] = {
@@ -45,6 +46,44 @@ def family_of_codec(config: Any) -> "Family":
     )
 
 
+Layout = Literal["diffusers", "comfyui"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Component:
+    """A kind of network that published models are made of.
+
+    Attributes:
+      name: Name of its folder in a diffusers model, such as "vae".
+      kinds: Class or type that its config.json states.
+      read_config: Its sizes, from published weights.
+      make: Its module for these sizes, which computes in a dtype.
+      tables: Tables of tensor names for these sizes, for each layout it is published in.
+      to_json: Content of its config.json for these sizes; None = it always comes with one.
+      tensors: Regex of a tensor's name that tells the component in a single file without config.
+      stem: Stem of its files' names.
+      float32: Regex of our paths that stay float32 when the rest is loaded in less.
+      float32_converted: Regex of our paths that stay as they are when others are converted to less.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    read_config: Callable[[PublishedWeights], Any]
+    make: Callable[[Any, Any], nnx.Module]
+    tables: Callable[[Any], Mapping[Layout, Table]]
+    to_json: Callable[[Any], dict] | None = None
+    tensors: str = NOTHING
+    stem: str = "diffusion_pytorch_model"
+    float32: str = NOTHING
+    float32_converted: str = NOTHING
+
+
+def published_components() -> list[Component]:
+    """The components of all published families, each once."""
+    families = map(get_family, FAMILIES)
+    return list({c.name + c.kinds[0]: c for f in families for c in f.components}.values())
+
+
 @dataclasses.dataclass(frozen=True)
 class Encoders:
     """Frozen networks that make latents and conditions.
@@ -68,12 +107,14 @@ class Family(Protocol):
     Attributes:
       published: Whether it has published weights to start from; otherwise it is trained from
         random parameters.
+      components: Networks that its published models are made of.
       droppable: Names of the conditions that can be dropped, and that guidance can act on.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
     """
 
     published: bool
+    components: tuple[Component, ...]
     droppable: tuple[str, ...]
     frames: int
     max_area: int

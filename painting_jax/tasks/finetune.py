@@ -12,7 +12,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from painting_jax.checkpoints import lora_files, lora_keys
-from painting_jax.checkpoints.components import load_image_encoder, load_transformer, load_vae
+from painting_jax.checkpoints.components import load_named, load_transformer
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.save import save_folder
 from painting_jax.models import lora
@@ -42,7 +42,7 @@ class Finetune(Task):
         self._folder = folder
         self._experts, self._boundary = folder.experts(), folder.boundary
         self._expert = published.expert_index(config)
-        self._vae_source, vae_config = folder.vae()
+        _, vae_config = folder.vae()
         model = dataclasses.replace(
             make_model(config),
             config=self._experts[self._expert].config,
@@ -121,10 +121,10 @@ class Finetune(Task):
 
     def load_frozen(self, mesh, text_conditioner):
         empty_LD = jax.device_put(text_conditioner.embedding(""), replicated(mesh))
-        codec = load_vae(self._vae_source, mesh=mesh)
+        codec = load_named(self._folder, "vae", mesh=mesh)
         frozen = {"empty_text_LD": empty_LD, "codec": codec.params}
         if self.model.image_encoder_config is not None:
-            frozen["image_encoder"] = load_image_encoder(self._folder, mesh=mesh).params
+            frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
         if not self.full_finetune:
             frozen["transformer"] = self._load(self._expert, mesh, self._dtype)
         if self._boundary:

@@ -21,7 +21,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from painting_jax.checkpoints import safetensors_file
-from painting_jax.checkpoints.components import load_text_encoder
+from painting_jax.checkpoints.components import load_named
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
 from painting_jax.models.umt5.modeling import UMT5Encoder
@@ -66,7 +66,8 @@ def embed_prompts(
 
     def open_encoder() -> TextEncoder:
         return TextEncoder(
-            prompts.load_tokenizer(tokenizer), load_text_encoder(folder, mesh=mesh, dtype=dtype)
+            prompts.load_tokenizer(tokenizer),
+            load_named(folder, "text_encoder", mesh=mesh, dtype=dtype).model(),
         )
 
     return embed_cached(

@@ -64,7 +64,7 @@ def test_what_it_already_is_keeps_its_names():
     ],
 )
 def test_component_is_known_by_its_config_or_its_tensors(names, config, component):
-    assert component_of(described(names, config)) == component
+    assert component_of(described(names, config)).name == component
 
 
 def test_another_model_is_refused():

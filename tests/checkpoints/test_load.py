@@ -210,55 +210,13 @@ def test_parameters_have_the_dtype_asked_for(folder, params):
         np.testing.assert_array_equal(half[path], expected)
 
 
-ADDED = "medium|segment|progress|summary"
-
-
-def test_conditions_that_painting_adds_start_fresh_and_without_effect(folder, params, run):
-    _, inputs = run
-    sizes = {"media": 3, "segment_channels": 5, "progress": True, "summary_dim": 7}
-    config = dataclasses.replace(CONFIG, **sizes)
-    # Initialisers run with the devices' layout, as in training.
-    grown = loaded(folder, lambda: make(config), added=ADDED, mesh=mesh(fsdp=4, tensor=2))
-    leaves = load.flat(grown)
-    added = {path: leaf for path, leaf in leaves.items() if re.search(ADDED, path)}
-    assert_same({k: x for k, x in leaves.items() if k not in added}, load.flat(params))
-    assert not added["blocks/attn2/medium_v_proj/kernel"].any()
-    assert added["blocks/attn2/medium_k_proj/kernel"].std() > 0.1
-    assert (added["blocks/attn2/norm_medium_k/scale"] == 1).all()
-    assert 0.9 < added["medium_table"].std() < 1.1
-    rng = np.random.default_rng(1)
-    conditions = {
-        "medium_BM": np.float32([[1, 0, 0], [0, 0.5, 0.5]]),
-        "segments_BHWC": rng.normal(size=(2, 4, 6, 5)).astype(np.float32),
-        "progress_BT": rng.uniform(size=(2, 3)).astype(np.float32),
-        "summary_BE": rng.normal(size=(2, 7)).astype(np.float32),
-    }
-    published, extended = (
-        nnx.merge(nnx.graphdef(nnx.eval_shape(functools.partial(make, sizes))), nnx.State(tree))
-        for sizes, tree in ((CONFIG, params), (config, jax.device_get(grown)))
-    )
-    np.testing.assert_array_equal(apply(extended, inputs | conditions), apply(published, inputs))
-
-
-def test_an_added_parameter_of_half_precision_starts_in_it(folder):
-    config = dataclasses.replace(CONFIG, media=3)
-    grown = load.flat(loaded(folder, lambda: make(config), added=ADDED, dtype=jnp.bfloat16))
-    assert grown["medium_table"].dtype == jnp.bfloat16
-
-
-def test_added_parameters_are_missing_unless_they_are_named(folder):
-    config = dataclasses.replace(CONFIG, media=3)
-    with pytest.raises(ValueError, match=r"no rule for .*medium_table"):
-        loaded(folder, lambda: make(config))
-
-
-def test_parameters_without_a_published_name_are_refused_or_left_out(params, tmp_path):
+def test_parameters_without_a_published_name_are_refused(params, tmp_path):
     painted = params | {"medium_table": jnp.zeros((3, 4, 48))}
     folder = tmp_path / "out"
     with pytest.raises(UserError, match=r"no place for 1 .*medium_table"):
         save.save_folder(painted, folder, table.ORIGINAL, {})
     assert not list(tmp_path.iterdir())
-    save.save_folder(painted, folder, table.ORIGINAL, {}, added=ADDED, dtype=jnp.bfloat16)
+    save.save_folder(params, folder, table.ORIGINAL, {}, dtype=jnp.bfloat16)
     assert {tensor.dtype.name for tensor in open_source(folder).tensors.values()} == {"bfloat16"}
 
 

@@ -8,8 +8,9 @@ from PIL import Image
 
 from configs import wan21_i2v_14b, wan22_ti2v_5b
 from painting_jax.checkpoints import random_folder
-from painting_jax.checkpoints.components import image_tokens, load_image_encoder
+from painting_jax.checkpoints.components import load_named
 from painting_jax.checkpoints.diffusers_folder import Folder
+from painting_jax.models.clip.modeling import preprocess
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text.embeddings import embed_prompts
@@ -58,7 +59,8 @@ def test_diffusers_reads_it_whole(made):
     if family == "wan21":
         picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
         expected = pipeline.encode_image(Image.fromarray(picture)).detach().numpy()
-        actual = image_tokens(load_image_encoder(folder, mesh=ONE_DEVICE), picture)
+        encoder = load_named(folder, "image_encoder", mesh=ONE_DEVICE).model()
+        actual = encoder(preprocess(picture[None], encoder.config.image_size))
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
@@ -70,7 +72,7 @@ def test_prompts_and_pictures_are_encoded(made, tmp_path):
     assert embedded["a cat in oil"].shape == (4, sizes(family).text_dim)
     assert np.isfinite(embedded["a cat in oil"]).all()
     if family == "wan21":
-        load_image_encoder(folder, mesh=ONE_DEVICE)
+        load_named(folder, "image_encoder", mesh=ONE_DEVICE)
     assert folder.has("image_encoder") == (family == "wan21")
 
 

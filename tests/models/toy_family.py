@@ -43,6 +43,7 @@ class ToyModel(nnx.Module):
 
 class ToyFamily:
     published = False
+    components = ()
     droppable = ("medium",)
 
     def config(self, model, media):

@@ -12,6 +12,7 @@ class PaintingFamily:
     """See `models.family.Family`."""
 
     published = False
+    components = ()
     droppable = tuple(conditioning.FIELDS)
 
     def config(self, model, media):

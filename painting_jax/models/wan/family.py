@@ -5,10 +5,57 @@ import dataclasses
 import jax.numpy as jnp
 from flax import nnx
 
+from painting_jax.models.clip import params as clip
 from painting_jax.models.clip.modeling import CLIPVision
-from painting_jax.models.wan import conditioning, flops, vae
+from painting_jax.models.family import Component
+from painting_jax.models.umt5 import params as umt5
+from painting_jax.models.umt5.modeling import UMT5Encoder
+from painting_jax.models.wan import conditioning, flops, params, vae, vae_params
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE
+
+TRANSFORMER = Component(
+    "transformer",
+    ("WanTransformer3DModel",),
+    read_config=params.wan_config,
+    make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat=False),
+    tables=lambda config: {"diffusers": params.DIFFUSERS, "comfyui": params.ORIGINAL},
+    to_json=params.diffusers_config,
+    tensors=r".*",
+    float32=params.FLOAT32,
+    float32_converted=params.FLOAT32,
+)
+VAE = Component(
+    "vae",
+    ("AutoencoderKLWan",),
+    read_config=vae_params.wan_vae_config,
+    # Always float32: its errors are visible in every pixel.
+    make=lambda config, dtype: WanVAE(config),
+    tables=lambda config: {
+        "diffusers": vae_params.diffusers(config),
+        "comfyui": vae_params.original(config),
+    },
+    to_json=vae_params.diffusers_config,
+    tensors=r"(encoder|decoder)\.(conv1|conv_in)\.weight",
+)
+TEXT_ENCODER = Component(
+    "text_encoder",
+    ("umt5",),
+    read_config=lambda source: umt5.config(source.config),
+    make=lambda config, dtype: UMT5Encoder(config, rngs=nnx.Rngs(0), dtype=dtype),
+    tables=lambda config: {"diffusers": umt5.TABLE},
+    stem="model",
+    float32="norm",
+)
+IMAGE_ENCODER = Component(
+    "image_encoder",
+    ("clip_vision_model",),
+    read_config=lambda source: clip.config(source.config),
+    # Always float32, as Wan publishes it.
+    make=lambda config, dtype: CLIPVision(config, rngs=nnx.Rngs(0)),
+    tables=lambda config: {"diffusers": clip.TABLE},
+    stem="model",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +73,7 @@ class WanFamily:
     max_area: int
 
     published = True
+    components = (TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER)
     droppable = ("text",)
 
     def config(self, model, media):
