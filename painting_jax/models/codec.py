@@ -52,7 +52,7 @@ class PixelCodec:
 
 def image_condition(
     codec: Codec, reference_BHWC: Float[Array, "b h w 3"], frames: int, *, everywhere: bool
-) -> Float[Array, "b t h w c"]:
+) -> Float[Array, "b t2 h2 w2 c"]:
     """Mask and latents of a video that shows the reference where the mask is 1.
 
     Args:

@@ -17,7 +17,7 @@ _CELL = 4  # pixels a side within which energies are averaged, at least
 _FAINT = 1e-3  # energy that counts as none: the root has no slope at 0
 
 
-def edge_energies(video_BTHWC: Float[Array, "b t h w c"]) -> list[Float[Array, "b t i j"]]:
+def edge_energies(video_BTHWC: Float[Array, "b t h w c"]) -> list[Float[Array, "b t _ _"]]:
     """Root mean square slope of the brightness in each cell, for each scale.
 
     Args:

@@ -43,7 +43,7 @@ def test_a_lost_field_is_named():
 
 
 def test_a_file_of_something_else_is_said():
-    with pytest.raises(UserError, match="no Wan transformer"):
+    with pytest.raises(UserError, match="not a Wan transformer"):
         of({})
 
 
