@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import tiny
+from tests import conftest, tiny  # noqa: F401  (conftest: eight devices)
 from tests.training import test_checkpoint
 from tests.training.test_checkpoint import mesh, run, task  # noqa: F401
 from tests.verbs import Verb

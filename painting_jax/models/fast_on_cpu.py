@@ -10,9 +10,9 @@ median of alternating runs, with the models of `benchmarks/`.
   linear layers (`dot_general`)              1.1   Wan transformer, forward and backward
   normalisation (`layer_norm` ... `shifted`) 1.1   Wan transformer, forward and backward
   both together                              1.2   Wan transformer, forward and backward
-  attention (`in_halves`)                    1.1   DINOv2 ViT-S/14
-  vision transformers (`patch_conv`,
-    `along_one_axis`, `unstacked`) together  1.12  CLIP ViT-B/32
+  attention (`in_halves`)                    1.13  DINOv2 ViT-S/14, 16 pictures
+  vision transformers (`patch_conv`,         1.07  CLIP ViT-B/32, 16 pictures
+    `along_one_axis`, `unstacked`) together  1.12  CLIP ViT-B/32, 8 pictures
   convolutions over time (`causal_conv`)     1.7   Wan's autoencoder, encode
   3x3 convolutions (`winograd`)              1.2   LPIPS with VGG16
 """
