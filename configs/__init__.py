@@ -1,1 +1,1 @@
-"""Experiments, one a file; each imports painting_jax alone."""
+"""Experiments, one per file. They import only painting_jax."""

@@ -1,4 +1,4 @@
-"""About two million parameters, 64x64 pixels, 9 frames: eight minutes on two CPU cores."""
+"""The demo: two million parameters, 64x64 pixels, 9 frames; eight minutes on two CPU cores."""
 
 from painting_jax.config import get_config
 

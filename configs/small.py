@@ -1,7 +1,7 @@
 """A picture-space model for one GPU or TPU chip: 128x128 pixels, 17 frames.
 
-Not trained yet by its authors; the same code as the demo, with a width and a batch that keep an
-accelerator busy. Prepare its data with --size=128 --frames=33.
+The authors have not trained it yet. It runs the same code as the demo, with a width and a batch
+size that keep an accelerator busy. Prepare its data with --size=128 --frames=33.
 """
 
 from painting_jax import config as config_lib

@@ -1,7 +1,8 @@
 """Wan2.1 image to video 14B, 480p: 81 frames of 480x832, the model of Loomis Painter.
 
-Not trained yet by its authors. `--config=configs/wan21_i2v_14b.py:lora,rank=32` trains adapters,
-without `lora` all of the transformer; `:lora,tiny` tries everything out on a laptop.
+`--config=configs/wan21_i2v_14b.py:lora,rank=32` trains adapters. Without `lora` the whole
+transformer is trained. `:lora,tiny` runs a tiny version on a laptop, to try everything out. The
+authors have not trained this config yet.
 """
 
 from painting_jax import config_wan

@@ -1,8 +1,11 @@
 """Wan2.1 text to video 1.3B: 81 frames of 480x832.
 
-The model knows no pictures: it learns here to take one as its video's first latent frame, as Wan2.2
-TI2V does, which takes no new parameter. Not trained yet by its authors; arguments as of the others:
-`--config=configs/wan21_t2v_1_3b.py:lora,rank=32`, and `:lora,tiny` to try everything out.
+The published model takes no picture. Here it learns to take one as the first latent frame of its
+video, as Wan2.2 TI2V does. This needs no new parameters.
+
+`--config=configs/wan21_t2v_1_3b.py:lora,rank=32` trains adapters. Without `lora` the whole
+transformer is trained. `:lora,tiny` runs a tiny version on a laptop, to try everything out. The
+authors have not trained this config yet.
 """
 
 from painting_jax import config_wan

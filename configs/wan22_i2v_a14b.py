@@ -1,10 +1,13 @@
 """Wan2.2 image to video A14B, two experts of 14B each: 81 frames of 480x832.
 
-One expert is trained at a time, on its side of the noise level where the first hands over to the
-second: `--config=configs/wan22_i2v_a14b.py:lora,rank=32` trains adapters of that for high noise,
-which decides on composition, with `--config.pretrained.expert=low` of that for low noise, which
-decides on detail. Both are held, the other one to paint the sheets with. Not trained yet by its
-authors; without `lora` all of the expert is trained, `:lora,tiny` tries everything out on a laptop.
+One expert is trained at a time, on its side of the noise level at which the first expert hands over
+to the second. `--config=configs/wan22_i2v_a14b.py:lora,rank=32` trains adapters of the expert for
+high noise, which decides the composition. With `--config.pretrained.expert=low` it trains those of
+the expert for low noise, which decides the details. Both experts are kept in memory, since contact
+sheets need both.
+
+Without `lora` the whole expert is trained. `:lora,tiny` runs a tiny version on a laptop, to try
+everything out. The authors have not trained this config yet.
 """
 
 from painting_jax import config_wan

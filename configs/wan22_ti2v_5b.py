@@ -1,8 +1,10 @@
 """Wan2.2 text and image to video 5B: 121 frames of 704x1280.
 
-Its video begins with the picture itself; the 120 frames after it are the process. Not trained yet
-by its authors; `--config=configs/wan22_ti2v_5b.py:lora,rank=32` trains adapters, without `lora` all
-of the transformer; `:lora,tiny` tries everything out on a laptop.
+The first frame of its video is the picture itself. The 120 frames after it are the process.
+
+`--config=configs/wan22_ti2v_5b.py:lora,rank=32` trains adapters. Without `lora` the whole
+transformer is trained. `:lora,tiny` runs a tiny version on a laptop, to try everything out. The
+authors have not trained this config yet.
 """
 
 from painting_jax import config_wan

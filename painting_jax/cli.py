@@ -1,4 +1,4 @@
-"""What every verb's command line shares: one-line errors, exit status 2, a --help that explains."""
+"""The command line of all programs: one-line errors, exit status 2, and `--help`."""
 
 import contextlib
 import inspect
@@ -14,19 +14,22 @@ from absl import app, flags, logging
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
-# As shells tell of a program that Ctrl-C ended.
+# Exit status that shells report for a program ended by Ctrl-C.
 _EXIT_INTERRUPTED = 130
 
-# Tokenizers are all that is taken of transformers: that there is no torch is no news.
+# Only tokenizers are used from transformers: its advice to install torch is irrelevant.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 
 def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
-    """Runs a verb: parses its flags, calls `main()`; a `UserError` is one line and status 2.
+    """Runs a program: parses its flags and calls `main`.
 
-    `argv` are the program and its arguments, by default those it was started with.
+    A `UserError` prints one line and exits with status 2. absl itself would print its whole help
+    and exit with status 1 on a bad flag.
 
-    absl itself prints its whole help and exits with 1 on a bad flag, hence this wrapper.
+    Args:
+      main: Function to run.
+      argv: Program and arguments, by default those of the command line.
     """
     module = inspect.getmodule(main)
 
@@ -38,8 +41,8 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             rest = flags.FLAGS(argv)
         except UserError:
             raise
-        # config_flags raises AttributeError or KeyError for a field that does not exist, TypeError
-        # or ValueError for one of another type, OSError for a config file that is not there.
+        # config_flags raises AttributeError or KeyError for an unknown field, TypeError or
+        # ValueError for a value of a wrong type, and OSError for a missing config file.
         except (flags.Error, TypeError, ValueError, OSError) as error:
             raise UserError(f"{_last_words(error)} (see --help)") from error
         except (AttributeError, KeyError) as error:
@@ -56,11 +59,11 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         main()
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A path need not be text: what is not is shown as its bytes, here as on standard error.
+        # A path need not be valid UTF-8. Invalid bytes are shown as escapes, as on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
     interrupted = False
     try:
-        # The console belongs to the verbs' own words: libraries speak up from warnings on.
+        # Keep the console for the programs' own output: libraries only log warnings and errors.
         logging.set_verbosity(logging.WARNING)
         app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
@@ -68,25 +71,26 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         interrupted = True
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong with the run.
+        # The reader of our output has ended, as in `| head`. This is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        # A full disk, a missing permission: the user's to mend, and named by the system itself.
+        # The user can fix errors such as a full disk or a missing permission, and the system's
+        # message names them.
         if error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
-    # Behind the handler: what the exception held open has been closed, and cleared away.
+    # Outside the handler, where the exception and its open files have been released.
     if interrupted:
         _leave_interrupted()
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
-    """Refuses flags of paths that are given and empty, as `--image=$UNSET` is.
+    """Refuses path flags that are given but empty, such as `--image=$UNSET`.
 
     Raises:
-      UserError: for the first of them.
+      UserError: If a flag is empty. The message names the first such flag.
     """
     for flag in names:
         values = flag.value if isinstance(flag.value, list) else [flag.value]
@@ -95,10 +99,10 @@ def refuse_empty(*names: flags.FlagHolder) -> None:
 
 
 def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
-    """Refuses flags of words whose bytes are not UTF-8.
+    """Refuses text flags whose bytes are not UTF-8.
 
     Raises:
-      UserError: for the first of them.
+      UserError: If a flag is not UTF-8. The message names the first such flag.
     """
     for flag in texts:
         if flag.value != readable(flag.value):
@@ -111,10 +115,10 @@ def _fail(message: object) -> None:
 
 
 def _leave_interrupted() -> NoReturn:
-    """Ends the program, but not the interpreter.
+    """Ends the process at once, without the interpreter's shutdown.
 
-    JAX compiles in a thread of its own, which neither ends with the wait for it nor bears that its
-    client is taken down: the interpreter would wait for it and then crash.
+    JAX compiles in a background thread that cannot be interrupted. A normal shutdown would wait for
+    this thread, and then crash because the JAX client is already destroyed.
     """
     with contextlib.suppress(OSError):
         sys.stdout.flush()
@@ -123,18 +127,18 @@ def _leave_interrupted() -> NoReturn:
 
 
 def _last_words(error: Exception) -> str:
-    """What an error says; of one that quotes the traceback of a config file, its last line."""
+    """The message of an error; only its last line if it quotes the traceback of a config file."""
     text = str(error).strip()
     return text.splitlines()[-1] if "Traceback" in text else text
 
 
 def _field(error: AttributeError | KeyError) -> str:
-    """The field that does not exist, and one of a name like it, out of an error's quotes."""
+    """The unknown field that an error names, and a field with a similar name if there is one."""
     said = str(error.args[0]).replace("\\n", "\n").replace("\\", "")
-    # Of a file that sets the field, and of a flag that does.
+    # The wording differs between a field set in a file and one set by a flag.
     set_in_a_file = re.search(r'Key "(\w+)" does not exist', said)
     name = set_in_a_file[1] if set_in_a_file else said.partition("\n")[0].strip("\"'")
-    # Of the verbs, those that have no config need not load what its table does.
+    # Imported here, since programs without a config do not need its imports.
     from painting_jax.config import RENAMED  # noqa: PLC0415
 
     for old, new in RENAMED.items():
@@ -149,13 +153,13 @@ def _one_line(message: object) -> str:
 
 
 def _help(module) -> str:
-    """The verb's docstring, then the flags that its own module defines."""
-    # absl knows the program itself by how it was called.
+    """The docstring of the program's module, and the flags that this module defines."""
+    # absl registers the flags of the main module under the path of the program.
     name = sys.argv[0] if module.__name__ == "__main__" else module.__name__
     own = flags.FLAGS.flags_by_module_dict().get(name, [])
     lines = [inspect.getdoc(module) or "", "", "Options:"]
     for flag in sorted(own, key=lambda f: f.name):
-        # A config is not shown whole: its file says what there is.
+        # The default of a config is not shown: it is long, and its file documents it.
         hidden = flag.default in (None, "", [], False) or hasattr(flag.default, "items")
         default = "" if hidden else f" [default: {flag.default}]"
         lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")

@@ -1,8 +1,8 @@
 """The fields of an experiment: defaults, ranges and meaning, in one table.
 
-`FIELDS` makes the config of the demo (`base`), which every experiment file starts from, checks
-single values (`check_ranges`), and documents them: `python -m painting_jax.config` prints
-docs/config.md. `config_checks` checks how values fit together.
+Three things are derived from `FIELDS`: the demo's config (`base`), which every experiment file
+starts from; the checks of single values (`check_ranges`); and docs/config.md, which
+`python -m painting_jax.config` prints. `config_checks` checks that values fit together.
 """
 
 import dataclasses
@@ -26,8 +26,8 @@ class Range:
     """The values that a field may have.
 
     Attributes:
-      words: the range in words, after "it must be".
-      holds: whether a value lies in it.
+      words: Description of the range, as it follows "it must be".
+      holds: Predicate: whether a value lies in the range.
     """
 
     words: str
@@ -39,10 +39,10 @@ class Field:
     """A field of an experiment.
 
     Attributes:
-      name: section and name, as in `data.batch_size`.
-      default: the demo's value; values of other types are refused.
-      range: the values that it may have; None = all of its type.
-      meaning: one sentence for the documentation.
+      name: Section and name, as in `data.batch_size`.
+      default: Value in the demo. Values of other types are refused.
+      range: Values that the field may have; None = all values of its type.
+      meaning: Sentence for the documentation.
     """
 
     name: str
@@ -83,9 +83,9 @@ _GUIDED = Range(f"some of {', '.join(_CONDITIONS)}", set(_CONDITIONS).issuperset
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ffn.net.0.proj", "ffn.net.2")
 
-# Defaults are the demo's: about two million parameters, eight minutes on two CPU cores. Many small
-# steps: with Adam a parameter moves by the learning rate a step at most, and the gates of the pixel
-# head have far to go.
+# The defaults are those of the demo: about two million parameters, eight minutes on two CPU cores.
+# It takes many small steps: Adam moves a parameter by about the learning rate per step at most, and
+# the gates of the pixel head have to move far.
 FIELDS = (
     Field("seed", 0, _SEED, "Seed of the parameters, the noise and the order of the data."),
     Field("steps", 1400, _at_least(1), "Optimizer steps of the run."),
@@ -283,7 +283,7 @@ FIELDS = (
     Field("profile_steps", 0, _at_least(0), "Steps to profile; 0 = none."),
 )
 
-# What the fields with the same first name are about.
+# Titles of the sections: first name of a field -> title.
 _SECTIONS = {
     "": "The run",
     "data": "Data",
@@ -298,11 +298,11 @@ _SECTIONS = {
     "log": "Logging",
 }
 
-# First names of fields that may differ between a run and its resumption: they change how it runs,
-# not what it computes.
+# First names of fields that may change when a run is resumed. They affect how it runs, but not what
+# it computes.
 OPERATIONAL = ("mesh", "checkpoint", "log", "profile_steps")
 
-# Earlier names of fields.
+# Old names of fields -> current names.
 RENAMED = {
     "objective.law": "objective.noise_distribution",
     "optimizer.final": "optimizer.end_learning_rate_fraction",
@@ -311,16 +311,16 @@ RENAMED = {
     "pretrained.family": "model.family",
 }
 
-# Earlier values of fields, by the field's name of today.
+# Current name of a field -> its old values -> current values.
 _REVALUED = {"model.family": {"": "painting"}}
 
-# The registry's order when runs did not store their media.
+# Media of runs that did not store their media, in the order of the registry at that time.
 _FIRST_MEDIA = (
     "acrylic", "oil", "watercolor", "pencil", "colored_pencil", "charcoal", "ink", "pastel",
     "digital", "loomis_portrait",
 )  # fmt: skip
 
-# Values of fields that an earlier run's config lacks, by its other fields.
+# Fields that configs of earlier versions lack -> function from their other fields to the value.
 _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "model.media": lambda run: _FIRST_MEDIA,
     "sampling.sampler": lambda run: (
@@ -332,12 +332,12 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def base() -> ConfigDict:
-    """The demo's config, which has every field and takes no others."""
+    """The demo's config. It has every field, and no others can be added."""
     return _nested({field.name: field.default for field in FIELDS}).lock()
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    """The demo as an experiment file has it; takes no arguments."""
+    """The demo's config, for use as an experiment file. It takes no arguments."""
     parse_arg(arg)
     return base()
 
@@ -346,14 +346,14 @@ def parse_arg(arg: str | None, **defaults) -> ConfigDict:
     """Parses the part of `--config=file.py:runlocal,res=128` after the colon.
 
     Args:
-      arg: comma-separated names (switched on) and name=value pairs, or None.
-      **defaults: the names that exist with their defaults, whose types the values take.
+      arg: Comma-separated names (switches to turn on) and name=value pairs, or None.
+      **defaults: Known names with their defaults. Values are converted to the default's type.
 
     Returns:
-      A ConfigDict of all names.
+      A ConfigDict with all names.
 
     Raises:
-      ValueError: for a name that does not exist, or is no switch and has no value.
+      ValueError: If a name is unknown, or has no value and is not a switch.
     """
     parsed = ConfigDict(defaults)
     for part in filter(None, (arg or "").split(",")):
@@ -374,10 +374,10 @@ def parse_arg(arg: str | None, **defaults) -> ConfigDict:
 
 
 def check_ranges(config: ConfigDict) -> None:
-    """Checks each field by itself.
+    """Checks the range of each field.
 
     Raises:
-      UserError: for the first value outside its range, naming the field.
+      UserError: If a value is outside its range. The message names the first such field.
     """
     for field in FIELDS:
         if field.range is not None:
@@ -388,13 +388,13 @@ def require(config: ConfigDict, name: str, holds: Callable[[Any], bool], words: 
     """Checks one field.
 
     Args:
-      config: of the experiment.
-      name: of the field.
-      holds: whether a value is right.
-      words: what a right value is.
+      config: Config of the experiment.
+      name: Name of the field, with its section.
+      holds: Predicate: whether a value is valid.
+      words: Description of valid values, as it follows "it must be".
 
     Raises:
-      UserError: if the field's value is not right.
+      UserError: If the field's value is invalid.
     """
     value = config
     for part in name.split("."):
@@ -407,7 +407,7 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
     """The config that a run was started with.
 
     Raises:
-      UserError: If the folder is no run, or its config is damaged.
+      UserError: If the folder is not a run, or its config is damaged.
     """
     path = epath.Path(workdir) / "config.json"
     if not path.exists():
@@ -416,14 +416,14 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
 
 
 def from_json(text: str, origin: object) -> ConfigDict:
-    """A run's config with the fields of today, also of a run that an earlier version made.
+    """Parses a run's config. Configs of earlier versions are converted to the current fields.
 
     Args:
-      text: of the run's config.json. It may have more fields than an experiment.
-      origin: where it was read, for errors.
+      text: Content of the run's config.json. It may have more fields than an experiment.
+      origin: Path that it was read from, for error messages.
 
     Raises:
-      UserError: if the text is no config, or lacks a field.
+      UserError: If the text is not a config, or lacks a field.
     """
     try:
         run = dict(_flat(json.loads(text)))
@@ -464,7 +464,7 @@ def _nested(values: Mapping[str, Any]) -> ConfigDict:
 
 
 def documentation() -> str:
-    """docs/config.md: a table of the fields of each section."""
+    """Content of docs/config.md: a table of the fields of each section."""
     lines = [
         "# Fields of an experiment",
         "",

@@ -1,4 +1,4 @@
-"""Whether the values of an experiment fit together, checked before anything is written."""
+"""Checks that the values of an experiment fit together, before anything is written."""
 
 import functools
 
@@ -13,15 +13,19 @@ from painting_jax.models.family import get_family
 from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.task import make_model
 
-# XLA has no product of two float16 matrices on a CPU that is summed in float32.
+# On a CPU, XLA has no product of float16 matrices with a sum in float32.
 _ON_CPU = ("float32", "bfloat16")
 
 
 def check(config: ConfigDict, mesh: Mesh) -> None:
-    """Checks every field, by itself and with the others.
+    """Checks every field, by itself and together with the others.
+
+    Args:
+      config: Config of the experiment.
+      mesh: Mesh that it will run on.
 
     Raises:
-      UserError: for the first value that cannot be trained with, naming the field.
+      UserError: If training with a value is impossible. The message names the first such field.
     """
     config_lib.check_ranges(config)
     require = functools.partial(config_lib.require, config)
@@ -97,7 +101,7 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
 
 
 def _check_noise_levels(config: ConfigDict) -> None:
-    """Checks sampling: with a wide shift and many steps, noise levels run together."""
+    """Checks the noise levels of sampling: a large shift and many steps may make some coincide."""
     sampling, most = config.sampling, schedules.TRAINED
     config_lib.require(config, "sampling.steps", lambda steps: steps <= most, f"at most {most}")
     try:

@@ -1,11 +1,11 @@
-"""What the experiments on published Wan models have in common."""
+"""The shared config of the experiments that finetune published Wan models."""
 
 from ml_collections import ConfigDict
 
 from painting_jax import config as config_lib
 from painting_jax.models.wan.transformer import SIZES
 
-# Size of the videos that a laptop trains on.
+# Size of the videos in `tiny` experiments, which run on a laptop.
 _TINY_FRAMES, _TINY_SIDE = 9, 64
 
 
@@ -23,8 +23,8 @@ def base(
     """The config of an experiment that finetunes a published Wan model.
 
     Args:
-      size: Name of the transformer in `models.wan.SIZES`.
-      family: Family of the autoencoder, a name in `models.wan_vae.SIZES`.
+      size: Name of the transformer in `models.wan.transformer.SIZES`.
+      family: Name of the model family in `models.family.FAMILIES`.
       path: Hub id of the weights.
       frames: Frames of the videos that the model was published for.
       height: Height of those videos in pixels.
@@ -59,13 +59,13 @@ def base(
     data.batch_size = 1
     data.frames, data.height, data.width = frames, height, width
     data.text_length = 512
-    # When painting, a medium is often all that is asked for.
+    # In use, the medium is often given without a caption.
     data.caption_probability = 0.5
 
     config.objective.clean_prediction = False
     config.objective.huber = config.objective.structure = 0.0
     config.objective.shift = shift
-    # Guidance is on the prompt: the picture is always there, medium and segments never are.
+    # Guidance acts on the prompt. The picture is always given; medium and segments never are.
     drop = config.objective.drop
     drop.reference = drop.medium = drop.segments = 0.0
 
@@ -92,15 +92,15 @@ def base(
 def parse_arg(arg: str | None) -> ConfigDict:
     """Parses the arguments of these experiments.
 
-    They are `lora` (train LoRA adapters alone), `rank` (of the adapters), `steps` (of the run) and
-    `tiny` (a small model of the same parts with random weights, to try everything out in a minute
-    on two CPU cores).
+    `lora` trains only LoRA adapters, and `rank` is their rank. `steps` is the number of steps of
+    the run. `tiny` selects a small model with the same parts and random weights, to try everything
+    out in a minute on two CPU cores.
     """
     return config_lib.parse_arg(arg, lora=False, rank=32, steps=2000, tiny=False)
 
 
 def _shrink(config: ConfigDict) -> None:
-    """Shrinks every size and keeps every part."""
+    """Shrinks every size of the model, but keeps all of its parts."""
     config.pretrained.path = ""
     config.pretrained.dtype = "float32"
     model, data = config.model, config.data

@@ -1,17 +1,17 @@
-"""The one exception that a user's mistake raises, and texts that can be told and written down."""
+"""The exception for mistakes of the user, and conversion of any text to valid UTF-8."""
 
 
 class UserError(Exception):
-    """A mistake of the user's: one line that says what is wrong and what would be right.
+    """A mistake of the user. The message is one line that states the mistake and how to fix it.
 
-    The verbs print it to standard error without a traceback and exit with status 2.
+    Programs print it to standard error without a traceback, and exit with status 2.
     """
 
     def __init__(self, message: str):
-        # It may be written into a report.
+        # The message may be written to a report, in UTF-8.
         super().__init__(readable(message))
 
 
 def readable(text: str) -> str:
-    """A text that can be written down: names on a disk need not be Unicode, nor what JSON says."""
+    """The text with invalid characters escaped: file names and JSON may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

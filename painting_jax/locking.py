@@ -1,4 +1,4 @@
-"""A lock between the processes of one machine."""
+"""A lock between processes of one machine."""
 
 import contextlib
 import fcntl
@@ -17,16 +17,16 @@ from painting_jax.errors import UserError
 def alone(path: epath.PathLike, refusal: str) -> Iterator[None]:
     """Locks a path against other processes of this machine while the block runs.
 
-    The lock is released when the process ends, in whatever way.
+    The lock is also released when the process ends for any reason.
 
     Args:
-      path: a file or a folder, which need not exist.
-      refusal: message of the error.
+      path: Path of a file or a folder, which need not exist.
+      refusal: Message of the error.
 
     Raises:
-      UserError: if another process holds the lock.
+      UserError: If another process holds the lock.
     """
-    # The lock is not beside the path, whose folder may not exist yet.
+    # The lock file is in the folder for temporary files, as the path's folder may not exist yet.
     name = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:32]
     lock = pathlib.Path(tempfile.gettempdir()) / f"painting_jax_{name}.lock"
     with lock.open("w") as file:

@@ -1,4 +1,4 @@
-"""The one registry of media. Adding a medium is adding one entry."""
+"""The registry of media. A new medium needs one entry in `MEDIA`."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,29 @@ RGB = tuple[float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One pass of the painter over the picture. Lengths are pixels of a 64 x 64 picture.
+    """One pass of the painter over the picture. Lengths are in pixels of a 64 x 64 picture.
 
     Attributes:
-      until: the progress, 0..1, at which the pass ends; it starts where the one before it ended.
-      marks: "contours" (lines along edges), "construction" (a head's guide lines), or "strokes".
-      blend: "cover" (opaque paint), "glaze" (lets light through: only darkens), or "lift" (an
-        eraser: back towards the ground).
-      width, length: of a stroke.
-      gap: distance between neighbouring strokes, in widths.
-      angle: of strokes that follow nothing, in degrees.
-      follow: 0 = parallel strokes, 1 = strokes along the picture's own forms.
-      flat: 0 = each stroke takes the colour under it, 1 = its segment's mean colour.
-      strength: the share of the way to the target, or the darkness of lines, 0..1.
-      share: the share of strokes laid, where the canvas is furthest from the target.
-      accents: choose those places among the lightest and darkest.
-      by_region: segment after segment, back to front, instead of the whole picture at once.
-      flowing: colour or pressure changes inside a stroke as it does in the picture.
-      soft: blur of the pass, smudged or wet.
+      until: Progress at which the pass ends, 0..1. It starts where the previous pass ended.
+      marks: Kind of mark: "contours" (lines along edges), "construction" (guide lines of a head),
+        or "strokes".
+      blend: Blend mode: "cover" (opaque paint), "glaze" (transparent paint, which only darkens), or
+        "lift" (an eraser, which restores the ground).
+      width, length: Size of a stroke.
+      gap: Distance between neighbouring strokes, in widths of a stroke.
+      angle: Angle of strokes that do not follow the picture, in degrees.
+      follow: Degree to which strokes follow the forms in the picture: 0 = parallel strokes, 1 =
+        strokes along the forms.
+      flat: Degree to which colours are flattened: 0 = a stroke takes the colour under it, 1 = it
+        takes the mean colour of its segment.
+      strength: Share of the distance to the target that a glaze covers, or darkness of lines, 0..1.
+      share: Share of the strokes that are painted: those where the canvas differs most from the
+        target.
+      accents: Whether `share` prefers the lightest and darkest places.
+      by_region: Whether segments are painted one after the other, back to front, instead of the
+        whole picture at once.
+      flowing: Whether colour or pressure varies along a stroke as the picture does.
+      soft: Radius of the blur of the pass, for smudged or wet paint.
     """
 
     until: float
@@ -61,24 +66,25 @@ PAINTING = (
 
 @dataclasses.dataclass(frozen=True)
 class Medium:
-    """A painting medium: how it is asked for, and how the painter works in it.
+    """A painting medium: its prompt, and how the painter works in it.
 
     Attributes:
-      prompt: what a text-conditioned model is asked for.
-      stages: the painter's passes, in order; the last ends at 1.
-      grounds: what can be painted on, colours by name; the first is the default.
-      mono: one pigment, so no colour but that of the ground.
-      saturation, contrast: of the picture as seen by the painter, 1 = unchanged.
-      line: the light that a construction line lets through.
-      scale, direction: the default manner, words of `painting_jax.data.painter.manner`.
-      blunt: 2 = pointed strokes, larger = squarer.
-      tooth: how much of the ground's grain a stroke leaves uncovered, 0..1.
-      bristle: lightness differences across a stroke, 0..1.
-      impasto: light and shade on the relief of the paint, 0..1.
-      rim: how much pigment gathers at a stroke's edge, 0..1.
-      darkest: the least light that one layer of a glaze lets through, 0..1.
-      jitter: colour differences between strokes, 0..1.
-      looks: of `painting_jax.diffusion.cross_media` that the conditioning picture may be given.
+      prompt: Prompt for a text-conditioned model.
+      stages: Passes of the painter, in order. The last one ends at progress 1.
+      grounds: Grounds that can be painted on, colours by name. The first is the default.
+      mono: Whether the medium has a single pigment. The only other colour is that of the ground.
+      saturation, contrast: Adjustment of the picture before it is painted; 1 = unchanged.
+      line: Light that a drawn line lets through, RGB.
+      scale, direction: Default manner, names in `painting_jax.data.painter.manner`.
+      blunt: Shape of a stroke: 2 = pointed, larger values are squarer.
+      tooth: Share of the ground's grain that a stroke leaves uncovered, 0..1.
+      bristle: Lightness differences across a stroke, 0..1.
+      impasto: Strength of light and shade on the relief of the paint, 0..1.
+      rim: Amount of pigment that gathers at the edges of a stroke, 0..1.
+      darkest: Least light that one layer of a glaze lets through, 0..1.
+      jitter: Colour differences between strokes, 0..1.
+      looks: Looks that the conditioning picture may be given, names in
+        `painting_jax.diffusion.cross_media`.
     """
 
     prompt: str
@@ -116,7 +122,7 @@ _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 
 
 def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
-    """Four passes of hatching from `start` to the end, each crossing the one before."""
+    """Four passes of hatching from progress `start` to the end, each across the previous one."""
     span = 1 - start
     thin: dict[str, Any] = {
         "blend": "glaze",
@@ -347,7 +353,7 @@ def entries(names: Sequence[str]) -> list[Medium]:
       names: The model's media, `config.model.media`.
 
     Raises:
-      UserError: if one is not in the registry.
+      UserError: If a medium is not in the registry.
     """
     for name in names:
         if name not in MEDIA:
@@ -359,11 +365,11 @@ def row_weights(mixture: Mapping[str, float], names: Sequence[str]) -> np.ndarra
     """The weights of a model's media, float32[M].
 
     Args:
-      mixture: Weight by medium.
+      mixture: Weights by medium.
       names: The model's media in the order of its rows, `config.model.media`.
 
     Raises:
-      UserError: if the model does not know a medium of the mixture.
+      UserError: If the model does not know a medium of the mixture.
     """
     weights_M = np.zeros(len(names), np.float32)
     for name, weight in mixture.items():
@@ -374,18 +380,19 @@ def row_weights(mixture: Mapping[str, float], names: Sequence[str]) -> np.ndarra
 
 
 def prompt(mixture: Mapping[str, float], caption: str = "") -> str:
-    """What a model that is steered by text alone is asked for.
+    """The prompt for a model that is conditioned on text alone.
 
     Args:
-      mixture: weight by medium; words have no weights, so the heaviest medium is named first.
-      caption: what is painted and how; may be empty.
+      mixture: Weights by medium. A prompt cannot express weights: it names the media in order of
+        decreasing weight.
+      caption: Description of the subject and how it is painted; may be empty.
     """
     ranked = sorted(mixture, key=lambda name: -mixture[name])
     return " ".join(filter(None, [*(MEDIA[name].prompt for name in ranked), caption]))
 
 
 def in_words(name: str) -> str:
-    """A medium as a picture's title names it: "oil painting"."""
+    """Name of a medium for titles, such as "oil painting"."""
     return MEDIA[name].prompt.removesuffix(" process step by step.").lower()
 
 
@@ -393,8 +400,8 @@ def mixture(text: str) -> dict[str, float]:
     """Parses "oil" or "oil:0.7,pencil:0.3" into weights by medium that sum to 1.
 
     Raises:
-      UserError: for an unknown medium, one named twice, a weight that is not a positive number,
-        or weights that do not sum to 1 (within 1e-3).
+      UserError: If a medium is unknown or named twice, a weight is not a positive number, or the
+        weights do not sum to 1 (within 1e-3).
     """
     weights: dict[str, float] = {}
     parts = [part.strip() for part in text.split(",")]

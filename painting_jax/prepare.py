@@ -1,17 +1,17 @@
-"""Prepares a data set of painting processes.
+"""Prepares a dataset of painting processes.
 
   python -m painting_jax.prepare --builder=painted_images [--source=PHOTOS] --data_dir=DATA
   python -m painting_jax.prepare --builder=recorded_processes --source=RECORDINGS --data_dir=DATA
 
-painted_images paints photos: a picture, a folder or a "pattern*.jpg", or, without a source, the
-photos that ship in scikit-image and scikit-learn. A text file beside a photo (cat.txt for cat.jpg)
-says what it shows.
+painted_images paints photos with the project's own painter. The source is a picture, a folder or a
+"pattern*.jpg". Without a source it paints the photos that ship with scikit-image and scikit-learn.
+A text file beside a photo (cat.txt for cat.jpg) holds its caption.
 
-recorded_processes reads recordings: videos, animations (gif, webp, png), folders of numbered
-pictures, folders of those, a "pattern*.mp4", and .jsonl manifests, one {"path": "cat.mp4",
-"medium": "oil", "caption": "a cat", "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5,
-"end": 90, "progress": [0, 0.2, 1]} a line. The same keys may stand in cat.json beside cat.mp4 and
-in process.json in a folder of pictures.
+recorded_processes reads recordings. A source is a video, an animation (gif, webp, png), a folder of
+numbered pictures, a folder of such recordings, a "pattern*.mp4" or a .jsonl manifest. Each line of
+a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
+"licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1]}.
+The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 """
 
 import re
@@ -24,29 +24,31 @@ from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
 
 _BUILDER = flags.DEFINE_enum(
-    "builder", None, ["painted_images", "recorded_processes"], "What makes the processes."
+    "builder", None, ["painted_images", "recorded_processes"], "Builder that makes the processes."
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of data sets.")
-_NAME = flags.DEFINE_string("name", "default", "Name of this data set among the builder's.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the data set there, if any.")
-_SOURCE = flags.DEFINE_multi_string("source", [], "Photos or recordings; may be repeated.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder that datasets are written to.")
+_NAME = flags.DEFINE_string("name", "default", "Name of the dataset, unique for its builder.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an existing dataset of this name.")
+_SOURCE = flags.DEFINE_multi_string(
+    "source", [], "Photos, or recordings. recorded_processes takes several --source."
+)
 _SIZE = flags.DEFINE_string(
     "size",
     None,
-    "painted_images: side of a frame, or HEIGHTxWIDTH [default: 64]. "
-    "recorded_processes: the longest side that is kept [default: 256].",
+    "painted_images: side of a frame in pixels, or HEIGHTxWIDTH [default: 64]. "
+    "recorded_processes: maximum length of the longer side in pixels [default: 256].",
 )
 _MEDIA = flags.DEFINE_list("media", list(media.MEDIA), "painted_images: media to paint in.")
-_FRAMES = flags.DEFINE_integer("frames", 17, "painted_images: frames stored for a process.")
+_FRAMES = flags.DEFINE_integer("frames", 17, "painted_images: frames stored per process.")
 _VARIANTS = flags.DEFINE_integer(
-    "variants", 8, "painted_images: crops of each training photo, painted in each medium."
+    "variants", 8, "painted_images: crops of each training photo. Each is painted in each medium."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "painted_images: of crops, colours and manners.")
+_SEED = flags.DEFINE_integer("seed", 0, "painted_images: seed of crops, colours and manners.")
 _MEDIUM = flags.DEFINE_string(
-    "medium", None, "recorded_processes: of recordings for which nothing else is said."
+    "medium", None, "recorded_processes: medium of recordings that do not state their own."
 )
 _MAX_FRAMES = flags.DEFINE_integer(
-    "max_frames", 128, "recorded_processes: frames kept of a recording, evenly spread."
+    "max_frames", 128, "recorded_processes: maximum frames per recording, evenly spaced."
 )
 
 _ONLY_FOR = {
@@ -56,8 +58,8 @@ _ONLY_FOR = {
 
 
 def main() -> None:
-    """Builds the data set that the flags ask for and says what is in it."""
-    # TFDS warns of every configuration that is not in a list of its own.
+    """Builds the dataset that the flags describe, and prints a summary."""
+    # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
     cli.refuse_empty(_DATA_DIR, _SOURCE)
     if _BUILDER.value is None:

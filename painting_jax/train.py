@@ -2,16 +2,17 @@
 
   python -m painting_jax.train --config=configs/demo.py --data_dir=DATA --workdir=RUN
 
-Started again with the same --workdir it goes on from the last checkpoint, bit for bit as if it had
-not been stopped. Any field of the config is set by --config.FIELD=VALUE, as in
---config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
+If the command is run again with the same --workdir, training resumes from the last checkpoint. The
+result is bit for bit the same as without the interruption. --config.FIELD=VALUE sets any field of
+the config, as in --config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
 
-Published weights are trained further with configs/wan*.py, a LoRA of them alone with :lora, as in
+The configs in configs/wan*.py finetune published weights. With :lora they train only a LoRA, as in
 --config=configs/wan22_ti2v_5b.py:lora,rank=32.
 
-RUN gets config.json, checkpoints, TensorBoard files, the tokenizer, sheets (what it paints, below
-what was recorded), and examples.jsonl (the examples that each step saw); of a LoRA also
-lora.safetensors, which diffusers and ComfyUI load.
+The following are written to RUN: config.json, checkpoints, TensorBoard files, the tokenizer,
+contact sheets in sheets/ (each recorded process above the painted one), and examples.jsonl (the
+examples that each step used). A LoRA is also written to lora.safetensors, which diffusers and
+ComfyUI can load.
 """
 
 import re
@@ -26,27 +27,28 @@ from painting_jax import config as config_lib
 from painting_jax.errors import UserError
 from painting_jax.training.loop import train
 
-# With a default of its own it would read the command line here, where no mistake is told in a line.
+# The flag has no default, as a default file would be loaded here, where `cli.run` cannot turn
+# mistakes into one-line errors.
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Experiment to run, a file [default: the demo, as configs/demo.py]."
+    "config", None, "File of the experiment to run [default: the demo, configs/demo.py]."
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; an existing run is resumed.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. An existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
-    "Data sets made by prepare, moved or not since a run began [default: the config's "
-    "data.data_dir].",
+    "Folder of datasets made by prepare. It may have moved since the run began [default: the "
+    "config's data.data_dir].",
 )
 _DISTRIBUTED = flags.DEFINE_string(
     "distributed",
     "",
-    "Several processes: 'auto' where the cluster says who is who (TPU pods, Slurm), else "
-    "HOST:PORT,COUNT,INDEX.",
+    "For training with several processes: 'auto' on clusters that JAX detects (TPU pods, Slurm), "
+    "else HOST:PORT,COUNT,INDEX (coordinator, number of processes, index of this one).",
 )
 
 
 def main() -> None:
-    """Trains what the flags name."""
+    """Trains the experiment that the flags name."""
     cli.refuse_empty(_WORKDIR, _DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
@@ -68,7 +70,7 @@ def _arguments() -> list[str]:
 def _config() -> ConfigDict:
     config = _CONFIG.value
     try:
-        # A file that cannot be read is told of when a field is asked for.
+        # config_flags reports an unreadable file only when a field is accessed.
         config.keys()
     except OSError as error:
         raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None

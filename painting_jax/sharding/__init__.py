@@ -1,1 +1,1 @@
-"""The device mesh and the rules that lay arrays out on it."""
+"""The device mesh and the rules by which arrays are sharded over it."""

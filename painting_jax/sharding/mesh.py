@@ -12,14 +12,15 @@ AXES = ("data", "fsdp", "tensor", "sequence")
 
 
 def make_mesh(sizes: Mapping[str, int], devices: list | None = None) -> Mesh:
-    """A mesh of the axes in `AXES`.
+    """Makes a mesh with the axes in `AXES`.
 
     Args:
-      sizes: Devices along each axis, by default 1; one may be -1, for those left over.
+      sizes: Number of devices along each axis, by default 1. One axis may be -1: it gets all
+        remaining devices.
       devices: Devices of the mesh; None = all devices of all processes.
 
     Raises:
-      UserError: If the sizes do not multiply to the number of devices.
+      UserError: If a size is invalid, or the product of the sizes is not the number of devices.
     """
     devices = jax.devices() if devices is None else devices
     shape = [sizes.get(axis, 1) for axis in AXES]

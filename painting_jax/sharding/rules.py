@@ -1,4 +1,4 @@
-"""How arrays are laid out on the mesh: rules as data, one table for parameters, one for data."""
+"""Sharding rules: one table for parameters and one for activations."""
 
 import math
 import re
@@ -8,8 +8,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 _BATCH = ("data", "fsdp")
 
-# The first pattern found in a parameter's path decides. Specs are aligned to the *last* dimensions,
-# so that a scanned stack of layers (one more dimension in front) needs no rule of its own.
+# The first pattern that matches a parameter's path decides. Specs are aligned to the *last*
+# dimensions, so that a scanned stack of layers (with one more leading dimension) needs no rule of
+# its own.
 PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (
         r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|proj_gate|linear_1|time_proj)/kernel$",
@@ -29,7 +30,7 @@ ACTIVATIONS: dict[str, PartitionSpec] = {
 
 
 def constrain(x: jax.Array, kind: str) -> jax.Array:
-    """Lays an activation out on the mesh that is set (`jax.set_mesh`); without one, leaves it."""
+    """Shards an activation over the current mesh (`jax.set_mesh`); does nothing without a mesh."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return x
@@ -37,17 +38,17 @@ def constrain(x: jax.Array, kind: str) -> jax.Array:
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Of arrays whose first dimension is the batch."""
+    """Sharding of arrays whose first dimension is the batch."""
     return NamedSharding(mesh, ACTIVATIONS["batch"])
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Of arrays that every device holds whole."""
+    """Sharding of arrays that every device holds in full."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def tree_shardings(tree, mesh: Mesh):
-    """Shardings of a tree of parameters, or of optimizer state shaped like them, by its paths."""
+    """Shardings of a tree of parameters, or of optimizer state, by the paths of its leaves."""
 
     def sharding(path, leaf):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -61,7 +62,7 @@ def tree_shardings(tree, mesh: Mesh):
 
 
 def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec:
-    """Drops axes that do not divide their dimension: a small array is replicated, not refused."""
+    """Drops axes that do not divide their dimension, so that small arrays are replicated."""
     entries = []
     for size, axes in zip(shape, spec, strict=False):
         names = (axes,) if isinstance(axes, str) else axes or ()

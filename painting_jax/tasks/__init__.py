@@ -1,1 +1,1 @@
-"""What an experiment trains."""
+"""Tasks: what an experiment trains."""

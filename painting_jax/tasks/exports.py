@@ -1,4 +1,4 @@
-"""What a run on published weights leaves for other programs, and for `generate` and `convert`."""
+"""Exported weights of a finetuned model, for `generate`, `convert` and other programs."""
 
 import pathlib
 from collections.abc import Mapping
@@ -13,20 +13,21 @@ from painting_jax.errors import UserError
 from painting_jax.tasks.published import base_name, expert_index, is_finetuned
 from painting_jax.tasks.task import make_model
 
-# Of averaged parameters: at every checkpoint the LoRA, at the end all of the transformer.
+# Exports of averaged parameters. The LoRA is written at every checkpoint, the transformer once, at
+# the end of the run.
 LORA_FILE = "lora.safetensors"
 TRANSFORMER = "transformer"
 
 
 def left_by(workdir: epath.PathLike, config: ConfigDict) -> pathlib.Path:
-    """A run's file of its LoRA, or its folder of the transformer.
+    """Path of a run's export: the file of its LoRA, or the folder of its transformer.
 
     Args:
-      workdir: of the run.
-      config: of the run.
+      workdir: Folder of the run.
+      config: Config of the run.
 
     Raises:
-      UserError: if it has not come so far.
+      UserError: If the run has not written it yet.
     """
     left = pathlib.Path(workdir) / (LORA_FILE if config.lora.enabled else TRANSFORMER)
     if not left.exists():
@@ -36,13 +37,13 @@ def left_by(workdir: epath.PathLike, config: ConfigDict) -> pathlib.Path:
 
 
 class Export(NamedTuple):
-    """What there is to be converted of a run.
+    """A run's export, as input of `convert`.
 
     Attributes:
-      path: of its LoRA's file, or its transformer's folder.
-      base: that the transformer belongs to; None of a LoRA.
-      component: of a model that it is, or is for.
-      index_changes: how the base's model_index.json changes with it.
+      path: Path of the LoRA's file or the transformer's folder.
+      base: Published model that the transformer belongs to; None for a LoRA.
+      component: Component that the transformer replaces or the LoRA adapts.
+      index_changes: Changes to the base's model_index.json.
     """
 
     path: pathlib.Path
@@ -52,10 +53,10 @@ class Export(NamedTuple):
 
 
 def to_convert(workdir: epath.PathLike) -> Export:
-    """Finds it.
+    """The export of a run.
 
     Raises:
-      UserError: if the folder is no run on published weights, or has left nothing yet.
+      UserError: If the run does not finetune a published model, or has not written an export yet.
     """
     config = read_config(workdir)
     if not is_finetuned(config):
@@ -67,6 +68,7 @@ def to_convert(workdir: epath.PathLike) -> Export:
     component = TRANSFORMERS[expert_index(config)]
     if config.lora.enabled:
         return Export(left, None, component, {})
-    # A model of text alone has learnt to take a picture, the way that needs no more channels.
+    # A text-to-video model has learned to take a picture as its first frame, which needs no further
+    # channels.
     index = FIRST_FRAME if sizes.in_channels == sizes.out_channels else {}
     return Export(left, base_name(config, workdir), component, index)

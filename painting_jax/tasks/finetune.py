@@ -26,19 +26,24 @@ from painting_jax.tasks.task import Task, make_model
 from painting_jax.text import embeddings
 from painting_jax.text.conditioner import PromptConditioner
 
-EMBEDDINGS = "text_embeddings"  # folder, in a run's, of its prompts' embeddings
+EMBEDDINGS = "text_embeddings"  # Subfolder of a run for the embeddings of its prompts.
 
 
 class Finetune(Task):
-    """Trains a transformer of a diffusers folder; all other components stay as they are.
+    """Trains a transformer of a diffusers folder. All other components are frozen.
 
-    Frozen components are loaded again from the folder when a run is resumed: checkpoints do not
-    hold them. Of a model with two experts one is trained, at the noise levels at which it samples;
-    the other is loaded to sample with.
+    Checkpoints do not hold frozen components. They are loaded from the folder again when a run is
+    resumed. If the model has two experts, one is trained, at the noise levels at which it samples.
+    The other one is loaded for sampling.
     """
 
     def __init__(self, config: ConfigDict, folder: Folder):
-        """Takes an experiment and a published model that fit, see `published.open_base`."""
+        """Makes the task.
+
+        Args:
+          config: Config of the experiment.
+          folder: Published model that fits the config, see `published.open_base`.
+        """
         self._folder = folder
         self._experts, self._boundary = folder.experts(), folder.boundary
         self._expert = published.expert_index(config)
@@ -93,7 +98,7 @@ class Finetune(Task):
 
     def init_params(self):
         if self.full_finetune:
-            # Only the shapes of these are used: `load_params` has the values.
+            # Only the shapes are used: `load_params` provides the values.
             return nnx.to_pure_dict(nnx.state(self._make(adapters=False), nnx.Param))
         transformer = nnx.eval_shape(lambda: self._make(adapters=False))
         return lora.as_tree(self._new_adapters(transformer))
@@ -144,15 +149,15 @@ class Finetune(Task):
     def export(self, params, workdir, *, final):
         workdir = pathlib.Path(workdir)
         if not self.full_finetune:
-            # Every process gathers all of it, wherever its parts lie.
+            # Every process gathers the whole LoRA, however it is sharded.
             everywhere = replicated(jax.tree.leaves(params)[0].sharding.mesh)
             gathered = jax.jit(lambda tree: tree, out_shardings=everywhere)(params)
             if jax.process_index() == 0:
                 branches = lora.from_tree(jax.tree.map(np.asarray, gathered))
                 factors, first_frame = lora.separate(branches), self.model.conditioning_frames > 0
                 lora_files.write(workdir / LORA_FILE, factors, "diffusers", first_frame=first_frame)
-        # The final parameters are always the same: a folder that exists was written by a run that
-        # was interrupted right after.
+        # If the folder exists, the run wrote it and was interrupted right after. Resuming ends with
+        # the same parameters, so that it need not be written again.
         elif final and not (workdir / TRANSFORMER).exists():
             config_json = diffusers_config(self.model.config)
             save_folder(params, workdir / TRANSFORMER, wan_names.DIFFUSERS, config_json)

@@ -1,4 +1,4 @@
-"""Training a model from random parameters, all of it."""
+"""Training a whole model from random parameters."""
 
 import functools
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from painting_jax.text.tokenizer import Tokenizer
 
 
 class FromScratch(Task):
-    """Trains all of a model, its own token embeddings included. Nothing is frozen."""
+    """Trains all parameters of a model, including its token embeddings. Nothing is frozen."""
 
     origin = "random parameters"
 
@@ -47,7 +47,7 @@ class FromScratch(Task):
         )
 
     def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:
-        """The run's own, else that of `init_from`, else one trained on the captions."""
+        """The tokenizer of the run or of `init_from`, or else a new one trained on the captions."""
         folder = workdir / "tokenizer"
         if folder.exists() or not sources:
             return Tokenizer.load(folder)

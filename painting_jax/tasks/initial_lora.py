@@ -1,4 +1,4 @@
-"""The LoRA that an experiment starts from, read and checked to fit."""
+"""Reads the LoRA that an experiment starts from, and checks that it fits."""
 
 from etils import epath
 from flax import nnx
@@ -18,14 +18,18 @@ def is_named(config: ConfigDict) -> bool:
 
 
 def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
-    """The adapters of the LoRA, by the path of their linear layer.
+    """Reads the adapters of the LoRA.
 
     Args:
       config: Config of an experiment that starts from a LoRA.
-      transformer: Sizes of the transformer it is for.
+      transformer: Sizes of the transformer that the LoRA adapts.
+
+    Returns:
+      The adapters by the path of their linear layer.
 
     Raises:
-      UserError: If it cannot be read, or does not adapt exactly the trained layers with their rank.
+      UserError: If the LoRA cannot be read, adapts other layers than those that are trained, or has
+        another rank.
     """
     name, settings = config.init_from, config.lora
     bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))

@@ -1,4 +1,4 @@
-"""The published model that a run finetunes: found, checked, and recognised when resumed."""
+"""The published model that a run finetunes: opens it, checks it, and verifies it on resumption."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ _COMPONENTS = (
 )
 _RANDOM = "pretrained"
 _RANDOM_VOCABULARY = 512
-_RANDOM_BOUNDARY = 0.9  # that of Wan2.2 I2V A14B
+_RANDOM_BOUNDARY = 0.9  # As in Wan2.2 I2V A14B.
 _RECORD = "pretrained.json"
 
 
@@ -45,11 +45,12 @@ def is_finetuned(config: ConfigDict) -> bool:
 
 
 def check_base(config: ConfigDict) -> None:
-    """Checks that the published model exists and is the one that the config describes.
+    """Checks that the published model exists and fits the config.
 
     Raises:
-      UserError: If it is not, it takes no pictures with these sizes, tensors are missing,
-        unexpected or misshapen, or no layer of it can take a LoRA of this rank.
+      UserError: If the model does not exist, its sizes differ from those of the config, it cannot
+        take pictures with these sizes, tensors are missing, unexpected or of a wrong shape, or the
+        LoRA's targets or rank do not fit its layers.
     """
     model = make_model(config)
     if config.pretrained.path:
@@ -81,12 +82,12 @@ def check_base(config: ConfigDict) -> None:
 
 
 def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Source) -> None:
-    """Records in a new run which model it finetunes; writes a random one if none is named.
+    """Records in a new run which model it finetunes. Writes a random model if none is named.
 
     Args:
       config: Config of the experiment.
       workdir: Folder of the run.
-      source: Data set whose captions a random model's tokenizer is trained on.
+      source: Dataset whose captions the tokenizer of a random model is trained on.
     """
     workdir = epath.Path(workdir)
     record = workdir / _RECORD
@@ -114,7 +115,7 @@ def open_base(config: ConfigDict, workdir: epath.PathLike) -> Folder:
     """The published model of a run that has begun.
 
     Raises:
-      UserError: If it has changed since.
+      UserError: If the model has changed since the run began.
     """
     folder = Folder.open(base_name(config, workdir))
     _check_same_sizes(config, folder)
@@ -131,10 +132,10 @@ def check_same_base(config: ConfigDict, other: epath.PathLike) -> None:
 
     Args:
       config: Config of the experiment.
-      other: Folder of that run, whose config has the same model.
+      other: Folder of the other run, whose config has the same model.
 
     Raises:
-      UserError: If it finetuned another.
+      UserError: If the other run finetuned another published model or expert.
     """
     path, their_config = config.pretrained.path, read_config(other)
     if not path or _recorded(other) != _fingerprint(Folder.open(path)):
@@ -152,12 +153,12 @@ def check_same_base(config: ConfigDict, other: epath.PathLike) -> None:
 
 
 def base_name(config: ConfigDict, workdir: epath.PathLike) -> str:
-    """Path or hub id of the published model of a run."""
+    """Path or hub id of the published model that a run finetunes."""
     return config.pretrained.path or str(epath.Path(workdir) / _RANDOM)
 
 
 def expert_index(config: ConfigDict) -> int:
-    """Index of the trained transformer: 0, or that of the expert named in the config."""
+    """Index of the trained transformer: that of the expert named in the config, else 0."""
     return EXPERTS.index(config.pretrained.expert or EXPERTS[0])
 
 
@@ -166,7 +167,7 @@ def sigma_range(config: ConfigDict, boundary: float | None) -> tuple[float, floa
 
     Args:
       config: Config of the experiment.
-      boundary: As in `Folder`.
+      boundary: Noise level between two experts, see `Folder`; None for a single transformer.
     """
     if boundary is None:
         return 0.0, 1.0
@@ -187,7 +188,7 @@ def _check_expert(config: ConfigDict, folder: Folder) -> None:
 
 
 def _recorded(workdir: epath.PathLike) -> str:
-    """Fingerprint of the published model when a run was begun."""
+    """Fingerprint that the published model had when a run began."""
     record = epath.Path(workdir) / _RECORD
     try:
         return json.loads(record.read_text())["fingerprint"]
@@ -196,7 +197,7 @@ def _recorded(workdir: epath.PathLike) -> str:
 
 
 def _check_same_sizes(config: ConfigDict, folder: Folder):
-    """The sizes of a folder's transformer, checked to be those of the config."""
+    """Checks the sizes of a folder's transformer against the config, and returns them."""
     _check_expert(config, folder)
     sizes = folder.experts()[0].config
     for name, ours in dataclasses.asdict(make_model(config).config).items():

@@ -1,4 +1,4 @@
-"""The task of an experiment."""
+"""Chooses the task of an experiment."""
 
 from etils import epath
 from ml_collections import ConfigDict
@@ -18,7 +18,7 @@ def make_task(config: ConfigDict, workdir: epath.PathLike) -> Task:
       workdir: Folder of the run.
 
     Raises:
-      UserError: If the published model it finetunes is missing or has changed.
+      UserError: If the published model that it finetunes is missing or has changed.
     """
     if get_family(config.model.family).published:
         return Finetune(config, open_base(config, workdir))

@@ -1,4 +1,7 @@
-"""What an experiment trains: the one object that the training loop asks."""
+"""The task of an experiment: model, trained parameters and objective.
+
+The training loop knows an experiment only through this interface.
+"""
 
 import abc
 import dataclasses
@@ -23,17 +26,17 @@ from painting_jax.text.conditioner import TextConditioner
 
 
 class Task(abc.ABC):
-    """A model, which of its parameters are trained, and its objective.
+    """A model, the choice of its trained parameters, and its objective.
 
-    `params` are the trained parameters, which a checkpoint holds. `frozen` is a tree of arrays that
-    never change: parameters of the encoders (see `VideoModel.encoders`) and whatever else a task
-    needs. Both are arguments of compiled functions.
+    `params` are the trained parameters, which checkpoints hold. `frozen` is a tree of arrays that
+    never change: parameters of the encoders (see `VideoModel.encoders`) and other arrays that a
+    task needs. Both are arguments of compiled functions.
 
     Attributes:
       config: Config of the experiment.
       model: Model that is trained.
-      objective: How a training example is drawn and judged.
-      frames: Frames of a recorded process that the model is shown.
+      objective: Objective by which training examples are drawn and their loss is computed.
+      frames: Number of frames of a recorded process in a training example.
       full_finetune: Whether all of the transformer is trained, rather than adapters.
       origin: Where the initial parameters come from, for the log.
     """
@@ -54,12 +57,12 @@ class Task(abc.ABC):
 
     @property
     def experts(self) -> int:
-        """Number of the model's transformers, one of which is trained."""
+        """Number of transformers of the model. One of them is trained."""
         return 1
 
     @property
     def boundary(self) -> float | None:
-        """Noise level below which the second of two experts takes over; None for one."""
+        """Noise level below which the second of two experts takes over; None for one expert."""
         return None
 
     @abc.abstractmethod
@@ -67,7 +70,7 @@ class Task(abc.ABC):
         """Initial trained parameters, made from the seed."""
 
     def load_params(self, mesh: Mesh) -> dict | None:
-        """Initial trained parameters read from files; None where `init_params` makes them."""
+        """Initial trained parameters, read from files; None if `init_params` makes them."""
         del mesh
         return None
 
@@ -80,13 +83,13 @@ class Task(abc.ABC):
     def text_conditioner(
         self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh
     ) -> TextConditioner:
-        """Makes what turns captions and media into arrays of a batch.
+        """Makes the text conditioner, which turns captions and media into arrays of a batch.
 
         Args:
-          workdir: Folder of the run, which keeps what is made.
-          sources: Data sets whose captions will be used, the training set first. May be empty for
+          workdir: Folder of the run, where tokenizer and text embeddings are kept.
+          sources: Datasets whose captions will be used, the training set first. May be empty for
             a run that has begun.
-          mesh: Mesh for a text encoder, which is freed again.
+          mesh: Mesh for a text encoder, which is freed before this returns.
         """
 
     @abc.abstractmethod
@@ -112,12 +115,17 @@ class Task(abc.ABC):
         return self.model.family.predict(transformer, noisy_BTHWC, 1000 * sigma_B, conditions)
 
     def networks(self, params: dict, frozen: dict) -> list[Callable[[], Network]]:
-        """Loads each transformer, in sampling order, the trained one with these parameters."""
+        """Functions that load each transformer, in sampling order.
+
+        Args:
+          params: Parameters of the trained transformer.
+          frozen: Frozen parameters.
+        """
         params = self.model.family.for_sampling(params, self.config.sampling)
         return [functools.partial(self.network, params, frozen, i) for i in range(self.experts)]
 
     def sampling(self, **changes) -> Sampling:
-        """How the config says that the model is sampled; with changes, such as `steps=8`."""
+        """The sampling settings of the config, with changes such as `steps=8`."""
         section = self.config.sampling
         guidance = changes.pop("guidance", section.guidance)
         sampling = Sampling(
@@ -131,14 +139,14 @@ class Task(abc.ABC):
         return dataclasses.replace(sampling, **changes)
 
     def export(self, params: dict, workdir: epath.PathLike, *, final: bool) -> None:
-        """Writes averaged parameters to the run's folder for other programs, if any can read them.
+        """Exports averaged parameters to the run's folder, if other programs can read them.
 
         All processes must call it.
 
         Args:
           params: Averaged parameters.
           workdir: Folder of the run.
-          final: Whether the run ends with them.
+          final: Whether these are the final parameters of the run.
         """
         del params, workdir, final
 
@@ -159,7 +167,7 @@ def make_objective(config: ConfigDict, sigma_range: tuple[float, float] = (0.0, 
 
     Args:
       config: Config of the experiment.
-      sigma_range: As in `NoiseDistribution`.
+      sigma_range: Range of noise levels in training, see `NoiseDistribution`.
     """
     objective = config.objective
     return Objective(

@@ -1,1 +1,1 @@
-"""State, step, checkpoints and metric writers of a training run."""
+"""Training: state, step, loop, checkpoints and metric writers."""

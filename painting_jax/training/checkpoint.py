@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the state and the place in the data, saved together, asynchronously."""
+"""Checkpoints of a run: state and position in the data, saved together in the background."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 
 _PROBE = 16 << 20  # bytes
-# Of a checkpoint, the files that Orbax takes for a part left out on purpose where they are missing.
+# Files of a checkpoint. If one is missing, Orbax assumes that this part was left out on purpose.
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 
 T = TypeVar("T")
@@ -34,12 +34,12 @@ class Checkpoints:
     """The checkpoints in a run's workdir."""
 
     def __init__(self, workdir: epath.PathLike, *, keep: int = 1, read_only: bool = False):
-        """Opens them.
+        """Opens the checkpoints.
 
         Args:
-          workdir: of the run.
-          keep: latest ones kept.
-          read_only: nothing is created or tidied up: the run may be training at this moment.
+          workdir: Folder of the run.
+          keep: Number of latest checkpoints to keep.
+          read_only: Whether to leave the folder as it is. The run may be training at this moment.
         """
         self.folder = epath.Path(workdir).resolve() / "checkpoints"
         options = ocp.CheckpointManagerOptions(
@@ -61,18 +61,19 @@ class Checkpoints:
         )
 
     def latest(self) -> int | None:
-        """Steps done in the latest checkpoint, None if there is none."""
+        """Number of steps done in the latest checkpoint; None if there is no checkpoint."""
         return self._manager.latest_step()
 
     def save(self, step: int, state: TrainState, next_batch: int) -> None:
-        """Saves in the background; the state may be donated as soon as this returns.
+        """Saves in the background. The state may be donated as soon as this returns.
 
         Raises:
-          UserError: if there is no room for it, or there was none for the one before.
+          UserError: If the disk lacks room for this checkpoint or lacked it for the previous one.
         """
         if step == self.latest():
             return
-        # Interrupted while it waits, Orbax reports at length and forgets what is being saved.
+        # If Orbax is interrupted while it waits, it prints a long report and loses track of the
+        # checkpoint that is being saved.
         with self._refusals_told(), held_back():
             self._manager.wait_until_finished()
             _check_room(self.folder, state)
@@ -86,10 +87,10 @@ class Checkpoints:
             )
 
     def restore(self, task: Task, mesh: Mesh) -> tuple[TrainState, int]:
-        """The latest state, laid out on the mesh, and the next batch's number.
+        """Restores the latest state, laid out on the mesh, and the number of the next batch.
 
         Raises:
-          UserError: if the checkpoint is damaged.
+          UserError: If the checkpoint is damaged.
         """
         target = _as_dict(abstract_state(task, mesh))
         with self._damage_told():
@@ -100,10 +101,10 @@ class Checkpoints:
         return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
     def restore_ema(self, task: Task, mesh: Mesh) -> dict:
-        """The latest averaged parameters alone.
+        """Restores only the averaged parameters of the latest checkpoint.
 
         Raises:
-          UserError: if they are not those of the task's model, or the checkpoint is damaged.
+          UserError: If they do not fit the task's model, or the checkpoint is damaged.
         """
         target = {"ema_params": abstract_state(task, mesh).ema_params}
         with self._damage_told():
@@ -115,7 +116,7 @@ class Checkpoints:
         return restored["state"]["ema_params"]
 
     def _check_fit(self, target: dict) -> None:
-        """Checks shapes. Orbax would, too, but as if the checkpoint were damaged."""
+        """Checks shapes. Orbax also does, but its error reads as if the checkpoint were damaged."""
         folder = self.folder / str(self.latest())
         stored = self._state_handler.metadata(folder / "state").tree
         theirs, ours = _shapes({name: stored[name] for name in target}), _shapes(target)
@@ -128,17 +129,17 @@ class Checkpoints:
                 )
 
     def close(self) -> None:
-        """Waits for what is being saved, whoever is in a hurry.
+        """Waits until the last checkpoint is saved, even if Ctrl-C is pressed.
 
         Raises:
-          UserError: if the file system refused it.
+          UserError: If the file system refused to write it.
         """
         with self._refusals_told(), held_back():
             self._manager.close()
 
     @contextlib.contextmanager
     def _damage_told(self) -> Iterator[None]:
-        """Turns what goes wrong in reading the latest checkpoint into a `UserError`."""
+        """Turns errors while reading the latest checkpoint into a `UserError`."""
         folder = self.folder / str(self.latest())
         try:
             for name in _FILES:
@@ -148,7 +149,7 @@ class Checkpoints:
         except UserError:
             raise
         except Exception as error:  # Orbax raises nothing narrower for corrupt data.
-            # The cause speaks of the data; what is raised lists TensorStore's settings, too.
+            # The cause describes the data; the error itself also lists TensorStore's settings.
             reason = re.split(r"\. |\n", str(error.__cause__ or error))[0][:200]
             before = [step for step in self._manager.all_steps() if step != self.latest()]
             way_out = f": remove it to go back to step {max(before)}" if before else ""
@@ -156,7 +157,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:
-        """Turns the file system's refusals into a `UserError`."""
+        """Turns write errors of the file system into a `UserError`."""
         try:
             yield
         except (OSError, ValueError) as error:
@@ -167,10 +168,11 @@ class Checkpoints:
 
 
 class _ArrayHandler(ocp.type_handlers.ArrayHandler):
-    """Reads and writes arrays as Orbax does, but leaves none under way when one of them fails.
+    """Reads and writes arrays as Orbax does, but waits for all of them when one fails.
 
     Orbax has an event loop for each restore and each save, and closes it at the first failure.
-    TensorStore's threads go on with the other arrays, and report each that finds the loop closed.
+    TensorStore's threads continue with the other arrays. Without the wait they would print an error
+    for each array that finishes after the loop is closed.
     """
 
     async def metadata(self, infos: Sequence[ocp.type_handlers.ParamInfo]) -> Sequence:
@@ -190,14 +192,14 @@ class _ArrayHandler(ocp.type_handlers.ArrayHandler):
         args: Sequence[ocp.SaveArgs] | None = None,
     ) -> Sequence[ocp.Future]:
         for info in infos:
-            # With no limit to what is written at once, Orbax writes all arrays in one transaction,
+            # Without a limit on concurrent writes, Orbax writes all arrays in one transaction,
             # which fails as a whole.
             info.byte_limiter = None
         return await super().serialize(values, infos, args)
 
 
 async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
-    """Awaits a coroutine and, if it fails, all tasks that it has started."""
+    """Awaits a coroutine and, if it fails, all tasks that it started."""
     before = asyncio.all_tasks()
     try:
         return await work
@@ -208,7 +210,7 @@ async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
 
 
 def _not_of_orbax(record: python_logging.LogRecord) -> bool:
-    """Orbax raises what it logs, or it speaks to those who program with it."""
+    """Filters out Orbax's log: it is for developers, and errors are raised as well."""
     return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
@@ -225,27 +227,27 @@ def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
 
 
 def _check_room(folder: epath.Path, state: TrainState) -> None:
-    """Raises OSError if a checkpoint will not fit, before any of it is written.
+    """Raises OSError if a checkpoint will not fit on the disk, before any of it is written.
 
-    Orbax finds out late, and leaves a part behind.
+    Orbax would notice only while writing, and leave a partial checkpoint behind.
     """
     if not os.path.isdir(folder):
-        return  # Not on this machine.
+        return  # The folder is not on this machine.
     size = sum(
         shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards
     )
     if shutil.disk_usage(folder).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    # Quotas and limits do not show in the free space.
+    # The free space does not account for quotas and limits.
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(bytes(min(size, _PROBE)))
 
 
 def _refusal(error: OSError | ValueError) -> str | None:
-    """Why the file system refused, if that is what an error is about."""
+    """Why the file system refused to write; None if the error has another cause."""
     if isinstance(error, OSError):
         return error.strerror
-    # TensorStore has errors of its own.
+    # TensorStore raises ValueError with the system's error code in the message.
     match = re.search(r"os_error_code='(\d+)'", str(error))
     return os.strerror(int(match[1])) if match else None
 

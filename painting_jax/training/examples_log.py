@@ -1,4 +1,4 @@
-"""Which examples each step saw: a line of JSON a step, so that a bad step can be traced."""
+"""Log of the examples that each step used, one line of JSON per step, to trace a bad step."""
 
 import json
 import os
@@ -8,19 +8,19 @@ import numpy as np
 
 
 class ExamplesLog:
-    """Appends to a file that always tells of the steps before the state's own.
+    """Appends to a log that holds a line for each step before the current one.
 
     Args:
-      path: of the file.
-      step: that training starts from; lines of later steps, left by a run that was cut off after
-        its last checkpoint, are taken away.
+      path: Path of the file.
+      step: Step that training starts from. Lines of later steps are removed; a run that was
+        interrupted after its last checkpoint leaves some.
     """
 
     def __init__(self, path: str | os.PathLike, step: int):
         self._path = pathlib.Path(path)
         kept = b""
         if self._path.exists():
-            # The last line may be torn; whole ones have their step in order.
+            # Lines are in the order of their steps. The last one may be incomplete.
             lines = self._path.read_bytes().splitlines(keepends=True)
             kept = b"".join(lines[:step])
         beside = self._path.with_suffix(".beside")
@@ -29,7 +29,7 @@ class ExamplesLog:
         self._file = self._path.open("a")
 
     def write(self, step: int, rows_B: np.ndarray) -> None:
-        """Notes the rows of the training split that a step, counted from 0, takes."""
+        """Logs the rows of the training split that a step uses; steps are counted from 0."""
         self._file.write(json.dumps({"step": step, "rows": rows_B.tolist()}) + "\n")
         self._file.flush()
 

@@ -1,7 +1,7 @@
-"""Where a run starts.
+"""The state that a run starts from.
 
-In this order: its own last checkpoint; the averaged parameters of another run, or a LoRA
-(`init_from`); the task's own, published or random ones.
+The first of these that exists is used: the run's last checkpoint; the averaged parameters of
+another run, or a LoRA (`init_from`); the task's initial parameters, published or random.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState
 
-# Of two configs, these sections have to agree for parameters to fit.
+# Sections in which two configs must agree for the parameters of one to fit the other.
 _MODEL = ("model", "lora")
 
 
 def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[TrainState, int, str]:
-    """The state to train from, the number of its next batch, and where it came from, in words."""
+    """The state to train from, the number of its next batch, and a description of its origin."""
     if checkpoints.latest() is not None:
         state, next_batch = checkpoints.restore(task, mesh)
         return state, next_batch, f"resumed after step {int(state.step)}"
@@ -35,7 +35,7 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
     from_run = init_from and not initial_lora.is_named(task.config)
     given = _params_of(task, mesh) if from_run else task.load_params(mesh)
     if given is not None:
-        # What is given becomes the state's own: it may be most of what the devices hold.
+        # The buffers are donated to the state: they may fill most of the devices' memory.
         start = jax.jit(
             lambda params: state_lib.init_state(task, params),
             out_shardings=shardings,
@@ -47,22 +47,22 @@ def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[Train
 
 
 def check_init_from(config: ConfigDict) -> None:
-    """Checks that the run or the LoRA to start from, if any, can be started from.
+    """Checks the run or the LoRA in `init_from`, if any.
 
     Raises:
-      UserError: if it is neither, has another model, or no checkpoint.
+      UserError: If it is neither a run nor a LoRA, has another model, or has no checkpoint.
     """
     if not config.init_from:
         return
     if initial_lora.is_named(config):
         initial_lora.read(config, make_model(config).config)
         return
-    # Both as JSON has them, which knows no tuples.
+    # Compare both as JSON, which turns tuples into lists.
     mine, theirs = (json.loads(c.to_json()) for c in (config, read_config(config.init_from)))
     for section in _MODEL:
         there = theirs.get(section, {})
         for name, value in mine[section].items():
-            # Rows of media are copied by name.
+            # Media may differ: their rows are copied by name.
             if there.get(name) != value and name != "media":
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
@@ -76,7 +76,7 @@ def check_init_from(config: ConfigDict) -> None:
 
 
 def _params_of(task: Task, mesh: Mesh) -> dict:
-    """Averaged parameters of the run to start from, rows of media found by name."""
+    """Averaged parameters of the run to start from, with rows of media matched by name."""
     config = task.config
     names = tuple(read_config(config.init_from).model.media)
     if names == tuple(config.model.media) or is_finetuned(config):

@@ -1,4 +1,4 @@
-"""Ctrl-C, never lost, and at a moment that bears it."""
+"""Handling of Ctrl-C: it is never lost, and can be deferred to the end of a block."""
 
 import contextlib
 import signal
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def remembered() -> Iterator[Callable[[], None]]:
-    """Yields a function that raises KeyboardInterrupt once Ctrl-C was pressed in the block.
+    """Yields a function that raises KeyboardInterrupt if Ctrl-C was pressed in the block.
 
-    It is raised at once, too, but whatever code it then strikes may swallow it: Python itself does
-    where that is a destructor or a callback of a library, and is kept from reporting it.
+    Ctrl-C also raises KeyboardInterrupt at once, but the code that runs at that moment may swallow
+    it. Python itself does so in destructors and in callbacks of libraries; the report that it
+    prints in that case is suppressed.
     """
     if not _heeded():
         yield lambda: None
@@ -42,10 +43,10 @@ def remembered() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Holds Ctrl-C back until the block has ended.
+    """Defers Ctrl-C until the block has ended.
 
-    For blocks that start work in other threads or wait for it: cut off in the middle, nobody would
-    know that there is something to wait for.
+    It is for blocks that start work in other threads or wait for it. If such a block were
+    interrupted, nothing would wait for that work.
     """
     if not _heeded():
         yield
@@ -61,6 +62,6 @@ def held_back() -> Iterator[None]:
 
 
 def _heeded() -> bool:
-    """Whether Ctrl-C interrupts this thread: jobs in the background are started deaf to it."""
+    """Whether Ctrl-C interrupts this thread. Shells start background jobs with it ignored."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -1,4 +1,4 @@
-"""The training loop: batches to steps to checkpoints; metrics and contact sheets on the way."""
+"""The training loop: steps on batches, with checkpoints, metrics and contact sheets."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -28,15 +28,15 @@ from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_ou
 from painting_jax.training.workdir import claimed, with_media_of_run
 from painting_jax.training.writers import Writer
 
-_PROFILE = "profile"  # folder, in a run's, of the profiler's trace
-_PROFILE_AFTER = 3  # steps that are not profiled: the first one compiles
+_PROFILE = "profile"  # Subfolder of the run for the profiler's trace.
+_PROFILE_AFTER = 3  # Number of steps that are not profiled: the first one compiles.
 
 
 def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Trains a model, or resumes its training, up to `config.steps` steps.
 
     Raises:
-      UserError: For data, a workdir or a mesh that do not fit, and for a loss that is not finite.
+      UserError: If the data, the workdir or the mesh do not fit, or the loss is not finite.
     """
     folder = epath.Path(workdir)
     config = with_media_of_run(config, folder)
@@ -73,7 +73,7 @@ def _train(
         caption_probability=config.data.caption_probability,
     )
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
-    # However training ends, what is being written is finished.
+    # Pending writes are finished however training ends.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
         heed_interruption = at_end.enter_context(interruption.remembered())
@@ -125,7 +125,7 @@ def _train(
                 state, running, finite = train_step(state, running, on_device, frozen)
             begun()
             progress.update()
-            # The previous step is checked once this one is dispatched, so that no device waits.
+            # The previous step is checked after this one is dispatched, so that no device waits.
             _check_finite(finite_before, step, checkpoints)
             finite_before = finite
             done = step + 1
@@ -141,7 +141,7 @@ def _train(
             if last or done % config.checkpoint.every == 0:
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
-                # Before the checkpoint, since a finished run is not resumed.
+                # Export comes before the last checkpoint, since a finished run is not resumed.
                 task.export(state.ema_params, folder, final=last)
                 checkpoints.save(done, state, done)
             if held_out_loss and done % config.log.eval_every == 0:
@@ -158,7 +158,7 @@ def _train(
 
 @contextlib.contextmanager
 def _profiler(folder: epath.Path, start: int, steps: int) -> Iterator[Callable[[int], None]]:
-    """A function to call before each step, which traces `steps` steps once they are compiled."""
+    """Yields a function to call before each step. It traces `steps` steps after compilation."""
     first = start + _PROFILE_AFTER
     running = False
 

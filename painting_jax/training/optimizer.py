@@ -1,22 +1,22 @@
-"""The optimizer: AdamW with warm-up, cosine decay, clipping, and the mask of its weight decay."""
+"""The optimizer: AdamW with warm-up, cosine decay, gradient clipping and a weight decay mask."""
 
 import jax
 import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-# Whether weight decay applies to a parameter, by the last part of its path. Shapes cannot tell: in
-# a scanned stack of layers a bias is a matrix, too.
+# Whether weight decay applies to a parameter, by the last part of its path. Its shape cannot decide
+# this: in a scanned stack of layers a bias also has two dimensions.
 WEIGHT_DECAY: dict[str, bool] = {
     "kernel": True,
     "lora_a": True,
     "lora_b": True,
-    "medium_table": True,  # an embedding: decayed by choice
-    "token_table": True,  # likewise
+    "medium_table": True,  # An embedding, decayed by choice.
+    "token_table": True,  # An embedding, decayed by choice.
     "bias": False,
     "lora_bias": False,
-    "scale": False,  # of a normalisation
-    "scale_shift_table": False,  # the learned part of a modulation
+    "scale": False,  # Scale of a normalisation.
+    "scale_shift_table": False,  # Learned part of a modulation.
 }
 
 
@@ -36,7 +36,7 @@ def make_optimizer(config: ConfigDict) -> optax.GradientTransformation:
 
 
 def learning_rate(config: ConfigDict) -> optax.Schedule:
-    """Step -> learning rate: a linear warm-up from 0, then a cosine to the final share.
+    """Schedule of the learning rate: linear warm-up from 0, then cosine decay to the end fraction.
 
     The warm-up takes at most half of all steps.
     """
@@ -52,16 +52,16 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
 
 
 def ema_update(config: ConfigDict, average: dict, params: dict, step: jax.Array) -> dict:
-    """The exponential moving average after one more step.
+    """The exponential moving average of the parameters after one more step.
 
-    The decay is min(ema_decay, (1 + step) / (10 + step)), so that the random start is forgotten
-    faster than `ema_decay` alone would.
+    The decay is min(ema_decay, (1 + step) / (10 + step)). The average thus forgets the random
+    initial parameters faster than with `ema_decay` alone.
 
     Args:
       config: Config of the experiment.
-      average: Average before.
+      average: Average before the step.
       params: Parameters after the step.
-      step: Steps done before it.
+      step: Number of steps done before this one.
     """
     decay = jnp.minimum(config.optimizer.ema_decay, (1 + step) / (10 + step))
     return optax.incremental_update(params, average, 1 - decay)
@@ -71,7 +71,7 @@ def decay_mask(params: dict) -> dict:
     """Whether weight decay applies to each parameter: a tree of bools shaped like `params`.
 
     Raises:
-      ValueError: if `WEIGHT_DECAY` does not list a parameter's name.
+      ValueError: If `WEIGHT_DECAY` does not list a parameter's name.
     """
 
     def decayed(path, _) -> bool:

@@ -1,4 +1,4 @@
-"""The training state: parameters, their average, the optimizer's state, the step."""
+"""The training state: step, parameters, their average and the optimizer state."""
 
 import dataclasses
 
@@ -18,10 +18,10 @@ class TrainState:
     """What a step changes and a checkpoint holds.
 
     Attributes:
-      step: int32, optimizer steps done.
-      params: tree of the trained parameters.
-      ema_params: their exponential moving average, which is sampled from.
-      opt_state: of the optimizer.
+      step: Number of optimizer steps done, int32.
+      params: Tree of the trained parameters.
+      ema_params: Exponential moving average of the parameters, used for sampling.
+      opt_state: State of the optimizer.
     """
 
     step: jax.Array
@@ -31,20 +31,20 @@ class TrainState:
 
 
 def init_state(task: Task, params: dict | None = None) -> TrainState:
-    """A fresh state, of the task's own parameters or of given ones."""
+    """An initial state with the given parameters, by default the task's initial ones."""
     if params is None:
         params = task.init_params()
     return TrainState(
         step=jnp.int32(0),
         params=params,
-        # A copy: the state is donated, and no buffer may be donated twice.
+        # The average is a copy: the state is donated, and no buffer may be donated twice.
         ema_params=jax.tree.map(jnp.copy, params),
         opt_state=make_optimizer(task.config).init(params),
     )
 
 
 def abstract_state(task: Task, mesh: Mesh) -> TrainState:
-    """Shapes, dtypes and shardings of the state, with nothing allocated."""
+    """Shapes, dtypes and shardings of the state, without allocating it."""
     shapes = jax.eval_shape(lambda: init_state(task))
     return jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),

@@ -1,4 +1,4 @@
-"""One training step: reverse painting, loss, gradient, update, average; all inside one jit."""
+"""The training step: reverse painting, loss, gradient, update and average, all inside one jit."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from painting_jax.tasks.task import Task
 from painting_jax.training.optimizer import ema_update, make_optimizer
 from painting_jax.training.state import TrainState
 
-_SIGMA_BINS = 4  # equal ranges of the noise level by which the loss is reported
+_SIGMA_BINS = 4  # Number of equal ranges of the noise level; the loss is reported for each.
 _HELD_OUT_SIGMAS = 8
 
 
@@ -30,7 +30,7 @@ def _loss_in_bin(index: int):
 
 @flax.struct.dataclass
 class TrainMetrics(metrics.Collection):
-    """Averages since the last report."""
+    """Averages of metrics since the last report."""
 
     loss: metrics.Average.from_output("loss_B")
     loss_noise_0_25: metrics.Average.from_fun(_loss_in_bin(0))
@@ -41,10 +41,10 @@ class TrainMetrics(metrics.Collection):
 
 
 def make_train_step(task: Task) -> Callable:
-    """The function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
+    """Makes the function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
 
-    Its randomness is a function of the seed and the step, so that none has to be saved. `finite`
-    says whether loss and gradient are finite.
+    Its random numbers depend only on the seed and the step, so that no random state has to be
+    saved. `finite` states whether loss and gradient are finite.
     """
     config, model, objective = task.config, task.model, task.objective
     optimizer = make_optimizer(config)
@@ -78,14 +78,14 @@ def make_train_step(task: Task) -> Callable:
 
 
 def accumulated(value_and_gradient: Callable, steps: int) -> Callable:
-    """Gradient accumulation: a batch in `steps` parts one after the other, in less memory.
+    """Gradient accumulation: processes a batch in `steps` parts in turn, to save memory.
 
     Args:
-      value_and_gradient: (params, frozen, example) -> ((mean loss, loss_B), gradient).
+      value_and_gradient: Function (params, frozen, example) -> ((mean loss, loss_B), gradient).
       steps: Number of parts.
 
     Returns:
-      The function (params, frozen, example) -> (loss_B, gradient) of the whole batch.
+      The function (params, frozen, example) -> (loss_B, gradient) for the whole batch.
     """
 
     def whole(params, frozen, example):
@@ -97,7 +97,7 @@ def accumulated(value_and_gradient: Callable, steps: int) -> Callable:
             loss_B, gradient = whole(params, frozen, part)
             return jax.tree.map(jnp.add, total, gradient), loss_B
 
-        # Part i takes every `steps`-th row from i on, so that each part spans all devices.
+        # Part i takes every `steps`-th row, starting at row i, so that each part spans all devices.
         parts = jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), example)
         zeros = jax.tree.map(jnp.zeros_like, params)
         total, loss_PB = jax.lax.scan(one_part, zeros, parts)
@@ -107,10 +107,11 @@ def accumulated(value_and_gradient: Callable, steps: int) -> Callable:
 
 
 def make_held_out_loss(task: Task) -> Callable:
-    """The function (params, frozen, batch, seed) -> loss of each example, nothing dropped.
+    """Makes the function (params, frozen, batch, seed) -> loss_B, which drops no conditions.
 
-    Each example is noised at the middles of eight equal shares of the noise distribution, so that
-    two calls with one seed differ only in their conditions.
+    The noise distribution is split into eight quantile ranges of equal probability, and each
+    example is noised at the median of each range. Two calls with the same seed use the same noise,
+    so that their losses differ only through parameters and conditions.
     """
     model, objective = task.model, task.objective
 

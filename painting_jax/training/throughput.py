@@ -1,4 +1,7 @@
-"""Model FLOPs utilisation: useful FLOPs of a training step against the devices' peak."""
+"""Speed of a training, and its model FLOPs utilisation (MFU).
+
+MFU is the rate of useful FLOPs divided by the devices' peak rate.
+"""
 
 import time
 
@@ -6,7 +9,7 @@ from jax.sharding import Mesh
 
 from painting_jax.tasks.task import Task
 
-# Dense bfloat16 FLOP/s of one chip, as their makers state them.
+# Dense bfloat16 FLOP/s of one chip, as stated by its vendor.
 _PEAK = {
     "TPU v4": 275e12,
     "TPU v5 lite": 197e12,
@@ -24,16 +27,21 @@ _PEAK = {
 
 
 def peak_flops(device_kind: str) -> float | None:
-    """Peak bfloat16 FLOP/s of a device by its `device_kind`, None where it is not known."""
+    """Peak bfloat16 FLOP/s of a device by its `device_kind`; None if it is not known."""
     matches = [name for name in _PEAK if device_kind.startswith(name)]
     return _PEAK[max(matches, key=len)] if matches else None
 
 
 def step_flops(forward: float, batch_size: int, *, full_finetune: bool = True) -> float:
-    """Useful FLOPs of a training step: a backward pass costs two forward passes.
+    """Useful FLOPs of a training step.
 
-    With adapters it costs one, as no gradient of the frozen weights is needed. Rematerialisation is
-    work, but not useful work, and does not count.
+    A backward pass costs as much as two forward passes. With adapters it costs as much as one,
+    since no gradient of the frozen weights is needed. Rematerialisation does not count as useful.
+
+    Args:
+      forward: FLOPs of a forward pass for one example.
+      batch_size: Number of examples.
+      full_finetune: Whether all of the transformer is trained, rather than adapters.
     """
     return (3 if full_finetune else 2) * forward * batch_size
 
@@ -44,7 +52,7 @@ class Meter:
     Args:
       task: Task of the experiment.
       mesh: Mesh it runs on.
-      start: Steps already done.
+      start: Number of steps already done.
     """
 
     def __init__(self, task: Task, mesh: Mesh, start: int):
@@ -58,7 +66,7 @@ class Meter:
         self._step, self._time = start, time.monotonic()
 
     def since_last(self, step: int) -> dict[str, float]:
-        """Steps and tokens a second, and the MFU where the devices' peak is known."""
+        """Steps and tokens per second since the last call, and the MFU if the peak is known."""
         now = time.monotonic()
         rate = (step - self._step) / (now - self._time)
         self._step, self._time = step, now

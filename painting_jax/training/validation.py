@@ -1,4 +1,4 @@
-"""What a training shows of held-out processes on the way: their loss, and contact sheets."""
+"""Validation during training: the held-out loss and contact sheets."""
 
 import jax
 import numpy as np
@@ -14,12 +14,12 @@ from painting_jax.sharding.rules import batch_sharding
 from painting_jax.tasks.task import Task
 from painting_jax.training.step import make_held_out_loss
 
-# Largest number of frames of a process on a contact sheet, and pixels along a frame's longer side.
+# Maximum number of frames per process on a contact sheet, and maximum side of a frame in pixels.
 _COLUMNS, _SIDE = 17, 256
 
 
 def held_out(data_dir: str, dataset: str) -> pipeline.Source | None:
-    """The validation split; None if there are too few sources for one."""
+    """The validation split; None if the dataset has too few sources for one."""
     try:
         return pipeline.Source(data_dir, "validation", dataset)
     except UserError:
@@ -27,10 +27,10 @@ def held_out(data_dir: str, dataset: str) -> pipeline.Source | None:
 
 
 class HeldOutLoss:
-    """The training loss of averaged parameters on held-out processes, nothing dropped.
+    """The training loss of the averaged parameters on held-out processes, nothing dropped.
 
-    It is measured on one batch, spread evenly over the split, always with the same noise. Nothing
-    is read or compiled before the first measurement.
+    It is measured on one batch, spread evenly over the split, always with the same noise. The batch
+    is read, and the loss compiled, at the first measurement.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class HeldOutLoss:
 
 
 class ContactSheets:
-    """Contact sheets in `sheets`: each recorded process above the one that the model paints.
+    """Contact sheets in the folder `sheets`: each recorded process above the model's version of it.
 
-    They show what `generate` would paint at this moment.
+    They show what `generate` would paint with the current parameters.
     """
 
     def __init__(
@@ -72,9 +72,13 @@ class ContactSheets:
         self._batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
 
     def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
-        """Paints and writes a sheet; returns its pixels in the first process, None in others."""
+        """Paints and writes a sheet.
+
+        Returns:
+          Its pixels in the first process; None in the others.
+        """
         task = self._task
-        # Every process paints, as the parameters are spread over all of them; one of them writes.
+        # All processes paint, since the parameters are sharded over them. Only the first writes.
         networks = task.networks(params, frozen)
         [painted_BTHWC] = paint(
             task.model, frozen, networks, [self._batch], task.sampling(), self._mesh

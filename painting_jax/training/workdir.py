@@ -1,4 +1,4 @@
-"""A run's folder: claimed by one config, and by one training at a time."""
+"""The folder of a run: it belongs to one config, and one training at a time writes to it."""
 
 import contextlib
 import json
@@ -19,9 +19,9 @@ from painting_jax.files import written_beside
 from painting_jax.locking import alone
 from painting_jax.media import MEDIA
 
-# Of the same data set these may differ, too.
+# Fields that may also differ if the dataset is the same.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
-# May be spelt differently.
+# Fields that hold paths. Two spellings of one path are equal.
 _PATHS = ("data.data_dir", "init_from", "pretrained.path")
 
 
@@ -29,19 +29,22 @@ _PATHS = ("data.data_dir", "init_from", "pretrained.path")
 def claimed(
     workdir: epath.PathLike, config: ConfigDict, data: epath.PathLike
 ) -> Iterator[Callable[[], None]]:
-    """Makes a folder that of a run, while the block runs of this training alone.
+    """Claims a folder for a run, and keeps other trainings out of it while the block runs.
 
-    All processes of a training must call it. Yields a function to call once the run has begun:
-    should the block raise before, a folder that was new is left as it was found, for a better try.
+    All processes of a training must call it. If the block raises before the yielded function is
+    called, a new folder is restored to its previous state, so that the user can try again.
 
     Args:
-      workdir: the folder.
-      config: of the experiment; to resume, files and data may be elsewhere now.
-      data: folder of the data set, known again by what it was made from.
+      workdir: Folder of the run.
+      config: Config of the experiment. When a run is resumed, paths in it may have changed.
+      data: Folder of the dataset, which is recognised by its fingerprint.
+
+    Yields:
+      A function to call once the run has begun.
 
     Raises:
-      UserError: if the folder holds something else or a run of another config, naming the fields
-        that differ, or is being trained in at this moment.
+      UserError: If the folder holds other files, holds a run of another config (the error names the
+        fields that differ), or another training is writing to it.
     """
     folder = epath.Path(workdir)
     begun = threading.Event()
@@ -55,7 +58,7 @@ def claimed(
             except (UserError, OSError) as error:
                 refusal = error
         if jax.process_count() > 1:
-            # The others must not wait for one that gave up.
+            # The other processes must not wait for one that gave up.
             refused = multihost_utils.broadcast_one_to_all(np.bool_(refusal is not None))
             if refused and refusal is None:
                 refusal = UserError(f"{workdir} is refused to process 0, which says why")
@@ -65,17 +68,17 @@ def claimed(
 
 
 def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
-    """The config to resume a run with, where the registry of media has changed since it began.
+    """The config to resume a run with, even if the registry of media has changed since it began.
 
     Args:
       config: Config of the experiment.
       workdir: Folder of the run, which may not exist yet.
 
     Returns:
-      The same with the media of the run, unless the experiment names media of its own.
+      The config with the media of the run, unless the experiment sets its own media.
 
     Raises:
-      UserError: if the config of the run is damaged.
+      UserError: If the config of the run is damaged.
     """
     if not (epath.Path(workdir) / "config.json").exists():
         return config
@@ -87,14 +90,14 @@ def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict
 
 
 def _record(config: ConfigDict, data: epath.PathLike) -> dict:
-    """What a run is known again by: its config, and what its data were made from."""
+    """The record that identifies a run: its config and the fingerprint of its data."""
     record = json.loads(config.to_json())
     record["data"]["fingerprint"] = _made_from(epath.Path(data))
     return record
 
 
 def _made_from(data: epath.Path) -> str:
-    """What `prepare` wrote down of the records' origin; empty of a data set that says nothing."""
+    """The fingerprint that `prepare` wrote to the dataset; empty if it has none."""
     try:
         return str(json.loads((data / "metadata.json").read_text())["fingerprint"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -111,7 +114,7 @@ def _new_until(begun: threading.Event, folder: epath.Path, mine: dict) -> Iterat
     found = folder.exists()
     if found and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no run: use a new --workdir")
-    # From here on all that is in the folder is ours.
+    # The folder was empty: from here on, all of its contents belong to this run.
     try:
         with written_beside(path) as beside:
             beside.write_text(json.dumps(mine, indent=2))
@@ -125,7 +128,7 @@ def _new_until(begun: threading.Event, folder: epath.Path, mine: dict) -> Iterat
 
 
 def _empty(folder: epath.Path) -> None:
-    # What is in it, as itself it may be a link or a mounted disk.
+    # Only the contents are removed: the folder itself may be a link or a mounted disk.
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -136,7 +139,7 @@ def _empty(folder: epath.Path) -> None:
 def _check_same(mine: dict, folder: epath.Path) -> None:
     theirs = json.loads(read_config(folder).to_json())
     origin = mine["data"].pop("fingerprint")
-    # Runs of earlier versions have none.
+    # Runs of earlier versions have no fingerprint.
     if theirs.get("data", {}).pop("fingerprint", "") == origin != "":
         for name in _WHERE_DATA_LIE:
             theirs["data"][name] = mine["data"][name]

@@ -1,4 +1,4 @@
-"""Metrics of a training: TensorBoard event files and a line of scalars on the console."""
+"""Writes the metrics of a training to TensorBoard event files and scalars to the console."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ import numpy as np
 import tqdm
 from jaxtyping import UInt8
 
-_FLUSH_SECONDS = 30  # longest time until an event is visible
+_FLUSH_SECONDS = 30  # Longest time until an event is visible.
 
 
 @contextlib.contextmanager
 def _hidden(package: str) -> Iterator[None]:
-    """Makes a package that is not imported yet seem not to be installed."""
+    """Makes a package look as if it were not installed, unless it is already imported."""
     if package in sys.modules:
         yield
         return
@@ -38,11 +38,11 @@ with _hidden("torch"):
 class Writer:
     """Writes metrics to the console and to TensorBoard event files, in the calling thread.
 
-    tensorboardX's own `SummaryWriter` has a thread. A full disk ends that thread, and every later
-    write then waits for it forever.
+    tensorboardX's own `SummaryWriter` writes in a background thread. A full disk ends that thread,
+    and every later write then waits for it forever.
 
     Args:
-      logdir: folder of the event files; None = everything is discarded, as in all processes of a
+      logdir: Folder of the event files. None discards everything, as in all processes of a
         training but the first.
     """
 
@@ -54,7 +54,7 @@ class Writer:
             self._events = EventsWriter(os.path.join(logdir, "events"))
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Writes numbers, also to the console."""
+        """Writes scalars, also to the console."""
         if self._events is not None:
             numbers = "  ".join(f"{name} {float(value):.4g}" for name, value in scalars.items())
             tqdm.tqdm.write(f"step {step}  {numbers}")
@@ -66,7 +66,7 @@ class Writer:
         self._write(step, made)
 
     def write_texts(self, step: int, texts: Mapping[str, str]) -> None:
-        """Writes texts, which TensorBoard shows as Markdown."""
+        """Writes texts, which TensorBoard renders as Markdown."""
         self._write(step, (summary.text(name, text) for name, text in texts.items()))
 
     def flush(self) -> None:

@@ -1,1 +1,1 @@
-"""Photos, painted by the painter."""
+"""Processes of photos, painted by the project's own painter."""

@@ -1,4 +1,4 @@
-"""The builder of painted photos, where TFDS looks for it."""
+"""The builder of painted photos, in the place where TFDS looks for it."""
 
 from painting_jax.data.builders import painted_images
 from painting_jax.data.builders.painted_images import Config

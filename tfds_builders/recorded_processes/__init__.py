@@ -1,1 +1,1 @@
-"""Real recordings of people painting."""
+"""Processes from recordings of people who paint."""

@@ -1,4 +1,4 @@
-"""The builder of recordings, where TFDS looks for it."""
+"""The builder of recordings, in the place where TFDS looks for it."""
 
 from painting_jax.data.builders import recorded_processes
 from painting_jax.data.builders.recorded_processes import Config
