@@ -29,8 +29,8 @@ from absl import flags
 
 from painting_jax import cli
 from painting_jax.checkpoints import adapters, conversion, hub
-from painting_jax.checkpoints.translation import Layout
 from painting_jax.errors import UserError
+from painting_jax.models.family import Layout
 
 _SOURCE = flags.DEFINE_string(
     "source",

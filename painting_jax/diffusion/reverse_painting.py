@@ -95,7 +95,7 @@ def encode(
     reference_BHWC: Float[Array, "b h w 3"],
     model: VideoModel,
     encoders: Encoders,
-) -> tuple[Float[Array, "b t h w c"], Any]:
+) -> tuple[Float[Array, "b t2 h2 w2 c"], Any]:
     """Clean latents of the reversed processes, and their conditions.
 
     Args:

@@ -7,9 +7,9 @@ import optax
 import pytest
 from flax import nnx
 from ml_collections import ConfigDict
-from painting_jax.training.picture_task import FromScratch
 
 from painting_jax.models import lora, wan
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training.optimizer import decay_mask, learning_rate, make_optimizer
 from tests.training import formulas
 

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pytest
 from jax.experimental import multihost_utils
-from painting_jax.tasks.painting_task import model_config
 
 from painting_jax.config import read_config
 from painting_jax.data.pipeline import Source
@@ -177,7 +176,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     from painting_jax.models.painting.modeling import Conditions  # noqa: PLC0415
 
     tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_layers=0)
-    config = model_config(tiny)
+    config = make_model(tiny).config
     graph, state = nnx.split(nnx.eval_shape(lambda: PaintingModel(config, rngs=nnx.Rngs(0))))
     frames, side, words = 9, 64, 24
     shape = (1, frames, side, side, 3)
