@@ -32,7 +32,7 @@ def test_another_family_is_trained_and_painted_with(toy, tmp_path, capsys):
     run = Run.load(tmp_path / "run", ONE_DEVICE)
     source = pipeline.Source(toy.data.data_dir, "test")
     examples = pipeline.Examples(
-        run.task.frames, toy.data.height, toy.data.width, run.text_conditioner
+        run.task.frames, toy.data.height, toy.data.width, run.text_conditioner, toy.model.media
     )
     batch = pipeline.spread(source, examples, 2)
     painted = run.generate(batch, frames=3, steps=4, guidance=2.0, seed=1)

@@ -8,7 +8,8 @@ import pytest
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.models import lora, wan
+from painting_jax.models import layers, lora
+from painting_jax.models.wan import transformer as wan
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training.optimizer import decay_mask, learning_rate, make_optimizer
 from tests.training import formulas
@@ -211,7 +212,7 @@ def test_what_is_decayed_of_a_lora():
 def test_a_stacked_layer_is_decayed_as_a_single_one_is():
     stacked, single = (
         shapes_of(lambda make=make: make(wan.Block, TINY_WAN, rngs=nnx.Rngs(0), dtype=jnp.float32))
-        for make in (wan.stack, lambda block, *args, **kwargs: block(*args, **kwargs))
+        for make in (layers.stack, lambda block, *args, **kwargs: block(*args, **kwargs))
     )
     assert [leaf.ndim for leaf in jax.tree.leaves(stacked)] == [
         1 + leaf.ndim for leaf in jax.tree.leaves(single)

@@ -15,6 +15,8 @@ from painting_jax.data.pipeline import Source
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting.modeling import PaintingModel
+from painting_jax.models.wan import flops
+from painting_jax.tasks.task import make_model
 from painting_jax.training import throughput
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
@@ -185,7 +187,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
         jax.ShapeDtypeStruct((1,), np.float32),
         Conditions(
             jax.ShapeDtypeStruct((*shape[:-1], 4), np.float32),
-            jax.ShapeDtypeStruct((1, config.media), np.float32),
+            jax.ShapeDtypeStruct((1, len(config.media)), np.float32),
             jax.ShapeDtypeStruct((1, words), np.int32),
             jax.ShapeDtypeStruct((1, side, side), np.uint8),
             jax.ShapeDtypeStruct((1, frames), np.float32),
@@ -193,9 +195,9 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     )
     forward = jax.jit(lambda state, *arguments: nnx.merge(graph, state)(*arguments))
     counted = forward.lower(state, *arguments).compile().cost_analysis()["flops"]
-    tokens = throughput.tokens(config.transformer(), PixelCodec(), frames, side, side)
+    tokens = flops.tokens(config.transformer(), PixelCodec(), frames, side, side)
     assert tokens == 9 * 4 * 4
-    ours = throughput.forward_flops(config.transformer(), tokens, words)
+    ours = flops.forward_flops(config.transformer(), tokens, words)
     assert ours == pytest.approx(counted, rel=0.1)
 
 
