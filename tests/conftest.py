@@ -44,15 +44,43 @@ from tests.synthetic import build_painted, write_photos
 # Folders and modules whose tests compile models or start several programs. `make check` leaves them
 # out, except those in QUICK.
 SLOW = (
+    "tests/checkpoints/",
+    "tests/diffusion/test_cross_media.py",
+    "tests/diffusion/test_reverse_painting.py",
     "tests/evaluation/",
     "tests/generation/",
     "tests/launch/",
+    "tests/metrics/",
     "tests/models/",
     "tests/sharding/",
     "tests/tasks/",
+    "tests/test_bad_input.py",
+    "tests/test_convert.py",
+    "tests/test_earlier_runs.py",
+    "tests/test_evaluate.py",
+    "tests/test_generate.py",
+    "tests/test_generate_published.py",
+    "tests/test_prepare.py",
+    "tests/test_readme.py",
+    "tests/test_registry_of_media.py",
+    "tests/test_wheel.py",
+    "tests/text/test_embeddings.py",
     "tests/training/",
 )
-QUICK = ("tests/models/test_tensor_names.py",)
+QUICK = (
+    "tests/checkpoints/test_adapters.py",
+    "tests/checkpoints/test_safetensors_file.py",
+    "tests/checkpoints/test_source.py",
+    "tests/evaluation/test_methods.py",
+    "tests/evaluation/test_videos.py",
+    "tests/generation/test_output_folders.py",
+    "tests/generation/test_outputs.py",
+    "tests/generation/test_resolution.py",
+    "tests/metrics/test_bootstrap.py",
+    "tests/metrics/test_fidelity.py",
+    "tests/models/test_published_config.py",
+    "tests/models/test_tensor_names.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -245,7 +245,7 @@ def _convert_model(
                 save.write_folder(tensors, unfinished / name, one.config, stem=stem)
             for one in converted.values():
                 index |= one.index
-            save.write_json(unfinished / _INDEX, index | changes.index)
+            save.write_json(unfinished / _INDEX, index | dict(changes.index))
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from error
     return [f"{name}: {line}" for name, one in converted.items() for line in one.report]

@@ -22,7 +22,8 @@ _MAX_SHOWN = 8  # names in a list, counting all layers of a parameter as one
 class HasShape(Protocol):
     """An array or a description of one."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
 
 class Match(NamedTuple):

@@ -1,6 +1,7 @@
 """LoRA files: reads every dialect that exists for Wan, writes diffusers' and ComfyUI's."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -262,10 +263,11 @@ def _factors(
     _check_parts(arrays, key, kernel)
     inputs, outputs = kernel[-2:]
     arrays = {part: x.astype(np.float32) for part, x in arrays.items()}
+    a_IR: np.ndarray
     bias_O = arrays.get("diff_b")
     if {"down", "up"} <= arrays.keys():
         a_IR = key.transform.ours(arrays["down"])
-        b_RO = arrays["up"].reshape(arrays["up"].shape[:2]).T
+        b_RO = arrays["up"].reshape(*arrays["up"].shape[:2]).T
         if a_IR.shape[1] != b_RO.shape[0]:
             raise ValueError(f"has lora_A of rank {a_IR.shape[1]}, lora_B of rank {b_RO.shape[0]}")
         if not a_IR.shape[1]:
@@ -444,7 +446,7 @@ def write(
       UserError: as of `tensors_of` and `safetensors_file.write_file`.
     """
     tensors = {
-        key: PendingTensor(dtype, array.shape, lambda array=array: array)
+        key: PendingTensor(dtype, array.shape, functools.partial(np.asarray, array))
         for key, array in tensors_of(lora, dialect).items()
     }
     metadata = {"format": "pt"} | ({_PICTURE: _FIRST_FRAME} if first_frame else {})

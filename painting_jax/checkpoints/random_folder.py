@@ -159,7 +159,7 @@ _SCHEDULER = {
 
 def _index(family: str, transformer: WanConfig, boundary: float | None) -> dict:
     both = transformer.in_channels == transformer.out_channels
-    index = {
+    index: dict[str, object] = {
         "_class_name": "WanPipeline" if both and family == "wan21" else "WanImageToVideoPipeline",
         "transformer": ["diffusers", "WanTransformer3DModel"],
         "vae": ["diffusers", "AutoencoderKLWan"],

@@ -169,7 +169,8 @@ def write(
     Raises:
       UserError: if a value overflows the dtype that it is written in.
     """
-    entries, end = {"__metadata__": dict(metadata)}, 0
+    entries: dict[str, dict] = {"__metadata__": dict(metadata)}
+    end = 0
     for name, pending in tensors.items():
         begin, end = end, end + pending.nbytes
         entries[name] = {
@@ -185,7 +186,7 @@ def write(
             data = _cast(name, np.asarray(array()), np.dtype(dtype))
             if data.shape != tuple(shape):
                 raise ValueError(f"{name}: {data.shape} given, {shape} announced")
-            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
+            file.write(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
 
 
 def _cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:

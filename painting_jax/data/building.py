@@ -93,7 +93,10 @@ class _EmptySplit(Exception):
 _REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
 
 
-class ProcessBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class ProcessBuilder(
+    tfds.core.GeneratorBasedBuilder,
+    skip_registration=True,  # type: ignore[call-arg]
+):
     """A TFDS builder of painting processes.
 
     A subclass says where its sources are (`_find`) and how they become processes (`_processes`).

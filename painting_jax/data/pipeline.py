@@ -317,7 +317,7 @@ def evaluation_batches(
         index = min(position, count - 1)
         return {
             **examples.of(source.record(index), index, None),
-            "_mask": np.bool_(position < count),
+            "_mask": np.asarray(position < count),
         }
 
     filled = -(-count // max(1, batch_size)) * batch_size

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
 
 
 def prefetch(

@@ -132,7 +132,7 @@ def _outcomes(
         return None, source.read(batch)
 
     loaded = prefetch(load, watch(source.batches, source.doing))
-    for batch, (kept, data) in loaded:  # type: ignore[attr-defined]
+    for batch, (kept, data) in loaded:
         if kept is not None:
             yield from zip(batch, kept, strict=True)
             continue

@@ -299,7 +299,13 @@ def against(
     first_N, second_N = (np.array([pair[side].numbers[key] for pair in pairs]) for side in range(2))
     pictures_N = np.array([row.picture or row.name for row, _ in pairs])
     better = MEASURES[key].better
-    paired = bootstrap.paired(first_N, second_N, better=better, pictures_N=pictures_N, seed=seed)
+    paired = bootstrap.paired(
+        first_N,
+        second_N,
+        better="higher" if better == "higher" else "lower",
+        pictures_N=pictures_N,
+        seed=seed,
+    )
     if better == "lower":
         mean, low, high, n = paired.difference
         paired = paired._replace(difference=bootstrap.Interval(-mean, -high, -low, n))

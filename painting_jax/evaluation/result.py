@@ -5,6 +5,7 @@ import importlib.metadata
 import pathlib
 import platform
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,7 @@ class Result:
     labels: dict[str, str]
     rows: list[MeasuredProcess]
     strips: list[Strip]
-    settings: dict[str, object]
+    settings: dict[str, Any]
     proxies: tuple[str, ...] = ()
     judged: tuple[str, ...] = (GENERATED,)
     band: Band | None = None

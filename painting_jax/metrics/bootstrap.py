@@ -88,7 +88,7 @@ def paired(
     intervals, means_3R = _intervals(np.stack([first, second, first - second]), pictures_N, seed)
     ahead_R = means_3R[2] if better == "higher" else -means_3R[2]
     share = np.mean((ahead_R > 0) + 0.5 * (ahead_R == 0)) if len(ahead_R) else np.nan
-    return Paired(*intervals, float(share))
+    return Paired(intervals[0], intervals[1], intervals[2], float(share))
 
 
 def _intervals(

@@ -102,7 +102,9 @@ def _scores(q_BNSK, k_BNLK, causal: bool):
     scores_BNSL = _product("bnsk,bnlk->bnsl", q_BNSK * _scale(q_BNSK), k_BNLK)
     if not causal:
         return scores_BNSL
-    return jnp.where(jnp.tri(*scores_BNSL.shape[2:], dtype=bool), scores_BNSL, -jnp.inf)
+    return jnp.where(
+        jnp.tri(scores_BNSL.shape[2], scores_BNSL.shape[3], dtype=bool), scores_BNSL, -jnp.inf
+    )
 
 
 def _scale(q_BNSK) -> float:

@@ -81,4 +81,5 @@ def coarser(map_HWC: np.ndarray, scale: int) -> np.ndarray:
     """Averages `scale` x `scale` pixels into one."""
     if scale == 1:
         return map_HWC
-    return sum(map_HWC[y::scale, x::scale] for y in range(scale) for x in range(scale)) / scale**2
+    parts = [map_HWC[y::scale, x::scale] for y in range(scale) for x in range(scale)]
+    return np.asarray(sum(parts) / scale**2)

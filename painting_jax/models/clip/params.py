@@ -137,8 +137,8 @@ def _tower_values(published: Mapping, tower: str, defaults: Mapping) -> Publishe
     PublishedConfig(published, "CLIP's config.json").require(
         key, isinstance(own, Mapping), "an object of sizes"
     )
-    _check_kind(f"the {tower} tower", defaults | own)
-    return PublishedConfig(defaults | own, f"the {tower} tower's config.json")
+    _check_kind(f"the {tower} tower", {**defaults, **own})
+    return PublishedConfig({**defaults, **own}, f"the {tower} tower's config.json")
 
 
 def _check_kind(what: str, published: Mapping) -> None:
