@@ -55,7 +55,7 @@ DIALECTS = {
 FOREIGN = {
     "default_infix": (tiny_lora.DIFFUSERS, ("lora_A.default", "lora_B.default")),
     "diffsynth": (tiny_lora.DIFFSYNTH, ("lora_A.default", "lora_B.default")),
-    "peft": ("published.model.blocks.{block}.{theirs}", ("lora_A", "lora_B")),
+    "peft": ("base_model.model.blocks.{block}.{theirs}", ("lora_A", "lora_B")),
     "musubi_without_alpha": (tiny_lora.MUSUBI, DOWN_UP),
 }
 
@@ -114,10 +114,10 @@ def test_each_dialect_gives_diffusers_numbers(models, tmp_path, dialect):
     assert_equal(models.merged([(path, 1.0)]), models.expected([(path, 1.0)]))
 
 
-@pytest.mark.parametrize("start", ["^", "^transformer.", "^published.model.transformer.", ""])
+@pytest.mark.parametrize("start", ["^", "^transformer.", "^base_model.model.transformer.", ""])
 def test_patterns_of_alphas_may_carry_the_prefixes_of_the_keys(models, start):
     layer = "blocks.0.attn1.to_q"
-    key = f"published.model.transformer.{layer}.lora_"
+    key = f"base_model.model.transformer.{layer}.lora_"
     tensors = {f"{key}A.weight": np.ones((2, 24)), f"{key}B.weight": np.ones((24, 2))}
     settings = {"lora_alpha": 2, "alpha_pattern": {start + layer: 6}}
     (factors,) = lora.parse("x", tensors, models.shapes, settings).factors.values()
