@@ -18,6 +18,7 @@ from painting_jax import media
 from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures
 from painting_jax.tasks.task import make_model
+from painting_jax.text.tokenizer import Tokenizer
 from tests import tiny, tiny_run
 from tests.evaluation.recordings import write_movie
 from tests.programs import Programs
@@ -97,8 +98,13 @@ def _write_pretrained(root: pathlib.Path) -> None:
     config = wan21_i2v_14b.get_config("tiny")
     (root / _PRETRAINED).parent.mkdir()
     prompts = [medium.prompt for medium in media.MEDIA.values()]
+    tokenizer = Tokenizer.train(prompts)
     random_folder.write(
-        root / _PRETRAINED, config.model.family, make_model(config).config, texts=prompts, seed=0
+        root / _PRETRAINED,
+        config.model.family,
+        make_model(config).config,
+        tokenizer=tokenizer,
+        seed=0,
     )
     dim = config.model.dim
     key = "transformer.blocks.0.attn1.to_q"
