@@ -1,4 +1,4 @@
-"""What both dataset builders share: splits by source, one record format, all or nothing on disk."""
+"""Base class of the dataset builders: splits by source, one record format, atomic writes."""
 
 import collections
 import contextlib
@@ -24,13 +24,18 @@ from painting_jax.locking import alone
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """Something the user named that gives no process, and why."""
+    """A source named by the user that yields no process.
+
+    Attributes:
+      name: Name of the source, as the user knows it.
+      reason: Why it was skipped.
+    """
 
     name: str
     reason: str
 
     def __post_init__(self):
-        # Both may quote the names of files; the data set says what was skipped.
+        # Both may quote file names that are not Unicode, and both are stored in the data set.
         object.__setattr__(self, "name", readable(self.name))
         object.__setattr__(self, "reason", readable(self.reason))
 
@@ -40,10 +45,10 @@ class Source:
     """A picture or recording from which processes are made.
 
     Attributes:
-      key: content hash; sources with the same key share a split.
-      name: as the user knows it; unique.
-      item: a dataclass with all that the builder makes processes from; its `path` says where the
-        contents lie.
+      key: Content hash; sources with the same key share a split.
+      name: Unique name, as the user knows it.
+      item: Dataclass with everything that the builder needs to make processes. Its field `path`
+        is the location of the contents.
     """
 
     key: str
@@ -53,13 +58,14 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a data set holds.
+    """Contents of a data set.
 
     Attributes:
-      path: its folder.
-      counts: the number of processes, by split and medium.
-      skipped: what gave none.
-      built: False if it stood there already, made from the same arguments and sources.
+      path: Folder of the data set.
+      counts: Number of processes by split and medium.
+      skipped: Sources that yielded no process.
+      built: Whether the data set was written now; False if it already existed, made from the same
+        arguments and sources.
     """
 
     path: str
@@ -68,7 +74,7 @@ class Summary:
     built: bool
 
     def lines(self) -> list[str]:
-        """The summary in words, for the console."""
+        """Lines of text for the console."""
         total = sum(sum(media.values()) for media in self.counts.values())
         lines = [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
         for split in splits.SPLITS:
@@ -86,10 +92,10 @@ class Summary:
 
 
 class _EmptySplit(Exception):
-    """Every source of a split proved unusable while it was read."""
+    """Raised when every source of a split proves unusable while it is read."""
 
 
-# What the ArrayRecord writer says when the file system refuses, as text only.
+# The ArrayRecord writer reports file system errors as text only.
 _REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
 
 
@@ -99,23 +105,28 @@ class ProcessBuilder(
 ):
     """A TFDS builder of painting processes.
 
-    A subclass says where its sources are (`_find`) and how they become processes (`_processes`).
+    A subclass finds its sources (`_find`) and turns them into processes (`_processes`).
     """
 
     VERSION = tfds.core.Version("1.0.0")
 
     def _find(self) -> tuple[list[Source], list[Skipped]]:
-        """The usable sources, in any order, and what was skipped in looking for them."""
+        """Returns the usable sources, in any order, and the skipped ones."""
         raise NotImplementedError
 
     def _processes(
         self, sources: Sequence[Source], split: str
     ) -> Iterator[process.Process | Skipped]:
-        """The processes of a split's sources; `Skipped` (by its name) for one that gives none."""
+        """Yields the processes of a split's sources, and `Skipped` for a source without any."""
         raise NotImplementedError
 
     def __init__(self, *, unusable: Sequence[Skipped] = (), **kwargs):
-        """Args: `unusable` sources are left out, by name; the rest as TFDS has it."""
+        """Makes a builder.
+
+        Args:
+          unusable: Sources to leave out, matched by name.
+          **kwargs: Arguments of the TFDS builder.
+        """
         self._unusable = list(unusable)
         super().__init__(**kwargs)
 
@@ -129,10 +140,10 @@ class ProcessBuilder(
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A hash of all that decides the records: arguments, versions and the sources' contents."""
+        """Hash of everything that determines the records: arguments, versions and contents."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         config = dataclasses.asdict(self.builder_config)
-        # Where the sources lie is not what they are.
+        # The location of the sources does not affect the records.
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
         sources, skipped = self._found
         what = [
@@ -191,7 +202,7 @@ class ProcessBuilder(
 
 class _Info(tfds.core.DatasetInfo):
     def initialize_from_bucket(self) -> None:
-        """Looks for nothing: TFDS would in its own bucket, and leave a temporary folder behind."""
+        """Does nothing. TFDS would search its own bucket and leave a temporary folder behind."""
 
 
 def _without_path(item: Any) -> dict:
@@ -205,24 +216,24 @@ def build(
     *,
     overwrite: bool = False,
 ) -> Summary:
-    """Writes a data set as ArrayRecord, unless it is there already.
+    """Writes a data set as ArrayRecord, unless it exists already.
 
-    It is written beside its place and renamed when it is complete; what an earlier, killed attempt
-    left beside is removed first.
+    The data set is written to a temporary folder, which is renamed when it is complete. Temporary
+    folders of earlier, killed attempts are removed first.
 
     Args:
-      builder_class: which builder.
-      config: its arguments and the data set's name.
-      data_dir: folder of data sets; this one comes to lie in BUILDER/NAME/VERSION below it.
-      overwrite: replace the data set that stands there, whatever it was made from.
+      builder_class: Class of the builder.
+      config: Arguments of the builder and name of the data set.
+      data_dir: Folder of data sets. This one is written to BUILDER/NAME/VERSION below it.
+      overwrite: Replace an existing data set, whatever it was made from.
 
     Returns:
-      what the data set holds.
+      Contents of the data set.
 
     Raises:
-      UserError: if there is no usable source, a data set made from other arguments or sources
-        stands there and is not to be replaced, another process on this machine is writing it, or
-        the file system refuses (nothing is left then).
+      UserError: If there is no usable source, if a data set made from other arguments or sources
+        exists and `overwrite` is False, if another process on this machine is writing the data
+        set, or if the file system reports an error (no files are left then).
     """
 
     def new(unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
@@ -237,13 +248,17 @@ def build(
 
 @contextlib.contextmanager
 def _no_empty_folders(folders: Sequence[epath.Path]) -> Iterator[None]:
-    """Removes those of some folders, the innermost first, that were made for nothing."""
+    """On an error, removes those of the folders that were newly made and are empty.
+
+    Args:
+      folders: Nested folders, the innermost first.
+    """
     missing = [folder for folder in folders if not folder.exists()]
     try:
         yield
     except BaseException:
         for folder in missing:
-            # Not epath's, which for some file systems removes what is in the folder, too.
+            # epath's rmdir would remove the contents too, on some file systems.
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         raise
@@ -276,8 +291,8 @@ def _build(
 
 
 def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuilder:
-    """Writes the data set of a new builder and returns that."""
-    # TFDS draws its own progress bars, prints of downloads, and makes a folder for them.
+    """Makes a builder, writes its data set, and returns the builder."""
+    # TFDS draws its own progress bars, prints messages on downloads, and makes a folder for them.
     tfds.disable_progress_bar()
     config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
     unusable: Sequence[Skipped] = ()
@@ -292,7 +307,7 @@ def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuild
                     download_dir=downloads, download_config=config, file_format="array_record"
                 )
         except _EmptySplit as empty:
-            # Split the sources that are left anew.
+            # Assign the remaining sources to splits again.
             [unusable] = empty.args
         except (OSError, RuntimeError) as error:
             reason = _refusal(error)
@@ -304,10 +319,10 @@ def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuild
 
 
 def _refusal(error: OSError | RuntimeError) -> str | None:
-    """Why the file system refused, if that is what an error is about."""
+    """The reason that the file system gave; None for any other error."""
     if match := _REFUSED.search(str(error)):
         return match[1]
-    # TFDS wraps system errors into ones without a number.
+    # TFDS wraps system errors into errors without a number.
     for cause in (error, error.__cause__):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

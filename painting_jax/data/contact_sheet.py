@@ -20,7 +20,7 @@ def contact_sheet(
     scale: float | None = None,
     labels: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Lays frames out row by row, each with its progress below.
+    """Lays out frames row by row, each with its progress below.
 
     Args:
       frames_THWC: uint8 RGB, T >= 1.
@@ -63,7 +63,7 @@ def contact_sheet(
         y = gap + above + index // columns * (height + below)
         image = Image.fromarray(frame_HWC).resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(image, (x, y))
-        # Outline, or a blank canvas is invisible on the paper.
+        # Without an outline, a blank canvas would be invisible on the paper.
         draw.rectangle((x - 1, y - 1, x + width, y + height), outline=_RULE)
         draw.text((x, y + height + text // 3), label, fill=_FAINT, font=font)
     return np.asarray(sheet)

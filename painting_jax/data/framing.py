@@ -1,4 +1,4 @@
-"""A picture of any shape on a model's canvas of one shape, and back."""
+"""Placing pictures of any shape on a model's fixed canvas, and cutting them out again."""
 
 import dataclasses
 
@@ -9,15 +9,15 @@ from painting_jax.data import pictures
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """Where a picture lies on the canvas.
+    """Position of a picture on the canvas, in pixels.
 
     Attributes:
-      height: of the canvas, in pixels.
-      width: of the canvas.
-      top: first row of the picture.
-      left: first column.
-      picture_height: rows of the picture.
-      picture_width: columns of the picture.
+      height: Height of the canvas.
+      width: Width of the canvas.
+      top: First row of the picture.
+      left: First column of the picture.
+      picture_height: Height of the picture on the canvas.
+      picture_width: Width of the picture on the canvas.
     """
 
     height: int
@@ -29,28 +29,31 @@ class Framing:
 
     @classmethod
     def of(cls, shape_HW: tuple[int, int], height: int, width: int) -> "Framing":
-        """The largest centred place for a picture of a shape; 1 pixel at least along each side."""
+        """The largest centred area of a picture's shape; each side has at least 1 pixel."""
         scale = min(height / shape_HW[0], width / shape_HW[1])
         rows = max(1, min(height, round(shape_HW[0] * scale)))
         columns = max(1, min(width, round(shape_HW[1] * scale)))
         return cls(height, width, (height - rows) // 2, (width - columns) // 2, rows, columns)
 
     def place(self, picture_HWC: np.ndarray) -> np.ndarray:
-        """The picture on the canvas, its borders repeated outwards: uint8[height, width, 3].
+        """Places the picture on the canvas and repeats its borders outwards.
 
-        What surrounds it looks like more of the picture rather than like a frame, which a model
-        would take for a part of what it is to paint.
+        The surroundings look like a continuation of the picture. A model would paint a plain frame
+        as a part of the picture.
+
+        Returns:
+          uint8[height, width, 3].
         """
         small = pictures.resize(picture_HWC, self.picture_height, self.picture_width)
         return np.pad(small, (*self._padding(), (0, 0)), mode="edge")
 
     def place_labels(self, labels_HW: np.ndarray) -> np.ndarray:
-        """As `place`, for a label map: uint8[height, width]."""
+        """Like `place`, for a label map: uint8[height, width]."""
         small = pictures.fit_labels(labels_HW, self.picture_height, self.picture_width)
         return np.pad(small, self._padding(), mode="edge")
 
     def cut(self, frames_THWC: np.ndarray) -> np.ndarray:
-        """The picture's part of frames of the canvas."""
+        """Cuts the picture out of frames of the canvas."""
         rows = slice(self.top, self.top + self.picture_height)
         return frames_THWC[:, rows, self.left : self.left + self.picture_width]
 

@@ -1,4 +1,4 @@
-"""From a photo to records: crops and colours, then the painter, in each medium."""
+"""Turns a photo into records: crops it, varies its colours, and paints it in each medium."""
 
 import dataclasses
 import functools
@@ -10,23 +10,23 @@ from painting_jax.data import painter, pictures, segmentation
 from painting_jax.data.photos import Photo
 from painting_jax.data.process import Process, Variant
 
-# A training crop is at least this share of the largest one of its shape, by side.
+# Smallest side of a training crop, relative to the largest crop of its shape.
 _SMALLEST_CROP = 0.6
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A photo to be painted, once in each of some media.
+    """A photo to paint once in each of several media.
 
     Attributes:
-      photo: the photo.
-      key: its content hash.
-      media: names from `media.MEDIA`.
-      height: of a frame, in pixels.
-      width: of a frame, in pixels.
-      frames: of each process.
-      seed: with `key` and `variant` it decides crop, colours and manners.
-      variant: which of the varied crops, or None for the photo as it is, cropped at its centre.
+      photo: Photo to paint.
+      key: Content hash of the photo.
+      media: Names from `media.MEDIA`.
+      height: Height of a frame in pixels.
+      width: Width of a frame in pixels.
+      frames: Number of frames of each process.
+      seed: Seed which, with `key` and `variant`, determines crop, colours and stroke placement.
+      variant: Index of the random crop; None for the unchanged photo, cropped at its centre.
     """
 
     photo: Photo
@@ -40,10 +40,10 @@ class Task:
 
 
 def paint_photo(task: Task) -> list[Process]:
-    """Paints one crop of a photo in each medium; a pure function of the task and the file.
+    """Paints one crop of a photo in each medium. The result depends only on the task and the file.
 
     Raises:
-      UserError: if the photo cannot be read.
+      UserError: If the photo cannot be read.
     """
     photo_HWC = _load(task.photo.path)
     if task.variant is None:
@@ -88,7 +88,7 @@ def _process(
     )
 
 
-# A worker gets the variants of a photo one after the other.
+# The tasks of a photo follow each other: a small cache avoids reading it again for each variant.
 @functools.lru_cache(maxsize=2)
 def _load(path: str) -> np.ndarray:
     return pictures.load(path)
@@ -102,7 +102,7 @@ def _seed(task: Task, purpose: str) -> int:
 def _random_crop(
     photo_HWC: np.ndarray, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A box of the wanted shape, of any place and size, mirrored half of the time."""
+    """A crop of the given shape, at a random position and size, mirrored with probability 0.5."""
     top, left, bottom, right = pictures.centre_box(photo_HWC.shape[:2], height, width)
     side = rng.uniform(_SMALLEST_CROP, 1)
     box_height = max(1, round((bottom - top) * side))
@@ -116,7 +116,7 @@ def _random_crop(
 
 
 def _jittered(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mildly other light: brightness, contrast, saturation and the warmth of the colours."""
+    """Varies brightness, contrast, saturation and colour temperature mildly."""
     brightness, contrast, saturation = rng.uniform(0.85, 1.15, 3)
     warmth_C = 1 + np.array([1, 0, -1]) * rng.uniform(-0.05, 0.05)
     values_HWC = picture_HWC.astype(np.float32) * (brightness * warmth_C)

@@ -1,4 +1,4 @@
-"""The photos that ship inside scikit-image and scikit-learn: data without a network."""
+"""Photos to paint: the user's own, and those in scikit-image and scikit-learn (no download)."""
 
 import dataclasses
 import importlib.util
@@ -9,13 +9,13 @@ from painting_jax.errors import UserError, readable
 
 @dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photo and what is known of it.
+    """A photo file with its caption and licence.
 
     Attributes:
-      path: the file.
-      name: short and unique among the photos it is used with.
-      subject: what it shows, as a caption says it ("a cat").
-      licence: under which it may be used, as far as its distributor states it.
+      path: Path of the file.
+      name: Short name, unique in its data set.
+      subject: Subject of the photo, worded for a caption ("a cat").
+      licence: Licence of the photo, as stated by its distributor.
     """
 
     path: str
@@ -24,8 +24,8 @@ class Photo:
     licence: str
 
 
-# Only files in the wheels themselves: the rest of skimage.data would be downloaded. Left out are
-# textures, microscopy, scanned text and test charts, which nobody paints.
+# Only files in the wheels themselves: the rest of skimage.data would be downloaded. Most textures,
+# microscopy, scanned text and test charts are left out, since nobody paints them.
 _PACKAGED = (
     ("skimage.data", "astronaut.png", "an astronaut", "public domain (NASA)"),
     ("skimage.data", "brick.png", "a brick wall", "CC0 (CC0Textures)"),
@@ -49,10 +49,10 @@ _PACKAGED = (
 
 
 def packaged() -> list[Photo]:
-    """The packaged photos, about a dozen, in a fixed order.
+    """The photos in scikit-image and scikit-learn, about a dozen, in a fixed order.
 
     Raises:
-      UserError: if none is installed.
+      UserError: If none is installed.
     """
     photos = []
     for package, file, subject, licence in _PACKAGED:
@@ -65,7 +65,7 @@ def packaged() -> list[Photo]:
 
 
 def _folder(package: str) -> pathlib.Path:
-    """The folder of a package, found without importing it."""
+    """The folder of a package; the package is not imported."""
     top, _, rest = package.partition(".")
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
@@ -76,12 +76,12 @@ def _folder(package: str) -> pathlib.Path:
 def described(path: str, root: str) -> Photo:
     """A photo of the user's own.
 
-    Its subject is the first line of a text file beside it (`cat.txt` for `cat.jpg`), otherwise
-    "a picture". Its name is its path below `root`.
+    The subject is the first line of the text file beside the photo (`cat.txt` for `cat.jpg`), or
+    "a picture" if there is none. The name is the path relative to `root`.
     """
     file = pathlib.Path(path)
     note = file.with_suffix(".txt")
-    # Some editors put a mark before UTF-8.
+    # Some editors write a byte order mark.
     text = note.read_text("utf-8-sig", errors="replace").strip() if note.is_file() else ""
     subject = " ".join(text.split("\n")[0].split()) if text else "a picture"
     base = pathlib.Path(root)

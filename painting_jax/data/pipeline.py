@@ -1,8 +1,8 @@
-"""From records on disk to batches: T frames of each process, decoded, sized, stacked.
+"""Reads records from disk and makes batches: T frames of each process, decoded and resized.
 
-Global batch k is a pure function of the data set, the seed and k. Each process takes its rows of
-it, so that the order depends neither on threads nor on the number of processes, and k alone is
-the state to save.
+Global batch k is a pure function of the data set, the seed and k, and each computer process takes
+its rows of it. The order therefore depends neither on threads nor on the number of computer
+processes, and k is the only state to save.
 """
 
 import dataclasses
@@ -33,12 +33,13 @@ class Source:
         """Opens a data set.
 
         Args:
-          data_dir: what `prepare` was given, or the folder of one data set in it.
+          data_dir: The `--data_dir` of `prepare`, or the folder of one data set in it.
           split: "train", "validation" or "test".
-          dataset: builder or builder/name inside of `data_dir`; "" is the only one there.
+          dataset: Builder or builder/name inside `data_dir`; "" if `data_dir` holds only one.
 
         Raises:
-          UserError: if there is no data set, more than one, or no process in the split.
+          UserError: If there is no data set or more than one, if it has no such split, or if it is
+            damaged.
         """
         if split not in splits.SPLITS:
             raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
@@ -72,10 +73,10 @@ class Source:
         return self.record(index)
 
     def record(self, index: int) -> Process:
-        """The process in row `index` of the split, its pictures still encoded.
+        """The process in row `index` of the split. Its pictures stay encoded.
 
         Raises:
-          UserError: if the record is damaged.
+          UserError: If the record is damaged.
         """
         try:
             return from_example(self._examples[int(index)], self._media)
@@ -86,23 +87,23 @@ class Source:
             ) from None
 
     def captions(self) -> list[str]:
-        """All captions, by row."""
+        """All captions, in row order."""
         return [self.record(index).caption for index in range(len(self))]
 
     def captions_and_media(self) -> set[tuple[str, str]]:
-        """All pairs of a caption and its medium that there are."""
+        """All distinct pairs of a caption and its medium."""
         records = map(self.record, range(len(self)))
         return {(record.caption, record.medium) for record in records}
 
     def ids(self) -> list[str]:
-        """All process ids, by row."""
+        """All process ids, in row order."""
         return [self.record(index).id for index in range(len(self))]
 
 
 def _dataset_folder(root: epath.Path) -> epath.Path:
     if not root.exists():
         raise UserError(f"{root} does not exist: make a data set with painting_jax.prepare")
-    # A data set lies in NAME/CONFIG/VERSION below what prepare was given.
+    # The folder of a data set is BUILDER/NAME/VERSION below the --data_dir of prepare.
     found = [
         info.parent
         for depth in ("", "*/", "*/*/", "*/*/*/")
@@ -120,18 +121,19 @@ def _dataset_folder(root: epath.Path) -> epath.Path:
 def choose_frames(
     progress_N: np.ndarray, count: int, rng: np.random.Generator | None = None
 ) -> np.ndarray:
-    """Chooses frames by progress: the stored one nearest to each of `count` targets.
+    """Chooses the stored frames whose progress is nearest to T evenly spaced targets in [0, 1].
 
-    The targets are spread evenly over [0, 1]; with `rng` those between the ends move by up to half
-    of their distance. Where few frames are stored, or the painter paused, a frame comes twice.
+    With `rng`, the targets between the ends are jittered by up to half of their spacing. A frame
+    is chosen more than once where few frames are stored or where the painter paused.
 
     Args:
-      progress_N: rises strictly from 0 to 1; N >= 1.
-      count: T; from 2 on the first and the last frame are always chosen, a single one is the last.
-      rng: None for evaluation.
+      progress_N: Progress of the stored frames, strictly increasing from 0 to 1; N >= 1.
+      count: Number of frames T. If T >= 2, the first and the last frame are always chosen; if
+        T = 1, the last.
+      rng: Random generator for training; None for evaluation.
 
     Returns:
-      int64[T], never falling.
+      int64[T], indices of the frames in non-decreasing order.
     """
     if count == 1:
         return np.array([len(progress_N) - 1])
@@ -149,14 +151,14 @@ class Examples:
     """Turns a process into the arrays of one row of a batch.
 
     Attributes:
-      frames: T.
-      height: of every picture, in pixels.
-      width: of every picture, in pixels.
-      text_conditioner: encodes the captions.
+      frames: Number of frames T.
+      height: Height of every picture in pixels.
+      width: Width of every picture in pixels.
+      text_conditioner: Encoder of the captions.
       media: Media of the model, in the order of its rows.
-      variant_probability: how often the reference is a stored variant instead of the finished
-        picture (where there are any), in training.
-      caption_probability: how often the caption is told at all, in training.
+      variant_probability: Probability, in training, that the reference is a stored variant (if
+        any) instead of the finished picture.
+      caption_probability: Probability, in training, that the caption is given and not empty.
     """
 
     frames: int
@@ -176,15 +178,16 @@ class Examples:
                 raise UserError(f"{name} is {getattr(self, name)}, not in 0..1")
 
     def of(self, process: Process, index: int, rng: np.random.Generator | None) -> Batch:
-        """One row; only the pictures in it are decoded.
+        """Makes one row. Only the chosen frames and the reference are decoded.
 
         Args:
-          process: the record.
-          index: its row in the split.
-          rng: decides the frames and the reference, None for evaluation.
+          process: Record of the process.
+          index: Row of the process in the split.
+          rng: Random generator for the choice of frames, reference and caption; None for
+            evaluation.
 
         Raises:
-          UserError: if a picture is damaged, or the model does not know the medium.
+          UserError: If a picture is damaged, or the model does not have the medium.
         """
         chosen_T = choose_frames(process.progress, self.frames, rng)
         decoded = {n: self._picture(process.frames[n]) for n in set(chosen_T.tolist())}
@@ -193,7 +196,7 @@ class Examples:
             reference = process.variants[rng.integers(len(process.variants))].image
         with_caption = rng is None or rng.random() < self.caption_probability
         caption = process.caption if with_caption else ""
-        # The finished picture is usually the last frame, which is decoded already.
+        # The finished picture is usually the last frame, which has been decoded.
         same = reference == process.frames[-1]
         return {
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
@@ -215,11 +218,11 @@ class Examples:
 
 
 class _Batches:
-    """This process's rows of the global batches, as a Grain source: item k is batch k.
+    """Grain source whose item k is this computer process's rows of global batch k.
 
-    Rows are made here, not by Grain's `shuffle` and `random_map`, which cost a third of a
-    millisecond a row, and on few recordings several: its shuffle walks through 65,536 numbers until
-    one falls into the range.
+    It does not use Grain's `shuffle` and `random_map`: these take a third of a millisecond per row,
+    and several milliseconds on small data sets, where Grain's shuffle tries up to 65,536 numbers
+    until one is in range.
     """
 
     def __init__(
@@ -243,7 +246,7 @@ class _Batches:
 
 
 def stack(rows: Sequence[Batch]) -> Batch:
-    """Rows to a batch."""
+    """Stacks rows to a batch."""
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -256,21 +259,22 @@ def training_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.MapDataset:
-    """Endless shuffled batches; item k holds this process's rows of global batch k.
+    """Endless shuffled batches; item k holds this computer process's rows of global batch k.
 
-    Each epoch has its own order. Row r of global batch k holds the same example, frames and
-    reference however many processes there are.
+    Each epoch has its own order. The content of row r of global batch k does not depend on the
+    number of computer processes.
 
     Args:
-      source: the training split.
-      examples: what a row holds.
-      batch_size: B over all processes, of which each takes B / `process_count` adjacent rows.
-      seed: decides order, frames and references.
-      process_index: of this process.
-      process_count: of all.
+      source: Training split.
+      examples: Maker of the rows.
+      batch_size: Global batch size B. Each computer process takes B / `process_count` adjacent
+        rows.
+      seed: Seed of the order, frames, references and captions.
+      process_index: Index of this computer process.
+      process_count: Number of computer processes.
 
     Raises:
-      UserError: if the processes cannot share the batch evenly, or the seed is negative.
+      UserError: If the batch size is not a multiple of `process_count`, or the seed is negative.
     """
     if seed < 0:
         raise UserError(f"seed is {seed}: it must not be negative")
@@ -297,19 +301,20 @@ def evaluation_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.MapDataset:
-    """Every process of a split once, in order, with the finished picture as reference.
+    """Every painting process of a split once, in order, with the finished picture as reference.
 
-    The last batch is filled up by repeating the split's last row; `_mask`, bool[B], is False there.
+    The last batch is padded with copies of the split's last row; `_mask`, bool[B], is False there.
 
     Args:
-      source: any split.
-      examples: what a row holds.
-      batch_size: B over all processes, of which each takes B / `process_count` adjacent rows.
-      process_index: of this process.
-      process_count: of all.
+      source: Any split.
+      examples: Maker of the rows.
+      batch_size: Global batch size B. Each computer process takes B / `process_count` adjacent
+        rows.
+      process_index: Index of this computer process.
+      process_count: Number of computer processes.
 
     Raises:
-      UserError: if the processes cannot share the batch evenly.
+      UserError: If the batch size is not a multiple of `process_count`.
     """
     count = len(source)
 
@@ -325,7 +330,7 @@ def evaluation_batches(
 
 
 def spread(source: Source, examples: Examples, count: int) -> Batch:
-    """Processes spread evenly over a split, so that its pictures and media are all met."""
+    """A batch of processes spread evenly over a split, to cover its pictures and media."""
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
     return stack([examples.of(source.record(row), row, None) for row in rows])
 
@@ -333,16 +338,16 @@ def spread(source: Source, examples: Examples, count: int) -> Batch:
 def iterate(
     batches: grain.MapDataset, start: int = 0, *, threads: int = 2, ahead: int = 4
 ) -> Iterator[Batch]:
-    """Batches `start`, `start` + 1, ... made ahead by threads.
+    """Yields the batches `start`, `start` + 1, ..., prefetched by threads.
 
-    Threads, not processes: decoding releases the interpreter lock, and worker processes would take
+    Threads suffice, since decoding releases the interpreter lock. Worker processes would take
     seconds to start.
 
     Args:
-      batches: from `training_batches` or `evaluation_batches`.
-      start: the first batch, which is all the state there is.
-      threads: that make batches; their number does not change what comes out.
-      ahead: batches to hold ready.
+      batches: Result of `training_batches` or `evaluation_batches`.
+      start: Index of the first batch. It is the only state of the iteration.
+      threads: Number of threads that make batches. It does not change the batches.
+      ahead: Number of batches to prefetch.
     """
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
     return iter(batches[start:].to_iter_dataset(options))

@@ -1,4 +1,4 @@
-"""The record: one painting process, stored in the order it was painted."""
+"""The record of one painting process, with its frames in painted order."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Variant:
     """The finished picture in another look.
 
     Attributes:
-      kind: a medium's name, "photo" or "line_art".
-      image: the encoded RGB picture.
+      kind: Name of a medium, "photo" or "line_art".
+      image: Encoded RGB picture.
     """
 
     kind: str
@@ -30,17 +30,18 @@ class Process:
     """One painting process.
 
     Attributes:
-      id: unique in its dataset.
-      frames: N encoded RGB pictures of one size, from blank canvas to finished.
-      progress: float32[N], share of the painting time; rises strictly from 0 to 1.
-      medium: a name from `media.MEDIA`.
-      caption: what is painted and in what manner, without the medium.
-      reference: the finished picture, encoded.
-      variants: the same picture in other looks; may be empty.
-      segments: uint8[H, W] label map of the finished picture, labels in painting order,
-        0 = unlabelled; uint8[0, 0] when there is none.
-      source: the picture or video it was made from; all processes of one source share a split.
-      licence: of the source.
+      id: Identifier, unique in its data set.
+      frames: N encoded RGB pictures of one size, from the blank canvas to the finished picture.
+      progress: float32[N], share of the painting time; increases strictly from 0 to 1.
+      medium: Name from `media.MEDIA`.
+      caption: Subject and manner of the painting, without the medium.
+      reference: Finished picture, encoded.
+      variants: Finished picture in other looks; may be empty.
+      segments: uint8[H, W] label map of the finished picture, with labels in painting order and
+        0 = unlabelled; uint8[0, 0] if there is none.
+      source: Name of the picture or video that the process was made from. All processes of one
+        source share a split.
+      licence: Licence of the source.
     """
 
     id: str
@@ -55,7 +56,11 @@ class Process:
     licence: str = ""
 
     def __post_init__(self):
-        """Raises `ValueError` where the promises above are broken."""
+        """Checks the attributes.
+
+        Raises:
+          ValueError: If they do not fulfil the description above.
+        """
         if self.medium not in media.MEDIA:
             raise ValueError(f"{self.id}: unknown medium {self.medium!r}")
         if len(self.frames) != len(self.progress) or len(self.frames) < 2:
@@ -69,9 +74,9 @@ class Process:
 def features() -> tfds.features.FeaturesDict:
     """The TFDS features of a record.
 
-    Frames are plain byte strings rather than `Image`, so that a reader decodes only those it chose.
-    Segments are bytes, too (`pictures.encode_labels`): TFDS stores no `Tensor` with two unknown
-    sides without TensorFlow.
+    Frames are plain byte strings, not `Image`, so that a reader decodes only the frames it needs.
+    Segments are bytes too (`pictures.encode_labels`): without TensorFlow, TFDS cannot store a
+    `Tensor` with two unknown dimensions.
     """
     blob = tfds.features.Scalar(np.object_)
     return tfds.features.FeaturesDict(
@@ -91,7 +96,7 @@ def features() -> tfds.features.FeaturesDict:
 
 
 def to_example(process: Process) -> dict:
-    """The record as `features()` stores it."""
+    """Converts a record to the form that `features()` stores."""
     return {
         "id": process.id,
         "frames": list(process.frames),
@@ -107,19 +112,19 @@ def to_example(process: Process) -> dict:
 
 
 def from_example(serialized: bytes, medium_names: Sequence[str]) -> Process:
-    """Reverses `to_example` on a stored record, a `tf.train.Example`; no frame is decoded.
+    """Parses a stored record, a `tf.train.Example`. Pictures are not decoded.
 
-    TFDS could parse it as well, but builds arrays of every field: that took a sixth of the time of
+    TFDS could parse it too, but it makes arrays of every field: that took a sixth of the time of
     making a batch at 64x64.
 
     Args:
-      serialized: a record as a TFDS data source gives it with `DeserializeMethod.RAW_BYTES`.
-      medium_names: the class labels the data set was written with, in its order, so that a
-        registry that has grown since reads it unchanged.
+      serialized: A record read from a TFDS data source with `DeserializeMethod.RAW_BYTES`.
+      medium_names: Media of the data set, in the order of its class labels. With them, data sets
+        stay readable when `media.MEDIA` grows.
 
     Raises:
-      ValueError: if the record cannot be parsed or breaks the promises of `Process`.
-      UserError: if its label map is damaged.
+      ValueError: If the record cannot be parsed, or `Process` rejects it.
+      UserError: If its label map is damaged.
     """
 
     def blob(name: str) -> bytes:

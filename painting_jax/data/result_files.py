@@ -1,7 +1,7 @@
-"""The files in the folder of a painted process: what `generate` writes, other commands know."""
+"""Names of the files that `generate` writes to the folder of a painted process."""
 
 RECORD = "process.json"
 MOVIE = "process.mp4"
 ANIMATION = "process.webp"
 SHEET = "contact_sheet.png"
-STEPS = "steps"  # a folder of numbered pictures
+STEPS = "steps"  # folder of numbered pictures

@@ -4,25 +4,25 @@ import numpy as np
 from scipy import ndimage
 from skimage import color, segmentation, transform
 
-_SIDE = 96  # pixels of the longer side that the picture is segmented at
-_SEEDS = 90  # superpixels to merge
-_MOST = 8  # regions
-_ALIKE = 9.0  # Lab distance under which neighbours are one region
-_LEAST = 0.012  # share of the picture that the smallest region covers
+_SIDE = 96  # longer side of the picture during segmentation, in pixels
+_SEEDS = 90  # number of superpixels to merge
+_MOST = 8  # maximum number of regions
+_ALIKE = 9.0  # Lab distance below which neighbouring regions are merged
+_LEAST = 0.012  # minimum area of a region, as a share of the picture
 
 
 def segment(picture_HWC: np.ndarray) -> np.ndarray:
     """Segments a picture into a few smooth regions, deterministically.
 
-    Superpixels are merged greedily, the pair whose union adds least colour variance first (Ward's
-    criterion on a region graph), then their borders are smoothed.
+    Superpixels are merged greedily. The pair whose union adds the least colour variance is merged
+    first (Ward's criterion on a region adjacency graph). The borders are smoothed afterwards.
 
     Args:
       picture_HWC: uint8 RGB.
 
     Returns:
-      uint8[H, W] with labels 1..K, K at most 8, numbered as a painter would proceed, back to
-      front: regions that touch the border, lie high, are large and plain come first.
+      uint8[H, W] with labels 1..K, K at most 8, numbered in painting order from back to front.
+      Regions that touch the border, lie near the top, are large or have little detail come first.
     """
     height, width = picture_HWC.shape[:2]
     zoom = min(1.0, _SIDE / max(height, width))
@@ -30,7 +30,7 @@ def segment(picture_HWC: np.ndarray) -> np.ndarray:
     picture = picture_HWC.astype(np.float32) / 255
     if zoom < 1:
         picture = _shrink(picture, small)
-    # The median keeps edges sharp and drops the lines of a drawing, which are no regions.
+    # The median keeps edges sharp and removes thin lines, which are not regions.
     smooth = ndimage.median_filter(picture, (3, 3, 1), mode="nearest")
     lab_HWC = color.rgb2lab(smooth).astype(np.float32)
     seeds_HW = segmentation.slic(
@@ -42,13 +42,13 @@ def segment(picture_HWC: np.ndarray) -> np.ndarray:
         start_label=0,
     )
     labels_HW = _back_to_front(_merged(seeds_HW, lab_HWC), lab_HWC)
-    # Smoothing can swallow a thin region whole.
+    # Smoothing can remove a thin region completely.
     labels_HW = np.unique(_at_size(labels_HW, (height, width)), return_inverse=True)[1]
     return labels_HW.reshape(height, width).astype(np.uint8) + 1
 
 
 def _shrink(picture_HWC: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Antialiased down-scaling: whole pixels are averaged first, which is cheap on big pictures."""
+    """Scales down with antialiasing. Averaging whole pixels first is cheap for large pictures."""
     whole = max(1, min(picture_HWC.shape[0] // shape[0], picture_HWC.shape[1] // shape[1]))
     if whole > 1:
         height, width = (side // whole for side in picture_HWC.shape[:2])
@@ -58,7 +58,7 @@ def _shrink(picture_HWC: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _merged(seeds_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
-    """Merges neighbouring superpixels until few, unlike and not too small regions remain."""
+    """Merges neighbouring superpixels until a few distinct regions remain, none too small."""
     seeds_HW = np.unique(seeds_HW, return_inverse=True)[1].reshape(seeds_HW.shape)
     area_K = np.bincount(seeds_HW.ravel()).astype(np.float64)
     count = len(area_K)
@@ -71,11 +71,11 @@ def _merged(seeds_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     round_K = border_KK.sum(1)
 
     def price(k):
-        """What merging regions k with each other region costs, and how unlike they are."""
+        """Cost of merging regions k with each other region, and their colour distances."""
         apart_K = np.sqrt(((mean_KC[k][..., None, :] - mean_KC) ** 2).sum(-1))
         ward_K = apart_K**2 * area_K[k][..., None] * area_K / (area_K[k][..., None] + area_K)
         shared_K = border_KK[k] / np.maximum(np.minimum(round_K[k][..., None], round_K), 1)
-        # A long common border costs less: halos along an edge join what they surround.
+        # A long common border lowers the cost, so that halos along an edge join their region.
         return np.where(border_KK[k] > 0, ward_K / (0.25 + shared_K), np.inf), apart_K
 
     cost_KK, apart_KK = price(np.arange(count))
@@ -111,7 +111,7 @@ def _means(values_HWC: np.ndarray, labels_HW: np.ndarray, area_K: np.ndarray) ->
 
 
 def _without_specks(labels_HW: np.ndarray) -> np.ndarray:
-    """Gives every small island to what lies nearest to it; labels stay contiguous from 0."""
+    """Gives every small island the label nearest to it; labels stay contiguous from 0."""
     speck_HW = np.zeros(labels_HW.shape, bool)
     for label in range(labels_HW.max() + 1):
         islands_HW, count = ndimage.label(labels_HW == label)
@@ -126,7 +126,7 @@ def _without_specks(labels_HW: np.ndarray) -> np.ndarray:
 
 
 def _at_size(labels_HW: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Labels at another size, borders smoothed: a pixel takes the label that weighs most there."""
+    """Resizes labels and smooths borders: each pixel takes the label with the largest weight."""
     rows, columns = (_linear(old, new) for old, new in zip(labels_HW.shape, shape, strict=True))
     best_HW, most_HW = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
     for label in range(labels_HW.max() + 1):
@@ -139,13 +139,13 @@ def _at_size(labels_HW: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _linear(old: int, new: int) -> np.ndarray:
-    """The matrix [new, old] that resamples a line linearly."""
+    """Matrix [new, old] of linear interpolation along one axis."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old))).astype(np.float32)
 
 
 def _back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
-    """Renumbers labels so that what a painter lays in first comes first."""
+    """Renumbers labels in painting order, from back to front."""
     height, width = labels_HW.shape
     area_K = np.bincount(labels_HW.ravel())
     y_HW, x_HW = np.mgrid[:height, :width]

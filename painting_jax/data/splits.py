@@ -1,4 +1,4 @@
-"""Which source pictures train, which validate, which test."""
+"""Assignment of sources to the training, validation and test splits."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _HELD_OUT_SHARE = 0.15
 
 
 def content_hash(path: epath.PathLike) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal: the same picture under two names is one."""
+    """SHA-256 of a file's bytes, in hexadecimal. It identifies a file whatever its name."""
     with epath.Path(path).open("rb") as file:
         return _digest(file).hexdigest()
 
@@ -25,16 +25,18 @@ def _digest(file: BinaryIO) -> "hashlib._Hash":
 
 
 def assign(sources: Iterable[str]) -> dict[str, str]:
-    """Gives each source (a content hash) its split, so that no split is empty.
+    """Assigns each source (a content hash) to a split.
 
-    All processes made from one source share its split: media, crops, variants and seeds alike.
-    The sources are ranked by a hash of their own; of n sources the first max(1, round(0.15 n)), two
-    at least from n = 8 on, are for testing, as many for validation, the others train. The result
-    depends on the set of sources alone, neither on their order nor on their names. Adding a source
-    may move a few across a border, which is why a data set is not extended but built anew.
+    All processes made from one source share its split, whatever their medium, crop or seed.
 
-    With one or two sources all of them train and nothing is held out: sharing a source between
-    splits would measure memory.
+    The sources are ranked by a hash of their content hash. Of n >= 3 sources, the first
+    max(1, round(0.15 n)) are the test split, the same number is the validation split, and the
+    others are the training split. From n = 8 on, the test and validation splits have at least two
+    sources each. If n < 3, all sources are in the training split: sharing a source between splits
+    would measure memorization.
+
+    The result depends only on the set of sources, not on their order or names. Adding a source may
+    move a few others to another split, so a data set is never extended but always rebuilt.
     """
     ranked = sorted(set(sources), key=lambda source: hashlib.sha256(source.encode()).hexdigest())
     count = len(ranked)

@@ -1,4 +1,4 @@
-"""Work spread over the machine's cores, in order, with a progress bar."""
+"""Parallel work on all CPU cores, with ordered results and a progress bar."""
 
 import collections
 import concurrent.futures
@@ -14,24 +14,25 @@ import tqdm
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Starting a worker costs about as long as a few tasks.
+# Fewer tasks than this run in the calling process: starting a worker takes as long as a few tasks.
 _TOO_FEW = 16
-# The tasks are many small array operations: threads inside of them only get into each other's way.
+# Tasks are many small array operations. More threads in each worker would only slow them down.
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 def in_order(
     function: Callable[[Task], Result], tasks: Sequence[Task], description: str
 ) -> Iterator[Result]:
-    """Yields `function(task)` for each task, in the order of the tasks, one worker a core.
+    """Yields `function(task)` for each task, in the order of the tasks, with one worker per core.
 
-    A few tasks are done in this process. At most a few results a worker wait to be taken, so
-    memory stays bounded however slowly they are. Workers end when this process does, even killed.
+    If there are only a few tasks, they run in this process. At most a few results per worker are
+    pending at a time, so memory stays bounded however slowly the caller takes them. Workers end
+    with this process, even if it is killed.
 
     Args:
-      function: importable by name, as are its arguments and results.
-      tasks: all of them.
-      description: stands before the progress bar, which shows on a terminal only.
+      function: Function that can be pickled, as can its arguments and results.
+      tasks: Arguments of the calls.
+      description: Label of the progress bar, which is shown only on a terminal.
     """
     with tqdm.tqdm(total=len(tasks), desc=description, disable=None) as bar:
         workers = min(len(os.sched_getaffinity(0)), len(tasks))
@@ -48,13 +49,13 @@ def in_order(
 def _by_workers(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
 ) -> Iterator[Result]:
-    # Forking a process that has started threads (FFmpeg's, JAX's) may deadlock: spawn.
+    # Spawn: forking a process that has started threads (FFmpeg's, JAX's) may deadlock.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
     pending: collections.deque[concurrent.futures.Future] = collections.deque()
     try:
         with _environment(_ONE_THREAD):
-            # Workers start at the first submissions and inherit the environment of that moment.
+            # Workers start at the first submissions and inherit the environment at that time.
             while len(pending) < min(4 * workers, len(tasks)):
                 pending.append(pool.submit(function, tasks[len(pending)]))
         for task in tasks[len(pending) :]:
@@ -67,7 +68,7 @@ def _by_workers(
 
 
 def _end_with_parent() -> None:
-    """Lets a worker end with its parent, which cannot tell it so when it is killed itself."""
+    """Ends this worker when its parent ends; a killed parent cannot stop its workers itself."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

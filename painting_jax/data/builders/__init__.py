@@ -1,1 +1,1 @@
-"""TFDS builders of painting processes, free of TensorFlow."""
+"""TFDS builders of painting processes, without TensorFlow."""

@@ -1,4 +1,4 @@
-"""Photos become painting processes: the painter paints each in each medium."""
+"""Data set of painting processes that the procedural painter makes from photos."""
 
 import dataclasses
 import os
@@ -14,18 +14,17 @@ from painting_jax.errors import UserError
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Config(tfds.core.BuilderConfig):
-    """Which photos are painted, and how.
+    """Choice of photos, and how they are painted.
 
     Attributes:
-      source: a picture, a folder or a glob pattern; None for the photos in scikit-image and
-        scikit-learn.
-      media: names from `media.MEDIA`.
-      height: of a frame, in pixels.
-      width: of a frame, in pixels.
-      frames: stored for each process.
-      variants: of each training photo, in each medium: other crops, colours and seeds. Photos of
-        the other splits are painted once, from one centred crop.
-      seed: decides crops, colours and manners.
+      source: Picture, folder or glob pattern; None for the photos in scikit-image and scikit-learn.
+      media: Names from `media.MEDIA`.
+      height: Height of a frame in pixels.
+      width: Width of a frame in pixels.
+      frames: Number of frames stored for each process.
+      variants: Number of variants of each training photo in each medium. Variants differ in crop,
+        colours and strokes. Photos of the other splits are painted once, from a centred crop.
+      seed: Seed of crops, colours and strokes.
     """
 
     source: str | None = None

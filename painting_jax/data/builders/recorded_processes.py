@@ -1,4 +1,4 @@
-"""Recordings of people painting become painting processes."""
+"""Data set of painting processes made from recordings of people who paint."""
 
 import dataclasses
 import functools
@@ -14,13 +14,13 @@ from painting_jax.errors import UserError
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Config(tfds.core.BuilderConfig):
-    """Which recordings, and how much of them is kept.
+    """Choice of recordings, and how much of them is kept.
 
     Attributes:
-      source: video files, folders and `.jsonl` manifests.
-      medium: of recordings for which nothing else is said.
-      size: longer sides are scaled down to it, in pixels.
-      max_frames: kept of each recording, evenly spread over its time.
+      source: Video files, folders and `.jsonl` manifests.
+      medium: Medium of recordings that state none.
+      size: Maximum length of the longer side in pixels; larger frames are scaled down.
+      max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
     """
 
     source: tuple[str, ...]
@@ -42,7 +42,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         keys = workers.in_order(_key, found, "looking at recordings")
         sources, seen = [], {}
         for recording, key in zip(found, keys, strict=True):
-            # Parts of one file, or one in two media, are no duplicates.
+            # Parts of one file, or one file in two media, are not duplicates.
             what = (key, dataclasses.replace(recording, path="", name=""))
             if isinstance(key, building.Skipped):
                 skipped.append(key)

@@ -1,9 +1,9 @@
-"""The painter: paints any photo in any medium and shows how.
+"""The procedural painter: paints any photo in any medium and returns the whole process.
 
-It gives the whole process as ground truth. A `Stage` of the medium's registry entry is planned as
-strokes (`planning`), stamped all at once (`strokes`), and laid on the canvas (`canvas`); a frame
-shows the strokes whose time has come. Within a stage a pixel changes once, so frames follow from
-the canvases before and after it and from each pixel's time.
+Each `Stage` of the medium is planned as strokes (`planning`). The strokes are stamped all at once
+(`strokes`) and applied to the canvas (`canvas`). Within a stage a pixel changes at most once.
+Frames are therefore made from the canvas before the stage, the canvas after it, and the time at
+which each pixel changes.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from painting_jax.errors import UserError
 
 __all__ = ["Manner", "Painting", "describe", "line_art", "paint"]
 
-_FINE_UP_TO = 384  # pixels of the shorter side up to which strokes are antialiased
+_FINE_UP_TO = 384  # largest shorter side, in pixels, at which strokes are antialiased
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Painting:
     """One painted process.
 
     Attributes:
-      frames_THWC: uint8, from the blank ground to the finished picture.
-      progress_T: float32, from 0 to 1.
+      frames_THWC: uint8 frames from the blank ground to the finished picture.
+      progress_T: float32 progress of each frame, from 0 to 1.
       segments_HW: uint8 labels 1..K in painting order.
-      manner: how it was painted.
+      manner: Manner in which the picture was painted.
     """
 
     frames_THWC: np.ndarray
@@ -55,14 +55,15 @@ def paint(
 
     Args:
       photo_HWC: uint8 RGB.
-      medium: a name from `media.MEDIA`.
-      frames: how many, at least 2, evenly spaced in progress.
-      seed: of stroke placement and colour.
-      manner: the medium's own if None.
-      segments_HW: uint8 labels in painting order; found automatically if None.
+      medium: Name from `media.MEDIA`.
+      frames: Number of frames, at least 2, evenly spaced in progress.
+      seed: Seed of stroke placement and colour.
+      manner: Manner of painting; None for the medium's default.
+      segments_HW: uint8 labels in painting order; None for automatic segmentation.
 
     Raises:
-      UserError: for an unknown medium or manner, fewer than 2 frames, or segments of another size.
+      UserError: If the medium or the manner is unknown, if there are fewer than 2 frames, or if
+        the segments and the photo differ in size.
     """
     if medium not in media.MEDIA:
         raise UserError(f"unknown medium {medium!r}: known are {', '.join(media.MEDIA)}")
@@ -122,7 +123,7 @@ def paint(
 
 
 def _due(time_P: np.ndarray, along_P: np.ndarray, start: float, stage: media.Stage) -> np.ndarray:
-    """When each pixel is reached: a stroke takes a fiftieth of its stage."""
+    """Progress at which each pixel is painted. A stroke takes 1/25 of its stage."""
     return time_P + 0.02 * (stage.until - start) * (along_P + 1)
 
 

@@ -1,4 +1,4 @@
-"""What a stage leaves on the canvas."""
+"""Application of a stage's strokes to the canvas."""
 
 import numpy as np
 
@@ -19,12 +19,18 @@ def laid(
     guides: Guides,
     scale: int,
 ) -> np.ndarray:
-    """The canvas after the stage.
+    """The canvas after a stage.
 
     Args:
-      before_HWC: the canvas before it, float32 0..1, `scale` times finer than the photo.
-      flow_HWC: paint by place, at the photo's size, if it is not one colour a stroke.
-      ground_C: what an eraser lays bare.
+      before_HWC: Canvas before the stage, float32 0..1, at `scale` times the photo's resolution.
+      strokes: Strokes of the stage.
+      stamp: Pixels that the strokes cover.
+      flow_HWC: Paint at each pixel of the photo; None if each stroke has one colour.
+      ground_C: Colour of the ground, which an eraser exposes.
+      stage: Stage of the medium.
+      medium: Medium of the painting.
+      guides: Guides of the photo.
+      scale: Resolution of the canvas relative to the photo.
     """
     height, width, channels = before_HWC.shape
     place_P = np.flatnonzero(stamp.touched_HW)
@@ -39,7 +45,7 @@ def laid(
     if stage.blend == "cover":
         if medium.bristle or medium.impasto:
             paint_PC = paint_PC + _relief(strokes, stamp, medium)[:, None]
-        # Opaque paint either sits on the grain or misses it.
+        # Opaque paint either covers the grain or leaves it bare.
         change_PC = (paint_PC - before_PC) * np.clip(2.5 * load_P - 0.4, 0, 1)[:, None]
     elif stage.blend == "lift":
         change_PC = (ground_C - before_PC) * (paint_PC * load_P[:, None])
@@ -58,13 +64,13 @@ def laid(
 
 
 def _relief(strokes: Strokes, stamp: Stamp, medium: Medium) -> np.ndarray:
-    """Lightness that bristles and the lit relief of the paint add, by pixel."""
-    # The brush stays the same, and so do its bristles.
+    """Lightness that bristle marks and the lit relief of the paint add to each pixel."""
+    # The seed is fixed: all strokes are made with the same brush.
     bristles = int(stamp.bristle_P.max(initial=0)) + 2
     bristle_A = np.random.default_rng(1).standard_normal(bristles).astype(np.float32)
     height_P = bristle_A[stamp.bristle_P]
     slope_P = np.diff(bristle_A)[stamp.bristle_P]
-    # Light falls from the upper left on ridges that run along the stroke, and on its edges.
+    # Light from the upper left falls on the stroke's edges and on the ridges along it.
     lit_N = np.cos(strokes.angle_N + np.pi / 4).astype(np.float32)
     edge_P = stamp.across_P**5 * (1 - 0.5 * np.abs(stamp.along_P))
     return medium.bristle * 0.6 * height_P + medium.impasto * lit_N[stamp.stroke_P] * (

@@ -1,4 +1,4 @@
-"""What the painter sees: the picture in the medium's palette, its forms, edges and light."""
+"""Maps that guide the painter: the photo in the medium's palette, its forms and its edges."""
 
 import dataclasses
 import functools
@@ -16,13 +16,13 @@ class Guides:
     """Maps at the photo's size.
 
     Attributes:
-      target_HWC: the picture in the medium's palette, 0..1.
-      mean_KC: the target's mean colour by segment label.
-      labels_HW: segments.
-      angle_HW: direction of the picture's forms (along edges), radians.
-      firm_HW: how sure that direction is, 0..1.
-      edge_HW: strength of contours, 0..1.
-      unit: pixels per pixel of a 64 x 64 picture, as far as strokes are concerned.
+      target_HWC: Photo in the medium's palette, 0..1.
+      mean_KC: Mean colour of the target in each segment.
+      labels_HW: Labels of the segments.
+      angle_HW: Direction of the photo's forms (along edges), in radians.
+      firm_HW: Certainty of that direction, 0..1.
+      edge_HW: Strength of contours, 0..1.
+      unit: Scale of stroke sizes, relative to a 64 x 64 picture.
     """
 
     target_HWC: np.ndarray
@@ -41,16 +41,16 @@ def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
-    """A map's values at the nearest pixels."""
+    """Values of a map at the pixels nearest to the given positions."""
     height, width = map_HWx.shape[:2]
     rows = np.clip(np.rint(y_N), 0, height - 1).astype(int)
     return map_HWx[rows, np.clip(np.rint(x_N), 0, width - 1).astype(int)]
 
 
 def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
-    """Looks at a uint8 photo with the eyes of a medium."""
+    """Computes the guides of a uint8 photo for a medium."""
     height, width = labels_HW.shape
-    # Strokes grow slower than the picture: a big picture has more of them, too.
+    # Strokes grow more slowly than the picture, so a larger picture also has more of them.
     unit = (np.sqrt(height * width) / 64) ** 0.65
     target_HWC = palette(photo_HWC, medium)
     area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
@@ -61,13 +61,13 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     border_HW = np.zeros_like(edge_HW)
     border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
     border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
-    # A border that nothing in the picture shows is no line.
+    # A segment border counts only where the picture has an edge.
     edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
     return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
 
 
 def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
-    """The photo with the medium's colours, float32 0..1."""
+    """The photo in the medium's colours, float32 0..1."""
     picture_HWC = photo_HWC.astype(np.float32) / 255
     luma_HW1 = (picture_HWC @ LUMA)[..., None]
     saturation = 0.0 if medium.mono else medium.saturation
@@ -76,7 +76,7 @@ def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
 
 
 def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction, its certainty and edge strength from the colour structure tensor."""
+    """Direction, its certainty, and edge strength, computed from the colour structure tensor."""
     fine_HWC = blur(target_HWC, 0.7 * unit)
     dy_HWC, dx_HWC = np.gradient(fine_HWC, axis=(0, 1))
     yy_HW, xx_HW = (dy_HWC**2).sum(-1), (dx_HWC**2).sum(-1)
@@ -91,9 +91,9 @@ def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, 
 
 @functools.lru_cache(maxsize=8)
 def grain(height: int, width: int, scale: int) -> np.ndarray:
-    """The ground's grain at `scale` times the size, uniform in 0..1.
+    """Grain of the ground at `scale` times the given size, nearly uniform in 0..1.
 
-    It is the same for every picture, as one kind of paper is, so that a model can learn it.
+    It is the same for every picture, like one kind of paper, so that a model can learn it.
     """
     noise_HW = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
     noise_HW = blur(np.repeat(np.repeat(noise_HW, scale, 0), scale, 1), 0.5 * scale)
@@ -106,7 +106,7 @@ def grain(height: int, width: int, scale: int) -> np.ndarray:
 def line_art(picture_HWC: np.ndarray) -> np.ndarray:
     """A clean contour drawing of a picture, uint8 RGB: dark lines on white.
 
-    Extended difference of Gaussians (Winnemöller et al. 2012), thresholded softly.
+    It is an extended difference of Gaussians (Winnemöller et al. 2012) with a soft threshold.
     """
     unit = (np.sqrt(picture_HWC.shape[0] * picture_HWC.shape[1]) / 64) ** 0.5
     luma_HW = picture_HWC.astype(np.float32) @ LUMA / 255

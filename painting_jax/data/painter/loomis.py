@@ -1,4 +1,4 @@
-"""A head's construction after Andrew Loomis: ball, face plane, guide lines, jaw."""
+"""Construction of a head by Andrew Loomis's method: ball, face plane, guide lines, jaw."""
 
 import numpy as np
 
@@ -9,24 +9,32 @@ from painting_jax.media import Stage
 
 
 def _arc(y: float, x: float, size: tuple[float, float], first: float = 0, last: float = 360):
-    """An ellipse's arc as points [2, P]; `size` is tall, broad; angles in degrees, 90 = down."""
+    """Arc of an ellipse as points [2, P].
+
+    Args:
+      y: Vertical position of the ellipse's centre.
+      x: Horizontal position of the ellipse's centre.
+      size: Vertical and horizontal semi-axis.
+      first: Angle of the first point in degrees; 0 = right, 90 = down.
+      last: Angle of the last point in degrees.
+    """
     turn_P = np.deg2rad(np.linspace(first, last, 48))
     return np.stack([y + size[0] * np.sin(turn_P), x + size[1] * np.cos(turn_P)])
 
 
 def _path(*points: tuple[float, float]):
-    """A line through (y, x) points as points [2, P]."""
+    """Polyline through (y, x) points, resampled to points [2, P]."""
     knots, at_P = np.linspace(0, 1, len(points)), np.linspace(0, 1, 32)
     return np.stack([np.interp(at_P, knots, side) for side in zip(*points, strict=True)])
 
 
-# In the order they are drawn; (y, x) in radii of the ball, from its centre.
+# Lines in drawing order; (y, x) relative to the centre of the ball, in units of its radius.
 _LINES = (
     _arc(0, 0, (1, 1)),  # ball
-    _arc(0.05, -0.62, (0.62, 0.3)),  # the plane cut off its side
+    _arc(0.05, -0.62, (0.62, 0.3)),  # flat plane at the side of the ball
     _arc(0, 0, (0.22, 1), 0, 180),  # brow line
     _arc(0, 0.1, (1, 0.22), -90, 90),  # centre line
-    _path((1, 0.1), (1.6, 0.12)),  # its way down to the chin
+    _path((1, 0.1), (1.6, 0.12)),  # continuation of the centre line to the chin
     _path((0.2, 0.98), (1, 0.78), (1.6, 0.34), (1.6, -0.12), (1.05, -0.66), (0.6, -0.72)),  # jaw
     _path((0.85, -0.3), (0.82, 0.45)),  # nose line
     _path((1.6, -0.25), (1.6, 0.45)),  # chin line
@@ -34,8 +42,8 @@ _LINES = (
 
 
 def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """The guide lines around the foreground segment, one after the other."""
-    del scale, rng  # guide lines are as thin and as sure in every manner
+    """Guide lines of a head at the foreground segment, drawn one after the other."""
+    del scale, rng  # guide lines are the same in every manner
     cy, cx, radius = _head(guides)
     paths = [np.diff(path, axis=1) for path in _LINES]
     middles = [(path[:, 1:] + path[:, :-1]) / 2 for path in _LINES]
@@ -56,7 +64,7 @@ def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Gene
 
 
 def _head(guides: Guides) -> tuple[float, float, float]:
-    """Centre and radius of the ball: on the nearest segment that fills the upper middle."""
+    """Centre (y, x) and radius of the ball, on the frontmost segment in the upper middle."""
     labels_HW = guides.labels_HW
     height, width = labels_HW.shape
     y_HW, x_HW = np.mgrid[:height, :width]

@@ -1,4 +1,4 @@
-"""The painter's manner: what a finished picture alone does not tell."""
+"""The painter's manner: choices that the finished picture alone does not reveal."""
 
 import dataclasses
 
@@ -21,9 +21,9 @@ class Manner:
     """How a picture is painted.
 
     Attributes:
-      ground: what it is painted on, a name in the medium's `grounds`.
-      scale: a key of `SCALES`, the size of the strokes.
-      direction: one of `DIRECTIONS`, the order of strokes inside a pass and a region.
+      ground: Name of the ground, a key of the medium's `grounds`.
+      scale: Size of the strokes, a key of `SCALES`.
+      direction: Order of strokes within a pass or region, one of `DIRECTIONS`.
     """
 
     ground: str
@@ -32,20 +32,24 @@ class Manner:
 
     @classmethod
     def default(cls, medium: str) -> "Manner":
-        """The medium's own manner."""
+        """The default manner of a medium."""
         entry = media.MEDIA[medium]
         return cls(next(iter(entry.grounds)), entry.scale, entry.direction)
 
     @classmethod
     def sample(cls, medium: str, rng: np.random.Generator) -> "Manner":
-        """A manner drawn uniformly from all that the medium allows."""
+        """A manner drawn uniformly from those that the medium allows."""
         choose = lambda names: names[rng.integers(len(names))]  # noqa: E731
         return cls(
             choose(list(media.MEDIA[medium].grounds)), choose(list(SCALES)), choose(DIRECTIONS)
         )
 
     def check(self, medium: str) -> None:
-        """Raises UserError unless the medium can be painted in this manner."""
+        """Checks that the medium can be painted in this manner.
+
+        Raises:
+          UserError: If it cannot.
+        """
         for value, known, what in (
             (self.ground, media.MEDIA[medium].grounds, f"ground for {medium}"),
             (self.scale, SCALES, "stroke scale"),
@@ -56,13 +60,22 @@ class Manner:
 
 
 def describe(manner: Manner) -> str:
-    """The manner in words, as in "on a warm ground, broad strokes, from the top down"."""
+    """The manner in words, such as "on a warm ground, broad strokes, from the top down"."""
     article = "an" if manner.ground[0] in "aeiou" else "a"
     return f"on {article} {manner.ground} ground, {manner.scale} strokes, {manner.direction}"
 
 
 def advance(direction: str, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
-    """When a direction reaches each place: 0 (first) to 1, for y and x in 0..1 of the picture."""
+    """Time at which strokes in a direction reach each position.
+
+    Args:
+      direction: One of `DIRECTIONS`.
+      y_N: Vertical positions, 0..1 from top to bottom of the picture.
+      x_N: Horizontal positions, 0..1 from left to right.
+
+    Returns:
+      [N], from 0 (first) to 1 (last).
+    """
     if direction == "from the top down":
         return y_N
     if direction == "from the left":

@@ -1,4 +1,4 @@
-"""Where strokes go: on a lattice, or along the picture's contours."""
+"""Placement of strokes: on a lattice, or along the picture's contours."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from painting_jax.media import Stage
 
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """Strokes on a brick lattice, turned to the stage's angle.
+    """Strokes on a brick lattice, rotated by the stage's angle.
 
-    The jitter is just enough to look like a hand: a model can learn the lattice, not the jitter.
+    The jitter is just enough to look hand-made. A model can learn the lattice but not the jitter.
     """
     height, width = guides.labels_HW.shape
     wide = max(stage.width * scale * guides.unit, 0.8)
     long = max(stage.length * scale * guides.unit, 1.5 * wide)
     along, across = 0.72 * long, stage.gap * wide
-    # Strokes that turn need a lattice as dense both ways.
+    # Strokes that follow forms have any direction, so they need equal density along both axes.
     square = np.sqrt(along * across)
     along, across = (side + stage.follow * (square - side) for side in (along, across))
     reach = np.hypot(height, width) / 2
@@ -81,7 +81,7 @@ def strokes_at(
     length_N: np.ndarray,
     wide: float,
 ) -> Strokes:
-    """Strokes of one width, still without paint and time; each belongs to its centre's segment."""
+    """Strokes of one width, without colour and time. Each has the segment label at its centre."""
     return Strokes(
         y_N=y_N,
         x_N=x_N,
@@ -104,10 +104,10 @@ def _along_forms(
     long: float,
     follow: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turns strokes towards the picture's forms, as far as these are firm, and bends them."""
+    """Angles and bends of strokes that follow the picture's forms, as far as these are certain."""
     form_N = at(guides.angle_HW, y_N, x_N)
     trust_N = follow * at(guides.firm_HW, y_N, x_N)
-    # Doubled angles: a stroke has no head.
+    # Angles are doubled, since strokes in opposite directions are equal.
     angle_N = 0.5 * np.arctan2(
         (1 - trust_N) * np.sin(2 * angle_N) + trust_N * np.sin(2 * form_N),
         (1 - trust_N) * np.cos(2 * angle_N) + trust_N * np.cos(2 * form_N),

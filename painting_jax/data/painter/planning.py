@@ -1,4 +1,4 @@
-"""Where a stage's strokes go, in which colour and in which order."""
+"""Plan of a stage: positions, colours and order of its strokes."""
 
 import numpy as np
 
@@ -22,13 +22,19 @@ def plan(
     canvas_HWC: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[Strokes, np.ndarray | None]:
-    """The stage's strokes, sorted by time from `start` to nearly `stage.until`.
+    """Plans the strokes of a stage, sorted by time from `start` to just before `stage.until`.
 
     Args:
-      canvas_HWC: what stands on the canvas when the stage begins, at the photo's size, 0..1.
+      stage: Stage to plan.
+      start: Progress at which the stage begins.
+      medium: Medium of the painting.
+      manner: Manner of painting.
+      guides: Guides of the photo.
+      canvas_HWC: Canvas at the beginning of the stage, at the photo's size, 0..1.
+      rng: Random generator for placement, order and colour.
 
     Returns:
-      The strokes, and if their paint flows its map [H, W, 3].
+      The strokes, and a map [H, W, 3] of paint if `stage.flowing`, otherwise None.
     """
     strokes = _PLACE[stage.marks](stage, SCALES[manner.scale], guides, rng)
     paint_HWC = None
@@ -58,11 +64,18 @@ def mixed(
     wide: float,
     ground_C: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The paint that each place asks for, [H, W, 3], and how much it would gain by it, [H, W].
+    """Paint that brings the canvas closest to the target, and its benefit.
 
     Args:
-      wide: the brush's width in pixels; forms narrower than it are not seen.
-      ground_C: what an eraser lays bare.
+      stage: Stage of the strokes.
+      medium: Medium of the painting.
+      guides: Guides of the photo.
+      canvas_HWC: Canvas at the beginning of the stage, at the photo's size, 0..1.
+      wide: Width of the brush in pixels. Narrower forms are ignored.
+      ground_C: Colour of the ground, which an eraser exposes.
+
+    Returns:
+      The paint at each pixel, [H, W, 3], and by how much it would improve the pixel, [H, W].
     """
     aim_HWC = blur(guides.target_HWC, (0.2 if stage.flowing else 0.35) * wide)
     if stage.flat:
@@ -79,10 +92,10 @@ def mixed(
     else:
         through_HWC = np.clip(aim_HWC / np.maximum(now_HWC, 1e-3), 1e-3, 1)
         through_HWC = through_HWC**stage.strength
-        # Gaps and grain stay bare, so the paint between them is the darker for it.
+        # Gaps and grain stay bare, so the paint between them must be darker.
         cover = min(1.0, 0.85 / stage.gap) * (1 - 0.5 * medium.tooth)
         held_HWC = (1 - through_HWC) / cover
-        # A layer that cannot be dark enough keeps its hue.
+        # A layer that cannot be dark enough is scaled as a whole, to keep its hue.
         most_HW1 = held_HWC.max(-1, keepdims=True)
         held_HWC *= np.minimum(1, (1 - medium.darkest) / np.maximum(most_HW1, 1e-6))
         paint_HWC = 1 - held_HWC
@@ -92,7 +105,7 @@ def mixed(
 
 
 def _worthwhile(strokes: Strokes, stage: Stage, gain_HW: np.ndarray, guides: Guides) -> Strokes:
-    """The share of strokes that gains most; none that gains nothing to speak of."""
+    """Keeps the share of strokes with the largest benefit, without those of negligible benefit."""
     gain_N = at(gain_HW, strokes.y_N, strokes.x_N)
     least = 0.01
     if stage.accents:
@@ -106,14 +119,15 @@ def _worthwhile(strokes: Strokes, stage: Stage, gain_HW: np.ndarray, guides: Gui
 def _ordered(
     strokes: Strokes, stage: Stage, manner: Manner, guides: Guides, rng: np.random.Generator
 ) -> Strokes:
-    """Sorts strokes region by region and along the manner's direction, and times them 0..1."""
+    """Sorts strokes by region and along the manner's direction, and sets their times in 0..1."""
     height, width = guides.labels_HW.shape
     ahead_N = advance(manner.direction, strokes.y_N / height, strokes.x_N / width)
     ahead_N = ahead_N + rng.uniform(-0.03, 0.03, len(ahead_N))
     label_N = strokes.label_N.astype(int) * stage.by_region
     strokes = strokes.take(np.lexsort((ahead_N, label_N)))
     label_N = strokes.label_N.astype(int) * stage.by_region
-    # A region takes time with the root of its strokes, so that a small one is seen to be painted.
+    # The time of a region is proportional to the square root of its number of strokes, so that the
+    # painting of a small region is visible.
     count_K = np.bincount(label_N)
     step_N = 1 / np.sqrt(count_K[label_N])
     strokes.time_N = (np.cumsum(step_N) - step_N) / max(step_N.sum(), 1e-9)

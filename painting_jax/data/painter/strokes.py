@@ -1,10 +1,10 @@
-"""Strokes as arrays, and stamping many of them onto a canvas at once."""
+"""Strokes as arrays, and a function that stamps many of them onto a canvas at once."""
 
 import dataclasses
 
 import numpy as np
 
-_STEP = 0.8  # pixels between stamped points: small enough that a turned grid leaves no holes
+_STEP = 0.8  # pixels between stamped points; small enough that a rotated grid leaves no holes
 
 
 @dataclasses.dataclass
@@ -12,13 +12,14 @@ class Strokes:
     """N tapered, slightly bent strokes, in photo pixels.
 
     Attributes:
-      y_N, x_N: centres.
-      angle_N: direction in radians, 0 = along x, growing towards +y.
-      bend_N: how far the ends leave the straight line, in pixels.
-      length_N, width_N: full extents in pixels.
-      colour_NC: paint, or for a glaze the share of light that it lets through; 0..1.
-      label_N: the segment that a stroke belongs to.
-      time_N: when its brush touches down, as painting progress.
+      y_N, x_N: Centres.
+      angle_N: Directions in radians; 0 = along x, increasing towards +y.
+      bend_N: Distances of the ends from the straight line, in pixels.
+      length_N, width_N: Full lengths and widths in pixels.
+      colour_NC: Colours in 0..1. For a glaze, the share of light that passes through it; for an
+        eraser, the share of the way to the ground's colour.
+      label_N: Labels of the segments that the strokes belong to.
+      time_N: Progress at which each stroke begins.
     """
 
     y_N: np.ndarray
@@ -41,14 +42,15 @@ class Strokes:
 
 @dataclasses.dataclass
 class Stamp:
-    """Which stroke each pixel of a canvas received, and where inside that stroke it lies.
+    """The stroke that covers each pixel of a canvas, and the pixel's position in that stroke.
 
     Attributes:
-      touched_HW: whether any stroke covers the pixel; the arrays below hold its P true pixels.
-      stroke_P: the stroke's index.
-      along_P: -1 (where the brush touched down) to 1.
-      across_P: -1 to 1.
-      bristle_P: index of the bristle, counted across the brush.
+      touched_HW: Whether any stroke covers the pixel. The arrays below are for the P pixels that
+        are covered.
+      stroke_P: Index of the stroke.
+      along_P: Position along the stroke, from -1 (its beginning) to 1.
+      across_P: Position across the stroke, from -1 to 1.
+      bristle_P: Index of the bristle, counted across the brush.
     """
 
     touched_HW: np.ndarray
@@ -61,14 +63,17 @@ class Stamp:
 def stamp(
     strokes: Strokes, labels_HW: np.ndarray, *, scale: int, blunt: float, clip: bool
 ) -> Stamp:
-    """Stamps strokes, sorted by time, on a canvas `scale` times finer than the photo.
+    """Stamps strokes on a canvas.
 
-    Every pixel belongs to the first stroke that covers it, so that in one pass it changes once.
+    Each pixel belongs to the first stroke that covers it, so that it changes at most once in a
+    stage.
 
     Args:
-      labels_HW: segments on the fine canvas.
-      blunt: 2 gives pointed strokes (ellipses), large values square brushes.
-      clip: keep strokes inside their own segment.
+      strokes: Strokes, sorted by time.
+      labels_HW: Segments at the resolution of the canvas.
+      scale: Resolution of the canvas relative to the photo.
+      blunt: Bluntness of the strokes: 2 for ellipses; large values for square brushes.
+      clip: Keep strokes inside their own segment.
     """
     height, width = labels_HW.shape
     if len(strokes) == 0:
