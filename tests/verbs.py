@@ -21,8 +21,8 @@ _SECONDS = 120  # that a run may take
 # What verbs import only where they need it, and every fork would import anew.
 _LATE = {
     "painting_jax.generate": (
-        "painting_jax.generation.trained",
-        "painting_jax.generation.finetuned",
+        "painting_jax.generation.from_run",
+        "painting_jax.generation.from_run",
         "huggingface_hub.hf_api",
     ),
     "painting_jax.evaluate": ("painting_jax.generation.run",),

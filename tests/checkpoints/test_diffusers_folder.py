@@ -49,8 +49,8 @@ def test_the_scheduler_of_the_folder_is_taken_unless_another_is_asked_for(root, 
     with pytest.raises(UserError, match="DDIMScheduler"):
         folder.sampler()
     asked = SamplingOverrides(sampler="euler", shift=2.0)
-    vae = Folder.open(root / "wan22_ti2v").vae()[1]
-    assert SamplingConfig.resolve(folder, vae, asked).shift == 2.0
+    family = family_of_codec(Folder.open(root / "wan22_ti2v").vae()[1])
+    assert SamplingConfig.resolve(folder, family, asked).shift == 2.0
 
 
 def test_a_single_file_stands_in_for_the_transformer(root, tmp_path):
