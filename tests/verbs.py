@@ -22,7 +22,6 @@ _SECONDS = 120  # that a run may take
 _LATE = {
     "painting_jax.generate": (
         "painting_jax.generation.from_run",
-        "painting_jax.generation.from_run",
         "huggingface_hub.hf_api",
     ),
     "painting_jax.evaluate": ("painting_jax.generation.run",),
