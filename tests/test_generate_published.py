@@ -57,7 +57,7 @@ def test_wan21_image_to_video_paints_what_diffusers_paints(root, monkeypatch):
         f"--save_frames={root / 'frames.npy'}",
         f"--frames={FRAMES}",
         # The picture is not stretched, its aspect is that of the area.
-        f"--area={HEIGHT * WIDTH}",
+        f"--max_area={HEIGHT * WIDTH}",
         "--steps=4",
         "--guidance=3",
         "--dtype=float32",
