@@ -11,7 +11,11 @@ _THREADS = 2
 
 
 def measure(
-    source: pipeline.Source, examples: pipeline.Examples, batch_size: int, batches: int, runs: int
+    source: pipeline.DataSource,
+    examples: pipeline.Examples,
+    batch_size: int,
+    batches: int,
+    runs: int,
 ) -> list[Row]:
     """Batches from the training pipeline, and the pictures in them decoded with nothing else."""
     endless = pipeline.training_batches(source, examples, batch_size=batch_size, seed=0)

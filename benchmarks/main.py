@@ -40,7 +40,7 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
     data = config.data
     table.tell("preparing a small data set")
     _prepare(folder)
-    source = pipeline.Source(folder, "train")
+    source = pipeline.DataSource(folder, "train")
     examples = pipeline.Examples(
         frames=data.frames,
         height=data.height,

@@ -12,7 +12,7 @@ from painting_jax.training.step import TrainMetrics, make_train_step
 
 def measure(
     config: ConfigDict,
-    source: pipeline.Source,
+    source: pipeline.DataSource,
     examples: pipeline.Examples,
     steps: int,
     runs: int,

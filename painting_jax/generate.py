@@ -221,7 +221,9 @@ def _held_out() -> list[Subject]:
     from painting_jax.data import pipeline  # noqa: PLC0415
 
     data = read_config(_WORKDIR.value).data
-    return subjects.held_out(pipeline.Source(data.data_dir, "test", data.dataset), _HELD_OUT.value)
+    return subjects.held_out(
+        pipeline.DataSource(data.data_dir, "test", data.dataset), _HELD_OUT.value
+    )
 
 
 def _trained() -> Painter:

@@ -301,7 +301,7 @@ def published(files) -> pathlib.Path:
         (("--config.objective.clean_prediction=True",), "predict the velocity"),
         (("--config.objective.drop.reference=0.1",), "drop text only"),
         (("--config.sampling.guide_on=('medium',)",), "it must be some of text"),
-        (("--config.model.family=",), "a LoRA adapts published weights"),
+        (("--config.model.family=painting",), "a LoRA adapts published weights"),
         (("--config.pretrained.path=~nosuchuser/x",), "is in no known user's home"),
         (("--config.init_from=~nosuchuser/x",), "is in no known user's home"),
         (("--config.pretrained.dtype=float16",), "it must be float32 or bfloat16 on a CPU"),

@@ -118,13 +118,13 @@ def test_a_data_set_keeps_its_media_and_is_known_again(tmp_path):
     with grown_registry():
         again = build_painted(tmp_path / "data", tmp_path / "photos", **changes)
         assert not again.built
-        source = pipeline.Source(tmp_path / "data", "train")
+        source = pipeline.DataSource(tmp_path / "data", "train")
         media = {record.id: record.medium for record in map(source.record, range(len(source)))}
         assert media == {f"photo0.png/{name}/0": name for name in ("pencil", "oil")}
 
 
 def test_rows_of_a_batch_are_those_of_the_models_media(painted_dir):
-    source = pipeline.Source(painted_dir, "train")
+    source = pipeline.DataSource(painted_dir, "train")
     conditioner = type("Nothing", (), {"encode": lambda self, caption, mixture: {}})()
 
     def row(*media: str) -> np.ndarray:

@@ -41,7 +41,7 @@ class Skipped:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class SourceItem:
     """A picture or recording from which processes are made.
 
     Attributes:
@@ -110,12 +110,12 @@ class ProcessBuilder(
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def _find(self) -> tuple[list[Source], list[Skipped]]:
+    def _find(self) -> tuple[list[SourceItem], list[Skipped]]:
         """Returns the usable sources, in any order, and the skipped ones."""
         raise NotImplementedError
 
     def _processes(
-        self, sources: Sequence[Source], split: str
+        self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[process.Process | Skipped]:
         """Yields the processes of a split's sources, and `Skipped` for a source without any."""
         raise NotImplementedError
@@ -131,7 +131,7 @@ class ProcessBuilder(
         super().__init__(**kwargs)
 
     @functools.cached_property
-    def _found(self) -> tuple[list[Source], list[Skipped]]:
+    def _found(self) -> tuple[list[SourceItem], list[Skipped]]:
         sources, skipped = self._find()
         if not sources:
             first = f", {skipped[0].name}: {skipped[0].reason}" if skipped else ""
@@ -185,7 +185,7 @@ class ProcessBuilder(
         }
 
     def _generate_examples(
-        self, sources: Sequence[Source], split: str
+        self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[tuple[str, dict]]:
         counts: collections.Counter[str] = collections.Counter()
         for result in self._processes(sources, split):

@@ -26,8 +26,8 @@ Batch = dict[str, np.ndarray]
 _ENDLESS = 1 << 60
 
 
-class Source:
-    """Random access to the processes of one split."""
+class DataSource:
+    """Random access to the processes of one split, as a data source for Grain."""
 
     def __init__(self, data_dir: epath.PathLike, split: str, dataset: str = ""):
         """Opens a data set.
@@ -251,7 +251,7 @@ def stack(rows: Sequence[Batch]) -> Batch:
 
 
 def training_batches(
-    source: Source,
+    source: DataSource,
     examples: Examples,
     *,
     batch_size: int,
@@ -294,7 +294,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    source: Source,
+    source: DataSource,
     examples: Examples,
     *,
     batch_size: int,
@@ -329,7 +329,7 @@ def evaluation_batches(
     return grain.MapDataset.source(_Batches(row, filled, batch_size, process_index, process_count))
 
 
-def spread(source: Source, examples: Examples, count: int) -> Batch:
+def spread(source: DataSource, examples: Examples, count: int) -> Batch:
     """A batch of processes spread evenly over a split, to cover its pictures and media."""
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
     return stack([examples.of(source.record(row), row, None) for row in rows])

@@ -11,7 +11,7 @@ import tqdm
 
 from painting_jax.data import label_maps, pictures
 from painting_jax.data.building import Skipped
-from painting_jax.data.pipeline import Source
+from painting_jax.data.pipeline import DataSource
 from painting_jax.errors import UserError, readable
 
 PictureAndLabels = tuple[np.ndarray, np.ndarray | None]
@@ -84,7 +84,7 @@ def _load(file: str, maps: pathlib.Path | None) -> PictureAndLabels:
     return picture_HWC, label_maps.load(path, picture_HWC.shape[:2])
 
 
-def held_out(source: Source, count: int) -> list[Subject]:
+def held_out(source: DataSource, count: int) -> list[Subject]:
     """The photos (else the finished pictures) of the first `count` distinct sources of a split."""
     found: dict[str, Subject] = {}
     for row in range(len(source)):
@@ -98,7 +98,7 @@ def held_out(source: Source, count: int) -> list[Subject]:
     return list(found.values())
 
 
-def _from_record(source: Source, row: int) -> Subject:
+def _from_record(source: DataSource, row: int) -> Subject:
     record = source.record(row)
     photos = [variant.image for variant in record.variants if variant.kind == "photo"]
     image = photos[0] if photos else record.reference

@@ -34,7 +34,7 @@ from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
 from painting_jax.evaluation import lpips_weights
 from painting_jax.metrics.lpips import LPIPS
-from painting_jax.metrics.perceptual import Features
+from painting_jax.metrics.perceptual import FeatureExtractor
 from painting_jax.models.clip import modeling as clip
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.clip.modeling import CLIP
@@ -79,7 +79,7 @@ class Backbone:
     label: str
     proxy: bool
     identity: str
-    features: Features
+    features: FeatureExtractor
     distance: LPIPS | None = None
     tokenize: Callable[[Sequence[str]], np.ndarray] | None = None
     mesh: Mesh | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import pictures
 from painting_jax.data.painter import line_art
-from painting_jax.data.pipeline import Batch, Examples, Source, stack
+from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
 from painting_jax.diffusion import cross_media
 from painting_jax.evaluation.backbones import Backbone
 from painting_jax.evaluation.cache import Cache
@@ -41,7 +41,7 @@ INPUTS = {PHOTO: lambda photo_HWC: photo_HWC, "grey photo": grey, "line drawing"
 
 def look_transfers(
     distance: PerceptualDistance,
-    source: Source,
+    source: DataSource,
     examples: Examples,
     *,
     clip: Backbone | None,
@@ -109,7 +109,7 @@ def look_transfers(
 
 
 def _photos(
-    source: Source, examples: Examples, at_most: int
+    source: DataSource, examples: Examples, at_most: int
 ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]], list[str], np.ndarray]:
     """Photos, the rows painted from them, their media, and the identifiers of their pictures."""
     photos, rows, names, identifiers = [], [], [], []

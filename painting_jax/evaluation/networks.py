@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from painting_jax.evaluation import backbones
 from painting_jax.evaluation.backbones import Backbone
-from painting_jax.metrics.perceptual import CosineDistance, Features, PerceptualDistance
+from painting_jax.metrics.perceptual import CosineDistance, FeatureExtractor, PerceptualDistance
 
 _SIMILARITIES = ("clip", "dino")
 
@@ -95,9 +95,9 @@ class Networks:
 
 
 class _Vectors(nnx.Module):
-    """Features with the interface of a distance."""
+    """A feature extractor with the interface of a distance."""
 
-    def __init__(self, features: Features):
+    def __init__(self, features: FeatureExtractor):
         self.features = features
         self.label, self.at_once = features.label, features.at_once
 

@@ -54,7 +54,12 @@ class HeldOut:
 
     @classmethod
     def load(
-        cls, source: pipeline.Source, examples: pipeline.Examples, *, batch_size: int, at_most: int
+        cls,
+        source: pipeline.DataSource,
+        examples: pipeline.Examples,
+        *,
+        batch_size: int,
+        at_most: int,
     ) -> "HeldOut":
         """The first processes of a split; their frames stay on disk."""
         records = map(source.record, range(min(at_most, len(source))))
@@ -173,7 +178,7 @@ class RunSource:
             raise UserError(f"--steps={steps}: it must be at least 1")
         if not math.isfinite(guidance):
             raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
-        source = pipeline.Source(data_dir or data.data_dir, split, data.dataset)
+        source = pipeline.DataSource(data_dir or data.data_dir, split, data.dataset)
         model.text_conditioner.prepare(source.captions_and_media())
         rows = pipeline.Examples(
             model.task.frames,

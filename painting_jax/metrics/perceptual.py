@@ -17,7 +17,7 @@ _PIXELS_AT_ONCE = 2**19
 _PIXELS_AT_ONCE_ON_CPU = 2**16
 
 
-class Features(Protocol):
+class FeatureExtractor(Protocol):
     """A network that turns pictures into feature vectors, as a pure `nnx` module.
 
     Attributes:
@@ -62,7 +62,7 @@ class CosineDistance(nnx.Module):
       at_once: Preferred number of pictures per call.
     """
 
-    def __init__(self, features: Features):
+    def __init__(self, features: FeatureExtractor):
         self.features = features
         self.label, self.at_once = features.label, features.at_once
 

@@ -9,7 +9,7 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
-from painting_jax.data.pipeline import Source
+from painting_jax.data.pipeline import DataSource
 from painting_jax.tasks.task import Task, make_model
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
@@ -46,7 +46,7 @@ class FromScratch(Task):
             self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length
         )
 
-    def _tokenizer(self, workdir: epath.Path, sources: Sequence[Source]) -> Tokenizer:
+    def _tokenizer(self, workdir: epath.Path, sources: Sequence[DataSource]) -> Tokenizer:
         """The tokenizer of the run or of `init_from`, or else a new one trained on the captions."""
         folder = workdir / "tokenizer"
         if folder.exists() or not sources:

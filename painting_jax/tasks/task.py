@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from painting_jax import media
-from painting_jax.data.pipeline import Source
+from painting_jax.data.pipeline import DataSource
 from painting_jax.diffusion import cross_media, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
@@ -81,7 +81,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def text_conditioner(
-        self, workdir: epath.PathLike, sources: Sequence[Source], mesh: Mesh
+        self, workdir: epath.PathLike, sources: Sequence[DataSource], mesh: Mesh
     ) -> TextConditioner:
         """Makes the text conditioner, which turns captions and media into arrays of a batch.
 

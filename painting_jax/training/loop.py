@@ -42,7 +42,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     config = with_media_of_run(config, folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
-    source = pipeline.Source(config.data.data_dir, "train", config.data.dataset)
+    source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
     if is_finetuned(config):
         check_base(config)
     check_init_from(config)
@@ -54,7 +54,7 @@ def _train(
     config: ConfigDict,
     folder: epath.Path,
     mesh: Mesh,
-    source: pipeline.Source,
+    source: pipeline.DataSource,
     begun: Callable[[], None],
 ) -> None:
     lead = jax.process_index() == 0

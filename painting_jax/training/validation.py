@@ -18,10 +18,10 @@ from painting_jax.training.step import make_held_out_loss
 _COLUMNS, _SIDE = 17, 256
 
 
-def held_out(data_dir: str, dataset: str) -> pipeline.Source | None:
+def held_out(data_dir: str, dataset: str) -> pipeline.DataSource | None:
     """The validation split; None if the dataset has too few sources for one."""
     try:
-        return pipeline.Source(data_dir, "validation", dataset)
+        return pipeline.DataSource(data_dir, "validation", dataset)
     except UserError:
         return None
 
@@ -34,7 +34,7 @@ class HeldOutLoss:
     """
 
     def __init__(
-        self, task: Task, source: pipeline.Source, examples: pipeline.Examples, mesh: Mesh
+        self, task: Task, source: pipeline.DataSource, examples: pipeline.Examples, mesh: Mesh
     ):
         self._task, self._source, self._examples, self._mesh = task, source, examples, mesh
         self._batch = None
@@ -59,7 +59,7 @@ class ContactSheets:
     def __init__(
         self,
         task: Task,
-        source: pipeline.Source,
+        source: pipeline.DataSource,
         examples: pipeline.Examples,
         folder: epath.Path,
         mesh: Mesh,

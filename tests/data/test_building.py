@@ -37,7 +37,7 @@ def place(tmp_path) -> tuple[pathlib.Path, pathlib.Path]:
 def test_processes_of_one_source_share_a_split(painted_dir):
     sources = {}
     for split in splits.SPLITS:
-        opened = pipeline.Source(painted_dir, split)
+        opened = pipeline.DataSource(painted_dir, split)
         assert len(opened) == (8 if split == "train" else 2)
         for index in range(len(opened)):
             sources.setdefault(opened.record(index).source, set()).add(split)
@@ -135,7 +135,7 @@ def test_two_sources_all_train_and_the_summary_says_so(tmp_path):
     assert list(summary.counts) == ["train"]
     assert any("nothing is held out" in line for line in summary.lines())
     with pytest.raises(UserError, match="no test split"):
-        pipeline.Source(tmp_path / "data", "test")
+        pipeline.DataSource(tmp_path / "data", "test")
 
 
 _BUILD = """
@@ -167,7 +167,7 @@ def test_a_run_keeps_others_out_and_killed_leaves_no_half_data_set(place):
     assert left
     assert all(name.startswith("incomplete.") for name in left)
     with pytest.raises(UserError, match="holds no data set"):
-        pipeline.Source(place[0], "train")
+        pipeline.DataSource(place[0], "train")
     build_painted(*place)
     assert [p.name for p in (place[0] / "painted_images" / "default").iterdir()] == ["1.0.0"]
 

@@ -60,11 +60,11 @@ def test_jitter_reaches_frames_that_evaluation_never_shows():
 
 
 @pytest.fixture(scope="module")
-def source(painted_dir) -> pipeline.Source:
-    return pipeline.Source(painted_dir, "train")
+def source(painted_dir) -> pipeline.DataSource:
+    return pipeline.DataSource(painted_dir, "train")
 
 
-def _examples(source: pipeline.Source, **changes) -> pipeline.Examples:
+def _examples(source: pipeline.DataSource, **changes) -> pipeline.Examples:
     fields = {
         "frames": 4,
         "height": 32,
@@ -76,7 +76,7 @@ def _examples(source: pipeline.Source, **changes) -> pipeline.Examples:
     return pipeline.Examples(**fields | changes)
 
 
-def _training(source: pipeline.Source, **changes):
+def _training(source: pipeline.DataSource, **changes):
     options = {"batch_size": 4, "seed": 0} | changes
     return pipeline.training_batches(source, _examples(source), **options)
 
@@ -127,7 +127,7 @@ def test_batch_k_is_the_same_for_any_number_of_processes(source):
 
 
 def test_another_process_that_opens_the_data_gets_the_same_batch(source, painted_dir):
-    again = pipeline.Source(painted_dir, "train")
+    again = pipeline.DataSource(painted_dir, "train")
     assert _equal(_training(again)[7], _training(source)[7])
 
 
@@ -222,20 +222,20 @@ def test_data_set_is_found_by_what_prepare_was_given_or_by_name(painted_dir, sou
         (painted_dir, "painted_images"),
         (painted_dir, "painted_images/default"),
     ):
-        assert len(pipeline.Source(data_dir, "train", dataset)) == 8
+        assert len(pipeline.DataSource(data_dir, "train", dataset)) == 8
 
 
 def test_missing_and_ambiguous_data_sets_are_user_errors(painted_dir, source, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        pipeline.Source(tmp_path / "none", "train")
+        pipeline.DataSource(tmp_path / "none", "train")
     with pytest.raises(UserError, match="holds no data set"):
-        pipeline.Source(tmp_path, "train")
+        pipeline.DataSource(tmp_path, "train")
     with pytest.raises(UserError, match="unknown split"):
-        pipeline.Source(painted_dir, "training")
+        pipeline.DataSource(painted_dir, "training")
     for name in ("a", "b"):
         shutil.copytree(source.path, tmp_path / "two" / "painted_images" / name / "1.0.0")
     with pytest.raises(UserError, match="several data sets"):
-        pipeline.Source(tmp_path / "two", "train")
+        pipeline.DataSource(tmp_path / "two", "train")
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
@@ -246,7 +246,7 @@ def test_damaged_data_set_is_a_user_error(source, tmp_path, keep):
     file.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
 
     def read_all():
-        opened = pipeline.Source(copy, "train")
+        opened = pipeline.DataSource(copy, "train")
         return [opened.record(index) for index in range(len(opened))]
 
     with pytest.raises(UserError, match="copy"):
@@ -257,4 +257,4 @@ def test_damaged_description_is_a_user_error(source, tmp_path):
     copy = shutil.copytree(source.path, tmp_path / "copy")
     (copy / "dataset_info.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):
-        pipeline.Source(copy, "train")
+        pipeline.DataSource(copy, "train")

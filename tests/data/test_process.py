@@ -53,7 +53,7 @@ def test_record_round_trips_through_tfds(changes):
 
 
 def test_direct_parsing_agrees_with_tfds(painted_dir):
-    source = pipeline.Source(painted_dir, "train")
+    source = pipeline.DataSource(painted_dir, "train")
     examples = tfds.builder_from_directory(source.path).as_data_source(split="train")
     for index, example in enumerate(examples):
         record = source.record(index)

@@ -16,7 +16,7 @@ from tests.evaluation.recordings import Pixels
 @pytest.fixture
 def found_with(painted_dir, tmp_path):
     """What is found of a model's paintings, those in oil alone, and what CLIP says they gained."""
-    source = pipeline.Source(painted_dir, "test", "")
+    source = pipeline.DataSource(painted_dir, "test", "")
     conditioner = TokenConditioner(Tokenizer.train(source.captions(), size=64), 8)
     examples = pipeline.Examples(3, 32, 32, conditioner, ("ink", "pencil", "oil"))
 

@@ -30,7 +30,7 @@ def test_another_family_is_trained_and_painted_with(toy, tmp_path, capsys):
     first, last = map(float, re.findall(r"loss (\S+)", capsys.readouterr().out))
     assert last < 0.9 * first
     run = Run.load(tmp_path / "run", ONE_DEVICE)
-    source = pipeline.Source(toy.data.data_dir, "test")
+    source = pipeline.DataSource(toy.data.data_dir, "test")
     examples = pipeline.Examples(
         run.task.frames, toy.data.height, toy.data.width, run.text_conditioner, toy.model.media
     )

@@ -11,7 +11,7 @@ def test_packaged_photos_are_painted_when_no_source_is_given(tmp_path):
         name="default", media=("pencil",), height=16, width=16, frames=2, variants=1
     )
     summary = building.build(builder.Builder, config, tmp_path)
-    held_out = pipeline.Source(tmp_path, "test")
+    held_out = pipeline.DataSource(tmp_path, "test")
     assert {name: counts["pencil"] for name, counts in summary.counts.items()} == {
         "train": 9,
         "validation": 2,
@@ -36,7 +36,7 @@ def test_a_text_beside_a_photo_reaches_the_caption_and_names_tell_folders_apart(
         variants=1,
     )
     building.build(builder.Builder, config, tmp_path / "data")
-    source = pipeline.Source(tmp_path / "data", "train", "painted_images/pets")
+    source = pipeline.DataSource(tmp_path / "data", "train", "painted_images/pets")
     captions = dict(zip(source.ids(), source.captions(), strict=True))
     assert set(captions) == {"a/cat.png/oil/0", "b/cat.png/oil/0"}
     assert captions["a/cat.png/oil/0"].startswith("a grey cat, ")
@@ -57,7 +57,7 @@ def test_names_that_are_no_utf8_are_prepared_and_skipped_under_escaped_ones(tmp_
         assert summary.built is built
         assert [skip.name for skip in summary.skipped] == [r"\udcfd.png"]
         assert rf"{tmp_path}/\udcfe/\udcfd.png is not a picture" in summary.skipped[0].reason
-    source = pipeline.Source(tmp_path / "data", "train", "painted_images/odd")
+    source = pipeline.DataSource(tmp_path / "data", "train", "painted_images/odd")
     assert source.ids() == [r"\udcff.png/oil/0"]
 
 

@@ -35,7 +35,7 @@ def records(data_dir) -> dict:
     found = {}
     for split in ("train", "validation", "test"):
         try:
-            source = pipeline.Source(data_dir, split)
+            source = pipeline.DataSource(data_dir, split)
         except UserError:
             continue
         found |= {source.record(i).id: source.record(i) for i in range(len(source))}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from painting_jax import media
-from painting_jax.data.pipeline import Examples, Source
+from painting_jax.data.pipeline import DataSource, Examples
 from painting_jax.data.subjects import Subject
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
@@ -66,7 +66,7 @@ def paint(workdir: pathlib.Path, picture_HWC: np.ndarray, wishes: SamplingOverri
 def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
     """Of one held-out process, of so many recorded frames, above what is painted."""
     assert (run.workdir / "sheets" / f"{config.steps:07d}.png").exists()
-    record = Source(config.data.data_dir, "validation").record(0)
+    record = DataSource(config.data.data_dir, "validation").record(0)
     conditioner = types.SimpleNamespace(encode=lambda caption, mixture: {})
     data = config.data
     examples = Examples(frames, data.height, data.width, conditioner, config.model.media)

@@ -26,7 +26,7 @@ MESHES = {
 
 
 def batches(config, count: int) -> list[dict]:
-    source = pipeline.Source(config.data.data_dir, "train")
+    source = pipeline.DataSource(config.data.data_dir, "train")
     tokenizer = Tokenizer.train(source.captions(), size=config.model.vocabulary)
     examples = pipeline.Examples(
         config.data.frames,

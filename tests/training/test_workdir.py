@@ -11,7 +11,7 @@ import pytest
 from jax.experimental import multihost_utils
 
 from painting_jax.config import read_config
-from painting_jax.data.pipeline import Source
+from painting_jax.data.pipeline import DataSource
 from painting_jax.errors import UserError
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting.modeling import PaintingModel
@@ -25,7 +25,7 @@ from painting_jax.training.workdir import claimed
 
 def claim(workdir, config) -> None:
     """As a training does that begins and ends."""
-    with claimed(workdir, config, Source(config.data.data_dir, "train").path) as begun:
+    with claimed(workdir, config, DataSource(config.data.data_dir, "train").path) as begun:
         begun()
 
 

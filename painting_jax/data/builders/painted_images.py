@@ -41,7 +41,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
 
     name = "painted_images"
 
-    def _find(self) -> tuple[list[building.Source], list[building.Skipped]]:
+    def _find(self) -> tuple[list[building.SourceItem], list[building.Skipped]]:
         config = self.builder_config
         if config.source is None:
             found = photos.packaged()
@@ -60,10 +60,10 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 skipped.append(building.Skipped(photo.name, reason))
             else:
                 seen[checked] = photo.name
-                sources.append(building.Source(checked, photo.name, photo))
+                sources.append(building.SourceItem(checked, photo.name, photo))
         return sources, skipped
 
-    def _processes(self, sources: Sequence[building.Source], split: str) -> Iterator[Process]:
+    def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         config = self.builder_config
         training = split == splits.SPLITS[0]
         tasks = [

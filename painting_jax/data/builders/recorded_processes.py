@@ -34,7 +34,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
 
     name = "recorded_processes"
 
-    def _find(self) -> tuple[list[building.Source], list[building.Skipped]]:
+    def _find(self) -> tuple[list[building.SourceItem], list[building.Skipped]]:
         config = self.builder_config
         found, skipped = processes.find(
             config.source, medium=config.medium or "", known_media=media.MEDIA
@@ -51,11 +51,11 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 skipped.append(building.Skipped(recording.name, reason))
             else:
                 seen[what] = recording.name
-                sources.append(building.Source(key, recording.name, recording))
+                sources.append(building.SourceItem(key, recording.name, recording))
         return sources, skipped
 
     def _processes(
-        self, sources: Sequence[building.Source], split: str
+        self, sources: Sequence[building.SourceItem], split: str
     ) -> Iterator[Process | building.Skipped]:
         config = self.builder_config
         read = functools.partial(_read, max_frames=config.max_frames, max_side=config.size)

@@ -215,7 +215,7 @@ class InceptionV3(nnx.Module):
         return tuple(stages)
 
 
-def preprocess(pictures_NHWC: Float[Array, "n h w 3"]) -> Float[Array, "n 299 299 3"]:
+def preprocess(pictures_NHWC: Float[Array, "n h w 3"]) -> Float[Array, "n side side 3"]:
     """RGB in [0, 1] of any size as FID's Inception takes it: 299 x 299 pixels in [-1, 1].
 
     Like pytorch-fid, it interpolates between the two nearest pixels without antialiasing and does

@@ -25,9 +25,9 @@ FIELDS = {
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
-def luminance(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w 1"]:
-    """Rec. 601 luma."""
-    return (picture_BHWC * LUMA).sum(-1, keepdims=True)
+def luminance(picture_HWC: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 1"]:
+    """Rec. 601 luma, of one picture or of a batch."""
+    return (picture_HWC * LUMA).sum(-1, keepdims=True)
 
 
 def without_unpaintable_colour(
