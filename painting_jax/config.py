@@ -8,6 +8,7 @@ starts from; the checks of single values (`check_ranges`); and docs/config.md, w
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -61,6 +62,13 @@ def _one_of(names: Collection[str]) -> Range:
     return Range(words, lambda value: value in names)
 
 
+def _are_aspects(values: Any) -> bool:
+    if not isinstance(values, tuple | list):
+        return False
+    matches = [re.fullmatch(r"([1-9]\d{0,3}):([1-9]\d{0,3})", str(value)) for value in values]
+    return all(match and 1 / 4 <= int(match[1]) / int(match[2]) <= 4 for match in matches)
+
+
 _SEED = Range(f"from 0 to {2**31 - 1}", lambda value: 0 <= value < 2**31)
 _SHARE = Range("from 0 to 1", lambda value: 0 <= value <= 1)
 _BELOW_ONE = Range("from 0 to below 1", lambda value: 0 <= value < 1)
@@ -72,6 +80,9 @@ _NORM = Range("above 0; inf clips nothing", lambda value: value > 0)
 _FIRMNESS = Range("from 0 to 100", lambda value: 0 < value < 100)
 _DEVICES = Range("at least 1, or -1", lambda value: value >= 1 or value == -1)
 _PATCH = Range("three sizes", lambda value: len(value) == 3 and min(value) > 0)
+_ASPECTS = Range(
+    "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16'), or none, ()", _are_aspects
+)
 _DTYPE = _one_of(("float32", "bfloat16", "float16"))
 _CONDITIONS = ("medium", "reference", "segments", "text")
 _MEDIA = Range(
@@ -104,6 +115,19 @@ FIELDS = (
     Field("data.frames", 9, _at_least(2), "Frames of a video that the model sees."),
     Field("data.height", 64, _at_least(1), "Height of a frame in pixels."),
     Field("data.width", 64, _at_least(1), "Width of a frame in pixels."),
+    Field(
+        "data.buckets",
+        (),
+        _ASPECTS,
+        "Aspects, width to height, of which each process is trained at the nearest, with about as "
+        "many pixels as `data.height` x `data.width`; `()` crops all to that shape.",
+    ),
+    Field(
+        "data.allow_upscaling",
+        False,
+        None,
+        "Train on processes stored with fewer pixels than they are trained at.",
+    ),
     Field("data.text_length", 24, _at_least(1), "Tokens that a caption is padded or cut to."),
     Field(
         "data.variant_probability",
@@ -298,9 +322,9 @@ _SECTIONS = {
     "log": "Logging",
 }
 
-# First names of fields that may change when a run is resumed. They affect how it runs, but not what
+# Fields and sections that may change when a run is resumed. They affect how it runs, but not what
 # it computes.
-OPERATIONAL = ("mesh", "checkpoint", "log", "profile_steps")
+OPERATIONAL = ("mesh", "checkpoint", "log", "profile_steps", "data.allow_upscaling")
 
 # Old names of fields -> current names.
 RENAMED = {
@@ -328,6 +352,8 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     ),
     "log.eval_every": lambda run: run["log.samples_every"],
     "profile_steps": lambda run: 0,
+    "data.buckets": lambda run: (),
+    "data.allow_upscaling": lambda run: False,
 }
 
 
@@ -470,8 +496,9 @@ def documentation() -> str:
         "",
         "`--config.FIELD=VALUE` sets a field on the command line of `train`, as in",
         "`--config.data.batch_size=8`. The defaults are those of `configs/demo.py`. Fields that",
-        f"begin with {', '.join(f'`{name}`' for name in OPERATIONAL)} may change when",
-        "a run is resumed. `python -m painting_jax.config > docs/config.md` writes this page.",
+        f"begin with {', '.join(f'`{name}`' for name in OPERATIONAL)}",
+        "may change when a run is resumed.",
+        "`python -m painting_jax.config > docs/config.md` writes this page.",
     ]
     for section, title in _SECTIONS.items():
         lines += [
@@ -494,6 +521,8 @@ def documentation() -> str:
 def _shown(value: Any) -> str:
     if value == "":
         return "empty"
+    if value == ():
+        return "`()`"
     if value == tuple(MEDIA):
         return "all of `painting_jax/media.py`"
     if isinstance(value, tuple):

@@ -58,6 +58,12 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
             "one frame and even sides for model.pixel_layers",
         )
+    if not is_finetuned(config):
+        require(
+            "data.buckets",
+            lambda aspects: not aspects,
+            f"(): models of the family {config.model.family} are trained and paint in one shape",
+        )
     pixels = make_model(config).codec.spatial
     for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
         require(

@@ -5,6 +5,8 @@ from ml_collections import ConfigDict
 from painting_jax import config as config_lib
 from painting_jax.models.wan.transformer import SIZES
 
+# Buckets of the usual canvases. Between neighbours, a crop takes a tenth of a picture at most.
+ASPECTS = ("16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
 # Size of the videos in `tiny` experiments, which run on a laptop.
 _TINY_FRAMES, _TINY_SIDE = 9, 64
 
@@ -58,6 +60,7 @@ def base(
     data.data_dir = "data"
     data.batch_size = 1
     data.frames, data.height, data.width = frames, height, width
+    data.buckets = ASPECTS
     data.text_length = 512
     # In use, the medium is often given without a caption.
     data.caption_probability = 0.5

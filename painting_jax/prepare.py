@@ -14,6 +14,7 @@ a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a 
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 """
 
+import functools
 import re
 
 from absl import flags, logging
@@ -36,7 +37,8 @@ _SIZE = flags.DEFINE_string(
     "size",
     None,
     "painted_images: side of a frame in pixels, or HEIGHTxWIDTH [default: 64]. "
-    "recorded_processes: maximum length of the longer side in pixels [default: 256].",
+    "recorded_processes: maximum length of the longer side in pixels; larger frames are scaled "
+    "down [default: 1280].",
 )
 _MEDIA = flags.DEFINE_list("media", list(media.MEDIA), "painted_images: media to paint in.")
 _FRAMES = flags.DEFINE_integer("frames", 17, "painted_images: frames stored per process.")
@@ -76,7 +78,13 @@ def main() -> None:
         builder_class, config = painted_images.Builder, _painted()
     else:
         builder_class, config = recorded_processes.Builder, _recorded()
-    summary = building.build(builder_class, config, _DATA_DIR.value, overwrite=_OVERWRITE.value)
+    summary = building.build(
+        builder_class,
+        config,
+        _DATA_DIR.value,
+        overwrite=_OVERWRITE.value,
+        say=functools.partial(print, flush=True),
+    )
     print("\n".join(summary.lines()))
 
 
@@ -104,7 +112,7 @@ def _recorded() -> recorded_processes.Config:
         raise UserError("--source is missing: videos, folders of numbered pictures or a manifest")
     if _MEDIUM.value is not None and _MEDIUM.value not in media.MEDIA:
         raise UserError(f"unknown medium {_MEDIUM.value!r}: known are {', '.join(media.MEDIA)}")
-    height, width = _sides(_SIZE.value or "256")
+    height, width = _sides(_SIZE.value or "1280")
     if height != width:
         raise UserError(f"--size={_SIZE.value}: recorded_processes takes one number, the long side")
     return recorded_processes.Config(

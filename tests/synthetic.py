@@ -1,6 +1,7 @@
 """Small made-up photos, recordings and data sets that tests share."""
 
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,9 +37,14 @@ def write_photos(folder: pathlib.Path, count: int) -> None:
 
 
 def build_painted(
-    data_dir: pathlib.Path, photos: pathlib.Path, *, overwrite: bool = False, **changes
+    data_dir: pathlib.Path,
+    photos: pathlib.Path,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], object] = lambda line: None,
+    **changes,
 ) -> building.Summary:
     """Builds tiny painted processes."""
     fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2}
     config = painted_images.Config(name="default", source=str(photos), **fields | changes)
-    return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite)
+    return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite, say=say)

@@ -72,6 +72,7 @@ def earlier(**changes) -> dict:
         (there, to), (here, of) = old.split("."), new.split(".")
         run[there][to] = run[here].pop(of)
     del run["profile_steps"], run["log"]["eval_every"], run["sampling"]["sampler"]
+    del run["data"]["buckets"], run["data"]["allow_upscaling"]
     run["data"]["fingerprint"] = "of its data"
     for section, values in changes.items():
         run[section] |= values

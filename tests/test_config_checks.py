@@ -49,15 +49,23 @@ _NAN, _INF = float("nan"), float("inf")
         ("sampling.shift", 0.0, "a number above 0"),
         ("sampling.guidance", _NAN, "a number, 1 for none"),
         ("sampling.sampler", "heun", "unipc, euler, distilled, lcm or rectified_flow"),
+        ("data.buckets", ("16:9", "1"), "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16')"),
+        ("data.buckets", ("0:1",), "aspects from 1:4 to 4:1"),
+        ("data.buckets", ("5:1",), "aspects from 1:4 to 4:1"),
+        (
+            "data.buckets",
+            ("1:1",),
+            "(): models of the family painting are trained and paint in one",
+        ),
         ("log.eval_every", 0, "at least 1"),
         ("profile_steps", -1, "at least 0"),
     ],
 )
-def test_senseless_numbers_are_refused(field, value, right):
+def test_senseless_values_are_refused(field, value, right):
     config = demo.get_config()
     config.update_from_flattened_dict({field: value})
     with pytest.raises(
-        UserError, match=rf"^config\.{field}={value}: it must be {re.escape(right)}"
+        UserError, match=rf"^config\.{field}={re.escape(str(value))}: it must be {re.escape(right)}"
     ):
         check(config, _MESH)
 

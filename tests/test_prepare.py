@@ -37,8 +37,10 @@ def test_photos_are_prepared_once(tmp_path):
     first = prepare(*arguments)
     assert (first.returncode, first.stderr) == (0, "")
     lines = first.stdout.splitlines()
-    assert lines[:3] == [f"{s}: 1 processes (oil 1)" for s in ("train", "validation", "test")]
-    assert lines[3].startswith("wrote ")
+    assert lines[0].startswith("the data set will take about ")
+    assert lines[1:4] == [f"{s}: 1 processes (oil 1)" for s in ("train", "validation", "test")]
+    assert lines[4] == "by perceptual hash of the finished pictures, no two sources look alike"
+    assert lines[5].startswith("wrote ")
     again = prepare(*arguments)
     assert again.returncode == 0
     assert again.stdout.splitlines()[-1].startswith("unchanged, nothing to do")

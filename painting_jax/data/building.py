@@ -1,4 +1,4 @@
-"""Base class of the dataset builders: splits by source, one record format, atomic writes."""
+"""Base class of the dataset builders: splits by look, one record format, atomic writes."""
 
 import collections
 import contextlib
@@ -7,17 +7,19 @@ import functools
 import hashlib
 import io
 import json
+import math
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from etils import epath
 
 import painting_jax
-from painting_jax.data import process, splits
+from painting_jax.data import index, looks, pipeline, process, splits
 from painting_jax.errors import UserError, readable
 from painting_jax.locking import alone
 
@@ -45,7 +47,7 @@ class SourceItem:
     """A picture or recording from which processes are made.
 
     Attributes:
-      key: Content hash; sources with the same key share a split.
+      key: Content hash; sources with the same key share a split, as do those that look alike.
       name: Unique name, as the user knows it.
       item: Dataclass with everything that the builder needs to make processes. Its field `path`
         is the location of the contents.
@@ -57,6 +59,19 @@ class SourceItem:
 
 
 @dataclasses.dataclass(frozen=True)
+class Survey:
+    """What must be known of a source before its processes are made.
+
+    Attributes:
+      look: Look of its finished picture; None if that is too plain to be told from others.
+      size: Estimated bytes of its records.
+    """
+
+    look: looks.Look | None
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Summary:
     """Contents of a data set.
 
@@ -64,6 +79,8 @@ class Summary:
       path: Folder of the data set.
       counts: Number of processes by split and medium.
       skipped: Sources that yielded no process.
+      alike: Names of the sources in each group of near-duplicates; None if it is not known, for a
+        data set of an earlier version.
       built: Whether the data set was written now; False if it already existed, made from the same
         arguments and sources.
     """
@@ -71,6 +88,7 @@ class Summary:
     path: str
     counts: dict[str, dict[str, int]]
     skipped: tuple[Skipped, ...]
+    alike: tuple[tuple[str, ...], ...] | None
     built: bool
 
     def lines(self) -> list[str]:
@@ -85,15 +103,35 @@ class Summary:
             )
         if splits.SPLITS[1] not in self.counts:
             lines.append("nothing is held out: that takes three different sources or more")
+        if self.alike is not None:
+            lines.append(f"by perceptual hash of the finished pictures, {_alike(self.alike)}")
         verb = "wrote" if self.built else "unchanged, nothing to do:"
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
         lines.append(f"{verb} {self.path}: {total} processes{skipped}")
         return lines
 
 
+def _alike(groups: Sequence[Sequence[str]]) -> str:
+    if not groups:
+        return "no two sources look alike"
+    shown = [" = ".join(_first(group)) for group in groups]
+    return f"these look alike and share a split: {'; '.join(_first(shown))}"
+
+
+def _first(names: Sequence[str], count: int = 4) -> list[str]:
+    more = len(names) - count
+    return [*names[:count], *([f"{more} more"] if more > 0 else [])]
+
+
 class _EmptySplit(Exception):
     """Raised when every source of a split proves unusable while it is read."""
 
+
+# How sources are split, for the fingerprint: other splits are another data set.
+_SPLIT_BY = "perceptual hash"
+
+# A record is a protocol buffer, of 2 GiB at most.
+_MAX_RECORD = 19 * 10**8
 
 # The ArrayRecord writer reports file system errors as text only.
 _REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
@@ -105,7 +143,8 @@ class ProcessBuilder(
 ):
     """A TFDS builder of painting processes.
 
-    A subclass finds its sources (`_find`) and turns them into processes (`_processes`).
+    A subclass finds its sources (`_find`), looks at them (`_survey`), and turns them into processes
+    (`_processes`).
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -114,20 +153,33 @@ class ProcessBuilder(
         """Returns the usable sources, in any order, and the skipped ones."""
         raise NotImplementedError
 
+    def _survey(self, sources: Sequence[SourceItem]) -> Iterator[Survey | Skipped]:
+        """Yields the survey of each source, or `Skipped` for one that cannot be read."""
+        raise NotImplementedError
+
     def _processes(
         self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[process.Process | Skipped]:
         """Yields the processes of a split's sources, and `Skipped` for a source without any."""
         raise NotImplementedError
 
-    def __init__(self, *, unusable: Sequence[Skipped] = (), **kwargs):
+    def __init__(
+        self,
+        *,
+        unusable: Sequence[Skipped] = (),
+        surveys: Mapping[str, Survey | Skipped] | None = None,
+        **kwargs,
+    ):
         """Makes a builder.
 
         Args:
           unusable: Sources to leave out, matched by name.
+          surveys: The `surveys` of another builder of the same sources, if there is one.
           **kwargs: Arguments of the TFDS builder.
         """
         self._unusable = list(unusable)
+        if surveys is not None:
+            self.surveys = surveys
         super().__init__(**kwargs)
 
     @functools.cached_property
@@ -139,6 +191,13 @@ class ProcessBuilder(
         return sorted(sources, key=lambda source: source.name), skipped
 
     @functools.cached_property
+    def surveys(self) -> Mapping[str, Survey | Skipped]:
+        """Surveys of the sources by name."""
+        sources, _ = self._found
+        names = [source.name for source in sources]
+        return dict(zip(names, self._survey(sources), strict=True))
+
+    @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of everything that determines the records: arguments, versions and contents."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
@@ -147,7 +206,7 @@ class ProcessBuilder(
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
         sources, skipped = self._found
         what = [
-            [str(self.VERSION), painting_jax.__version__],
+            [str(self.VERSION), painting_jax.__version__, _SPLIT_BY],
             arguments,
             [[source.key, source.name, _without_path(source.item)] for source in sources],
             [dataclasses.astuple(skip) for skip in skipped],
@@ -164,16 +223,20 @@ class ProcessBuilder(
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         sources, skipped = self._found
-        left_out = {skip.name for skip in self._unusable}
+        unread = [survey for survey in self.surveys.values() if isinstance(survey, Skipped)]
+        unusable = [*unread, *self._unusable]
+        left_out = {skip.name for skip in unusable}
         sources = [source for source in sources if source.name not in left_out]
         if not sources:
-            first = self._unusable[0]
+            first = unusable[0]
             raise UserError(f"no source can be used; {first.name}: {first.reason}")
-        assigned = splits.assign(source.key for source in sources)
+        pairs = self._pairs(sources)
+        assigned = splits.assign([source.key for source in sources], pairs)
         self.info.metadata.update(
             fingerprint=self.fingerprint,
             counts={},
-            skipped=[dataclasses.astuple(skip) for skip in [*skipped, *self._unusable]],
+            skipped=[dataclasses.astuple(skip) for skip in [*skipped, *unusable]],
+            alike=_names_alike(sources, pairs),
         )
         by_split = collections.defaultdict(list)
         for source in sources:
@@ -184,11 +247,16 @@ class ProcessBuilder(
             if by_split[split]
         }
 
+    def _pairs(self, sources: Sequence[SourceItem]) -> list[tuple[str, str]]:
+        """Pairs of keys of sources that look alike."""
+        seen = [getattr(self.surveys[source.name], "look", None) for source in sources]
+        return [(sources[i].key, sources[j].key) for i, j in looks.alike(seen)]
+
     def _generate_examples(
         self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[tuple[str, dict]]:
         counts: collections.Counter[str] = collections.Counter()
-        for result in self._processes(sources, split):
+        for result in map(_storable, self._processes(sources, split)):
             if isinstance(result, Skipped):
                 self.info.metadata["skipped"].append(dataclasses.astuple(result))
                 self._unusable.append(result)
@@ -200,9 +268,29 @@ class ProcessBuilder(
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
 
 
+def _storable(result: process.Process | Skipped) -> process.Process | Skipped:
+    """The process, or `Skipped` if it is larger than a record can be."""
+    if isinstance(result, Skipped) or (size := sum(map(len, result.frames))) <= _MAX_RECORD:
+        return result
+    reason = f"its {len(result.frames)} frames take {_bytes(size)}, more than a record can hold"
+    return Skipped(result.source, f"{reason}: lower --size or --max_frames")
+
+
 class _Info(tfds.core.DatasetInfo):
     def initialize_from_bucket(self) -> None:
         """Does nothing. TFDS would search its own bucket and leave a temporary folder behind."""
+
+
+def _names_alike(
+    sources: Sequence[SourceItem], pairs: Sequence[tuple[str, str]]
+) -> list[list[str]]:
+    """Names of the sources in each group of near-duplicates. Parts of one file are none."""
+    groups = splits.joined([source.key for source in sources], pairs)
+    names = collections.defaultdict(list)
+    for source in sources:
+        if len(groups[source.key]) > 1:
+            names[groups[source.key]].append(source.name)
+    return list(names.values())
 
 
 def _without_path(item: Any) -> dict:
@@ -215,6 +303,7 @@ def build(
     data_dir: epath.PathLike,
     *,
     overwrite: bool = False,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.
 
@@ -226,6 +315,7 @@ def build(
       config: Arguments of the builder and name of the data set.
       data_dir: Folder of data sets. This one is written to BUILDER/NAME/VERSION below it.
       overwrite: Replace an existing data set, whatever it was made from.
+      say: Called with a line on the disk space that the data set will take, before it is written.
 
     Returns:
       Contents of the data set.
@@ -233,17 +323,18 @@ def build(
     Raises:
       UserError: If there is no usable source, if a data set made from other arguments or sources
         exists and `overwrite` is False, if another process on this machine is writing the data
-        set, or if the file system reports an error (no files are left then).
+        set, if there is far too little disk space, or if the file system reports an error (no
+        files are left then).
     """
 
-    def new(unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
-        return builder_class(data_dir=data_dir, config=config, unusable=unusable)
+    def new(**options) -> ProcessBuilder:
+        return builder_class(data_dir=data_dir, config=config, **options)
 
     builder = new()
     path = epath.Path(builder.data_dir)
     lock = alone(path, f"{path} is being written by another prepare: wait for it to end")
     with lock, _no_empty_folders(path.parents):
-        return _build(new, builder, path, overwrite=overwrite)
+        return _build(new, builder, path, overwrite=overwrite, say=say)
 
 
 @contextlib.contextmanager
@@ -265,20 +356,27 @@ def _no_empty_folders(folders: Sequence[epath.Path]) -> Iterator[None]:
 
 
 def _build(
-    new: Callable[..., ProcessBuilder], builder: ProcessBuilder, path: epath.Path, *, overwrite
+    new: Callable[..., ProcessBuilder],
+    builder: ProcessBuilder,
+    path: epath.Path,
+    *,
+    overwrite: bool,
+    say: Callable[[str], object],
 ) -> Summary:
     for left in path.parent.glob("incomplete.*") if path.parent.exists() else ():
         left.rmtree()
     fingerprint = builder.fingerprint
-    if not path.exists():
-        return _summary(_written(new), built=True)
-    if not overwrite:
+    if path.exists() and not overwrite:
         if builder.info.metadata.get("fingerprint") == fingerprint:
             return _summary(builder, built=False)
         raise UserError(
-            f"{path} was made from other arguments or sources: "
+            f"{path} was made from other arguments or sources, or by another version: "
             "give another --name or --data_dir, or --overwrite"
         )
+    new = functools.partial(new, surveys=builder.surveys)
+    say(_disk_use(builder.surveys.values(), path))
+    if not path.exists():
+        return _summary(_written(new), built=True)
     replaced = path.parent / f"incomplete.replaced_{path.name}"
     path.rename(replaced)
     try:
@@ -290,14 +388,41 @@ def _build(
     return _summary(builder, built=True)
 
 
-def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuilder:
+def _disk_use(surveys: Iterable[Survey | Skipped], path: epath.Path) -> str:
+    """A line on the disk space that a data set will take.
+
+    Raises:
+      UserError: If it is more than twice the free space: the estimate may be wrong, but not so far.
+    """
+    needed = sum(survey.size for survey in surveys if isinstance(survey, Survey))
+    line = f"the data set will take about {_bytes(needed)} in {path}"
+    above = next((folder for folder in path.parents if folder.exists()), path)
+    try:
+        free = shutil.disk_usage(above).free
+    except OSError:
+        # Not a disk of this machine.
+        return line
+    if needed > 2 * free:
+        raise UserError(
+            f"{line}, where {_bytes(free)} are free: name another --data_dir, or lower --size"
+        )
+    return f"{line}, where {_bytes(free)} are free"
+
+
+def _bytes(count: float) -> str:
+    power = min(3, int(math.log10(max(count, 1)) // 3))
+    unit = ("bytes", "kB", "MB", "GB")[power]
+    return f"{count / 1000**power:.{min(power, 1)}f} {unit}"
+
+
+def _written(new: Callable[..., ProcessBuilder]) -> ProcessBuilder:
     """Makes a builder, writes its data set, and returns the builder."""
     # TFDS draws its own progress bars, prints messages on downloads, and makes a folder for them.
     tfds.disable_progress_bar()
     config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
     unusable: Sequence[Skipped] = ()
     while True:
-        builder = new(unusable)
+        builder = new(unusable=unusable)
         try:
             with (
                 tempfile.TemporaryDirectory() as downloads,
@@ -315,7 +440,18 @@ def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuild
                 raise
             raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
         else:
+            _write_index(builder)
             return builder
+
+
+def _write_index(builder: ProcessBuilder) -> None:
+    """Writes the index of a new data set; one that is killed before is read without."""
+    path = builder.data_dir
+    opened = [pipeline.DataSource(path, split) for split in builder.info.splits]
+    rows = {source.split: source.rows for source in opened}
+    # The data set is complete without it: a disk that is full now costs no more than time.
+    with contextlib.suppress(OSError):
+        index.write(epath.Path(path), rows)
 
 
 def _refusal(error: OSError | RuntimeError) -> str | None:
@@ -332,4 +468,6 @@ def _refusal(error: OSError | RuntimeError) -> str | None:
 def _summary(builder: ProcessBuilder, *, built: bool) -> Summary:
     metadata = builder.info.metadata
     skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
-    return Summary(str(builder.data_dir), metadata["counts"], skipped, built)
+    alike = metadata.get("alike")
+    groups = None if alike is None else tuple(map(tuple, alike))
+    return Summary(str(builder.data_dir), metadata["counts"], skipped, groups, built)

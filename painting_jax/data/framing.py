@@ -52,6 +52,12 @@ class Framing:
         small = pictures.fit_labels(labels_HW, self.picture_height, self.picture_width)
         return np.pad(small, self._padding(), mode="edge")
 
+    def inside(self) -> np.ndarray:
+        """Where the picture lies on the canvas: bool[height, width]."""
+        inside_HW = np.zeros((self.height, self.width), bool)
+        self.cut(inside_HW[None])[:] = True
+        return inside_HW
+
     def cut(self, frames_THWC: np.ndarray) -> np.ndarray:
         """Cuts the picture out of frames of the canvas."""
         rows = slice(self.top, self.top + self.picture_height)

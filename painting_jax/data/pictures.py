@@ -233,6 +233,15 @@ def decode(data: bytes) -> np.ndarray:
         raise UserError(f"a stored picture is damaged: {error}") from None
 
 
+def stored_size(data: bytes) -> tuple[int, int]:
+    """Height and width of a stored picture, from its header. Errors as in `decode`."""
+    try:
+        width, height = Image.open(io.BytesIO(data), formats=_FORMATS).size
+    except DAMAGE as error:
+        raise UserError(f"a stored picture is damaged: {error}") from None
+    return height, width
+
+
 def encode_labels(labels_HW: np.ndarray) -> bytes:
     """Encodes a uint8[H, W] label map: H and W in two bytes each, then the zlib-compressed labels.
 

@@ -2,7 +2,8 @@
 
 Global batch k is a pure function of the data set, the seed and k, and each computer process takes
 its rows of it. The order therefore depends neither on threads nor on the number of computer
-processes, and k is the only state to save.
+processes, and k is the only state to save. With aspect buckets (`buckets.Shapes`), the shape of
+batch k is such a function, too: all computer processes take the same shape at the same step.
 """
 
 import dataclasses
@@ -16,7 +17,10 @@ from etils import epath
 from google.protobuf import json_format
 
 from painting_jax import media
+from painting_jax.data import index as index_lib
 from painting_jax.data import pictures, splits
+from painting_jax.data.buckets import Shapes
+from painting_jax.data.framing import Framing
 from painting_jax.data.process import Process, from_example
 from painting_jax.errors import UserError
 from painting_jax.text.conditioner import TextConditioner
@@ -86,18 +90,39 @@ class DataSource:
                 "prepare it with --overwrite"
             ) from None
 
+    @functools.cached_property
+    def rows(self) -> tuple[index_lib.Row, ...]:
+        """All processes without their pictures, in row order.
+
+        They are in the index of the data set. Without one, all records are read.
+
+        Raises:
+          UserError: If the index does not fit the data set, or if it or a record is damaged.
+        """
+        rows = index_lib.read(self.path, self.split)
+        if rows is None:
+            return tuple(index_lib.Row.of(self.record(index)) for index in range(len(self)))
+        if len(rows) != len(self):
+            raise self.wrong_index()
+        return rows
+
+    def wrong_index(self) -> UserError:
+        """The error for an index that differs from the records."""
+        return UserError(
+            f"{self.path / index_lib.FILE} does not fit the records: remove it to read them instead"
+        )
+
     def captions(self) -> list[str]:
         """All captions, in row order."""
-        return [self.record(index).caption for index in range(len(self))]
+        return [row.caption for row in self.rows]
 
     def captions_and_media(self) -> set[tuple[str, str]]:
         """All distinct pairs of a caption and its medium."""
-        records = map(self.record, range(len(self)))
-        return {(record.caption, record.medium) for record in records}
+        return {(row.caption, row.medium) for row in self.rows}
 
     def ids(self) -> list[str]:
         """All process ids, in row order."""
-        return [self.record(index).id for index in range(len(self))]
+        return [row.id for row in self.rows]
 
 
 def _dataset_folder(root: epath.Path) -> epath.Path:
@@ -119,30 +144,45 @@ def _dataset_folder(root: epath.Path) -> epath.Path:
 
 
 def choose_frames(
-    progress_N: np.ndarray, count: int, rng: np.random.Generator | None = None
+    progress_N: np.ndarray,
+    count: int,
+    rng: np.random.Generator | None = None,
+    *,
+    even: bool = False,
 ) -> np.ndarray:
     """Chooses the stored frames whose progress is nearest to T evenly spaced targets in [0, 1].
 
-    With `rng`, the targets between the ends are jittered by up to half of their spacing. A frame
-    is chosen more than once where few frames are stored or where the painter paused.
+    With `rng`, the targets between the ends are moved: each by itself by up to half of their
+    spacing, or with `even` all by the same random share of it, so that the steps between them stay
+    even. A frame is chosen more than once where few frames are stored or where the painter paused;
+    with `even` only if fewer than T are stored.
 
     Args:
       progress_N: Progress of the stored frames, strictly increasing from 0 to 1; N >= 1.
       count: Number of frames T. If T >= 2, the first and the last frame are always chosen; if
         T = 1, the last.
       rng: Random generator for training; None for evaluation.
+      even: Even steps between different frames, for models that are not told the progress: they
+        would learn uneven steps as stutter.
 
     Returns:
       int64[T], indices of the frames in non-decreasing order.
     """
+    last = len(progress_N) - 1
     if count == 1:
-        return np.array([len(progress_N) - 1])
+        return np.array([last])
     targets_T = np.arange(count) / (count - 1)
     if rng is not None:
-        targets_T[1:-1] += rng.uniform(-0.5, 0.5, count - 2) / (count - 1)
+        moved = rng.uniform(-0.5, 0.5, 1 if even else count - 2)
+        targets_T[1:-1] += moved / (count - 1)
     middles = (progress_N[1:] + progress_N[:-1]) / 2
     chosen_T = np.searchsorted(middles, targets_T)
-    chosen_T[[0, -1]] = 0, len(progress_N) - 1
+    chosen_T[[0, -1]] = 0, last
+    if even and last + 1 >= count:
+        # A frame that is chosen already is exchanged for the next one, as far as there are some.
+        place_T = np.arange(count)
+        chosen_T = np.maximum.accumulate(chosen_T - place_T) + place_T
+        chosen_T = np.minimum(chosen_T, last - (count - 1) + place_T)
     return chosen_T
 
 
@@ -152,13 +192,16 @@ class Examples:
 
     Attributes:
       frames: Number of frames T.
-      height: Height of every picture in pixels.
-      width: Width of every picture in pixels.
+      height: Height of every picture in pixels, without buckets.
+      width: Width of every picture in pixels, without buckets.
       text_conditioner: Encoder of the captions.
       media: Media of the model, in the order of its rows.
       variant_probability: Probability, in training, that the reference is a stored variant (if
         any) instead of the finished picture.
       caption_probability: Probability, in training, that the caption is given and not empty.
+      buckets: Shapes of pictures to choose from, as in `Shapes`; rows then have the array
+        judged_BHW, 1 where the picture is and 0 on its padding, which the loss leaves out.
+      even_frames: As `even` in `choose_frames`.
     """
 
     frames: int
@@ -168,6 +211,8 @@ class Examples:
     media: Sequence[str]
     variant_probability: float = 0.0
     caption_probability: float = 1.0
+    buckets: tuple[tuple[int, int], ...] = ()
+    even_frames: bool = False
 
     def __post_init__(self):
         for name in ("frames", "height", "width"):
@@ -176,6 +221,11 @@ class Examples:
         for name in ("variant_probability", "caption_probability"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is {getattr(self, name)}, not in 0..1")
+
+    @property
+    def shapes(self) -> Shapes:
+        """The shapes of the pictures."""
+        return Shapes(self.height, self.width, self.buckets)
 
     def of(self, process: Process, index: int, rng: np.random.Generator | None) -> Batch:
         """Makes one row. Only the chosen frames and the reference are decoded.
@@ -189,8 +239,9 @@ class Examples:
         Raises:
           UserError: If a picture is damaged, or the model does not have the medium.
         """
-        chosen_T = choose_frames(process.progress, self.frames, rng)
-        decoded = {n: self._picture(process.frames[n]) for n in set(chosen_T.tolist())}
+        chosen_T = choose_frames(process.progress, self.frames, rng, even=self.even_frames)
+        canvas = self._canvas(process)
+        decoded = {n: canvas.picture(process.frames[n]) for n in set(chosen_T.tolist())}
         reference = process.reference
         if rng is not None and rng.random() < self.variant_probability and process.variants:
             reference = process.variants[rng.integers(len(process.variants))].image
@@ -203,18 +254,46 @@ class Examples:
             "progress_BT": process.progress[chosen_T].astype(np.float32),
             "medium_BM": media.row_weights({process.medium: 1.0}, self.media),
             **self.text_conditioner.encode(caption, {process.medium: 1.0}),
-            "reference_BHWC": decoded[chosen_T[-1]] if same else self._picture(reference),
-            "segments_BHW": self._segments(process.segments),
+            "reference_BHWC": decoded[chosen_T[-1]] if same else canvas.picture(reference),
+            "segments_BHW": canvas.segments(process.segments),
+            **({"judged_BHW": canvas.judged()} if self.buckets else {}),
             "index_B": np.int32(index),
         }
 
-    def _picture(self, data: bytes) -> np.ndarray:
-        return pictures.fit(pictures.decode(data), self.height, self.width)
+    def _canvas(self, process: Process) -> "_Canvas":
+        if not self.buckets:
+            return _Canvas(self.height, self.width)
+        shapes, frame_HW = self.shapes, process.frame_HW
+        height, width = shapes.of(frame_HW)
+        padded = shapes.is_padded(frame_HW)
+        return _Canvas(height, width, Framing.of(frame_HW, height, width) if padded else None)
 
-    def _segments(self, labels_HW: np.ndarray) -> np.ndarray:
+
+@dataclasses.dataclass(frozen=True)
+class _Canvas:
+    """Where the pictures of a process are put: cropped, or padded if there is a `framing`."""
+
+    height: int
+    width: int
+    framing: Framing | None = None
+
+    def picture(self, data: bytes) -> np.ndarray:
+        picture_HWC = pictures.decode(data)
+        if self.framing is not None:
+            return self.framing.place(picture_HWC)
+        return pictures.fit(picture_HWC, self.height, self.width)
+
+    def segments(self, labels_HW: np.ndarray) -> np.ndarray:
         if not labels_HW.size:
             return np.zeros((self.height, self.width), np.uint8)
+        if self.framing is not None:
+            return self.framing.place_labels(labels_HW)
         return pictures.fit_labels(labels_HW, self.height, self.width)
+
+    def judged(self) -> np.ndarray:
+        if self.framing is None:
+            return np.ones((self.height, self.width), np.uint8)
+        return self.framing.inside().astype(np.uint8)
 
 
 class _Batches:
@@ -250,6 +329,56 @@ def stack(rows: Sequence[Batch]) -> Batch:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
+def by_shape(rows: Sequence[Batch]) -> list[list[int]]:
+    """Indices of the rows with pictures of one shape, for each shape in the order of its first."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        groups.setdefault(row["reference_BHWC"].shape, []).append(place)
+    return [*groups.values()]
+
+
+class _BucketOrder:
+    """Which processes make global batch k, all of one bucket: a pure function of seed and k.
+
+    In N batches of a split of N processes, each bucket has as many batches as it has processes, in
+    random order. Each bucket goes through its own processes again and again, each time in another
+    order. So each process is seen as often as any other; with one process a batch, an epoch is N
+    batches in random order, as without buckets.
+    """
+
+    def __init__(self, shape_N: Sequence[tuple[int, int]], batch_size: int, seed: int):
+        self._batch_size, self._seed = batch_size, seed
+        self._buckets, bucket_N = np.unique(np.array(shape_N), axis=0, return_inverse=True)
+        self._bucket_N = bucket_N.reshape(-1)
+        self._members = [np.flatnonzero(self._bucket_N == b) for b in range(len(self._buckets))]
+        self._period = functools.lru_cache(maxsize=4)(self._make_period)
+        self._epoch = functools.lru_cache(maxsize=4 * len(self._members))(self._make_epoch)
+
+    def _make_period(self, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each of N batches its bucket, and the number of those of the bucket before it."""
+        rng = np.random.default_rng((self._seed, 2, period))
+        bucket_N = rng.permutation(self._bucket_N)
+        before_N = np.empty(len(bucket_N), np.int64)
+        for bucket, members in enumerate(self._members):
+            before_N[bucket_N == bucket] = np.arange(len(members))
+        return bucket_N, before_N
+
+    def _make_epoch(self, bucket: int, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng((self._seed, 3, bucket, epoch))
+        return rng.permutation(self._members[bucket])
+
+    def __call__(self, k: int, place: int) -> tuple[int, tuple[int, int]]:
+        """Row of the split in place `place` of batch k, and the shape of its pictures."""
+        period, step = divmod(k, len(self._bucket_N))
+        bucket_N, before_N = self._period(period)
+        bucket = int(bucket_N[step])
+        count = len(self._members[bucket])
+        batch = period * count + int(before_N[step])
+        epoch, nth = divmod(batch * self._batch_size + place, count)
+        height, width = self._buckets[bucket].tolist()
+        return int(self._epoch(bucket, epoch)[nth]), (height, width)
+
+
 def training_batches(
     source: DataSource,
     examples: Examples,
@@ -262,7 +391,7 @@ def training_batches(
     """Endless shuffled batches; item k holds this computer process's rows of global batch k.
 
     Each epoch has its own order. The content of row r of global batch k does not depend on the
-    number of computer processes.
+    number of computer processes. With buckets, all rows of a batch have one shape.
 
     Args:
       source: Training split.
@@ -283,13 +412,30 @@ def training_batches(
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng((seed, 0, epoch)).permutation(len(source))
 
-    def row(position: int) -> Batch:
-        epoch, place = divmod(position, len(source))
-        index = int(order(epoch)[place])
+    def example(index: int, position: int) -> Batch:
         return examples.of(source.record(index), index, np.random.default_rng((seed, 1, position)))
 
+    def row(position: int) -> Batch:
+        epoch, place = divmod(position, len(source))
+        return example(int(order(epoch)[place]), position)
+
+    if not examples.buckets:
+        return grain.MapDataset.source(
+            _Batches(row, _ENDLESS, batch_size, process_index, process_count)
+        )
+    shapes = examples.shapes
+    shape_N = [shapes.of((row.height, row.width)) for row in source.rows]
+    bucket_order = _BucketOrder(shape_N, batch_size, seed)
+
+    def row_of_bucket(position: int) -> Batch:
+        index, shape_HW = bucket_order(*divmod(position, batch_size))
+        made = example(index, position)
+        if made["reference_BHWC"].shape[:2] != shape_HW:
+            raise source.wrong_index()
+        return made
+
     return grain.MapDataset.source(
-        _Batches(row, _ENDLESS, batch_size, process_index, process_count)
+        _Batches(row_of_bucket, _ENDLESS, batch_size, process_index, process_count)
     )
 
 
@@ -331,8 +477,13 @@ def evaluation_batches(
 
 def spread(source: DataSource, examples: Examples, count: int) -> Batch:
     """A batch of processes spread evenly over a split, to cover its pictures and media."""
+    return stack(spread_rows(source, examples, count))
+
+
+def spread_rows(source: DataSource, examples: Examples, count: int) -> list[Batch]:
+    """As `spread`, but rows that are not stacked: with buckets they differ in shape."""
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
-    return stack([examples.of(source.record(row), row, None) for row in rows])
+    return [examples.of(source.record(row), row, None) for row in rows]
 
 
 def iterate(

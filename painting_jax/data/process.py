@@ -70,6 +70,15 @@ class Process:
         if self.progress[0] != 0 or self.progress[-1] != 1 or np.any(np.diff(self.progress) <= 0):
             raise ValueError(f"{self.id}: progress must rise strictly from 0 to 1")
 
+    @property
+    def frame_HW(self) -> tuple[int, int]:
+        """Height and width of the frames, from the header of the last one.
+
+        Raises:
+          UserError: If it is damaged.
+        """
+        return pictures.stored_size(self.frames[-1])
+
 
 def features() -> tfds.features.FeaturesDict:
     """The TFDS features of a record.

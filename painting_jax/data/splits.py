@@ -24,25 +24,70 @@ def _digest(file: BinaryIO) -> "hashlib._Hash":
     return digest
 
 
-def assign(sources: Iterable[str]) -> dict[str, str]:
-    """Assigns each source (a content hash) to a split.
+def joined(
+    sources: Iterable[str], pairs: Iterable[tuple[str, str]] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Groups of sources: a union-find over the pairs.
 
-    All processes made from one source share its split, whatever their medium, crop or seed.
+    Args:
+      sources: Content hashes.
+      pairs: Pairs of sources that look alike (`looks.alike`).
 
-    The sources are ranked by a hash of their content hash. Of n >= 3 sources, the first
-    max(1, round(0.15 n)) are the test split, the same number is the validation split, and the
+    Returns:
+      For each source the sorted members of its group. Everything that is linked by a chain of pairs
+      is one group.
+    """
+    parents = {source: source for source in sources}
+
+    def root(source: str) -> str:
+        while parents[source] != source:
+            parents[source] = parents[parents[source]]
+            source = parents[source]
+        return source
+
+    for a, b in pairs:
+        parents[root(a)] = root(b)
+    members: dict[str, list[str]] = {}
+    for source in sorted(parents):
+        members.setdefault(root(source), []).append(source)
+    return {source: tuple(group) for group in members.values() for source in group}
+
+
+def assign(sources: Iterable[str], pairs: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Assigns each source to a split. Sources that look alike share one.
+
+    All processes made from one source share its split, whatever their medium, crop or seed, and so
+    do all sources of a group (`joined`), such as a photo as PNG and as JPEG, or a video and its
+    frames. The split is a function of the group.
+
+    The groups are ranked by the least hash of their members' content hashes. Of n >= 3 groups, the
+    first max(1, round(0.15 n)) are the test split, the same number is the validation split, and the
     others are the training split. From n = 8 on, the test and validation splits have at least two
-    sources each. If n < 3, all sources are in the training split: sharing a source between splits
+    groups each. If n < 3, all sources are in the training split: sharing a group between splits
     would measure memorization.
 
-    The result depends only on the set of sources, not on their order or names. Adding a source may
-    move a few others to another split, so a data set is never extended but always rebuilt.
+    The result depends only on the sources and pairs, not on their order or names. What moves when
+    sources are added: a source that looks like none before shifts the ranks behind its own by one,
+    so that at most three other groups change their split. One that looks like another joins its
+    group; in half of all cases the group then moves forward in the ranks, and shifts at most two
+    others. One that looks like members of two groups unites them. A source that is encoded anew is
+    another source. So a data set is never extended but always rebuilt.
+
+    Args:
+      sources: Content hashes.
+      pairs: Pairs of sources that look alike.
     """
-    ranked = sorted(set(sources), key=lambda source: hashlib.sha256(source.encode()).hexdigest())
+    groups = set(joined(sources, pairs).values())
+    ranked = sorted(groups, key=lambda group: min(map(_rank, group)))
     count = len(ranked)
     at_least = 2 if count >= 8 else 1
     held_out = 0 if count < 3 else max(at_least, round(_HELD_OUT_SHARE * count))
     return {
         source: "test" if rank < held_out else "validation" if rank < 2 * held_out else "train"
-        for rank, source in enumerate(ranked)
+        for rank, group in enumerate(ranked)
+        for source in group
     }
+
+
+def _rank(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()

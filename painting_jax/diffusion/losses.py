@@ -23,6 +23,7 @@ def velocity_loss(
     *,
     clean_prediction: bool,
     huber: float = 0.0,
+    weights_BHW: Float[Array, "b h w"] | None = None,
 ) -> Float[Array, " b"]:
     """Error of the velocity, one number a sample.
 
@@ -38,6 +39,7 @@ def velocity_loss(
       huber: Root mean square over the channels up to which an error counts by its square; larger
         errors count by their size, as in consistency training (pseudo-Huber, arXiv 2310.14189), so
         that the likelier of two outcomes is predicted rather than their mean. 0 squares all errors.
+      weights_BHW: Weight of each place of a video [b, t, h, w, c]; None = all are equal.
     """
     if clean_prediction:
         error = (prediction - clean) / jnp.maximum(expand(sigma_B, clean), NOISE_FLOOR)
@@ -46,7 +48,9 @@ def velocity_loss(
     square = jnp.square(error).mean(-1)
     if huber:
         square = 2 * huber * (jnp.sqrt(square + huber**2) - huber)
-    return square.mean(range(1, square.ndim))
+    if weights_BHW is None:
+        return square.mean(range(1, square.ndim))
+    return (square.mean(1) * weights_BHW).sum((1, 2)) / weights_BHW.sum((1, 2))
 
 
 def structure_loss(

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from painting_jax.diffusion import cross_media, flow_matching, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
-from painting_jax.models.codec import to_float
+from painting_jax.models.codec import Codec, to_float
 from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
 
@@ -50,12 +50,14 @@ class Example:
       noise_BTHWC: Normal noise.
       sigma_B: Noise level in (0, 1).
       conditions: Conditions of the model, a tree of arrays.
+      judged_BHW: Share of each latent that shows the picture and not its padding; None = all of it.
     """
 
     clean_BTHWC: Float[Array, "b t h w c"]
     noise_BTHWC: Float[Array, "b t h w c"]
     sigma_B: Float[Array, " b"]
     conditions: Any
+    judged_BHW: Float[Array, "b h w"] | None = None
 
 
 def reverse(video_BTdots: Array) -> Array:
@@ -87,7 +89,7 @@ def draw_example(
     conditions = drop_randomly(drop_key, model.family, conditions, objective.drop, encoders)
     sigma_B = objective.noise.sample(level_key, len(clean_BTHWC))
     noise_BTHWC = jax.random.normal(noise_key, clean_BTHWC.shape)
-    return Example(clean_BTHWC, noise_BTHWC, sigma_B, conditions)
+    return Example(clean_BTHWC, noise_BTHWC, sigma_B, conditions, judged(batch, encoders.codec))
 
 
 def encode(
@@ -112,6 +114,21 @@ def encode(
     return encoders.codec.encode(video_BTHWC), conditions
 
 
+def judged(batch: dict[str, Array], codec: Codec) -> Float[Array, "b h w"] | None:
+    """Share of each latent in which the loss counts; None if it counts everywhere.
+
+    Args:
+      batch: Arrays of `data.pipeline`; with judged_BHW, only where that is 1.
+      codec: Picture space.
+    """
+    if "judged_BHW" not in batch:
+        return None
+    judged_BHW = batch["judged_BHW"].astype(jnp.float32)
+    b, height, width = judged_BHW.shape
+    side = codec.spatial
+    return judged_BHW.reshape(b, height // side, side, width // side, side).mean((2, 4))
+
+
 def loss(
     predict: Callable[[Array, Array, Any], Array],
     example: Example,
@@ -129,14 +146,15 @@ def loss(
     noisy_BTHWC = flow_matching.noisy(example.clean_BTHWC, example.noise_BTHWC, example.sigma_B)
     prediction = predict(noisy_BTHWC, example.sigma_B, example.conditions)
     # Frames that the model is given are not judged.
-    judged = slice(model.conditioning_frames, None)
+    painted = slice(model.conditioning_frames, None)
     loss_B = losses.velocity_loss(
-        prediction[:, judged],
-        example.clean_BTHWC[:, judged],
-        example.noise_BTHWC[:, judged],
+        prediction[:, painted],
+        example.clean_BTHWC[:, painted],
+        example.noise_BTHWC[:, painted],
         example.sigma_B,
         clean_prediction=model.clean_prediction,
         huber=objective.huber,
+        weights_BHW=example.judged_BHW,
     )
     for name, weight in objective.picture_terms.items():
         if weight:

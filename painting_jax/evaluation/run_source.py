@@ -115,6 +115,7 @@ class RunSource:
         settings: Mapping[str, object],
         depends_on: Mapping[str, object] | None = None,
         losses: Losses | None = None,
+        in_one_shape: HeldOut | None = None,
         transfers: Callable | None = None,
     ):
         """Takes the parts; `open` finds them in a workdir.
@@ -127,6 +128,8 @@ class RunSource:
           settings: Settings for the report.
           depends_on: Further plain values that the numbers depend on, for the cache.
           losses: Function (batch, seed=) -> float32[B]; None omits the effects of conditions.
+          in_one_shape: The processes with pictures of one shape, among which conditions can be
+            exchanged; None = as `held_out`.
           transfers: Function (networks, cache, watch) -> the result of `look_transfers`; None omits
             it.
 
@@ -140,6 +143,7 @@ class RunSource:
         self.depends_on = {**settings, **(depends_on or {})}
         self._held_out, self._generate, self._label = held_out, generate, label
         self._videos, self._losses, self._transfers = videos, losses, transfers
+        self._in_one_shape = in_one_shape or held_out
         self._others = baselines.other_pictures(held_out.pictures, held_out.media)
 
     @classmethod
@@ -186,7 +190,14 @@ class RunSource:
             data.width,
             model.text_conditioner,
             model.config.model.media,
+            even_frames=not model.task.model.family.told_progress,
         )
+        held_out = HeldOut.load(source, rows, batch_size=data.batch_size, at_most=examples)
+        in_one_shape = held_out
+        if buckets := model.task.shapes.buckets:
+            # Processes of different buckets do not fit into one batch.
+            in_buckets = dataclasses.replace(rows, buckets=buckets)
+            held_out = HeldOut.load(source, in_buckets, batch_size=1, at_most=examples)
 
         def generate(batch: pipeline.Batch) -> np.ndarray:
             return model.generate(
@@ -208,7 +219,7 @@ class RunSource:
             )
 
         return cls(
-            HeldOut.load(source, rows, batch_size=data.batch_size, at_most=examples),
+            held_out,
             generate,
             label=model.label,
             videos=videos,
@@ -229,6 +240,7 @@ class RunSource:
                 "rows": file_state(source.path),
             },
             losses=model.losses,
+            in_one_shape=in_one_shape,
             transfers=transfers,
         )
 
@@ -323,8 +335,10 @@ class RunSource:
                 name: ConditionEffect(Interval(*rise), loss)
                 for name, (*rise, loss) in entry[0].items()
             }
-        spans = [span for span in self.batches if span.stop <= _EXCHANGED] or self.batches[:1]
-        batches = [(self._held_out.batch(span), len(span)) for span in spans]
+        held_out = self._in_one_shape
+        spans = held_out.spans()
+        spans = [span for span in spans if span.stop <= _EXCHANGED] or spans[:1]
+        batches = [(held_out.batch(span), len(span)) for span in spans]
         effects = condition_effects(self._losses, batches, draws=_DRAWS, seed=seed, watch=watch)
         cache.put("conditions", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
         return effects

@@ -24,6 +24,7 @@ from painting_jax.generation.run import Run
 from painting_jax.tasks.exports import left_by
 from painting_jax.tasks.finetune import EMBEDDINGS
 from painting_jax.tasks.published import expert_index, open_base
+from painting_jax.tasks.task import make_model, shapes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,7 @@ def finetuned_painter(
     folder = open_base(config, run)
     exported = left_by(run, config)
     data, sampling = config.data, config.sampling
-    own = {
+    own: dict[str, Any] = {
         "sampler": sampling.sampler,
         "frames": data.frames,
         "max_area": data.height * data.width,
@@ -133,6 +134,8 @@ def finetuned_painter(
     if overrides.sampler not in DISTILLED:
         own |= {name: sampling[name] for name in ("steps", "shift", "guidance")}
     own = {name: value for name, value in own.items() if getattr(overrides, name) is None}
+    if overrides.height is None and overrides.width is None and overrides.max_area is None:
+        own["buckets"] = shapes_of(config, make_model(config)).buckets
     index = expert_index(config)
     return PretrainedPainter(
         folder,

@@ -28,6 +28,7 @@ class SamplingOverrides:
       height: Height of the video, in pixels.
       width: Width of the video, in pixels.
       max_area: Largest area of a frame, in pixels, where neither side is given.
+      buckets: Heights and widths to choose from instead, for each picture the nearest.
       prompt: Prompt in place of the medium's.
       negative_prompt: Prompt that guidance leads away from.
       seed: Seed of the noise.
@@ -46,6 +47,7 @@ class SamplingOverrides:
     height: int | None = None
     width: int | None = None
     max_area: int | None = None
+    buckets: tuple[tuple[int, int], ...] = ()
     prompt: str = ""
     negative_prompt: str = ""
     seed: int = 0

@@ -22,6 +22,8 @@ from painting_jax.checkpoints.components import (
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
 from painting_jax.data import pictures
+from painting_jax.data.buckets import Shapes
+from painting_jax.data.framing import Framing
 from painting_jax.diffusion.sampling import (
     Network,
     Sampling,
@@ -149,7 +151,7 @@ class PretrainedPainter:
             self._folder.folder(component)
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
-        batches = [self._batch(job) for job in jobs]
+        batches, framings = zip(*[self._batch(job) for job in jobs], strict=True)
         prompts = [self._prompt(job) for job in jobs]
         texts = self._embed({*prompts, self._overrides.negative_prompt})
         for batch, prompt in zip(batches, prompts, strict=True):
@@ -180,38 +182,54 @@ class PretrainedPainter:
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
         with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
             denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
-            for job, batch, prompt, sample in zip(jobs, batches, prompts, denoised, strict=True):
+            for job, batch, framing, prompt, sample in zip(
+                jobs, batches, framings, prompts, denoised, strict=True
+            ):
                 [video_THWC] = decode_video(model, frozen, sample, mesh)
                 # The frame that the model is given was not painted.
                 painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
+                frames_THWC = np.asarray(to_uint8(painted_THWC))
                 yield Painted(
                     job,
-                    np.asarray(to_uint8(painted_THWC)),
+                    frames_THWC if framing is None else framing.cut(frames_THWC),
                     self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]),
                     raw_THWC=np.asarray((video_THWC + 1) / 2),
                 )
 
-    def _batch(self, job: Job) -> dict[str, np.ndarray]:
-        """A batch of one picture, without its text, everything checked."""
+    def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
+        """A batch of one picture, without its text, everything checked.
+
+        With buckets, a picture of another aspect than its bucket is padded; its place is returned.
+        """
         overrides, model = self._overrides, self._model
         picture_HWC, _ = job.subject.load()
+        shape_HW, framing = picture_HWC.shape[:2], None
         height, width = resolution.completed(
-            picture_HWC.shape[:2],
+            shape_HW,
             overrides.height,
             overrides.width,
             self.sampling.max_area,
             self._multiple,
         )
+        if overrides.buckets:
+            bucket_HW = Shapes(height, width, overrides.buckets).of(shape_HW)
+            if bucket_HW != (height, width):
+                height, width = bucket_HW
+                framing = Framing.of(shape_HW, height, width)
+        if framing is None:
+            reference_HWC = pictures.resize(picture_HWC, height, width)
+        else:
+            reference_HWC = framing.place(picture_HWC)
         frames = self.sampling.frames - model.conditioning_frames
         batch = {
-            "reference_BHWC": pictures.resize(picture_HWC, height, width)[None],
+            "reference_BHWC": reference_HWC[None],
             "progress_BT": np.linspace(0, 1, frames, dtype=np.float32)[None],
             "seed_B": np.full(1, overrides.seed, np.int32),
         }
         if overrides.noise_BCTHW is not None:
             shape = latents_shape(model, self.sampling.frames, height, width)
             batch["noise_BTHWC"] = self._initial_noise(overrides.noise_BCTHW, shape)
-        return batch
+        return batch, framing
 
     def _prompt(self, job: Job) -> str:
         mixture = media.mixture(job.medium)

@@ -1,26 +1,9 @@
 """Sizes of the videos that a Wan model makes: heights and widths, frames, latents."""
 
-import math
-
+from painting_jax.data.buckets import fitted
 from painting_jax.data.pictures import MAX_MEGAPIXELS
 from painting_jax.errors import UserError
 from painting_jax.models.codec import Codec
-
-
-def fitted(shape_HW: tuple[int, int], area: int, multiple: int) -> tuple[int, int]:
-    """Height and width of a video of a picture: of its aspect, of about a number of pixels.
-
-    Both are rounded down to multiples, as in diffusers' examples of Wan.
-
-    Args:
-      shape_HW: of the picture.
-      area: height times width that the model was trained with.
-      multiple: of pixels along each side that the model asks for.
-    """
-    aspect = shape_HW[0] / shape_HW[1]
-    sides = (round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect)))
-    height, width = (max(multiple, side // multiple * multiple) for side in sides)
-    return height, width
 
 
 def completed(

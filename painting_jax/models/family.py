@@ -109,6 +109,7 @@ class Family(Protocol):
         random parameters.
       components: Networks that its published models are made of.
       droppable: Names of the conditions that can be dropped, and that guidance can act on.
+      told_progress: Whether its models are told the progress of each frame.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
     """
@@ -116,6 +117,7 @@ class Family(Protocol):
     published: bool
     components: tuple[Component, ...]
     droppable: tuple[str, ...]
+    told_progress: bool
     frames: int
     max_area: int
 

@@ -16,6 +16,8 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from painting_jax import media
+from painting_jax.data import buckets
+from painting_jax.data.buckets import Shapes
 from painting_jax.data.pipeline import DataSource
 from painting_jax.diffusion import cross_media, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
@@ -54,6 +56,11 @@ class Task(abc.ABC):
         self.model = model
         self.objective = make_objective(config, sigma_range)
         self.frames = config.data.frames - model.conditioning_frames
+
+    @property
+    def shapes(self) -> Shapes:
+        """The shapes of the pictures that it is trained on."""
+        return shapes_of(self.config, self.model)
 
     @property
     def experts(self) -> int:
@@ -160,6 +167,19 @@ def make_model(config: ConfigDict) -> VideoModel:
         codec_config=family.codec_config(),
         clean_prediction=config.objective.clean_prediction,
     )
+
+
+def shapes_of(config: ConfigDict, model: VideoModel) -> Shapes:
+    """The shapes in which an experiment trains and paints.
+
+    Args:
+      config: Config of the experiment.
+      model: Its model, whose latents and patches the shapes are made of.
+    """
+    data = config.data
+    multiple = model.codec.spatial * config.model.patch[1]
+    shapes = buckets.shapes(data.buckets, data.height * data.width, multiple)
+    return Shapes(data.height, data.width, shapes)
 
 
 def make_objective(config: ConfigDict, sigma_range: tuple[float, float] = (0.0, 1.0)) -> Objective:

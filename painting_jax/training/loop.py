@@ -18,7 +18,8 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
-from painting_jax.training import interruption, throughput
+from painting_jax.tasks.task import make_model, shapes_of
+from painting_jax.training import data_checks, interruption, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
@@ -46,8 +47,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     if is_finetuned(config):
         check_base(config)
     check_init_from(config)
+    validation = held_out(config.data.data_dir, config.data.dataset)
+    if not config.data.allow_upscaling:
+        data_checks.refuse_small(source, validation, shapes_of(config, make_model(config)))
     with claimed(folder, config, source.path) as begun:
-        _train(config, folder, mesh, source, begun)
+        _train(config, folder, mesh, source, validation, begun)
 
 
 def _train(
@@ -55,13 +59,13 @@ def _train(
     folder: epath.Path,
     mesh: Mesh,
     source: pipeline.DataSource,
+    validation: pipeline.DataSource | None,
     begun: Callable[[], None],
 ) -> None:
     lead = jax.process_index() == 0
     if is_finetuned(config):
         begin_base(config, folder, source)
     task = make_task(config, folder)
-    validation = held_out(config.data.data_dir, config.data.dataset)
     text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
     examples = pipeline.Examples(
         frames=task.frames,
@@ -71,6 +75,8 @@ def _train(
         media=config.model.media,
         variant_probability=config.data.variant_probability,
         caption_probability=config.data.caption_probability,
+        buckets=task.shapes.buckets,
+        even_frames=not task.model.family.told_progress,
     )
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
     # Pending writes are finished however training ends.
@@ -82,6 +88,8 @@ def _train(
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
+            for line in data_checks.remarks(source, examples):
+                print(line)
         batches = pipeline.iterate(
             pipeline.training_batches(
                 source,
@@ -112,11 +120,17 @@ def _train(
             )
         )
         finite_before = None
+        compiled: set[tuple[int, int]] = set()
         for step in range(start, config.steps):
             heed_interruption()
             profiler(step)
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
+            height, width = batch["reference_BHWC"].shape[1:3]
+            meter.count(height, width)
+            if lead and examples.buckets and (height, width) not in compiled:
+                progress.write(f"step {step}: compiling for frames of {height}x{width}")
+            compiled.add((height, width))
             on_device = jax.tree.map(
                 lambda array: jax.make_array_from_process_local_data(batch_sharding(mesh), array),
                 batch,

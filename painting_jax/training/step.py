@@ -118,12 +118,15 @@ def make_held_out_loss(task: Task) -> Callable:
     def held_out_loss(params, frozen, batch, seed):
         predict = functools.partial(task.predict, params, frozen)
         reference = to_float(batch["reference_BHWC"])
-        clean, conditions = reverse_painting.encode(batch, reference, model, model.encoders(frozen))
+        encoders = model.encoders(frozen)
+        clean, conditions = reverse_painting.encode(batch, reference, model, encoders)
+        judged = reverse_painting.judged(batch, encoders.codec)
 
         def at_level(total, sigma_and_key):
             sigma, key = sigma_and_key
             noise = jax.random.normal(key, clean.shape)
-            example = Example(clean, noise, jnp.full((clean.shape[0],), sigma), conditions)
+            sigma_B = jnp.full((clean.shape[0],), sigma)
+            example = Example(clean, noise, sigma_B, conditions, judged)
             return total + reverse_painting.loss(predict, example, model, objective), None
 
         shares = (jnp.arange(_HELD_OUT_SIGMAS) + 0.5) / _HELD_OUT_SIGMAS

@@ -1,5 +1,8 @@
 """Validation during training: the held-out loss and contact sheets."""
 
+import itertools
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 from etils import epath
@@ -7,6 +10,7 @@ from jax.sharding import Mesh
 
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.contact_sheet import contact_sheet
+from painting_jax.data.pipeline import by_shape
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
@@ -29,25 +33,36 @@ def held_out(data_dir: str, dataset: str) -> pipeline.DataSource | None:
 class HeldOutLoss:
     """The training loss of the averaged parameters on held-out processes, nothing dropped.
 
-    It is measured on one batch, spread evenly over the split, always with the same noise. The batch
-    is read, and the loss compiled, at the first measurement.
+    It is measured on as many processes as a batch has, spread evenly over the split, always with
+    the same noise. They are read, and the loss compiled, at the first measurement; with buckets,
+    once for each of their shapes.
     """
 
     def __init__(
         self, task: Task, source: pipeline.DataSource, examples: pipeline.Examples, mesh: Mesh
     ):
         self._task, self._source, self._examples, self._mesh = task, source, examples, mesh
-        self._batch = None
+        self._batches: list[tuple[dict, int]] = []
         self._loss = jax.jit(make_held_out_loss(task))
 
     def __call__(self, params: dict, frozen: dict) -> float:
-        if self._batch is None:
-            config = self._task.config
-            batch = pipeline.spread(self._source, self._examples, config.data.batch_size)
-            del batch["index_B"]
-            self._batch = jax.device_put(batch, batch_sharding(self._mesh))
-        loss_B = self._loss(params, frozen, self._batch, self._task.config.seed)
-        return float(loss_B.mean())
+        if not self._batches:
+            count = self._task.config.data.batch_size
+            rows = pipeline.spread_rows(self._source, self._examples, count)
+            self._batches = [self._batch([rows[i] for i in same]) for same in by_shape(rows)]
+        seed = self._task.config.seed
+        losses = [
+            float(self._loss(params, frozen, batch, seed)[:count].mean())
+            for batch, count in self._batches
+        ]
+        return float(np.average(losses, weights=[count for _, count in self._batches]))
+
+    def _batch(self, rows: list[pipeline.Batch]) -> tuple[dict, int]:
+        """Rows of one shape on the devices, and their number; the last fills up the devices."""
+        shards = self._mesh.shape["data"] * self._mesh.shape["fsdp"]
+        batch = pipeline.stack([*rows, *[rows[-1]] * (-len(rows) % shards)])
+        del batch["index_B"]
+        return jax.device_put(batch, batch_sharding(self._mesh)), len(rows)
 
 
 class ContactSheets:
@@ -66,10 +81,13 @@ class ContactSheets:
     ):
         config = task.config
         self._task, self._folder, self._mesh = task, folder, mesh
-        self._batch = pipeline.spread(source, examples, config.log.samples)
-        self._recorded_BTHWC = self._batch.pop("frames_BTHWC")
-        del self._batch["index_B"]
-        self._batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
+        rows = pipeline.spread_rows(source, examples, config.log.samples)
+        self._recorded = [row.pop("frames_BTHWC") for row in rows]
+        for row in rows:
+            del row["index_B"]
+            row["seed_B"] = np.int32(config.seed)
+        self._same = by_shape(rows)
+        self._batches = [pipeline.stack([rows[i] for i in same]) for same in self._same]
 
     def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
         """Paints and writes a sheet.
@@ -80,15 +98,14 @@ class ContactSheets:
         task = self._task
         # All processes paint, since the parameters are sharded over them. Only the first writes.
         networks = task.networks(params, frozen)
-        [painted_BTHWC] = paint(
-            task.model, frozen, networks, [self._batch], task.sampling(), self._mesh
-        )
+        batches = paint(task.model, frozen, networks, self._batches, task.sampling(), self._mesh)
+        painted = dict(zip(itertools.chain(*self._same), itertools.chain(*batches), strict=True))
         if jax.process_index():
             return None
-        pairs = zip(self._recorded_BTHWC, painted_BTHWC, strict=True)
-        rows = [row for pair in pairs for row in pair]
+        pairs = ((recorded, painted[i]) for i, recorded in enumerate(self._recorded))
+        rows = _on_one_canvas([row for pair in pairs for row in pair])
         shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
-        side = max(task.config.data.height, task.config.data.width)
+        side = max(rows[0].shape[1:3])
         sheet_HWC = contact_sheet(
             np.concatenate([row[shown_K] for row in rows]),
             np.tile(np.linspace(0, 1, task.frames)[shown_K], len(rows)),
@@ -99,3 +116,14 @@ class ContactSheets:
         with written_beside(self._folder / "sheets" / f"{step:07d}.png") as path:
             path.write_bytes(pictures.encode(sheet_HWC, "png"))
         return sheet_HWC
+
+
+def _on_one_canvas(videos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Videos uint8[T, H, W, 3] on white of the largest height and width among them."""
+    height, width = np.max([video.shape[1:3] for video in videos], axis=0)
+    placed = []
+    for video in videos:
+        below, right = height - video.shape[1], width - video.shape[2]
+        sides = ((0, 0), (below // 2, below - below // 2), (right // 2, right - right // 2), (0, 0))
+        placed.append(np.pad(video, sides, constant_values=255))
+    return placed

@@ -154,7 +154,7 @@ def _check_same(mine: dict, folder: epath.Path) -> None:
 def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:
     lines = []
     for name in sorted(mine.keys() | theirs.keys()):
-        if not prefix and name in OPERATIONAL:
+        if f"{prefix}{name}" in OPERATIONAL:
             continue
         a, b = mine.get(name), theirs.get(name)
         if isinstance(a, dict) and isinstance(b, dict):

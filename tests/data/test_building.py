@@ -1,5 +1,6 @@
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -10,8 +11,10 @@ import textwrap
 import time
 
 import pytest
+from PIL import Image
 
-from painting_jax.data import pipeline, splits
+from painting_jax.data import building, photos, pictures, pipeline, splits
+from painting_jax.data import index as index_lib
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from tests.synthetic import MEDIA, build_painted, write_photos
@@ -119,6 +122,99 @@ def test_unusable_photos_are_skipped_by_name_and_counted(place):
     }
     assert "2 skipped" in summary.lines()[-1]
     assert any(line.startswith("skipped broken.png: ") for line in summary.lines())
+
+
+def _photos(folder: pathlib.Path, count: int) -> list[Image.Image]:
+    """The first packaged photos, small, as PNG."""
+    folder.mkdir()
+    images = [Image.fromarray(pictures.load(photo.path)) for photo in photos.packaged()[:count]]
+    for number, image in enumerate(images):
+        image.thumbnail((96, 96))
+        image.save(folder / f"{number}.png")
+    return images
+
+
+def test_copies_of_a_photo_share_a_split_and_the_summary_says_so(tmp_path):
+    folder = tmp_path / "in"
+    images = _photos(folder, 4)
+    for number, image in enumerate(images):
+        width, height = image.size
+        image.save(folder / f"{number}.jpg", quality=60)
+        image.resize((48, 40)).save(folder / f"{number}_small.png")
+        image.crop((3, 2, width, height - 3)).save(folder / f"{number}_crop.webp")
+    summary = build_painted(tmp_path / "data", folder, media=("oil",), variants=1)
+    assert {split: counts["oil"] for split, counts in summary.counts.items()} == {
+        "train": 8,
+        "validation": 4,
+        "test": 4,
+    }
+    of_photo = {}
+    for split in splits.SPLITS:
+        for row in pipeline.DataSource(tmp_path / "data", split).rows:
+            of_photo.setdefault(row.id[0], set()).add(split)
+    assert all(len(where) == 1 for where in of_photo.values())
+    [line] = [line for line in summary.lines() if "perceptual hash" in line]
+    assert "look alike and share a split: 0.jpg = 0.png = 0_crop.webp = 0_small.png; 1.jpg" in line
+    assert (
+        build_painted(tmp_path / "data", folder, media=("oil",), variants=1).alike == summary.alike
+    )
+
+
+def test_different_photos_are_said_to_be_different(place):
+    lines = build_painted(*place).lines()
+    assert any(line.endswith("no two sources look alike") for line in lines)
+
+
+def test_disk_use_is_said_before_and_is_about_right(tmp_path):
+    _photos(tmp_path / "in", 4)
+    said = []
+
+    def say(line):
+        assert not (tmp_path / "data" / "painted_images" / "default" / "1.0.0").exists()
+        said.append(line)
+
+    summary = build_painted(
+        tmp_path / "data", tmp_path / "in", variants=1, frames=8, height=64, width=64, say=say
+    )
+    [line] = said
+    assert f"in {summary.path}" in line
+    assert "are free" in line
+    estimate = float(re.search(r"about (\S+) kB", line)[1])
+    written = sum(path.stat().st_size for path in pathlib.Path(summary.path).iterdir()) / 1000
+    assert written / 2 < estimate < 2 * written
+
+
+def test_far_too_little_disk_space_is_refused_before_anything_is_written(place, monkeypatch):
+    free = shutil.disk_usage(place[1])._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    with pytest.raises(UserError, match=r"about .* kB in .*, where 100 bytes are free"):
+        build_painted(*place)
+    assert not place[0].exists()
+
+
+def test_a_process_larger_than_a_record_is_skipped(place, monkeypatch):
+    monkeypatch.setattr(building, "_MAX_RECORD", 3900)
+    with pytest.raises(UserError, match=r"its 6 frames take .* kB, more than a record can hold"):
+        build_painted(*place)
+    assert not place[0].exists()
+
+
+def test_the_index_holds_what_the_records_do(painted_dir, tmp_path):
+    source = pipeline.DataSource(painted_dir, "train")
+    indexed = index_lib.read(source.path, "train")
+    copy = shutil.copytree(source.path, tmp_path / "copy")
+    (copy / index_lib.FILE).unlink()
+    assert indexed == pipeline.DataSource(copy, "train").rows
+    assert {(row.height, row.width, row.frames) for row in indexed} == {(32, 32, 6)}
+    for content, said in (
+        ("[", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"train": [["a", "oil", "c", 6, 32, "32"]]}', "is damaged"),
+        ('{"train": [["a", "oil", "c", 6, 32, 32]]}', "does not fit the records"),
+    ):
+        (copy / index_lib.FILE).write_text(content)
+        with pytest.raises(UserError, match=said):
+            _ = pipeline.DataSource(copy, "train").rows
 
 
 def test_nothing_usable_is_a_user_error_and_leaves_nothing(tmp_path):

@@ -5,12 +5,16 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from etils import epath
 
 from painting_jax import media
-from painting_jax.data import pictures, pipeline
+from painting_jax.data import building, pictures, pipeline, splits
+from painting_jax.data import index as index_lib
+from painting_jax.data.builders import recorded_processes
 from painting_jax.errors import UserError
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
+from tests.synthetic import recording
 
 
 @st.composite
@@ -57,6 +61,54 @@ def test_jitter_reaches_frames_that_evaluation_never_shows():
     seen = {n for _ in range(99) for n in pipeline.choose_frames(progress, 5, rng)}
     assert len(seen) == 33  # all but those nearer to an end than half a distance
     assert len(set(pipeline.choose_frames(progress, 5))) == 5
+
+
+def _even(stored: int, count: int, seed: int) -> np.ndarray:
+    progress = np.linspace(0, 1, stored, dtype=np.float32)
+    return pipeline.choose_frames(progress, count, np.random.default_rng(seed), even=True)
+
+
+@pytest.mark.parametrize(("stored", "count"), [(200, 81), (128, 121), (121, 121), (130, 120)])
+def test_even_frames_never_repeat_and_their_steps_differ_by_one_at_most(stored, count):
+    for seed in range(200):
+        chosen = _even(stored, count, seed)
+        steps = np.diff(chosen)
+        assert steps.min() >= 1
+        assert (chosen[0], chosen[-1]) == (0, stored - 1)
+        # The first and the last step take up what the phase leaves.
+        assert np.ptp(steps[1:-1]) <= 1
+
+
+def test_the_phase_of_even_frames_is_uniform():
+    """81 of 200: each frame is as likely as any other, but near the ends."""
+    draws, spacing = 4000, 199 / 80
+    chosen = np.concatenate([_even(200, 81, seed) for seed in range(draws)])
+    share_N = np.bincount(chosen, minlength=200)[5:-5] / draws
+    deviation = np.sqrt(1 / spacing * (1 - 1 / spacing) / draws)
+    assert np.abs(share_N - 1 / spacing).max() < 5 * deviation
+
+
+def test_uneven_frames_repeat_as_before():
+    progress = np.linspace(0, 1, 200)
+    chosen = [
+        pipeline.choose_frames(progress, 81, np.random.default_rng(seed)) for seed in range(50)
+    ]
+    assert np.mean([np.mean(np.diff(frames) == 0) for frames in chosen]) > 0.03
+
+
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(_progress(), st.integers(2, 40), st.one_of(st.none(), st.integers(0, 99)))
+def test_even_frames_repeat_only_if_there_are_too_few(progress, count, seed):
+    rng = None if seed is None else np.random.default_rng(seed)
+    chosen = pipeline.choose_frames(progress, count, rng, even=True)
+    assert chosen.shape == (count,)
+    assert (chosen[0], chosen[-1]) == (0, len(progress) - 1)
+    assert np.all(np.diff(chosen) >= (1 if len(progress) >= count else 0))
+
+
+def test_even_frames_of_a_short_recording_are_all_of_it():
+    for seed in range(20):
+        assert set(_even(10, 81, seed)) == set(range(10))
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +310,128 @@ def test_damaged_description_is_a_user_error(source, tmp_path):
     (copy / "dataset_info.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):
         pipeline.DataSource(copy, "train")
+
+
+SHAPES = {
+    "landscape": (48, 64),
+    "landscape 2": (96, 128),
+    "landscape 3": (48, 63),
+    "portrait": (64, 48),
+    "portrait 2": (80, 60),
+    "square": (64, 64),
+    "strip": (32, 128),
+}
+BUCKETS = ((48, 64), (56, 56), (64, 48))
+
+
+@pytest.fixture(scope="module")
+def canvases(tmp_path_factory) -> pipeline.DataSource:
+    """Processes of several shapes, all in the training split."""
+    root = tmp_path_factory.mktemp("canvases")
+    for name, (height, width) in SHAPES.items():
+        (root / "in" / name).mkdir(parents=True)
+        for number, frame_HWC in enumerate(recording(0, 5, height, width)):
+            path = root / "in" / name / f"{number}.png"
+            path.write_bytes(pictures.encode(frame_HWC, "png"))
+    config = recorded_processes.Config(name="default", source=(str(root / "in"),), medium="oil")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splits, "assign", lambda keys, pairs: dict.fromkeys(keys, "train"))
+        building.build(recorded_processes.Builder, config, root / "data")
+    return pipeline.DataSource(root / "data", "train")
+
+
+def _bucketed(source: pipeline.DataSource, **changes):
+    options = {"batch_size": 2, "seed": 0} | changes
+    return pipeline.training_batches(source, _examples(source, buckets=BUCKETS), **options)
+
+
+def _shape(batch: pipeline.Batch) -> tuple[int, int]:
+    return batch["reference_BHWC"].shape[1:3]
+
+
+def test_a_batch_holds_one_bucket_chosen_by_aspect(canvases):
+    assert len(canvases) == len(SHAPES)
+    wanted = {
+        **dict.fromkeys(("landscape", "landscape 2", "landscape 3", "strip"), (48, 64)),
+        **dict.fromkeys(("portrait", "portrait 2"), (64, 48)),
+        "square": (56, 56),
+    }
+    batches, ids = _bucketed(canvases), canvases.ids()
+    seen = set()
+    for k in range(3 * len(SHAPES)):
+        batch = batches[k]
+        height, width = _shape(batch)
+        seen.add((height, width))
+        assert {wanted[ids[index]] for index in batch["index_B"]} == {(height, width)}
+        assert batch["frames_BTHWC"].shape == (2, 4, height, width, 3)
+        assert batch["segments_BHW"].shape == batch["judged_BHW"].shape == (2, height, width)
+    assert seen == set(BUCKETS)
+
+
+def test_every_process_is_seen_as_often_as_any_other(canvases):
+    batches, count = _bucketed(canvases), len(canvases)
+    for period in range(3):
+        shown = [batches[k]["index_B"] for k in range(period * count, (period + 1) * count)]
+        np.testing.assert_array_equal(np.bincount(np.concatenate(shown)), [2] * count)
+    ones = _bucketed(canvases, batch_size=1)
+    epochs = [[int(ones[e * count + k]["index_B"][0]) for k in range(count)] for e in range(5)]
+    assert all(sorted(epoch) == list(range(count)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_bucketed_batch_k_is_a_function_of_seed_and_k(canvases):
+    batches = _bucketed(canvases, batch_size=4)
+    for start, threads in ((0, 1), (0, 4), (5, 3)):
+        iterator = pipeline.iterate(batches, start, threads=threads)
+        for k in range(start, 9):
+            assert _equal(next(iterator), batches[k])
+    assert any(
+        not _equal(batches[k], _bucketed(canvases, batch_size=4, seed=1)[k]) for k in range(4)
+    )
+    far = 10**12 + 7
+    assert _equal(batches[far], _bucketed(canvases, batch_size=4)[far])
+
+
+def test_bucketed_batch_k_is_the_same_for_any_number_of_processes(canvases):
+    whole = _bucketed(canvases, batch_size=4)
+    for count in (2, 4):
+        parts = [
+            _bucketed(canvases, batch_size=4, process_index=i, process_count=count)
+            for i in range(count)
+        ]
+        for k in (0, 1, 2, 3, 1000):
+            rows = [part[k] for part in parts]
+            assert len({_shape(row) for row in rows}) == 1, "all have the bucket of step k"
+            joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+            assert _equal(joined, whole[k])
+
+
+def test_what_fits_no_bucket_is_padded_and_not_judged_there(canvases):
+    examples = _examples(canvases, buckets=BUCKETS)
+    rows = {name: index for index, name in enumerate(canvases.ids())}
+    strip = examples.of(canvases.record(rows["strip"]), 0, None)
+    # 32 x 128 pixels become 16 x 64 of 48 x 64.
+    expected = np.zeros((48, 64), np.uint8)
+    expected[16:32] = 1
+    np.testing.assert_array_equal(strip["judged_BHW"], expected)
+    whole_HWC = pictures.decode(canvases.record(rows["strip"]).reference)
+    placed_HWC = strip["reference_BHWC"]
+    np.testing.assert_array_equal(placed_HWC[16:32], pictures.resize(whole_HWC, 16, 64))
+    np.testing.assert_array_equal(placed_HWC[:16], np.repeat(placed_HWC[16:17], 16, 0))
+    np.testing.assert_array_equal(strip["frames_BTHWC"][-1], placed_HWC)
+    fitting = examples.of(canvases.record(rows["landscape 3"]), 0, None)
+    assert fitting["judged_BHW"].all()
+
+
+def test_without_buckets_there_is_one_shape_and_nothing_is_left_unjudged(canvases):
+    batches = _training(canvases, batch_size=7)
+    assert _shape(batches[0]) == (32, 32)
+    assert "judged_BHW" not in batches[0]
+
+
+def test_an_index_that_fits_other_records_is_a_user_error(canvases, tmp_path):
+    copy = shutil.copytree(canvases.path, tmp_path / "copy")
+    rows = [dataclasses.replace(row, height=64, width=48) for row in canvases.rows]
+    index_lib.write(epath.Path(copy), {"train": rows})
+    with pytest.raises(UserError, match=r"rows\.json does not fit the records"):
+        _ = [_bucketed(pipeline.DataSource(copy, "train"))[k] for k in range(7)]

@@ -32,6 +32,48 @@ def test_most_sources_train(sources):
     assert len(sources) < 4 or held_out < len(sources) / 2 + 1
 
 
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(_SOURCES, st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99))))
+def test_linked_sources_share_a_split_whatever_their_order(sources, links):
+    names = sorted(sources)
+    pairs = [(names[a % len(names)], names[b % len(names)]) for a, b in links]
+    assigned = splits.assign(names, pairs)
+    assert assigned == splits.assign(names[::-1], [pair[::-1] for pair in pairs[::-1]])
+    groups = splits.joined(names, pairs)
+    for a, b in pairs:
+        assert groups[a] == groups[b]
+        assert assigned[a] == assigned[b]
+    assert sorted(source for group in set(groups.values()) for source in group) == names
+    count = len(set(groups.values()))
+    assert len(set(assigned.values())) == (3 if count >= 3 else 1)
+
+
+def test_a_chain_of_pairs_is_one_group():
+    assert set(splits.joined("abcde", [("a", "b"), ("c", "b"), ("e", "d")]).values()) == {
+        ("a", "b", "c"),
+        ("d", "e"),
+    }
+
+
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(_SOURCES, st.integers(1000, 9999).map(str))
+def test_a_new_source_moves_three_others_at_most(sources, new):
+    # Two splits appear with the third source, and each grows to two with the eighth.
+    hypothesis.assume(len(sources) not in (2, 7))
+    before, after = splits.assign(sources), splits.assign({*sources, new})
+    assert sum(before[source] != after[source] for source in sources) <= 3
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(_SOURCES, st.integers(1000, 9999).map(str), st.randoms())
+def test_a_new_copy_moves_its_group_and_two_others_at_most(sources, new, random):
+    alike = random.choice(sorted(sources))
+    before, after = splits.assign(sources), splits.assign({*sources, new}, [(alike, new)])
+    moved = {source for source in sources if before[source] != after[source]} - {alike}
+    assert len(moved) <= 2
+    assert after[new] == after[alike]
+
+
 def test_packaged_photos_hold_out_two_for_each_purpose():
     keys = [splits.content_hash(photo.path) for photo in photos.packaged()]
     assert len(set(keys)) == len(keys) >= 11

@@ -8,7 +8,7 @@ import skimage.data
 from skimage.filters import gaussian
 from skimage.measure import block_reduce
 
-from painting_jax.diffusion.losses import structure_loss
+from painting_jax.diffusion.losses import structure_loss, velocity_loss
 from painting_jax.models.edge_energy import edge_energies
 
 loss = jax.jit(structure_loss)
@@ -57,3 +57,20 @@ def test_small_and_odd_pictures_have_energies_too(size):
     video = np.random.default_rng(0).uniform(-1, 1, (1, 1, *size, 3)).astype(np.float32)
     assert np.isfinite(loss(video, np.zeros_like(video))[0])
     assert loss(video, np.zeros_like(video))[0] > 0
+
+
+@pytest.mark.parametrize("huber", [0.0, 0.3])
+def test_a_place_without_weight_does_not_count(huber):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(2, 3, 4, 6, 5)).astype(np.float32) for _ in range(3)]
+    sigma_B = np.array([0.3, 0.8], np.float32)
+    options = {"clean_prediction": False, "huber": huber}
+    weights_BHW = np.zeros((2, 4, 6), np.float32)
+    weights_BHW[:, 1:3] = 1
+    weighted_B = velocity_loss(*arrays, sigma_B, weights_BHW=weights_BHW, **options)
+    inside_B = velocity_loss(*(array[:, :, 1:3] for array in arrays), sigma_B, **options)
+    np.testing.assert_allclose(weighted_B, inside_B, rtol=1e-5)
+    everywhere_B = velocity_loss(
+        *arrays, sigma_B, weights_BHW=np.full((2, 4, 6), 0.7, np.float32), **options
+    )
+    np.testing.assert_allclose(everywhere_B, velocity_loss(*arrays, sigma_B, **options), rtol=1e-5)

@@ -1,6 +1,7 @@
 """What a batch of processes becomes on the device."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -108,3 +109,24 @@ def test_frames_that_the_model_is_given_are_not_judged(monkeypatch):
     assert np.all(loss_B() > 0)
     monkeypatch.setattr(type(PAINTING), "conditioning_frames", lambda *_: 2)
     np.testing.assert_array_equal(loss_B(), 0)
+
+
+def test_the_loss_leaves_out_the_padding():
+    """What is painted there changes nothing; latents on its border count for their share."""
+    judged_BHW = np.zeros((2, 8, 8), np.uint8)
+    judged_BHW[:, 3:6] = 1
+    losses = []
+    for paint in (0, 255):
+        padded = batch()
+        frames_BTHWC = np.array(padded["frames_BTHWC"])
+        frames_BTHWC[:, :, judged_BHW[0] == 0] = paint
+        padded |= {"frames_BTHWC": jnp.asarray(frames_BTHWC), "judged_BHW": judged_BHW}
+        example = drawn(padded)
+        losses.append(
+            reverse_painting.loss(lambda noisy, sigma, given: 0 * noisy, example, MODEL, OBJECTIVE)
+        )
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    coarse = types.SimpleNamespace(spatial=4)
+    shares_BHW = reverse_painting.judged({"judged_BHW": judged_BHW}, coarse)
+    np.testing.assert_array_equal(shares_BHW, np.tile([[[0.25], [0.5]]], (2, 1, 2)))
+    assert reverse_painting.judged(batch(), coarse) is None

@@ -45,6 +45,7 @@ class ToyFamily:
     published = False
     components = ()
     droppable = ("medium",)
+    told_progress = True
 
     def config(self, model, media):
         return ToyConfig(model.dim, len(media))

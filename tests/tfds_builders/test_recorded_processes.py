@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -102,6 +103,63 @@ def test_long_recordings_are_thinned_and_large_ones_scaled(studio, tmp_path):
         assert len(record.frames) == 5
         assert pictures.decode(record.reference).shape == (24, 32, 3)
         np.testing.assert_allclose(record.progress, np.linspace(0, 1, 5), atol=0.1)
+
+
+def test_recordings_keep_their_resolution_up_to_1280_pixels(tmp_path):
+    folder = tmp_path / "in"
+    for name, (height, width) in {"hd": (720, 1280), "small": (96, 128), "4k": (64, 2560)}.items():
+        (folder / name).mkdir(parents=True)
+        for number, frame_HWC in enumerate(recording(len(name), 2, height, width)):
+            (folder / name / f"{number}.png").write_bytes(pictures.encode(frame_HWC, "png"))
+    build(tmp_path / "data", folder)
+    found = records(tmp_path / "data")
+    assert {name: record.frame_HW for name, record in found.items()} == {
+        "hd": (720, 1280),
+        "small": (96, 128),
+        "4k": (32, 1280),
+    }
+
+
+def test_a_video_and_its_frames_share_a_split(tmp_path):
+    folder = tmp_path / "in"
+    for seed in range(4):
+        video.write_mp4(folder / f"{seed}.mp4", recording(seed), fps=4)
+        write_numbered(folder / f"frames {seed}", seed)
+        write_gif(folder / f"small {seed}.gif", seed)
+    summary = build(tmp_path / "data", folder)
+    assert sorted(media["oil"] for media in summary.counts.values()) == [3, 3, 6]
+    assert summary.alike == tuple(
+        (f"{seed}.mp4", f"frames {seed}", f"small {seed}.gif") for seed in range(4)
+    )
+    where = {}
+    for split in summary.counts:
+        for row in pipeline.DataSource(tmp_path / "data", split).rows:
+            where.setdefault(row.id.removesuffix(".gif").removesuffix(".mp4")[-1], set()).add(split)
+    assert len(where) == 4
+    assert all(len(some) == 1 for some in where.values())
+
+
+def test_a_part_with_a_crop_looks_like_its_own_frames(studio, tmp_path):
+    frames_THWC = recording(0)[:7, :, 8:56]
+    (studio / "part").mkdir()
+    for number, frame_HWC in enumerate(frames_THWC):
+        (studio / "part" / f"{number}.png").write_bytes(pictures.encode(frame_HWC, "png"))
+    entries = [
+        {"path": "cat.mp4", "crop": [8, 0, 56, 48], "end": 1.5},
+        {"path": "part"},
+        {"path": "flowers"},
+    ]
+    (studio / "list.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    assert build(tmp_path / "data", studio / "list.jsonl").alike == (("cat.mp4", "part"),)
+
+
+def test_disk_use_of_recordings_is_about_right(studio, tmp_path):
+    said = []
+    config = builder.Config(name="default", source=(str(studio),), medium="oil")
+    summary = building.build(builder.Builder, config, tmp_path / "data", say=said.append)
+    estimate = float(re.search(r"about (\S+) kB", said[0])[1])
+    written = sum(path.stat().st_size for path in pathlib.Path(summary.path).iterdir()) / 1000
+    assert written / 2 < estimate < 2 * written
 
 
 def test_manifest_says_which_part_is_what(studio, tmp_path):

@@ -69,7 +69,9 @@ def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
     record = DataSource(config.data.data_dir, "validation").record(0)
     conditioner = types.SimpleNamespace(encode=lambda caption, mixture: {})
     data = config.data
-    examples = Examples(frames, data.height, data.width, conditioner, config.model.media)
+    examples = Examples(
+        frames, data.height, data.width, conditioner, config.model.media, even_frames=True
+    )
     process = examples.of(record, 0, None)
     recorded, painted = np.split(run.sheet, [frames])
     np.testing.assert_array_equal(recorded, process["frames_BTHWC"])

@@ -55,7 +55,8 @@ def experiment(pretrained: pathlib.Path, data_dir: pathlib.Path):
     config.model.update(SIZES)
     config.pretrained.path = str(pretrained)
     config.data.data_dir = str(data_dir)
-    config.data.update(frames=FRAMES, height=HEIGHT, width=WIDTH, batch_size=4)
+    config.data.update(frames=FRAMES, height=HEIGHT, width=WIDTH, batch_size=4, buckets=())
+    config.data.allow_upscaling = True
     # The shift of the scheduler that lies in the folder.
     config.sampling.update(steps=2, guidance=3.0, shift=3.0)
     config.checkpoint.every = SAVED

@@ -1,13 +1,14 @@
 """Data set of painting processes that the procedural painter makes from photos."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
 
 from painting_jax import media
-from painting_jax.data import building, painting, photos, pictures, splits, workers
+from painting_jax.data import building, looks, painting, photos, pictures, splits, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -63,6 +64,20 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 sources.append(building.SourceItem(checked, photo.name, photo))
         return sources, skipped
 
+    def _survey(
+        self, sources: Sequence[building.SourceItem]
+    ) -> Iterator[building.Survey | building.Skipped]:
+        config = self.builder_config
+        survey = functools.partial(
+            _survey,
+            height=config.height,
+            width=config.width,
+            # Beside the frames, a record holds the finished picture, the photo and its lines.
+            stored=(config.frames + 3) * len(config.media) * config.variants,
+        )
+        photos_N = [source.item for source in sources]
+        yield from workers.in_order(survey, photos_N, "looking at pictures")
+
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         config = self.builder_config
         training = split == splits.SPLITS[0]
@@ -91,3 +106,15 @@ def _check(photo: photos.Photo) -> str | building.Skipped:
     except UserError as error:
         return building.Skipped(photo.name, str(error))
     return splits.content_hash(photo.path)
+
+
+def _survey(
+    photo: photos.Photo, *, height: int, width: int, stored: int
+) -> building.Survey | building.Skipped:
+    try:
+        photo_HWC = pictures.load(photo.path)
+    except UserError as error:
+        return building.Skipped(photo.name, str(error))
+    # The paintings of a photo take about as many bytes as the photo.
+    size = len(pictures.encode(pictures.fit(photo_HWC, height, width)))
+    return building.Survey(looks.look(photo_HWC), stored * size)

@@ -2,14 +2,19 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
+from etils import epath
 
 from painting_jax import media
-from painting_jax.data import building, processes, workers
+from painting_jax.data import building, looks, pictures, processes, video, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
+
+# Frames at which a recording is looked at before it is read: the first, the middle, the last.
+_LOOKED_AT = 3
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -19,13 +24,14 @@ class Config(tfds.core.BuilderConfig):
     Attributes:
       source: Video files, folders and `.jsonl` manifests.
       medium: Medium of recordings that state none.
-      size: Maximum length of the longer side in pixels; larger frames are scaled down.
+      size: Maximum length of the longer side in pixels; larger frames are scaled down. The default
+        is the longer side of Wan's largest videos.
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
     """
 
     source: tuple[str, ...]
     medium: str | None = None
-    size: int = 256
+    size: int = 1280
     max_frames: int = 128
 
 
@@ -54,6 +60,14 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 sources.append(building.SourceItem(key, recording.name, recording))
         return sources, skipped
 
+    def _survey(
+        self, sources: Sequence[building.SourceItem]
+    ) -> Iterator[building.Survey | building.Skipped]:
+        config = self.builder_config
+        survey = functools.partial(_survey, max_frames=config.max_frames, max_side=config.size)
+        items = [source.item for source in sources]
+        yield from workers.in_order(survey, items, "looking at pictures")
+
     def _processes(
         self, sources: Sequence[building.SourceItem], split: str
     ) -> Iterator[Process | building.Skipped]:
@@ -68,6 +82,29 @@ def _key(recording: processes.ProcessFile) -> str | building.Skipped:
         return processes.content_key(recording)
     except UserError as error:
         return building.Skipped(recording.name, str(error))
+
+
+def _survey(
+    recording: processes.ProcessFile, *, max_frames: int, max_side: int
+) -> building.Survey | building.Skipped:
+    """Looks at three frames of a recording."""
+    try:
+        some_THWC = processes.load(recording, max_frames=_LOOKED_AT, max_side=max_side).frames_THWC
+        frames = min(max_frames, _frames(recording))
+    except UserError as error:
+        return building.Skipped(recording.name, str(error))
+    mean = sum(len(pictures.encode(frame_HWC)) for frame_HWC in some_THWC) / len(some_THWC)
+    # The finished picture is stored once more.
+    return building.Survey(looks.look(some_THWC[-1]), round((frames + 1) * mean))
+
+
+def _frames(recording: processes.ProcessFile) -> int:
+    """Number of frames between start and end; of a folder, at most that."""
+    path = epath.Path(recording.path)
+    times = range(len(list(path.iterdir()))) if path.is_dir() else video.frame_times(path)
+    start = -math.inf if recording.start is None else recording.start
+    end = math.inf if recording.end is None else recording.end
+    return sum(start <= time <= end for time in times)
 
 
 def _read(

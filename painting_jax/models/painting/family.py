@@ -14,6 +14,7 @@ class PaintingFamily:
     published = False
     components = ()
     droppable = tuple(conditioning.FIELDS)
+    told_progress = True
 
     def config(self, model, media):
         codec = PixelCodec()

@@ -75,6 +75,7 @@ class WanFamily:
     published = True
     components = (TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER)
     droppable = ("text",)
+    told_progress = False
 
     def config(self, model, media):
         del media
