@@ -4,8 +4,9 @@ A hash has 64 bits, one for each of the lowest frequencies of the luminance (the
 coefficients of a discrete cosine transform of 32 x 32 pixels), set where the coefficient lies above
 the median. Compression and scaling change few of them. A crop changes many, so each picture is
 hashed in several crops, and two pictures are alike if the hash of one is near that of any crop of
-the other. Their colours on a coarse grid must agree, too: simple pictures of different colours may
-have the same hash. Mirrored pictures are alike, since crops for training are mirrored at random.
+the other. Their colours on a coarse grid must agree, too, unless one is grey: simple pictures of
+different colours may have the same hash. Mirrored pictures are alike, since crops for training are
+mirrored at random.
 """
 
 import dataclasses
@@ -22,6 +23,8 @@ from painting_jax.data import pictures
 _BITS = 10
 # Mean difference of the coarse colours, 0..255, up to which pictures may look alike.
 _COLOURS = 16
+# Mean range of the channels below which a picture is grey: it is compared without colours.
+_GREY = 4
 # Pictures of less contrast (standard deviation of the luminance, 0..255) are too plain to compare.
 _CONTRAST = 2.0
 
@@ -107,7 +110,14 @@ def _same_colours(one: Look, other: Look, crop: int, *, mirrored: bool) -> bool:
     ours_HWC, theirs_HWC = _colours(one)[0], _colours(other)[crop]
     if mirrored:
         ours_HWC = ours_HWC[:, ::-1]
-    return np.abs(ours_HWC.astype(int) - theirs_HWC).mean() <= _COLOURS
+    difference_HWC = ours_HWC.astype(float) - theirs_HWC
+    if _is_grey(ours_HWC) or _is_grey(theirs_HWC):
+        difference_HWC = difference_HWC @ _LUMA
+    return np.abs(difference_HWC).mean() <= _COLOURS
+
+
+def _is_grey(grid_HWC: np.ndarray) -> bool:
+    return np.ptp(grid_HWC, axis=-1).mean() < _GREY
 
 
 def _colours(one: Look) -> np.ndarray:

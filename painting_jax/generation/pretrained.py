@@ -151,7 +151,8 @@ class PretrainedPainter:
             self._folder.folder(component)
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
-        batches, framings = zip(*[self._batch(job) for job in jobs], strict=True)
+        placed = [self._batch(job) for job in jobs]
+        batches = [batch for batch, _ in placed]
         prompts = [self._prompt(job) for job in jobs]
         texts = self._embed({*prompts, self._overrides.negative_prompt})
         for batch, prompt in zip(batches, prompts, strict=True):
@@ -182,8 +183,8 @@ class PretrainedPainter:
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
         with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
             denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
-            for job, batch, framing, prompt, sample in zip(
-                jobs, batches, framings, prompts, denoised, strict=True
+            for job, (batch, framing), prompt, sample in zip(
+                jobs, placed, prompts, denoised, strict=True
             ):
                 [video_THWC] = decode_video(model, frozen, sample, mesh)
                 # The frame that the model is given was not painted.

@@ -39,6 +39,7 @@ COPIES = {
     "cropped at one side": lambda picture: _cropped(picture, 0.07, 0, 0, 0),
     "cropped unevenly": lambda picture: _cropped(picture, 0.01, 0.05, 0.03, 0.0),
     "mirrored": lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "in grey": lambda picture: picture.convert("L"),
     "a little brighter": lambda picture: picture.point(lambda value: min(255, value * 1.05 + 4)),
     "cropped and compressed": lambda picture: _jpeg(_cropped(picture, 0.03, 0.0, 0.0, 0.03)),
 }
