@@ -81,7 +81,6 @@ QUICK = (
     "tests/models/test_published_config.py",
     "tests/models/test_tensor_names.py",
     "tests/training/test_data_checks.py",
-    "tests/training/test_throughput.py",
 )
 
 

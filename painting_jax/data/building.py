@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from etils import epath
 
 import painting_jax
+from painting_jax import media
 from painting_jax.data import index, looks, pipeline, process, splits
 from painting_jax.errors import UserError, readable
 from painting_jax.locking import alone
@@ -64,11 +65,11 @@ class Survey:
 
     Attributes:
       look: Look of its finished picture; None if that is too plain to be told from others.
-      size: Estimated bytes of its records.
+      kept: File of its record, of a source that had to be read for this; see `keep` and `take`.
     """
 
     look: looks.Look | None
-    size: int
+    kept: epath.Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,14 +144,18 @@ class ProcessBuilder(
 ):
     """A TFDS builder of painting processes.
 
-    A subclass finds its sources (`_find`), looks at them (`_survey`), and turns them into processes
-    (`_processes`).
+    A subclass finds its sources (`_find`), estimates the size of their records (`_estimate`), looks
+    at them (`_survey`), and turns them into processes (`_processes`).
     """
 
     VERSION = tfds.core.Version("1.0.0")
 
     def _find(self) -> tuple[list[SourceItem], list[Skipped]]:
         """Returns the usable sources, in any order, and the skipped ones."""
+        raise NotImplementedError
+
+    def _estimate(self, sources: Sequence[SourceItem]) -> int:
+        """Returns about how many bytes the records will have. It takes little time."""
         raise NotImplementedError
 
     def _survey(self, sources: Sequence[SourceItem]) -> Iterator[Survey | Skipped]:
@@ -178,6 +183,7 @@ class ProcessBuilder(
           **kwargs: Arguments of the TFDS builder.
         """
         self._unusable = list(unusable)
+        self._kept = 0
         if surveys is not None:
             self.surveys = surveys
         super().__init__(**kwargs)
@@ -196,6 +202,33 @@ class ProcessBuilder(
         sources, _ = self._found
         names = [source.name for source in sources]
         return dict(zip(names, self._survey(sources), strict=True))
+
+    def estimate(self) -> int:
+        """About how many bytes the data set will have."""
+        return self._estimate(self._found[0])
+
+    @property
+    def kept_records(self) -> epath.Path:
+        """Folder for records that are kept from the survey until they are written."""
+        return epath.Path(self.data_dir).parent / "incomplete.records"
+
+    def keep(self, record: process.Process) -> epath.Path:
+        """Writes a record to a file, so that its source need not be read again."""
+        self.kept_records.mkdir(parents=True, exist_ok=True)
+        path = self.kept_records / str(self._kept)
+        path.write_bytes(process.serialize(record))
+        self._kept += 1
+        return path
+
+    def take(self, source: SourceItem) -> process.Process:
+        """Reads the record of a source that was kept in its survey, and removes the file."""
+        survey = self.surveys[source.name]
+        assert isinstance(survey, Survey)
+        assert survey.kept is not None
+        path = survey.kept
+        record = process.from_example(path.read_bytes(), list(media.MEDIA))
+        path.unlink()
+        return record
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -256,7 +289,7 @@ class ProcessBuilder(
         self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[tuple[str, dict]]:
         counts: collections.Counter[str] = collections.Counter()
-        for result in map(_storable, self._processes(sources, split)):
+        for result in map(storable, self._processes(sources, split)):
             if isinstance(result, Skipped):
                 self.info.metadata["skipped"].append(dataclasses.astuple(result))
                 self._unusable.append(result)
@@ -268,7 +301,7 @@ class ProcessBuilder(
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
 
 
-def _storable(result: process.Process | Skipped) -> process.Process | Skipped:
+def storable(result: process.Process | Skipped) -> process.Process | Skipped:
     """The process, or `Skipped` if it is larger than a record can be."""
     if isinstance(result, Skipped) or (size := sum(map(len, result.frames))) <= _MAX_RECORD:
         return result
@@ -373,28 +406,33 @@ def _build(
             f"{path} was made from other arguments or sources, or by another version: "
             "give another --name or --data_dir, or --overwrite"
         )
-    new = functools.partial(new, surveys=builder.surveys)
-    say(_disk_use(builder.surveys.values(), path))
-    if not path.exists():
-        return _summary(_written(new), built=True)
-    replaced = path.parent / f"incomplete.replaced_{path.name}"
-    path.rename(replaced)
+    say(_disk_use(builder.estimate(), path))
     try:
-        builder = _written(new)
-    except BaseException:
-        replaced.rename(path)
-        raise
-    replaced.rmtree()
-    return _summary(builder, built=True)
+        with _refusals_told(builder):
+            surveys = builder.surveys
+        new = functools.partial(new, surveys=surveys)
+        if not path.exists():
+            return _summary(_written(new), built=True)
+        replaced = path.parent / f"incomplete.replaced_{path.name}"
+        path.rename(replaced)
+        try:
+            builder = _written(new)
+        except BaseException:
+            replaced.rename(path)
+            raise
+        replaced.rmtree()
+        return _summary(builder, built=True)
+    finally:
+        if builder.kept_records.exists():
+            builder.kept_records.rmtree()
 
 
-def _disk_use(surveys: Iterable[Survey | Skipped], path: epath.Path) -> str:
+def _disk_use(needed: int, path: epath.Path) -> str:
     """A line on the disk space that a data set will take.
 
     Raises:
       UserError: If it is more than twice the free space: the estimate may be wrong, but not so far.
     """
-    needed = sum(survey.size for survey in surveys if isinstance(survey, Survey))
     line = f"the data set will take about {_bytes(needed)} in {path}"
     above = next((folder for folder in path.parents if folder.exists()), path)
     try:
@@ -427,6 +465,7 @@ def _written(new: Callable[..., ProcessBuilder]) -> ProcessBuilder:
             with (
                 tempfile.TemporaryDirectory() as downloads,
                 contextlib.redirect_stdout(io.StringIO()),
+                _refusals_told(builder),
             ):
                 builder.download_and_prepare(
                     download_dir=downloads, download_config=config, file_format="array_record"
@@ -434,11 +473,6 @@ def _written(new: Callable[..., ProcessBuilder]) -> ProcessBuilder:
         except _EmptySplit as empty:
             # Assign the remaining sources to splits again.
             [unusable] = empty.args
-        except (OSError, RuntimeError) as error:
-            reason = _refusal(error)
-            if reason is None:
-                raise
-            raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
         else:
             _write_index(builder)
             return builder
@@ -452,6 +486,18 @@ def _write_index(builder: ProcessBuilder) -> None:
     # The data set is complete without it: a disk that is full now costs no more than time.
     with contextlib.suppress(OSError):
         index.write(epath.Path(path), rows)
+
+
+@contextlib.contextmanager
+def _refusals_told(builder: ProcessBuilder) -> Iterator[None]:
+    """Turns an error of the file system into a `UserError`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = _refusal(error)
+        if reason is None:
+            raise
+        raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
 
 
 def _refusal(error: OSError | RuntimeError) -> str | None:

@@ -120,6 +120,13 @@ def to_example(process: Process) -> dict:
     }
 
 
+def serialize(process: Process) -> bytes:
+    """A record as it is stored; `from_example` reverses it."""
+    stored = features()
+    serializer = tfds.core.example_serializer.ExampleSerializer(stored.get_serialized_info())
+    return serializer.serialize_example(stored.encode_example(to_example(process)))
+
+
 def from_example(serialized: bytes, medium_names: Sequence[str]) -> Process:
     """Parses a stored record, a `tf.train.Example`. Pictures are not decoded.
 

@@ -127,7 +127,6 @@ def _train(
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
             height, width = batch["reference_BHWC"].shape[1:3]
-            meter.count(height, width)
             if lead and examples.buckets and (height, width) not in compiled:
                 progress.write(f"step {step}: compiling for frames of {height}x{width}")
             compiled.add((height, width))

@@ -3,7 +3,6 @@
 MFU is the rate of useful FLOPs divided by the devices' peak rate.
 """
 
-import functools
 import time
 
 from jax.sharding import Mesh
@@ -57,37 +56,21 @@ class Meter:
     """
 
     def __init__(self, task: Task, mesh: Mesh, start: int):
-        self._task = task
-        self._work = functools.cache(self._work_of)
-        self._tokens, self._flops = 0, 0.0
+        data, model = task.config.data, task.model
+        video = (data.frames, data.height, data.width)
+        tokens, forward = model.family.work(model.config, model.codec, video, data.text_length)
+        self._tokens = data.batch_size * tokens
+        self._flops = step_flops(forward, data.batch_size, full_finetune=task.full_finetune)
         peak = peak_flops(mesh.devices.flat[0].device_kind)
         self._peak = peak and peak * mesh.size
         self._step, self._time = start, time.monotonic()
 
-    def _work_of(self, height: int, width: int) -> tuple[int, float]:
-        """Tokens and useful FLOPs of a step on frames of these sides."""
-        task, data, model = self._task, self._task.config.data, self._task.model
-        video = (data.frames, height, width)
-        tokens, forward = model.family.work(model.config, model.codec, video, data.text_length)
-        flops = step_flops(forward, data.batch_size, full_finetune=task.full_finetune)
-        return data.batch_size * tokens, flops
-
-    def count(self, height: int, width: int) -> None:
-        """Counts a step on frames of these sides."""
-        tokens, flops = self._work(height, width)
-        self._tokens += tokens
-        self._flops += flops
-
     def since_last(self, step: int) -> dict[str, float]:
         """Steps and tokens per second since the last call, and the MFU if the peak is known."""
         now = time.monotonic()
-        elapsed = now - self._time
-        speeds = {
-            "steps_per_s": (step - self._step) / elapsed,
-            "tokens_per_s": self._tokens / elapsed,
-        }
-        if self._peak:
-            speeds["mfu"] = self._flops / elapsed / self._peak
+        rate = (step - self._step) / (now - self._time)
         self._step, self._time = step, now
-        self._tokens, self._flops = 0, 0.0
+        speeds = {"steps_per_s": rate, "tokens_per_s": rate * self._tokens}
+        if self._peak:
+            speeds["mfu"] = rate * self._flops / self._peak
         return speeds

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from painting_jax.data import building, pictures, pipeline, video
+from painting_jax.data import building, photos, pictures, pipeline, processes, video
+from painting_jax.data.builders import recorded_processes
 from painting_jax.errors import UserError
 from tests.synthetic import recording, scene
 from tfds_builders.recorded_processes import recorded_processes_dataset_builder as builder
@@ -153,13 +154,45 @@ def test_a_part_with_a_crop_looks_like_its_own_frames(studio, tmp_path):
     assert build(tmp_path / "data", studio / "list.jsonl").alike == (("cat.mp4", "part"),)
 
 
-def test_disk_use_of_recordings_is_about_right(studio, tmp_path):
-    said = []
-    config = builder.Config(name="default", source=(str(studio),), medium="oil")
+def test_disk_use_is_said_before_recordings_are_read_and_is_about_right(tmp_path, monkeypatch):
+    said, read = [], []
+    monkeypatch.setattr(
+        recorded_processes,
+        "_read",
+        lambda *a, _read=recorded_processes._read, **k: read.append(len(said)) or _read(*a, **k),
+    )
+    for photo in photos.packaged()[:3]:
+        (tmp_path / "in" / photo.name).mkdir(parents=True)
+        finished = Image.fromarray(pictures.load(photo.path))
+        finished.thumbnail((300, 300))
+        paper = Image.new("RGB", finished.size, "white")
+        for number in range(6):
+            step = Image.blend(paper, finished, number / 5)
+            step.save(tmp_path / "in" / photo.name / f"{number}.png")
+    config = builder.Config(name="default", source=(str(tmp_path / "in"),), medium="oil")
     summary = building.build(builder.Builder, config, tmp_path / "data", say=said.append)
+    assert read == [1, 1, 1]
     estimate = float(re.search(r"about (\S+) kB", said[0])[1])
     written = sum(path.stat().st_size for path in pathlib.Path(summary.path).iterdir()) / 1000
     assert written / 2 < estimate < 2 * written
+
+
+def test_a_recording_larger_than_a_record_is_skipped(studio, tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "_MAX_RECORD", 10_000)
+    with pytest.raises(UserError, match=r"cat.mp4: its 12 frames take .* kB, more than a record"):
+        build(tmp_path / "data", studio)
+    assert not (tmp_path / "data").exists()
+
+
+def test_each_recording_is_read_once_and_nothing_is_left_of_that(studio, tmp_path, monkeypatch):
+    read = []
+    to_record = processes.to_record
+    monkeypatch.setattr(
+        processes, "to_record", lambda file, **k: read.append(file.name) or to_record(file, **k)
+    )
+    build(tmp_path / "data", studio)
+    assert sorted(read) == ["cat.mp4", "dog.gif", "flowers", "trees/oak"]
+    assert [path.name for path in (tmp_path / "data").glob("*/*/*")] == ["1.0.0"]
 
 
 def test_manifest_says_which_part_is_what(studio, tmp_path):

@@ -1,7 +1,6 @@
 """Data set of painting processes that the procedural painter makes from photos."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +10,9 @@ from painting_jax import media
 from painting_jax.data import building, looks, painting, photos, pictures, splits, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
+
+# Photos from which the size of all is estimated.
+_ESTIMATED_FROM = 16
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -64,19 +66,19 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 sources.append(building.SourceItem(checked, photo.name, photo))
         return sources, skipped
 
+    def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
+        config = self.builder_config
+        some = sources[:: max(1, len(sources) // _ESTIMATED_FROM)]
+        sizes = [_encoded_size(source.item, config.height, config.width) for source in some]
+        # Beside the frames, a record holds the finished picture, the photo and its lines.
+        stored = (config.frames + 3) * len(config.media) * config.variants
+        return round(len(sources) * stored * sum(sizes) / len(sizes))
+
     def _survey(
         self, sources: Sequence[building.SourceItem]
     ) -> Iterator[building.Survey | building.Skipped]:
-        config = self.builder_config
-        survey = functools.partial(
-            _survey,
-            height=config.height,
-            width=config.width,
-            # Beside the frames, a record holds the finished picture, the photo and its lines.
-            stored=(config.frames + 3) * len(config.media) * config.variants,
-        )
         photos_N = [source.item for source in sources]
-        yield from workers.in_order(survey, photos_N, "looking at pictures")
+        yield from workers.in_order(_look, photos_N, "looking at pictures")
 
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         config = self.builder_config
@@ -108,13 +110,17 @@ def _check(photo: photos.Photo) -> str | building.Skipped:
     return splits.content_hash(photo.path)
 
 
-def _survey(
-    photo: photos.Photo, *, height: int, width: int, stored: int
-) -> building.Survey | building.Skipped:
+def _encoded_size(photo: photos.Photo, height: int, width: int) -> int:
+    """Bytes of a photo as a frame, about as many as its paintings take; 0 if it is unreadable."""
     try:
         photo_HWC = pictures.load(photo.path)
+    except UserError:
+        return 0
+    return len(pictures.encode(pictures.fit(photo_HWC, height, width)))
+
+
+def _look(photo: photos.Photo) -> building.Survey | building.Skipped:
+    try:
+        return building.Survey(looks.look(pictures.load(photo.path)))
     except UserError as error:
         return building.Skipped(photo.name, str(error))
-    # The paintings of a photo take about as many bytes as the photo.
-    size = len(pictures.encode(pictures.fit(photo_HWC, height, width)))
-    return building.Survey(looks.look(photo_HWC), stored * size)
