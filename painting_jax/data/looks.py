@@ -2,11 +2,12 @@
 
 A hash has 64 bits, one for each of the lowest frequencies of the luminance (the first 8 x 8
 coefficients of a discrete cosine transform of 32 x 32 pixels), set where the coefficient lies above
-the median. Compression and scaling change few of them. A crop changes many, so each picture is
-hashed in several crops, and two pictures are alike if the hash of one is near that of any crop of
-the other. Their colours on a coarse grid must agree, too, unless one is grey: simple pictures of
-different colours may have the same hash. Mirrored pictures are alike, since crops for training are
-mirrored at random.
+the median. Bits that noise would change, of coefficients near the median, do not count: symmetric
+and simple pictures have many. Compression and scaling change few of the others. A crop changes
+many, so each picture is hashed in several crops, and two pictures are alike if the hash of one is
+near that of any crop of the other. Their colours on a coarse grid must agree, too, unless one is
+grey: simple pictures of different colours may have the same hash. Mirrored pictures are alike,
+since crops for training are mirrored at random.
 """
 
 import dataclasses
@@ -18,9 +19,12 @@ from PIL import Image
 
 from painting_jax.data import pictures
 
-# Bits in which the hashes of two pictures that look alike may differ. Of different photos, most
-# differ in 26 to 38, and the nearest two of 18 in 18; crops of up to 5 % a side in 0 to 10.
-_BITS = 10
+# Share of the bits in which the hashes of two pictures that look alike may differ. Of 64 bits, most
+# photos differ in 26 to 38, and the nearest two of 18 in 18; crops of up to 5 % a side in 0 to 10.
+_DIFFERING = 10 / 64
+# Fewest bits to compare, and the distance of a coefficient from the median below which its bit does
+# not count: noise of two levels a pixel.
+_FEWEST, _NOISE = 12, 32
 # Mean difference of the coarse colours, 0..255, up to which pictures may look alike.
 _COLOURS = 16
 # Mean range of the channels below which a picture is grey: it is compared without colours.
@@ -36,18 +40,22 @@ _CUTS = ((0, 0), (0.025, 0.025), (0.05, 0.05), (0.05, 0), (0, 0.05))
 _AT_ONCE = 1 << 22
 
 
+Hash = tuple[int, int]
+
+
 @dataclasses.dataclass(frozen=True)
 class Look:
     """What a picture looks like.
 
     Attributes:
-      hashes: Hashes of the whole picture, first, and of its crops.
-      mirrored: Hash of the mirrored picture.
+      hashes: Hashes of the whole picture, first, and of its crops, each with a mask of the bits
+        that count.
+      mirrored: Hash of the mirrored picture, with its mask.
       colours: uint8[C, 8, 8, 3] RGB, the picture and its crops on a coarse grid, as bytes.
     """
 
-    hashes: tuple[int, ...]
-    mirrored: int
+    hashes: tuple[Hash, ...]
+    mirrored: Hash
     colours: bytes
 
 
@@ -75,13 +83,17 @@ def look(picture_HWC: np.ndarray) -> Look | None:
     return Look(tuple(hashes), mirrored, grid.round().astype(np.uint8).tobytes())
 
 
-def _hashes(luminance_NHW: np.ndarray) -> list[int]:
+def _hashes(luminance_NHW: np.ndarray) -> list[Hash]:
     frequency_K, place_N = np.arange(_LOW), np.arange(_HASHED)
     cosines_KN = np.cos(np.pi / _HASHED * np.outer(frequency_K, place_N + 0.5))
     low_NF = (cosines_KN @ luminance_NHW @ cosines_KN.T).reshape(len(luminance_NHW), -1)
     # The first coefficient is the mean luminance, far above all others.
-    above_NF = low_NF > np.median(low_NF[:, 1:], axis=1, keepdims=True)
-    return [int.from_bytes(row.tobytes(), "big") for row in np.packbits(above_NF, axis=1)]
+    above_NF = low_NF - np.median(low_NF[:, 1:], axis=1, keepdims=True)
+    return list(zip(_packed(above_NF > 0), _packed(np.abs(above_NF) > _NOISE), strict=True))
+
+
+def _packed(bits_NF: np.ndarray) -> list[int]:
+    return [int.from_bytes(row.tobytes(), "big") for row in np.packbits(bits_NF, axis=1)]
 
 
 def alike(looks: Sequence[Look | None]) -> Iterator[tuple[int, int]]:
@@ -94,12 +106,15 @@ def alike(looks: Sequence[Look | None]) -> Iterator[tuple[int, int]]:
     there = [one for one in looks if one is not None]
     if len(there) < 2:
         return
-    crops_NC = np.array([one.hashes for one in there], np.uint64)
-    own_N2 = np.array([(one.hashes[0], one.mirrored) for one in there], np.uint64)
+    crops_NC, counted_NC = np.moveaxis(np.array([one.hashes for one in there], np.uint64), -1, 0)
+    own_N22 = np.array([(one.hashes[0], one.mirrored) for one in there], np.uint64)
     block = max(1, _AT_ONCE // crops_NC.size)
     for start, mirrored in itertools.product(range(0, len(there), block), (False, True)):
-        own_B = own_N2[start : start + block, int(mirrored)]
-        near_BNC = np.bitwise_count(own_B[:, None, None] ^ crops_NC) <= _BITS
+        own_B11, counted_B11 = own_N22[start : start + block, int(mirrored)].T[..., None, None]
+        both_BNC = counted_B11 & counted_NC
+        count_BNC = np.bitwise_count(both_BNC)
+        differing_BNC = np.bitwise_count((own_B11 ^ crops_NC) & both_BNC)
+        near_BNC = (count_BNC >= _FEWEST) & (differing_BNC <= _DIFFERING * count_BNC)
         for b, j, crop in np.argwhere(near_BNC):
             i = start + b
             if i != j and _same_colours(there[i], there[j], crop, mirrored=mirrored):

@@ -85,7 +85,7 @@ class ContactSheets:
         self._recorded = [row.pop("frames_BTHWC") for row in rows]
         for row in rows:
             del row["index_B"]
-            row["seed_B"] = np.int32(config.seed)
+            row["seed_B"] = np.array(config.seed, np.int32)
         self._same = by_shape(rows)
         self._batches = [pipeline.stack([rows[i] for i in same]) for same in self._same]
 

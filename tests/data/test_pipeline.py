@@ -89,11 +89,11 @@ def test_the_phase_of_even_frames_is_uniform():
 
 
 def test_uneven_frames_repeat_as_before():
-    progress = np.linspace(0, 1, 200)
+    progress = np.linspace(0, 1, 128)
     chosen = [
         pipeline.choose_frames(progress, 81, np.random.default_rng(seed)) for seed in range(50)
     ]
-    assert np.mean([np.mean(np.diff(frames) == 0) for frames in chosen]) > 0.03
+    assert np.mean([np.mean(np.diff(frames) == 0) for frames in chosen]) > 0.05
 
 
 @hypothesis.settings(max_examples=200, deadline=None)

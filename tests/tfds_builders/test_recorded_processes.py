@@ -122,15 +122,15 @@ def test_recordings_keep_their_resolution_up_to_1280_pixels(tmp_path):
 
 
 def test_a_video_and_its_frames_share_a_split(tmp_path):
-    folder = tmp_path / "in"
-    for seed in range(4):
+    folder, seeds = tmp_path / "in", (0, 1, 3, 4)
+    for seed in seeds:
         video.write_mp4(folder / f"{seed}.mp4", recording(seed), fps=4)
         write_numbered(folder / f"frames {seed}", seed)
         write_gif(folder / f"small {seed}.gif", seed)
     summary = build(tmp_path / "data", folder)
     assert sorted(media["oil"] for media in summary.counts.values()) == [3, 3, 6]
     assert summary.alike == tuple(
-        (f"{seed}.mp4", f"frames {seed}", f"small {seed}.gif") for seed in range(4)
+        (f"{seed}.mp4", f"frames {seed}", f"small {seed}.gif") for seed in seeds
     )
     where = {}
     for split in summary.counts:
