@@ -60,12 +60,16 @@ class Shapes:
             return self.height, self.width
         return max(self.buckets, key=lambda bucket_HW: _kept(picture_HW, bucket_HW))
 
+    def kept(self, picture_HW: tuple[int, int]) -> float:
+        """Share of the picture that remains when it is cropped to its shape."""
+        return _kept(picture_HW, self.of(picture_HW))
+
     def is_padded(self, picture_HW: tuple[int, int]) -> bool:
         """Whether the picture fits no bucket: it is padded, as a crop would take too much of it.
 
         Without buckets all pictures are cropped.
         """
-        return bool(self.buckets) and _kept(picture_HW, self.of(picture_HW)) < _LEAST_KEPT
+        return bool(self.buckets) and self.kept(picture_HW) < _LEAST_KEPT
 
     def enlarges(self, picture_HW: tuple[int, int]) -> bool:
         """Whether the picture is smaller than its shape, and would be scaled up."""

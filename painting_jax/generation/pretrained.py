@@ -43,6 +43,9 @@ from painting_jax.models.family import VideoModel, family_of_codec
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text import embeddings
 
+# Aspects closer than this are the same: sides are rounded to multiples of up to 32 pixels.
+_SAME_ASPECT = 0.95
+
 
 class PretrainedPainter:
     """A `Painter` with the weights of a diffusers folder.
@@ -213,9 +216,9 @@ class PretrainedPainter:
             self._multiple,
         )
         if overrides.buckets:
-            bucket_HW = Shapes(height, width, overrides.buckets).of(shape_HW)
-            if bucket_HW != (height, width):
-                height, width = bucket_HW
+            shapes = Shapes(height, width, overrides.buckets)
+            height, width = shapes.of(shape_HW)
+            if shapes.kept(shape_HW) < _SAME_ASPECT:
                 framing = Framing.of(shape_HW, height, width)
         if framing is None:
             reference_HWC = pictures.resize(picture_HWC, height, width)

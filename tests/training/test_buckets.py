@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import pathlib
 import re
 import shutil
 
@@ -12,13 +13,16 @@ from configs import wan21_t2v_1_3b
 from painting_jax.data import building, pictures, splits
 from painting_jax.data.builders import recorded_processes
 from painting_jax.data.pipeline import DataSource
+from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
+from painting_jax.generation.from_run import finetuned_painter
+from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.tasks.exports import LORA_FILE
 from painting_jax.training import loop, validation
 from tests import tiny_wan
 from tests.synthetic import recording
-from tests.training.published_run import one_device, paint, train
+from tests.training.published_run import ONE_DEVICE, one_device, paint, train
 from tests.training.test_resume import final_state, seen_examples
 
 FRAMES, STEPS, SAVED = 5, 6, 3
@@ -63,7 +67,7 @@ def config(data_dir, tmp_path_factory):
     config.data.update(frames=FRAMES, height=16, width=32, batch_size=2, buckets=("2:1", "1:2"))
     config.sampling.update(steps=1, guidance=1.0, shift=3.0)
     config.checkpoint.every = SAVED
-    config.log.update(every=1, samples=4, samples_every=STEPS, eval_every=STEPS)
+    config.log.update(every=1, samples=4, samples_every=STEPS, eval_every=100)
     return config
 
 
@@ -101,7 +105,6 @@ def test_interrupted_and_resumed_it_is_bit_for_bit_the_run_left_alone(
     shutil.rmtree(again / "checkpoints" / str(STEPS))
     (again / LORA_FILE).unlink()
     monkeypatch.setattr(validation.ContactSheets, "paint", lambda *_: None)
-    monkeypatch.setattr(validation.HeldOutLoss, "__call__", lambda *_: 0.0)
     with contextlib.redirect_stdout(io.StringIO()) as printed, one_device():
         loop.train(config, again)
     assert f"resumed after step {SAVED}" in printed.getvalue()
@@ -130,10 +133,21 @@ def test_it_paints_in_the_shapes_that_it_was_trained_in(run, picture_HW, bucket_
     assert (result.parameters["height"], result.parameters["width"]) == bucket_HW
 
 
-def test_sides_that_are_asked_for_count_more_than_its_buckets(run):
-    wishes = SamplingOverrides(height=16, width=48)
-    result = paint(run.workdir, tiny_wan.picture(64, 32), wishes, "oil")
-    assert result.frames_THWC.shape[1:3] == (16, 48)
+@pytest.mark.parametrize(
+    ("asked", "shape_HW"),
+    [
+        ({"height": 16, "width": 48}, (16, 48)),
+        ({"height": 48}, (48, 16)),
+        ({"max_area": 64 * 64}, (80, 32)),
+        ({}, PORTRAIT),
+    ],
+)
+def test_a_size_that_is_asked_for_counts_more_than_its_buckets(run, asked, shape_HW):
+    painter = finetuned_painter(run.workdir, SamplingOverrides(**asked), mesh=ONE_DEVICE)
+    subject = Subject("picture", "made up", lambda: (tiny_wan.picture(64, 32), None))
+    batch, framing = painter._batch(Job(subject, "oil", pathlib.Path()))
+    assert batch["reference_BHWC"].shape[1:3] == shape_HW
+    assert framing is None
 
 
 def test_the_sheet_shows_every_held_out_canvas_whole(run):
