@@ -317,13 +317,18 @@ def published(files) -> pathlib.Path:
         (("--config.model.image_dim=7",), "config.model.image_dim=7: it must be even"),
         (("--config.model.family=wan22",), "in_channels=16 with config.model.family=wan"),
         (("--config.lora.rank=10000000",), "config.lora.rank=10000000: it must be at most 48"),
+        (
+            ("--config.data.allow_upscaling=False",),
+            "processes are too small, such as photo",
+        ),
+        (("--config.data.buckets=('3:4','9',)",), "it must be aspects from 1:4 to 4:1"),
     ],
 )
 def test_train_refuses_of_published_weights(train, files, published, flags, said):
     config = f"--config={tiny.ROOT / 'configs' / 'wan21_t2v_1_3b.py'}:lora,tiny"
     placed = [flag.format(root=files.root, published=published) for flag in flags]
     arguments = (config, f"--data_dir={files.root / 'data'}", f"--workdir={files.out}")
-    train.refuses(*arguments, *placed, said=said)
+    train.refuses(*arguments, "--config.data.allow_upscaling", *placed, said=said)
     assert not files.out.exists()
 
 
