@@ -220,7 +220,7 @@ def test_a_stacked_layer_is_decayed_as_a_single_one_is():
     assert decay_mask(stacked) == decay_mask(single)
 
     stacked, single = (
-        lora.as_tree(lora.fresh(jax.random.key(0), {"to_q": shape}, rank=3))
+        lora.as_tree(lora.init_branches(jax.random.key(0), {"to_q": shape}, rank=3))
         for shape in ((2, 6, 4), (6, 4))
     )
     assert decay_mask(stacked) == decay_mask(single)
