@@ -1,7 +1,7 @@
 """Cross-media augmentation: changes the look of the conditioning picture, but not the target.
 
 During training the model sees finished pictures in looks that their medium never has, and must
-still paint the medium. It thereby learns to paint a photo, a grey picture or a line drawing in oil.
+still paint the medium. It thus learns to paint from photos, grey pictures and line drawings.
 Pictures are RGB in [-1, 1]. All functions run on the device, vectorised over the batch.
 """
 
