@@ -249,7 +249,7 @@ def _advance(
     negative,
     scale: Float[Array, ""],
 ):
-    """The state after the steps of a span, and the first of them that was not finite, or its end."""
+    """The state after the steps of a span, and its first step that was not finite, or its end."""
     advance, latents = sampler
     network = nnx.merge(graph, params)
 
