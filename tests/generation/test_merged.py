@@ -14,7 +14,6 @@ from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from tests import tiny_wan
 from tests.generation.test_pretrained import assert_close, painted
-from tests.text import wan_text
 from tests.training.published_run import ONE_DEVICE
 
 FRAMES, HEIGHT, WIDTH, CHANNELS = 5, 32, 48, 4
@@ -55,8 +54,7 @@ def merge(base: pathlib.Path, target: pathlib.Path, *loras: pathlib.Path) -> pat
 
 
 @pytest.mark.parametrize("way", ["first frame", "concatenated"])
-def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_path, monkeypatch):
-    wan_text.stand_in_for_ftfy(monkeypatch)
+def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_path):
     merged = merge(base, tmp_path / "merged", loras[way])
     theirs = DiffusionPipeline.from_pretrained(merged)
     assert isinstance(theirs, WanImageToVideoPipeline)
