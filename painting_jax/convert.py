@@ -7,12 +7,14 @@
   python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
 MODEL is a diffusers folder or a hub id. generate and train take it as it is, and what convert
-writes, too. A single file holds a transformer or an autoencoder under the original names. With
---pretrained the target is a copy of that model with the single file as one of its components.
+writes, too. A single file holds a transformer, an autoencoder, a text encoder or all of them, as
+Wan or ComfyUI publishes it, also with scaled float8 weights (fp8_scaled). With --pretrained the
+target is a copy of that model with the single file in the place of these components.
 
-A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). A text-to-video model
-becomes an image-to-video model by merging a LoRA that was trained here, or one with input channels
-for a picture.
+A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi, LyCORIS). A DoRA, LoHa or
+LoKr stays one with --format=comfyui; diffusers has no place for it. A text-to-video model becomes
+an image-to-video model by merging a LoRA that was trained here, or one with input channels for a
+picture.
 
 A RUN is a training run on published weights. Its LoRA is converted; or, if it trained the whole
 transformer, the target is a copy of the published model with that transformer.
