@@ -225,8 +225,8 @@ class Folder:
         name = settings.get("_class_name")
         if not is_among(name, _SCHEDULERS):
             raise UserError(
-                f"{path} names {name}: only {' and '.join(_SCHEDULERS)} are implemented, choose "
-                "with --sampler and --shift"
+                f"{path} names {name!s:.80}: only {' and '.join(_SCHEDULERS)} are implemented, "
+                "choose with --sampler and --shift"
             )
         sampler, key = _SCHEDULERS[name]
         for fixed, required in _FIXED[sampler].items():
@@ -234,8 +234,8 @@ class Folder:
             # "Off" has several spellings: null, false, an empty list.
             if value != required and (value or required):
                 raise UserError(
-                    f"{path} has {fixed} = {value}, only {required} is implemented: choose with "
-                    "--sampler and --shift"
+                    f"{path} has {fixed} = {value!s:.80}, only {required} is implemented: choose "
+                    "with --sampler and --shift"
                 )
         config = PublishedConfig({key: 1.0, **settings}, str(path))
         return sampler, float(config.number(key, above=0))

@@ -249,16 +249,20 @@ def _by_layer(
         by_expert.setdefault(key.for_second, tensor)
         if len(by_expert) == 2:
             raise UserError(
-                f"{name} is for two transformers, by its keys {' and '.join(by_expert.values())}: "
+                f"{name} is for two transformers, by its keys {_both(*by_expert.values())}: "
                 "write a file for each, the first goes to --lora and the second to --lora_2"
             )
         contradicted = layers.setdefault(key.target, Layer()).add(key, tensor, array)
         if contradicted:
             raise UserError(
-                f"{name} changes one layer twice, by its keys {contradicted} and {tensor}: leave "
+                f"{name} changes one layer twice, by its keys {_both(contradicted, tensor)}: leave "
                 "one of them out"
             )
     return layers, unused
+
+
+def _both(one: str, other: str) -> str:
+    return f"{one:.200} and {other:.200}"
 
 
 def own_shapes(tensors: Mapping[str, HasShape]) -> dict[str, tuple[int, ...]]:

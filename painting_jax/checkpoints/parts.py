@@ -44,7 +44,7 @@ def component_of(source: Source) -> Component:
     kind = source.config.get("_class_name") or source.config.get("model_type")
     kinds = {kind: component for component in components for kind in component.kinds}
     if not is_among(kind, kinds):
-        raise UserError(f"{source.name} is a {kind}: {', '.join(kinds)} can be converted")
+        raise UserError(f"{source.name} is a {kind!s:.80}: {', '.join(kinds)} can be converted")
     return kinds[kind]
 
 

@@ -163,7 +163,7 @@ def with_scales(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         weight = f"{match['layer']}.weight" if match else ""
         if weight in tensors:
             if weight in scales:
-                raise UserError(f"{name} is damaged: {weight} has two scales")
+                raise UserError(f"{name} is damaged: {weight:.200} has two scales")
             scales[weight] = tensor
         elif not _UNUSED.fullmatch(key):
             plain[key] = tensor
@@ -176,7 +176,7 @@ def with_scales(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _scaled(name: str, key: str, stored: Tensor, scale: Tensor) -> Tensor:
     if scale.dtype.kind not in "fV" or _block_shape(scale.shape, stored.shape) is None:
         raise UserError(
-            f"{name} has a scale of {list(scale.shape)} and type {scale.dtype} for {key} of "
+            f"{name} has a scale of {list(scale.shape)} and type {scale.dtype} for {key:.200} of "
             f"{list(stored.shape)}: one number, one per output or one per block is read"
         )
     return ScaledTensor(stored.path, _BFLOAT16, stored.shape, stored.offset, stored, scale)

@@ -74,7 +74,7 @@ def open_source(
         of_file, texts = _read_header(file)
         duplicates = tensors.keys() & of_file.keys()
         if duplicates:
-            raise UserError(f"{path}: {min(duplicates)} is in two files, remove one of them")
+            raise UserError(f"{path}: {min(duplicates):.200} is in two files, remove one of them")
         tensors |= of_file
         metadata |= texts
     # A scale may lie in another file than its weight.
@@ -147,7 +147,9 @@ def _indexed(index: pathlib.Path) -> list[pathlib.Path]:
         file = index.parent / name
         _refuse_unreadable(file)
         if not file.is_file():
-            raise UserError(f"{index.parent} lacks {name}, which its index names: fetch it again")
+            raise UserError(
+                f"{index.parent} lacks {name:.200}, which its index names: fetch it again"
+            )
         files.append(file)
     return files
 

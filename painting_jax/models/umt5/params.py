@@ -74,11 +74,13 @@ def config(published: Mapping) -> UMT5Config:
     """
     if published.get("model_type") != "umt5":
         raise UserError(
-            f"the text encoder is a {published.get('model_type')!r}: Wan's are of type 'umt5'"
+            f"the text encoder is a {published.get('model_type')!r:.80}: Wan's are of type 'umt5'"
         )
     for key, value in _FIXED.items():
         if published.get(key, value) != value:
-            raise UserError(f"the text encoder has {key}={published[key]!r}: {value!r} is known")
+            raise UserError(
+                f"the text encoder has {key}={published[key]!r:.80}: {value!r} is known"
+            )
     values = PublishedConfig(published, "the text encoder's config.json")
     # A quarter of the buckets hold one distance each. The largest distance lies beyond those.
     buckets = values.integer("relative_attention_num_buckets", minimum=4)

@@ -113,7 +113,7 @@ def wan_config(source: PublishedWeights) -> WanConfig:
     if kind == "WanModel":
         return _from_own_json(source)
     if kind != "WanTransformer3DModel":
-        raise UserError(f"{source.name} is a {kind}: a WanTransformer3DModel is needed")
+        raise UserError(f"{source.name} is a {kind!s:.80}: a WanTransformer3DModel is needed")
     return _from_json(source)
 
 

@@ -172,7 +172,7 @@ def wan_vae_config(source: PublishedWeights) -> WanVAEConfig:
         return _from_shapes(source)
     kind = source.config.get("_class_name", "AutoencoderKLWan")
     if kind != "AutoencoderKLWan":
-        raise UserError(f"{source.name} is a {kind}: an AutoencoderKLWan is needed")
+        raise UserError(f"{source.name} is a {kind!s:.80}: an AutoencoderKLWan is needed")
     return config_of(source.config)
 
 
@@ -184,7 +184,8 @@ def config_of(published: Mapping) -> WanVAEConfig:
     """
     if published.get("attn_scales"):
         raise UserError(
-            f"the autoencoder has attention in its blocks, attn_scales={published['attn_scales']}: "
+            f"the autoencoder has attention in its blocks, attn_scales="
+            f"{published['attn_scales']!s:.80}: "
             f"it is not implemented"
         )
     values = PublishedConfig({**_DEFAULTS, **published}, "the autoencoder's config.json")
