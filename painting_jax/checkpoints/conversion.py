@@ -29,7 +29,7 @@ from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
 from painting_jax.models.family import Layout
 from painting_jax.models.lora import Target
-from painting_jax.models.tensor_names import Spelling, spellings
+from painting_jax.models.tensor_names import Spelling, spellings, split_prefix
 
 WeightedLoras = Sequence[tuple[LoraFile, float]]
 
@@ -176,7 +176,8 @@ def translate(
     Args:
       source: the weights.
       architecture: architecture of the source.
-      layout: layout to translate to. Tensors that already have it keep their names.
+      layout: layout to translate to. Tensors that already have it keep their names, in that of
+        diffusers without a prefix.
       dtype: dtype of all tensors but those that `Component.float32_converted` matches; None =
         unchanged.
       loras: LoRAs that fit, with weights. They are added in float32.
@@ -206,6 +207,8 @@ def translate(
             lowered and re.search(architecture.component.float32_converted, path)
         )
         name = names[tensor] if own is target else spelling.of(layer)
+        if layout == "diffusers":
+            _, name = split_prefix(name)
         result[name] = PendingTensor(
             tensor.dtype if unchanged else np.dtype(dtype),
             spelling.transform.their_shape(shape if layer is None else shape[1:]),

@@ -310,7 +310,7 @@ ALL_KINDS = {
     f"{BLOCK}self_attn.q.lokr_w1": random(4, 6),
     f"{BLOCK}self_attn.q.lokr_w2_a": random(6, 2),
     f"{BLOCK}self_attn.q.lokr_w2_b": random(2, 4),
-    f"{BLOCK}self_attn.q.alpha": np.float32(3),
+    f"{BLOCK}self_attn.q.alpha": np.array(3, np.float32),
     f"{BLOCK}self_attn.q.diff_b": random(24),
     f"{BLOCK}ffn.0.hada_w1_a": random(32, 2),
     f"{BLOCK}ffn.0.hada_w1_b": random(2, 24),

@@ -228,7 +228,7 @@ PACKED = torch.ones(8, 3, dtype=torch.uint8)
         ),
         (
             "layer.weight has two scales",
-            {"layer.weight": KERNEL.to(FP8), "layer.weight_scale": ONE, "layer.scale_weight": ONE},
+            {"layer.weight": KERNEL.to(FP8), "layer.weight_scale": ONE, "layer.scale_weight": ROWS},
         ),
         ("is no JSON", {"layer.comfy_quant": torch.full((9,), 123, dtype=torch.uint8)}),
         ("is 5000 bytes", {"layer.comfy_quant": torch.zeros(5000, dtype=torch.uint8)}),
