@@ -118,9 +118,11 @@ def _filled(param: jax.Array, match: Match) -> jax.Array:
         array = match.transform.ours(theirs)
         return array if layer is None else array[None]
 
-    scaled = isinstance(tensor, ScaledTensor)
-    array = ours(tensor.stored.view() if scaled else tensor.view())
-    scale = ours(tensor.scale_view()) if scaled else None
+    scale = None
+    if isinstance(tensor, ScaledTensor):
+        scale = ours(tensor.scale_view())
+        tensor = tensor.stored
+    array = ours(tensor.view())
     update = _update(param.sharding)
     for index in _chunks(array, param.sharding):
         start = [part.start for part in index]

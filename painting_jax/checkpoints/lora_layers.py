@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -192,7 +192,8 @@ class Layer:
             self._require("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
             if "hada_t1" in arrays or "hada_t2" in arrays:
                 self._require("hada_t1", "hada_t2")
-            hadamard = Hadamard(*(arrays.get(part) for part in LOHA), 1.0)
+            factors: dict[str, Any] = {part[len("hada_") :]: arrays.get(part) for part in LOHA}
+            hadamard = Hadamard(**factors, scale=1.0)
             scale = scale_of(_rows(hadamard.w1_b))
             return dataclasses.replace(hadamard, scale=scale), scale
         if way == LOKR:
@@ -201,7 +202,8 @@ class Layer:
                     self._require(f"{whole}_a", f"{whole}_b")
                 elif f"{whole}_a" in arrays or f"{whole}_b" in arrays:
                     raise ValueError(f"has {whole} and its factors")
-            kronecker = Kronecker(*(arrays.get(part) for part in LOKR), 1.0)
+            factors = {part[len("lokr_") :]: arrays.get(part) for part in LOKR}
+            kronecker = Kronecker(**factors, scale=1.0)
             scale = scale_of(kronecker.rank)
             return dataclasses.replace(kronecker, scale=scale), scale
         if not {"down", "up"} <= arrays.keys():

@@ -221,7 +221,7 @@ def test_the_modulation_is_float32_where_the_model_computes_in_bfloat16():
     # Their embedding is this one, rounded.
     rounded = np.asarray(actual[0][:, 0].astype(jnp.bfloat16), np.float32)
     off = np.abs(time_BD.float().numpy() - rounded)
-    assert (off <= 2**-7 * np.abs(rounded)).all()
+    assert (off <= 2**-7 * np.abs(rounded) + 1e-5).all()
     assert (off == 0).mean() > 0.99
     modulation = np.asarray(actual[1]).reshape(50, -1)
     error = np.abs(modulation_BD.float().numpy() - modulation).max() / np.abs(modulation).max()
