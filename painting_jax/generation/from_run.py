@@ -141,5 +141,6 @@ def finetuned_painter(
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),
+        takes_first_frame=True,
         cache=cache or str(run / EMBEDDINGS),
     )

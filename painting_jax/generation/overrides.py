@@ -9,6 +9,7 @@ import numpy as np
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.diffusion.samplers import DISTILLED, make_sampler
 from painting_jax.errors import UserError
+from painting_jax.generation import resolution
 from painting_jax.models.family import Family
 
 _DISTILLED_SHIFT = 5.0
@@ -67,6 +68,7 @@ class SamplingConfig:
       guidance: Scale of classifier-free guidance for each expert.
       frames: Number of frames of the video.
       max_area: Largest area of a frame, in pixels.
+      area_note: Why it is this one, for the user; empty if that is plain.
     """
 
     sampler: str
@@ -75,6 +77,7 @@ class SamplingConfig:
     guidance: tuple[float, ...]
     frames: int
     max_area: int
+    area_note: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def resolve(
@@ -109,14 +112,28 @@ class SamplingConfig:
             make_sampler(kind, steps, shift)
         except ValueError as error:
             raise UserError(f"--shift={shift:g} with --steps={steps}: {error}") from error
+        max_area, area_note = _area(folder, family, overrides)
         return cls(
             sampler=kind,
             steps=steps,
             shift=shift,
             guidance=(guidance, second) if two else (guidance,),
             frames=overrides.frames or family.frames,
-            max_area=overrides.max_area or family.max_area,
+            max_area=max_area,
+            area_note=area_note,
         )
+
+
+def _area(folder: Folder, family: Family, overrides: SamplingOverrides) -> tuple[int, str]:
+    """The largest area of a frame, and why it is this one."""
+    if overrides.max_area:
+        return overrides.max_area, ""
+    try:
+        _, shift = folder.sampler()
+    except UserError:
+        shift = None  # The user names a sampler in the place of one that is not implemented.
+    area, note = resolution.trained_area(folder.title, family.max_area, shift)
+    return area, "" if overrides.height or overrides.width else note
 
 
 def load_noise(path: str | os.PathLike) -> np.ndarray:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import struct
+import time
 
 import ml_dtypes
 import numpy as np
@@ -112,7 +113,7 @@ ENTRY = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
         (damaged({"a\n" * 5000: ENTRY | {"data_offsets": [1, 17]}}), "invalid offset"),
         (damaged({"a": ENTRY}, bytes(20)), "not fully covered"),
         (damaged({"a": ENTRY, "__metadata__": {"x": 1}}), "invalid JSON"),
-        (b"PK\x03\x04" + bytes(100), "truncated, damaged or not a safetensors file"),
+        (b"\x03\x00\x00\x00" + bytes(100), "truncated, damaged or not a safetensors file"),
     ],
     ids=itertools.count(),
 )
@@ -123,3 +124,37 @@ def test_a_damaged_file_is_refused_in_one_line(content, said, tmp_path):
         safetensors_file.read_header(path)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (
+            b"GGUF\x03\x00\x00\x00",
+            "is a GGUF file, .* use a .safetensors of the same model in BF16",
+        ),
+        (b"PK\x03\x04archive/data.pkl", "is a pickle of PyTorch"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"<!doctype html><html>", "is a web page"),
+        (b"<html><head>", "is a web page"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["safetensors", "gguf"])
+def test_a_file_of_another_format_is_named(tmp_path, start, said, suffix):
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(start + bytes(1000))
+    with pytest.raises(UserError, match=said) as raised:
+        safetensors_file.read_header(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_header_of_very_many_tensors_is_refused_at_once(tmp_path):
+    entry = '"{}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    for count, said in ((1_000_000, "has a header of"), (100_000, "holds 100000 tensors")):
+        header = "{" + ",".join(entry.format(i) for i in range(count)) + "}"
+        path = tmp_path / f"{count}.safetensors"
+        path.write_bytes(damaged(header.encode(), b""))
+        begun = time.monotonic()
+        with pytest.raises(UserError, match=said):
+            safetensors_file.read_header(path)
+        assert time.monotonic() - begun < 5

@@ -17,7 +17,7 @@ from painting_jax.models.umt5.params import TABLE
 from painting_jax.text.embeddings import TextEncoder, embed_cached, fingerprint, pad
 from tests.checkpoints.filling import fill
 from tests.models.umt5.test_modeling import reference
-from tests.text.wan_text import WORDS, stand_in_for_ftfy, tokenizer
+from tests.text.wan_text import WORDS, tokenizer
 
 _CONFIG = UMT5Config(vocabulary=len(WORDS), dim=8, layers=2, heads=3, head_dim=4, ffn_dim=12)
 _PROMPTS = (
@@ -57,8 +57,7 @@ class Counting:
         return np.random.default_rng(seed).normal(size=(len(prompt), 3)).astype(np.float32)
 
 
-def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path, monkeypatch):
-    stand_in_for_ftfy(monkeypatch)
+def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path):
     pipeline = types.SimpleNamespace(
         text_encoder=reference_model, tokenizer=tokenizer(), _execution_device=torch.device("cpu")
     )
