@@ -29,6 +29,7 @@ _FEWEST = 5
 _FULL = 0.8  # the least light of the frame that fades, as a share of the most in that half
 _GONE = 0.15  # light at the end of the fade
 _ANOTHER = 0.15  # a frame that differs by more is another picture
+_SAME = 0.02  # a frame that differs by less is the same, but for its light
 # An opening resembles the finished picture more than the canvas does, by these shares of the
 # greatest distance in the video, and gives way to the canvas at once.
 _ALIKE, _UNLIKE = 0.35, 0.85
@@ -222,24 +223,40 @@ def _end_before_fade_to(small_TD: np.ndarray, colour: float, *, is_end: bool) ->
     most = amount_T[half:].max()
     if last + 1 < _FEWEST or amount_T[last] > _GONE * most or most < 1:
         return last
-    found = last
     # Where a picture vanishes piece by piece, the last piece has little of its light.
     for start in range(last - 1, half - 1, -1):
         if amount_T[start] < _FULL * most:
             continue
-        rest_TD, energy = light_TD[start + 1 :], np.square(light_TD[start]).sum()
-        share_T = rest_TD @ light_TD[start] / energy
-        other_T = np.sqrt(np.square(rest_TD - share_T[:, None] * light_TD[start]).sum(-1) / energy)
+        share_T, other_T = _relative_to(light_TD[start], light_TD[start + 1 :])
         if other_T.max() > _ANOTHER or np.diff(share_T, prepend=1).max() > 0.05:
-            break
+            return last
         # A dark canvas may be covered at one stroke, a light that comes up passes by half-light.
         is_gradual = np.any((share_T > 0.08) & (share_T < 0.92))
         pixels_PC = small_TD[start].reshape(-1, 3)
         strays_PC = np.abs(pixels_PC - np.median(pixels_PC, axis=0)) > 0.1 * most
         is_flat = strays_PC.any(-1).mean() < 0.3
-        if share_T[-1] <= _GONE and share_T[0] < 0.97 and (is_end or is_gradual or is_flat):
-            found = start
-    return found
+        if share_T[-1] <= _GONE and (is_end or is_gradual or is_flat):
+            return _fullest(light_TD, start)
+    return last
+
+
+def _fullest(light_TD: np.ndarray, start: int) -> int:
+    """Index of the first frame of the fade that the frame at `start` is a part of."""
+    while start > 0:
+        share_1, other_1 = _relative_to(light_TD[start], light_TD[start - 1 : start])
+        # Strokes change a picture in places, a fade changes it everywhere.
+        if other_1[0] > _SAME or share_1[0] < 1 + _SAME:
+            break
+        start -= 1
+    return start
+
+
+def _relative_to(light_D: np.ndarray, light_TD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The share of a frame's light in others, and how much of the rest is another picture."""
+    energy = np.square(light_D).sum()
+    share_T = light_TD @ light_D / energy
+    other_T = np.sqrt(np.square(light_TD - share_T[:, None] * light_D).sum(-1) / energy)
+    return share_T, other_T
 
 
 def _opening(small_TD: np.ndarray, energy_T: np.ndarray) -> int:
