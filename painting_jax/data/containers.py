@@ -293,7 +293,7 @@ def frames(
             if not every and (target is None or second < target - 1e-6):
                 held = second, frame
                 if target is None and not to_the_end:
-                    return
+                    break
                 continue
             yield second, _as_shown(path, frame, track)
             held = None
@@ -302,7 +302,10 @@ def frames(
                 target = next(targets, None)
         if held is not None and (target is not None or to_the_end):
             yield held[0], _as_shown(path, held[1], track)
-    _judge(path, times, count, last, damage)
+    if target is not None or to_the_end:
+        _judge(path, times, count, last, damage)
+    elif damage.packets:
+        remarks.add(f"{path} has {damage.packets} damaged frames, which are left out")
 
 
 @dataclasses.dataclass

@@ -40,6 +40,7 @@ _ASPECT_TOLERANCE = 0.05
 # Suffixes of manifests. Those of sidecars are among them, so a file must be named itself.
 _MANIFESTS = (".jsonl", ".ndjson")
 _MANIFESTS_IF_NAMED = (*_MANIFESTS, ".json", ".txt")
+_LARGEST_MANIFEST, _LARGEST_SIDECAR = 256 << 20, 16 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +202,7 @@ class _Search:
         Returns:
           The path if it is a single picture, which may be a step of a process.
         """
-        suffix = path.suffix.lower()
+        suffix, kind = path.suffix.lower(), file_kinds.kind(path)
         if path.is_dir():
             before = len(self.found)
             self._add_folder(path, path, Ancestors.of(path))
@@ -212,11 +213,11 @@ class _Search:
             for row, where in _manifest_rows(path):
                 stated = _parse_metadata(row, where, self._known_media)
                 self._add_row(path.parent, row["path"], stated)
-        elif not is_named and file_kinds.kind(path) is Kind.COMPANION:
+        elif not is_named and kind is Kind.COMPANION:
             pass
-        elif reason := _why_unreadable(path, is_named=is_named):
+        elif reason := _why_unreadable(path, None if is_named else kind):
             self.skipped.append(Skipped(path.name, reason))
-        elif file_kinds.kind(path) is Kind.PICTURE and not video.is_video(path):
+        elif kind is Kind.PICTURE and not video.is_video(path):
             return [path]
         else:
             self._add(path, path.name)
@@ -347,9 +348,11 @@ class _Folder:
             has_record = has_record or path.name == RECORD
             if path.is_dir():
                 folders.append(path)
-            elif file_kinds.kind(path) is Kind.COMPANION:
                 continue
-            elif reason := _why_unreadable(path):
+            kind = file_kinds.kind(path)
+            if kind is Kind.COMPANION:
+                continue
+            if reason := _why_unreadable(path, kind):
                 others[path] = reason
             elif video.is_video(path):
                 videos.append(path)
@@ -384,16 +387,16 @@ class _Folder:
 _SINGLE = "a single picture is no process"
 
 
-def _why_unreadable(path: epath.Path, *, is_named: bool = False) -> str | None:
+def _why_unreadable(path: epath.Path, kind: Kind | None) -> str | None:
     """Why a file is neither a picture nor a video; None if it may be one.
 
-    One that was named itself may be a video of a kind that only FFmpeg knows.
+    Without a kind, it may be a video of one that only FFmpeg knows.
     """
     try:
         file_kinds.check_regular(path)
     except UserError:
         return "it is a pipe, a socket or a device, not a file"
-    if not is_named and file_kinds.kind(path) is Kind.OTHER:
+    if kind is Kind.OTHER:
         return "it is neither a picture nor a video that can be read"
     return None
 
@@ -412,10 +415,9 @@ def _named_after(stem: str, name: str) -> bool:
 
 def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
     """Yields the rows of a manifest with their location for error messages."""
-    # Captions may contain other line breaks (U+2028), and some editors write a byte order mark.
+    # Captions may contain other line breaks (U+2028).
     with _readable_errors(path):
-        file_kinds.check_regular(path)
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        data = _text_of(path, _LARGEST_MANIFEST)
     if not data.strip():
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
     if data.lstrip().startswith(b"["):
@@ -442,10 +444,20 @@ def _check_row(row: object, where: str) -> dict:
 
 def _parse_sidecar(path: epath.Path) -> dict:
     with _readable_errors(path):
-        record = _parse_json(path.read_bytes().removeprefix(codecs.BOM_UTF8), str(path))
+        record = _parse_json(_text_of(path, _LARGEST_SIDECAR), str(path))
     if not isinstance(record, dict):
         raise UserError(f'{path} is no record of a process: write {{"medium": "oil", ...}}')
     return record
+
+
+def _text_of(path: epath.Path, most: int) -> bytes:
+    """The bytes of a text file without the mark that some editors put before them."""
+    file_kinds.check_regular(path)
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UserError(f"{path} has more than {most >> 20} MiB: name a text file")
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _parse_json(data: bytes, where: str) -> object:
@@ -599,6 +611,7 @@ def load(
                 start, end = time_T[found.first], time_T[found.last]
                 cut = dataclasses.replace(file, start=float(start), end=float(end))
                 # Again, for as many frames of what is left.
+                del frames_THWC
                 frames_THWC, time_T, index_T, count = _read(cut, max_frames, max_side)
         progress_T = np.clip((time_T - time_T[0]) / (time_T[-1] - time_T[0]), 0, 1)
         if looks_reversed and edits == timelapse.TURN:
