@@ -21,10 +21,19 @@ from PIL import Image, ImageCms
 from painting_jax.data import remarks
 
 # Code points of ITU-T H.273 (CICP), which videos, png and avif share.
-BT709, UNSTATED, BT2020, DISPLAY_P3 = 1, 2, 9, 12
+RGB, BT709, UNSTATED, BT2020, DISPLAY_P3 = 0, 1, 2, 9, 12
 LINEAR, PQ, HLG = 8, 16, 18
-# Matrices that FFmpeg converts. The others (YCgCo, ICtCp, Dolby Vision's own) it takes for BT.601.
-MATRICES = (0, 1, 2, 4, 5, 6, 7, 9, 10)
+# Matrices that FFmpeg does not convert.
+UNCONVERTED_MATRICES = {
+    8: "YCgCo",
+    11: "YDzDx",
+    12: "a matrix derived from its primaries",
+    13: "a matrix derived from its primaries",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo",
+    17: "YCgCo",
+}
 
 # x and y of red, green, blue and white.
 _D65, _C = (0.3127, 0.3290), (0.310, 0.316)

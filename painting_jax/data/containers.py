@@ -462,12 +462,16 @@ def _as_shown(path: epath.Path, frame: av.VideoFrame, track: av.VideoStream) -> 
 
 def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int) -> np.ndarray:
     primaries, transfer = frame.color_primaries, frame.color_trc
+    if frame.colorspace in colour.UNCONVERTED_MATRICES:
+        what = colour.UNCONVERTED_MATRICES[frame.colorspace]
+        raise UserError(f"{path} has colours in {what}, which are not converted: export it as SDR")
     if what := _unconverted(frame):
         remarks.add(f"{path} has {what}, which is not converted: its colours are off")
     profile = _side_data(frame, "ICC_PROFILE")
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     is_deep = not colour.is_srgb(primaries, transfer)
-    shallow, deep = ("rgba", "rgba64le") if has_alpha else ("rgb24", "rgb48le")
+    # Planar, since swscale mixes up the chroma of 4:2:0 in packed pixels of 16 bits.
+    shallow, deep = ("gbrap", "gbrap16le") if has_alpha else ("gbrp", "gbrp16le")
     pixels_HWC = frame.reformat(
         width=width,
         format=deep if is_deep else shallow,
@@ -487,8 +491,6 @@ def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int) -> np.ndarray:
 
 
 def _unconverted(frame: av.VideoFrame) -> str | None:
-    if frame.colorspace not in colour.MATRICES:
-        return f"a colour matrix of code {frame.colorspace} (H.273)"
     if frame.color_trc == colour.UNSTATED and _side_data(frame, "DOVI_METADATA") is not None:
         return "the colours of Dolby Vision alone"
     return colour.unconverted(frame.color_primaries, frame.color_trc)
@@ -508,8 +510,10 @@ def _matrix(frame: av.VideoFrame) -> Colorspace | None:
     A file that states nothing was written by a program that uses FFmpeg, in BT.601 whatever its
     size; cameras state theirs.
     """
-    if frame.colorspace != colour.UNSTATED:
-        return _MATRICES.get(frame.colorspace)
+    if frame.colorspace == colour.RGB:
+        return None
+    if frame.colorspace in _MATRICES:
+        return _MATRICES[frame.colorspace]
     if frame.color_primaries == colour.BT2020 or frame.color_trc in (colour.PQ, colour.HLG):
         return Colorspace.BT2020
     is_hd = colour.BT709 in (frame.color_primaries, frame.color_trc)

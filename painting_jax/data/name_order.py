@@ -39,14 +39,14 @@ def painted_order(names: Sequence[str]) -> tuple[list[str], bool]:
     stems = {name: _comparable(os.path.splitext(name)[0]) for name in names}
     dates = [date.groups() for stem in stems.values() if (date := _DATE.search(stem))]
     is_guess = False
-    if len(dates) == len(stems):
+    if dates and len(dates) == len(stems):
         firsts, seconds = ([int(date[place]) for date in dates] for place in (0, 2))
         month_first = max(seconds) > 12
         is_guess = max(*firsts, *seconds) <= 12 and len(set(zip(firsts, seconds, strict=True))) > 1
         year_first = r"\4-\1-\3" if month_first else r"\4-\3-\1"
         stems = {name: _DATE.sub(year_first, stem) for name, stem in stems.items()}
     natural = sorted(names, key=lambda name: (*_parts(stems[name]), *natural_order(name)))
-    if len({re.sub(r"\d+", "0", stem) for stem in stems.values()}) == 1:
+    if len({re.sub(r"\d+", "0", stem) for stem in stems.values()}) < 2:
         return natural, is_guess
     numbers = {name: [int(part) for part in re.findall(r"\d+", stems[name])] for name in names}
     counts = {len(each) for each in numbers.values()}

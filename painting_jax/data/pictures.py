@@ -122,7 +122,9 @@ def opened(path: epath.PathLike, formats: Sequence[str] = _FORMATS) -> Iterator[
         _register_heif(path)
         formats = ("HEIF",)
     with file, warnings.catch_warnings():
-        # Pillow warns at its own size limit; ours is checked below.
+        # Pillow warns at its own size limit, where ours is checked below, and of damaged EXIF data,
+        # which is not needed.
+        warnings.filterwarnings("ignore", module="PIL")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             image = Image.open(file, formats=formats)
@@ -193,16 +195,19 @@ def _with_end_of_jpeg(image: Image.Image, path: epath.Path) -> Image.Image | Non
 
 
 def cicp(image: Image.Image, path: epath.Path) -> tuple[int, int] | None:
-    """Primaries and transfer (H.273) that a png, avif or heic states; None for the others.
+    """Primaries and transfer (H.273) by which a png, avif or heic is to be shown; else None.
 
-    Pillow does not read them.
+    Pillow does not read them. In a png they take precedence over a profile, in the others a profile
+    does.
     """
+    if image.format not in ("PNG", "AVIF", "HEIF"):
+        return None
+    if image.format != "PNG" and "icc_profile" in image.info:
+        return None
     if image.format == "HEIF":
         profile = image.info.get("nclx_profile")
         fields = ("color_primaries", "transfer_characteristics")
         return tuple(int(profile[field]) for field in fields) if profile else None
-    if image.format not in ("PNG", "AVIF"):
-        return None
     with path.open("rb") as file:
         if image.format == "PNG":
             return _cicp_of_png(file)

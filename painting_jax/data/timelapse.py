@@ -232,12 +232,16 @@ def _end_before_fade_to(small_TD: np.ndarray, colour: float, *, is_end: bool) ->
             return last
         # A dark canvas may be covered at one stroke, a light that comes up passes by half-light.
         is_gradual = np.any((share_T > 0.08) & (share_T < 0.92))
-        pixels_PC = small_TD[start].reshape(-1, 3)
-        strays_PC = np.abs(pixels_PC - np.median(pixels_PC, axis=0)) > 0.1 * most
-        is_flat = strays_PC.any(-1).mean() < 0.3
-        if share_T[-1] <= _GONE and (is_end or is_gradual or is_flat):
+        if share_T[-1] <= _GONE and (is_end or is_gradual or _is_flat(small_TD[start], most)):
             return _fullest(light_TD, start)
     return last
+
+
+def _is_flat(small_D: np.ndarray, most: float) -> bool:
+    """Whether a frame is nearly of one colour, relative to the light of a full picture."""
+    pixels_PC = small_D.reshape(-1, 3)
+    strays_PC = np.abs(pixels_PC - np.median(pixels_PC, axis=0)) > 0.1 * most
+    return bool(strays_PC.any(-1).mean() < 0.3)
 
 
 def _fullest(light_TD: np.ndarray, start: int) -> int:
@@ -269,12 +273,13 @@ def _opening(small_TD: np.ndarray, energy_T: np.ndarray) -> int:
     alike = int(unlike[0])
     canvas = alike + int(np.argmax(far_T[alike:] >= _UNLIKE * far_T[alike:].max()))
     comes_nearer = -_growth(far_T[canvas:])
+    is_emptier = energy_T[canvas] < 0.6 * energy_T[-1] or _is_flat(small_TD[canvas], 255)
     if (
         alike > _LONGEST_OPENING * count
         or canvas - alike > max(3, _LONGEST_CHANGE * count)
         or canvas >= count - 2
         or comes_nearer < 0.5
-        or energy_T[canvas] > 0.6 * energy_T[-1]
+        or not is_emptier
     ):
         return 0
     return canvas

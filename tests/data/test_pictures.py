@@ -300,7 +300,7 @@ def test_a_png_that_states_its_colours_without_a_profile(tmp_path):
         (b"gAMA", struct.pack(">I", 45455), 128),
         (b"gAMA", struct.pack(">I", 100000), 188),
         (b"cICP", bytes((1, 13, 0, 1)), 128),
-        (b"cICP", bytes((9, 16, 0, 1)), 177),
+        (b"cICP", bytes((9, 16, 0, 1)), 181),  # 94 cd/m2, of the 203 of white
         (b"cICP", bytes((12, 13, 0, 1)), 128),
     ):
         grey.save(tmp_path / "a.png")
@@ -367,7 +367,7 @@ def test_every_orientation(tmp_path, orientation):
 def test_adobe_rgb_that_only_the_camera_states(tmp_path):
     picture, _ = _in_gamut("adobe")
     exif = Image.Exif()
-    exif.get_ifd(0xA005)[1] = "R03"
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
     options = {"exif": exif, "quality": 100, "subsampling": 0}
     loaded = _saved(Image.fromarray(picture), tmp_path / "_DSC1.jpg", **options)
     np.testing.assert_allclose(loaded[8, 8], _RED, atol=3)

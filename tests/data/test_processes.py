@@ -631,16 +631,16 @@ def _edited(tmp_path) -> dict[str, np.ndarray]:
         "plain": painted,
     }
     for name, frames_THWC in made.items():
-        video.write_webp(tmp_path / f"{name}.webp", frames_THWC, fps=4, lossless=True, hold_last=0)
+        write_pictures(tmp_path / "in" / name, frames_THWC)
     return made
 
 
 def test_edits_are_cut_off_turned_or_kept_and_said(tmp_path):
     made = _edited(tmp_path)
-    files = {file.name.removesuffix(".webp"): file for file in find(tmp_path, medium="oil")}
+    files = {file.name: file for file in find(tmp_path / "in", medium="oil")}
     said = {
-        "intro": "intro.webp shows the finished picture before the canvas, which is",
-        "fade": "fade.webp fades out or ends without the picture, which is",
+        "intro": "intro shows the finished picture before the canvas, which is",
+        "fade": "fade fades out or ends without the picture, which is",
     }
     for name, phrase in said.items():
         for edits in timelapse.CHOICES:
@@ -655,15 +655,15 @@ def test_edits_are_cut_off_turned_or_kept_and_said(tmp_path):
     turned, notes = noted(files["backwards"], edits=timelapse.TURN)
     np.testing.assert_array_equal(turned.frames_THWC, made["plain"])
     assert (turned.was_reversed, turned.looks_reversed) == (True, False)
-    assert notes == ["backwards.webp looks as if it ran backwards: it is turned round"]
+    assert notes == ["backwards looks as if it ran backwards: it is turned round"]
     assert noted(files["plain"], edits=timelapse.TURN)[1] == []
 
 
 def test_a_record_is_not_made_of_what_runs_backwards(tmp_path):
     _edited(tmp_path)
-    (file,) = find(tmp_path / "backwards.webp", medium="oil")
+    (file,) = find(tmp_path / "in" / "backwards", medium="oil")
     options = {"max_frames": 200, "max_side": 64}
-    with pytest.raises(UserError, match=r"backwards\.webp looks as if it ran backwards: --edits"):
+    with pytest.raises(UserError, match=r"backwards looks as if it ran backwards: --edits"):
         processes.to_record(file, **options, edits=timelapse.CUT)
     with remarks.collected() as notes:
         processes.to_record(file, **options)
@@ -674,8 +674,9 @@ def test_stated_progress_is_believed(tmp_path):
     made = _edited(tmp_path)
     for name in ("intro", "backwards"):
         progress = np.linspace(0, 1, len(made[name])).tolist()
-        (tmp_path / f"{name}.json").write_text(json.dumps({"progress": progress}))
-        (file,) = find(tmp_path / f"{name}.webp")
+        folder = tmp_path / "in" / name
+        (folder / "process.json").write_text(json.dumps({"progress": progress}))
+        (file,) = find(folder)
         loaded, notes = noted(file, edits=timelapse.TURN)
         np.testing.assert_array_equal(loaded.frames_THWC, made[name])
         assert not notes
@@ -683,6 +684,7 @@ def test_stated_progress_is_believed(tmp_path):
 
 def test_what_is_left_after_a_cut_is_read_again_in_full(tmp_path):
     painted = movies.filling(40)
+    painted[:, :, :30] = 255
     movies.write(tmp_path / "a.mp4", [*[painted[-1]] * 40, *painted], options={"crf": "10"})
     (file,) = find(tmp_path)
     with remarks.collected():
