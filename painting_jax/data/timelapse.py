@@ -26,7 +26,8 @@ _FAINT = 1e-3  # energy that counts as none
 # In fewer frames an edit cannot be told from a bold step.
 _FEWEST = 5
 # A fade keeps the picture and takes its light. Relative to the full picture:
-_FULL = 0.8  # the least light of the frame that fades, as a share of the most in that half
+_FULL = 0.6  # the least light of the frame that fades, as a share of the most in that half
+_STEADY = 0.2  # the most light that a picture loses before it is gone at once
 _GONE = 0.15  # light at the end of the fade
 _ANOTHER = 0.15  # a frame that differs by more is another picture
 _SAME = 0.02  # a frame that differs by less is the same, but for its light
@@ -223,15 +224,18 @@ def _end_before_fade_to(small_TD: np.ndarray, colour: float, *, is_end: bool) ->
     most = amount_T[half:].max()
     if last + 1 < _FEWEST or amount_T[last] > _GONE * most or most < 1:
         return last
-    # Where a picture vanishes piece by piece, the last piece has little of its light.
     for start in range(last - 1, half - 1, -1):
         if amount_T[start] < _FULL * most:
             continue
         share_T, other_T = _relative_to(light_TD[start], light_TD[start + 1 :])
         if other_T.max() > _ANOTHER or np.diff(share_T, prepend=1).max() > 0.05:
             return last
-        # A dark canvas may be covered at one stroke, a light that comes up passes by half-light.
         is_gradual = np.any((share_T > 0.08) & (share_T < 0.92))
+        # A picture that vanishes piece by piece had lost much before its last piece.
+        before = amount_T[max(0, start - 1)] / amount_T[start]
+        if not is_gradual and before > 1 + _STEADY:
+            return last
+        # A dark canvas may be covered at one stroke, a light that comes up passes by half-light.
         if share_T[-1] <= _GONE and (is_end or is_gradual or _is_flat(small_TD[start], most)):
             return _fullest(light_TD, start)
     return last
