@@ -420,7 +420,7 @@ def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
         data = _text_of(path, _LARGEST_MANIFEST)
     if not data.strip():
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
-    if data.lstrip().startswith(b"["):
+    if data.lstrip().startswith(b"[") and path.suffix.lower() not in _MANIFESTS:
         rows = _parse_json(data, str(path))
         for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
             where = f"{path.name} entry {number}"

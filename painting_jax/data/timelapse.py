@@ -24,7 +24,7 @@ _SCALES = (1, 2, 4)  # pixels that are averaged before slopes are taken
 _FAINT = 1e-3  # energy that counts as none
 
 # In fewer frames an edit cannot be told from a bold step.
-_FEWEST = 5
+_FEWEST, _FEWEST_FOR_CUTS = 5, 8
 # A fade keeps the picture and takes its light. Relative to the full picture:
 _FULL = 0.6  # the least light of the frame that fades, as a share of the most in that half
 _STEADY = 0.2  # the most light that a picture loses before it is gone at once
@@ -200,7 +200,7 @@ def _ordered(small_TD: np.ndarray) -> float:
 
 
 def _end_before_fade(small_TD: np.ndarray) -> int:
-    """Index of the last frame before a fade to black or white, or before a blank end."""
+    """Index of the last frame before a fade to black or white, or before a black end."""
     return max(
         0, min(_end_before_fade_to(small_TD, colour, is_end=True) for colour in (0.0, 255.0))
     )
@@ -231,9 +231,10 @@ def _end_before_fade_to(small_TD: np.ndarray, colour: float, *, is_end: bool) ->
         if other_T.max() > _ANOTHER or np.diff(share_T, prepend=1).max() > 0.05:
             return last
         is_gradual = np.any((share_T > 0.08) & (share_T < 0.92))
-        # A picture that vanishes piece by piece had lost much before its last piece.
+        # What is gone at once may be the last strokes of a video that runs backwards to its paper.
         before = amount_T[max(0, start - 1)] / amount_T[start]
-        if not is_gradual and before > 1 + _STEADY:
+        is_cut = colour == 0 and last + 1 >= _FEWEST_FOR_CUTS and before < 1 + _STEADY
+        if not is_gradual and not is_cut:
             return last
         # A dark canvas may be covered at one stroke, a light that comes up passes by half-light.
         if share_T[-1] <= _GONE and (is_end or is_gradual or _is_flat(small_TD[start], most)):

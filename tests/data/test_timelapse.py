@@ -78,8 +78,17 @@ def _faded(frame_HWC: np.ndarray, shares, colour: int = 0) -> list[np.ndarray]:
     return [(colour + share * (frame_HWC - float(colour))).astype(np.uint8) for share in shares]
 
 
-@pytest.mark.parametrize("shares", [(0.75, 0.5, 0.25, 0), (0.5, 0, 0, 0), (0,), (0, 0, 0)])
-@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize(
+    ("shares", "colour"),
+    [
+        ((0.75, 0.5, 0.25, 0), 0),
+        ((0.75, 0.5, 0.25, 0), 255),
+        ((0.5, 0, 0, 0), 0),
+        ((0.5, 0, 0, 0), 255),
+        ((0,), 0),
+        ((0, 0, 0), 0),
+    ],
+)
 def test_what_fades_out_ends_with_the_picture(painted, shares, colour):
     for frames_THWC in painted[:2]:
         faded = np.stack([*frames_THWC, *_faded(frames_THWC[-1], shares, colour)])

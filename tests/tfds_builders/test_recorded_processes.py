@@ -215,15 +215,16 @@ def test_unusable_recordings_are_skipped_with_their_reason(studio, tmp_path):
     expected = {
         "cut.mp4": "cut.mp4 is ",
         "empty.mp4": "not a readable video",
-        "torn": "not a picture",
         "gone.mp4": "does not exist",
         "dog.gif": "does not lie within",
         "dog.gif#2": "no frame from 90",
     }
     assert reasons.keys() == expected.keys()
     assert [name for name in expected if expected[name] not in reasons[name]] == []
-    assert set(records(tmp_path / "data")) == {"cat.mp4"}
-    assert summary.lines()[-1].endswith("1 processes, 6 skipped")
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "torn"}
+    (remark,) = summary.remarks
+    assert (remark.name, "step 3.jpg is not a picture" in remark.reason) == ("torn", True)
+    assert summary.lines()[-1].endswith("2 processes, 1 with notes, 5 skipped")
 
 
 def test_second_run_with_skipped_recordings_changes_nothing(studio, tmp_path):
