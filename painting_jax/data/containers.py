@@ -9,6 +9,7 @@ import dataclasses
 import fractions
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import av
 import numpy as np
@@ -166,10 +167,11 @@ def timeline(path: epath.Path) -> Timeline:
         found = Timeline(
             tuple(float((tick - ticks[0]) * track.time_base) for tick in ticks), ticks[0]
         )
-        missing = _missing_at_the_end(
-            path, container, track, last_dts, float(end * track.time_base)
-        )
-    if missing > found.tolerance and found.step > 0:
+        shown_until = float(end * track.time_base)
+        missing = _missing_at_the_end(path, container, track, last_dts, shown_until)
+        # A single frame may be shown for ever.
+        is_judged = found.step > 0 or _has_index(container)
+    if missing > found.tolerance and is_judged:
         raise UserError(
             f"{path} is cut short: its frames end at {found.seconds[-1]:.1f} s of "
             f"{found.seconds[-1] + missing:.1f} s"
@@ -202,8 +204,8 @@ def _missing_at_the_end(
       last_dts: Decoding time of its last packet.
       end: Time in seconds at which its last frame ends.
     """
-    if "mov" in container.format.name.split(","):
-        # The durations of mp4 count what edit lists hide. Its index lists every frame.
+    if _has_index(container):
+        # The durations of mp4 count what edit lists hide.
         index = track.index_entries
         from_the_end = (index[place] for place in range(len(index) - 1, -1, -1))
         listed = next((entry for entry in from_the_end if not entry.is_discard), None)
@@ -219,6 +221,11 @@ def _missing_at_the_end(
         return 0.0
     # Sound may go on after the picture, and then the file is whole.
     return max(0.0, duration - max(end, _end_of_all_tracks(path)))
+
+
+def _has_index(container: av.container.InputContainer) -> bool:
+    """Whether a file is an mp4 or its like, whose index lists every frame."""
+    return "mov" in container.format.name.split(",")
 
 
 def _end_of_all_tracks(path: epath.Path) -> float:
@@ -367,8 +374,11 @@ def _decoded(
                 yield frame
 
 
-def _decoder_with_alpha(path: epath.Path, track: av.VideoStream) -> av.VideoCodecContext | None:
-    """A decoder that reads the alpha channel of a webm, which FFmpeg's own decoders pass over."""
+def _decoder_with_alpha(path: epath.Path, track: av.VideoStream) -> Any:
+    """A decoder that reads the alpha channel of a webm, which FFmpeg's own decoders pass over.
+
+    None if there is no such channel.
+    """
     if track.metadata.get("alpha_mode", track.metadata.get("ALPHA_MODE")) != "1":
         return None
     names = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -498,10 +508,10 @@ def _unconverted(frame: av.VideoFrame) -> str | None:
 
 def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
     try:
-        data = frame.side_data.get(kind)
-    except ValueError:
+        known: Any = frame.side_data
+        return bytes(known[kind])
+    except (KeyError, ValueError):
         return None  # PyAV refuses all if it does not know the kind of one
-    return None if data is None else bytes(data)
 
 
 def _matrix(frame: av.VideoFrame) -> Colorspace | None:

@@ -11,6 +11,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -156,12 +157,13 @@ def _webp_size(start: bytes) -> tuple[int, int] | None:
     if (start[:4], start[8:12]) != (b"RIFF", b"WEBP") or len(start) < 30:
         return None
     if start[12:16] == b"VP8X":
-        sides = (int.from_bytes(start[at : at + 3], "little") for at in (24, 27))
-        return tuple(side + 1 for side in sides)
+        width, height = (int.from_bytes(start[at : at + 3], "little") for at in (24, 27))
+        return width + 1, height + 1
     if start[12:16] == b"VP8L":
         bits = int.from_bytes(start[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return tuple(int.from_bytes(start[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    width, height = (int.from_bytes(start[at : at + 2], "little") for at in (26, 28))
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _register_heif(path: epath.Path) -> None:
@@ -206,8 +208,9 @@ def cicp(image: Image.Image, path: epath.Path) -> tuple[int, int] | None:
         return None
     if image.format == "HEIF":
         profile = image.info.get("nclx_profile")
-        fields = ("color_primaries", "transfer_characteristics")
-        return tuple(int(profile[field]) for field in fields) if profile else None
+        if not profile:
+            return None
+        return int(profile["color_primaries"]), int(profile["transfer_characteristics"])
     with path.open("rb") as file:
         if image.format == "PNG":
             return _cicp_of_png(file)
@@ -275,7 +278,7 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _exif_tag(image: Image.Image, tag: int, folder: int | None = None) -> object:
+def _exif_tag(image: Image.Image, tag: int, folder: int | None = None) -> Any:
     """The value of an EXIF tag; None if it is missing or cannot be read.
 
     Cameras and programs write much that breaks the standard. None of it is needed to see the

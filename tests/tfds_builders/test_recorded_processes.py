@@ -213,7 +213,7 @@ def test_unusable_recordings_are_skipped_with_their_reason(studio, tmp_path):
     summary = build(tmp_path / "data", studio / "list.jsonl")
     reasons = {skip.name: skip.reason for skip in summary.skipped}
     expected = {
-        "cut.mp4": "cut.mp4 is ",
+        "cut.mp4": "cut.mp4 is cut short",
         "empty.mp4": "not a readable video",
         "gone.mp4": "does not exist",
         "dog.gif": "does not lie within",
