@@ -143,8 +143,9 @@ def timeline(path: epath.Path) -> Timeline:
     if file_kinds.head(path).startswith(b"GIF8") and not _gif_is_whole(path.read_bytes()):
         raise UserError(f"{path} is cut short: it ends within a frame")
     with opened(path) as (container, track):
-        shown, last_dts, count, is_backward, end = [], None, 0, False, 0
+        shown, last_dts, count, is_backward, end, is_torn = [], None, 0, False, 0, False
         for packet in _packets(container, track):
+            is_torn = packet.is_corrupt
             if packet.dts is not None:
                 is_backward |= last_dts is not None and packet.dts < last_dts
                 last_dts = packet.dts
@@ -169,6 +170,9 @@ def timeline(path: epath.Path) -> Timeline:
         )
         shown_until = float(end * track.time_base)
         missing = _missing_at_the_end(path, container, track, last_dts, shown_until)
+        if is_torn and track.frames > count:
+            # The file ends within a frame, before others that its header counts.
+            missing = max(missing, (track.frames - count) * found.step)
         # A single frame may be shown for ever.
         is_judged = found.step > 0 or _has_index(container)
     if missing > found.tolerance and is_judged:

@@ -1,6 +1,7 @@
 """Colours against the formulas of the standards, computed here a second time."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from painting_jax.data import colour, remarks
 
 PAINTS = ((255, 255, 255), (200, 30, 30), (30, 90, 200), (128, 128, 128), (10, 10, 10))
 # Linear sRGB to linear BT.2020 (BT.2087).
-_TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 
 
 def linear(rgb) -> np.ndarray:
@@ -20,7 +21,7 @@ def linear(rgb) -> np.ndarray:
 
 def as_hlg(rgb) -> np.ndarray:
     """uint16 HLG of sRGB whose white is 203 of 1000 cd/m2 (BT.2408)."""
-    display = 0.203 * linear(rgb) @ _TO_2020.T
+    display = 0.203 * linear(rgb) @ TO_2020.T
     luminance = display @ np.array([0.2627, 0.678, 0.0593])
     scene = display * np.maximum(luminance, 1e-6)[..., None] ** ((1 - 1.2) / 1.2)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
@@ -30,7 +31,7 @@ def as_hlg(rgb) -> np.ndarray:
 
 def as_pq(rgb) -> np.ndarray:
     """uint16 PQ of sRGB whose white is 203 cd/m2."""
-    y = (203 * linear(rgb) @ _TO_2020.T / 10_000) ** (2610 / 16384)
+    y = (203 * linear(rgb) @ TO_2020.T / 10_000) ** (2610 / 16384)
     c1, c2, c3 = 3424 / 4096, 2413 / 128, 2392 / 128
     return (((c1 + c2 * y) / (1 + c3 * y)) ** (2523 / 32) * 65535).round().astype(np.uint16)
 
@@ -47,13 +48,13 @@ def test_highlights_become_white():
 
 
 # Linear sRGB to linear Display P3 and to linear Adobe RGB (CSS Color 4).
-_TO_P3 = np.array([[0.82246, 0.17754, 0], [0.03320, 0.96680, 0], [0.01708, 0.07240, 0.91052]])
+TO_P3 = np.array([[0.82246, 0.17754, 0], [0.03320, 0.96680, 0], [0.01708, 0.07240, 0.91052]])
 _TO_ADOBE = np.array([[0.71512, 0.28488, 0], [0, 1, 0], [0, 0.04116, 0.95884]])
 
 
 def test_display_p3_and_adobe_rgb_become_srgb():
     light = linear(np.array([PAINTS]))
-    p3 = light @ _TO_P3.T
+    p3 = light @ TO_P3.T
     p3 = np.where(p3 > 0.0031308, 1.055 * p3 ** (1 / 2.4) - 0.055, 12.92 * p3)
     found = colour.to_srgb((255 * p3).round().astype(np.uint8), colour.DISPLAY_P3, 13)
     np.testing.assert_allclose(found[0], PAINTS, atol=2)
@@ -124,3 +125,38 @@ def test_a_profile_of_another_kind_of_picture_is_named():
     with remarks.collected() as notes:
         colour.from_profile(Image.new("RGB", (8, 8)), grey.getvalue(), "cat.jpg")
     assert notes
+
+
+def _cmyk_profile() -> bytes:
+    """A profile in which magenta and yellow together are (200, 30, 30), and no ink is paper."""
+    red = (109, 190, 172)  # in CIE Lab of 8 bits
+    nodes = {(0, 0, 0, 0): (255, 128, 128), (0, 1, 1, 0): red}
+    inks = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
+    identity = np.eye(3).ravel()
+    table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0))
+    table += struct.pack(">9i", *(round(65536 * value) for value in identity))
+    table += bytes(range(256)) * 4
+    table += b"".join(bytes(nodes.get(ink, (60, 128, 128))) for ink in inks)
+    table += bytes(range(256)) * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"x\0" + bytes(78)
+    tags, listed, body = {b"A2B0": table, b"wtpt": white, b"desc": text}, b"", b""
+    at = 132 + 12 * len(tags)
+    for name, value in tags.items():
+        value += bytes(-len(value) % 4)
+        listed += name + struct.pack(">II", at + len(body), len(value))
+        body += value
+    head = struct.pack(">I4s4s4s4s4s", at + len(body), bytes(4), b"\2\x10\0\0", *_PRINTER)
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061) + bytes(48)
+    return head + struct.pack(">I", len(tags)) + listed + body
+
+
+_PRINTER = (b"prtr", b"CMYK", b"Lab ")
+
+
+def test_a_profile_of_inks_is_followed():
+    inks = np.uint8([[(0, 0, 0, 0), (0, 255, 255, 0)]]).repeat(8, 0)
+    with remarks.collected() as notes:
+        found = colour.from_profile(Image.fromarray(inks, "CMYK"), _cmyk_profile(), "a.jpg")
+    assert not notes
+    np.testing.assert_allclose(np.asarray(found)[0], [(255, 255, 255), (200, 30, 30)], atol=8)

@@ -13,7 +13,7 @@ from PIL import Image
 from painting_jax.data import pictures, remarks, video
 from painting_jax.errors import UserError
 from tests.data import movies
-from tests.data.test_colour import as_hlg, as_pq
+from tests.data.test_colour import TO_2020, TO_P3, as_hlg, as_pq, linear
 
 _INTERLACED = 0x40000 | 0x20000000  # FFmpeg's flags ildct and ilme
 _HD = {"x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709"}
@@ -216,6 +216,29 @@ def test_an_mp4_states_its_colours(tmp_path):
     assert b"colrnclx" + struct.pack(">HHH", 1, 1, 1) in (tmp_path / "a.mp4").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("primaries", "to_it"),
+    [(9, TO_2020), (12, TO_P3)],
+)
+def test_wide_gamut_video_becomes_srgb(tmp_path, primaries, to_it):
+    light = linear(np.array([movies.RED])) @ to_it.T
+    code = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
+    wide = np.broadcast_to((65535 * code).round().astype(np.uint16), (48, 64, 3))
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p10le"
+        _state(stream.codec_context, primaries, 1, 1)
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(wide), format="rgb48le")
+            frame = frame.reformat(format="yuv444p10le", dst_colorspace=1, dst_color_range=1)
+            _state(frame, primaries, 1, 1)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    found, _, notes = read(tmp_path / "a.mkv")
+    _close(found[:, 20, 20], [movies.RED] * 2, 3)
+    assert not notes
+
+
 # How a player shows it.
 
 
@@ -290,6 +313,27 @@ def test_an_interlaced_video_has_no_combs(tmp_path):
     light = found.astype(int).mean(-1)
     combs = np.abs(light[:, 1:-1] - (light[:, :-2] + light[:, 2:]) / 2).mean((1, 2))
     assert combs.max() < 1
+
+
+def test_a_cover_is_no_track(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as out:
+        cover = out.add_stream("mjpeg", rate=10)
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        packet = av.Packet(pictures.encode(np.full((240, 320, 3), 99, np.uint8)))
+        packet.stream, packet.pts, packet.dts = cover, 0, 0
+        packet.time_base = fractions.Fraction(1, 10)
+        out.start_encoding()
+        out.mux(packet)
+        for frame in movies.filling(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        out.mux(stream.encode())
+    found, _, notes = read(path)
+    assert found.shape == (5, 96, 128, 3)
+    assert not notes
 
 
 def _tracks(path, default: int | None) -> None:
@@ -503,6 +547,28 @@ def test_a_gif_may_lack_its_end_or_have_more_behind_it(tmp_path, change):
     found, _, notes = read(tmp_path / "a.gif")
     assert len(found) == 12
     assert not notes
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mkv", "libx264", "yuv420p"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+        ("a.flv", "flv", "yuv420p"),
+        ("a.mxf", "mpeg2video", "yuv420p"),
+        ("a.ivf", "libvpx-vp9", "yuv420p"),
+    ],
+)
+def test_a_video_that_lacks_its_end_is_refused(tmp_path, name, codec, pix_fmt):
+    frames = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
+    path = tmp_path / name
+    movies.write(path, frames, codec, pix_fmt=pix_fmt, rate=25)
+    data = path.read_bytes()
+    at, size = movies.packets(path)[12]
+    path.write_bytes(data[: at + size // 2])
+    with pytest.raises(UserError, match=r"a\.\w+ is (cut short|not a readable video)"):
+        video.read(path)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
