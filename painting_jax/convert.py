@@ -7,9 +7,9 @@
   python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
 MODEL is a diffusers folder or a hub id. generate and train read it without conversion, and also
-read what convert writes. A single file holds a transformer, an autoencoder, a text encoder or all of
-them, as Wan or ComfyUI publishes it, also with scaled float8 weights (fp8_scaled). With --pretrained,
-the target is a copy of that model with the single file in the place of these components.
+read what convert writes. A single file holds a transformer, an autoencoder, a text encoder or all
+of them, as Wan or ComfyUI publishes it, also with scaled float8 weights (fp8_scaled). With
+--pretrained, the target is a copy of that model with the file's components in place of its own.
 
 A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi, LyCORIS). A DoRA, LoHa or
 LoKr stays one with --format=comfyui; diffusers has no place for it. A text-to-video model becomes

@@ -30,6 +30,7 @@ import tqdm
 from absl import flags
 
 from painting_jax import cli
+from painting_jax.data import timelapse
 from painting_jax.errors import UserError
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.folder_source import AUTO, ORDERS, FolderSource
@@ -69,6 +70,15 @@ _ORDER = flags.DEFINE_enum(
     list(ORDERS),
     "Order of generated frames without stated progress; auto detects and reports it.",
 )
+_EDITS = flags.DEFINE_enum(
+    "edits",
+    timelapse.KEEP,
+    list(timelapse.CHOICES),
+    "What is done when a video shows the finished picture before the canvas, fades in or out, or "
+    "when a recorded one runs backwards. Each is named in the notes. keep measures every video as "
+    "it is, which is safe: no number changes unasked. cut leaves out what is not the process. turn "
+    "also turns recorded videos round; of generated ones --order decides.",
+)
 _FRAMES = flags.DEFINE_integer("frames", 33, "Maximum number of measured frames per video.")
 _SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
 
@@ -84,7 +94,7 @@ _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the r
 # All devices share the frames.
 _MESH = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
 
-_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _FRAMES, _SIZE)
+_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES, _SIZE)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
 
 
@@ -141,6 +151,7 @@ def _folder_source(methods: list[Method]) -> FolderSource:
         size=_SIZE.value,
         with_baselines=_YARDSTICKS.value,
         order=_ORDER.value,
+        edits=_EDITS.value,
     )
 
 

@@ -201,7 +201,7 @@ def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, ru
         (("--workdir=run", "--data_dir=empty"), "holds no data set"),
         (("--workdir=run", "--split=all"), "--split=all"),
         (("--workdir=run", "--examples=0"), "--examples=0"),
-        (("--generated=videos", "--recorded=videos"), "is not a readable video"),
+        (("--generated=videos", "--recorded=videos"), "is cut short"),
         (("--generated=empty", "--recorded=videos"), "holds no videos"),
         (("--generated=videos", "--recorded=nowhere"), "nowhere does not exist"),
         (("--generated=videos", "--recorded=videos", "--frames=0"), "--frames=0"),
@@ -369,7 +369,7 @@ def test_prepare_refuses_pictures(prepare, files, picture, said):
 
 
 @pytest.mark.parametrize(
-    ("recording", "said"), [("videos/cut.mp4", "not a readable video"), ("none.mp4", "not exist")]
+    ("recording", "said"), [("videos/cut.mp4", "is cut short"), ("none.mp4", "not exist")]
 )
 def test_prepare_refuses_recordings(prepare, files, tmp_path, recording, said):
     flags = ("--builder=recorded_processes", "--medium=oil", f"--data_dir={tmp_path}")
