@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import math
 import os
 import pathlib
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from painting_jax import json_text
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.key_matching import HasShape
 from painting_jax.checkpoints.lora_keys import SPELLINGS, Dialect, Key, Part, parse_key
@@ -83,8 +83,8 @@ def read(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]]) -> Lora
     tensors, metadata = safetensors_file.read_header(file)
     beside = file.parent / "adapter_config.json"
     try:
-        peft_config = json.loads(metadata.get(_PEFT_CONFIG, "null"))
-    except (ValueError, RecursionError) as error:
+        peft_config = json_text.parse(metadata.get(_PEFT_CONFIG, "null"))
+    except ValueError as error:
         raise UserError(_damaged(str(path), str(error))) from error
     if peft_config is None and beside.is_file():
         peft_config = read_json(beside)

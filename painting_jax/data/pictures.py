@@ -25,7 +25,7 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif", ".jxl"),
 )
-TYPES = "jpg, png, webp, bmp and tiff"  # in error messages
+TYPES = "jpg, png, webp, gif, bmp and tiff"  # in error messages
 
 # Other formats of Pillow start programs (EPS) or are not used for photos.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

@@ -1,6 +1,7 @@
 """Paints with published weights: a prompt and a picture to a painting process."""
 
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,7 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from painting_jax import media
+from painting_jax import media, memory
 from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
@@ -21,6 +22,7 @@ from painting_jax.checkpoints.components import (
     transformer_maker,
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
+from painting_jax.checkpoints.source import Source
 from painting_jax.data import pictures
 from painting_jax.diffusion.sampling import (
     Network,
@@ -108,6 +110,12 @@ class PretrainedPainter:
             self._model = VideoModel(family, config, vae_config, encoder)
         for source in (*(expert.source for expert in self._experts), self._vae_source):
             components.check(source)
+        memory.require(
+            jnp.dtype(self._dtype).itemsize * max(_size(expert.source) for expert in self._experts),
+            f"the transformer of {folder.name} in {jnp.dtype(self._dtype).name}",
+            self._mesh.local_devices,
+            "choose --dtype=bfloat16, a smaller model, or more devices",
+        )
         codec = self._model.codec
         resolution.check_frames(self.sampling.frames, codec)
         self._multiple = codec.spatial * config.patch[1]
@@ -281,3 +289,8 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _size(source: Source) -> int:
+    """Number of values in the tensors of a component."""
+    return sum(math.prod(tensor.shape) for tensor in source.tensors.values())
