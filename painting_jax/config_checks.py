@@ -92,6 +92,9 @@ def check_model(config: ConfigDict) -> None:
             lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
             "one frame and even sides for model.pixel_layers",
         )
+    else:
+        patch = config.model.patch[0]
+        require("data.frames", lambda n: n % patch == 0, f"a multiple of the patch, {patch}")
     for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
         require(
             name,
