@@ -11,6 +11,7 @@ from typing import Any
 from painting_jax.errors import UserError
 
 # Limits of a container, in versions 2 and 1 of Linux' control groups.
+_CONTAINER = pathlib.Path("/sys/fs/cgroup")
 _CONTAINER_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 # The amount that an allocator was asked for.
 _ASKED = re.compile(r"alloc\w*\s+(?P<size>[\d.]+)\s?(?P<unit>bytes|[KMGTPE]i?B?)\b", re.IGNORECASE)
@@ -25,7 +26,7 @@ def host() -> int:
     for name in _CONTAINER_LIMITS:
         # "max" is no limit.
         with contextlib.suppress(OSError, ValueError):
-            limits.append(int(pathlib.Path("/sys/fs/cgroup", name).read_text()))
+            limits.append(int((_CONTAINER / name).read_text()))
     return min(limits)
 
 
