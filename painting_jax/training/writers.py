@@ -1,6 +1,7 @@
 """Writes the metrics of a training to TensorBoard event files and scalars to the console."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -48,7 +49,7 @@ class Writer:
 
     def __init__(self, logdir: str | os.PathLike | None):
         self._events = None
-        self._flushed = time.monotonic()
+        self._flushed = -math.inf
         if logdir is not None:
             directory_check(os.fspath(logdir))
             self._events = EventsWriter(os.path.join(logdir, "events"))
