@@ -2,6 +2,7 @@
 
 import functools
 
+from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -101,6 +102,20 @@ def check_model(config: ConfigDict) -> None:
             lambda side, multiple=patch * codec.spatial: side % multiple == 0,  # type: ignore[misc]
             f"a multiple of the patch, {patch * codec.spatial}",
         )
+
+
+def read_run(workdir: epath.PathLike) -> ConfigDict:
+    """The config of a run, from which its model can be made.
+
+    Raises:
+      UserError: If the folder is not a run, its config is damaged, or no model can have its sizes.
+    """
+    config = config_lib.read_config(workdir)
+    try:
+        check_model(config)
+    except UserError as error:
+        raise UserError(f"{epath.Path(workdir) / 'config.json'} is damaged: {error}") from None
+    return config
 
 
 def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:

@@ -23,6 +23,7 @@ interrupted evaluation resumes from it when it is started again.
 """
 
 import pathlib
+import sys
 from collections.abc import Iterable
 
 import jax
@@ -167,8 +168,12 @@ def _folder_source(methods: list[Method]) -> FolderSource:
 
 def _run_source(partial: pathlib.Path):
     # Imported here, since the libraries for checkpoints and data sets take seconds to import.
+    from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.evaluation.run_source import RunSource  # noqa: PLC0415
+    from painting_jax.generation.run import guidance_warning  # noqa: PLC0415
 
+    if warning := guidance_warning(read_config(_WORKDIR.value), _GUIDANCE.value):
+        print(warning, file=sys.stderr)
     return RunSource.open(
         _WORKDIR.value,
         videos=partial / "videos",

@@ -50,7 +50,12 @@ _FRAMES = flags.DEFINE_integer(
     "frames", None, "Frames of the process, from 2 to 512 [default: the model's]."
 )
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the model's].")
-_GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the model's].")
+_GUIDANCE = flags.DEFINE_float(
+    "guidance",
+    None,
+    "Strength of guidance on medium and text, 1 for none: up to 1.5 for the demo's model, which "
+    "spoils the colours above; with published weights from 1 to about 7 [default: the model's].",
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the noise: the same seed gives the same video.")
 _PROMPT = flags.DEFINE_string(
     "prompt",
@@ -242,7 +247,7 @@ def _trained() -> Painter:
     """The model of a run."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
-    from painting_jax.generation.run import Run  # noqa: PLC0415
+    from painting_jax.generation.run import Run, guidance_warning  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
@@ -258,6 +263,8 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
+    if warning := guidance_warning(config, _GUIDANCE.value):
+        print(warning, file=sys.stderr)
     return RunPainter(
         Run.load(_WORKDIR.value),
         segments=readable(_SEGMENTS.value or "automatic"),
