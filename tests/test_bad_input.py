@@ -269,7 +269,9 @@ def test_a_report_below_a_file_is_refused_before_anything_is_measured(evaluate, 
         ),
         (("--config.optimizer.warmup_steps=2000",), "at most config.steps=1400"),
         (("--config.lora.targets=('(',)",), "the ends of some layers' names"),
-        (("--config.sampling.guide_on=medium",), "some of medium, reference, segments, text"),
+        (("--config.sampling.guide_on=mediums",), "some of medium, reference, segments, text"),
+        (("--config.sampling.guide_on=(1,)",), "a list of texts"),
+        (("--config.sampling.guide_on=",), "some of medium, reference, segments, text"),
         (("--config.init_from=gs://bucket/run",), "it must be a local path"),
         (("--config.pretrained.path=http://host/x",), "it must be a local path, or a hub id"),
         (("--workdir=gs://bucket/run",), "is not on this machine"),
@@ -409,9 +411,11 @@ def test_train_refuses_an_empty_folder_of_data(train, files):
 
 
 def test_train_lists_the_fields_of_the_experiment(train):
-    done = train(_CONFIG, "--config.steps=7", "--help_config")
+    done = train(_CONFIG, "--config.steps=7", "--config.sampling.guide_on=text", "--help_config")
     assert done.returncode == 0, done.stderr
     assert "--config.steps=7\n" in done.stdout
+    # A single one needs no brackets.
+    assert "--config.sampling.guide_on=('text',)\n" in done.stdout
     assert "Global batch size, over all devices" in done.stdout
 
 
