@@ -72,6 +72,7 @@ _COMPONENT = flags.DEFINE_enum(
 def main() -> None:
     """Converts the source that the flags name."""
     cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
+    cli.refuse_remote(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
     for flag in (_SOURCE, _TARGET):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing (see --help)")

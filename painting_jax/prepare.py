@@ -80,6 +80,15 @@ def main() -> None:
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
     cli.refuse_empty(_DATA_DIR, _SOURCE)
+    cli.refuse_remote(_DATA_DIR)
+    cli.check_readable(_SOURCE)
+    for flag, least, most in (
+        (_FRAMES, 2, 512),
+        (_VARIANTS, 1, 10_000),
+        (_SEED, 0, cli.MOST),
+        (_MAX_FRAMES, 2, 10_000),
+    ):
+        cli.require_from_to(flag, least, most)
     if _BUILDER.value is None:
         raise UserError("--builder is missing: painted_images or recorded_processes")
     if not _DATA_DIR.value:
@@ -112,8 +121,8 @@ def _painted() -> painted_images.Config:
         media=tuple(dict.fromkeys(_MEDIA.value)),
         height=height,
         width=width,
-        frames=_at_least(2, _FRAMES),
-        variants=_at_least(1, _VARIANTS),
+        frames=_FRAMES.value,
+        variants=_VARIANTS.value,
         seed=_SEED.value,
     )
 
@@ -131,8 +140,12 @@ def _recorded() -> recorded_processes.Config:
         source=tuple(_SOURCE.value),
         medium=_MEDIUM.value,
         size=height,
+<<<<<<< HEAD
         max_frames=_at_least(2, _MAX_FRAMES),
         edits=_EDITS.value,
+=======
+        max_frames=_MAX_FRAMES.value,
+>>>>>>> h-f2
     )
 
 
@@ -142,12 +155,6 @@ def _sides(text: str) -> tuple[int, int]:
     if not all(16 <= side <= 4096 for side in sides):
         raise UserError(f"--size={text}: a side or HEIGHTxWIDTH, each 16..4096 pixels")
     return sides
-
-
-def _at_least(least: int, flag: flags.FlagHolder[int]) -> int:
-    if flag.value < least:
-        raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
-    return flag.value
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import math
 import os
 import pathlib
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from painting_jax import json_text
 from painting_jax.checkpoints import hub, safetensors_file
 from painting_jax.checkpoints.key_matching import HasShape
 from painting_jax.checkpoints.lora_changes import Change, Changes, Difference
@@ -113,8 +113,8 @@ def read(
     file = _file(pathlib.Path(path))
     tensors, metadata = safetensors_file.read_header(file)
     try:
-        config = json.loads(metadata.get(_PEFT_CONFIG, "null"))
-    except (ValueError, RecursionError) as error:
+        config = json_text.parse(metadata.get(_PEFT_CONFIG, "null"))
+    except ValueError as error:
         raise UserError(damaged(str(path), str(error))) from error
     origin, must_fit = f"{_PEFT_CONFIG} in its header", False
     beside = file.parent / _BESIDE

@@ -1,10 +1,10 @@
 """Published weights as one table of tensors, spread over any number of files."""
 
 import dataclasses
-import json
 import os
 import pathlib
 
+from painting_jax import json_text
 from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.quantized import check_formats, with_scales
 from painting_jax.checkpoints.safetensors_file import Tensor, read_header
@@ -12,7 +12,6 @@ from painting_jax.errors import UserError
 
 _STEMS = ("diffusion_pytorch_model", "model")  # of diffusers and of transformers
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-_MAX_JSON = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +95,8 @@ def read_json(path: pathlib.Path) -> dict:
       UserError: if the file cannot be read, holds anything else, or is unreasonably large.
     """
     try:
-        if path.stat().st_size > _MAX_JSON:
-            raise UserError(f"{path} is too large for a config")
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_text.read(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: it is not a JSON object")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from painting_jax import json_text
 from painting_jax.data import (
     file_kinds,
     pictures,
@@ -462,12 +463,12 @@ def _text_of(path: epath.Path, most: int) -> bytes:
 
 def _parse_json(data: bytes, where: str) -> object:
     try:
-        return json.loads(data.decode())
+        return json_text.parse(data.decode())
     except UnicodeDecodeError:
         raise UserError(f"{where} is not UTF-8: save it as that") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{where} is not JSON: {error}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise UserError(f"{where} has a number too long or brackets too deep") from None
 
 

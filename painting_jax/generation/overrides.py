@@ -1,8 +1,11 @@
 """Sampling settings of a published model: its published values and the user's overrides."""
 
 import dataclasses
+import math
 import os
-import tokenize
+import pathlib
+import warnings
+from typing import BinaryIO
 
 import numpy as np
 
@@ -142,19 +145,52 @@ def load_noise(path: str | os.PathLike) -> np.ndarray:
     Raises:
       UserError: If the file does not hold an array of finite float32 numbers.
     """
-    try:
-        # Memory-mapped, so that a header that states too large a shape allocates nothing.
-        noise = np.load(path, allow_pickle=False, mmap_mode="r")
-    except FileNotFoundError:
-        raise UserError(f"--noise={path} does not exist: name a .npy of start latents") from None
-    # The header is a Python literal, which NumPy reads with Python's own tokenizer.
-    except (OSError, ValueError, EOFError, OverflowError, tokenize.TokenError) as error:
-        raise UserError(f"--noise={path} is no .npy of numbers: {error}") from error
-    if isinstance(noise, np.ndarray) and noise.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            noise = np.array(noise, np.float32)
-        if np.isfinite(noise).all():
-            return noise
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"--noise={path} does not exist: name a .npy of start latents")
+    if not path.is_file():
+        raise UserError(f"--noise={path} is not a file: name a .npy of start latents")
+    with path.open("rb") as file:
+        try:
+            shape, in_columns, dtype = _npy_header(file)
+        # The header is Python's words, which NumPy evaluates: it raises errors of any type.
+        except Exception as error:
+            raise UserError(f"--noise={path} is no .npy of numbers: {error!s:.100}") from error
+        # Nothing is allocated for a header that promises more than the file holds.
+        if math.prod(shape) * dtype.itemsize != path.stat().st_size - file.tell():
+            raise UserError(
+                f"--noise={path} is no .npy of numbers: its header promises {list(shape)} of "
+                f"{dtype}, the file holds other data"
+            )
+        if dtype.kind == "f":
+            numbers = np.fromfile(file, dtype).reshape(shape, order="F" if in_columns else "C")
+            with np.errstate(over="ignore"):
+                noise = np.array(numbers, np.float32, order="C")
+            if np.isfinite(noise).all():
+                return noise
     raise UserError(
         f"--noise={path} must hold one array of finite floating-point numbers, as float32 has them"
     )
+
+
+def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and dtype of a .npy file, which is read up to its data.
+
+    Raises:
+      Exception: If it is no such file.
+    """
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in read:
+        raise ValueError(f"its version is {version}")
+    with warnings.catch_warnings():
+        # Of headers that Python 2 wrote, which are read.
+        warnings.simplefilter("ignore")
+        shape, in_columns, dtype = read[version](file)
+    # True is an int, too.
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"its shape is {shape}")
+    return shape, in_columns, dtype

@@ -1,6 +1,7 @@
 """Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
+import math
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ import tqdm
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from painting_jax import media
+from painting_jax import media, memory
 from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
@@ -20,6 +21,7 @@ from painting_jax.checkpoints.components import (
     load_transformer,
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
+from painting_jax.checkpoints.source import Source
 from painting_jax.data import pictures
 from painting_jax.diffusion.sampling import (
     Network,
@@ -112,6 +114,12 @@ class PretrainedPainter:
             components.check(source)
         if self.sampling.area_note:
             log(self.sampling.area_note)
+        memory.require(
+            jnp.dtype(self._dtype).itemsize * max(_size(expert.source) for expert in self._experts),
+            f"the transformer of {folder.name} in {jnp.dtype(self._dtype).name}",
+            self._mesh.local_devices,
+            "choose --dtype=bfloat16, a smaller model, or more devices",
+        )
         codec = self._model.codec
         resolution.check_frames(self.sampling.frames, codec)
         self._multiple = codec.spatial * config.patch[1]
@@ -297,3 +305,8 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _size(source: Source) -> int:
+    """Number of values in the tensors of a component."""
+    return sum(math.prod(tensor.shape) for tensor in source.tensors.values())
