@@ -140,12 +140,8 @@ def _recorded() -> recorded_processes.Config:
         source=tuple(_SOURCE.value),
         medium=_MEDIUM.value,
         size=height,
-<<<<<<< HEAD
-        max_frames=_at_least(2, _MAX_FRAMES),
         edits=_EDITS.value,
-=======
         max_frames=_MAX_FRAMES.value,
->>>>>>> h-f2
     )
 
 
