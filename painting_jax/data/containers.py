@@ -512,7 +512,7 @@ def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int, height: int) ->
     if not has_alpha:
         return rgb_HWC
     alpha_HW1 = pixels_HWC[..., 3:]
-    return _over_white(rgb_HWC, (alpha_HW1 >> 8).astype(np.uint8) if is_deep else alpha_HW1)
+    return _over_white(rgb_HWC, (alpha_HW1 // 257).astype(np.uint8) if is_deep else alpha_HW1)
 
 
 def _over_white(rgb_HWC: np.ndarray, alpha_HW1: np.ndarray) -> np.ndarray:
