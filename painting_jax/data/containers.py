@@ -18,9 +18,11 @@ from av.video.reformatter import Colorspace, Interpolation
 from etils import epath
 from PIL import Image
 
-from painting_jax.data import colour, file_kinds, pictures, remarks
+from painting_jax.data import colour, file_kinds, remarks
 from painting_jax.errors import UserError
 
+# 8K has 35. A decoder holds a dozen frames, so fewer are allowed than in a picture.
+MAX_MEGAPIXELS = 36
 # A file that lacks more than this share of its duration at the end is cut short.
 MISSING_SHARE = 0.1
 # With fewer frames than this share of its packets, a file is refused. (Two packets may make one
@@ -35,10 +37,11 @@ _WIDEST_PIXEL = 16
 _PADDING = 256
 # Decoders hold a frame for each thread, and a dozen more: large ones take memory, not time.
 _LARGE = 10_000_000  # pixels
+_STRIP = 1 << 20  # pixels that are composed together
 _OPTIONS = {
     # A file can name others, also on the network, and FFmpeg would open them.
     "protocol_whitelist": "none",
-    "max_pixels": str(pictures.MAX_MEGAPIXELS * 10**6),
+    "max_pixels": str(MAX_MEGAPIXELS * 10**6),
 }
 # By default, swscale loses up to two levels of 255, most of them downwards.
 EXACT = (
@@ -102,13 +105,13 @@ def opened(
             av.open(file, options=_OPTIONS, metadata_errors="replace") as container,
         ):
             track = _shown_track(path, container)
-            if track.width * track.height > pictures.MAX_MEGAPIXELS * 10**6:
+            if track.width * track.height > MAX_MEGAPIXELS * 10**6:
                 raise UserError(
                     f"{path} has {track.width}x{track.height} pixels a frame, more than "
-                    f"{pictures.MAX_MEGAPIXELS} megapixels"
+                    f"{MAX_MEGAPIXELS} megapixels"
                 )
             track.thread_type = "SLICE" if track.width * track.height > _LARGE else "AUTO"
-            most = pictures.MAX_MEGAPIXELS * 10**6
+            most = MAX_MEGAPIXELS * 10**6
             if track.width and track.height:
                 most = min(most, (track.width + _PADDING) * (track.height + _PADDING))
             track.codec_context.options = {"max_pixels": str(most)}
@@ -271,7 +274,7 @@ def _gif_is_whole(data: bytes) -> bool:
 
 
 def frames(
-    path: epath.Path, times: Timeline, wanted: Sequence[float]
+    path: epath.Path, times: Timeline, wanted: Sequence[float], most_side: int | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Decodes a video in one pass and yields, for each wanted time, the first frame from then on.
 
@@ -282,6 +285,7 @@ def frames(
       path: Path of the video.
       times: See `timeline`.
       wanted: Some of its times, rising.
+      most_side: Longer side to which very large frames are scaled down.
 
     Yields:
       Times in seconds, strictly rising, and uint8[H, W, 3], as a player shows them.
@@ -306,13 +310,13 @@ def frames(
                 if target is None and not to_the_end:
                     break
                 continue
-            yield second, _as_shown(path, frame, track)
+            yield second, _as_shown(path, frame, track, most_side)
             held = None
             # Both times come from the same ticks and are equal up to floating point.
             while target is not None and target <= second + 1e-6:
                 target = next(targets, None)
         if held is not None and (target is not None or to_the_end):
-            yield held[0], _as_shown(path, held[1], track)
+            yield held[0], _as_shown(path, held[1], track, most_side)
     if target is not None or to_the_end:
         _judge(path, times, count, last, damage)
     elif damage.packets:
@@ -361,7 +365,7 @@ def _decoded(
         except av.error.ArgumentError:
             if not width or not height:
                 raise UserError(
-                    f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame"
+                    f"{path} has more than {MAX_MEGAPIXELS} megapixels a frame"
                 ) from None
             raise UserError(
                 f"{path} changes the size of its frames, which is {width}x{height} by its header: "
@@ -462,19 +466,26 @@ def _pulled(graph: av.filter.Graph, track: av.VideoStream) -> Iterator[av.VideoF
             yield frame
 
 
-def _as_shown(path: epath.Path, frame: av.VideoFrame, track: av.VideoStream) -> np.ndarray:
+def _as_shown(
+    path: epath.Path, frame: av.VideoFrame, track: av.VideoStream, most_side: int | None
+) -> np.ndarray:
     """RGB as a player shows it: in sRGB, over white, with square pixels, upright."""
     aspect = float(track.sample_aspect_ratio or 1)
     if not 1 / _WIDEST_PIXEL <= aspect <= _WIDEST_PIXEL:
         raise UserError(f"{path} has pixels {aspect:g} times as wide as high, which cannot be")
     width = max(1, round(frame.width * aspect))
-    if width * frame.height > pictures.MAX_MEGAPIXELS * 10**6:
-        raise UserError(f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame")
-    rgb_HWC = _in_srgb(path, frame, width)
+    if width * frame.height > MAX_MEGAPIXELS * 10**6:
+        raise UserError(f"{path} has more than {MAX_MEGAPIXELS} megapixels a frame")
+    height = frame.height
+    if most_side and width * height > _LARGE and max(width, height) > most_side:
+        # Before they are converted, for the sake of memory.
+        scale = most_side / max(width, height)
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    rgb_HWC = _in_srgb(path, frame, width, height)
     return np.ascontiguousarray(_upright(rgb_HWC, frame))
 
 
-def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int) -> np.ndarray:
+def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     primaries, transfer = frame.color_primaries, frame.color_trc
     if frame.colorspace in colour.UNCONVERTED_MATRICES:
         what = colour.UNCONVERTED_MATRICES[frame.colorspace]
@@ -488,6 +499,7 @@ def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int) -> np.ndarray:
     shallow, deep = ("gbrap", "gbrap16le") if has_alpha else ("gbrp", "gbrp16le")
     pixels_HWC = frame.reformat(
         width=width,
+        height=height,
         format=deep if is_deep else shallow,
         src_colorspace=_matrix(frame),
         interpolation=EXACT,
@@ -499,9 +511,22 @@ def _in_srgb(path: epath.Path, frame: av.VideoFrame, width: int) -> np.ndarray:
         rgb_HWC = np.asarray(colour.from_profile(image, profile, str(path)))
     if not has_alpha:
         return rgb_HWC
-    # Transparent pixels (gif, some webm and mov) show white paper.
-    alpha_HW1 = pixels_HWC[..., 3:].astype(np.uint32) // (257 if is_deep else 1)
-    return ((rgb_HWC * alpha_HW1 + 255 * (255 - alpha_HW1) + 127) // 255).astype(np.uint8)
+    alpha_HW1 = pixels_HWC[..., 3:]
+    return _over_white(rgb_HWC, (alpha_HW1 // 257).astype(np.uint8) if is_deep else alpha_HW1)
+
+
+def _over_white(rgb_HWC: np.ndarray, alpha_HW1: np.ndarray) -> np.ndarray:
+    """Transparent pixels (gif, some webm and mov) show white paper."""
+    if alpha_HW1.min() == 255:
+        return rgb_HWC
+    shown_HWC = np.empty(rgb_HWC.shape, np.uint8)
+    # In strips, so that large frames take little more memory than themselves.
+    step = max(1, _STRIP // rgb_HWC.shape[1])
+    for top in range(0, len(rgb_HWC), step):
+        strip = slice(top, top + step)
+        alpha = alpha_HW1[strip].astype(np.uint16)
+        shown_HWC[strip] = (rgb_HWC[strip] * alpha + 255 * (255 - alpha) + 127) // 255
+    return shown_HWC
 
 
 def _unconverted(frame: av.VideoFrame) -> str | None:

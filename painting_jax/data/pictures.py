@@ -10,7 +10,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# What states the colours of a picture in Pillow's `info`, and the kinds of samples that a profile
+# can be applied to.
+_STATES_COLOURS = ("icc_profile", "gamma", "chromaticity", "adobe_rgb")
+_PROFILED = ("RGB", "L", "CMYK", "LAB")
 _END_OF_JPEG = b"\xff\xd9"
 _BEFORE_PIXELS = 1 << 16  # bytes in which a file states its colours
 
@@ -239,35 +243,39 @@ def shown(image: Image.Image, name: str, stated: tuple[int, int] | None = None) 
       stated: Primaries and transfer of `cicp`, which take precedence.
     """
     image = _upright(image, name)
-    info = dict(image.info)
-    profile = info.get("icc_profile")
-    is_adobe_rgb = not profile and _is_adobe_rgb(image)
-    alpha = None
+    info = {**image.info, "adobe_rgb": _is_adobe_rgb(image)}
     if image.mode.startswith("I"):
         image = Image.fromarray(((_grey_16(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    elif _has_alpha(image):
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("RGB")
-    elif image.mode == "LAB" and not profile:
+    elif image.mode == "LAB" and "icc_profile" not in info:
         image = colour.from_lab(image)
-    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
-        image = image.convert("RGB")
+    if stated is None and not any(info.get(key) for key in _STATES_COLOURS):
+        return np.array(_over_white(image))
+    if not _has_alpha(image):
+        image = image if image.mode in _PROFILED else image.convert("RGB")
+        return np.array(_in_srgb(image, info, stated, name))
+    # Colours are converted under the alpha channel, not mixed with paper first.
+    image = image.convert("RGBA")
+    rgb_HWC = _in_srgb(image.convert("RGB"), info, stated, name)
+    converted = Image.fromarray(rgb_HWC).convert("RGBA")
+    converted.putalpha(image.getchannel("A"))
+    return np.array(_over_white(converted))
+
+
+def _in_srgb(
+    image: Image.Image, info: Mapping[str, Any], stated: tuple[int, int] | None, name: str
+) -> np.ndarray:
+    """The colours of an opaque picture, by what states them first."""
     if stated is not None:
-        rgb_HWC = np.asarray(image.convert("RGB"))
         if what := colour.unconverted(*stated):
             remarks.add(f"{name} has {what}, which is not converted: its colours are as stored")
-        rgb_HWC = colour.to_srgb(rgb_HWC, *stated)
-    elif profile:
-        rgb_HWC = np.asarray(colour.from_profile(image, profile, name).convert("RGB"))
-    else:
-        rgb_HWC = colour.from_png(np.asarray(image.convert("RGB")), info, name)
-        rgb_HWC = colour.from_adobe_rgb(rgb_HWC) if is_adobe_rgb else rgb_HWC
-    if alpha is None:
-        return np.array(rgb_HWC)
-    image = Image.fromarray(rgb_HWC).convert("RGBA")
-    image.putalpha(alpha)
-    return np.asarray(_over_white(image))
+        return colour.to_srgb(np.asarray(image.convert("RGB")), *stated)
+    if info.get("icc_profile"):
+        converted = colour.from_profile(image, info["icc_profile"], name)
+        return np.asarray(converted.convert("RGB"))
+    rgb_HWC = np.asarray(image.convert("RGB"))
+    if info["adobe_rgb"]:
+        return colour.from_adobe_rgb(rgb_HWC)
+    return colour.from_png(rgb_HWC, info, name)
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:

@@ -77,8 +77,8 @@ def read(
 
     Raises:
       UserError: if the file is missing, truncated, not a video or mostly damaged, if it has no
-        frame between the times, if its frames exceed `pictures.MAX_MEGAPIXELS` or change size, or
-        if the crop does not lie within them.
+        frame between the times, if its frames exceed `containers.MAX_MEGAPIXELS` or change size,
+        or if the crop does not lie within them.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -91,7 +91,9 @@ def read(
     else:
         times = containers.timeline(path)
         seconds = list(times.seconds)
-        frames = functools.partial(containers.frames, path, times)
+        # A crop is stated in the pixels of the file.
+        most_side = 2 * max_side if max_side and crop is None else None
+        frames = functools.partial(containers.frames, path, times, most_side=most_side)
     inside = [
         second
         for second in seconds
@@ -237,6 +239,12 @@ def _decoded(image: Image.Image, name: str) -> Iterator[tuple[float, Image.Image
 
 def _animation_times(path: epath.Path) -> list[float]:
     with pictures.opened(path, _ANIMATED) as image:
+        if math.prod(image.size) > containers.MAX_MEGAPIXELS * 10**6:
+            width, height = image.size
+            raise UserError(
+                f"{path} has {width}x{height} pixels a frame, more than "
+                f"{containers.MAX_MEGAPIXELS} megapixels"
+            )
         return [second for second, _ in _decoded(image, os.fspath(path))]
 
 
