@@ -80,7 +80,9 @@ _KEEP_LORA_APART = flags.DEFINE_bool(
     "keep_lora_apart", False, "LoRAs beside the weights instead of merged into them."
 )
 _TRANSFORMER = flags.DEFINE_string(
-    "transformer", None, "Single safetensors file (of Wan, ComfyUI) for the folder's transformer."
+    "transformer",
+    None,
+    "Single file (of Wan, ComfyUI) or folder of Wan's own for the folder's transformer.",
 )
 _TRANSFORMER_2 = flags.DEFINE_string("transformer_2", None, "The same for the second transformer.")
 
@@ -96,7 +98,8 @@ _WIDTH = flags.DEFINE_integer("width", None, "The same across.")
 _MAX_AREA = flags.DEFINE_integer(
     "max_area",
     None,
-    "Most pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280].",
+    "Most pixels of a frame whose sides are fitted [default: as many as the model was trained with, "
+    "480 x 832 or 720 x 1280; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
