@@ -93,7 +93,7 @@ _KEEP_LORA_APART = flags.DEFINE_bool(
 _TRANSFORMER = flags.DEFINE_string(
     "transformer",
     None,
-    "Single safetensors file (Wan, ComfyUI) that replaces the folder's transformer.",
+    "Single file (Wan, ComfyUI) or folder in Wan's own layout that replaces the folder's transformer.",
 )
 _TRANSFORMER_2 = flags.DEFINE_string(
     "transformer_2", None, "Single safetensors file that replaces the second transformer."
@@ -113,7 +113,8 @@ _WIDTH = flags.DEFINE_integer("width", None, "Width of the video in pixels; see 
 _MAX_AREA = flags.DEFINE_integer(
     "max_area",
     None,
-    "Maximum pixels per frame if the sides are fitted [default: 480 x 832; 5B 704 x 1280].",
+    "Maximum pixels per frame if the sides are fitted [default: as in the model's training, "
+    "480 x 832 or 720 x 1280; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",

@@ -127,9 +127,14 @@ def read(
             if not must_fit:
                 raise
             config = {}
-    arrays = {key: np.asarray(tensor.view()) for key, tensor in tensors.items()}
     parsed = parse(
-        str(path), arrays, shapes, config, others=others, origin=origin, must_fit=must_fit
+        str(path),
+        safetensors_file.views(tensors),
+        shapes,
+        config,
+        others=others,
+        origin=origin,
+        must_fit=must_fit,
     )
     return dataclasses.replace(parsed, first_frame=metadata.get(_PICTURE) == _FIRST_FRAME)
 

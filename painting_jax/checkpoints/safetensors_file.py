@@ -167,6 +167,24 @@ def _refuse_other_formats(path: pathlib.Path, start: bytes) -> None:
         )
 
 
+def views(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Many tensors of the same files, mapped read-only.
+
+    Each file is mapped once. `Tensor.view` opens it for every tensor, and a process may have as few
+    as 256 files open.
+    """
+    paths = {tensor.path for tensor in tensors.values() if tensor.nbytes}
+    files = {path: np.asarray(np.memmap(path, np.uint8, mode="r")) for path in paths}
+
+    def view(tensor: Tensor) -> np.ndarray:
+        if not tensor.nbytes:
+            return np.empty(tensor.shape, tensor.dtype)
+        content = files[tensor.path][tensor.offset : tensor.offset + tensor.nbytes]
+        return content.view(tensor.dtype).reshape(tensor.shape)
+
+    return {name: view(tensor) for name, tensor in tensors.items()}
+
+
 def have_equal_bytes(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal to the last bit; a chunk of them is read at a time."""
     parts_a, parts_b = a.stored_parts, b.stored_parts

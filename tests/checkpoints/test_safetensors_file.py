@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import struct
+import sys
 import time
 
 import ml_dtypes
@@ -43,6 +45,19 @@ def test_reads_what_the_library_wrote(saved):
         np.testing.assert_array_equal(
             np.asarray(ours[name].view(), np.float32), tensor.float().numpy()
         )
+
+
+def test_many_views_open_their_file_once(saved):
+    path, _ = saved
+    tensors, _ = safetensors_file.read_header(path)
+    tensors = {f"{name}{i}": tensor for i in range(100) for name, tensor in tensors.items()}
+    before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    views = safetensors_file.views(tensors)
+    if sys.platform == "linux":
+        assert len(os.listdir("/proc/self/fd")) <= before + 1
+    for name, array in views.items():
+        np.testing.assert_array_equal(array, tensors[name].view())
+        assert array.dtype == tensors[name].dtype
 
 
 def test_the_library_reads_what_is_written(tmp_path):
