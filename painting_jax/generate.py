@@ -93,7 +93,8 @@ _KEEP_LORA_APART = flags.DEFINE_bool(
 _TRANSFORMER = flags.DEFINE_string(
     "transformer",
     None,
-    "Single file (Wan, ComfyUI) or folder in Wan's own layout that replaces the folder's transformer.",
+    "Single file (Wan, ComfyUI), or folder in Wan's own layout, that replaces the folder's "
+    "transformer.",
 )
 _TRANSFORMER_2 = flags.DEFINE_string(
     "transformer_2", None, "Single safetensors file that replaces the second transformer."
