@@ -98,8 +98,8 @@ _WIDTH = flags.DEFINE_integer("width", None, "The same across.")
 _MAX_AREA = flags.DEFINE_integer(
     "max_area",
     None,
-    "Most pixels of a frame whose sides are fitted [default: as many as the model was trained with, "
-    "480 x 832 or 720 x 1280; 5B 704 x 1280].",
+    "Most pixels of a frame whose sides are fitted [default: as in the model's training, 480 x 832 "
+    "or 720 x 1280; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
