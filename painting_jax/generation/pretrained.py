@@ -133,7 +133,10 @@ class PretrainedPainter:
         self._lora_files = [adapters.read(named, self._shapes, others) for named in self._loras]
         for named, files_of_expert in zip(self._loras, self._lora_files, strict=True):
             for one, file in zip(named, files_of_expert, strict=True):
-                log(f"{one.title} changes {file}")
+                apart = "; all but products of two factors is merged" * (
+                    keep_apart and bool(file.changes)
+                )
+                log(f"{one.title} changes {file}{apart}")
         said = takes_first_frame or any(file.first_frame for of in self._lora_files for file in of)
         if self._model.conditioning_frames and not (folder.takes_first_frame or said):
             log(

@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from painting_jax.checkpoints import lora_changes, lora_keys
 from painting_jax.checkpoints import lora_files as lora
+from painting_jax.checkpoints.adapters import apply, parse, read
+from painting_jax.checkpoints.components import Loaded
 from painting_jax.checkpoints.load import flat
 from painting_jax.errors import UserError
 from painting_jax.models import lora as adapters
@@ -87,7 +89,7 @@ class Models:
         model = copy_weights(self.theirs, tiny_lora.CONFIG)
         self.shapes = adapters.kernels(model)
         graph, state = nnx.split(model)
-        self.params = nnx.to_pure_dict(state)
+        self.graph, self.params = graph, nnx.to_pure_dict(state)
         layers = tuple(f"{path}/" for path in self.shapes)
         self.others = {
             path: leaf.shape
@@ -198,6 +200,28 @@ def test_biases_and_whole_matrices_count_and_what_is_no_linear_layer_is_told(mod
     assert read.unused == ("diffusion_model.blocks.0.audio.diff",)
     assert str(read).endswith("; 1 keys unused: diffusion_model.blocks.0.audio.diff")
     assert str(read).startswith("24 matrices of rank 3, 5, 1 whole matrices, 25 biases in 2 blocks")
+
+
+def test_beside_the_layers_a_lora_gives_the_numbers_of_one_that_is_merged(models, tmp_path):
+    """All but products of two factors is added to the parameters in either case."""
+    torch.manual_seed(6)
+    block = "diffusion_model.blocks.0"
+    extra = {
+        f"{block}.self_attn.q.lokr_w1": torch.randn(4, 6),
+        f"{block}.self_attn.q.lokr_w2": torch.randn(6, 4),
+        f"{block}.self_attn.q.diff_b": torch.randn(24),
+        f"{block}.norm3.diff": torch.randn(24),
+        f"{block}.diff_m": torch.randn(1, 6, 24),
+        f"{block}.ffn.0.diff_b": torch.randn(32),
+    }
+    pairs = {key: pair for key, pair in tiny_lora.pairs(1).items() if key != (0, "attn1.to_q")}
+    path = tiny_lora.write(tmp_path / "x.safetensors", pairs, tiny_lora.COMFYUI, extra=extra)
+    specs = parse([f"{path}:0.6"])
+    files = read(specs, models.shapes, models.others)
+    given = Loaded(models.graph, models.params)
+    beside = apply(given, specs, files, models.shapes, merge=False).model()
+    actual = nnx.jit(lambda model: model(**tiny_lora.inputs()))(beside)
+    assert_equal(actual, models.merged([(path, 0.6)]))
 
 
 def test_a_lora_on_the_patches_is_that_of_the_convolution(models, tmp_path):
