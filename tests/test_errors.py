@@ -1,4 +1,17 @@
-from painting_jax.errors import UserError, shortened
+"""Words for the user."""
+
+import os
+
+from painting_jax.errors import UserError, readable, shortened
+
+
+def test_names_that_are_no_utf8_become_text():
+    assert readable("cät.jpg") == "cät.jpg"
+    assert readable(os.fsdecode(b"c\xe4t.jpg")) == "c\\udce4t.jpg"
+
+
+def test_an_error_can_be_written_down_whatever_it_quotes():
+    assert str(UserError("no \udce4")).encode() == b"no \\udce4"
 
 
 def test_a_long_word_is_cut_in_its_middle():
@@ -18,7 +31,3 @@ def test_a_long_line_keeps_its_beginning_and_its_end():
 def test_a_usual_message_stays_as_it_is():
     message = "/a/path/of/some/length/" + "folder/" * 30 + " does not exist: name a picture"
     assert str(UserError(message)) == shortened(message) == message
-
-
-def test_what_is_no_unicode_is_escaped():
-    assert str(UserError("caf\udce9 is no picture")) == "caf\\udce9 is no picture"
