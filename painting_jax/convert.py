@@ -6,16 +6,17 @@
   python -m painting_jax.convert --source=LORA --target=lora.safetensors --format=comfyui
   python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
-MODEL is a diffusers folder or a hub id. generate and train take it as it is, and what convert
-writes, too. A single file holds a transformer or an autoencoder under the original names. With
---pretrained the target is a copy of that model with the single file as one of its components.
+MODEL is a diffusers folder or a hub id. generate and train read it without conversion, and also
+read what convert writes. A single file holds a transformer or an autoencoder under the original
+names. With --pretrained, the target is a copy of that model with the single file as one of its
+components.
 
 A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). A text-to-video model
 becomes an image-to-video model by merging a LoRA that was trained here, or one with input channels
 for a picture.
 
-A RUN is a training run on published weights. Its LoRA is converted; or, if it trained the whole
-transformer, the target is a copy of the published model with that transformer.
+A RUN is a training run that finetuned published weights. Its LoRA is converted. After a full
+finetune, the target is a copy of the published model with the finetuned transformer.
 
 Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
 """
@@ -47,8 +48,8 @@ _DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ["float32", "bfloat16", "float16"],
-    "Dtype of the weights. A transformer's norms and a whole model's autoencoder are not made less "
-    "precise [default: unchanged].",
+    "Dtype of the weights. A transformer's norms and a whole model's autoencoder keep their "
+    "precision [default: unchanged].",
 )
 _LORA = flags.DEFINE_multi_string(
     "lora", [], "LoRAs to merge into the transformer, as in a.safetensors:1.0,b.safetensors:0.8."

@@ -1,4 +1,4 @@
-"""Damaged checkpoints and full disks are one line, however busy the machine is."""
+"""Damaged checkpoints and full disks give one-line errors, even on a busy machine."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _TIMES = 50
 
 @pytest.fixture(scope="module", autouse=True)
 def busy() -> Iterator[None]:
-    """Keeps every core busy with something else."""
+    """Keeps every core busy with other processes."""
     busy = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(busy) for _ in range(os.cpu_count())]
     yield

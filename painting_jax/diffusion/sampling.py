@@ -40,7 +40,7 @@ class Sampling:
       shift: Time shift of the noise levels.
       guidance: Scale of classifier-free guidance for each expert; 1 = none.
       guide_on: Names of the conditions that guidance acts on.
-      sequential: Evaluate guidance sequentially, see `classifier_free_guidance`.
+      sequential: Whether guidance is evaluated sequentially, see `classifier_free_guidance`.
       boundary: Noise level below which the second of two experts takes over.
       seed: Seed of the fresh noise of samplers that add some.
     """
@@ -205,7 +205,7 @@ def _take(
     sample = _on_mesh(sample, mesh)
     state = sample.state
     for index in steps:
-        # The state stays where the first step finds it, so that all steps are one program.
+        # The state keeps the same placement in all steps, so that they share one program.
         state = _on_mesh(state, mesh)
         with jax.set_mesh(mesh):
             state = _advance(
@@ -280,9 +280,9 @@ def decode(
 def decode_video(
     model: VideoModel, frozen: dict, sample: Sample, mesh: Mesh
 ) -> Float[Array, "b t h w 3"]:
-    """All frames that the model makes, in [-1, 1], in painted order: those it is given come last.
+    """All frames that the model makes, in [-1, 1], in painted order; conditioning frames come last.
 
-    They lie whole on every device, since a process can read only what its own devices hold.
+    They are replicated, since a process can only read data on its own devices.
     """
     with jax.set_mesh(mesh):
         return _decode(model, replicated(mesh), frozen, sample.state, sample.conditions)

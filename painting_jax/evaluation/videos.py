@@ -1,4 +1,4 @@
-"""Processes as the evaluation holds them: with names that pair, at a common shape."""
+"""Painting processes for evaluation: named for pairing, and resized to a common shape."""
 
 import collections
 import dataclasses
@@ -14,22 +14,22 @@ from painting_jax.evaluation.measures import PAINTED, REVERSED
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """One painting process, in the order it was painted.
+    """One painting process, in painted order.
 
     Attributes:
-      name: what pairs it with a process of another set.
-      frames_THWC: uint8 RGB, T >= 2.
-      progress_T: float32, share of the painting time, rising from 0 to 1.
-      medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
-        known.
-      order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
-      stated: whether its progress is stated, and so its order known.
-      cut: the share of the picture that was cropped away to compare it with another.
-      picture: what tells which picture is painted, "" where it is not known; its processes in
-        several media share it.
+      name: Name that pairs it with a process of another set.
+      frames_THWC: Frames, uint8 RGB, T >= 2.
+      progress_T: Share of the painting time at each frame, float32, increasing from 0 to 1.
+      medium: Name of the medium in the registry; names of a mixture are joined by " + ", and "" is
+        unknown.
+      order: Order of the frames in the file: `PAINTED`, or `REVERSED` if they were reversed here.
+      stated: Whether the progress is stated, so that the order is known.
+      cut: Share of the picture that was cropped for the comparison with another.
+      picture: Identifier of the painted picture, shared by its processes in several media; "" is
+        unknown.
 
     Raises:
-      UserError: for frames of another type, or a progress that is not finite.
+      UserError: If the frames have another dtype, or the progress is not finite.
     """
 
     name: str
@@ -52,15 +52,15 @@ class Video:
 
 
 def find(folder: str | os.PathLike) -> tuple[list[ProcessFile], list[str]]:
-    """Finds processes as `processes.find` does, under the names by which they are paired.
+    """Finds processes with `processes.find`, and gives them the names by which they are paired.
 
-    The name of a video has no suffix unless another process has the same name without it.
+    The suffix of a video is removed from its name unless another process would have the same name.
 
     Returns:
-      The processes in natural order of their names, and a line for each file that is none.
+      The processes in natural order of their names, and a line for each file that is not one.
 
     Raises:
-      UserError: as in `processes.find`, or if no file is a process.
+      UserError: If `processes.find` fails, or no file is a process.
     """
     found, skipped = processes.find([folder])
     lines = [f"{skip.name}: {skip.reason}" for skip in skipped]
@@ -81,10 +81,10 @@ def _without_suffix(name: str) -> str:
 
 
 def load(file: ProcessFile, *, frames: int, size: int) -> Video:
-    """Reads a process of at most `frames` frames with longer sides of at most `size` pixels.
+    """Reads at most `frames` frames of a process, scaled to longer sides of at most `size` pixels.
 
     Raises:
-      UserError: as in `processes.load`.
+      UserError: If the process cannot be read, see `processes.load`.
     """
     loaded = processes.load(file, max_frames=frames, max_side=size)
     return Video(
@@ -103,11 +103,11 @@ _ASPECTS = (1.0, 7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4)
 
 
 def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """The shape at which a video is compared, near its own and one of few.
+    """Height and width at which a video is compared, close to its own.
 
-    Every new shape costs a compilation, so sides and aspects are rounded to a short list. The
-    longer side is the largest listed one that neither the video nor `size` falls short of, but at
-    least 64.
+    Every new shape costs a compilation, so sides and aspect ratios are rounded to a short list. The
+    longer side is the largest listed one that exceeds neither the video's nor `size`, but at least
+    64.
     """
     at_most = min(max(height, width), size)
     long = max((side for side in _LONG_SIDES if side <= at_most), default=_LONG_SIDES[0])
@@ -118,5 +118,5 @@ def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
 
 
 def fit(frames_THWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
-    """Frames cropped around their centre to an aspect and resized to it: uint8[T, H, W, C]."""
+    """Crops frames around their centre to an aspect ratio and resizes them: uint8[T, H, W, C]."""
     return np.stack([pictures.fit(frame_HWC, *shape_HW) for frame_HWC in frames_THWC])

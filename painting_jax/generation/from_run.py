@@ -1,4 +1,4 @@
-"""Painters with the model of a training run: its own, or the published one it finetuned."""
+"""Painters with the model of a training run: one of its own, or a finetuned published model."""
 
 import dataclasses
 import os
@@ -28,15 +28,15 @@ from painting_jax.tasks.published import expert_index, open_base
 
 @dataclasses.dataclass(frozen=True)
 class RunPainter:
-    """A `Painter` that paints in batches of one size.
+    """A `Painter` that paints in batches of a fixed size.
 
     Attributes:
       run: Run whose model paints.
       prompt: What is painted and how.
-      segments: Where the segment maps come from, for the record.
-      frames: Frames of a process; None = the run's.
+      segments: Origin of the segment maps, for the record.
+      frames: Number of frames of a process; None = the run's.
       steps: Number of sampling steps; None = the run's.
-      guidance: Scale of guidance, 1 = none; None = the run's.
+      guidance: Scale of classifier-free guidance, 1 = none; None = the run's.
       seed: Seed of the noise.
     """
 
@@ -61,14 +61,14 @@ class RunPainter:
             "seed": self.seed,
         }
         for job in jobs:
-            # Before any of them is painted.
+            # Every medium is checked before the first picture is painted.
             media.row_weights(media.mixture(job.medium), config.model.media)
         size = min(len(jobs), config.data.batch_size)
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
                 chunk = jobs[start : start + size]
                 rows, framings = zip(*[self._row(job) for job in chunk], strict=True)
-                # The last batch is filled up: another size would be compiled anew.
+                # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
                 frames_BTHWC = self.run.generate(pipeline.stack(filled), **settings)
                 for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
@@ -83,13 +83,13 @@ class RunPainter:
                     progress.update()
 
     def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
-        """The conditions of one job, and where its picture lies on the model's canvas."""
+        """Conditions of one job, and the framing of its picture on the model's canvas."""
         data = self.run.config.data
         picture_HWC, labels_HW = job.subject.load()
         framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
         reference_HWC = framing.place(picture_HWC)
         mixture = media.mixture(job.medium)
-        # Without a map, one is made from what the model sees, as in training.
+        # Without a map, the framed picture is segmented, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
@@ -108,17 +108,17 @@ def finetuned_painter(
     dtype: str | None = None,
     cache: str | None = None,
 ) -> PretrainedPainter:
-    """The published model that a run finetuned, with the run's LoRA or its transformer.
+    """A painter with the published model that a run finetuned and the run's LoRA or transformer.
 
     Args:
       workdir: Folder of the run.
-      overrides: What the user asks for; everything else is as in the run's config.
-      mesh: As in `PretrainedPainter`.
-      dtype: As in `PretrainedPainter`; None = the run's.
-      cache: Folder of known text embeddings; None = the run's.
+      overrides: Sampling overrides. All other settings come from the run's config.
+      mesh: Mesh, see `PretrainedPainter`.
+      dtype: Dtype, see `PretrainedPainter`; None = the run's.
+      cache: Folder that caches text embeddings; None = the run's.
 
     Raises:
-      UserError: If the run has exported nothing yet, or its base has changed.
+      UserError: If the run has exported nothing yet, or its base model has changed.
     """
     config = read_config(workdir)
     run = pathlib.Path(workdir)

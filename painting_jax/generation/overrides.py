@@ -1,4 +1,4 @@
-"""How a published model is sampled: its publisher's settings, and what the user overrides."""
+"""Sampling settings of a published model: its published values and the user's overrides."""
 
 import dataclasses
 import os
@@ -16,25 +16,27 @@ _DISTILLED_SHIFT = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class SamplingOverrides:
-    """What the user asks for; None = as the model is published.
+    """Sampling settings that the user overrides; None = the published value.
 
     Attributes:
       sampler: A key of `samplers.SAMPLERS`.
       steps: Number of sampling steps.
       shift: Time shift of the noise levels.
-      guidance: Scale of guidance on the prompt, away from the negative one; 1 = none.
-      guidance_2: Guidance of the second expert; None = that of the first.
-      frames: Frames of the video.
+      guidance: Scale of classifier-free guidance on the prompt, away from the negative prompt;
+        1 = none.
+      guidance_2: Scale of guidance for the second expert; None = that of the first.
+      frames: Number of frames of the video.
       height: Height of the video, in pixels.
       width: Width of the video, in pixels.
-      max_area: Largest area of a frame, in pixels, where neither side is given.
-      prompt: Prompt in place of the medium's.
+      max_area: Largest area of a frame, in pixels, if neither side is set.
+      prompt: Prompt that replaces the medium's.
       negative_prompt: Prompt that guidance leads away from.
       seed: Seed of the noise.
-      noise_BCTHW: Noise to start from instead, channels before time, as the argument `latents` of
-        diffusers' pipelines.
-      noise_name: Where this noise is from, for the record.
-      sequential_guidance: Evaluate guidance in two passes, in the memory of one.
+      noise_BCTHW: Initial noise that replaces the seed's, channels before time, like the argument
+        `latents` of diffusers' pipelines.
+      noise_name: File of this noise, for the record.
+      sequential_guidance: Whether guidance is evaluated in two sequential passes, with the memory
+        of one.
     """
 
     sampler: str | None = None
@@ -56,14 +58,14 @@ class SamplingOverrides:
 
 @dataclasses.dataclass(frozen=True)
 class SamplingConfig:
-    """All settings of a sampling.
+    """Resolved sampling settings of a published model.
 
     Attributes:
       sampler: A key of `samplers.SAMPLERS`.
       steps: Number of sampling steps.
       shift: Time shift of the noise levels.
-      guidance: Scale of guidance for each expert.
-      frames: Frames of the video.
+      guidance: Scale of classifier-free guidance for each expert.
+      frames: Number of frames of the video.
       max_area: Largest area of a frame, in pixels.
     """
 
@@ -78,10 +80,10 @@ class SamplingConfig:
     def resolve(
         cls, folder: Folder, family: Family, overrides: SamplingOverrides
     ) -> "SamplingConfig":
-        """A model's published settings with the user's overrides.
+        """The published settings of a model with the user's overrides.
 
         Raises:
-          UserError: If the model cannot be sampled so.
+          UserError: If the model cannot be sampled with these settings.
         """
         two = folder.has("transformer_2")
         distilled = overrides.sampler in DISTILLED
@@ -91,7 +93,7 @@ class SamplingConfig:
             kind, shift = overrides.sampler, _DISTILLED_SHIFT
         kind = overrides.sampler or kind
         shift = shift if overrides.shift is None else overrides.shift
-        # The settings of the models' cards.
+        # Settings from the model cards.
         steps, guidance = (4, 1.0) if distilled else (40, 3.5) if two else (50, 5.0)
         guidance = guidance if overrides.guidance is None else overrides.guidance
         if overrides.guidance_2 is not None and not two:
@@ -118,17 +120,17 @@ class SamplingConfig:
 
 
 def load_noise(path: str | os.PathLike) -> np.ndarray:
-    """Reads initial noise from a .npy file; its shape is checked once the video's is known.
+    """Reads initial noise from a .npy file. Its shape is checked later, against the video's.
 
     Raises:
-      UserError: If it is no array of finite float32 numbers.
+      UserError: If the file does not hold an array of finite float32 numbers.
     """
     try:
-        # Mapped, a header that promises more than the file holds takes no memory.
+        # Memory-mapped, so that a header that states too large a shape allocates nothing.
         noise = np.load(path, allow_pickle=False, mmap_mode="r")
     except FileNotFoundError:
         raise UserError(f"--noise={path} does not exist: name a .npy of start latents") from None
-    # The header is Python's words, which NumPy reads with Python's own tokenizer.
+    # The header is a Python literal, which NumPy reads with Python's own tokenizer.
     except (OSError, ValueError, EOFError, OverflowError, tokenize.TokenError) as error:
         raise UserError(f"--noise={path} is no .npy of numbers: {error}") from error
     if isinstance(noise, np.ndarray) and noise.dtype.kind == "f":

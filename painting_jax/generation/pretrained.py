@@ -1,4 +1,4 @@
-"""Paints with published weights: a prompt and a picture to a painting process."""
+"""Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
 import pathlib
@@ -45,26 +45,26 @@ from painting_jax.text import embeddings
 class PretrainedPainter:
     """A `Painter` with the weights of a diffusers folder.
 
-    Only the components in use are on the devices: text and image encoder are freed before a
-    transformer is loaded, and the first of two experts before the second.
+    Only the components in use are on the devices. Text and image encoder are freed before a
+    transformer is loaded, and the first of two experts is freed before the second is loaded.
 
     Args:
       folder: Published model.
-      overrides: What the user asks for.
-      mesh: Mesh to lay the components out on; None puts all devices along its tensor axis.
-      dtype: Dtype of transformer and text encoder, held and computed; None = bfloat16, or float32
-        on a CPU.
-      loras: LoRAs for each transformer.
+      overrides: Sampling overrides.
+      mesh: Mesh that the components are laid out on; None puts all devices along its tensor axis.
+      dtype: Dtype of the weights and the computation of transformer and text encoder; None =
+        bfloat16, or float32 on a CPU.
+      loras: LoRAs of each transformer.
       keep_apart: Whether LoRAs stay beside the kernels instead of being merged into them.
-      files: Single files of transformers in place of the folder's own; None = the folder's.
-      cache: Folder of known text embeddings; None = the user's.
-      log: Called with a line that says what each LoRA changes.
+      files: Single files that replace the folder's transformers; None = the folder's own.
+      cache: Folder that caches text embeddings; None = the user's.
+      log: Called with a line that states what each LoRA changes.
 
     Attributes:
-      sampling: How it samples.
+      sampling: Sampling settings.
 
     Raises:
-      UserError: If the model cannot paint a picture this way, or a LoRA does not fit it.
+      UserError: If the model cannot paint pictures with these settings, or a LoRA does not fit it.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class PretrainedPainter:
             raise UserError(f"{name} lacks the image_encoder that its transformer needs: add it")
         encoders = ["image_encoder"] if model.config.image_dim else []
         for component in ("tokenizer", "text_encoder", *encoders):
-            # Fail now rather than after an hour.
+            # A missing component is reported now rather than after an hour.
             self._folder.folder(component)
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
@@ -174,7 +174,7 @@ class PretrainedPainter:
             for batch in batches
         ]
         if model.image_encoder_config is not None:
-            # Decoding needs the codec alone; the encoder makes room for the transformer.
+            # Decoding needs only the codec. The encoder is freed to make room for the transformer.
             frozen.pop("image_encoder")
             model = VideoModel(model.family, model.config, model.codec_config)
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
@@ -182,7 +182,7 @@ class PretrainedPainter:
             denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
             for job, batch, prompt, sample in zip(jobs, batches, prompts, denoised, strict=True):
                 [video_THWC] = decode_video(model, frozen, sample, mesh)
-                # The frame that the model is given was not painted.
+                # Conditioning frames are not part of the painted process.
                 painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
                 yield Painted(
                     job,
@@ -192,7 +192,7 @@ class PretrainedPainter:
                 )
 
     def _batch(self, job: Job) -> dict[str, np.ndarray]:
-        """A batch of one picture, without its text, everything checked."""
+        """A checked batch of one picture, without text embeddings."""
         overrides, model = self._overrides, self._model
         picture_HWC, _ = job.subject.load()
         height, width = resolution.completed(
@@ -236,7 +236,7 @@ class PretrainedPainter:
         return noise_BTHWC.astype(np.float32)
 
     def _embed(self, prompts: set[str]) -> dict[str, Float[np.ndarray, "1 l d"]]:
-        """Embeddings of all prompts, padded."""
+        """Padded embeddings of all prompts."""
         embedded = embeddings.embed_prompts(
             self._folder,
             sorted(prompts),

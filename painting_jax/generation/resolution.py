@@ -1,4 +1,4 @@
-"""Sizes of the videos that a Wan model makes: heights and widths, frames, latents."""
+"""Sizes of the videos that a Wan model makes: height and width, number of frames, latents."""
 
 import math
 
@@ -8,14 +8,14 @@ from painting_jax.models.codec import Codec
 
 
 def fitted(shape_HW: tuple[int, int], area: int, multiple: int) -> tuple[int, int]:
-    """Height and width of a video of a picture: of its aspect, of about a number of pixels.
+    """Height and width of a video with a picture's aspect ratio and about the given area.
 
     Both are rounded down to multiples, as in diffusers' examples of Wan.
 
     Args:
-      shape_HW: of the picture.
-      area: height times width that the model was trained with.
-      multiple: of pixels along each side that the model asks for.
+      shape_HW: Height and width of the picture.
+      area: Height times width of the videos that the model was trained on.
+      multiple: Number of pixels that each side must be a multiple of.
     """
     aspect = shape_HW[0] / shape_HW[1]
     sides = (round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect)))
@@ -26,13 +26,14 @@ def fitted(shape_HW: tuple[int, int], area: int, multiple: int) -> tuple[int, in
 def completed(
     shape_HW: tuple[int, int], height: int | None, width: int | None, area: int, multiple: int
 ) -> tuple[int, int]:
-    """Height and width of a video where the user may have asked for either.
+    """Height and width of a video, each of which the user may have set.
 
-    Arguments as of `fitted`; the side that is not asked for follows from the picture's aspect.
+    A side that is None follows from the picture's aspect ratio. For the other arguments see
+    `fitted`.
 
     Raises:
-      UserError: if a side is no multiple of what the model asks for, or the frames are larger
-        than pictures may be.
+      UserError: If a side is not a multiple of `multiple`, or the frames exceed the maximum size of
+        a picture.
     """
     for name, side in (("height", height), ("width", width)):
         if side is not None and (side <= 0 or side % multiple):
@@ -57,10 +58,10 @@ def completed(
 
 
 def check_frames(frames: int, codec: Codec) -> None:
-    """Refuses a number of frames of which some would be left over.
+    """Refuses a number of frames that does not fill the latent frames.
 
     Raises:
-      UserError: if it is not one more than a multiple of what a latent holds.
+      UserError: If it is not one more than a multiple of the codec's temporal factor.
     """
     step = codec.temporal
     if frames < 1 + step or (frames - 1) % step:

@@ -1,4 +1,4 @@
-"""The model of a training run, from its latest checkpoint, ready to paint and to be measured."""
+"""The model of a training run, loaded from its latest checkpoint for painting and evaluation."""
 
 from collections.abc import Callable
 
@@ -17,19 +17,19 @@ from painting_jax.text.conditioner import TextConditioner
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.step import make_held_out_loss
 
-# Arrays of a batch that condition a model.
+# Arrays of a batch that the model is conditioned on.
 _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_BHW")
 
 
 class Run:
-    """Averaged parameters of a run with the functions that use them.
+    """Averaged parameters of a run, with methods to generate and to compute losses.
 
     Args:
       task: Task of the run.
       params: Averaged parameters.
       frozen: Frozen parameters.
       text_conditioner: Text conditioner.
-      step: Training steps done.
+      step: Number of training steps done.
       mesh: Mesh that the parameters are laid out on.
     """
 
@@ -57,10 +57,11 @@ class Run:
 
         Args:
           workdir: Folder of the run.
-          mesh: Mesh to lay the parameters out on; None puts all devices along its data axis.
+          mesh: Mesh that the parameters are laid out on; None puts all devices along its data axis.
 
         Raises:
-          UserError: If the folder is no run, has no checkpoint, or the two do not fit together.
+          UserError: If the folder is not a run, has no checkpoint, or its config and checkpoint do
+            not match.
         """
         config = read_config(workdir)
         folder = epath.Path(workdir)
@@ -98,16 +99,16 @@ class Run:
         """Paints the pictures of a batch.
 
         Args:
-          batch: reference_BHWC, medium_BM, the arrays of `text_conditioner`, segments_BHW; see
-            `data.pipeline`.
-          frames: Frames T of the process, evenly spaced in progress.
+          batch: Arrays reference_BHWC, medium_BM and segments_BHW, and those of `text_conditioner`;
+            see `data.pipeline`.
+          frames: Number T of frames of the process, evenly spaced in progress.
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
-          seed: One seed for all pictures, or int[B].
+          seed: Seed of the noise, one for all pictures or int[B].
           on_step: Called after each sampling step.
 
         Returns:
-          uint8[B, T, H, W, 3] in painted order.
+          Frames, uint8[B, T, H, W, 3], in painted order.
         """
         conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(conditions["medium_BM"])
@@ -126,8 +127,12 @@ class Run:
         return frames_BTHWC
 
     def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
-        """The training loss on recorded processes, float32[B], nothing dropped; the seed fixes the
-        noise."""
+        """Training loss on recorded processes, float32[B], without dropping conditions.
+
+        Args:
+          batch: Arrays of `data.pipeline`.
+          seed: Seed of the noise.
+        """
         names = (*_CONDITIONS, "frames_BTHWC", "progress_BT")
         arrays = {name: batch[name] for name in names if name in batch}
         return np.asarray(self._loss(self.params, self.frozen, arrays, seed))
