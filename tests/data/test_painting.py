@@ -8,9 +8,9 @@ from tests.synthetic import scene
 
 
 @pytest.fixture
-def task(tmp_path) -> painting.Task:
+def task(tmp_path) -> painting.PhotoTask:
     (tmp_path / "disc.png").write_bytes(pictures.encode(scene(0, 60, 90), "png"))
-    return painting.Task(
+    return painting.PhotoTask(
         photo=photos.Photo(str(tmp_path / "disc.png"), "disc", "a disc", "CC0"),
         key="0123",
         media=("oil", "charcoal"),
