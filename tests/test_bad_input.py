@@ -123,7 +123,7 @@ def test_generate_refuses_pictures(generate, files, picture, said):
     [
         ("--medium=crayon", "unknown medium 'crayon'"),
         ("--medium=oil:0.5,pencil:0.3", "sum to 0.8"),
-        ("--medium=oil:x", "'x' of oil is no number"),
+        ("--medium=oil:x", "'x' of oil is not a number"),
         ("--frames=0", "from 2 to 512"),
         ("--frames=many", "--frames=many"),
         ("--steps=0", "--steps=0"),

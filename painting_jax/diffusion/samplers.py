@@ -20,6 +20,9 @@ Velocity = Callable[
     [Float[Array, "b ..."], Float[Array, ""], Float[Array, ""]], Float[Array, "b ..."]
 ]
 
+# Numbers of steps up to this share one compiled program.
+_TABLE = 64
+
 
 class Sampler(NamedTuple):
     """A sampler with its schedule.
@@ -42,6 +45,16 @@ class Sampler(NamedTuple):
     def step(self, index: int) -> Any:
         """One of the steps."""
         return jax.tree.map(lambda x: x[index], self.steps)
+
+    def padded_steps(self) -> Any:
+        """The steps in a table whose length is a multiple of 64; rows beyond the last repeat it.
+
+        A program that takes its steps from the table serves any number of them.
+        """
+        padding = -len(self.timesteps) % _TABLE
+        return jax.tree.map(
+            lambda x: np.pad(x, [(0, padding)] + [(0, 0)] * (x.ndim - 1), mode="edge"), self.steps
+        )
 
     def expert_steps(self, boundary: float | None) -> list[range]:
         """Steps taken by each of a model's experts, high noise first.

@@ -48,7 +48,7 @@ class Video:
                 "round them first, and see that none is NaN"
             )
         if not np.isfinite(self.progress_T).all():
-            raise UserError(f"{self.name} has a progress that is no number")
+            raise UserError(f"{self.name} has a progress that is NaN")
 
 
 def find(folder: str | os.PathLike) -> tuple[list[ProcessFile], list[str]]:

@@ -52,7 +52,7 @@ def completed(
     if height * width > MAX_MEGAPIXELS * 10**6:
         raise UserError(
             f"frames of {height}x{width} pixels are more than {MAX_MEGAPIXELS} megapixels: ask for "
-            "less with --height, --width or --area"
+            "less with --height, --width or --max_area"
         )
     return height, width
 

@@ -94,7 +94,7 @@ class Run:
         steps: int,
         guidance: float,
         seed: int | np.ndarray,
-        on_step: Callable[[], object] = lambda: None,
+        on_step: Callable[[], object] | None = None,
     ) -> np.ndarray:
         """Paints the pictures of a batch.
 
@@ -105,7 +105,7 @@ class Run:
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
           seed: Seed of the noise, one for all pictures or int[B].
-          on_step: Called after each sampling step.
+          on_step: Called after each sampling step; None takes all steps at once.
 
         Returns:
           Frames, uint8[B, T, H, W, 3], in painted order.
