@@ -81,7 +81,7 @@ def _process(
         medium,
         frames=task.frames,
         seed=_seed(task, medium),
-        manner=_manner(task, medium),
+        manner=manner(task, medium),
         segments_HW=segments_HW,
     )
     frames = tuple(pictures.encode(frame_HWC) for frame_HWC in painted.frames_THWC)
@@ -99,7 +99,7 @@ def _process(
     )
 
 
-def _manner(task: PhotoTask, medium: str) -> painter.Manner:
+def manner(task: PhotoTask, medium: str) -> painter.Manner:
     """The default manner for half of the processes, else any that the medium allows."""
     rng = np.random.default_rng(_seed(task, f"manner of {medium}"))
     if rng.random() < 0.5:

@@ -78,7 +78,7 @@ def varied(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return picture_HWC
     kind = rng.choice(["gamma", "contrast", "background", "drawing", "negative"], p=_SHARES)
     if kind == "gamma":
-        return brightened(picture_HWC, rng.uniform(0.1, 0.92))
+        return brightened(picture_HWC, rng.uniform(0.05, 0.95))
     if kind == "contrast":
         return contrasted(picture_HWC, np.exp(rng.uniform(np.log(0.2), np.log(4))))
     if kind == "background":
