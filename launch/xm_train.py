@@ -14,6 +14,7 @@ XManager lists its experiments in ~/.xmanager; --xm_db_yaml_config_path sets ano
 import asyncio
 import atexit
 import contextlib
+import itertools
 import os
 import pathlib
 import signal
@@ -116,16 +117,35 @@ async def _ended(group: int) -> None:
             await asyncio.sleep(0.1)
 
 
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Splits a command line into XManager's and this launcher's part, and the training's."""
+    own: list[str] = []
+    arguments: list[str] = []
+    words = iter(argv)
+    for word in words:
+        name, equals, _ = word.lstrip("-").partition("=")
+        if not (word.startswith("-") and name.startswith(("xm_", "noxm_"))):
+            arguments.append(word)
+            continue
+        own.append(word)
+        # As in --xm_executor local. A switch has no value.
+        if not equals and name in flags.FLAGS and not flags.FLAGS[name].boolean:
+            own += itertools.islice(words, 1)
+    return own, arguments
+
+
 def _run(argv: list[str]) -> None:
-    own = [arg for arg in argv if arg.startswith(("--xm_", "--noxm_"))]
-    arguments = [arg for arg in argv if arg not in own]
+    own, arguments = _split(argv)
     if any(arg in _HELP for arg in arguments):
         print(f"{__doc__}\nThe training job:\n", flush=True)
         sys.exit(subprocess.call([sys.executable, "-m", _JOB, "--help"]))
 
     def main() -> None:
         if xm is None:
-            raise UserError("XManager is not installed: pip install 'painting_jax[launch]'")
+            raise UserError(
+                "XManager is not installed: pip install -c constraints.txt -e '.[launch]', where "
+                "the constraints spare pip a long search"
+            )
         sys.exit(asyncio.run(launch(arguments, _EXECUTOR.value)))
 
     cli.run(main, [sys.argv[0], *own])

@@ -7,13 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from painting_jax import memory, remote_paths
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
+# Largest number of steps, seeds and the like.
+MOST = 2**31 - 1
+# What absl appends to the help of options that may be repeated.
+_ABSL_ON_REPETITION = "; repeat this option to specify a list of values"
 # Exit status that shells report for a program ended by Ctrl-C.
 _EXIT_INTERRUPTED = 130
 
@@ -51,7 +56,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise UserError(f"the config file has a mistake: {error}") from error
         if rest[1:]:
             raise UserError(
-                f"unexpected argument {rest[1]!r}: every option is given as --name=value"
+                f"unexpected argument {rest[1]!r}: write options as --name=value or --name value"
             )
         return rest
 
@@ -81,6 +86,10 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+    except Exception as error:
+        if not memory.is_exhausted(error):
+            raise
+        _fail(f"{memory.shortage(error)}: ask for less at once (see --help)")
     # Outside the handler, where the exception and its open files have been released.
     if interrupted:
         _leave_interrupted()
@@ -93,9 +102,55 @@ def refuse_empty(*names: flags.FlagHolder) -> None:
       UserError: If a flag is empty. The message names the first such flag.
     """
     for flag in names:
-        values = flag.value if isinstance(flag.value, list) else [flag.value]
-        if "" in values:
+        if "" in _values(flag):
             raise UserError(f"--{flag.name}= is empty: say what it names, or leave it out")
+
+
+def refuse_remote(*names: flags.FlagHolder) -> None:
+    """Refuses paths that are not on this machine, for what is written or mapped into memory.
+
+    Raises:
+      UserError: If a flag names one. The message names the first such flag.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.refuse(f"--{flag.name}", value)
+
+
+def check_readable(*names: flags.FlagHolder) -> None:
+    """Checks that what flags name can be read, if it is not on this machine.
+
+    Raises:
+      UserError: As in `remote_paths.check_readable`.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.check_readable(f"--{flag.name}", value)
+
+
+def require(flag: flags.FlagHolder, holds: Callable[[Any], bool], words: str) -> None:
+    """Checks the value of a flag, if it has one.
+
+    Args:
+      flag: Flag of a number.
+      holds: Predicate: whether a value is valid.
+      words: Description of valid values, as it follows "it must be".
+
+    Raises:
+      UserError: If the value is invalid.
+    """
+    if flag.value is not None and not holds(flag.value):
+        raise UserError(f"--{flag.name}={flag.value}: it must be {words}")
+
+
+def require_from_to(flag: flags.FlagHolder, least: float, most: float = MOST) -> None:
+    """Checks that a flag's number lies in a range, its ends included; see `require`."""
+    require(flag, lambda value: least <= value <= most, f"from {least} to {most}")
+
+
+def _values(flag: flags.FlagHolder) -> list[str]:
+    value = flag.value
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
@@ -157,10 +212,14 @@ def _help(module) -> str:
     # absl registers the flags of the main module under the path of the program.
     name = sys.argv[0] if module.__name__ == "__main__" else module.__name__
     own = flags.FLAGS.flags_by_module_dict().get(name, [])
-    lines = [inspect.getdoc(module) or "", "", "Options:"]
+    lines = [inspect.getdoc(module) or "", "", "Options, as --name=value or --name value:"]
     for flag in sorted(own, key=lambda f: f.name):
         # The default of a config is not shown: it is long, and its file documents it.
         hidden = flag.default in (None, "", [], False) or hasattr(flag.default, "items")
-        default = "" if hidden else f" [default: {flag.default}]"
-        lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")
+        shown = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
+        default = "" if hidden else f" [default: {shown}]"
+        text = _one_line(flag.help or "")
+        if text.endswith(_ABSL_ON_REPETITION):
+            text = f"{text.removesuffix(_ABSL_ON_REPETITION).rstrip('.')}. May be repeated."
+        lines.append(f"  --{'[no]' * flag.boolean}{flag.name}: {text}{default}")
     return "\n".join(lines)

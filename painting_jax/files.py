@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from painting_jax import remote_paths
 from painting_jax.errors import UserError
 
 
@@ -39,6 +40,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     The temporary name keeps the suffix, as writers choose the format by it. The folder is created.
     If the block raises, the temporary file is removed and an older file at `path` is unchanged.
     """
+    remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished_", suffix=path.suffix)
@@ -61,6 +63,7 @@ def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     If the block raises, the new folder is removed and an older folder at `path` is unchanged.
     """
+    remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".unfinished_"))

@@ -20,7 +20,6 @@ in its config.
 comparison with other implementations.
 """
 
-import math
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -28,8 +27,8 @@ from collections.abc import Iterator
 import numpy as np
 from absl import flags
 
-from painting_jax import cli, media
-from painting_jax.data import subjects
+from painting_jax import cli, media, memory
+from painting_jax.data import pictures, subjects
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
@@ -42,14 +41,21 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints
 _PRETRAINED = flags.DEFINE_string(
     "pretrained", None, "Published weights: a diffusers folder, or a hub id (owner/repository)."
 )
-_IMAGE = flags.DEFINE_multi_string("image", [], "Picture, folder or pattern; may be repeated.")
+_IMAGE = flags.DEFINE_multi_string("image", [], f"Picture ({pictures.TYPES}), folder or pattern.")
 _MEDIUM = flags.DEFINE_multi_string(
-    "medium", ["oil"], f"Medium or mixture; may be repeated. Known: {', '.join(media.MEDIA)}."
+    "medium", ["oil"], f"Medium or mixture. Known: {', '.join(media.MEDIA)}."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
-_FRAMES = flags.DEFINE_integer("frames", None, "Frames of the process [default: the model's].")
+_FRAMES = flags.DEFINE_integer(
+    "frames", None, "Frames of the process, from 2 to 512 [default: the model's]."
+)
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the model's].")
-_GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the model's].")
+_GUIDANCE = flags.DEFINE_float(
+    "guidance",
+    None,
+    "Strength of guidance on medium and text, 1 for none: up to 1.5 for the demo's model, which "
+    "spoils the colours above; with published weights from 1 to about 7 [default: the model's].",
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the noise: the same seed gives the same video.")
 _PROMPT = flags.DEFINE_string(
     "prompt",
@@ -57,7 +63,9 @@ _PROMPT = flags.DEFINE_string(
     "What is painted and how, as in 'a cat, on a warm ground, from the left'. With published "
     "weights this is the whole prompt and replaces the medium's.",
 )
-_FPS = flags.DEFINE_float("fps", None, "Frames per second [default: six seconds in all].")
+_FPS = flags.DEFINE_float(
+    "fps", None, "Frames per second, from 0.01 to 240 [default: six seconds in all]."
+)
 
 # Only with --workdir.
 _HELD_OUT = flags.DEFINE_integer("held_out", 0, "Number of pictures from the dataset's test split.")
@@ -84,7 +92,8 @@ _KEEP_LORA_APART = flags.DEFINE_bool(
 _TRANSFORMER = flags.DEFINE_string(
     "transformer",
     None,
-    "Single safetensors file (Wan, ComfyUI) that replaces the folder's transformer.",
+    "Single file (Wan, ComfyUI), or folder in Wan's own layout, that replaces the folder's "
+    "transformer.",
 )
 _TRANSFORMER_2 = flags.DEFINE_string(
     "transformer_2", None, "Single safetensors file that replaces the second transformer."
@@ -104,7 +113,8 @@ _WIDTH = flags.DEFINE_integer("width", None, "Width of the video in pixels; see 
 _MAX_AREA = flags.DEFINE_integer(
     "max_area",
     None,
-    "Maximum pixels per frame if the sides are fitted [default: 480 x 832; 5B 704 x 1280].",
+    "Maximum pixels per frame if the sides are fitted [default: as in the model's training, "
+    "480 x 832 or 720 x 1280; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
@@ -177,8 +187,6 @@ _PATHS = (
     _EMBEDDINGS,
 )
 
-_MOST_FRAMES = 512
-
 
 def main() -> None:
     """Paints the pictures that the flags name."""
@@ -193,8 +201,9 @@ def main() -> None:
     jobs = output_folders.jobs(given, _MEDIUM.value, _OUTPUT.value)
     finished = []
     try:
-        for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
-            finished.append(folder)
+        with memory.explained(_how_to_need_less):
+            for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
+                finished.append(folder)
     finally:
         # The finished folders are printed even if a later picture fails.
         for folder in finished:
@@ -226,6 +235,16 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
         yield painted.job.folder
 
 
+def _how_to_need_less() -> str:
+    """What to change when memory is short."""
+    if _PRETRAINED.value:
+        return (
+            "lower --frames or --max_area, choose --dtype=bfloat16 or --sequential_guidance, or "
+            "use more devices"
+        )
+    return "lower --frames (on published weights, --max_area, too), or paint fewer pictures at once"
+
+
 def _held_out() -> list[Subject]:
     """Pictures that were held out from a run's training."""
     # Imported here, since the libraries for checkpoints and datasets take seconds to import.
@@ -242,7 +261,7 @@ def _trained() -> Painter:
     """A painter with the model of a run."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
-    from painting_jax.generation.run import Run  # noqa: PLC0415
+    from painting_jax.generation.run import Run, guidance_warning  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
@@ -258,6 +277,8 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
+    if warning := guidance_warning(config, _GUIDANCE.value):
+        print(warning, file=sys.stderr)
     return RunPainter(
         Run.load(_WORKDIR.value),
         segments=readable(_SEGMENTS.value or "automatic"),
@@ -317,6 +338,8 @@ def _overrides():
 def _check_flags() -> None:
     """Refuses invalid flags, before a model is loaded."""
     cli.refuse_empty(*_PATHS)
+    cli.check_readable(_IMAGE)
+    cli.refuse_remote(*(flag for flag in _PATHS if flag is not _IMAGE))
     if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
         raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
     if not _OUTPUT.value:
@@ -330,22 +353,29 @@ def _check_flags() -> None:
     for medium in _MEDIUM.value:
         media.mixture(medium)
     cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT)
-    for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False), (_EMBEDDINGS, True)):
+    for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False)):
         if flag.value:
             check_destination(flag.name, flag.value, folder=folder)
-    for flag, fits, right in (
-        (_HELD_OUT, lambda count: count >= 0, "at least 1"),
-        (_SEED, lambda seed: 0 <= seed < 2**31, f"from 0 to {2**31 - 1}"),
-        (_GUIDANCE, math.isfinite, "a number, 1 for none"),
-        (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
-        (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
-        (_STEPS, lambda steps: 1 <= steps <= schedules.TRAINED, f"from 1 to {schedules.TRAINED}"),
-        (_MAX_AREA, lambda area: area > 0, "above 0"),
-        (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
-        (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),
+    # A cache may be write-protected: it is read then.
+    if _EMBEDDINGS.value and pathlib.Path(_EMBEDDINGS.value).is_file():
+        raise UserError(f"--embeddings={_EMBEDDINGS.value} is a file: it must be a folder, or new")
+    for flag, least, most in (
+        (_HELD_OUT, 0, 10_000),
+        (_SEED, 0, cli.MOST),
+        (_FRAMES, 2, 512),
+        (_STEPS, 1, schedules.TRAINED),
+        (_MAX_AREA, 1, cli.MOST),
+        (_HEIGHT, 1, cli.MOST),
+        (_WIDTH, 1, cli.MOST),
+        # A frame of a webp lasts 4.6 hours at most, and a day of video is no tutorial.
+        (_FPS, 0.01, 240),
     ):
-        if flag.value is not None and not fits(flag.value):
-            raise UserError(f"--{flag.name}={flag.value}: it must be {right}")
+        cli.require_from_to(flag, least, most)
+    for flag in (_GUIDANCE, _GUIDANCE_2):
+        cli.require(
+            flag, lambda scale: abs(scale) <= 1000, "a number from -1000 to 1000, 1 for none"
+        )
+    cli.require(_SHIFT, lambda shift: 1e-6 <= shift <= 1e6, "above 0, from 1e-6 to 1e6")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ SLOW = (
 )
 QUICK = (
     "tests/checkpoints/test_adapters.py",
+    "tests/checkpoints/test_hub.py",
     "tests/checkpoints/test_safetensors_file.py",
     "tests/checkpoints/test_source.py",
     "tests/evaluation/test_methods.py",

@@ -64,6 +64,7 @@ class Summary:
       path: Folder of the data set.
       counts: Number of processes by split and medium.
       skipped: Sources that yielded no process.
+      remarks: Sources that were used, but not as they are, and what was done to them.
       built: Whether the data set was written now; False if it already existed, made from the same
         arguments and sources.
     """
@@ -72,11 +73,13 @@ class Summary:
     counts: dict[str, dict[str, int]]
     skipped: tuple[Skipped, ...]
     built: bool
+    remarks: tuple[Skipped, ...] = ()
 
     def lines(self) -> list[str]:
         """Lines of text for the console."""
         total = sum(sum(media.values()) for media in self.counts.values())
-        lines = [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
+        lines = [f"note: {remark.reason}" for remark in self.remarks]
+        lines += [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
         for split in splits.SPLITS:
             media = self.counts.get(split, {})
             named = ", ".join(f"{medium} {count}" for medium, count in media.items())
@@ -87,7 +90,9 @@ class Summary:
             lines.append("nothing is held out: that takes three different sources or more")
         verb = "wrote" if self.built else "unchanged, nothing to do:"
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
-        lines.append(f"{verb} {self.path}: {total} processes{skipped}")
+        noted = len({remark.name for remark in self.remarks})
+        notes = f", {noted} with notes" if noted else ""
+        lines.append(f"{verb} {self.path}: {total} processes{notes}{skipped}")
         return lines
 
 
@@ -128,7 +133,12 @@ class ProcessBuilder(
           **kwargs: Arguments of the TFDS builder.
         """
         self._unusable = list(unusable)
+        self._remarks: list[Skipped] = []
         super().__init__(**kwargs)
+
+    def remark(self, name: str, notes: Sequence[str]) -> None:
+        """Stores remarks on a source that is used."""
+        self._remarks += [Skipped(name, note) for note in notes]
 
     @functools.cached_property
     def _found(self) -> tuple[list[SourceItem], list[Skipped]]:
@@ -198,6 +208,7 @@ class ProcessBuilder(
         if not counts:
             raise _EmptySplit(self._unusable)
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
+        self.info.metadata["remarks"] = [dataclasses.astuple(remark) for remark in self._remarks]
 
 
 class _Info(tfds.core.DatasetInfo):
@@ -332,4 +343,5 @@ def _refusal(error: OSError | RuntimeError) -> str | None:
 def _summary(builder: ProcessBuilder, *, built: bool) -> Summary:
     metadata = builder.info.metadata
     skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
-    return Summary(str(builder.data_dir), metadata["counts"], skipped, built)
+    remarks = tuple(Skipped(*remark) for remark in metadata.get("remarks", ()))
+    return Summary(str(builder.data_dir), metadata["counts"], skipped, built, remarks)

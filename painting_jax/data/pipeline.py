@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 from google.protobuf import json_format
 
-from painting_jax import media
+from painting_jax import media, remote_paths
 from painting_jax.data import pictures, splits
 from painting_jax.data.process import Process, from_example
 from painting_jax.errors import UserError
@@ -43,10 +43,11 @@ class DataSource:
         """
         if split not in splits.SPLITS:
             raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
+        remote_paths.check_readable("data_dir", data_dir)
         self.path = _dataset_folder(epath.Path(data_dir) / dataset)
         try:
             builder = tfds.builder_from_directory(self.path)
-        except (json_format.ParseError, ValueError, OSError, KeyError) as error:
+        except (json_format.ParseError, ValueError, OSError, KeyError, RecursionError) as error:
             raise UserError(f"{self.path} is damaged: {error}") from None
         if split not in builder.info.splits:
             raise UserError(
@@ -63,7 +64,13 @@ class DataSource:
             raise UserError(
                 f"{self.path}: the {split} split is cut short: prepare it with --overwrite"
             )
-        self._media = builder.info.features["medium"].names
+        try:
+            self._media = list(builder.info.features["medium"].names)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise UserError(
+                f"{self.path} holds no painting processes, whose records have a medium: make a "
+                "data set with painting_jax.prepare"
+            ) from None
         self.split = split
 
     def __len__(self) -> int:
@@ -80,7 +87,7 @@ class DataSource:
         """
         try:
             return from_example(self._examples[int(index)], self._media)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{self.path}: process {index} of {self.split} is damaged ({error}): "
                 "prepare it with --overwrite"

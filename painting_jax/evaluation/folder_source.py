@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from painting_jax.data import remarks, timelapse
 from painting_jax.data.processes import ProcessFile
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
@@ -23,8 +24,6 @@ from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.sets import ALL_MEDIA, MIN_PICTURES, MIN_PROCESSES, measure_bands
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import direction
-from painting_jax.metrics.padding import row
 from painting_jax.metrics.pdp import Band
 
 AUTO = "auto"
@@ -72,6 +71,7 @@ class FolderSource:
         size: int,
         with_baselines: bool = False,
         order: str = AUTO,
+        edits: str = timelapse.KEEP,
     ):
         """Finds the processes.
 
@@ -83,6 +83,8 @@ class FolderSource:
           size: Longer sides are scaled down to this.
           with_baselines: Measure the cross-fade and the blur-to-sharp beside each pair.
           order: Order of generated frames without stated progress, one of `ORDERS`.
+          edits: What is done about openings, fades and recordings that run backwards, one of
+            `timelapse.CHOICES`.
 
         Raises:
           UserError: If a folder is missing or empty, or no names pair.
@@ -108,7 +110,7 @@ class FolderSource:
         self.methods: Sequence[str] = tuple(generated)
         self.batches: Sequence[Sequence[Any]] = [[files] for files in groups]
         self._has_recorded = recorded is not None
-        self._unpaired, self._order = unpaired, order
+        self._unpaired, self._order, self._edits = unpaired, order, edits
         self._frames, self._size, self._with_baselines = frames, size, with_baselines
         # Settings that the numbers of one group depend on.
         self.depends_on: Mapping[str, object] = {
@@ -117,12 +119,14 @@ class FolderSource:
             "baselines": with_baselines,
             "unpaired": unpaired,
             "order": order,
+            "edits": edits,
         }
         self.settings: Mapping[str, object] = {
             "generated": {method.name: str(method.folder) for method in methods},
             "recorded": str(recorded or ""),
             "unpaired": unpaired,
             "order": order,
+            "edits": edits,
             "frames": frames,
             "size": size,
         }
@@ -138,25 +142,35 @@ class FolderSource:
         """Whether everything could be read; otherwise the file may have been repaired since."""
         return not outcome.skipped
 
-    def read(self, batch: Sequence[Files]) -> tuple[dict[str, Video], list[str]]:
-        """Reads the processes of a picture; also returns a line for each that is unreadable."""
+    def read(self, batch: Sequence[Files]) -> tuple[dict[str, Video], list[str], list[str]]:
+        """Reads the processes of a picture.
+
+        Returns:
+          The processes, a line for each that is unreadable, and remarks on the others.
+        """
         (files,) = batch
         read, skipped = {}, []
-        for method, file in files.all.items():
-            try:
-                read[method] = videos.load(file, frames=self._frames, size=self._size)
-            except UserError as error:
-                skipped.append(str(error))
-        return read, skipped
+        with remarks.collected() as notes:
+            for method, file in files.all.items():
+                edits = self._edits
+                if edits == timelapse.TURN and method != RECORDED:
+                    edits = timelapse.CUT  # their order is a choice of its own
+                try:
+                    read[method] = videos.load(
+                        file, frames=self._frames, size=self._size, edits=edits
+                    )
+                except UserError as error:
+                    skipped.append(str(error))
+        return read, skipped, notes
 
     def groups(
-        self, batch: Sequence[Files], data: tuple[dict[str, Video], list[str]]
+        self, batch: Sequence[Files], data: tuple[dict[str, Video], list[str], list[str]]
     ) -> Iterator[Group]:
         """The group of a picture, empty if it cannot be measured."""
-        (files,), (read, skipped) = batch, data
+        (files,), (read, skipped, notes) = batch, data
         methods = {method: video for method, video in read.items() if method in files.methods}
         if not methods or (files.recorded and RECORDED not in read):
-            yield Group({}, skipped=skipped)
+            yield Group({}, skipped=skipped, notes=notes)
             return
         if files.recorded:
             read = _with_shared_facts(read)
@@ -171,7 +185,7 @@ class FolderSource:
             if method != RECORDED and self._runs(video, recorded) == REVERSED:
                 fitted[method] = reverse(video)
                 methods[method] = reverse(methods[method])
-        notes = _reversal_note(files, recorded or fitted.get(RECORDED))
+        notes = [*notes, *_reversal_note(files, recorded or fitted.get(RECORDED))]
         if recorded and self._with_baselines:
             fitted |= baselines.from_picture(recorded)
         yield Group(
@@ -310,8 +324,7 @@ def find_order(video: Video, recorded: Video | None = None) -> str:
             return REVERSED
         if forwards < _CLEARLY * backwards:
             return PAINTED
-    sign_1 = direction.direction(*row(video.frames_THWC)).sign_B
-    return REVERSED if int(sign_1[0]) < 0 else PAINTED
+    return REVERSED if timelapse.examine(video.frames_THWC).direction.sign < 0 else PAINTED
 
 
 def reverse(video: Video) -> Video:
@@ -329,7 +342,7 @@ def _reversal_note(files: Files, recorded: Video | None) -> list[str]:
         return []
     return [
         f"{files.all[RECORDED].path} looks reversed; recorded processes are taken as painted: "
-        "reverse the file if it runs backwards"
+        "--edits=turn turns it round if it runs backwards"
     ]
 
 

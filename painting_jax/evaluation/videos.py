@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from painting_jax.data import pictures, processes, video
+from painting_jax.data import pictures, processes, timelapse
+from painting_jax.data.name_order import natural_order
 from painting_jax.data.processes import ProcessFile
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import PAINTED, REVERSED
@@ -66,27 +67,35 @@ def find(folder: str | os.PathLike) -> tuple[list[ProcessFile], list[str]]:
     lines = [f"{skip.name}: {skip.reason}" for skip in skipped]
     if not found:
         raise UserError(f"none of the {len(lines)} files in {folder} is a process: {lines[0]}")
-    short = [_without_suffix(file.name) for file in found]
+    short = [_without_suffix(file) for file in found]
     count = collections.Counter(short)
     found = [
         dataclasses.replace(file, name=file.name if count[name] > 1 else name)
         for file, name in zip(found, short, strict=True)
     ]
-    return sorted(found, key=lambda file: pictures.natural_order(file.name)), lines
+    return sorted(found, key=lambda file: natural_order(file.name)), lines
 
 
-def _without_suffix(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in (*video.SUFFIXES, *video.ANIMATIONS) else name
+def _without_suffix(file: ProcessFile) -> str:
+    suffix = os.path.splitext(file.path)[1]
+    # Folders have none: what follows their last dot is a part of their name.
+    is_folder = file.pictures is not None or os.path.isdir(file.path)
+    return file.name if is_folder or not suffix else file.name.removesuffix(suffix)
 
 
-def load(file: ProcessFile, *, frames: int, size: int) -> Video:
+def load(file: ProcessFile, *, frames: int, size: int, edits: str = timelapse.KEEP) -> Video:
     """Reads at most `frames` frames of a process, scaled to longer sides of at most `size` pixels.
+
+    Args:
+      file: File or folder from `find`.
+      frames: Maximum number of frames.
+      size: Maximum length of the longer side, in pixels.
+      edits: What is done about edits, see `processes.load`.
 
     Raises:
       UserError: If the process cannot be read, see `processes.load`.
     """
-    loaded = processes.load(file, max_frames=frames, max_side=size)
+    loaded = processes.load(file, max_frames=frames, max_side=size, edits=edits)
     return Video(
         file.name,
         loaded.frames_THWC,

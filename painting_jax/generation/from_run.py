@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
-from painting_jax.config import read_config
+from painting_jax.config_checks import read_run
 from painting_jax.data import pipeline
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
@@ -125,7 +125,7 @@ def finetuned_painter(
     Raises:
       UserError: If the run has exported nothing yet, or its base model has changed.
     """
-    config = read_config(workdir)
+    config = read_run(workdir)
     run = pathlib.Path(workdir)
     folder = open_base(config, run)
     exported = left_by(run, config)
@@ -146,5 +146,6 @@ def finetuned_painter(
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),
+        takes_first_frame=True,
         cache=cache or str(run / EMBEDDINGS),
     )

@@ -1,14 +1,18 @@
 """Sampling settings of a published model: its published values and the user's overrides."""
 
 import dataclasses
+import math
 import os
-import tokenize
+import pathlib
+import warnings
+from typing import BinaryIO
 
 import numpy as np
 
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.diffusion.samplers import DISTILLED, make_sampler
 from painting_jax.errors import UserError
+from painting_jax.generation import resolution
 from painting_jax.models.family import Family
 
 _DISTILLED_SHIFT = 5.0
@@ -67,6 +71,7 @@ class SamplingConfig:
       guidance: Scale of classifier-free guidance for each expert.
       frames: Number of frames of the video.
       max_area: Largest area of a frame, in pixels.
+      area_note: Why it is this one, for the user; empty if that is plain.
     """
 
     sampler: str
@@ -75,6 +80,7 @@ class SamplingConfig:
     guidance: tuple[float, ...]
     frames: int
     max_area: int
+    area_note: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def resolve(
@@ -109,14 +115,28 @@ class SamplingConfig:
             make_sampler(kind, steps, shift)
         except ValueError as error:
             raise UserError(f"--shift={shift:g} with --steps={steps}: {error}") from error
+        max_area, area_note = _area(folder, family, overrides)
         return cls(
             sampler=kind,
             steps=steps,
             shift=shift,
             guidance=(guidance, second) if two else (guidance,),
             frames=overrides.frames or family.frames,
-            max_area=overrides.max_area or family.max_area,
+            max_area=max_area,
+            area_note=area_note,
         )
+
+
+def _area(folder: Folder, family: Family, overrides: SamplingOverrides) -> tuple[int, str]:
+    """The largest area of a frame, and why it is this one."""
+    if overrides.max_area:
+        return overrides.max_area, ""
+    try:
+        _, shift = folder.sampler()
+    except UserError:
+        shift = None  # The user names a sampler in the place of one that is not implemented.
+    area, note = resolution.trained_area(folder.title, family.max_area, shift)
+    return area, "" if overrides.height or overrides.width else note
 
 
 def load_noise(path: str | os.PathLike) -> np.ndarray:
@@ -125,19 +145,52 @@ def load_noise(path: str | os.PathLike) -> np.ndarray:
     Raises:
       UserError: If the file does not hold an array of finite float32 numbers.
     """
-    try:
-        # Memory-mapped, so that a header that states too large a shape allocates nothing.
-        noise = np.load(path, allow_pickle=False, mmap_mode="r")
-    except FileNotFoundError:
-        raise UserError(f"--noise={path} does not exist: name a .npy of start latents") from None
-    # The header is a Python literal, which NumPy reads with Python's own tokenizer.
-    except (OSError, ValueError, EOFError, OverflowError, tokenize.TokenError) as error:
-        raise UserError(f"--noise={path} is no .npy of numbers: {error}") from error
-    if isinstance(noise, np.ndarray) and noise.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            noise = np.array(noise, np.float32)
-        if np.isfinite(noise).all():
-            return noise
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"--noise={path} does not exist: name a .npy of start latents")
+    if not path.is_file():
+        raise UserError(f"--noise={path} is not a file: name a .npy of start latents")
+    with path.open("rb") as file:
+        try:
+            shape, in_columns, dtype = _npy_header(file)
+        # The header is Python's words, which NumPy evaluates: it raises errors of any type.
+        except Exception as error:
+            raise UserError(f"--noise={path} is no .npy of numbers: {error!s:.100}") from error
+        # Nothing is allocated for a header that promises more than the file holds.
+        if math.prod(shape) * dtype.itemsize != path.stat().st_size - file.tell():
+            raise UserError(
+                f"--noise={path} is no .npy of numbers: its header promises {list(shape)} of "
+                f"{dtype}, the file holds other data"
+            )
+        if dtype.kind == "f":
+            numbers = np.fromfile(file, dtype).reshape(shape, order="F" if in_columns else "C")
+            with np.errstate(over="ignore"):
+                noise = np.array(numbers, np.float32, order="C")
+            if np.isfinite(noise).all():
+                return noise
     raise UserError(
         f"--noise={path} must hold one array of finite floating-point numbers, as float32 has them"
     )
+
+
+def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and dtype of a .npy file, which is read up to its data.
+
+    Raises:
+      Exception: If it is no such file.
+    """
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in read:
+        raise ValueError(f"its version is {version}")
+    with warnings.catch_warnings():
+        # Of headers that Python 2 wrote, which are read.
+        warnings.simplefilter("ignore")
+        shape, in_columns, dtype = read[version](file)
+    # True is an int, too.
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"its shape is {shape}")
+    return shape, in_columns, dtype

@@ -1,26 +1,27 @@
 """Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
+import math
 import pathlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
-from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from painting_jax import media
+from painting_jax import media, memory
 from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
     load_named,
     load_transformer,
-    transformer_maker,
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
+from painting_jax.checkpoints.source import Source
 from painting_jax.data import pictures
 from painting_jax.diffusion.sampling import (
     Network,
@@ -34,7 +35,6 @@ from painting_jax.errors import UserError
 from painting_jax.generation import resolution
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
-from painting_jax.models import lora
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
@@ -57,8 +57,10 @@ class PretrainedPainter:
       loras: LoRAs of each transformer.
       keep_apart: Whether LoRAs stay beside the kernels instead of being merged into them.
       files: Single files that replace the folder's transformers; None = the folder's own.
+      takes_first_frame: Whether these are known to take the picture as the first frame.
       cache: Folder that caches text embeddings; None = the user's.
-      log: Called with a line that states what each LoRA changes.
+      log: Called with lines that say what each LoRA changes, which size of frames is taken, and
+        what may be a mistake; None prints them, apart from the results, to standard error.
 
     Attributes:
       sampling: Sampling settings.
@@ -77,9 +79,11 @@ class PretrainedPainter:
         loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
+        takes_first_frame: bool = False,
         cache: str | None = None,
-        log: Callable[[str], object] = print,
+        log: Callable[[str], object] | None = None,
     ):
+        log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides = folder, overrides
         self._mesh = mesh or make_mesh({"tensor": -1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
@@ -108,20 +112,35 @@ class PretrainedPainter:
             self._model = VideoModel(family, config, vae_config, encoder)
         for source in (*(expert.source for expert in self._experts), self._vae_source):
             components.check(source)
+        if self.sampling.area_note:
+            log(self.sampling.area_note)
+        memory.require(
+            jnp.dtype(self._dtype).itemsize * max(_size(expert.source) for expert in self._experts),
+            f"the transformer of {folder.name} in {jnp.dtype(self._dtype).name}",
+            self._mesh.local_devices,
+            "choose --dtype=bfloat16, a smaller model, or more devices",
+        )
         codec = self._model.codec
         resolution.check_frames(self.sampling.frames, codec)
         self._multiple = codec.spatial * config.patch[1]
         resolution.completed(
             (1, 1), overrides.height, overrides.width, self.sampling.max_area, self._multiple
         )
-        self._shapes = {}
+        self._shapes, others = {}, {}
         if any(self._loras):
-            make_model = transformer_maker(self._experts[0], self._dtype)
-            self._shapes = lora.kernels(nnx.eval_shape(make_model))
-        self._lora_files = [adapters.read(named, self._shapes) for named in self._loras]
+            transformer = components.architecture(self._experts[0].source)
+            self._shapes, others = transformer.kernels, transformer.other_shapes
+        self._lora_files = [adapters.read(named, self._shapes, others) for named in self._loras]
         for named, files_of_expert in zip(self._loras, self._lora_files, strict=True):
             for one, file in zip(named, files_of_expert, strict=True):
                 log(f"{one.title} changes {file}")
+        said = takes_first_frame or any(file.first_frame for of in self._lora_files for file in of)
+        if self._model.conditioning_frames and not (folder.takes_first_frame or said):
+            log(
+                f"warning: {folder.name} makes videos from text alone, and nothing says that its "
+                "LoRA or transformer was trained to take the picture as the first frame: the video "
+                "may ignore the picture"
+            )
 
     @property
     def label(self) -> str:
@@ -247,10 +266,15 @@ class PretrainedPainter:
         return {prompt: embeddings.pad([embedding]) for prompt, embedding in embedded.items()}
 
     def _load(self, index: int) -> Network:
-        loaded: Loaded = load_transformer(self._experts[index], mesh=self._mesh, dtype=self._dtype)
-        if self._loras[index]:
+        load = functools.partial(
+            load_transformer, self._experts[index], mesh=self._mesh, dtype=self._dtype
+        )
+        if not self._loras[index]:
+            loaded: Loaded = load()
+        else:
+            # Passed on unnamed, so that what is merged can be freed meanwhile.
             loaded = adapters.apply(
-                loaded,
+                load(),
                 self._loras[index],
                 self._lora_files[index],
                 self._shapes,
@@ -281,3 +305,8 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _size(source: Source) -> int:
+    """Number of values in the tensors of a component."""
+    return sum(math.prod(tensor.shape) for tensor in source.tensors.values())

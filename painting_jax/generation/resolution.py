@@ -1,10 +1,39 @@
 """Sizes of the videos that a Wan model makes: height and width, number of frames, latents."""
 
 import math
+import re
 
 from painting_jax.data.pictures import MAX_MEGAPIXELS
 from painting_jax.errors import UserError
 from painting_jax.models.codec import Codec
+
+# The sizes that Wan's models of 14B were trained with. Those of either have the same layers.
+_480P, _720P = (480, 832), (720, 1280)
+_SHIFT_720P = 5.0  # of the noise levels, in Wan's own settings; 3 for 480P
+
+
+def trained_area(name: str, family_area: int, shift: float | None) -> tuple[int, str]:
+    """The area of the frames that a model was trained with.
+
+    Args:
+      name: Name of the model.
+      family_area: Area that its family has by default.
+      shift: Shift of the noise levels that it is published with; None = unknown.
+
+    Returns:
+      The area, and a line for the user on which one was taken and why; empty where there is one.
+    """
+    if family_area != math.prod(_480P):
+        return family_area, ""
+    words = re.search(r"(?P<lines>480|720)p(?![a-z0-9])", name, re.IGNORECASE)
+    if words:
+        size, why = (_720P if words["lines"] == "720" else _480P), "as its name says"
+    elif shift is not None and shift >= _SHIFT_720P:
+        size, why = _720P, f"as its scheduler's shift of {shift:g} is that of 720P"
+    else:
+        size, why = _480P, "as nothing says that it was trained at 720P"
+    asked = "--max_area, --height and --width ask for other sizes"
+    return math.prod(size), f"{name} paints frames like {size[0]}x{size[1]}, {why}; {asked}"
 
 
 def fitted(shape_HW: tuple[int, int], area: int, multiple: int) -> tuple[int, int]:

@@ -6,19 +6,38 @@ import jax
 import numpy as np
 from etils import epath
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
-from painting_jax.config import read_config
+from painting_jax.config_checks import read_run
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.text.conditioner import TextConditioner
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.step import make_held_out_loss
 
+# Largest scale of guidance with which a model of picture space keeps the colours of its pictures.
+_MOST_GUIDANCE = 1.5
 # Arrays of a batch that the model is conditioned on.
 _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_BHW")
+
+
+def guidance_warning(config: ConfigDict, guidance: float | None) -> str | None:
+    """A line about a scale of guidance that spoils pictures; None for one that does not.
+
+    Args:
+      config: Config of the run that paints.
+      guidance: Scale that is asked for; None = the run's.
+    """
+    if guidance is None or guidance <= _MOST_GUIDANCE or is_finetuned(config):
+        return None
+    return (
+        f"warning: --guidance={guidance:g}: a model of this kind keeps the colours of its pictures "
+        f"up to {_MOST_GUIDANCE:g}"
+    )
 
 
 class Run:
@@ -63,7 +82,7 @@ class Run:
           UserError: If the folder is not a run, has no checkpoint, or its config and checkpoint do
             not match.
         """
-        config = read_config(workdir)
+        config = read_run(workdir)
         folder = epath.Path(workdir)
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1})
@@ -110,6 +129,9 @@ class Run:
         Returns:
           Frames, uint8[B, T, H, W, 3], in painted order.
         """
+        patch = self.config.model.patch[0]
+        if frames % patch:
+            raise UserError(f"{frames} frames: this model makes multiples of {patch}")
         conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(conditions["medium_BM"])
         progress_T = np.linspace(0, 1, frames, dtype=np.float32)

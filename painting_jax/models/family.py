@@ -46,7 +46,8 @@ def family_of_codec(config: Any) -> "Family":
     )
 
 
-Layout = Literal["diffusers", "comfyui"]
+# The last is only read: that of Wan's own repositories where ComfyUI's files have another one.
+Layout = Literal["diffusers", "comfyui", "original"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Component:
       make: Its module for these sizes, which computes in a dtype.
       tables: Tables of tensor names for these sizes, for each layout it is published in.
       to_json: Content of its config.json for these sizes; None = it always comes with one.
-      tensors: Regex of a tensor's name that tells the component in a single file without config.
+      tensors: Regex of a tensor's name, without prefix, that tells the component in a single file.
       stem: Stem of its files' names.
       float32: Regex of our paths that stay float32 when the rest is loaded in less.
       float32_converted: Regex of our paths that stay as they are when others are converted to less.

@@ -49,6 +49,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from painting_jax import json_text
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import MEASURES, MeasuredProcess, interval
 from painting_jax.evaluation.result import Result
@@ -97,8 +98,8 @@ def check(output: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) -
 
 def _is_report(folder: pathlib.Path) -> bool:
     try:
-        schema = json.loads((folder / "metrics.json").read_text("utf-8"))["schema"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        schema = json_text.read(folder / "metrics.json")["schema"]
+    except (OSError, ValueError, LookupError, TypeError):
         return False
     return str(schema).startswith(_SCHEMAS)
 

@@ -107,7 +107,8 @@ class Finetune(Task):
         if self.full_finetune:
             return self._load(self._expert, mesh, jnp.float32)
         if initial_lora.is_named(self.config):
-            tree = lora.as_tree(initial_lora.read(self.config, self.model.config))
+            log = print if jax.process_index() == 0 else lambda line: None
+            tree = lora.as_tree(initial_lora.read(self.config, self.model.config, log=log))
             return jax.device_put(tree, replicated(mesh))
         return None
 

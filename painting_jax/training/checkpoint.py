@@ -18,12 +18,14 @@ from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 
+from painting_jax import memory
 from painting_jax.errors import UserError
 from painting_jax.tasks.task import Task
 from painting_jax.training.interruption import held_back
 from painting_jax.training.state import TrainState, abstract_state
 
 _PROBE = 16 << 20  # bytes
+_CENTURY = 100 * 365 * 24 * 3600  # seconds
 # Files of a checkpoint. If one is missing, Orbax assumes that this part was left out on purpose.
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 
@@ -46,6 +48,7 @@ class Checkpoints:
             max_to_keep=None if read_only else keep,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
+            async_options=ocp.AsyncOptions(timeout_secs=_timeout()),
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
             type_handler_registry=ocp.type_handlers.create_type_handler_registry(
@@ -149,6 +152,8 @@ class Checkpoints:
         except UserError:
             raise
         except Exception as error:  # Orbax raises nothing narrower for corrupt data.
+            if memory.is_exhausted(error):
+                raise
             # The cause describes the data; the error itself also lists TensorStore's settings.
             reason = re.split(r"\. |\n", str(error.__cause__ or error))[0][:200]
             before = [step for step in self._manager.all_steps() if step != self.latest()]
@@ -207,6 +212,15 @@ async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
         while begun := asyncio.all_tasks() - before:
             await asyncio.wait(begun)
         raise
+
+
+def _timeout() -> int:
+    """Seconds that a save may take.
+
+    Orbax measures them by the wall clock, which may jump by decades when it is first set. Nothing
+    can keep a single process waiting; several wait for each other.
+    """
+    return _CENTURY if jax.process_count() == 1 else ocp.AsyncOptions().timeout_secs
 
 
 def _not_of_orbax(record: python_logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
-from painting_jax.training import interruption, throughput
+from painting_jax.training import interruption, memory_needs, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
@@ -45,6 +45,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
     if is_finetuned(config):
         check_base(config)
+    memory_needs.check(config, mesh)
     check_init_from(config)
     with claimed(folder, config, source.path) as begun:
         _train(config, folder, mesh, source, begun)
@@ -104,6 +105,8 @@ def _train(
         rate_of = learning_rate(config)
         meter = throughput.Meter(task, mesh, start)
         sheets = ContactSheets(task, validation or source, examples, folder, mesh)
+        listed = "\n".join(f"{n}. {row}" for n, row in enumerate(sheets.rows, start=1))
+        writer.write_texts(start, {"samples": listed})
         held_out_loss = HeldOutLoss(task, validation, examples, mesh) if validation else None
         profiler = at_end.enter_context(_profiler(folder, start, config.profile_steps))
         progress = at_end.enter_context(

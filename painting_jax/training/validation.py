@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.contact_sheet import contact_sheet
+from painting_jax.data.process import Process
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
@@ -50,10 +51,19 @@ class HeldOutLoss:
         return float(loss_B.mean())
 
 
+def _described(process: Process) -> str:
+    caption = f": {process.caption}" if process.caption else ""
+    return f"{process.id}, {process.medium}{caption}"
+
+
 class ContactSheets:
     """Contact sheets in the folder `sheets`: each recorded process above the model's version of it.
 
-    They show what `generate` would paint with the current parameters.
+    They show what `generate` would paint with the current parameters. Each process is shown once,
+    so a split of few processes has fewer rows than `config.log.samples`.
+
+    Attributes:
+      rows: Description of each recorded process: its id, medium and caption.
     """
 
     def __init__(
@@ -66,10 +76,11 @@ class ContactSheets:
     ):
         config = task.config
         self._task, self._folder, self._mesh = task, folder, mesh
-        self._batch = pipeline.spread(source, examples, config.log.samples)
+        count = min(config.log.samples, len(source))
+        self._batch = pipeline.spread(source, examples, count)
         self._recorded_BTHWC = self._batch.pop("frames_BTHWC")
-        del self._batch["index_B"]
-        self._batch["seed_B"] = np.full(config.log.samples, config.seed, np.int32)
+        self.rows = [_described(source.record(row)) for row in self._batch.pop("index_B")]
+        self._batch["seed_B"] = np.full(count, config.seed, np.int32)
 
     def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
         """Paints and writes a sheet.
@@ -95,6 +106,7 @@ class ContactSheets:
             columns=len(shown_K),
             scale=_SIDE / side if side > _SIDE else None,
             title=f"Step {step}: recorded above, painted below",
+            row_titles=[title for row in self.rows for title in (row, "painted")],
         )
         with written_beside(self._folder / "sheets" / f"{step:07d}.png") as path:
             path.write_bytes(pictures.encode(sheet_HWC, "png"))

@@ -13,6 +13,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from painting_jax import json_text, remote_paths
 from painting_jax.config import OPERATIONAL, read_config
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
@@ -46,6 +47,7 @@ def claimed(
       UserError: If the folder holds other files, holds a run of another config (the error names the
         fields that differ), or another training is writing to it.
     """
+    remote_paths.refuse("workdir", workdir)
     folder = epath.Path(workdir)
     begun = threading.Event()
     with contextlib.ExitStack() as at_end:
@@ -99,7 +101,7 @@ def _record(config: ConfigDict, data: epath.PathLike) -> dict:
 def _made_from(data: epath.Path) -> str:
     """The fingerprint that `prepare` wrote to the dataset; empty if it has none."""
     try:
-        return str(json.loads((data / "metadata.json").read_text())["fingerprint"])
+        return str(json_text.read(data / "metadata.json")["fingerprint"])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 

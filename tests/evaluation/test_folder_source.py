@@ -443,3 +443,30 @@ def test_manifests_pair_as_folders_do(root):
     (root / "generated" / "list.jsonl").write_text('{"path": "cat.mp4", "medium": "Ink"}')
     found = evaluate(root / "generated" / "list.jsonl", recorded=root / "recorded")
     assert {(row.name, row.medium) for row in found.rows} == {("cat", "ink")}
+
+
+def test_edits_are_noted_and_cut_if_asked_for(several):
+    painted = process(0, frames=12)
+    fade = [(painted[-1] * share).astype(np.uint8) for share in (0.7, 0.4, 0.1, 0)]
+    write_pictures(several / "whole" / "cat", painted)
+    write_pictures(several / "faded" / "cat", np.stack([*painted, *fade]))
+    kept = evaluate(several / "whole", recorded=several / "faded")
+    assert any("cat fades out" in note and "is kept" in note for note in kept.notes)
+    assert kept.rows[0].numbers["final_distance"] > 0
+    cut = evaluate(several / "whole", recorded=several / "faded", edits="cut")
+    assert any("cat fades out" in note and "cut off" in note for note in cut.notes)
+    assert cut.rows[0].numbers["final_distance"] == 0
+
+
+def test_a_recorded_process_that_runs_backwards_is_turned_if_asked_for(several):
+    write_pictures(several / "odd" / "cat", process(0, frames=5)[::-1])
+    found = evaluate(several / "copies", recorded=several / "odd", edits="turn")
+    assert any("cat looks as if it ran backwards: it is turned round" in n for n in found.notes)
+    assert found.rows[0].numbers["final_distance"] == 0
+
+
+def test_a_damaged_frame_is_noted(several):
+    (several / "copies" / "cat" / "3.png").write_bytes(b"bad")
+    found = evaluate(several / "copies", recorded=several / "recorded")
+    assert any("cat/3.png" in note and "left out of cat" in note for note in found.notes)
+    assert not any("cat" in line for line in found.skipped)

@@ -18,6 +18,7 @@ from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.training import checkpoint
 from painting_jax.training.checkpoint import Checkpoints
+from painting_jax.training.state import init_state
 from tests import tiny, tiny_run
 
 _RESTORES = (Checkpoints.restore, Checkpoints.restore_ema)
@@ -118,3 +119,25 @@ def test_a_disk_that_fills_up_while_saving_is_one_error(
         again, next_batch = checkpoints.restore(task, mesh)
     assert next_batch == 0
     jax.tree.map(np.testing.assert_array_equal, again, state)
+
+
+@pytest.mark.parametrize("jump", [-(10**6), 10**6, 56 * 365 * 24 * 3600])
+def test_a_clock_that_jumps_does_not_end_a_save(task, mesh, tmp_path, monkeypatch, jump):
+    """Orbax measures how long a save takes by the wall clock, which is set while it runs."""
+    now, seen = time.time, []
+
+    def jumping() -> float:
+        seen.append(1)
+        return now() + (jump if len(seen) > 3 else 0)
+
+    state = jax.jit(lambda: init_state(task))()
+    with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
+        monkeypatch.setattr(time, "time", jumping)
+        for step in (1, 2):
+            checkpoints.save(step, state, step)
+    assert len(seen) > 3, "Orbax looks at the clock"
+    with contextlib.closing(Checkpoints(tmp_path, read_only=True)) as checkpoints:
+        assert checkpoints.latest() == 2
+        restored, next_batch = checkpoints.restore(task, mesh)
+    assert next_batch == 2
+    jax.tree.map(np.testing.assert_array_equal, restored.params, state.params)

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 import tensorflow_datasets as tfds
 
 from painting_jax import media
-from painting_jax.data import building, painting, photos, pictures, splits, tones, workers
+from painting_jax.data import (
+    building,
+    painting,
+    photos,
+    pictures,
+    remarks,
+    splits,
+    tones,
+    workers,
+)
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -54,9 +63,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             root = os.path.commonpath([os.path.dirname(path) for path in paths])
             found = [photos.described(path, root) for path in paths]
         sources, skipped, seen = [], [], {}
-        for photo, checked in zip(
-            found, workers.in_order(_check, found, "looking at photos"), strict=True
-        ):
+        results = workers.in_order(_check, found, "looking at photos", _lost)
+        for photo, (checked, notes) in zip(found, results, strict=True):
+            self.remark(photo.name, notes)
             if isinstance(checked, building.Skipped):
                 skipped.append(checked)
             elif checked in seen:
@@ -100,10 +109,16 @@ def _in_tones(task: painting.PhotoTask) -> list[painting.PhotoTask]:
     ]
 
 
-def _check(photo: photos.Photo) -> str | building.Skipped:
-    """The content hash of a photo that can be painted, or why it cannot."""
-    try:
-        pictures.load(photo.path)
-    except UserError as error:
-        return building.Skipped(photo.name, str(error))
-    return splits.content_hash(photo.path)
+def _lost(photo: photos.Photo) -> tuple[building.Skipped, list[str]]:
+    reason = "its decoder crashed, or took more memory than there is"
+    return building.Skipped(photo.name, reason), []
+
+
+def _check(photo: photos.Photo) -> tuple[str | building.Skipped, list[str]]:
+    """The content hash of a photo that can be painted, or why it cannot, and remarks."""
+    with remarks.collected() as notes:
+        try:
+            pictures.load(photo.path)
+        except UserError as error:
+            return building.Skipped(photo.name, str(error)), notes
+        return splits.content_hash(photo.path), notes

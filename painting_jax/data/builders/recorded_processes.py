@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow_datasets as tfds
 
 from painting_jax import media
-from painting_jax.data import building, processes, workers
+from painting_jax.data import building, processes, remarks, timelapse, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -21,12 +21,15 @@ class Config(tfds.core.BuilderConfig):
       medium: Medium of recordings that state none.
       size: Maximum length of the longer side in pixels; larger frames are scaled down.
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
+      edits: What is done about openings, fades and recordings that run backwards, one of
+        `timelapse.CHOICES`.
     """
 
     source: tuple[str, ...]
     medium: str | None = None
     size: int = 256
     max_frames: int = 128
+    edits: str = timelapse.CUT
 
 
 class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -39,7 +42,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         found, skipped = processes.find(
             config.source, medium=config.medium or "", known_media=media.MEDIA
         )
-        keys = workers.in_order(_key, found, "looking at recordings")
+        keys = workers.in_order(_key, found, "looking at recordings", _lost)
         sources, seen = [], {}
         for recording, key in zip(found, keys, strict=True):
             # Parts of one file, or one file in two media, are not duplicates.
@@ -58,22 +61,41 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         self, sources: Sequence[building.SourceItem], split: str
     ) -> Iterator[Process | building.Skipped]:
         config = self.builder_config
-        read = functools.partial(_read, max_frames=config.max_frames, max_side=config.size)
+        read = functools.partial(
+            _read, max_frames=config.max_frames, max_side=config.size, edits=config.edits
+        )
         items = [source.item for source in sources]
-        yield from workers.in_order(read, items, f"reading {split}")
+        results = workers.in_order(
+            read, items, f"reading {split}", lambda recording: (_lost(recording), [])
+        )
+        for item, (result, notes) in zip(items, results, strict=True):
+            self.remark(item.name, notes)
+            yield result
+
+
+def _lost(recording: processes.ProcessFile) -> building.Skipped:
+    return building.Skipped(
+        recording.name, "its decoder crashed, or took more memory than there is"
+    )
 
 
 def _key(recording: processes.ProcessFile) -> str | building.Skipped:
     try:
-        return processes.content_key(recording)
+        # Reading a recording makes the same remarks.
+        with remarks.collected():
+            return processes.content_key(recording)
     except UserError as error:
         return building.Skipped(recording.name, str(error))
 
 
 def _read(
-    recording: processes.ProcessFile, *, max_frames: int, max_side: int
-) -> Process | building.Skipped:
-    try:
-        return processes.to_record(recording, max_frames=max_frames, max_side=max_side)
-    except UserError as error:
-        return building.Skipped(recording.name, str(error))
+    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str
+) -> tuple[Process | building.Skipped, list[str]]:
+    """The record of a recording, or why there is none, and remarks."""
+    with remarks.collected() as notes:
+        try:
+            return processes.to_record(
+                recording, max_frames=max_frames, max_side=max_side, edits=edits
+            ), notes
+        except UserError as error:
+            return building.Skipped(recording.name, str(error)), notes
