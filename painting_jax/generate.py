@@ -34,8 +34,7 @@ from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, written_beside
-from painting_jax.generation import output_folders as places
-from painting_jax.generation import outputs as tutorial
+from painting_jax.generation import final_frame, output_folders, outputs
 from painting_jax.generation.job import Job, Painter
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
@@ -199,7 +198,7 @@ def main() -> None:
         raise UserError("--save_frames takes one picture in one medium")
     if _HELD_OUT.value:
         given += _held_out()
-    jobs = places.jobs(given, _MEDIUM.value, _OUTPUT.value)
+    jobs = output_folders.jobs(given, _MEDIUM.value, _OUTPUT.value)
     finished = []
     try:
         with memory.explained(_how_to_need_less):
@@ -222,14 +221,17 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
                 np.save(file, painted.raw_THWC)
-        tutorial.write(
+        differs = final_frame.difference(painted)
+        outputs.write(
             painted.job.folder,
             painted.frames_THWC,
             title=f"{painted.job.subject.name}, {painted.job.medium}",
             model=readable(painter.label),
-            parameters=painted.parameters,
+            parameters={**painted.parameters, "final_difference": round(differs, 2)},
             fps=_FPS.value,
         )
+        if line := final_frame.warning(painted, differs):
+            print(line, file=sys.stderr)
         yield painted.job.folder
 
 

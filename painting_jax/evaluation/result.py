@@ -131,6 +131,27 @@ class Transfer:
 
 
 @dataclasses.dataclass(frozen=True)
+class WordEffect:
+    """What a word in the prompt changes.
+
+    Attributes:
+      word: Words that are asked for.
+      opposite: Words with the opposite meaning.
+      measure: What is scored; higher is more of what the word asks for.
+      asked: Score of paintings that ask for it.
+      other: Score of paintings that ask for the opposite.
+      change: Paired difference, asked minus other; above 0 the word is followed.
+    """
+
+    word: str
+    opposite: str
+    measure: str
+    asked: Interval
+    other: Interval
+    change: Interval
+
+
+@dataclasses.dataclass(frozen=True)
 class Result:
     """The result of an evaluation.
 
@@ -150,6 +171,8 @@ class Result:
       across: How pictures painted in several media compare, one entry per method.
       conditions: Effects by condition; empty without a model.
       transfers: Results with other looks of the input; empty without a model.
+      words: What each word of the painter's manners changes; empty if the model is not asked in
+        such words.
       videos: Folder of the generated videos, if the evaluation generated any.
       skipped: What could not be used, one line each.
       notes: What a reader of the numbers has to know, one sentence or two each.
@@ -169,6 +192,7 @@ class Result:
     across: Sequence[MediaComparison] = ()
     conditions: Mapping[str, ConditionEffect] = dataclasses.field(default_factory=dict)
     transfers: Sequence[Transfer] = ()
+    words: Sequence[WordEffect] = ()
     videos: pathlib.Path | None = None
     skipped: Sequence[str] = ()
     notes: Sequence[str] = ()

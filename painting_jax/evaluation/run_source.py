@@ -23,8 +23,10 @@ from painting_jax.evaluation.media_comparison import with_gained
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.videos import Video
+from painting_jax.evaluation.word_effects import word_effects
 from painting_jax.generation.run import Run
 from painting_jax.metrics.bootstrap import Interval
+from painting_jax.tasks.published import is_finetuned
 
 # Draws of noise per example when conditions are exchanged, and the number of examples, whose
 # pictures are held in memory at once.
@@ -116,6 +118,7 @@ class RunSource:
         depends_on: Mapping[str, object] | None = None,
         losses: Losses | None = None,
         transfers: Callable | None = None,
+        words: Callable | None = None,
     ):
         """Takes the parts; `open` finds them in a workdir.
 
@@ -129,6 +132,7 @@ class RunSource:
           losses: Function (batch, seed=) -> float32[B]; None omits the effects of conditions.
           transfers: Function (networks, cache, watch) -> the result of `look_transfers`; None omits
             it.
+          words: Function (cache, watch) -> the result of `word_effects`; None omits it.
 
         Raises:
           UserError: If there are no processes.
@@ -139,7 +143,8 @@ class RunSource:
         self.settings = settings
         self.depends_on = {**settings, **(depends_on or {})}
         self._held_out, self._generate, self._label = held_out, generate, label
-        self._videos, self._losses, self._transfers = videos, losses, transfers
+        self._videos, self._losses = videos, losses
+        self._transfers, self._words = transfers, words
         self._others = baselines.other_pictures(held_out.pictures, held_out.media)
 
     @classmethod
@@ -207,6 +212,18 @@ class RunSource:
                 watch=watch,
             )
 
+        def words(cache: Cache, watch: Watch):
+            return word_effects(
+                source,
+                rows,
+                generate=generate,
+                batch_size=data.batch_size,
+                at_most=examples,
+                seed=seed,
+                cache=cache,
+                watch=watch,
+            )
+
         return cls(
             HeldOut.load(source, rows, batch_size=data.batch_size, at_most=examples),
             generate,
@@ -230,6 +247,8 @@ class RunSource:
             },
             losses=model.losses,
             transfers=transfers,
+            # Published models are asked in other words.
+            words=None if is_finetuned(model.config) else words,
         )
 
     def key(self, index: int) -> list:
@@ -306,6 +325,7 @@ class RunSource:
             ),
             conditions=effects,
             transfers=transfers,
+            words=self._words(cache, watch) if self._words else (),
             across=with_gained(result.across, gained),
             videos=self._videos,
             notes=[

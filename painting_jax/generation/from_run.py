@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -63,6 +64,9 @@ class RunPainter:
         for job in jobs:
             # Every medium is checked before the first picture is painted.
             media.row_weights(media.mixture(job.medium), config.model.media)
+        if unknown := self.run.text_conditioner.unknown(self.prompt):
+            words = ", ".join(unknown)
+            print(f"warning: the model does not know these words: {words}", file=sys.stderr)
         size = min(len(jobs), config.data.batch_size)
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
@@ -76,6 +80,7 @@ class RunPainter:
                         "image": job.subject.origin,
                         "medium": media.mixture(job.medium),
                         "prompt": self.prompt,
+                        "unknown_words": unknown,
                         "segments": self.segments,
                         **settings,
                     }

@@ -25,7 +25,8 @@ metrics.json is an object with the fields
   against     for two methods on the same pictures, by measure: share (mean of the first over that
               of the other), mean, low, high and n of the lead of the first (above 0 is better), and
               first_better (the share of resamples in which it leads)
-  conditions, transfers   if they were measured
+  conditions, words,
+  transfers               if they were measured
   band        band of the recorded set if videos are unpaired: n, mean, low, high of the profiles to
               the own last frame; bands has the same by medium, for media with enough recordings
   videos      for every process: name, method, medium, order of the file, frames, cut (the share of
@@ -193,6 +194,7 @@ def metrics_of(result: Result) -> dict:
         ],
         "conditions": {name: _plain_fields(effect) for name, effect in result.conditions.items()},
         "transfers": [_plain_fields(transfer) for transfer in result.transfers],
+        "words": [_plain_fields(word) for word in result.words],
         "band": result.band and _band(result.band),
         "bands": {medium: _band(band) for medium, band in result.bands.items()},
         "profile_points": pdp.POINTS,

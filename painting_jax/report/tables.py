@@ -45,6 +45,8 @@ def all_tables(result: Result) -> dict[str, Table]:
         tables["against"] = pairs
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.words:
+        tables["words"] = words(result)
     if result.across:
         tables["across"] = across(result)
     if result.transfers:
@@ -221,6 +223,29 @@ def conditions(result: Result) -> Table:
         "The rise of the held-out loss when a condition is taken from another example, at the same "
         "noise. A condition is used if the whole interval lies above 0.",
         ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Verdict"],
+        rows,
+    )
+
+
+def words(result: Result) -> Table:
+    """What each word of a prompt changes."""
+    rows = [
+        [
+            Cell(effect.word),
+            Cell(effect.opposite),
+            Cell(effect.measure),
+            Cell(str(effect.change.n)),
+            interval_cell(effect.asked, 2),
+            interval_cell(effect.other, 2),
+            interval_cell(effect.change, 2, signed=True),
+        ]
+        for effect in result.words
+    ]
+    return Table(
+        "Words of the prompt: held-out pictures are painted with a word and with its opposite, "
+        "from the same noise. The score says how much of what the word asks for is seen. A "
+        "change above 0 means that the word is followed.",
+        ["Word", "Opposite", "Score", "n", "With the word", "With the opposite", "Change"],
         rows,
     )
 

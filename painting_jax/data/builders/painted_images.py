@@ -1,6 +1,7 @@
 """Data set of painting processes that the procedural painter makes from photos."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ from painting_jax.data import (
     pictures,
     remarks,
     splits,
+    tones,
     workers,
 )
 from painting_jax.data.process import Process
@@ -31,7 +33,9 @@ class Config(tfds.core.BuilderConfig):
       width: Width of a frame in pixels.
       frames: Number of frames stored for each process.
       variants: Number of variants of each training photo in each medium. Variants differ in crop,
-        colours and strokes. Photos of the other splits are painted once, from a centred crop.
+        colours, tone, manner and strokes. Photos of the other splits are painted from a centred
+        crop: as they are in each medium, and in each tone of `tones.HELD_OUT` in one medium.
+      tones: Whether training photos vary in tone, and held-out ones come in every tone, too.
       seed: Seed of crops, colours and strokes.
     """
 
@@ -41,6 +45,7 @@ class Config(tfds.core.BuilderConfig):
     width: int = 64
     frames: int = 17
     variants: int = 8
+    tones: bool = True
     seed: int = 0
 
 
@@ -74,8 +79,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         config = self.builder_config
         training = split == splits.SPLITS[0]
-        tasks = [
-            painting.Task(
+        tasks = []
+        for source in sources:
+            task = painting.PhotoTask(
                 photo=source.item,
                 key=source.key,
                 media=config.media,
@@ -83,13 +89,24 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 width=config.width,
                 frames=config.frames,
                 seed=config.seed,
-                variant=variant if training else None,
+                vary_tone=config.tones,
             )
-            for source in sources
-            for variant in range(config.variants if training else 1)
-        ]
+            if training:
+                variants = range(config.variants)
+                tasks += [dataclasses.replace(task, variant=variant) for variant in variants]
+            else:
+                tasks += [task, *(_in_tones(task) if config.tones else ())]
         for processes in workers.in_order(painting.paint_photo, tasks, f"painting {split}"):
             yield from processes
+
+
+def _in_tones(task: painting.PhotoTask) -> list[painting.PhotoTask]:
+    """The photo in each held-out tone, each in one medium, in turn."""
+    media_in_turn = itertools.cycle(task.media)
+    return [
+        dataclasses.replace(task, tone=tone, media=(next(media_in_turn),))
+        for tone in tones.HELD_OUT
+    ]
 
 
 def _lost(photo: photos.Photo) -> tuple[building.Skipped, list[str]]:

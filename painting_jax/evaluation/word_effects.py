@@ -1,0 +1,231 @@
+"""Whether a model does what each word of a prompt asks for.
+
+Held-out pictures are painted with a word and with its opposite, from the same noise. What each word
+of the painter's manners should change is known:
+
+  ground      the colour of the first frame
+  direction   where the painting is finished first
+  scale       how fine the strokes are half-way
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from painting_jax import media
+from painting_jax.data.painter import Manner, describe
+from painting_jax.data.painter.manner import DIRECTIONS, SCALES, advance
+from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
+from painting_jax.evaluation.cache import Cache
+from painting_jax.evaluation.result import WordEffect
+from painting_jax.metrics import bootstrap
+from painting_jax.metrics.bootstrap import Interval
+
+# Pictures that are painted with every word, at most.
+_MAX_PICTURES = 16
+
+_OPPOSITES = {
+    "from the left": "from the right",
+    "from the right": "from the left",
+    "from the top down": "from the centre outward",
+    "from the centre outward": "from the top down",
+}
+
+# Change of a pixel, of 255, from which on its time of completion is known.
+_PAINTED = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class _Question:
+    """A word, its opposite, and a score of frames that is higher if they show what is asked for."""
+
+    word: str
+    opposite: str
+    measure: str
+    medium: str
+    asked: Manner
+    other: Manner
+    score: Callable[[np.ndarray], float]
+
+
+def word_effects(
+    source: DataSource,
+    examples: Examples,
+    *,
+    generate: Callable[[Batch], np.ndarray],
+    batch_size: int,
+    at_most: int,
+    seed: int,
+    cache: Cache,
+    watch: Callable[[Iterable, str], Iterable],
+) -> list[WordEffect]:
+    """Paints held-out pictures with each word of the painter's manners and with its opposite.
+
+    Args:
+      source: The held-out split.
+      examples: Makes rows of its processes.
+      generate: Function batch -> frames_BTHWC uint8 in painted order.
+      batch_size: Size of the batches for `generate`.
+      at_most: Number of pictures, at most; never more than 16.
+      seed: Seed of the bootstrap.
+      cache: Cache of the outcome.
+      watch: Wraps an iterable and a description of the work to show progress.
+
+    Returns:
+      One entry per word.
+    """
+    kept = cache.get("words")
+    if kept:
+        return [
+            WordEffect(*texts, *(Interval(*numbers) for numbers in intervals))
+            for texts, intervals in kept[0]["words"]
+        ]
+    pictures = list(_pictures(source, min(at_most, _MAX_PICTURES)))
+    questions = list(_questions(examples.media))
+    painted = _paint(source, examples, pictures, questions, generate, batch_size, watch)
+    effects = []
+    for question in questions:
+        score = question.score
+        asked_N = np.array([score(painted[index, question.asked]) for index in pictures])
+        other_N = np.array([score(painted[index, question.other]) for index in pictures])
+        intervals = [
+            bootstrap.interval(values_N, seed=seed)
+            for values_N in (asked_N, other_N, asked_N - other_N)
+        ]
+        effects.append(WordEffect(question.word, question.opposite, question.measure, *intervals))
+    entry = [
+        [[e.word, e.opposite, e.measure], [list(e.asked), list(e.other), list(e.change)]]
+        for e in effects
+    ]
+    cache.put("words", {"words": entry}, {})
+    return effects
+
+
+def _questions(names: Sequence[str]) -> Iterator[_Question]:
+    """One question a word, in a medium of the model that allows the word."""
+    known = [name for name in names if name in media.MEDIA]
+    medium = "oil" if "oil" in known else known[0]
+    manner = Manner.default(medium)
+    for direction in DIRECTIONS:
+        yield _Question(
+            direction,
+            _OPPOSITES[direction],
+            "correlation with the order asked for",
+            medium,
+            dataclasses.replace(manner, direction=direction),
+            dataclasses.replace(manner, direction=_OPPOSITES[direction]),
+            lambda frames_THWC, direction=direction: order_correlation(frames_THWC, direction),
+        )
+    for scale, sign in zip(SCALES, (-1, 1), strict=True):
+        [opposite] = set(SCALES) - {scale}
+        yield _Question(
+            f"{scale} strokes",
+            f"{opposite} strokes",
+            "fineness of the strokes half-way" if sign > 0 else "coarseness, minus the fineness",
+            medium,
+            dataclasses.replace(manner, scale=scale),
+            dataclasses.replace(manner, scale=opposite),
+            lambda frames_THWC, sign=sign: sign * fineness(frames_THWC),
+        )
+    seen: set[str] = set()
+    for name in known:
+        grounds = media.MEDIA[name].grounds
+        for ground in grounds:
+            if ground in seen or len(grounds) < 2:
+                continue
+            seen.add(ground)
+            opposite = max(grounds, key=lambda other: _apart(grounds[ground], grounds[other]))
+            plain = Manner.default(name)
+            yield _Question(
+                f"on a {ground} ground",
+                f"on a {opposite} ground",
+                "nearness of the first frame to the ground, minus the distance of 255",
+                name,
+                dataclasses.replace(plain, ground=ground),
+                dataclasses.replace(plain, ground=opposite),
+                lambda frames_THWC, colour_C=grounds[ground]: ground_nearness(
+                    frames_THWC, colour_C
+                ),
+            )
+
+
+def _apart(first_C, second_C) -> float:
+    return float(np.linalg.norm(np.subtract(first_C, second_C)))
+
+
+def _pictures(source: DataSource, at_most: int) -> Iterator[int]:
+    """The index of the first process of each picture."""
+    seen: set[str] = set()
+    for index in range(len(source)):
+        record = source.record(index)
+        if len(seen) < at_most and record.source not in seen:
+            seen.add(record.source)
+            yield index
+
+
+def _paint(
+    source: DataSource,
+    examples: Examples,
+    pictures: Sequence[int],
+    questions: Sequence[_Question],
+    generate: Callable[[Batch], np.ndarray],
+    batch_size: int,
+    watch: Callable[[Iterable, str], Iterable],
+) -> Mapping[tuple[int, Manner], np.ndarray]:
+    """Every picture in every manner: frames by picture and manner."""
+    wanted = {
+        (index, manner): question.medium
+        for question in questions
+        for manner in (question.asked, question.other)
+        for index in pictures
+    }
+    rows = []
+    for (index, manner), medium in wanted.items():
+        record = source.record(index)
+        subject = record.caption.partition(", ")[0]
+        text = examples.text_conditioner.encode(f"{subject}, {describe(manner)}", {medium: 1.0})
+        weights_M = media.row_weights({medium: 1.0}, examples.media)
+        rows.append({**examples.of(record, index, None), "medium_BM": weights_M, **text})
+    frames: list[np.ndarray] = []
+    for start in watch(range(0, len(rows), batch_size), "painting by each word"):
+        # The last batch is filled up, so that it does not compile anew.
+        chosen = [min(row, len(rows) - 1) for row in range(start, start + batch_size)]
+        frames += list(generate(stack([rows[row] for row in chosen])))
+    return dict(zip(wanted, frames, strict=False))
+
+
+def order_correlation(frames_THWC: np.ndarray, direction: str) -> float:
+    """Correlation of the times at which pixels are finished with those of a direction, -1..1.
+
+    A pixel's time is the mean of what remains of its change from the first to the last frame.
+    """
+    frames_THWC = frames_THWC.astype(np.float32)
+    remaining_THW = np.abs(frames_THWC - frames_THWC[-1]).sum(-1)
+    change_HW = remaining_THW[0]
+    y_N, x_N = np.nonzero(change_HW > _PAINTED)
+    if len(y_N) < 2:
+        return 0.0
+    time_N = (remaining_THW.mean(0) / np.maximum(change_HW, 1))[y_N, x_N]
+    height, width = change_HW.shape
+    due_N = advance(direction, (y_N + 0.5) / height, (x_N + 0.5) / width)
+    if time_N.std() < 1e-6 or due_N.std() < 1e-6:
+        return 0.0
+    return float(np.corrcoef(time_N, due_N)[0, 1])
+
+
+def fineness(frames_THWC: np.ndarray) -> float:
+    """Mean difference of neighbouring pixels half-way, of 255."""
+    middle_HWC = frames_THWC[len(frames_THWC) // 2].astype(np.float32)
+    steps = [np.abs(np.diff(middle_HWC, axis=axis)).mean() for axis in (0, 1)]
+    return float(np.mean(steps))
+
+
+def ground_nearness(frames_THWC: np.ndarray, colour_C: Sequence[float]) -> float:
+    """Minus the mean distance of the first frame to a colour, of 255.
+
+    Args:
+      frames_THWC: uint8 frames in painted order.
+      colour_C: RGB, 0..1.
+    """
+    return -float(np.abs(frames_THWC[0] - 255 * np.array(colour_C, np.float32)).mean())
