@@ -9,6 +9,7 @@ of the painter's manners should change is known:
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -115,18 +116,19 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
             medium,
             dataclasses.replace(manner, direction=direction),
             dataclasses.replace(manner, direction=_OPPOSITES[direction]),
-            lambda frames_THWC, direction=direction: order_correlation(frames_THWC, direction),
+            functools.partial(order_correlation, direction=direction),
         )
-    for scale, sign in zip(SCALES, (-1, 1), strict=True):
+    for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
         yield _Question(
             f"{scale} strokes",
             f"{opposite} strokes",
-            "fineness of the strokes half-way" if sign > 0 else "coarseness, minus the fineness",
+            "difference of neighbouring pixels half-way, of 255"
+            + (", negative" if score is coarseness else ""),
             medium,
             dataclasses.replace(manner, scale=scale),
             dataclasses.replace(manner, scale=opposite),
-            lambda frames_THWC, sign=sign: sign * fineness(frames_THWC),
+            score,
         )
     seen: set[str] = set()
     for name in known:
@@ -140,13 +142,11 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
             yield _Question(
                 f"on a {ground} ground",
                 f"on a {opposite} ground",
-                "nearness of the first frame to the ground, minus the distance of 255",
+                "distance of the first frame to the ground, of 255, negative",
                 name,
                 dataclasses.replace(plain, ground=ground),
                 dataclasses.replace(plain, ground=opposite),
-                lambda frames_THWC, colour_C=grounds[ground]: ground_nearness(
-                    frames_THWC, colour_C
-                ),
+                functools.partial(ground_nearness, colour_C=grounds[ground]),
             )
 
 
@@ -219,6 +219,11 @@ def fineness(frames_THWC: np.ndarray) -> float:
     middle_HWC = frames_THWC[len(frames_THWC) // 2].astype(np.float32)
     steps = [np.abs(np.diff(middle_HWC, axis=axis)).mean() for axis in (0, 1)]
     return float(np.mean(steps))
+
+
+def coarseness(frames_THWC: np.ndarray) -> float:
+    """Minus the `fineness`."""
+    return -fineness(frames_THWC)
 
 
 def ground_nearness(frames_THWC: np.ndarray, colour_C: Sequence[float]) -> float:
