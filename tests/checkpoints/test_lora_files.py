@@ -602,10 +602,10 @@ def test_patterns_as_people_write_them_match(models, pattern):
 
 
 def test_patterns_without_end_are_cut_off(models, monkeypatch):
-    monkeypatch.setattr("painting_jax.checkpoints.lora_config._MATCHING_SECONDS", 0.05)
+    monkeypatch.setattr("painting_jax.checkpoints.lora_config._MATCHING_SECONDS", 0.0)
     tensors = {f"{Q}A.weight": np.ones((2, 24)), f"{Q}B.weight": np.ones((24, 2))}
-    patterns = {f".*x.*{i}": 2 for i in range(20_000)}
-    with pytest.raises(UserError, match="its 20000 patterns take too long to match"):
+    patterns = {f".*x.*{i}": 2 for i in range(20)}
+    with pytest.raises(UserError, match="its 20 patterns take too long to match"):
         lora.parse("x", tensors, models.shapes, {"lora_alpha": 4, "alpha_pattern": patterns})
 
 
