@@ -1,5 +1,7 @@
 """Where each painted process goes: a folder of its own, in which nothing of the user's is lost."""
 
+import collections
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
       UserError: if something lies in the place of a result that is no earlier result.
     """
     made, taken = [], set()
-    for subject in given:
+    for subject in _with_own_origins(given):
         for medium in looks:
             name = _name(subject.name, medium, taken)
             taken.add(name)
@@ -37,6 +39,21 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
     for job in made:
         _check_replaceable(job.folder)
     return made
+
+
+def _with_own_origins(given: Sequence[Subject]) -> list[Subject]:
+    """The pictures, numbered where several files of different folders have the same name.
+
+    Results state the file's name alone, by which `evaluate` knows processes of the same picture.
+    """
+    count: collections.Counter[str] = collections.Counter()
+    own = []
+    for subject in given:
+        count[subject.origin] += 1
+        number = count[subject.origin]
+        origin = subject.origin if number == 1 else f"{subject.origin} ({number})"
+        own.append(dataclasses.replace(subject, origin=origin))
+    return own
 
 
 def _name(picture: str, medium: str, taken: set[str]) -> str:

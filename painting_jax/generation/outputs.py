@@ -34,7 +34,8 @@ def write(
       frames_THWC: uint8, from blank canvas to finished.
       title: of the video and of the contact sheet.
       model: that painted it.
-      parameters: everything it was painted with, in plain types, for process.json.
+      parameters: everything it was painted with, in plain types, for process.json: the file name
+        of the picture as "picture" and the weights of the media as "medium", among others.
       fps: frames a second; by default the process lasts six seconds.
 
     Returns:
