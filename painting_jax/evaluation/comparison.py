@@ -21,8 +21,8 @@ from painting_jax.metrics.perceptual import PerceptualDistance
 # Progress of the frames whose textures are compared; few, since their statistics are long.
 _TEXTURE_PROGRESS = (0.25, 0.5, 0.75, 1.0)
 
-# Profiles with a smaller `pdp.Stages.gain_B` have no stages.
-_STAGED = 0.5
+# Profiles with a smaller `pdp.Bends.gain_B` have no bends.
+_BENT = 0.5
 
 # Number of regions of a label map that are measured, at most.
 _REGIONS = 16
@@ -144,7 +144,7 @@ def compare(networks: Networks, group: Group) -> tuple[list[MeasuredProcess], Fe
                 video.name,
                 method,
                 video.medium,
-                numbers[method] | _stage_numbers(profile_K, own_K, recorded_K),
+                numbers[method] | _bend_numbers(profile_K, own_K, recorded_K),
                 profile_K,
                 own_K,
                 order=video.order,
@@ -272,21 +272,21 @@ def _distance_numbers(
     return numbers
 
 
-def _stage_numbers(
+def _bend_numbers(
     profile_K: np.ndarray, own_K: np.ndarray, recorded_K: np.ndarray | None
 ) -> dict[str, float]:
-    """Where the stages of a process begin, and the error to the recorded process's stages."""
+    """Where the profile of a process bends, and the error to the recorded process's bends."""
     curve_K = profile_K if np.isfinite(profile_K).all() else own_K
-    ours = pdp.stages(curve_K[None])
-    if float(ours.gain_B[0]) < _STAGED:
+    ours = pdp.bends(curve_K[None])
+    if float(ours.gain_B[0]) < _BENT:
         return {}
-    blocking, detail = map(float, ours.boundary_B2[0])
-    numbers = {"blocking_at": blocking, "detail_at": detail}
+    first, second = map(float, ours.at_B2[0])
+    numbers = {"first_bend": first, "second_bend": second}
     if recorded_K is not None:
-        theirs = pdp.stages(recorded_K[None])
-        if float(theirs.gain_B[0]) >= _STAGED:
-            apart = np.abs(np.asarray(theirs.boundary_B2[0]) - np.array([blocking, detail]))
-            numbers["stages_off"] = float(apart.mean())
+        theirs = pdp.bends(recorded_K[None])
+        if float(theirs.gain_B[0]) >= _BENT:
+            apart = np.abs(np.asarray(theirs.at_B2[0]) - np.array([first, second]))
+            numbers["bends_off"] = float(apart.mean())
     return numbers
 
 
