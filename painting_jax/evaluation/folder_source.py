@@ -17,6 +17,7 @@ from painting_jax.errors import UserError
 from painting_jax.evaluation import baselines, videos
 from painting_jax.evaluation.cache import Cache, Outcome, file_state
 from painting_jax.evaluation.comparison import Group
+from painting_jax.evaluation.compiling import quickly
 from painting_jax.evaluation.measurement import Watch
 from painting_jax.evaluation.measures import (
     PAINTED,
@@ -358,7 +359,7 @@ def find_order(video: Video, recorded: Video | None = None) -> str:
             return REVERSED
         if forwards < _CLEARLY * backwards:
             return PAINTED
-    sign_1 = direction.direction(*row(video.frames_THWC)).sign_B
+    sign_1 = quickly(direction.direction, *row(video.frames_THWC)).sign_B
     return REVERSED if int(sign_1[0]) < 0 else PAINTED
 
 

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from painting_jax.evaluation.cache import Outcome
+from painting_jax.evaluation.compiling import quickly
 from painting_jax.evaluation.measures import OTHER_PICTURE, RECORDED, MeasuredProcess
 from painting_jax.evaluation.result import BINS, SetDistances
 from painting_jax.metrics import fid, kid, pdp, texture
-from painting_jax.metrics.padding import padded, round_up
+from painting_jax.metrics.padding import padded, round_up, round_up_frames
 from painting_jax.metrics.pdp import Band
 
 # Key of the set of all media.
@@ -117,13 +118,13 @@ class _Method:
 
     def add(self, name: str, frame_TC: np.ndarray, progress_T: np.ndarray) -> None:
         count = len(frame_TC)
-        size = round_up(count)
+        size = round_up_frames(count)
         priority_T = kid.priorities([f"{name}/{t}" for t in range(count)])
         arrays = (padded(x, size) for x in (frame_TC, progress_T, priority_T))
-        self.frames = add(self.frames, *arrays, np.arange(size) < count)
+        self.frames = quickly(add, self.frames, *arrays, np.arange(size) < count)
         # A last frame is known by its process alone: processes have different numbers of frames.
         last = (frame_TC[-1:], progress_T[-1:], kid.priorities([name]))
-        self.final = add(self.final, *last, np.ones(1, bool))
+        self.final = quickly(add, self.final, *last, np.ones(1, bool))
 
 
 class Sets:

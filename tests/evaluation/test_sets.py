@@ -30,7 +30,9 @@ def test_every_bin_equals_its_own_frames_compared():
     rng = np.random.default_rng(0)
     sides = [rng.normal(mean, 1, (90, 6)).astype(np.float32) for mean in (0, 0.5)]
     progress_N = np.linspace(0, 1, 90)
-    fid_Q, kid_Q, count_Q = sets.distances(*(_filled(x, progress_N) for x in sides))
+    # Pictures of other names: all are compared.
+    filled = (_filled(x, progress_N, prefix=p) for x, p in zip(sides, "ab", strict=True))
+    fid_Q, kid_Q, count_Q = sets.distances(*filled)
     for q, rows in enumerate(
         (progress_N < 1 / 3, (progress_N >= 1 / 3) & (progress_N < 2 / 3), progress_N >= 2 / 3)
     ):
