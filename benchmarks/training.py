@@ -44,8 +44,8 @@ def measure(
     first = seconds(lambda: train(1))
     rates = [steps / seconds(lambda: train(steps)) for _ in range(runs)]
     video, model = (data.frames, data.height, data.width), task.model
-    each, _ = model.family.work(model.config, model.codec, video, data.text_length)
-    tokens = data.batch_size * each
+    work = model.family.work(model.config, model.codec, video, data.text_length)
+    tokens = data.batch_size * work.tokens
     parameters = sum(leaf.size for leaf in jax.tree.leaves(held[0].params))
     note = f"{parameters / 1e6:.2f} M parameters, batch {data.batch_size}, {steps} steps a run"
     return [

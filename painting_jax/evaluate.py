@@ -9,8 +9,9 @@ three baselines are compared with the recorded ones: a cross-fade from the blank
 picture, the picture coming into focus, and the process of another picture.
 
 With --generated, the videos of any methods are compared (mp4, mov, webm, mkv, gif, webp, folders of
-numbered pictures, outputs of generate): with the recorded process of the same name, or with
---unpaired each with its own last frame, and their pace with that of the recorded set. Facts about a
+numbered pictures, outputs of generate): with the recorded process of the same name, else of the
+same picture and medium, which outputs of generate state; or with --unpaired each with its own last
+frame, and their pace with that of the recorded set. Facts about a
 process can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures:
 {"picture": "cat", "medium": "oil", "progress": [0, 0.2, 1]}. Processes of one picture in several
 media are compared across media. The progress is the share of the painting time at each frame.

@@ -281,7 +281,7 @@ def _trained() -> Painter:
         print(warning, file=sys.stderr)
     return RunPainter(
         Run.load(_WORKDIR.value),
-        segments=readable(_SEGMENTS.value or "automatic"),
+        segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
         prompt=_PROMPT.value,
         frames=_FRAMES.value,
         steps=_STEPS.value,

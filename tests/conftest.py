@@ -81,6 +81,7 @@ QUICK = (
     "tests/metrics/test_fidelity.py",
     "tests/models/test_published_config.py",
     "tests/models/test_tensor_names.py",
+    "tests/training/test_throughput.py",
 )
 
 

@@ -1,12 +1,15 @@
 """Folders of videos as a source of processes: any methods' videos, and recorded ones."""
 
+import collections
 import dataclasses
+import os
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from painting_jax.data import remarks, timelapse
+from painting_jax.data import file_kinds, remarks, timelapse
 from painting_jax.data.processes import ProcessFile
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
@@ -257,33 +260,76 @@ class FolderSource:
 def _pair(
     generated: Mapping[str, list[ProcessFile]], recorded: Sequence[ProcessFile]
 ) -> tuple[list[Files], list[str]]:
-    """The pictures that both sides have, and a line for each video without a partner."""
-    by_name = {
-        method: {source.name: source for source in sources} for method, sources in generated.items()
-    }
-    names = {source.name for source in recorded}
+    """The pictures that both sides have, and a line for each video without a partner.
+
+    A process is paired with the recorded one of the same name. Without one, it is paired by the
+    picture and the medium that it states, as the results of `generate` do.
+    """
+    partners: dict[str, dict[str, list[ProcessFile]]] = {source.name: {} for source in recorded}
+    unmatched = []
     for method, sources in generated.items():
-        if not names & set(by_name[method]):
+        alone = []
+        for source in sources:
+            if partner := _partner(source, recorded):
+                partners[partner.name].setdefault(method, []).append(source)
+            else:
+                alone.append(f"{source.path} has no partner of the same name")
+        if len(alone) == len(sources):
             raise UserError(
-                f"no names pair: {method} are {_names(sources)}, recorded are "
-                f"{_names(recorded)}; name them alike, or compare with --unpaired"
+                f"no names pair: {method} are {_names(sources)}, recorded are {_names(recorded)}; "
+                "name them alike, state the picture of each in process.json, or compare with "
+                "--unpaired"
             )
-    groups, unmatched = [], []
+        unmatched += alone
+    groups, lonely = [], []
     for source in recorded:
-        found = {m: files[source.name] for m, files in by_name.items() if source.name in files}
-        lacking = [method for method in by_name if method not in found]
-        if found:
-            groups.append(Files(found, source))
-        if lacking:
-            partners = ", ".join(lacking)
-            unmatched.append(f"{source.path} has no partner of the same name in {partners}")
-    unmatched += [
-        f"{source.path} has no partner of the same name"
-        for sources in generated.values()
-        for source in sources
-        if source.name not in names
-    ]
-    return groups, unmatched
+        by_method = partners[source.name]
+        groups += _groups(source, by_method)
+        if lacking := ", ".join(method for method in generated if method not in by_method):
+            lonely.append(f"{source.path} has no partner of the same name in {lacking}")
+    return groups, lonely + unmatched
+
+
+def _partner(file: ProcessFile, recorded: Sequence[ProcessFile]) -> ProcessFile | None:
+    """The recorded process of the same name, else the only one of its picture and medium."""
+    for source in recorded:
+        if source.name == file.name:
+            return source
+    same = [source for source in recorded if _picture(source) == _picture(file)]
+    alike = [source for source in same if source.medium == file.medium]
+    if not alike:
+        alike = [source for source in same if not (source.medium and file.medium)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _picture(file: ProcessFile) -> str:
+    """Name of a process's picture without folders and suffix; its own name if it states none."""
+    name = pathlib.PurePath(file.picture or file.name).name
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*file_kinds.PICTURES, *file_kinds.VIDEOS) else name
+
+
+def _groups(
+    recorded: ProcessFile, by_method: Mapping[str, Sequence[ProcessFile]]
+) -> Iterator[Files]:
+    """A recorded process with the processes of the methods, at most one of each.
+
+    If a method painted its picture several times, and the recorded process states no medium, each
+    medium has a group of its own.
+    """
+    rounds: dict[tuple[str, int], dict[str, ProcessFile]] = {}
+    several = any(len(files) > 1 for files in by_method.values())
+    for method, files in by_method.items():
+        count: collections.Counter[str] = collections.Counter()
+        for file in files:
+            medium = file.medium if several else ""
+            rounds.setdefault((medium, count[medium]), {})[method] = file
+            count[medium] += 1
+    for (medium, index), files_of in rounds.items():
+        more = " ".join([*([medium] if medium else []), *([str(index + 1)] if index else [])])
+        name = f"{recorded.name} ({more})" if more else recorded.name
+        named = {method: dataclasses.replace(file, name=name) for method, file in files_of.items()}
+        yield Files(named, dataclasses.replace(recorded, name=name))
 
 
 def _names(sources: Sequence[ProcessFile]) -> str:

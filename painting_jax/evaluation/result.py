@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from painting_jax.evaluation.measures import GENERATED, MeasuredProcess
-from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.bootstrap import NO_INTERVAL, Interval
 from painting_jax.metrics.pdp import Band
-
-_NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 
 # Equal parts of the progress in which the frames of sets are compared.
 BINS = 4
@@ -79,6 +77,8 @@ class MediaComparison:
       recognised: Share of pictures whose medium a linear probe names that was trained on recorded
         pictures other than the judged one.
       chance: Accuracy of always naming the most frequent medium.
+      probe_failed: Whether the probe does not tell the media of recorded pictures apart either, so
+        that `recognised` is left out.
       structure: Distance between the self-similarities of DINO's patch tokens of finished pictures
         between media, 0 = the same composition.
       named: Share of pictures whose medium CLIP names zero-shot, among the recorded media.
@@ -87,13 +87,14 @@ class MediaComparison:
     """
 
     method: str
-    edges: Interval = _NONE
-    pace: Interval = _NONE
-    recognised: Interval = _NONE
+    edges: Interval = NO_INTERVAL
+    pace: Interval = NO_INTERVAL
+    recognised: Interval = NO_INTERVAL
     chance: float = float("nan")
-    structure: Interval = _NONE
-    named: Interval = _NONE
-    gained: Interval = _NONE
+    structure: Interval = NO_INTERVAL
+    named: Interval = NO_INTERVAL
+    gained: Interval = NO_INTERVAL
+    probe_failed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +102,19 @@ class ConditionEffect:
     """The loss caused by taking a condition from another example.
 
     Attributes:
-      rise: Rise of the held-out loss, paired over examples.
+      rise: Rise of the held-out loss, paired over examples; the interval is over pictures.
       loss: Mean loss with the right conditions, over the same examples.
     """
 
     rise: Interval
     loss: float
+
+    @property
+    def verdict(self) -> str:
+        """What the rise shows; nothing is claimed from a few pictures."""
+        if not self.rise.supports_claims:
+            return "too few pictures"
+        return "used" if self.rise.low > 0 else "not shown"
 
 
 @dataclasses.dataclass(frozen=True)

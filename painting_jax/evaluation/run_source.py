@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from painting_jax.data import pipeline, video
+from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from painting_jax.evaluation import baselines
 from painting_jax.evaluation.cache import Cache, Outcome, file_state
@@ -31,6 +32,11 @@ from painting_jax.tasks.published import is_finetuned
 # Draws of noise per example when conditions are exchanged, and the number of examples, whose
 # pictures are held in memory at once.
 _DRAWS, _EXCHANGED = 4, 256
+
+_SYNTHETIC = (
+    "The recorded processes are none of people: this project's own stroke painter, a program, "
+    "painted them."
+)
 
 # Duration of a generated video in seconds, and the minimum of its longer side in pixels.
 _SECONDS, _SIDE = 6.0, 256
@@ -119,6 +125,7 @@ class RunSource:
         losses: Losses | None = None,
         transfers: Callable | None = None,
         words: Callable | None = None,
+        synthetic: bool = False,
     ):
         """Takes the parts; `open` finds them in a workdir.
 
@@ -133,6 +140,7 @@ class RunSource:
           transfers: Function (networks, cache, watch) -> the result of `look_transfers`; None omits
             it.
           words: Function (cache, watch) -> the result of `word_effects`; None omits it.
+          synthetic: Whether the held-out processes were painted by the stroke painter.
 
         Raises:
           UserError: If there are no processes.
@@ -145,6 +153,7 @@ class RunSource:
         self._held_out, self._generate, self._label = held_out, generate, label
         self._videos, self._losses = videos, losses
         self._transfers, self._words = transfers, words
+        self._synthetic = synthetic
         self._others = baselines.other_pictures(held_out.pictures, held_out.media)
 
     @classmethod
@@ -249,6 +258,8 @@ class RunSource:
             transfers=transfers,
             # Published models are asked in other words.
             words=None if is_finetuned(model.config) else words,
+            # Its folder is BUILDER/NAME/VERSION.
+            synthetic=source.path.parent.parent.name == painted_images.Builder.name,
         )
 
     def key(self, index: int) -> list:
@@ -316,35 +327,48 @@ class RunSource:
         transfers, gained = self._transfers(networks, cache, watch) if self._transfers else ([], {})
         count, pictures = len(self._held_out), len(set(self._held_out.pictures))
         plural = "s" if pictures != 1 else ""
+        subtitle = (
+            f"{count} held-out process{'es' if count != 1 else ''} of {pictures} "
+            f"picture{plural} that the model never saw, each painted by {self._label} and "
+            "compared with the recorded one."
+        )
+        notes = [
+            "The model is given the finished picture of the held-out process: the numbers of the "
+            "final picture say how well it copies what it is given."
+        ]
+        if self._synthetic:
+            subtitle += f" {_SYNTHETIC}"
+            notes.append(
+                "The numbers say how well the model learned the stroke painter's ways, not how "
+                "people paint."
+            )
         return dataclasses.replace(
             result,
-            subtitle=(
-                f"{count} held-out process{'es' if count != 1 else ''} of {pictures} "
-                f"picture{plural} that the model never saw, each painted by {self._label} and "
-                "compared with the recorded one."
-            ),
+            subtitle=subtitle,
             conditions=effects,
             transfers=transfers,
             words=self._words(cache, watch) if self._words else (),
             across=with_gained(result.across, gained),
             videos=self._videos,
-            notes=[
-                f"Intervals are taken over {pictures} picture{plural}: few pictures say little "
-                "about others.",
-                *result.notes,
-            ],
+            notes=[*notes, *result.notes],
         )
 
     def _effects(self, cache: Cache, watch: Watch, seed: int) -> dict[str, ConditionEffect]:
         if self._losses is None:
             return {}
-        if entry := cache.get("conditions"):
+        if entry := cache.get("condition effects"):
             return {
                 name: ConditionEffect(Interval(*rise), loss)
                 for name, (*rise, loss) in entry[0].items()
             }
         spans = [span for span in self.batches if span.stop <= _EXCHANGED] or self.batches[:1]
-        batches = [(self._held_out.batch(span), len(span)) for span in spans]
-        effects = condition_effects(self._losses, batches, draws=_DRAWS, seed=seed, watch=watch)
-        cache.put("conditions", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
+        effects = condition_effects(
+            self._losses,
+            [(self._held_out.batch(span), len(span)) for span in spans],
+            pictures=[str(self._held_out.pictures[index]) for span in spans for index in span],
+            draws=_DRAWS,
+            seed=seed,
+            watch=watch,
+        )
+        cache.put("condition effects", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
         return effects

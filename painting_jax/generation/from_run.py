@@ -77,7 +77,7 @@ class RunPainter:
                 frames_BTHWC = self.run.generate(pipeline.stack(filled), **settings)
                 for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
                     parameters = {
-                        "image": job.subject.origin,
+                        "picture": job.subject.origin,
                         "medium": media.mixture(job.medium),
                         "prompt": self.prompt,
                         "unknown_words": unknown,

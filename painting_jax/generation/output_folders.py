@@ -1,5 +1,7 @@
 """Output folders: each painted process gets its own, and no file of the user is overwritten."""
 
+import collections
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
       UserError: If something other than an earlier result exists where a result would go.
     """
     made, taken = [], set()
-    for subject in given:
+    for subject in _with_own_origins(given):
         for medium in looks:
             name = _name(subject.name, medium, taken)
             taken.add(name)
@@ -37,6 +39,21 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
     for job in made:
         _check_replaceable(job.folder)
     return made
+
+
+def _with_own_origins(given: Sequence[Subject]) -> list[Subject]:
+    """The pictures, numbered where several files of different folders have the same name.
+
+    Results state the file's name alone, by which `evaluate` knows processes of the same picture.
+    """
+    count: collections.Counter[str] = collections.Counter()
+    own = []
+    for subject in given:
+        count[subject.origin] += 1
+        number = count[subject.origin]
+        origin = subject.origin if number == 1 else f"{subject.origin} ({number})"
+        own.append(dataclasses.replace(subject, origin=origin))
+    return own
 
 
 def _name(picture: str, medium: str, taken: set[str]) -> str:

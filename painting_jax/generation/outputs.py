@@ -35,7 +35,8 @@ def write(
       frames_THWC: Frames, uint8, from the blank canvas to the finished picture.
       title: Title of the video and of the contact sheet.
       model: Name of the model that painted it.
-      parameters: All settings that it was painted with, in plain types, for process.json.
+      parameters: All settings that it was painted with, in plain types, for process.json; the file
+        name of the picture as "picture" and the weights of the media as "medium", among others.
       fps: Frames per second; None makes the process last six seconds.
 
     Returns:

@@ -288,9 +288,9 @@ class PretrainedPainter:
     def _parameters(self, job: Job, prompt: str, size_HW: tuple[int, int]) -> dict:
         height, width = size_HW
         overrides, sampling = self._overrides, self.sampling
-        noise = {"noise": overrides.noise_name} if overrides.noise_name else {}
+        noise = {"noise": pathlib.Path(overrides.noise_name).name} if overrides.noise_name else {}
         return {
-            "image": job.subject.origin,
+            "picture": job.subject.origin,
             "medium": media.mixture(job.medium),
             "prompt": prompt,
             "negative_prompt": overrides.negative_prompt,

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,21 @@ def family_of_codec(config: Any) -> "Family":
         for family in map(get_family, FAMILIES)
         if family.published and family.has_codec(config)
     )
+
+
+class Work(NamedTuple):
+    """Work of a forward pass on one video.
+
+    Attributes:
+      tokens: Number of tokens.
+      forward: Useful FLOPs.
+      attention: Those among them of the products of attention, which multiply activations with
+        activations and not with weights.
+    """
+
+    tokens: int
+    forward: float
+    attention: float
 
 
 # The last is only read: that of Wan's own repositories where ComfyUI's files have another one.
@@ -209,8 +224,8 @@ class Family(Protocol):
 
     def work(
         self, config: Any, codec: Codec, video_THW: tuple[int, int, int], text_tokens: int
-    ) -> tuple[int, float]:
-        """Tokens of a video, and useful FLOPs of a forward pass on it."""
+    ) -> Work:
+        """Work of a forward pass on a video."""
         ...
 
 

@@ -94,7 +94,8 @@ def _train(
             ),
             start,
         )
-        train_step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
+        meter = throughput.Meter(task, mesh)
+        train_step = meter.metered(jax.jit(make_train_step(task), donate_argnums=(0, 1)))
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
@@ -103,7 +104,6 @@ def _train(
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         rate_of = learning_rate(config)
-        meter = throughput.Meter(task, mesh, start)
         sheets = ContactSheets(task, validation or source, examples, folder, mesh)
         listed = "\n".join(f"{n}. {row}" for n, row in enumerate(sheets.rows, start=1))
         writer.write_texts(start, {"samples": listed})
@@ -136,7 +136,7 @@ def _train(
             if last or done % config.log.every == 0:
                 # Reading the metrics waits for this step anyway.
                 _check_finite(finite, done, checkpoints)
-                values = {**_computed(running), **meter.since_last(done)}
+                values = {**_computed(running), **meter.since_last()}
                 values["learning_rate"] = float(rate_of(step))
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
@@ -145,16 +145,20 @@ def _train(
                 _check_finite(finite, done, checkpoints)
                 writer.flush()
                 # Export comes before the last checkpoint, since a finished run is not resumed.
-                task.export(state.ema_params, folder, final=last)
-                checkpoints.save(done, state, done)
+                with meter.apart("checkpoints", state):
+                    task.export(state.ema_params, folder, final=last)
+                    checkpoints.save(done, state, done)
             if held_out_loss and done % config.log.eval_every == 0:
-                writer.write_scalars(
-                    done, {"held_out_loss": held_out_loss(state.ema_params, frozen)}
-                )
+                with meter.apart("held_out_loss", state):
+                    loss = held_out_loss(state.ema_params, frozen)
+                writer.write_scalars(done, {"held_out_loss": loss})
             if last or done % config.log.samples_every == 0:
-                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
+                with meter.apart("sheets", state):
+                    sheet_HWC = sheets.paint(done, state.ema_params, frozen)
                 if sheet_HWC is not None:
                     writer.write_images(done, {"samples": sheet_HWC})
+            if last:
+                writer.write_scalars(done, meter.since_last())
     if lead:
         print(f"trained {config.steps} steps: {folder}")
 
@@ -203,4 +207,6 @@ def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints)
 def _devices(mesh: Mesh) -> str:
     kind = mesh.devices.flat[0].device_kind
     axes = ", ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1)
-    return f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")
+    text = f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")
+    unknown = throughput.unknown_peak(mesh)
+    return text + (f"\n{unknown}" if unknown else "")

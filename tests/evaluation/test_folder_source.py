@@ -25,6 +25,7 @@ from painting_jax.evaluation.measures import (
 )
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.networks import Networks
+from painting_jax.generation import outputs
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg.modeling import VGG16
 from painting_jax.report import folder as report
@@ -175,6 +176,80 @@ def test_names_that_do_not_pair_are_shown(root):
     write_movie(root / "others" / "hat.mp4", process(5, frames=3))
     with pytest.raises(UserError, match="hat, recorded are cat, dog"):
         evaluate(root / "others", recorded=root / "recorded")
+
+
+def _write_result(folder, frames_THWC, picture, medium):
+    """As `generate` leaves it."""
+    outputs.write(
+        folder,
+        frames_THWC,
+        title=f"{folder.name}, {medium}",
+        model="tiny",
+        parameters={"picture": picture, "medium": medium, "seed": 0},
+    )
+
+
+def test_results_of_generate_are_read_as_they_are(tmp_path):
+    """Their folders carry the medium, so no names paired."""
+    for seed, name in enumerate(("cat", "dog")):
+        write_movie(tmp_path / "recorded" / f"{name}.mp4", process(seed, frames=4))
+        made = tmp_path / "made" / f"{name}-oil"
+        _write_result(made, process(seed, frames=5), f"{name}.png", {"oil": 1.0})
+    found = evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
+    rows = [row for row in found.rows if row.method == GENERATED]
+    assert [(row.name, row.picture, row.medium) for row in rows] == [
+        ("cat", "cat.png", "oil"),
+        ("dog", "dog.png", "oil"),
+    ]
+    assert all(row.numbers["final_distance"] < 0.01 for row in rows)
+    assert not found.skipped
+    # Older results state the path as it was typed.
+    old = tmp_path / "made" / "cat-oil" / "process.json"
+    stated = json.loads(old.read_text())
+    stated["image"] = f"/home/somebody/{stated.pop('picture')}"
+    old.write_text(json.dumps(stated))
+    assert not evaluate(tmp_path / "made", recorded=tmp_path / "recorded").skipped
+    alone = evaluate(tmp_path / "made", recorded=None, unpaired=True)
+    assert {row.name for row in alone.rows} == {"cat-oil", "dog-oil"}
+
+
+def test_one_picture_in_several_media_pairs_by_its_medium_or_with_the_only_recording(tmp_path):
+    for medium in ("oil", "ink"):
+        _write_result(tmp_path / "ours" / f"cat-{medium}", process(0, frames=4), "cat.png", medium)
+        _write_told(tmp_path / "stated" / f"the_{medium}", process(0, frames=4), medium)
+        told = tmp_path / "stated" / f"the_{medium}" / "process.json"
+        told.write_text(json.dumps({"medium": medium, "picture": "cat"}))
+    _write_result(tmp_path / "theirs" / "cat-ink", process(1, frames=4), "cat.png", "ink")
+    write_movie(tmp_path / "unstated" / "cat.mp4", process(0, frames=4))
+    methods = {"ours": tmp_path / "ours", "theirs": tmp_path / "theirs"}
+    found = evaluate(methods, recorded=tmp_path / "stated")
+    assert {(row.method, row.name, row.medium) for row in found.rows} == {
+        ("ours", "the_oil", "oil"),
+        ("ours", "the_ink", "ink"),
+        ("theirs", "the_ink", "ink"),
+        (RECORDED, "the_oil", "oil"),
+        (RECORDED, "the_ink", "ink"),
+    }
+    found = evaluate(methods, recorded=tmp_path / "unstated")
+    assert {(row.method, row.name, row.medium) for row in found.rows} == {
+        ("ours", "cat (oil)", "oil"),
+        ("ours", "cat (ink)", "ink"),
+        ("theirs", "cat (ink)", "ink"),
+        (RECORDED, "cat (oil)", "oil"),
+        (RECORDED, "cat (ink)", "ink"),
+    }
+    # One picture, however often it is painted.
+    assert {row.picture for row in found.rows} == {"cat.png"}
+
+
+def test_two_recordings_that_may_be_meant_pair_with_none(tmp_path):
+    for seed, name in enumerate(("first", "second")):
+        folder = tmp_path / "recorded" / name
+        write_pictures(folder / "steps", process(seed, frames=4))
+        (folder / "process.json").write_text(json.dumps({"picture": "cat"}))
+    _write_result(tmp_path / "made" / "cat-oil", process(0, frames=4), "cat.png", "oil")
+    with pytest.raises(UserError, match="state the picture of each in"):
+        evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
 
 
 def test_nothing_usable_is_an_error(root):

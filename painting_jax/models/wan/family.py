@@ -8,7 +8,7 @@ from flax import nnx
 from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
 from painting_jax.models.clip.modeling import CLIPVision, CLIPVisionConfig
-from painting_jax.models.family import Component
+from painting_jax.models.family import Component, Work
 from painting_jax.models.tensor_names import PublishedWeights
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Encoder
@@ -158,7 +158,8 @@ class WanFamily:
 
     def work(self, config, codec, video_THW, text_tokens):
         tokens = flops.tokens(config, codec, *video_THW)
-        return tokens, flops.forward_flops(config, tokens, text_tokens)
+        sizes = (config, tokens, text_tokens)
+        return Work(tokens, flops.forward_flops(*sizes), flops.attention_flops(*sizes))
 
 
 WAN21 = WanFamily("wan21", frames=81, max_area=480 * 832)
