@@ -10,6 +10,12 @@ status becomes this program's, and started again it goes on from the last checkp
 XManager lists its experiments in ~/.xmanager; --xm_db_yaml_config_path names another database.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import asyncio
 import atexit
 import contextlib

@@ -5,17 +5,16 @@ import inspect
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
 
 from absl import app, flags, logging
 
+from painting_jax import interruption
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
-# Exit status that shells report for a program ended by Ctrl-C.
-_EXIT_INTERRUPTED = 130
 
 # Only tokenizers are used from transformers: its advice to install torch is irrelevant.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -25,7 +24,8 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a program: parses its flags and calls `main`.
 
     A `UserError` prints one line and exits with status 2. absl itself would print its whole help
-    and exit with status 1 on a bad flag.
+    and exit with status 1 on a bad flag. Ctrl-C and SIGTERM print one word, and exit with the
+    status that shells report for them, 130 and 143.
 
     Args:
       main: Function to run.
@@ -61,15 +61,17 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path need not be valid UTF-8. Invalid bytes are shown as escapes, as on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
-    interrupted = False
+    stopped_by = None
     try:
         # Keep the console for the programs' own output: libraries only log warnings and errors.
         logging.set_verbosity(logging.WARNING)
-        app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
+        with interruption.guarded() as stop:
+            app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as interrupted:
+        # JAX and others raise a plain one.
+        stopped_by = getattr(interrupted, "number", signal.SIGINT)
     except BrokenPipeError:
         # The reader of our output has ended, as in `| head`. This is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,9 +83,16 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+    except Exception:
+        # A library may turn the interruption into an error of its own.
+        if not stop.raised:
+            raise
+        stopped_by = stop.came[0]
     # Outside the handler, where the exception and its open files have been released.
-    if interrupted:
-        _leave_interrupted()
+    if stopped_by is not None:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        interruption.leave(stopped_by)
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -112,18 +121,6 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
 def _fail(message: object) -> None:
     print(f"error: {_one_line(message)}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
-
-
-def _leave_interrupted() -> NoReturn:
-    """Ends the process at once, without the interpreter's shutdown.
-
-    JAX compiles in a background thread that cannot be interrupted. A normal shutdown would wait for
-    this thread, and then crash because the JAX client is already destroyed.
-    """
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    print("interrupted", file=sys.stderr, flush=True)
-    os._exit(_EXIT_INTERRUPTED)
 
 
 def _last_words(error: Exception) -> str:

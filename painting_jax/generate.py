@@ -19,6 +19,12 @@ run that trained published weights further, as in its config.
 so that other implementations can be compared.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import math
 import pathlib
 import sys

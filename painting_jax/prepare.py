@@ -14,6 +14,12 @@ a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a 
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import re
 
 from absl import flags, logging

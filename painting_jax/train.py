@@ -15,6 +15,12 @@ examples that each step used). A LoRA is also written to lora.safetensors, which
 ComfyUI can load.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import re
 import sys
 
