@@ -11,6 +11,12 @@ resumes from the last checkpoint.
 XManager lists its experiments in ~/.xmanager; --xm_db_yaml_config_path sets another database.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import asyncio
 import atexit
 import contextlib

@@ -5,13 +5,14 @@ import inspect
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from absl import app, flags, logging
 
-from painting_jax import memory, remote_paths
+from painting_jax import interruption, memory, remote_paths
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
@@ -19,8 +20,6 @@ _EXIT_USER_ERROR = 2
 MOST = 2**31 - 1
 # What absl appends to the help of options that may be repeated.
 _ABSL_ON_REPETITION = "; repeat this option to specify a list of values"
-# Exit status that shells report for a program ended by Ctrl-C.
-_EXIT_INTERRUPTED = 130
 
 # Only tokenizers are used from transformers: its advice to install torch is irrelevant.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -30,7 +29,8 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a program: parses its flags and calls `main`.
 
     A `UserError` prints one line and exits with status 2. absl itself would print its whole help
-    and exit with status 1 on a bad flag.
+    and exit with status 1 on a bad flag. Ctrl-C and SIGTERM print one word, and exit with the
+    status that shells report for them, 130 and 143.
 
     Args:
       main: Function to run.
@@ -66,15 +66,17 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path need not be valid UTF-8. Invalid bytes are shown as escapes, as on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
-    interrupted = False
+    stopped_by = None
     try:
         # Keep the console for the programs' own output: libraries only log warnings and errors.
         logging.set_verbosity(logging.WARNING)
-        app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
+        with interruption.guarded() as stop:
+            app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as interrupted:
+        # JAX and others raise a plain one.
+        stopped_by = getattr(interrupted, "number", signal.SIGINT)
     except BrokenPipeError:
         # The reader of our output has ended, as in `| head`. This is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,12 +89,18 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
     except Exception as error:
-        if not memory.is_exhausted(error):
+        # A library may turn the interruption into an error of its own.
+        if stop.raised:
+            stopped_by = stop.came[0]
+        elif memory.is_exhausted(error):
+            _fail(f"{memory.shortage(error)}: ask for less at once (see --help)")
+        else:
             raise
-        _fail(f"{memory.shortage(error)}: ask for less at once (see --help)")
     # Outside the handler, where the exception and its open files have been released.
-    if interrupted:
-        _leave_interrupted()
+    if stopped_by is not None:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        interruption.leave(stopped_by)
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -167,18 +175,6 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
 def _fail(message: object) -> None:
     print(f"error: {_one_line(message)}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
-
-
-def _leave_interrupted() -> NoReturn:
-    """Ends the process at once, without the interpreter's shutdown.
-
-    JAX compiles in a background thread that cannot be interrupted. A normal shutdown would wait for
-    this thread, and then crash because the JAX client is already destroyed.
-    """
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    print("interrupted", file=sys.stderr, flush=True)
-    os._exit(_EXIT_INTERRUPTED)
 
 
 def _last_words(error: Exception) -> str:

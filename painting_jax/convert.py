@@ -22,6 +22,12 @@ finetune, the target is a copy of the published model with the finetuned transfo
 Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import pathlib
 from collections.abc import Mapping
 from typing import cast

@@ -23,6 +23,12 @@ OUT contains index.html (open it), metrics.json, metrics.csv (one row per video)
 interrupted evaluation resumes from it when it is started again.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import pathlib
 import sys
 from collections.abc import Iterable

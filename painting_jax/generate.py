@@ -20,6 +20,12 @@ in its config.
 comparison with other implementations.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import pathlib
 import sys
 from collections.abc import Iterator

@@ -19,6 +19,12 @@ skipped, what can be used in part is used and noted; both are named and counted.
 an extra: pip install 'painting_jax[heif]'.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import os
 import re
 

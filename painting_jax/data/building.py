@@ -7,8 +7,9 @@ import functools
 import hashlib
 import io
 import json
-import os
+import pathlib
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,8 +18,9 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import painting_jax
-from painting_jax.data import process, splits
+from painting_jax.data import dataset_folder, process, splits
 from painting_jax.errors import UserError, readable
+from painting_jax.files import folder_written_beside
 from painting_jax.locking import alone
 
 
@@ -229,8 +231,8 @@ def build(
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.
 
-    The data set is written to a temporary folder, which is renamed when it is complete. Temporary
-    folders of earlier, killed attempts are removed first.
+    The data set is written beside its place, which it takes when it is complete: a data set that it
+    replaces is there until then. What earlier, killed attempts have left is removed first.
 
     Args:
       builder_class: Class of the builder.
@@ -243,80 +245,59 @@ def build(
 
     Raises:
       UserError: If there is no usable source, if a data set made from other arguments or sources
-        exists and `overwrite` is False, if another process on this machine is writing the data
-        set, or if the file system reports an error (no files are left then).
+        exists and `overwrite` is False, if another process is writing the data set, or if the file
+        system reports an error (no files are left then).
     """
+    place = pathlib.Path(builder_class.name, config.name, str(builder_class.VERSION))
+    path = pathlib.Path(data_dir) / place
 
-    def new(unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
-        return builder_class(data_dir=data_dir, config=config, unusable=unusable)
+    def new(root: epath.PathLike, unusable: Sequence[Skipped] = ()) -> ProcessBuilder:
+        return builder_class(data_dir=root, config=config, unusable=unusable)
 
-    builder = new()
-    path = epath.Path(builder.data_dir)
-    lock = alone(path, f"{path} is being written by another prepare: wait for it to end")
-    with lock, _no_empty_folders(path.parents):
-        return _build(new, builder, path, overwrite=overwrite)
+    # Of a folder that does not exist: what lies at the path is not to be trusted.
+    fingerprint = new(path / "none").fingerprint
+    if path.exists() and not overwrite:
+        return _summary(path, made_from=fingerprint)
+    busy = f"{path} is being written by another prepare: wait for it to end"
+    with alone(path.parent, busy):
+        for left in path.parent.glob("incomplete.*"):  # by TFDS, in earlier versions
+            shutil.rmtree(left, ignore_errors=True)
+        if path.exists() and not overwrite:
+            return _summary(path, made_from=fingerprint)
+        with folder_written_beside(path) as unfinished:
+            _write(new, unfinished, place, path)
+    return _summary(path)
 
 
-@contextlib.contextmanager
-def _no_empty_folders(folders: Sequence[epath.Path]) -> Iterator[None]:
-    """On an error, removes those of the folders that were newly made and are empty.
+def _write(
+    new: Callable[..., ProcessBuilder],
+    folder: pathlib.Path,
+    place: pathlib.Path,
+    path: pathlib.Path,
+) -> None:
+    """Writes a data set into a new folder.
 
     Args:
-      folders: Nested folders, the innermost first.
+      new: Makes a builder of a root folder and of sources to leave out.
+      folder: Folder to fill.
+      place: Place where the builder puts a data set below its root.
+      path: Final path of the folder, for error messages.
     """
-    missing = [folder for folder in folders if not folder.exists()]
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            # epath's rmdir would remove the contents too, on some file systems.
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-        raise
-
-
-def _build(
-    new: Callable[..., ProcessBuilder], builder: ProcessBuilder, path: epath.Path, *, overwrite
-) -> Summary:
-    for left in path.parent.glob("incomplete.*") if path.parent.exists() else ():
-        left.rmtree()
-    fingerprint = builder.fingerprint
-    if not path.exists():
-        return _summary(_written(new), built=True)
-    if not overwrite:
-        if builder.info.metadata.get("fingerprint") == fingerprint:
-            return _summary(builder, built=False)
-        raise UserError(
-            f"{path} was made from other arguments or sources: "
-            "give another --name or --data_dir, or --overwrite"
-        )
-    replaced = path.parent / f"incomplete.replaced_{path.name}"
-    path.rename(replaced)
-    try:
-        builder = _written(new)
-    except BaseException:
-        replaced.rename(path)
-        raise
-    replaced.rmtree()
-    return _summary(builder, built=True)
-
-
-def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuilder:
-    """Makes a builder, writes its data set, and returns the builder."""
     # TFDS draws its own progress bars, prints messages on downloads, and makes a folder for them.
     tfds.disable_progress_bar()
     config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
+    root = folder / "root"
     unusable: Sequence[Skipped] = ()
     while True:
-        builder = new(unusable)
         try:
             with (
                 tempfile.TemporaryDirectory() as downloads,
                 contextlib.redirect_stdout(io.StringIO()),
             ):
-                builder.download_and_prepare(
+                new(root, unusable).download_and_prepare(
                     download_dir=downloads, download_config=config, file_format="array_record"
                 )
+            break
         except _EmptySplit as empty:
             # Assign the remaining sources to splits again.
             [unusable] = empty.args
@@ -324,9 +305,10 @@ def _written(new: Callable[[Sequence[Skipped]], ProcessBuilder]) -> ProcessBuild
             reason = _refusal(error)
             if reason is None:
                 raise
-            raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
-        else:
-            return builder
+            raise UserError(f"{path} cannot be written: {reason}") from error
+    for file in (root / place).iterdir():
+        file.rename(folder / file.name)
+    shutil.rmtree(root)
 
 
 def _refusal(error: OSError | RuntimeError) -> str | None:
@@ -340,8 +322,26 @@ def _refusal(error: OSError | RuntimeError) -> str | None:
     return None
 
 
-def _summary(builder: ProcessBuilder, *, built: bool) -> Summary:
-    metadata = builder.info.metadata
-    skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
-    remarks = tuple(Skipped(*remark) for remark in metadata.get("remarks", ()))
-    return Summary(str(builder.data_dir), metadata["counts"], skipped, built, remarks)
+def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:
+    """The contents of a data set.
+
+    Args:
+      path: Its folder.
+      made_from: Fingerprint that an existing data set must have; None for one that was just built.
+
+    Raises:
+      UserError: If it has another fingerprint, or is damaged.
+    """
+    metadata = dataset_folder.metadata(path)
+    if made_from not in (None, metadata.get("fingerprint")):
+        raise UserError(
+            f"{path} was made from other arguments or sources: "
+            "give another --name or --data_dir, or --overwrite"
+        )
+    try:
+        skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
+        remarks = tuple(Skipped(*remark) for remark in metadata.get("remarks", ()))
+        counts = {split: dict(counts) for split, counts in metadata["counts"].items()}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{path} is damaged: prepare it with --overwrite") from None
+    return Summary(str(path), counts, skipped, built=made_from is None, remarks=remarks)

@@ -5,6 +5,7 @@ import concurrent.futures.process
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -93,7 +94,7 @@ def _by_pool(
     pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
     pending: collections.deque[concurrent.futures.Future] = collections.deque()
     try:
-        with _environment(_ONE_THREAD):
+        with _environment(_ONE_THREAD), _signals_blocked():
             # Workers start at the first submissions and inherit the environment at that time.
             while len(pending) < min(_PENDING * workers, len(tasks)):
                 pending.append(pool.submit(function, tasks[len(pending)]))
@@ -115,6 +116,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Blocks Ctrl-C and SIGTERM, which reach all processes of a terminal or a job.
+
+    Workers inherit this. They would print tracebacks, and they end with this process anyway.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

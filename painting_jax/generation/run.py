@@ -1,5 +1,6 @@
 """The model of a training run, loaded from its latest checkpoint for painting and evaluation."""
 
+import contextlib
 from collections.abc import Callable
 
 import jax
@@ -72,7 +73,7 @@ class Run:
 
     @classmethod
     def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None) -> "Run":
-        """Loads the latest checkpoint of a run.
+        """Loads the latest checkpoint of a run that is not damaged.
 
         Args:
           workdir: Folder of the run.
@@ -89,14 +90,10 @@ class Run:
         conditioner = task.text_conditioner(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        checkpoints = Checkpoints(folder, read_only=True)
-        step = checkpoints.latest()
-        if step is None:
-            raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        try:
-            params = checkpoints.restore_ema(task, mesh)
-        finally:
-            checkpoints.close()
+        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+            if checkpoints.latest() is None:
+                raise UserError(f"{workdir} has no checkpoint yet: train it first")
+            params, step = checkpoints.restore_ema(task, mesh)
         return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 
     @property

@@ -1,6 +1,7 @@
 """The training loop: steps on batches, with checkpoints, metrics and contact sheets."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import jax
@@ -11,6 +12,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax import interruption
 from painting_jax.config_checks import check
 from painting_jax.data import pipeline
 from painting_jax.errors import UserError
@@ -18,7 +20,7 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
-from painting_jax.training import interruption, memory_needs, throughput
+from painting_jax.training import memory_needs, preemption, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
@@ -35,8 +37,11 @@ _PROFILE_AFTER = 3  # Number of steps that are not profiled: the first one compi
 def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Trains a model, or resumes its training, up to `config.steps` steps.
 
+    When Ctrl-C or SIGTERM comes, the step is finished and its state saved.
+
     Raises:
       UserError: If the data, the workdir or the mesh do not fit, or the loss is not finite.
+      KeyboardInterrupt: If Ctrl-C or SIGTERM came.
     """
     folder = epath.Path(workdir)
     config = with_media_of_run(config, folder)
@@ -47,8 +52,11 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         check_base(config)
     memory_needs.check(config, mesh)
     check_init_from(config)
-    with claimed(folder, config, source.path) as begun:
-        _train(config, folder, mesh, source, begun)
+    with interruption.recorded() as stop:
+        with claimed(folder, config, source.path) as begun:
+            _train(config, folder, mesh, source, begun, stop)
+        if stop.came:
+            preemption.leave_together()
 
 
 def _train(
@@ -57,6 +65,7 @@ def _train(
     mesh: Mesh,
     source: pipeline.DataSource,
     begun: Callable[[], None],
+    stop: interruption.Stop,
 ) -> None:
     lead = jax.process_index() == 0
     if is_finetuned(config):
@@ -77,7 +86,6 @@ def _train(
     # Pending writes are finished however training ends.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
-        heed_interruption = at_end.enter_context(interruption.remembered())
         state, start, origin = start_state(task, checkpoints, mesh)
         frozen = task.load_frozen(mesh, text_conditioner)
         if lead:
@@ -114,9 +122,32 @@ def _train(
                 total=config.steps, initial=start, unit="step", disable=None if lead else True
             )
         )
-        finite_before = None
+
+        def save(done: int) -> None:
+            _check_finite(finite, done, checkpoints)
+            writer.flush()
+            # Export comes before the last checkpoint, since a finished run is not resumed.
+            last = done == config.steps
+            export = functools.partial(task.export, state.ema_params, folder, final=last)
+            with meter.apart("checkpoints", state):
+                checkpoints.save(done, state, done, export)
+
+        def measure(done: int) -> None:
+            with meter.apart("held_out_loss", state):
+                loss = held_out_loss(state.ema_params, frozen)
+            writer.write_scalars(done, {"held_out_loss": loss})
+
+        def show(done: int) -> None:
+            with meter.apart("sheets", state):
+                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
+            if sheet_HWC is not None:
+                writer.write_images(done, {"samples": sheet_HWC})
+
+        finite = finite_before = None
+        done = start
+        # From here on there is something to lose: a signal waits for the end of its step.
+        stop.at_once = False
         for step in range(start, config.steps):
-            heed_interruption()
             profiler(step)
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
@@ -142,25 +173,20 @@ def _train(
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
                 progress.set_postfix(loss=f"{values['loss']:.3f}")
             if last or done % config.checkpoint.every == 0:
-                _check_finite(finite, done, checkpoints)
-                writer.flush()
-                # Export comes before the last checkpoint, since a finished run is not resumed.
-                with meter.apart("checkpoints", state):
-                    task.export(state.ema_params, folder, final=last)
-                    checkpoints.save(done, state, done)
+                save(done)
             if held_out_loss and done % config.log.eval_every == 0:
-                with meter.apart("held_out_loss", state):
-                    loss = held_out_loss(state.ema_params, frozen)
-                writer.write_scalars(done, {"held_out_loss": loss})
+                preemption.cut_short(stop, functools.partial(measure, done))
             if last or done % config.log.samples_every == 0:
-                with meter.apart("sheets", state):
-                    sheet_HWC = sheets.paint(done, state.ema_params, frozen)
-                if sheet_HWC is not None:
-                    writer.write_images(done, {"samples": sheet_HWC})
+                preemption.cut_short(stop, functools.partial(show, done))
             if last:
                 writer.write_scalars(done, meter.since_last())
-    if lead:
+            elif preemption.asked(stop, done):
+                save(done)
+                break
+    if lead and done == config.steps:
         print(f"trained {config.steps} steps: {folder}")
+    elif lead:
+        print(f"stopped after step {done} of {config.steps}, saved: the same command resumes it")
 
 
 @contextlib.contextmanager
@@ -196,10 +222,8 @@ def _computed(running: TrainMetrics) -> dict[str, float]:
 def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints) -> None:
     if finite is None or finite:
         return
-    last = checkpoints.latest()
-    good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
     raise UserError(
-        f"loss or gradient of step {step} is NaN or infinite: {good} in {checkpoints.folder}; "
+        f"loss or gradient of step {step} is NaN or infinite: {checkpoints.last_good()}; "
         "lower config.optimizer.learning_rate and start from it with config.init_from"
     )
 
