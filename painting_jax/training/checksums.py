@@ -187,7 +187,8 @@ def _assembled(leaf: jax.Array, bounds: Bounds) -> np.ndarray | None:
 
 
 def _crc32(array: np.ndarray) -> int:
-    return zlib.crc32(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+    # NumPy's types do not say that arrays are buffers.
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def _in_threads(function: Callable[[int], None], count: int) -> None:
