@@ -264,7 +264,7 @@ def test_records_without_a_medium_are_no_painting_processes(source, tmp_path, ch
     else:
         features["medium"] = features["caption"]
     (copy / "features.json").write_text(json.dumps(declared))
-    with pytest.raises(UserError, match=r"copy holds no painting processes, whose records have"):
+    with pytest.raises(UserError, match="copy is no data set of painting processes"):
         pipeline.DataSource(copy, "train")
 
 

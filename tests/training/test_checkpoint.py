@@ -136,7 +136,7 @@ def test_a_clock_that_jumps_does_not_end_a_save(task, mesh, tmp_path, monkeypatc
     monkeypatch.setattr(time, "time", jumping)
     with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
         for step in (1, 2):
-            checkpoints.save(step, dataclasses.replace(state, step=np.int32(step)), step)
+            checkpoints.save(step, dataclasses.replace(state, step=jax.numpy.int32(step)), step)
     assert seen
     with contextlib.closing(Checkpoints(tmp_path, read_only=True)) as checkpoints:
         assert checkpoints.latest() == 2
