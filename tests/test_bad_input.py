@@ -233,7 +233,10 @@ def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, ru
         (("--generated=videos", "--recorded=nowhere"), "nowhere does not exist"),
         (("--generated=videos", "--recorded=videos", "--frames=0"), "--frames=0"),
         (("--generated=videos", "--unpaired", "--backbones=lpips=vgg:no.safetensors"), "no.safet"),
-        (("--generated=videos", "--unpaired", "--backbones=clip=no/such/one"), "no/such/one does"),
+        (
+            ("--generated=videos", "--unpaired", "--backbones=clip=./no/such/one"),
+            "no/such/one does",
+        ),
         (("--generated=videos", "--unpaired", "--backbones=inception=."), "holds no weights"),
     ],
 )

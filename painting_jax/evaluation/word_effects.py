@@ -16,7 +16,7 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data.painter import Manner, describe
-from painting_jax.data.painter.manner import DIRECTIONS, SCALES, advance
+from painting_jax.data.painter.manner import SCALES, advance
 from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.result import WordEffect
@@ -26,11 +26,12 @@ from painting_jax.metrics.bootstrap import Interval
 # Pictures that are painted with every word, at most.
 _MAX_PICTURES = 16
 
-_OPPOSITES = {
+# "From the centre outward" is not scored: the background often comes first as a region, which hides
+# the order within regions.
+OPPOSITES = {
     "from the left": "from the right",
     "from the right": "from the left",
     "from the top down": "from the centre outward",
-    "from the centre outward": "from the top down",
 }
 
 # Change of a pixel, of 255, from which on its time of completion is known.
@@ -39,7 +40,10 @@ _PAINTED = 30
 
 @dataclasses.dataclass(frozen=True)
 class _Question:
-    """A word, its opposite, and a score of frames that is higher if they show what is asked for."""
+    """A word, its opposite, and a score that is higher if frames show what the word asks for.
+
+    The score is a function of the frames and of the regions of the picture.
+    """
 
     word: str
     opposite: str
@@ -47,7 +51,7 @@ class _Question:
     medium: str
     asked: Manner
     other: Manner
-    score: Callable[[np.ndarray], float]
+    score: Callable[[np.ndarray, np.ndarray], float]
 
 
 def word_effects(
@@ -88,8 +92,10 @@ def word_effects(
     effects = []
     for question in questions:
         score = question.score
-        asked_N = np.array([score(painted[index, question.asked]) for index in pictures])
-        other_N = np.array([score(painted[index, question.other]) for index in pictures])
+        asked_N, other_N = (
+            np.array([score(*painted[index, question.medium, manner]) for index in pictures])
+            for manner in (question.asked, question.other)
+        )
         intervals = [
             bootstrap.interval(values_N, seed=seed)
             for values_N in (asked_N, other_N, asked_N - other_N)
@@ -108,15 +114,17 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
     known = [name for name in names if name in media.MEDIA]
     medium = "oil" if "oil" in known else known[0]
     manner = Manner.default(medium)
-    for direction in DIRECTIONS:
+    for direction, opposite in OPPOSITES.items():
         yield _Question(
             direction,
-            _OPPOSITES[direction],
+            opposite,
             "correlation with the order asked for",
             medium,
             dataclasses.replace(manner, direction=direction),
-            dataclasses.replace(manner, direction=_OPPOSITES[direction]),
-            functools.partial(order_correlation, direction=direction),
+            dataclasses.replace(manner, direction=opposite),
+            lambda frames_THWC, segments_HW, direction=direction: order_correlation(  # type: ignore[misc]
+                frames_THWC, direction, segments_HW
+            ),
         )
     for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
@@ -172,16 +180,17 @@ def _paint(
     generate: Callable[[Batch], np.ndarray],
     batch_size: int,
     watch: Callable[[Iterable, str], Iterable],
-) -> Mapping[tuple[int, Manner], np.ndarray]:
-    """Every picture in every manner: frames by picture and manner."""
+) -> Mapping[tuple[int, str, Manner], tuple[np.ndarray, np.ndarray]]:
+    """Every picture in every manner: frames and regions by picture, medium and manner."""
+    # A dict, since questions share paintings.
     wanted = {
-        (index, manner): question.medium
+        (index, question.medium, manner): None
         for question in questions
         for manner in (question.asked, question.other)
         for index in pictures
     }
     rows = []
-    for (index, manner), medium in wanted.items():
+    for index, medium, manner in wanted:
         record = source.record(index)
         subject = record.caption.partition(", ")[0]
         text = examples.text_conditioner.encode(f"{subject}, {describe(manner)}", {medium: 1.0})
@@ -192,13 +201,22 @@ def _paint(
         # The last batch is filled up, so that it does not compile anew.
         chosen = [min(row, len(rows) - 1) for row in range(start, start + batch_size)]
         frames += list(generate(stack([rows[row] for row in chosen])))
-    return dict(zip(wanted, frames, strict=False))
+    regions = [row["segments_BHW"] for row in rows]
+    return dict(zip(wanted, zip(frames, regions, strict=False), strict=False))
 
 
-def order_correlation(frames_THWC: np.ndarray, direction: str) -> float:
+def order_correlation(
+    frames_THWC: np.ndarray, direction: str, segments_HW: np.ndarray | None = None
+) -> float:
     """Correlation of the times at which pixels are finished with those of a direction, -1..1.
 
-    A pixel's time is the mean of what remains of its change from the first to the last frame.
+    A pixel's time is the mean of what remains of its change from the first to the last frame. Times
+    are relative to the mean of the pixel's region: which region comes first is not the direction.
+
+    Args:
+      frames_THWC: uint8 frames in painted order.
+      direction: One of `manner.DIRECTIONS`.
+      segments_HW: Labels of the regions; None = a single one.
     """
     frames_THWC = frames_THWC.astype(np.float32)
     remaining_THW = np.abs(frames_THWC - frames_THWC[-1]).sum(-1)
@@ -209,28 +227,40 @@ def order_correlation(frames_THWC: np.ndarray, direction: str) -> float:
     time_N = (remaining_THW.mean(0) / np.maximum(change_HW, 1))[y_N, x_N]
     height, width = change_HW.shape
     due_N = advance(direction, (y_N + 0.5) / height, (x_N + 0.5) / width)
+    if segments_HW is not None:
+        label_N = segments_HW[y_N, x_N].astype(int)
+        count_K = np.maximum(np.bincount(label_N), 1)
+        time_N, due_N = (
+            values_N - (np.bincount(label_N, values_N) / count_K)[label_N]
+            for values_N in (time_N, due_N)
+        )
     if time_N.std() < 1e-6 or due_N.std() < 1e-6:
         return 0.0
     return float(np.corrcoef(time_N, due_N)[0, 1])
 
 
-def fineness(frames_THWC: np.ndarray) -> float:
+def fineness(frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None) -> float:
     """Mean difference of neighbouring pixels half-way, of 255."""
+    del segments_HW
     middle_HWC = frames_THWC[len(frames_THWC) // 2].astype(np.float32)
     steps = [np.abs(np.diff(middle_HWC, axis=axis)).mean() for axis in (0, 1)]
     return float(np.mean(steps))
 
 
-def coarseness(frames_THWC: np.ndarray) -> float:
+def coarseness(frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None) -> float:
     """Minus the `fineness`."""
-    return -fineness(frames_THWC)
+    return -fineness(frames_THWC, segments_HW)
 
 
-def ground_nearness(frames_THWC: np.ndarray, colour_C: Sequence[float]) -> float:
+def ground_nearness(
+    frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None, *, colour_C: Sequence[float]
+) -> float:
     """Minus the mean distance of the first frame to a colour, of 255.
 
     Args:
       frames_THWC: uint8 frames in painted order.
+      segments_HW: Not used.
       colour_C: RGB, 0..1.
     """
+    del segments_HW
     return -float(np.abs(frames_THWC[0] - 255 * np.array(colour_C, np.float32)).mean())

@@ -21,10 +21,19 @@ def _paint(manner: painter.Manner, seed: int = 0, medium: str = "oil") -> np.nda
     return painter.paint(scene(seed, 32, 32), medium, frames=9, seed=0, manner=manner).frames_THWC
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_a_painting_correlates_most_with_its_own_direction(direction):
-    frames = _paint(dataclasses.replace(_OIL, direction=direction))
-    scores = {each: word_effects.order_correlation(frames, each) for each in DIRECTIONS}
+@pytest.mark.parametrize("direction", word_effects.OPPOSITES)
+def test_a_painting_follows_its_own_direction_within_regions_more_than_any_other(direction):
+    painted = painter.paint(
+        scene(0, 32, 32),
+        "oil",
+        frames=17,
+        seed=0,
+        manner=dataclasses.replace(_OIL, direction=direction),
+    )
+    scores = {
+        each: word_effects.order_correlation(painted.frames_THWC, each, painted.segments_HW)
+        for each in word_effects.OPPOSITES
+    }
     assert max(scores, key=scores.get) == direction
     assert scores[direction] > 0.2
 
@@ -44,9 +53,11 @@ def test_fine_strokes_are_finer_and_grounds_are_near_themselves():
     grounds = media.MEDIA["oil"].grounds
     for name, colour in grounds.items():
         frames = _paint(dataclasses.replace(_OIL, ground=name))
-        nearness = {each: word_effects.ground_nearness(frames, c) for each, c in grounds.items()}
+        nearness = {
+            each: word_effects.ground_nearness(frames, colour_C=c) for each, c in grounds.items()
+        }
         assert max(nearness, key=nearness.get) == name
-        assert word_effects.ground_nearness(frames, colour) > -8
+        assert word_effects.ground_nearness(frames, colour_C=colour) > -8
 
 
 @pytest.mark.parametrize("follows", [True, False])
@@ -77,7 +88,7 @@ def test_words_are_followed_by_the_painter_and_not_by_one_that_is_deaf(
         )
 
     settings = {"batch_size": 8, "at_most": 2, "seed": 0, "watch": lambda items, _: items}
-    cache = Cache.open(tmp_path / "cache", {}, resume=True)
+    cache = Cache(tmp_path / "cache", {})
     effects = word_effects.word_effects(
         source, examples, generate=generate, cache=cache, **settings
     )
@@ -86,7 +97,7 @@ def test_words_are_followed_by_the_painter_and_not_by_one_that_is_deaf(
     for effect in effects:
         assert effect.change.n == 2
         assert (effect.change.mean > 0) if follows else (effect.change.mean == 0), effect
-    kept = word_effects.word_effects(source, examples, generate=None, **settings)
+    kept = word_effects.word_effects(source, examples, generate=None, cache=cache, **settings)
     assert [effect.change for effect in kept] == [effect.change for effect in effects]
 
 
