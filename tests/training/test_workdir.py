@@ -78,7 +78,7 @@ def test_data_may_have_moved_and_must_be_the_same(tiny, tmp_path):
     [metadata] = (tmp_path / "new").rglob("metadata.json")
     for other in ('{"fingerprint": "of others"}', "{}"):
         metadata.write_text(other)
-        said = pytest.raises(UserError, match="is not the data set that .* was trained on")
+        said = pytest.raises(UserError, match=r"is not the data set that .* was trained on")
         with said, claimed(tmp_path / "run", tiny, metadata.parent):
             pass
 
