@@ -11,7 +11,7 @@ Any prefix combines with any way to name a layer, with points or underscores, an
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from painting_jax.errors import UserError
 from painting_jax.models.lora import Target
@@ -26,10 +26,27 @@ from painting_jax.models.tensor_names import (
 from painting_jax.models.wan import params as wan
 
 Dialect = Literal["diffusers", "comfyui"]
+# Factors of LoHa and of LoKr.
+_HadamardPart = Literal[
+    "hada_w1_a",
+    "hada_w1_b",
+    "hada_w2_a",
+    "hada_w2_b",
+    "hada_t1",
+    "hada_t2",
+]
+_KroneckerPart = Literal[
+    "lokr_w1",
+    "lokr_w1_a",
+    "lokr_w1_b",
+    "lokr_w2",
+    "lokr_w2_a",
+    "lokr_w2_b",
+    "lokr_t2",
+]
 # down: the matrix A of [rank, inputs]; up: B of [outputs, rank]; mid: the core of a convolution's
 # Tucker decomposition; up_bias: a bias that is scaled like B. diff and diff_b: a change of the
 # whole weight and of the bias, not scaled. magnitude: the lengths that a DoRA gives its vectors.
-# hada_... and lokr_...: the factors of LoHa and LoKr.
 Part = Literal[
     "down",
     "up",
@@ -39,37 +56,11 @@ Part = Literal[
     "diff",
     "diff_b",
     "magnitude",
-    "hada_w1_a",
-    "hada_w1_b",
-    "hada_w2_a",
-    "hada_w2_b",
-    "hada_t1",
-    "hada_t2",
-    "lokr_w1",
-    "lokr_w1_a",
-    "lokr_w1_b",
-    "lokr_w2",
-    "lokr_w2_a",
-    "lokr_w2_b",
-    "lokr_t2",
+    _HadamardPart,
+    _KroneckerPart,
 ]
-LOHA: tuple[Part, ...] = (
-    "hada_w1_a",
-    "hada_w1_b",
-    "hada_w2_a",
-    "hada_w2_b",
-    "hada_t1",
-    "hada_t2",
-)
-LOKR: tuple[Part, ...] = (
-    "lokr_w1",
-    "lokr_w1_a",
-    "lokr_w1_b",
-    "lokr_w2",
-    "lokr_w2_a",
-    "lokr_w2_b",
-    "lokr_t2",
-)
+LOHA: tuple[Part, ...] = get_args(_HadamardPart)
+LOKR: tuple[Part, ...] = get_args(_KroneckerPart)
 
 
 class Spelling(NamedTuple):

@@ -42,10 +42,6 @@ class Sampler(NamedTuple):
     advance: Callable[[Velocity, Any, Any], Any]
     sample: Callable[[Any], Float[Array, "b ..."]]
 
-    def step(self, index: int) -> Any:
-        """One of the steps."""
-        return jax.tree.map(lambda x: x[index], self.steps)
-
     def padded_steps(self) -> Any:
         """The steps in a table whose length is a multiple of 64; rows beyond the last repeat it.
 

@@ -166,9 +166,11 @@ def _pictures(source: DataSource, at_most: int) -> Iterator[int]:
     """The index of the first process of each picture."""
     seen: set[str] = set()
     for index in range(len(source)):
-        record = source.record(index)
-        if len(seen) < at_most and record.source not in seen:
-            seen.add(record.source)
+        if len(seen) == at_most:
+            return
+        picture = source.record(index).source
+        if picture not in seen:
+            seen.add(picture)
             yield index
 
 
@@ -189,13 +191,15 @@ def _paint(
         for manner in (question.asked, question.other)
         for index in pictures
     }
+    records = {index: source.record(index) for index in pictures}
+    # A row is decoded once for all manners.
+    plain = {index: examples.of(record, index, None) for index, record in records.items()}
     rows = []
     for index, medium, manner in wanted:
-        record = source.record(index)
-        subject = record.caption.partition(", ")[0]
+        subject = records[index].caption.partition(", ")[0]
         text = examples.text_conditioner.encode(f"{subject}, {describe(manner)}", {medium: 1.0})
         weights_M = media.row_weights({medium: 1.0}, examples.media)
-        rows.append({**examples.of(record, index, None), "medium_BM": weights_M, **text})
+        rows.append({**plain[index], "medium_BM": weights_M, **text})
     frames: list[np.ndarray] = []
     for start in watch(range(0, len(rows), batch_size), "painting by each word"):
         # The last batch is filled up, so that it does not compile anew.
