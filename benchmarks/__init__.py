@@ -1,1 +1,1 @@
-"""How fast the parts are on this machine: `python -m benchmarks.main`."""
+"""Benchmarks of speed and memory on this machine: `python -m benchmarks.main`."""

@@ -1,6 +1,6 @@
-"""Wan's transformer and autoencoder against diffusers', on the same CPU with the same weights.
+"""Compares Wan's transformer and autoencoder with diffusers', on the same CPU and weights.
 
-Both run by turns in one process, so that whatever else the machine does falls on both.
+Both alternate in one process, so that other load on the machine affects both equally.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import SIZES, WanVAE, WanVAEConfig
 from painting_jax.sharding.mesh import make_mesh
 
-_TOLERANCE = 1e-4  # of the largest value, between what is compared
+_TOLERANCE = 1e-4  # maximum difference, relative to the largest value
 _TEXT = 512
 
 
 class Setting(NamedTuple):
-    """What is measured.
+    """Sizes of the measured models and inputs.
 
     Attributes:
-      transformer: its sizes.
-      latents: frames, height and width of the latents that it is given.
-      vae: sizes of the autoencoder.
-      video: frames, height and width of the video that is encoded and decoded.
+      transformer: Config of the transformer.
+      latents: Number of frames, height and width of the transformer's latents.
+      vae: Config of the autoencoder.
+      video: Number of frames, height and width of the video that is encoded and decoded.
     """
 
     transformer: WanConfig
@@ -48,7 +48,7 @@ class Setting(NamedTuple):
     video: tuple[int, int, int]
 
 
-# Heads, text and autoencoder of the published models; width and depth that a CPU can bear.
+# Head size, text and autoencoder of the published models, with width and depth reduced for a CPU.
 SETTING = Setting(
     WanConfig(512, 8, 4, 2048, in_channels=16, out_channels=16), (3, 30, 52), SIZES["wan21"],
     (9, 64, 64),
@@ -56,7 +56,14 @@ SETTING = Setting(
 
 
 class Contest(NamedTuple):
-    """The same work done by both; each returns an array of the same numbers."""
+    """The same computation in both implementations. Both functions return the same array.
+
+    Attributes:
+      what: Name of the computation.
+      ours: Runs our implementation.
+      theirs: Runs the other implementation.
+      note: Remark for the table.
+    """
 
     what: str
     ours: Callable[[], np.ndarray]
@@ -65,10 +72,15 @@ class Contest(NamedTuple):
 
 
 def measure(setting: Setting, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Seconds of both and the ratio of each pair of runs.
+    """Seconds of both implementations, and the ratio of each pair of runs.
+
+    Args:
+      setting: Sizes of models and inputs.
+      runs: Number of runs of each.
+      tell: Called with the name of each measurement.
 
     Raises:
-      AssertionError: if their numbers differ.
+      AssertionError: If the results of both differ.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     rows = []
@@ -80,7 +92,7 @@ def measure(setting: Setting, runs: int, tell: Callable[[str], None]) -> list[Ro
 
 
 def _contested(contest: Contest, runs: int) -> list[Row]:
-    # The first runs compile, and show that it is the same work.
+    # The first runs compile, and check that both results are equal.
     ours, theirs = contest.ours(), contest.theirs()
     difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
     assert difference < _TOLERANCE, f"{contest.what}: numbers differ by {difference:.1e}"
@@ -105,7 +117,7 @@ def _transformer(setting: Setting) -> list[Contest]:
     latents = rng.normal(size=(1, *setting.latents, config.in_channels)).astype(np.float32)
     text = rng.normal(size=(1, _TEXT, config.text_dim)).astype(np.float32)
     timestep = np.float32([500])
-    # None of them a constant that could be worked with beforehand.
+    # Passed as arguments, so that the compiler cannot fold them as constants.
     inputs = tuple(map(jnp.asarray, (latents, timestep[:, None], text)))
 
     def ours_of(params, latents, timestep, text):
@@ -179,7 +191,7 @@ def _autoencoder(setting: Setting) -> list[Contest]:
 
 
 def _same(make_model: Callable[[], nnx.Module], theirs: torch.nn.Module, tables) -> tuple[Any, Any]:
-    """Our model, taken apart, with the weights of theirs, by way of a folder on disk."""
+    """Graph and parameters of our model with their weights, loaded from a folder on disk."""
     mesh = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         theirs.save_pretrained(pathlib.Path(folder))

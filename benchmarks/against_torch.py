@@ -1,7 +1,7 @@
-"""LPIPS, CLIP and DINOv2 against torch, on the same CPU with the same random weights.
+"""Compares LPIPS, CLIP and DINOv2 with torch, on the same CPU with the same random weights.
 
-Both run by turns in one process, so that whatever else the machine does falls on both. What is
-measured is the network: both are given the same pixels, resized beforehand.
+Both alternate in one process, so that other load on the machine affects both equally. Only the
+networks are measured: both get the same pixels, resized beforehand.
 """
 
 import contextlib
@@ -33,11 +33,19 @@ from painting_jax.models.dinov2.modeling import DINOv2
 from painting_jax.models.vgg.modeling import DEPTHS, WIDTHS
 from painting_jax.models.vit_blocks import for_inference
 
-_TOLERANCE = 1e-4  # of the largest value, between what is compared
+_TOLERANCE = 1e-4  # maximum difference, relative to the largest value
 
 
 class Contest(NamedTuple):
-    """The same work done by both; each takes frames and returns an array of the same numbers."""
+    """The same computation in both implementations. Both functions return the same array.
+
+    Attributes:
+      what: Name of the computation.
+      ours: Runs our implementation.
+      theirs: Runs the other implementation.
+      frames: Number of frames per run.
+      note: Remark for the table.
+    """
 
     what: str
     ours: Callable[[], np.ndarray]
@@ -47,16 +55,16 @@ class Contest(NamedTuple):
 
 
 def measure(frames: int, side: int, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Frames a second of both and the ratio of each pair of runs.
+    """Frames per second of both implementations, and the ratio of each pair of runs.
 
     Args:
-      frames: that go through at once.
-      side: of the frames that LPIPS compares; CLIP and DINOv2 have theirs.
-      runs: of each.
-      tell: is told what is being measured.
+      frames: Number of frames in a batch.
+      side: Side of the frames for LPIPS, in pixels. CLIP and DINOv2 have a fixed size.
+      runs: Number of runs of each.
+      tell: Called with the name of each measurement.
 
     Raises:
-      AssertionError: if their numbers differ.
+      AssertionError: If the results of both differ.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     rows = []
@@ -68,7 +76,7 @@ def measure(frames: int, side: int, runs: int, tell: Callable[[str], None]) -> l
 
 
 def _contested(contest: Contest, runs: int) -> list[Row]:
-    # The first runs compile, and show that it is the same work.
+    # The first runs compile, and check that both results are equal.
     kept: list[np.ndarray] = []
     first = seconds(lambda: kept.append(contest.ours()))
     kept.append(contest.theirs())
@@ -91,7 +99,7 @@ def _contested(contest: Contest, runs: int) -> list[Row]:
 
 
 def _lpips(frames: int, side: int) -> Contest:
-    """Each frame's distance to one picture, both through the trunk."""
+    """Distance of each frame to one picture, with the trunk applied to both."""
     torch.manual_seed(0)
     layers, inputs = [], 3
     for width, depth in zip(WIDTHS, DEPTHS, strict=True):
@@ -146,7 +154,7 @@ def _clip(frames: int) -> Contest:
         ours = load_model(
             lambda: CLIPVision(config, rngs=nnx.Rngs(0)), open_source(folder), [clip_names.TABLE]
         )
-    # As `CLIPFeatures` has them.
+    # As in `CLIPFeatures`.
     ours.blocks = for_inference(ours.blocks)
     return _of_pixels(
         "CLIP ViT-B/32",
@@ -205,7 +213,7 @@ def _merged(graph, state) -> CLIPVision | DINOv2:
 
 @contextlib.contextmanager
 def _saved(model):
-    """A folder with a model of transformers, or with named tensors."""
+    """A temporary folder with a model of `transformers`, or with named tensors."""
     import safetensors.torch  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):

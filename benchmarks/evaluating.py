@@ -1,10 +1,11 @@
-"""How much memory an evaluation takes: over ten pairs of videos, and over a thousand.
+"""Measures the memory of an evaluation: for ten pairs of videos, and for a thousand.
 
   python -m benchmarks.evaluating [--pairs=10 --pairs=1000]
 
-Every count is measured in a process of its own, on small videos of random squares. The network is
-LPIPS over a narrow random VGG16, so that a thousand pairs take minutes: what is held of a video is
-the same in kind, and what would grow with their number does not depend on widths.
+Each count is measured in its own process, on small videos of random squares. The network is LPIPS
+with a narrow random VGG16, so that a thousand pairs take only minutes. The evaluation holds the
+same kinds of data of each video as with the full network, and memory that grows with the number of
+videos does not depend on the network's width.
 """
 
 import pathlib
@@ -36,7 +37,7 @@ _SIDE, _FRAMES = 64, 8
 
 
 def main() -> None:
-    """Prints the peak of each count, and how much more the last one took than the first."""
+    """Prints the peak memory of each count, and the increase from the first to the last."""
     if any(count < 2 for count in _PAIRS.value):
         raise UserError("--pairs must be at least 2")
     if _ALONE.value:
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _write(folder: pathlib.Path, seed: int) -> None:
-    """A canvas that fills with squares, as numbered pictures of a few lengths."""
+    """Writes numbered pictures of a canvas that fills with squares; the length varies by seed."""
     rng = np.random.default_rng(seed)
     canvas = np.full((_SIDE, _SIDE, 3), 245, np.uint8)
     folder.mkdir(parents=True)
@@ -64,7 +65,7 @@ def _write(folder: pathlib.Path, seed: int) -> None:
 
 
 def _peak(count: int) -> float:
-    """The most memory that this process held, in MiB, after evaluating so many pairs."""
+    """Evaluates `count` pairs, and returns the peak memory of this process in MiB."""
     trunk = VGG16(widths=(4, 4, 8, 8, 8), rngs=nnx.Rngs(0))
     networks = Networks(LPIPS(trunk=trunk, label="LPIPS (random)"))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The 1.3B transformer at 81 frames of 480x832 on one accelerator, in bfloat16, random weights."""
+"""Measures the 1.3B transformer with random bfloat16 weights at 81 frames of 480x832."""
 
 import math
 import re
@@ -15,17 +15,17 @@ from painting_jax.models.wan.transformer import SIZES, WanTransformer
 from painting_jax.training import throughput
 
 _CONFIG = SIZES["wan21_t2v_1_3b"]
-_LATENTS = (21, 60, 104)  # of 81 frames of 480x832
+_LATENTS = (21, 60, 104)  # latents of 81 frames of 480x832
 _TEXT = 512
 _DTYPE = jnp.bfloat16
 
 
 def measure(runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Seconds, memory and share of the peak of a forward pass and of one with all gradients.
+    """Seconds, memory and share of peak FLOP/s of a forward pass, and of one with all gradients.
 
     Args:
-      runs: of each, after one that compiles.
-      tell: is called with what is being measured.
+      runs: Number of runs of each, after one that compiles.
+      tell: Called with the name of each measurement.
     """
     graph = nnx.graphdef(nnx.eval_shape(_make))
     params = jax.jit(_random)(jax.random.key(0))
@@ -57,12 +57,12 @@ def _make() -> WanTransformer:
 
 
 def _random(key: jax.Array) -> nnx.State:
-    """Parameters of about the size of trained ones, in the dtypes that they are loaded in."""
+    """Random parameters of the usual magnitude, in the dtypes in which they are loaded."""
 
     def draw(path, leaf):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         dtype = jnp.float32 if re.search(wan.FLOAT32, name) else _DTYPE
-        # Any numbers do: large arrays are cut from a small one.
+        # The values do not matter, so large arrays repeat a small one.
         return jnp.resize(0.02 * jax.random.normal(key, (4096,), dtype), leaf.shape)
 
     shapes = nnx.state(nnx.eval_shape(_make), nnx.Param)

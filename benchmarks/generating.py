@@ -1,4 +1,4 @@
-"""Painting pictures with a model of an experiment's size; its weights do not matter."""
+"""Measures generation with a randomly initialised model of an experiment."""
 
 import statistics
 
@@ -15,7 +15,14 @@ from painting_jax.tasks.from_scratch import FromScratch
 def measure(
     config: ConfigDict, batch: pipeline.Batch, examples: pipeline.Examples, runs: int
 ) -> list[Row]:
-    """Seconds a picture, one alone and in the whole batch, and the time to compile."""
+    """Seconds per picture, for a single picture and for the whole batch, and compilation time.
+
+    Args:
+      config: Config of the experiment.
+      batch: Batch of the experiment's dataset.
+      examples: Shape and conditions of the training examples.
+      runs: Number of runs of each.
+    """
     task = FromScratch(config)
     model = Run(task, task.init_params(), {}, examples.text_conditioner, 0, make_mesh({"data": -1}))
     sampling = {

@@ -1,6 +1,7 @@
-"""How much of the host's memory it takes to load a large model: a file of random weights, streamed.
+"""Measures the host memory that loading a large model takes, with a file of random weights.
 
-What counts is the peak beyond the loaded parameters. On a CPU those lie in the host's memory, too.
+The measured value is the peak beyond the loaded parameters. On a CPU, host memory also holds the
+parameters themselves.
 """
 
 import functools
@@ -35,10 +36,15 @@ _FORGET_PEAK = pathlib.Path("/proc/self/clear_refs")
 
 
 def measure(size: str, folder: str | None, tell: Callable[[str], None]) -> list[Row]:
-    """Writes weights of a size, loads them in a process of its own and says what that took.
+    """Writes random weights, loads them in another process, and measures memory and time.
+
+    Args:
+      size: A key of `SIZES`.
+      folder: Folder for the weights; None = the system's temporary folder.
+      tell: Called with a description of each stage.
 
     Raises:
-      UserError: if there is no such size, or the system does not tell how much memory is used.
+      UserError: If the size is unknown, or the system does not report peak memory.
     """
     if size not in SIZES:
         raise UserError(f"--size={size}: {', '.join(SIZES)} are known")
@@ -66,7 +72,7 @@ def measure(size: str, folder: str | None, tell: Callable[[str], None]) -> list[
 
 
 def write(config: WanConfig, folder: pathlib.Path) -> None:
-    """Writes a transformer's folder with numbers that are random, but the same in all tensors."""
+    """Writes a transformer's folder whose tensors all repeat the same random numbers."""
     numbers = np.random.default_rng(0).normal(size=1 << 20).astype(_DTYPE)
     shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(lambda: _make(config)), nnx.Param))
     tensors = {}
@@ -85,7 +91,7 @@ def _make(config: WanConfig) -> WanTransformer:
 
 
 def _load(folder: str) -> dict[str, float]:
-    """Loads a transformer; what it took, in bytes and seconds."""
+    """Loads a transformer, and returns the memory and time it took, in bytes and seconds."""
     source = open_source(folder)
     config = wan_config(source)
     mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
@@ -107,7 +113,7 @@ def _load(folder: str) -> dict[str, float]:
 
 
 def _status(field: str) -> int:
-    """One of Linux's accounts of this process's memory, in bytes."""
+    """A memory field of this process's status on Linux, in bytes."""
     return 1024 * int(_STATUS.read_text().split(f"{field}:")[1].split()[0])
 
 

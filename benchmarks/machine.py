@@ -1,4 +1,4 @@
-"""The machine that figures are from, in words."""
+"""Description of the machine that a benchmark runs on."""
 
 import importlib.metadata
 import os
@@ -11,7 +11,7 @@ _PACKAGES = ("jax", "flax", "numpy", "grain", "pillow")
 
 
 def describe() -> list[str]:
-    """Lines on processor, memory, devices, versions and what else the machine was doing."""
+    """Lines about processor, memory, devices, versions and load of the machine."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     devices = jax.devices()

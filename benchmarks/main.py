@@ -1,10 +1,10 @@
-"""Measures how fast the parts are on this machine and prints a table in markdown.
+"""Measures the painter, the input pipeline, training and generation, and prints a markdown table.
 
   python -m benchmarks.main
 
-Each figure is the median of several runs, with the least and the most. A small data set is prepared
-in a temporary folder first. It takes a few minutes; what is being measured is told on standard
-error, so that the table can be redirected into a file.
+Each figure is the median of several runs, with minimum and maximum. A small dataset is prepared in
+a temporary folder first. The whole takes a few minutes. Progress is printed on standard error, so
+that the table can be redirected into a file.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ def main() -> None:
     """Measures everything, then prints the table."""
     if _RUNS.value < 1:
         raise UserError(f"--runs={_RUNS.value}: it must be at least 1")
-    # TFDS warns of every configuration that is not in a list of its own.
+    # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         table.show(lambda: _measured(pathlib.Path(folder), _RUNS.value))

@@ -1,9 +1,9 @@
-"""Measures the networks that evaluation is done with and prints a table in markdown.
+"""Measures the networks of the evaluation and prints a markdown table.
 
-  python -m benchmarks.metrics     against torch, on the CPU
+  python -m benchmarks.metrics     compared with torch, on the CPU
 
-Each figure is the median of several runs, with the least and the most. What is being measured is
-told on standard error, so that the table can be redirected into a file.
+Each figure is the median of several runs, with minimum and maximum. Progress is printed on standard
+error, so that the table can be redirected into a file.
 """
 
 import jax
@@ -23,10 +23,10 @@ def main() -> None:
     for flag, least in ((_RUNS, 1), (_FRAMES, 1), (_SIDE, 16)):
         if flag.value < least:
             raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
-    # Before JAX looks for an accelerator: the other side has none.
+    # Set before JAX looks for an accelerator, since torch runs on the CPU.
     jax.config.update("jax_platforms", "cpu")
     try:
-        # The other side is for tests and benchmarks alone, and not always installed.
+        # torch is only needed for tests and benchmarks, and is not always installed.
         from benchmarks import against_torch  # noqa: PLC0415
     except ImportError as error:
         raise UserError(f"{error}: pip install -e .[test]") from error

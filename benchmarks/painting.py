@@ -1,4 +1,4 @@
-"""The painter: processes a second on one core."""
+"""Measures the painter: processes per second on one core."""
 
 import contextlib
 import os
@@ -11,7 +11,13 @@ from painting_jax.data.photos import packaged
 
 
 def measure(side: int, frames: int, runs: int) -> Row:
-    """Paints a photo in every medium, each run another photo; finding the segments is included."""
+    """Paints one photo per run in every medium. The time includes segmentation.
+
+    Args:
+      side: Side of the square photo, in pixels.
+      frames: Number of frames of each process.
+      runs: Number of runs.
+    """
     photos = [
         pictures.fit(pictures.load(photo.path), side, side) for photo in packaged()[: runs + 1]
     ]
@@ -29,7 +35,7 @@ def measure(side: int, frames: int, runs: int) -> Row:
 @contextlib.contextmanager
 def _one_core() -> Iterator[None]:
     allowed = os.sched_getaffinity(0)
-    # The last one: the first is where the system does most of its own work.
+    # The last core, since the system often uses the first one.
     os.sched_setaffinity(0, {max(allowed)})
     try:
         yield

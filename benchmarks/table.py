@@ -1,4 +1,4 @@
-"""The table that a benchmark prints, and what it tells meanwhile."""
+"""The table that a benchmark prints, and its progress messages."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from benchmarks.timing import Row
 
 
 def show(measure: Callable[[], Sequence[Row]]) -> None:
-    """Measures, then prints the rows in markdown and the machine that they were measured on."""
+    """Measures, then prints the rows in markdown and a description of the machine."""
     start, described = time.monotonic(), machine.describe()
     rows = measure()
     print("| measured | median | least - most | |\n|---|---|---|---|")
@@ -21,5 +21,5 @@ def show(measure: Callable[[], Sequence[Row]]) -> None:
 
 
 def tell(what: str) -> None:
-    """Says what is being measured, on standard error: the table can be redirected into a file."""
+    """Prints progress on standard error, so that the table can be redirected into a file."""
     print(f"{what} ...", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Repeated measurements and what is said of them."""
+"""Repeated measurements and their summary."""
 
 import dataclasses
 import statistics
@@ -13,10 +13,10 @@ class Row:
     """One line of the table.
 
     Attributes:
-      what: is measured.
-      unit: of the values, as in "frames/s".
-      values: one a run, in the order they were measured.
-      note: what else there is to know.
+      what: Name of the measurement.
+      unit: Unit of the values, such as "frames/s".
+      values: Values, one per run, in the order of the runs.
+      note: Remark for the table.
     """
 
     what: str
@@ -25,7 +25,7 @@ class Row:
     note: str = ""
 
     def markdown(self) -> str:
-        """A row of four cells: what, median with unit, least to most, note."""
+        """A row of four cells: name, median with unit, minimum to maximum, note."""
         low, high = number(min(self.values)), number(max(self.values))
         return (
             f"| {self.what} | {number(statistics.median(self.values))} {self.unit} "
@@ -34,14 +34,14 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands apart."""
+    """Formats a value with three significant digits and thousands separators."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def seconds(work: Callable[[], object]) -> Seconds:
-    """How long a call takes."""
+    """Duration of a call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Training steps of an experiment, data included."""
+"""Measures training steps of an experiment, including the input pipeline."""
 
 import jax
 from ml_collections import ConfigDict
@@ -17,7 +17,15 @@ def measure(
     steps: int,
     runs: int,
 ) -> list[Row]:
-    """Steps and tokens a second, and the time to compile; each run is `steps` steps."""
+    """Steps and tokens per second, and the duration of the first step, which compiles.
+
+    Args:
+      config: Config of the experiment.
+      source: Dataset to train on.
+      examples: Shape and conditions of the training examples.
+      steps: Number of training steps per run.
+      runs: Number of runs.
+    """
     data = config.data
     batches = pipeline.iterate(
         pipeline.training_batches(source, examples, batch_size=data.batch_size, seed=config.seed)
@@ -36,8 +44,8 @@ def measure(
     first = seconds(lambda: train(1))
     rates = [steps / seconds(lambda: train(steps)) for _ in range(runs)]
     video, model = (data.frames, data.height, data.width), task.model
-    each, _ = model.family.work(model.config, model.codec, video, data.text_length)
-    tokens = data.batch_size * each
+    work = model.family.work(model.config, model.codec, video, data.text_length)
+    tokens = data.batch_size * work.tokens
     parameters = sum(leaf.size for leaf in jax.tree.leaves(held[0].params))
     note = f"{parameters / 1e6:.2f} M parameters, batch {data.batch_size}, {steps} steps a run"
     return [

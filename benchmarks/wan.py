@@ -1,11 +1,11 @@
-"""Measures Wan's models and prints a table in markdown.
+"""Measures Wan's models and prints a markdown table.
 
-  python -m benchmarks.wan                   against diffusers, on the CPU
+  python -m benchmarks.wan                   compared with diffusers, on the CPU
   python -m benchmarks.wan --what=full_size  1.3B, 81 frames of 480x832, bfloat16, on an accelerator
   python -m benchmarks.wan --what=loading    host memory while a 1.3B model is loaded
 
-Each figure is the median of several runs, with the least and the most. What is being measured is
-told on standard error, so that the table can be redirected into a file.
+Each figure is the median of several runs, with minimum and maximum. Progress is printed on standard
+error, so that the table can be redirected into a file.
 """
 
 import jax
@@ -27,11 +27,11 @@ _FOLDER = flags.DEFINE_string(
 
 
 def main() -> None:
-    """Measures what is asked for, then prints the table."""
+    """Runs the measurement of --what, then prints the table."""
     if _RUNS.value < 1:
         raise UserError(f"--runs={_RUNS.value}: it must be at least 1")
     if _WHAT.value == "against_diffusers":
-        # Before JAX looks for an accelerator: the other side has none.
+        # Set before JAX looks for an accelerator, since torch runs on the CPU.
         jax.config.update("jax_platforms", "cpu")
     table.show(_rows)
 
@@ -42,7 +42,7 @@ def _rows() -> list[Row]:
     if _WHAT.value == "full_size":
         return full_size.measure(_RUNS.value, table.tell)
     try:
-        # The other side is for tests and benchmarks alone, and not always installed.
+        # diffusers is only needed for tests and benchmarks, and is not always installed.
         from benchmarks import against_diffusers  # noqa: PLC0415
     except ImportError as error:
         raise UserError(f"{error}: pip install -e .[test]") from error

@@ -5,17 +5,21 @@ import inspect
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any
 
 from absl import app, flags, logging
 
+from painting_jax import interruption, memory, remote_paths
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
-# Exit status that shells report for a program ended by Ctrl-C.
-_EXIT_INTERRUPTED = 130
+# Largest number of steps, seeds and the like.
+MOST = 2**31 - 1
+# What absl appends to the help of options that may be repeated.
+_ABSL_ON_REPETITION = "; repeat this option to specify a list of values"
 
 # Only tokenizers are used from transformers: its advice to install torch is irrelevant.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
@@ -25,7 +29,8 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """Runs a program: parses its flags and calls `main`.
 
     A `UserError` prints one line and exits with status 2. absl itself would print its whole help
-    and exit with status 1 on a bad flag.
+    and exit with status 1 on a bad flag. Ctrl-C and SIGTERM print one word, and exit with the
+    status that shells report for them, 130 and 143.
 
     Args:
       main: Function to run.
@@ -51,7 +56,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise UserError(f"the config file has a mistake: {error}") from error
         if rest[1:]:
             raise UserError(
-                f"unexpected argument {rest[1]!r}: every option is given as --name=value"
+                f"unexpected argument {rest[1]!r}: write options as --name=value or --name value"
             )
         return rest
 
@@ -61,15 +66,17 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path need not be valid UTF-8. Invalid bytes are shown as escapes, as on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
-    interrupted = False
+    stopped_by = None
     try:
         # Keep the console for the programs' own output: libraries only log warnings and errors.
         logging.set_verbosity(logging.WARNING)
-        app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
+        with interruption.guarded() as stop:
+            app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
     except UserError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as interrupted:
+        # JAX and others raise a plain one.
+        stopped_by = getattr(interrupted, "number", signal.SIGINT)
     except BrokenPipeError:
         # The reader of our output has ended, as in `| head`. This is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,9 +88,19 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{where}")
+    except Exception as error:
+        # A library may turn the interruption into an error of its own.
+        if stop.raised:
+            stopped_by = stop.came[0]
+        elif memory.is_exhausted(error):
+            _fail(f"{memory.shortage(error)}: ask for less at once (see --help)")
+        else:
+            raise
     # Outside the handler, where the exception and its open files have been released.
-    if interrupted:
-        _leave_interrupted()
+    if stopped_by is not None:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        interruption.leave(stopped_by)
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -93,9 +110,55 @@ def refuse_empty(*names: flags.FlagHolder) -> None:
       UserError: If a flag is empty. The message names the first such flag.
     """
     for flag in names:
-        values = flag.value if isinstance(flag.value, list) else [flag.value]
-        if "" in values:
+        if "" in _values(flag):
             raise UserError(f"--{flag.name}= is empty: say what it names, or leave it out")
+
+
+def refuse_remote(*names: flags.FlagHolder) -> None:
+    """Refuses paths that are not on this machine, for what is written or mapped into memory.
+
+    Raises:
+      UserError: If a flag names one. The message names the first such flag.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.refuse(f"--{flag.name}", value)
+
+
+def check_readable(*names: flags.FlagHolder) -> None:
+    """Checks that what flags name can be read, if it is not on this machine.
+
+    Raises:
+      UserError: As in `remote_paths.check_readable`.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.check_readable(f"--{flag.name}", value)
+
+
+def require(flag: flags.FlagHolder, holds: Callable[[Any], bool], words: str) -> None:
+    """Checks the value of a flag, if it has one.
+
+    Args:
+      flag: Flag of a number.
+      holds: Predicate: whether a value is valid.
+      words: Description of valid values, as it follows "it must be".
+
+    Raises:
+      UserError: If the value is invalid.
+    """
+    if flag.value is not None and not holds(flag.value):
+        raise UserError(f"--{flag.name}={flag.value}: it must be {words}")
+
+
+def require_from_to(flag: flags.FlagHolder, least: float, most: float = MOST) -> None:
+    """Checks that a flag's number lies in a range, its ends included; see `require`."""
+    require(flag, lambda value: least <= value <= most, f"from {least} to {most}")
+
+
+def _values(flag: flags.FlagHolder) -> list[str]:
+    value = flag.value
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
@@ -112,18 +175,6 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
 def _fail(message: object) -> None:
     print(f"error: {_one_line(message)}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
-
-
-def _leave_interrupted() -> NoReturn:
-    """Ends the process at once, without the interpreter's shutdown.
-
-    JAX compiles in a background thread that cannot be interrupted. A normal shutdown would wait for
-    this thread, and then crash because the JAX client is already destroyed.
-    """
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    print("interrupted", file=sys.stderr, flush=True)
-    os._exit(_EXIT_INTERRUPTED)
 
 
 def _last_words(error: Exception) -> str:
@@ -157,10 +208,14 @@ def _help(module) -> str:
     # absl registers the flags of the main module under the path of the program.
     name = sys.argv[0] if module.__name__ == "__main__" else module.__name__
     own = flags.FLAGS.flags_by_module_dict().get(name, [])
-    lines = [inspect.getdoc(module) or "", "", "Options:"]
+    lines = [inspect.getdoc(module) or "", "", "Options, as --name=value or --name value:"]
     for flag in sorted(own, key=lambda f: f.name):
         # The default of a config is not shown: it is long, and its file documents it.
         hidden = flag.default in (None, "", [], False) or hasattr(flag.default, "items")
-        default = "" if hidden else f" [default: {flag.default}]"
-        lines.append(f"  --{flag.name}: {_one_line(flag.help or '')}{default}")
+        shown = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
+        default = "" if hidden else f" [default: {shown}]"
+        text = _one_line(flag.help or "")
+        if text.endswith(_ABSL_ON_REPETITION):
+            text = f"{text.removesuffix(_ABSL_ON_REPETITION).rstrip('.')}. May be repeated."
+        lines.append(f"  --{'[no]' * flag.boolean}{flag.name}: {text}{default}")
     return "\n".join(lines)

@@ -1,20 +1,24 @@
 """The fields of an experiment: defaults, ranges and meaning, in one table.
 
-Three things are derived from `FIELDS`: the demo's config (`base`), which every experiment file
-starts from; the checks of single values (`check_ranges`); and docs/config.md, which
-`python -m painting_jax.config` prints. `config_checks` checks that values fit together.
+Derived from `FIELDS` are the demo's config (`base`), which every experiment file starts from; the
+checks of single values, of an experiment (`check_ranges`) and of a run's config.json (`from_json`);
+`train --help_config` (`listing`); and docs/config.md, which `python -m painting_jax.config` prints.
+`config_checks` checks that values fit together.
 """
 
 import dataclasses
-import json
 import math
+import os
 import re
+import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from etils import epath
 from ml_collections import ConfigDict
 
+from painting_jax import json_text, remote_paths
+from painting_jax.diffusion import schedules
 from painting_jax.diffusion.flow_matching import NOISE_KINDS
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError
@@ -42,7 +46,8 @@ class Field:
     Attributes:
       name: Section and name, as in `data.batch_size`.
       default: Value in the demo. Values of other types are refused.
-      range: Values that the field may have; None = all values of its type.
+      range: Values that the field may have; None = all values of its type, which suffices for
+        switches alone.
       meaning: Sentence for the documentation.
     """
 
@@ -51,15 +56,98 @@ class Field:
     range: Range | None
     meaning: str
 
+    def must_be(self, value: Any) -> str:
+        """Description of the valid values, as it follows "it must be", if this is none; else ""."""
+        of_type = _is_like(value, self.default)
+        if of_type and (self.range is None or self.range.holds(value)):
+            return ""
+        words = [] if of_type and self.range else [_type_words(self.default)]
+        return ", ".join([*words, *([self.range.words] if self.range else [])])
 
-def _at_least(least: int) -> Range:
-    return Range(f"at least {least}", lambda value: value >= least)
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value has the type of a default. A whole number is a number, True is neither."""
+    if isinstance(default, tuple):
+        part = default[0] if default else ""
+        return isinstance(value, tuple | list) and all(_is_like(one, part) for one in value)
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
+def _type_words(default: Any) -> str:
+    if isinstance(default, tuple):
+        return (
+            "a list of whole numbers" if default and _is_like(default[0], 0) else "a list of texts"
+        )
+    return _TYPE_WORDS[type(default)]
+
+
+_TYPE_WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+
+
+# Largest value of a counter: steps are counted in 32 bits.
+_MOST = 2**31 - 1
+_MOST_QUOTED = 80  # Characters of a value in an error message.
+
+
+def _at_least(least: int, most: int = _MOST) -> Range:
+    return Range(f"from {least} to {most}", lambda value: least <= value <= most)
 
 
 def _one_of(names: Collection[str]) -> Range:
     *first, last = filter(None, names)
     words = f"{', '.join(first)} or {last}" + (", or empty" if "" in names else "")
     return Range(words, lambda value: value in names)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text can name a file: the file system takes its characters and its length."""
+    try:
+        return 0 < len(os.fsencode(text)) < 4096 and "\0" not in text
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_local(text: str) -> bool:
+    return not text or (_is_path(text) and not remote_paths.is_remote(text))
+
+
+def _are_layers(names: Collection[str]) -> bool:
+    return 0 < len(names) == len(set(names)) and all(
+        re.fullmatch(r"\w+(\.\w+)*", name, re.ASCII) for name in names
+    )
+
+
+# Beyond these, numbers have no use, and float32 loses them.
+_SMALL, _LARGE = 1e-30, 1e6
+
+_SEED = Range(f"from 0 to {_MOST}", lambda value: 0 <= value <= _MOST)
+_SHARE = Range("from 0 to 1", lambda value: 0 <= value <= 1)
+_BELOW_ONE = Range("from 0 to below 1", lambda value: 0 <= value < 1)
+_NUMBER = Range("a number, at most 1e6 from 0", lambda value: abs(value) <= _LARGE)
+_GUIDANCE = Range("a number, 1 for none, at most 1000 from 0", lambda value: abs(value) <= 1000)
+_NOT_NEGATIVE = Range("a number, at least 0, at most 1e6", lambda value: 0 <= value <= _LARGE)
+_POSITIVE = Range("a number above 0, from 1e-30 to 1e6", lambda value: _SMALL <= value <= _LARGE)
+_NORM = Range(
+    "above 0, from 1e-30 to 1e30; inf clips nothing",
+    lambda value: _SMALL <= value <= 1e30 or value == math.inf,
+)
+_FIRMNESS = Range("from 0.01 to 100", lambda value: 0.01 <= value <= 100)
+_DEVICES = Range("from 1 to 1048576, or -1", lambda value: 1 <= value <= 2**20 or value == -1)
+_PATCH = Range(
+    "three sizes, each from 1 to 1024",
+    lambda value: len(value) == 3 and all(1 <= size <= 1024 for size in value),
+)
+_STEPS = _at_least(1, schedules.TRAINED)
+_DATA_DIR = Range("the path of a folder", _is_path)
+_DATASET = Range(
+    "BUILDER or BUILDER/NAME, or empty",
+    lambda name: bool(re.fullmatch(r"(\w[\w.-]*(/\w[\w.-]*)*)?", name)),
+)
+_START = Range("a local path, or a LoRA's hub id, or empty", _is_local)
+_PRETRAINED = Range("a local path, or a hub id, or empty", _is_local)
+_LAYERS = Range("the ends of some layers' names, each once, such as ('to_q',)", _are_layers)
 
 
 def _are_aspects(values: Any) -> bool:
@@ -69,17 +157,6 @@ def _are_aspects(values: Any) -> bool:
     return all(match and 1 / 4 <= int(match[1]) / int(match[2]) <= 4 for match in matches)
 
 
-_SEED = Range(f"from 0 to {2**31 - 1}", lambda value: 0 <= value < 2**31)
-_SHARE = Range("from 0 to 1", lambda value: 0 <= value <= 1)
-_BELOW_ONE = Range("from 0 to below 1", lambda value: 0 <= value < 1)
-_NUMBER = Range("a number", math.isfinite)
-_GUIDANCE = Range("a number, 1 for none", math.isfinite)
-_NOT_NEGATIVE = Range("a number, at least 0", lambda value: 0 <= value < math.inf)
-_POSITIVE = Range("a number above 0", lambda value: 0 < value < math.inf)
-_NORM = Range("above 0; inf clips nothing", lambda value: value > 0)
-_FIRMNESS = Range("from 0 to 100", lambda value: 0 < value < 100)
-_DEVICES = Range("at least 1, or -1", lambda value: value >= 1 or value == -1)
-_PATCH = Range("three sizes", lambda value: len(value) == 3 and min(value) > 0)
 _ASPECTS = Range(
     "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16'), or none, ()", _are_aspects
 )
@@ -89,7 +166,10 @@ _MEDIA = Range(
     "media of the registry, each once",
     lambda names: len(set(names)) == len(names) > 0 and MEDIA.keys() >= set(names),
 )
-_GUIDED = Range(f"some of {', '.join(_CONDITIONS)}", set(_CONDITIONS).issuperset)
+_GUIDED = Range(
+    f"some of {', '.join(_CONDITIONS)}, each once",
+    lambda names: len(set(names)) == len(names) and set(names) <= set(_CONDITIONS),
+)
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ffn.net.0.proj", "ffn.net.2")
@@ -103,18 +183,26 @@ FIELDS = (
     Field(
         "init_from",
         "",
-        None,
+        _START,
         "Workdir of a run whose averaged parameters and tokenizer this one starts from; "
         "a LoRA run also takes a LoRA's file or hub id.",
     ),
-    Field("data.data_dir", "runs/data", None, "Folder that `prepare` wrote its datasets to."),
+    Field("data.data_dir", "runs/data", _DATA_DIR, "Folder that `prepare` wrote its datasets to."),
     Field(
-        "data.dataset", "", None, "Dataset in that folder, BUILDER/NAME; empty for the only one."
+        "data.dataset",
+        "",
+        _DATASET,
+        "Dataset in that folder, BUILDER/NAME; empty for the only one.",
     ),
-    Field("data.batch_size", 4, _at_least(1), "Global batch size, over all devices and processes."),
-    Field("data.frames", 9, _at_least(2), "Frames of a video that the model sees."),
-    Field("data.height", 64, _at_least(1), "Height of a frame in pixels."),
-    Field("data.width", 64, _at_least(1), "Width of a frame in pixels."),
+    Field(
+        "data.batch_size",
+        4,
+        _at_least(1, 2**20),
+        "Global batch size, over all devices and processes.",
+    ),
+    Field("data.frames", 9, _at_least(2, 4096), "Frames of a video that the model sees."),
+    Field("data.height", 64, _at_least(1, 8192), "Height of a frame in pixels."),
+    Field("data.width", 64, _at_least(1, 8192), "Width of a frame in pixels."),
     Field(
         "data.buckets",
         (),
@@ -128,7 +216,7 @@ FIELDS = (
         None,
         "Train on processes stored with fewer pixels than they are trained at.",
     ),
-    Field("data.text_length", 24, _at_least(1), "Tokens that a caption is padded or cut to."),
+    Field("data.text_length", 24, _at_least(1, 4096), "Tokens that a caption is padded or cut to."),
     Field(
         "data.variant_probability",
         0.2,
@@ -142,10 +230,10 @@ FIELDS = (
         "Probability of a caption beside the medium.",
     ),
     Field("model.family", "painting", _one_of(FAMILIES), "Family of the model."),
-    Field("model.dim", 128, _at_least(2), "Width of the tokens."),
-    Field("model.layers", 3, _at_least(1), "Transformer blocks."),
-    Field("model.heads", 4, _at_least(1), "Attention heads."),
-    Field("model.ffn_dim", 512, _at_least(1), "Hidden width of the feed-forward layers."),
+    Field("model.dim", 128, _at_least(2, 65536), "Width of the tokens."),
+    Field("model.layers", 3, _at_least(1, 1024), "Transformer blocks."),
+    Field("model.heads", 4, _at_least(1, 1024), "Attention heads."),
+    Field("model.ffn_dim", 512, _at_least(1, 2**20), "Hidden width of the feed-forward layers."),
     Field(
         "model.patch", (1, 16, 16), _PATCH, "Size of a token along time, height and width, latents."
     ),
@@ -155,17 +243,17 @@ FIELDS = (
         _MEDIA,
         "Media that the model knows, in the order of the rows of its tables.",
     ),
-    Field("model.vocabulary", 512, _at_least(2), "Size of the vocabulary, tokens."),
+    Field("model.vocabulary", 512, _at_least(2, 2**20), "Size of the vocabulary, tokens."),
     Field(
         "model.text_dim",
         64,
-        _at_least(1),
+        _at_least(1, 65536),
         "Width of the text embeddings, learned or of the published text encoder.",
     ),
     Field(
         "model.pixel_layers",
         4,
-        _at_least(0),
+        _at_least(0, 64),
         "Layers of paint that a token writes in picture space; 0 = no pixel head.",
     ),
     Field(
@@ -177,13 +265,13 @@ FIELDS = (
     Field(
         "model.in_channels",
         0,
-        _at_least(0),
+        _at_least(0, 4096),
         "Input channels of a published transformer, the image condition included.",
     ),
     Field(
         "model.image_dim",
         0,
-        _at_least(0),
+        _at_least(0, 65536),
         "Width of the image embeddings of a published transformer; 0 = none.",
     ),
     Field(
@@ -198,7 +286,7 @@ FIELDS = (
     Field(
         "pretrained.path",
         "",
-        None,
+        _PRETRAINED,
         "Folder in diffusers' layout, or hub id; empty for random weights, to try things out.",
     ),
     Field(
@@ -209,11 +297,11 @@ FIELDS = (
     ),
     Field("pretrained.dtype", "bfloat16", _DTYPE, "Type of the frozen weights."),
     Field("lora.enabled", False, None, "Train adapters alone; False trains the whole transformer."),
-    Field("lora.rank", 32, _at_least(1), "Rank of the adapters."),
+    Field("lora.rank", 32, _at_least(1, 65536), "Rank of the adapters."),
     Field(
         "lora.targets",
         _ATTENTION + _FEED_FORWARD,
-        None,
+        _LAYERS,
         "Linear layers that get an adapter, by the ends of their names in diffusers.",
     ),
     Field(
@@ -276,11 +364,11 @@ FIELDS = (
     Field(
         "optimizer.gradient_accumulation_steps",
         1,
-        _at_least(1),
+        _at_least(1, 2**20),
         "Parts that a batch is split into to save memory.",
     ),
     Field("sampling.sampler", "rectified_flow", _one_of(SAMPLERS), "Kind of sampler."),
-    Field("sampling.steps", 4, _at_least(1), "Sampling steps."),
+    Field("sampling.steps", 4, _STEPS, "Sampling steps."),
     Field(
         "sampling.shift", 20.0, _POSITIVE, "Shift of the noise levels towards noise in sampling."
     ),
@@ -302,10 +390,12 @@ FIELDS = (
     Field("checkpoint.keep", 2, _at_least(1), "Latest checkpoints that are kept."),
     Field("log.every", 50, _at_least(1), "Steps between reports of the metrics."),
     Field("log.samples_every", 500, _at_least(1), "Steps between contact sheets of samples."),
-    Field("log.samples", 4, _at_least(1), "Held-out pictures on a contact sheet."),
+    Field("log.samples", 4, _at_least(1, 256), "Held-out pictures on a contact sheet."),
     Field("log.eval_every", 500, _at_least(1), "Steps between measurements of the held-out loss."),
     Field("profile_steps", 0, _at_least(0), "Steps to profile; 0 = none."),
 )
+
+_NAMES = frozenset(field.name for field in FIELDS)
 
 # Titles of the sections: first name of a field -> title.
 _SECTIONS = {
@@ -406,8 +496,8 @@ def check_ranges(config: ConfigDict) -> None:
       UserError: If a value is outside its range. The message names the first such field.
     """
     for field in FIELDS:
-        if field.range is not None:
-            require(config, field.name, field.range.holds, field.range.words)
+        if right := field.must_be(_value(config, field.name)):
+            _refuse(config, field.name, right)
 
 
 def require(config: ConfigDict, name: str, holds: Callable[[Any], bool], words: str) -> None:
@@ -422,11 +512,25 @@ def require(config: ConfigDict, name: str, holds: Callable[[Any], bool], words: 
     Raises:
       UserError: If the field's value is invalid.
     """
+    if not holds(_value(config, name)):
+        _refuse(config, name, words)
+
+
+def _refuse(config: ConfigDict, name: str, words: str) -> NoReturn:
+    raise UserError(f"config.{name}={_quoted(_value(config, name))}: it must be {words}")
+
+
+def _value(config: ConfigDict, name: str) -> Any:
     value = config
     for part in name.split("."):
         value = value[part]
-    if not holds(value):
-        raise UserError(f"config.{name}={value}: it must be {words}")
+    return value
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}..."
 
 
 def read_config(workdir: epath.PathLike) -> ConfigDict:
@@ -438,10 +542,13 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
     path = epath.Path(workdir) / "config.json"
     if not path.exists():
         raise UserError(f"{workdir} is no training run: it has no config.json")
-    return from_json(path.read_text(), path)
+    try:
+        return _of_run(json_text.read(path), path)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
 
 
-def from_json(text: str, origin: object) -> ConfigDict:
+def from_json(text: str | bytes, origin: object) -> ConfigDict:
     """Parses a run's config. Configs of earlier versions are converted to the current fields.
 
     Args:
@@ -449,28 +556,44 @@ def from_json(text: str, origin: object) -> ConfigDict:
       origin: Path that it was read from, for error messages.
 
     Raises:
-      UserError: If the text is not a config, or lacks a field.
+      UserError: If the text is not a config, lacks a field, or has a field of a wrong type or out
+        of its range.
     """
     try:
-        run = dict(_flat(json.loads(text)))
-    except (ValueError, AttributeError) as error:
+        return _of_run(json_text.parse(text), origin)
+    except ValueError as error:
         raise UserError(f"{origin} is damaged: {error}") from None
+
+
+def _of_run(parsed: Any, origin: object) -> ConfigDict:
+    if not isinstance(parsed, dict):
+        raise ValueError("it is not a JSON object")
+    run = dict(_flat(parsed))
     for old, new in RENAMED.items():
         if old in run:
             run[new] = run.pop(old)
     for name, values in _REVALUED.items():
-        if name in run:
+        if isinstance(run.get(name), str):
             run[name] = values.get(run[name], run[name])
     missing = [field.name for field in FIELDS if field.name not in run]
     for name in missing:
         if name not in _ADDED:
             raise UserError(f"{origin} has no field {name}: it is damaged or of another version")
-    return _nested(run | {name: _ADDED[name](run) for name in missing})
+    run |= {name: _ADDED[name](run) for name in missing}
+    for field in FIELDS:
+        value = run[field.name]
+        if right := field.must_be(value):
+            raise UserError(f"{origin} has {field.name}={_quoted(value)}: it must be {right}")
+        # JSON has lists alone, and writes 1.0 as it likes.
+        run[field.name] = type(field.default)(value)
+    return _nested(run)
 
 
 def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, dict):
+        if "." in name:
+            raise ValueError(f"no field is called {name!r}")
+        if isinstance(value, dict) and f"{prefix}{name}" not in _NAMES:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
@@ -511,11 +634,31 @@ def documentation() -> str:
         for field in FIELDS:
             first, dot, _ = field.name.partition(".")
             if section == (first if dot else ""):
-                words = field.range.words if field.range else ""
                 lines.append(
-                    f"| `{field.name}` | {_shown(field.default)} | {words} | {field.meaning} |"
+                    f"| `{field.name}` | {_shown(field.default)} | {_range_words(field)} "
+                    f"| {field.meaning} |"
                 )
     return "\n".join(lines) + "\n"
+
+
+def _range_words(field: Field) -> str:
+    return field.range.words if field.range else _type_words(field.default)
+
+
+def listing(config: ConfigDict) -> str:
+    """The fields of an experiment with its values, for the command line."""
+    lines = [
+        "Fields of the experiment, with their values in this one. --config.FIELD=VALUE sets one."
+    ]
+    for section, title in _SECTIONS.items():
+        lines += ["", title]
+        for field in FIELDS:
+            first, dot, _ = field.name.partition(".")
+            if section == (first if dot else ""):
+                words = f"{field.meaning} Range: {_range_words(field)}."
+                lines.append(f"  --config.{field.name}={_value(config, field.name)}")
+                lines += textwrap.wrap(words, 90, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return "\n".join(lines)
 
 
 def _shown(value: Any) -> str:

@@ -2,11 +2,11 @@
 
 import functools
 
+from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax import config as config_lib
-from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import make_sampler
 from painting_jax.errors import UserError
 from painting_jax.models.family import get_family
@@ -28,7 +28,13 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
       UserError: If training with a value is impossible. The message names the first such field.
     """
     config_lib.check_ranges(config)
+    check_model(config)
     require = functools.partial(config_lib.require, config)
+    require(
+        "optimizer.warmup_steps",
+        lambda steps: steps <= config.steps,
+        f"at most config.steps={config.steps}",
+    )
     if config.objective.structure:
         require(
             "objective.clean_prediction",
@@ -43,33 +49,12 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
                 f"config.objective.drop.{name}={probability}: it must be 0, as "
                 f"{config.model.family} models drop {', '.join(droppable)} only"
             )
-    heads = config.model.heads
-    require("model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads")
     if is_finetuned(config):
         _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
     elif config.lora.enabled:
         raise UserError(
             "config.lora.enabled=True: a LoRA adapts published weights, and "
             f"config.model.family={config.model.family} has none"
-        )
-    elif config.model.pixel_layers:
-        require(
-            "model.patch",
-            lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
-            "one frame and even sides for model.pixel_layers",
-        )
-    if not is_finetuned(config):
-        require(
-            "data.buckets",
-            lambda aspects: not aspects,
-            f"(): models of the family {config.model.family} are trained and paint in one shape",
-        )
-    pixels = make_model(config).codec.spatial
-    for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
-        require(
-            name,
-            lambda side, multiple=patch * pixels: side % multiple == 0,  # type: ignore[misc]
-            f"a multiple of the patch, {patch * pixels}",
         )
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     parts = config.optimizer.gradient_accumulation_steps
@@ -80,15 +65,67 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
     )
 
 
+def check_model(config: ConfigDict) -> None:
+    """Checks that the sizes of the model and of its videos fit together.
+
+    Args:
+      config: Config of an experiment or of a run, each of whose fields is in its range.
+
+    Raises:
+      UserError: If no model can have these sizes.
+    """
+    require = functools.partial(config_lib.require, config)
+    heads = config.model.heads
+    require("model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads")
+    codec = make_model(config).codec
+    if not is_finetuned(config):
+        require(
+            "data.buckets",
+            lambda aspects: not aspects,
+            f"(): models of the family {config.model.family} are trained and paint in one shape",
+        )
+    if is_finetuned(config):
+        step = codec.temporal
+        require(
+            "data.frames",
+            lambda frames: frames > step and frames % step == 1,
+            f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
+        )
+        require("model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
+        require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
+    elif config.model.pixel_layers:
+        require(
+            "model.patch",
+            lambda patch: patch[0] == 1 and patch[1] % 2 == patch[2] % 2 == 0,
+            "one frame and even sides for model.pixel_layers",
+        )
+    else:
+        patch = config.model.patch[0]
+        require("data.frames", lambda n: n % patch == 0, f"a multiple of the patch, {patch}")
+    for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
+        require(
+            name,
+            lambda side, multiple=patch * codec.spatial: side % multiple == 0,  # type: ignore[misc]
+            f"a multiple of the patch, {patch * codec.spatial}",
+        )
+
+
+def read_run(workdir: epath.PathLike) -> ConfigDict:
+    """The config of a run, from which its model can be made.
+
+    Raises:
+      UserError: If the folder is not a run, its config is damaged, or no model can have its sizes.
+    """
+    config = config_lib.read_config(workdir)
+    try:
+        check_model(config)
+    except UserError as error:
+        raise UserError(f"{epath.Path(workdir) / 'config.json'} is damaged: {error}") from None
+    return config
+
+
 def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     require = functools.partial(config_lib.require, config)
-    step = make_model(config).codec.temporal
-    require(
-        "data.frames",
-        lambda frames: frames > step and frames % step == 1,
-        f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
-    )
-    require("model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
     require(
         "objective.clean_prediction",
         lambda clean: not clean,
@@ -97,10 +134,7 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     if on_cpu:
         words = f"{' or '.join(_ON_CPU)} on a CPU"
         require("pretrained.dtype", lambda dtype: dtype in _ON_CPU, words)
-    require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
     _check_noise_levels(config)
-    if config.lora.enabled:
-        require("lora.targets", bool, "the ends of some layers' names, such as ('to_q',)")
     if config.pretrained.expert:
         require("objective.std", lambda std: std > 0, "above 0 to train an expert")
     require("sampling.guidance", lambda scale: scale >= 1, "at least 1, which is none")
@@ -108,8 +142,7 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
 
 def _check_noise_levels(config: ConfigDict) -> None:
     """Checks the noise levels of sampling: a large shift and many steps may make some coincide."""
-    sampling, most = config.sampling, schedules.TRAINED
-    config_lib.require(config, "sampling.steps", lambda steps: steps <= most, f"at most {most}")
+    sampling = config.sampling
     try:
         make_sampler(sampling.sampler, sampling.steps, sampling.shift)
     except ValueError as error:

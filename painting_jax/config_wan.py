@@ -74,7 +74,7 @@ def base(
 
     optimizer = config.optimizer
     optimizer.learning_rate = 1e-4 if arg.lora else 1e-5
-    optimizer.warmup_steps = 100
+    optimizer.warmup_steps = min(100, arg.steps // 10)
     optimizer.b2 = 0.999
     optimizer.ema_decay = 0.99
 
@@ -115,7 +115,7 @@ def _shrink(config: ConfigDict) -> None:
     data.frames, data.height, data.width = _TINY_FRAMES, _TINY_SIDE, _TINY_SIDE
     config.steps = min(config.steps, 50)
     config.optimizer.learning_rate = 1e-2
-    config.optimizer.warmup_steps = 5
+    config.optimizer.warmup_steps = min(5, config.steps // 10)
     config.sampling.steps = 3
     config.checkpoint.every = 25
     config.log.every = 10

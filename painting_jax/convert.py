@@ -6,19 +6,27 @@
   python -m painting_jax.convert --source=LORA --target=lora.safetensors --format=comfyui
   python -m painting_jax.convert --source=RUN --target=FOLDER_OR_FILE
 
-MODEL is a diffusers folder or a hub id. generate and train take it as it is, and what convert
-writes, too. A single file holds a transformer or an autoencoder under the original names. With
---pretrained the target is a copy of that model with the single file as one of its components.
+MODEL is a diffusers folder or a hub id. generate and train read it without conversion, and also
+read what convert writes. A single file holds a transformer, an autoencoder, a text encoder or all
+of them, as Wan or ComfyUI publishes it, also with scaled float8 weights (fp8_scaled). With
+--pretrained, the target is a copy of that model with the file's components in place of its own.
 
-A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi). A text-to-video model
-becomes an image-to-video model by merging a LoRA that was trained here, or one with input channels
-for a picture.
+A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi, LyCORIS). A DoRA, LoHa or
+LoKr stays one with --format=comfyui; diffusers has no place for it. A text-to-video model becomes
+an image-to-video model by merging a LoRA that was trained here, or one with input channels for a
+picture.
 
-A RUN is a training run on published weights. Its LoRA is converted; or, if it trained the whole
-transformer, the target is a copy of the published model with that transformer.
+A RUN is a training run that finetuned published weights. Its LoRA is converted. After a full
+finetune, the target is a copy of the published model with the finetuned transformer.
 
 Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
 """
+
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
 
 import pathlib
 from collections.abc import Mapping
@@ -47,8 +55,8 @@ _DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ["float32", "bfloat16", "float16"],
-    "Dtype of the weights. A transformer's norms and a whole model's autoencoder are not made less "
-    "precise [default: unchanged].",
+    "Dtype of the weights. A transformer's norms and a whole model's autoencoder keep their "
+    "precision [default: unchanged].",
 )
 _LORA = flags.DEFINE_multi_string(
     "lora", [], "LoRAs to merge into the transformer, as in a.safetensors:1.0,b.safetensors:0.8."
@@ -70,6 +78,7 @@ _COMPONENT = flags.DEFINE_enum(
 def main() -> None:
     """Converts the source that the flags name."""
     cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
+    cli.refuse_remote(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
     for flag in (_SOURCE, _TARGET):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing (see --help)")

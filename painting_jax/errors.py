@@ -1,4 +1,12 @@
-"""The exception for mistakes of the user, and conversion of any text to valid UTF-8."""
+"""The exception for mistakes of the user, and conversion of any text to a line of valid UTF-8."""
+
+import re
+
+# Longer runs without a space (file names, values, tensor names) are cut in the middle.
+_LONGEST_WORD = 300
+# Longer messages are cut in the middle: beyond this, a line is no line.
+_LONGEST_LINE = 1000
+_LEFT_OUT = " [...] "
 
 
 class UserError(Exception):
@@ -9,9 +17,26 @@ class UserError(Exception):
 
     def __init__(self, message: str):
         # The message may be written to a report, in UTF-8.
-        super().__init__(readable(message))
+        super().__init__(shortened(readable(message)))
 
 
 def readable(text: str) -> str:
     """The text with invalid characters escaped: file names and JSON may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shortened(text: str) -> str:
+    """The text with long words, and then a long rest, cut in the middle.
+
+    Messages quote what files and flags hold, which can be megabytes. The beginning says what is
+    wrong and the end what would be right, so both are kept.
+    """
+    text = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda word: _cut(word[0], _LONGEST_WORD), text)
+    return _cut(text, _LONGEST_LINE)
+
+
+def _cut(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    kept = longest - len(_LEFT_OUT)
+    return text[: kept - kept // 4] + _LEFT_OUT + text[-(kept // 4) :]

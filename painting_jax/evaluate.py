@@ -9,8 +9,9 @@ three baselines are compared with the recorded ones: a cross-fade from the blank
 picture, the picture coming into focus, and the process of another picture.
 
 With --generated, the videos of any methods are compared (mp4, mov, webm, mkv, gif, webp, folders of
-numbered pictures, outputs of generate): with the recorded process of the same name, or with
---unpaired each with its own last frame, and their pace with that of the recorded set. Facts about a
+numbered pictures, outputs of generate): with the recorded process of the same name, else of the
+same picture and medium, which outputs of generate state; or with --unpaired each with its own last
+frame, and their pace with that of the recorded set. Facts about a
 process can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures:
 {"picture": "cat", "medium": "oil", "progress": [0, 0.2, 1]}. Processes of one picture in several
 media are compared across media. The progress is the share of the painting time at each frame.
@@ -22,14 +23,23 @@ OUT contains index.html (open it), metrics.json, metrics.csv (one row per video)
 interrupted evaluation resumes from it when it is started again.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import pathlib
+import sys
 from collections.abc import Iterable
 
 import jax
 import tqdm
 from absl import flags
 
-from painting_jax import cli
+from painting_jax import cli, memory
+from painting_jax.data import timelapse
+from painting_jax.diffusion import schedules
 from painting_jax.errors import UserError
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.folder_source import AUTO, ORDERS, FolderSource
@@ -69,6 +79,15 @@ _ORDER = flags.DEFINE_enum(
     list(ORDERS),
     "Order of generated frames without stated progress; auto detects and reports it.",
 )
+_EDITS = flags.DEFINE_enum(
+    "edits",
+    timelapse.KEEP,
+    list(timelapse.CHOICES),
+    "What is done when a video shows the finished picture before the canvas, fades in or out, or "
+    "when a recorded one runs backwards. Each is named in the notes. keep measures every video as "
+    "it is, which is safe: no number changes unasked. cut leaves out what is not the process. turn "
+    "also turns recorded videos round; of generated ones --order decides.",
+)
 _FRAMES = flags.DEFINE_integer("frames", 33, "Maximum number of measured frames per video.")
 _SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
 
@@ -84,13 +103,18 @@ _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the r
 # All devices share the frames.
 _MESH = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
 
-_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _FRAMES, _SIZE)
+_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES, _SIZE)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
 
 
 def main() -> None:
     """Evaluates what the flags name, writes the report and prints its path."""
     methods = _checked_flags()
+    with memory.explained(_how_to_need_less):
+        _evaluate(methods)
+
+
+def _evaluate(methods: list[Method]) -> None:
     networks = Networks.open(
         _BACKBONES.value or (), make_mesh(_MESH) if jax.device_count() > 1 else None
     )
@@ -109,6 +133,13 @@ def main() -> None:
     print(f"report: {page}")
 
 
+def _how_to_need_less() -> str:
+    """What to change when memory is short."""
+    if _GENERATED.value:
+        return f"lower --size={_SIZE.value} or --frames={_FRAMES.value}"
+    return "use a machine or a device with more memory, such as the one that trained the run"
+
+
 def _checked_flags() -> list[Method]:
     """Checks the flags before anything is loaded; returns the methods of --generated."""
     if (_GENERATED.value is None) == (_WORKDIR.value is None):
@@ -119,12 +150,20 @@ def _checked_flags() -> list[Method]:
     for flag in wrong:
         if flag.present:
             raise UserError(f"--{flag.name} goes with {mode}")
-    for flag, least in ((_FRAMES, 2), (_SIZE, 64), (_EXAMPLES, 1)):
-        if flag.value < least:
-            raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
-    if not 0 <= _SEED.value < 2**31:
-        raise UserError(f"--seed={_SEED.value}: it must be from 0 to {2**31 - 1}")
-    cli.refuse_empty(_RECORDED)
+    for flag, least, most in (
+        (_FRAMES, 2, 4096),
+        (_SIZE, 64, 4096),
+        (_EXAMPLES, 1, cli.MOST),
+        (_SEED, 0, cli.MOST),
+        (_STEPS, 1, schedules.TRAINED),
+    ):
+        cli.require_from_to(flag, least, most)
+    cli.require(
+        _GUIDANCE, lambda scale: abs(scale) <= 1000, "a number from -1000 to 1000, 1 for none"
+    )
+    cli.refuse_empty(_WORKDIR, _DATA_DIR, _RECORDED, _OUTPUT)
+    cli.refuse_remote(_WORKDIR, _GENERATED, _RECORDED, _OUTPUT, _BACKBONES)
+    cli.check_readable(_DATA_DIR)
     methods = parse_methods(_GENERATED.value or ())
     inputs = [method.folder for method in methods]
     report.check(_OUTPUT.value, inputs + ([_RECORDED.value] if _RECORDED.value else []))
@@ -141,13 +180,18 @@ def _folder_source(methods: list[Method]) -> FolderSource:
         size=_SIZE.value,
         with_baselines=_YARDSTICKS.value,
         order=_ORDER.value,
+        edits=_EDITS.value,
     )
 
 
 def _run_source(partial: pathlib.Path):
     # Imported here, since the libraries for checkpoints and data sets take seconds to import.
+    from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.evaluation.run_source import RunSource  # noqa: PLC0415
+    from painting_jax.generation.run import guidance_warning  # noqa: PLC0415
 
+    if warning := guidance_warning(read_config(_WORKDIR.value), _GUIDANCE.value):
+        print(warning, file=sys.stderr)
     return RunSource.open(
         _WORKDIR.value,
         videos=partial / "videos",

@@ -1,13 +1,23 @@
 """Outputs that are written beside their destination and renamed when they are complete."""
 
 import contextlib
+import errno
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 
+from painting_jax import remote_paths
 from painting_jax.errors import UserError
+from painting_jax.locking import Busy, held, locked
+
+# Names of outputs that are being written.
+_PREFIX = ".unfinished_"
+_UNFINISHED = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
+# Parts of an unfinished folder: its lock, the new folder, and the one that it is replacing.
+_LOCK, _NEW, _REPLACED = "lock", "new", "replaced"
 
 
 def check_destination(flag: str, path: str | os.PathLike, *, folder: bool) -> None:
@@ -38,37 +48,49 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     The temporary name keeps the suffix, as writers choose the format by it. The folder is created.
     If the block raises, the temporary file is removed and an older file at `path` is unchanged.
+    The file is on the disk before it gets its name, so that no loss of power leaves an empty one.
     """
+    remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished_", suffix=path.suffix)
-    os.close(handle)
-    temporary = pathlib.Path(name)
+    handle, temporary = _new_file(path)
     try:
         yield temporary
         # mkstemp creates private files. The result gets the default permissions of new files.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
+        os.fsync(handle)
         temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 @contextlib.contextmanager
 def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`, which replaces `path` when the block succeeds.
 
-    If the block raises, the new folder is removed and an older folder at `path` is unchanged.
+    If the block raises, the new folder is removed and an older folder at `path` is unchanged. What
+    killed programs have left beside `path` is removed first. The contents are on the disk before
+    the folder gets its name.
     """
+    remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".unfinished_"))
-    unfinished, replaced = beside / "new", beside / "old"
-    unfinished.mkdir()
-    try:
+    remove_unfinished(path.parent)
+    with _new_folder(path.parent) as beside:
+        # Their names are those of the destination, so that a replaced folder finds its way back.
+        unfinished, replaced = beside / _NEW / path.name, beside / _REPLACED / path.name
+        unfinished.mkdir(parents=True)
         yield unfinished
+        for folder, _, files in os.walk(unfinished):
+            for name in files:
+                _sync(os.path.join(folder, name))
+            _sync(folder)
         if path.exists():
+            replaced.parent.mkdir()
             path.rename(replaced)
         try:
             unfinished.rename(path)
@@ -76,5 +98,85 @@ def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             if replaced.exists():
                 replaced.rename(path)
             raise
+        _sync(path.parent)
+
+
+def remove_unfinished(folder: str | os.PathLike) -> None:
+    """Removes what killed programs have left unfinished in a folder, if it exists.
+
+    What is still being written is locked, and stays. A folder that was just being replaced is put
+    back. What cannot be removed stays, too.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        return
+    for path in [folder / name for name in os.listdir(folder) if _UNFINISHED.fullmatch(name)]:
+        with contextlib.suppress(OSError, Busy, UserError):
+            if path.is_symlink():
+                continue
+            if path.is_dir():
+                if {entry.name for entry in path.iterdir()} <= {_LOCK, _NEW, _REPLACED}:
+                    with held(path / _LOCK) as is_locked:
+                        if is_locked:
+                            _put_back(path / _REPLACED, folder)
+                            shutil.rmtree(path)
+            else:
+                _remove_file(path)
+
+
+def _put_back(replaced: pathlib.Path, folder: pathlib.Path) -> None:
+    for old in replaced.iterdir() if replaced.is_dir() else ():
+        if not os.path.lexists(folder / old.name):
+            old.rename(folder / old.name)
+
+
+def _remove_file(path: pathlib.Path) -> None:
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if locked(handle):
+            path.unlink()
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        os.close(handle)
+
+
+def _new_file(path: pathlib.Path) -> tuple[int, pathlib.Path]:
+    """Creates a temporary file beside a path; it is locked as long as its descriptor is open."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=path.suffix)
+        # Another program may take it for a left one before it is locked, and remove it.
+        with contextlib.suppress(Busy):
+            locked(handle)
+            if os.path.lexists(name):
+                return handle, pathlib.Path(name)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _new_folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Creates a temporary folder, locked while the block runs and removed with all it holds."""
+    while True:
+        beside = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
+        lock = contextlib.ExitStack()
+        try:
+            lock.enter_context(held(beside / _LOCK))
+        except (Busy, FileNotFoundError):
+            continue  # Another program took it for a left one.
+        with lock:
+            try:
+                yield beside
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+        return
+
+
+def _sync(path: str | os.PathLike) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)

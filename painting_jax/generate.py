@@ -1,25 +1,31 @@
-"""Paints pictures: shows how they could be painted, from blank canvas to last detail.
+"""Paints pictures: shows how each could be painted, from the blank canvas to the last detail.
 
   python -m painting_jax.generate --workdir=RUN --image=PICTURE --medium=oil --output=OUT
   python -m painting_jax.generate --pretrained=FOLDER_OR_HUB_ID --lora=FILE:1.0 --image=PICTURE \\
       --medium=oil --output=OUT
 
---image takes a picture, a folder or a "pattern*.jpg", and may be repeated; so may --medium, which
-takes a medium or a mixture such as oil:0.7,pencil:0.3. Each picture in each medium gets a folder
-in OUT: process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Pictures of a
-folder or pattern that cannot be read are skipped.
+--image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
+oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
+with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Unreadable
+pictures in a folder or pattern are skipped.
 
-With --workdir the model of a training run paints; --held_out=COUNT takes pictures that the run was
-not trained on instead.
+With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
+split of the run's dataset, which it was not trained on.
 
-With --pretrained published Wan weights do, in the layout of diffusers, with LoRAs or without: image
-to video of Wan2.1 and Wan2.2 (14B, A14B, TI2V 5B). What is not asked for is as published, or, of a
-run that trained published weights further, as in its config.
---noise starts from given latents and --save_frames writes the frames as they come from the model,
-so that other implementations can be compared.
+With --pretrained, published Wan weights in the diffusers layout paint, with or without LoRAs. The
+image-to-video models of Wan2.1 and Wan2.2 are supported (14B, A14B, TI2V 5B). Settings without a
+flag keep their published values. For a run that finetuned published weights, they keep the values
+in its config.
+--noise sets the initial latents and --save_frames writes the raw frames of the model, for
+comparison with other implementations.
 """
 
-import math
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -27,114 +33,133 @@ from collections.abc import Iterator
 import numpy as np
 from absl import flags
 
-from painting_jax import cli, media
-from painting_jax.data import subjects
+from painting_jax import cli, media, memory
+from painting_jax.data import pictures, subjects
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, written_beside
-from painting_jax.generation import output_folders as places
-from painting_jax.generation import outputs as tutorial
+from painting_jax.generation import final_frame, output_folders, outputs
 from painting_jax.generation.job import Job, Painter
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The training run whose model paints.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
 _PRETRAINED = flags.DEFINE_string(
     "pretrained", None, "Published weights: a diffusers folder, or a hub id (owner/repository)."
 )
-_IMAGE = flags.DEFINE_multi_string("image", [], "Picture, folder or pattern; may be repeated.")
+_IMAGE = flags.DEFINE_multi_string("image", [], f"Picture ({pictures.TYPES}), folder or pattern.")
 _MEDIUM = flags.DEFINE_multi_string(
-    "medium", ["oil"], f"Medium or mixture; may be repeated. Known: {', '.join(media.MEDIA)}."
+    "medium", ["oil"], f"Medium or mixture. Known: {', '.join(media.MEDIA)}."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
-_FRAMES = flags.DEFINE_integer("frames", None, "Frames of the process [default: the model's].")
+_FRAMES = flags.DEFINE_integer(
+    "frames", None, "Frames of the process, from 2 to 512 [default: the model's]."
+)
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the model's].")
-_GUIDANCE = flags.DEFINE_float("guidance", None, "Strength of guidance [default: the model's].")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the noise: the same seed gives the same video.")
+_GUIDANCE = flags.DEFINE_float(
+    "guidance",
+    None,
+    "Strength of guidance on medium and text, 1 for none: up to 1.5 for the demo's model, which "
+    "spoils the colours above; with published weights from 1 to about 7 [default: the model's].",
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the noise: the same seed gives the same video.")
 _PROMPT = flags.DEFINE_string(
     "prompt",
     "",
-    "What is painted and how, as in 'a cat, on a warm ground, from the left'; with published "
-    "weights the whole prompt, in place of the medium's.",
+    "What is painted and how, as in 'a cat, on a warm ground, from the left'. With published "
+    "weights this is the whole prompt and replaces the medium's.",
 )
-_FPS = flags.DEFINE_float("fps", None, "Frames a second [default: six seconds in all].")
+_FPS = flags.DEFINE_float(
+    "fps", None, "Frames per second, from 0.01 to 240 [default: six seconds in all]."
+)
 
-# With --workdir alone.
-_HELD_OUT = flags.DEFINE_integer("held_out", 0, "So many pictures of the data set's test split.")
+# Only with --workdir.
+_HELD_OUT = flags.DEFINE_integer("held_out", 0, "Number of pictures from the dataset's test split.")
 _SEGMENTS = flags.DEFINE_string(
     "segments",
     None,
     "Map of the regions, one flat colour each, painted from the darkest to the lightest; or a "
-    "folder of maps named like the pictures [default: found automatically].",
+    "folder of maps named like the pictures [default: automatic segmentation].",
 )
 
-# With --pretrained alone.
+# Only with --pretrained.
 _LORA = flags.DEFINE_multi_string(
     "lora",
     [],
-    "LoRAs, each with a weight if it is not 1, as in a.safetensors:1.0,owner/repository:0.8; of a "
-    "model with two transformers for the first, which paints at high noise.",
+    "LoRAs, each with a weight if it is not 1, as in a.safetensors:1.0,owner/repository:0.8. In a "
+    "model with two transformers they apply to the first, the high-noise expert.",
 )
-_LORA_2 = flags.DEFINE_multi_string("lora_2", [], "The same for the second transformer.")
+_LORA_2 = flags.DEFINE_multi_string(
+    "lora_2", [], "LoRAs for the second transformer, the low-noise expert."
+)
 _KEEP_LORA_APART = flags.DEFINE_bool(
-    "keep_lora_apart", False, "LoRAs beside the weights instead of merged into them."
+    "keep_lora_apart", False, "Keep LoRAs beside the weights instead of merging them."
 )
 _TRANSFORMER = flags.DEFINE_string(
-    "transformer", None, "Single safetensors file (of Wan, ComfyUI) for the folder's transformer."
+    "transformer",
+    None,
+    "Single file (Wan, ComfyUI), or folder in Wan's own layout, that replaces the folder's "
+    "transformer.",
 )
-_TRANSFORMER_2 = flags.DEFINE_string("transformer_2", None, "The same for the second transformer.")
+_TRANSFORMER_2 = flags.DEFINE_string(
+    "transformer_2", None, "Single safetensors file that replaces the second transformer."
+)
 
-# With --pretrained, and with a run that trained published weights further.
-_NEGATIVE_PROMPT = flags.DEFINE_string("negative_prompt", "", "What guidance leads away from.")
+# With --pretrained, and with a run that finetuned published weights.
+_NEGATIVE_PROMPT = flags.DEFINE_string(
+    "negative_prompt", "", "Prompt that guidance leads away from."
+)
 _HEIGHT = flags.DEFINE_integer(
     "height",
     None,
-    "Of the video; the picture is stretched to it, as by Pillow's image.resize((width, height)) "
-    "[default: fitted to the picture].",
+    "Height of the video in pixels. The picture is stretched to it, as by Pillow's "
+    "image.resize((width, height)) [default: fitted to the picture].",
 )
-_WIDTH = flags.DEFINE_integer("width", None, "The same across.")
+_WIDTH = flags.DEFINE_integer("width", None, "Width of the video in pixels; see --height.")
 _MAX_AREA = flags.DEFINE_integer(
     "max_area",
     None,
-    "Most pixels of a frame whose sides are fitted [default: 480 x 832; 5B 704 x 1280].",
+    "Maximum pixels per frame if the sides are fitted [default: as in the model's training, "
+    "480 x 832 or 720 x 1280; 5B 704 x 1280].",
 )
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
     None,
-    "Guidance of the second transformer [default: as of the first]; heeded with --guidance=1, too.",
+    "Guidance scale of the second transformer [default: that of the first]. It also applies with "
+    "--guidance=1.",
 )
 _SEQUENTIAL_GUIDANCE = flags.DEFINE_bool(
-    "sequential_guidance", False, "Guide in two passes, with the memory of one."
+    "sequential_guidance", False, "Sequential CFG: two passes, with the memory of one."
 )
 _SAMPLER = flags.DEFINE_enum(
     "sampler",
     None,
     list(SAMPLERS),
-    "Kind of steps [default: the model's]. With LoRAs that distil a model to 4 steps distilled (of "
-    "Wan2.2) or lcm (of Wan2.1): 4 steps, shift 5, no guidance, unless asked for otherwise.",
+    "Sampler [default: the model's]. For LoRAs that distil a model to 4 steps, take distilled "
+    "(Wan2.2) or lcm (Wan2.1): their defaults are 4 steps, shift 5 and no guidance.",
 )
-_SHIFT = flags.DEFINE_float("shift", None, "Of the noise levels [default: the model's].")
+_SHIFT = flags.DEFINE_float("shift", None, "Shift of the noise levels [default: the model's].")
 _DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ("bfloat16", "float32"),
-    "Of the weights [default: bfloat16, on a CPU float32; of a run that it computes in].",
+    "Dtype of the weights [default: bfloat16, or float32 on a CPU; with a run, its own].",
 )
 _NOISE = flags.DEFINE_string(
     "noise",
     None,
-    "A .npy of start latents, floats [1, C, T, H, W], as diffusers' argument `latents`: for each "
-    "latent frame, T = (frames - 1) / 4 + 1, in the order that the model makes them.",
+    "A .npy file of initial latents, floats [1, C, T, H, W], like diffusers' argument `latents`. "
+    "T = (frames - 1) / 4 + 1 is the number of latent frames, in the model's order.",
 )
 _SAVE_FRAMES = flags.DEFINE_string(
     "save_frames",
     None,
-    "A .npy for the raw frames, float32 [T, H, W, 3], RGB in 0..1: all that the model makes (of "
-    "diffusers, output_type='np'), but in painted order, blank canvas first; of TI2V 5B the last "
-    "one is the picture itself.",
+    "A .npy file for the raw frames, float32 [T, H, W, 3], RGB in 0..1: all frames that the model "
+    "makes (diffusers: output_type='np'), but in painted order, blank canvas first. With TI2V 5B "
+    "the last frame is the picture itself.",
 )
 _EMBEDDINGS = flags.DEFINE_string(
-    "embeddings", None, "Folder of known prompts' embeddings [default: in the user's cache]."
+    "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
 _OF_A_RUN = (_HELD_OUT, _SEGMENTS)
@@ -168,11 +193,9 @@ _PATHS = (
     _EMBEDDINGS,
 )
 
-_MOST_FRAMES = 512
-
 
 def main() -> None:
-    """Paints what the flags name."""
+    """Paints the pictures that the flags name."""
     _check_flags()
     given, skipped = [], []
     if _IMAGE.value:
@@ -181,16 +204,17 @@ def main() -> None:
         raise UserError("--save_frames takes one picture in one medium")
     if _HELD_OUT.value:
         given += _held_out()
-    jobs = places.jobs(given, _MEDIUM.value, _OUTPUT.value)
+    jobs = output_folders.jobs(given, _MEDIUM.value, _OUTPUT.value)
     finished = []
     try:
-        for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
-            finished.append(folder)
+        with memory.explained(_how_to_need_less):
+            for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
+                finished.append(folder)
     finally:
-        # Also when a later one fails.
+        # The finished folders are printed even if a later picture fails.
         for folder in finished:
             print(folder)
-    # Apart from the results, which a script may read.
+    # Not on standard output, where a script may read the results.
     for skip in skipped:
         print(f"skipped {skip.name}: {skip.reason}", file=sys.stderr)
     if skipped:
@@ -198,25 +222,38 @@ def main() -> None:
 
 
 def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
-    """Paints the jobs, writes each as soon as it is painted, and gives its folder."""
+    """Paints the jobs, writes each result as soon as it is painted, and yields its folder."""
     for painted in painter.generate(jobs):
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
                 np.save(file, painted.raw_THWC)
-        tutorial.write(
+        differs = final_frame.difference(painted)
+        outputs.write(
             painted.job.folder,
             painted.frames_THWC,
             title=f"{painted.job.subject.name}, {painted.job.medium}",
             model=readable(painter.label),
-            parameters=painted.parameters,
+            parameters={**painted.parameters, "final_difference": round(differs, 2)},
             fps=_FPS.value,
         )
+        if line := final_frame.warning(painted, differs):
+            print(line, file=sys.stderr)
         yield painted.job.folder
 
 
+def _how_to_need_less() -> str:
+    """What to change when memory is short."""
+    if _PRETRAINED.value:
+        return (
+            "lower --frames or --max_area, choose --dtype=bfloat16 or --sequential_guidance, or "
+            "use more devices"
+        )
+    return "lower --frames (on published weights, --max_area, too), or paint fewer pictures at once"
+
+
 def _held_out() -> list[Subject]:
-    """The pictures that were held out from a run."""
-    # Only a run needs a checkpoint and a data set, whose libraries take seconds to import.
+    """Pictures that were held out from a run's training."""
+    # Imported here, since the libraries for checkpoints and datasets take seconds to import.
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.data import pipeline  # noqa: PLC0415
 
@@ -227,10 +264,10 @@ def _held_out() -> list[Subject]:
 
 
 def _trained() -> Painter:
-    """The model of a run."""
+    """A painter with the model of a run."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
-    from painting_jax.generation.run import Run  # noqa: PLC0415
+    from painting_jax.generation.run import Run, guidance_warning  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
 
     config = read_config(_WORKDIR.value)
@@ -246,9 +283,11 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
+    if warning := guidance_warning(config, _GUIDANCE.value):
+        print(warning, file=sys.stderr)
     return RunPainter(
         Run.load(_WORKDIR.value),
-        segments=readable(_SEGMENTS.value or "automatic"),
+        segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
         prompt=_PROMPT.value,
         frames=_FRAMES.value,
         steps=_STEPS.value,
@@ -258,12 +297,12 @@ def _trained() -> Painter:
 
 
 def _published() -> Painter:
-    """Published weights with what is asked for."""
+    """A painter with published weights."""
     from painting_jax.checkpoints import adapters  # noqa: PLC0415
     from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
     from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
-    overrides = _overrides()  # before a hub is asked for anything
+    overrides = _overrides()  # checks the flags before anything is downloaded
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
@@ -280,7 +319,7 @@ def _published() -> Painter:
 
 
 def _overrides():
-    """What is asked of published weights."""
+    """The sampling overrides that the flags set."""
     from painting_jax.generation.overrides import SamplingOverrides, load_noise  # noqa: PLC0415
 
     return SamplingOverrides(
@@ -303,8 +342,10 @@ def _overrides():
 
 
 def _check_flags() -> None:
-    """Refuses what cannot be done before a model is loaded."""
+    """Refuses invalid flags, before a model is loaded."""
     cli.refuse_empty(*_PATHS)
+    cli.check_readable(_IMAGE)
+    cli.refuse_remote(*(flag for flag in _PATHS if flag is not _IMAGE))
     if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
         raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
     if not _OUTPUT.value:
@@ -318,22 +359,29 @@ def _check_flags() -> None:
     for medium in _MEDIUM.value:
         media.mixture(medium)
     cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT)
-    for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False), (_EMBEDDINGS, True)):
+    for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False)):
         if flag.value:
             check_destination(flag.name, flag.value, folder=folder)
-    for flag, fits, right in (
-        (_HELD_OUT, lambda count: count >= 0, "at least 1"),
-        (_SEED, lambda seed: 0 <= seed < 2**31, f"from 0 to {2**31 - 1}"),
-        (_GUIDANCE, math.isfinite, "a number, 1 for none"),
-        (_GUIDANCE_2, math.isfinite, "a number, 1 for none"),
-        (_FRAMES, lambda frames: 2 <= frames <= _MOST_FRAMES, f"from 2 to {_MOST_FRAMES}"),
-        (_STEPS, lambda steps: 1 <= steps <= schedules.TRAINED, f"from 1 to {schedules.TRAINED}"),
-        (_MAX_AREA, lambda area: area > 0, "above 0"),
-        (_SHIFT, lambda shift: 0 < shift < math.inf, "above 0"),
-        (_FPS, lambda fps: 0 < fps <= 240, "above 0 and at most 240"),
+    # A cache may be write-protected: it is read then.
+    if _EMBEDDINGS.value and pathlib.Path(_EMBEDDINGS.value).is_file():
+        raise UserError(f"--embeddings={_EMBEDDINGS.value} is a file: it must be a folder, or new")
+    for flag, least, most in (
+        (_HELD_OUT, 0, 10_000),
+        (_SEED, 0, cli.MOST),
+        (_FRAMES, 2, 512),
+        (_STEPS, 1, schedules.TRAINED),
+        (_MAX_AREA, 1, cli.MOST),
+        (_HEIGHT, 1, cli.MOST),
+        (_WIDTH, 1, cli.MOST),
+        # A frame of a webp lasts 4.6 hours at most, and a day of video is no tutorial.
+        (_FPS, 0.01, 240),
     ):
-        if flag.value is not None and not fits(flag.value):
-            raise UserError(f"--{flag.name}={flag.value}: it must be {right}")
+        cli.require_from_to(flag, least, most)
+    for flag in (_GUIDANCE, _GUIDANCE_2):
+        cli.require(
+            flag, lambda scale: abs(scale) <= 1000, "a number from -1000 to 1000, 1 for none"
+        )
+    cli.require(_SHIFT, lambda shift: 1e-6 <= shift <= 1e6, "above 0, from 1e-6 to 1e6")
 
 
 if __name__ == "__main__":

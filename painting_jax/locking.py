@@ -1,37 +1,158 @@
-"""A lock between processes of one machine."""
+"""Locks between processes that write to one folder, on one machine or on several that share it."""
 
 import contextlib
+import errno
 import fcntl
-import hashlib
 import os
 import pathlib
-import tempfile
+import stat
+import sys
 from collections.abc import Iterator
-
-from etils import epath
 
 from painting_jax.errors import UserError
 
+NAME = ".lock"  # File in a folder that is being written.
+
+# Some file systems have no locks.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+class Busy(Exception):
+    """Raised if another process holds a lock."""
+
 
 @contextlib.contextmanager
-def alone(path: epath.PathLike, refusal: str) -> Iterator[None]:
-    """Locks a path against other processes of this machine while the block runs.
+def alone(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
+    """Keeps other processes out of a folder while the block runs.
 
-    The lock is also released when the process ends for any reason.
+    The lock is a file in the folder, so that it does not matter on which machine, for which user or
+    with which temporary folder the others run. It is also released when the process ends for any
+    reason. The folder is created if it is missing, and removed again if the block leaves it empty.
 
     Args:
-      path: Path of a file or a folder, which need not exist.
+      folder: Path of the folder.
       refusal: Message of the error.
 
     Raises:
-      UserError: If another process holds the lock.
+      UserError: If another process holds the lock, or something else lies in its place.
     """
-    # The lock file is in the folder for temporary files, as the path's folder may not exist yet.
-    name = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:32]
-    lock = pathlib.Path(tempfile.gettempdir()) / f"painting_jax_{name}.lock"
-    with lock.open("w") as file:
+    folder = pathlib.Path(folder)
+    with _with_parents(folder), contextlib.ExitStack() as at_end:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            is_locked = at_end.enter_context(held(folder / NAME))
+        except Busy:
             raise UserError(refusal) from None
+        if not is_locked:
+            print(f"{folder} has no locks: let nothing else write to it", file=sys.stderr)
         yield
+
+
+@contextlib.contextmanager
+def held(path: str | os.PathLike) -> Iterator[bool]:
+    """Holds the lock of a file, which is created, and removed at the end.
+
+    Nothing is ever written to the file: it may have been made by somebody else.
+
+    Yields:
+      Whether it is locked; False on file systems without locks.
+
+    Raises:
+      Busy: If another process holds it.
+      UserError: If the path is a link or no regular file, or may not be locked.
+    """
+    path = pathlib.Path(path)
+    descriptor, is_locked = _acquire(path)
+    try:
+        yield is_locked
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def locked(descriptor: int) -> bool:
+    """Locks an open file until it is closed; False if its file system has no locks.
+
+    Raises:
+      Busy: If another process has locked it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _acquire(path: pathlib.Path) -> tuple[int, bool]:
+    while True:
+        descriptor = _open(path)
+        try:
+            is_locked = locked(descriptor)
+            # Its former holder may have removed the file after it was opened here.
+            if _lies_at(path, descriptor):
+                return descriptor, is_locked
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno == errno.EBADF:  # NFS: only those who may write may lock.
+                raise UserError(f"{path} is another user's lock: remove it") from None
+            raise
+        except Busy:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _open(path: pathlib.Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        try:
+            descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:
+            # Another user's, who could not give it to the group. Reading is enough for a lock.
+            descriptor = os.open(path, flags | os.O_RDONLY)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path} is a link, where a lock belongs: remove it") from None
+        if error.errno in (errno.EISDIR, errno.ENXIO):
+            raise UserError(f"{path} is no file, where a lock belongs: remove it") from None
+        raise
+    opened = os.fstat(descriptor)
+    if not stat.S_ISREG(opened.st_mode):
+        os.close(descriptor)
+        raise UserError(f"{path} is no file, where a lock belongs: remove it")
+    # Whoever may write to the folder may lock it, also after this process has been killed.
+    mode = os.stat(path.parent).st_mode & 0o666
+    if opened.st_uid == os.geteuid() and opened.st_nlink == 1 and opened.st_size == 0:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, mode)
+    return descriptor
+
+
+def _lies_at(path: pathlib.Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _with_parents(folder: pathlib.Path) -> Iterator[None]:
+    """Creates a folder and those above it; those that are empty at the end are removed again."""
+    missing = []
+    for above in (folder, *folder.parents):
+        if os.path.lexists(above):
+            if not above.is_dir():
+                raise UserError(f"{above} is no folder: name another place")
+            break
+        missing.append(above)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for made in missing:
+            with contextlib.suppress(OSError):
+                made.rmdir()

@@ -417,7 +417,7 @@ def mixture(text: str) -> dict[str, float]:
         try:
             weights[name] = float(weight) if colon else 1.0
         except ValueError:
-            raise UserError(f"the weight {weight!r} of {name} is no number") from None
+            raise UserError(f"the weight {weight!r} of {name} is not a number") from None
         if not 0 < weights[name] < float("inf"):
             raise UserError(f"the weight of {name} must be a positive number, not {weight}")
     total = sum(weights.values())

@@ -7,20 +7,32 @@ painted_images paints photos with the project's own painter. The source is a pic
 "pattern*.jpg". Without a source it paints the photos that ship with scikit-image and scikit-learn.
 A text file beside a photo (cat.txt for cat.jpg) holds its caption.
 
-recorded_processes reads recordings. A source is a video, an animation (gif, webp, png), a folder of
-numbered pictures, a folder of such recordings, a "pattern*.mp4" or a .jsonl manifest. Each line of
-a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
+recorded_processes reads recordings. A source is a video, an animation (gif, webp, png, avif), a
+tiff of several pages, a folder of numbered pictures, a folder of such recordings, a "pattern*.mp4",
+a "pattern*.png" whose matches are the steps of one recording, or a manifest (.jsonl, .json, .txt).
+Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
 "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1]}.
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
+
+Files are told by their content, not by their suffix, and converted to sRGB. What cannot be used is
+skipped, what can be used in part is used and noted; both are named and counted. HEIC pictures take
+an extra: pip install 'painting_jax[heif]'.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import functools
+import os
 import re
 
 from absl import flags, logging
 
 from painting_jax import cli, media
-from painting_jax.data import building
+from painting_jax.data import building, timelapse
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
 
@@ -53,9 +65,21 @@ _MAX_FRAMES = flags.DEFINE_integer(
     "max_frames", 128, "recorded_processes: maximum frames per recording, evenly spaced."
 )
 
+_EDITS = flags.DEFINE_enum(
+    "edits",
+    timelapse.CUT,
+    list(timelapse.CHOICES),
+    "recorded_processes: what is done when a recording shows the finished picture before the "
+    "canvas, fades in or out, or runs backwards. Each is named and counted. cut leaves out the "
+    "frames that are not the process, and whole recordings that seem to run backwards: this is "
+    "safe, since what remains is as it was recorded, and nothing is learnt in the wrong order. "
+    "turn also turns backward recordings round, which is wrong where they only look so. keep "
+    "changes nothing.",
+)
+
 _ONLY_FOR = {
     "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
-    "recorded_processes": (_MEDIUM, _MAX_FRAMES),
+    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _EDITS),
 }
 
 
@@ -64,6 +88,15 @@ def main() -> None:
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
     cli.refuse_empty(_DATA_DIR, _SOURCE)
+    cli.refuse_remote(_DATA_DIR)
+    cli.check_readable(_SOURCE)
+    for flag, least, most in (
+        (_FRAMES, 2, 512),
+        (_VARIANTS, 1, 10_000),
+        (_SEED, 0, cli.MOST),
+        (_MAX_FRAMES, 2, 10_000),
+    ):
+        cli.require_from_to(flag, least, most)
     if _BUILDER.value is None:
         raise UserError("--builder is missing: painted_images or recorded_processes")
     if not _DATA_DIR.value:
@@ -78,10 +111,11 @@ def main() -> None:
         builder_class, config = painted_images.Builder, _painted()
     else:
         builder_class, config = recorded_processes.Builder, _recorded()
+    data_dir = os.path.expanduser(_DATA_DIR.value)
     summary = building.build(
         builder_class,
         config,
-        _DATA_DIR.value,
+        data_dir,
         overwrite=_OVERWRITE.value,
         say=functools.partial(print, flush=True),
     )
@@ -101,8 +135,8 @@ def _painted() -> painted_images.Config:
         media=tuple(dict.fromkeys(_MEDIA.value)),
         height=height,
         width=width,
-        frames=_at_least(2, _FRAMES),
-        variants=_at_least(1, _VARIANTS),
+        frames=_FRAMES.value,
+        variants=_VARIANTS.value,
         seed=_SEED.value,
     )
 
@@ -120,7 +154,8 @@ def _recorded() -> recorded_processes.Config:
         source=tuple(_SOURCE.value),
         medium=_MEDIUM.value,
         size=height,
-        max_frames=_at_least(2, _MAX_FRAMES),
+        edits=_EDITS.value,
+        max_frames=_MAX_FRAMES.value,
     )
 
 
@@ -130,12 +165,6 @@ def _sides(text: str) -> tuple[int, int]:
     if not all(16 <= side <= 4096 for side in sides):
         raise UserError(f"--size={text}: a side or HEIGHTxWIDTH, each 16..4096 pixels")
     return sides
-
-
-def _at_least(least: int, flag: flags.FlagHolder[int]) -> int:
-    if flag.value < least:
-        raise UserError(f"--{flag.name}={flag.value}: it must be at least {least}")
-    return flag.value
 
 
 if __name__ == "__main__":

@@ -3,8 +3,12 @@
   python -m painting_jax.train --config=configs/demo.py --data_dir=DATA --workdir=RUN
 
 If the command is run again with the same --workdir, training resumes from the last checkpoint. The
-result is bit for bit the same as without the interruption. --config.FIELD=VALUE sets any field of
-the config, as in --config.steps=2000, --config.mesh.fsdp=4 or --config.init_from=OTHER_RUN.
+result is bit for bit the same as without the interruption. A higher --config.steps lengthens a run.
+--config.FIELD=VALUE sets any field of the config, as in --config.steps=2000, --config.mesh.fsdp=4
+or --config.init_from=OTHER_RUN; --help_config lists the fields.
+
+Ctrl-C and SIGTERM let the step end and save it; the exit status is then 130 or 143. A second Ctrl-C
+ends the program at once.
 
 The configs in configs/wan*.py finetune published weights. With :lora they train only a LoRA, as in
 --config=configs/wan22_ti2v_5b.py:lora,rank=32.
@@ -15,6 +19,12 @@ examples that each step used). A LoRA is also written to lora.safetensors, which
 ComfyUI can load.
 """
 
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
 import re
 import sys
 
@@ -22,9 +32,10 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from painting_jax import cli
+from painting_jax import cli, memory
 from painting_jax import config as config_lib
 from painting_jax.errors import UserError
+from painting_jax.training import memory_needs, preemption
 from painting_jax.training.loop import train
 
 # The flag has no default, as a default file would be loaded here, where `cli.run` cannot turn
@@ -39,6 +50,9 @@ _DATA_DIR = flags.DEFINE_string(
     "Folder of datasets made by prepare. It may have moved since the run began [default: the "
     "config's data.data_dir].",
 )
+_HELP_CONFIG = flags.DEFINE_bool(
+    "help_config", False, "List the fields of the experiment with their values and ranges, and end."
+)
 _DISTRIBUTED = flags.DEFINE_string(
     "distributed",
     "",
@@ -49,14 +63,20 @@ _DISTRIBUTED = flags.DEFINE_string(
 
 def main() -> None:
     """Trains the experiment that the flags name."""
+    if _HELP_CONFIG.value:
+        print(config_lib.listing(_config()))
+        return
     cli.refuse_empty(_WORKDIR, _DATA_DIR)
+    cli.refuse_remote(_WORKDIR)
+    cli.check_readable(_DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
     _join_processes(_DISTRIBUTED.value)
     config = _config()
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
-    train(config, _WORKDIR.value)
+    with memory.explained(lambda: memory_needs.advice(config)):
+        train(config, _WORKDIR.value)
 
 
 def _arguments() -> list[str]:
@@ -82,14 +102,15 @@ def _join_processes(description: str) -> None:
         return
     if description == "auto":
         jax.distributed.initialize()
-        return
-    try:
-        address, count, index = description.split(",")
-        jax.distributed.initialize(address, int(count), int(index))
-    except ValueError:
-        raise UserError(
-            f"--distributed={description}: it must be auto or HOST:PORT,COUNT,INDEX"
-        ) from None
+    else:
+        try:
+            address, count, index = description.split(",")
+            jax.distributed.initialize(address, int(count), int(index))
+        except ValueError:
+            raise UserError(
+                f"--distributed={description}: it must be auto or HOST:PORT,COUNT,INDEX"
+            ) from None
+    preemption.share()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Damaged checkpoints and full disks are one line, however busy the machine is."""
+"""Damaged checkpoints and full disks give one-line errors, even on a busy machine."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from tests import conftest, tiny  # noqa: F401  (conftest: eight devices)
 from tests.training import test_checkpoint
-from tests.training.test_checkpoint import mesh, run, task  # noqa: F401
+from tests.training.test_checkpoint import mesh, run, task, two  # noqa: F401
 from tests.verbs import Verb
 
 _TIMES = 50
@@ -18,7 +18,7 @@ _TIMES = 50
 
 @pytest.fixture(scope="module", autouse=True)
 def busy() -> Iterator[None]:
-    """Keeps every core busy with something else."""
+    """Keeps every core busy with other processes."""
     busy = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(busy) for _ in range(os.cpu_count())]
     yield
@@ -56,3 +56,7 @@ def test_saving_on_a_disk_that_fills_up(run, task, mesh, tmp_path, capfd, monkey
     test_checkpoint.test_a_disk_that_fills_up_while_saving_is_one_error(
         run, task, mesh, tmp_path, capfd, monkeypatch
     )
+
+
+def test_flipped_bits(run, two, task, mesh, tmp_path, capfd):  # noqa: F811
+    test_checkpoint.check_bit_flips(run, two, task, mesh, tmp_path, capfd, range(1000, 1500))

@@ -1,4 +1,4 @@
-"""The painter on pictures of any size and content, in every medium and manner."""
+"""The painter works on pictures of any size and content, in every medium and manner."""
 
 import numpy as np
 from hypothesis import given, settings

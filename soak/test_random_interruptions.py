@@ -1,4 +1,4 @@
-"""Ctrl-C at random moments of a training ends it with one word."""
+"""Ctrl-C at a random moment of a training ends it with a one-word message."""
 
 import random
 import signal
@@ -32,7 +32,7 @@ def test_ctrl_c_at_any_moment_is_one_word(seed, tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Then it compiles, and after some seconds it trains, saves and paints samples.
+        # It first compiles. After some seconds it trains, saves and paints samples.
         started = process.stdout.readline()
         time.sleep(rng.uniform(0, 10))
         process.send_signal(signal.SIGINT)

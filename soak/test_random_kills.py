@@ -1,4 +1,4 @@
-"""A run killed again and again at random moments still ends as the run that was left alone."""
+"""A run that is killed repeatedly at random moments ends in the same state as one that is not."""
 
 import random
 import signal
@@ -27,7 +27,7 @@ def test_any_moments_of_death_leave_no_trace(seed, uninterrupted, painted_dir, t
         process = subprocess.Popen(
             arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        # Anywhere from the imports to the last save.
+        # A moment between the imports and the last save.
         time.sleep(rng.uniform(1, 40))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -69,6 +69,7 @@ SLOW = (
 )
 QUICK = (
     "tests/checkpoints/test_adapters.py",
+    "tests/checkpoints/test_hub.py",
     "tests/checkpoints/test_safetensors_file.py",
     "tests/checkpoints/test_source.py",
     "tests/evaluation/test_methods.py",
@@ -81,6 +82,7 @@ QUICK = (
     "tests/models/test_published_config.py",
     "tests/models/test_tensor_names.py",
     "tests/training/test_data_checks.py",
+    "tests/training/test_throughput.py",
 )
 
 

@@ -45,6 +45,6 @@ def build_painted(
     **changes,
 ) -> building.Summary:
     """Builds tiny painted processes."""
-    fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2}
+    fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2, "tones": False}
     config = painted_images.Config(name="default", source=str(photos), **fields | changes)
     return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite, say=say)

@@ -81,6 +81,9 @@ _RUNS = [
     ("other_model", "other_model/checkpoints/0 is of another model"),
     ("torn_config", "config.json is damaged"),
     ("old_config", "has no field sampling.shift"),
+    ("other_type", "has steps=0: it must be from 1 to 2147483647"),
+    ("other_sizes", "config.model.dim=30: it must be a multiple of 2 x 2 heads"),
+    ("deep_config", "nested more than 64 deep"),
     ("no_tokenizer", "holds no tokenizer"),
     ("torn_tokenizer", "damaged tokenizer"),
     ("no_checkpoint", "has no checkpoint yet"),
@@ -98,6 +101,11 @@ def spoilt(files) -> pathlib.Path:
     other = config | {"model": config["model"] | {"dim": 64}}
     (files.root / "other_model" / "config.json").write_text(json.dumps(other))
     (files.root / "torn_config" / "config.json").write_text('{"seed":')
+    (files.root / "other_type" / "config.json").write_text(json.dumps(config | {"steps": 0}))
+    other = config | {"model": config["model"] | {"dim": 30}}
+    (files.root / "other_sizes" / "config.json").write_text(json.dumps(other))
+    deep = '{"model": ' * 100_000 + "1" + "}" * 100_000
+    (files.root / "deep_config" / "config.json").write_text(deep)
     del config["sampling"]["shift"]
     (files.root / "old_config" / "config.json").write_text(json.dumps(config))
     shutil.rmtree(files.root / "no_tokenizer" / "tokenizer")
@@ -123,9 +131,23 @@ def test_generate_refuses_pictures(generate, files, picture, said):
     [
         ("--medium=crayon", "unknown medium 'crayon'"),
         ("--medium=oil:0.5,pencil:0.3", "sum to 0.8"),
-        ("--medium=oil:x", "'x' of oil is no number"),
+        ("--medium=oil:x", "'x' of oil is not a number"),
         ("--frames=0", "from 2 to 512"),
         ("--frames=many", "--frames=many"),
+        (f"--frames={10**20}", "from 2 to 512"),
+        ("--fps=1e-9", "--fps=1e-09: it must be from 0.01 to 240"),
+        ("--fps=nan", "from 0.01 to 240"),
+        ("--fps=inf", "from 0.01 to 240"),
+        (f"--seed={2**31}", "from 0 to 2147483647"),
+        (f"--held_out={10**20}", "from 0 to 10000"),
+        (f"--steps={10**20}", "from 1 to 1000"),
+        ("--guidance=1e300", "a number from -1000 to 1000, 1 for none"),
+        ("--image=http://host/a.png", "only gs://, s3://, az:// are read from afar"),
+        ("--image=gs://bucket/a.png", "needs the package gcsfs"),
+        ("--image=s3://bucket/a.png", "needs the package s3fs"),
+        ("--output=gs://bucket/out", "is not on this machine"),
+        ("--workdir=s3://bucket/run", "is not on this machine"),
+        ("--segments=https://host/map.png", "is not on this machine"),
         ("--steps=0", "--steps=0"),
         ("--steps=1001", "from 1 to 1000"),
         ("--workdir=", "--workdir= is empty"),
@@ -201,17 +223,28 @@ def test_generate_and_evaluate_refuse_runs(generate, evaluate, files, spoilt, ru
         (("--workdir=run", "--data_dir=empty"), "holds no data set"),
         (("--workdir=run", "--split=all"), "--split=all"),
         (("--workdir=run", "--examples=0"), "--examples=0"),
-        (("--generated=videos", "--recorded=videos"), "is not a readable video"),
+        (("--workdir=run", f"--examples={10**20}"), "from 1 to 2147483647"),
+        (("--workdir=run", "--steps=0"), "--steps=0: it must be from 1 to 1000"),
+        (("--workdir=run", "--guidance=nan"), "a number from -1000 to 1000"),
+        (("--generated=videos", "--unpaired", f"--frames={10**20}"), "from 2 to 4096"),
+        (("--generated=videos", "--unpaired", f"--size={10**20}"), "from 64 to 4096"),
+        (("--generated=videos", "--recorded=videos"), "is cut short"),
         (("--generated=empty", "--recorded=videos"), "holds no videos"),
         (("--generated=videos", "--recorded=nowhere"), "nowhere does not exist"),
         (("--generated=videos", "--recorded=videos", "--frames=0"), "--frames=0"),
         (("--generated=videos", "--unpaired", "--backbones=lpips=vgg:no.safetensors"), "no.safet"),
-        (("--generated=videos", "--unpaired", "--backbones=clip=no/such/one"), "no/such/one does"),
+        (
+            ("--generated=videos", "--unpaired", "--backbones=clip=./no/such/one"),
+            "no/such/one does",
+        ),
         (("--generated=videos", "--unpaired", "--backbones=inception=."), "holds no weights"),
     ],
 )
 def test_evaluate_refuses(evaluate, files, flags, said):
-    placed = [flag.replace("=", f"={files.root}/") if flag[2] in "wgrd" else flag for flag in flags]
+    paths = ("--workdir=", "--generated=", "--recorded=", "--data_dir=")
+    placed = [
+        flag.replace("=", f"={files.root}/") if flag.startswith(paths) else flag for flag in flags
+    ]
     evaluate.refuses(*placed, f"--output={files.out}", said=said)
     assert not files.out.exists()
 
@@ -229,8 +262,27 @@ def test_a_report_below_a_file_is_refused_before_anything_is_measured(evaluate, 
         (("--config.model.nothing=3",), "no field 'nothing' (see its file)"),
         (("--config.data.batch_sise=1",), "no field 'batch_sise' (did you mean 'batch_size'?)"),
         (("--config.steps=many",), "--config.steps=many"),
+        ((f"--config.steps={10**20}",), "from 1 to 2147483647"),
+        (("--config.data.batch_size=100000000",), "from 1 to 1048576"),
+        (("--config.data.batch_size=1000000",), "this training needs at least"),
+        (("--config.model.layers=10000000",), "from 1 to 1024"),
+        (
+            ("--config.model.layers=1024", "--config.model.dim=65536"),
+            "this training needs at least",
+        ),
+        (("--config.optimizer.warmup_steps=2000",), "at most config.steps=1400"),
+        (("--config.lora.targets=('(',)",), "the ends of some layers' names"),
+        (("--config.sampling.guide_on=mediums",), "some of medium, reference, segments, text"),
+        (("--config.sampling.guide_on=(1,)",), "a list of texts"),
+        (("--config.sampling.guide_on=",), "some of medium, reference, segments, text"),
+        (("--config.init_from=gs://bucket/run",), "it must be a local path"),
+        (("--config.pretrained.path=http://host/x",), "it must be a local path, or a hub id"),
+        (("--workdir=gs://bucket/run",), "is not on this machine"),
+        (("--data_dir=http://host/data",), "only gs://, s3://, az:// are read from afar"),
+        (("--data_dir=s3://bucket/data",), "needs the package s3fs"),
         (("--config.optimizer.learning_rate=-1",), "learning_rate=-1.0: it must be a number above"),
         (("--config.model.patch=3",), "three sizes"),
+        (("--config.model.patch=(1,'a',16)",), "a list of whole numbers"),
         (("--config.model.patch=(1,15,16)",), "even sides"),
         (("--config.sampling.firmness=0",), "config.sampling.firmness=0"),
         (("--config=none.py",), "none.py"),
@@ -238,7 +290,7 @@ def test_a_report_below_a_file_is_refused_before_anything_is_measured(evaluate, 
         (("--data_dir=/nowhere",), "/nowhere does not exist"),
         (("--config.mesh.fsdp=3",), "needs 3 devices, there are 1"),
         (("--config.optimizer.gradient_accumulation_steps=3",), "multiple of 1 devices"),
-        (("--config.optimizer.gradient_accumulation_steps=0",), "at least 1"),
+        (("--config.optimizer.gradient_accumulation_steps=0",), "from 1 to 1048576"),
         (("--config.data.frames=0",), "config.data.frames=0"),
         (("--config.data.height=33",), "multiple of the patch"),
         (("--config.objective.noise_distribution=gauss",), "uniform or logit_normal"),
@@ -297,7 +349,7 @@ def published(files) -> pathlib.Path:
         ),
         (("--config.lora.targets=('to_z',)",), "there are attn1.to_k, attn1.to_out.0"),
         (("--config.lora.targets=()",), "it must be the ends of some layers' names"),
-        (("--config.lora.rank=0",), "config.lora.rank=0: it must be at least 1"),
+        (("--config.lora.rank=0",), "config.lora.rank=0: it must be from 1 to 65536"),
         (("--config.objective.clean_prediction=True",), "predict the velocity"),
         (("--config.objective.drop.reference=0.1",), "drop text only"),
         (("--config.sampling.guide_on=('medium',)",), "it must be some of text"),
@@ -316,11 +368,9 @@ def published(files) -> pathlib.Path:
         (("--config.sampling.shift=1e5", "--config.sampling.steps=50"), "coincide"),
         (("--config.model.image_dim=7",), "config.model.image_dim=7: it must be even"),
         (("--config.model.family=wan22",), "in_channels=16 with config.model.family=wan"),
-        (("--config.lora.rank=10000000",), "config.lora.rank=10000000: it must be at most 48"),
-        (
-            ("--config.data.allow_upscaling=False",),
-            "processes are too small, such as photo",
-        ),
+        (("--config.lora.rank=1000",), "config.lora.rank=1000: it must be at most 48"),
+        (("--config.lora.rank=10000000",), "it must be from 1 to 65536"),
+        (("--config.data.allow_upscaling=False",), "processes are too small, such as photo"),
         (("--config.data.buckets=('3:4','9',)",), "it must be aspects from 1:4 to 4:1"),
     ],
 )
@@ -359,6 +409,41 @@ def test_train_refuses_the_workdir_of_another_config(train, files):
     assert sorted(files.root.rglob("*")) == before
 
 
+def test_train_refuses_an_empty_folder_of_data(train, files):
+    arguments = (_CONFIG, "--config.data.data_dir=", f"--workdir={files.out}")
+    train.refuses(*arguments, said="config.data.data_dir=: it must be the path of a folder")
+    assert not files.out.exists()
+
+
+def test_train_lists_the_fields_of_the_experiment(train):
+    done = train(_CONFIG, "--config.steps=7", "--config.sampling.guide_on=text", "--help_config")
+    assert done.returncode == 0, done.stderr
+    assert "--config.steps=7\n" in done.stdout
+    # A single one needs no brackets.
+    assert "--config.sampling.guide_on=('text',)\n" in done.stdout
+    assert "Global batch size, over all devices" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (f"--frames={10**20}", "from 2 to 512"),
+        (f"--variants={10**20}", "from 1 to 10000"),
+        ("--seed=-1", "from 0 to 2147483647"),
+        ("--data_dir=gs://bucket/data", "is not on this machine"),
+        ("--source=http://host/photos", "only gs://, s3://, az:// are read from afar"),
+        ("--source=s3://bucket/photos", "needs the package s3fs"),
+    ],
+)
+def test_prepare_refuses_values(prepare, files, flag, said):
+    prepare.refuses("--builder=painted_images", f"--data_dir={files.out}", flag, said=said)
+    assert not files.out.exists()
+
+
+def test_nothing_is_written_to_a_folder_named_like_a_scheme():
+    assert not list(tiny.ROOT.glob("*:"))
+
+
 def test_prepare_refuses_names_of_nothing(prepare, files):
     for flag in ("--source=", "--data_dir="):
         arguments = ("--builder=painted_images", f"--data_dir={files.out}")
@@ -374,7 +459,7 @@ def test_prepare_refuses_pictures(prepare, files, picture, said):
 
 
 @pytest.mark.parametrize(
-    ("recording", "said"), [("videos/cut.mp4", "not a readable video"), ("none.mp4", "not exist")]
+    ("recording", "said"), [("videos/cut.mp4", "is cut short"), ("none.mp4", "not exist")]
 )
 def test_prepare_refuses_recordings(prepare, files, tmp_path, recording, said):
     flags = ("--builder=recorded_processes", "--medium=oil", f"--data_dir={tmp_path}")

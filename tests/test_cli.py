@@ -6,12 +6,16 @@ import textwrap
 
 import pytest
 from absl import flags
+from absl.testing import flagsaver
 
 from painting_jax import cli
 from painting_jax.errors import UserError
 from tests import tiny
 
 _COLOUR = flags.DEFINE_string("test_cli_colour", "red", "Of the canvas.")
+_BRUSHES = flags.DEFINE_multi_string("test_cli_brush", ["flat", "round"], "Brush to paint with.")
+_WET = flags.DEFINE_bool("test_cli_wet", False, "Whether the paint is wet.")
+_COUNT = flags.DEFINE_integer("test_cli_count", None, "Of strokes.")
 
 
 def main() -> None:
@@ -38,7 +42,23 @@ def test_help_shows_docstring_and_flags(capsys, spelling):
     assert shown.out.startswith("What the command line of every verb shares.")
     assert "--test_cli_colour: Of the canvas. [default: red]" in shown.out
     assert "--verbosity" not in shown.out
+    assert "Options, as --name=value or --name value:" in shown.out
+    # absl's own words on repeated options, and Python's on lists, are not ours.
+    brush = "--test_cli_brush: Brush to paint with. May be repeated. [default: flat,round]"
+    assert brush in shown.out
+    assert "repeat this option" not in shown.out
+    assert "--[no]test_cli_wet: Whether the paint is wet.\n" in shown.out + "\n"
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("argv", [["--test_cli_colour=blue"], ["--test_cli_colour", "blue"]])
+def test_a_value_follows_an_equals_sign_or_a_space(argv):
+    flags.FLAGS.unparse_flags()
+    with flagsaver.flagsaver(test_cli_colour="red"):
+        seen = []
+        with pytest.raises(SystemExit) as caught:
+            cli.run(lambda: seen.append(_COLOUR.value), ["verb", *argv])
+        assert (caught.value.code or 0, seen) == (0, ["blue"])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +66,8 @@ def test_help_shows_docstring_and_flags(capsys, spelling):
     [
         (["--test_cli_color=red"], "test_cli_color"),
         (["--test_cli_colour"], "test_cli_colour"),
-        (["picture.jpg"], "'picture.jpg'"),
+        (["picture.jpg"], "'picture.jpg': write options as --name=value or --name value"),
+        (["--test_cli_count=many"], "test_cli_count=many"),
     ],
 )
 def test_what_is_not_understood_is_one_line_and_status_2(capsys, argv, said):
@@ -158,3 +179,30 @@ def test_a_path_that_is_no_text_is_printed_all_the_same():
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "caf\\udce9\n", "")
+
+
+@pytest.fixture
+def count():
+    """Sets the flag of a number."""
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+
+    def set_to(value):
+        return flagsaver.flagsaver(test_cli_count=value)
+
+    return set_to
+
+
+@pytest.mark.parametrize("value", [None, 1, 7])
+def test_numbers_in_a_range_are_taken(count, value):
+    with count(value):
+        cli.require_from_to(_COUNT, 1, 7)
+
+
+@pytest.mark.parametrize("value", [0, 8, 10**20, -1])
+def test_numbers_out_of_a_range_are_refused(count, value):
+    with (
+        count(value),
+        pytest.raises(UserError, match=f"--test_cli_count={value}: it must be from 1 to 7"),
+    ):
+        cli.require_from_to(_COUNT, 1, 7)

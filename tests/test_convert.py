@@ -186,13 +186,17 @@ def test_a_lora_in_another_dialect_gives_diffusers_the_same_numbers(
     assert all(name.startswith(prefix) for name in weights(target))
 
 
-def test_what_a_lora_holds_for_no_linear_layer_is_told(convert, tmp_path):
-    extra = {"diffusion_model.blocks.0.norm3.diff": torch.zeros(24)}
+def test_what_a_lora_holds_for_no_layer_is_told(convert, tmp_path):
+    extra = {
+        "diffusion_model.blocks.0.norm3.diff": torch.zeros(24),
+        "diffusion_model.blocks.0.audio.diff": torch.zeros(24),
+    }
     source = tiny_lora.write(
         tmp_path / "a.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra
     )
     said = converted(convert, source, tmp_path / "b.safetensors", "--dtype=bfloat16")
-    assert "left out, as no linear layer has them: diffusion_model.blocks.0.norm3.diff" in said
+    assert "left out, as no layer has them: diffusion_model.blocks.0.audio.diff\n" in said
+    assert "left out, as diffusers has no place for them: blocks.0.norm2.weight\n" in said
     assert {x.dtype for x in weights(tmp_path / "b.safetensors").values()} == {torch.bfloat16}
 
 
@@ -313,6 +317,21 @@ def test_a_damaged_lora_is_said_and_nothing_written(
     convert.refuses(f"--source={source}", target, said=said)
     convert.refuses(f"--source={folder}", f"--lora={source}", target, said=said)
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("wan-Q4_K_M.gguf", b"GGUF" + bytes(99), "is a GGUF file, whose quantized weights are not"),
+        ("wan.safetensors", b"<!doctype html>" + bytes(99), "is a web page, not the weights"),
+    ],
+)
+def test_a_file_of_another_format_is_named(convert, folder, name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    target = f"--target={tmp_path / 'out.safetensors'}"
+    convert.refuses(f"--source={tmp_path / name}", target, said=said)
+    convert.refuses(f"--source={folder}", f"--lora={tmp_path / name}", target, said=said)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_cut_short_is_said(convert, folder, tmp_path):

@@ -42,7 +42,9 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
         looks = {path.name.removesuffix("-oil70-pencil30") for path in output.iterdir()}
         assert looks == {"cat", r"bad_udcff", "i" * 240}
     record = json.loads((output / "bad_udcff-oil70-pencil30" / "process.json").read_text())
-    assert record["image"] == rf"{tmp_path}/bad\udcff.png"
+    # The file's name alone: the folders are the user's own.
+    assert record["picture"] == r"bad\udcff.png"
+    assert str(tmp_path) not in json.dumps(record)
     tags = video.read_metadata(output / "bad_udcff-oil70-pencil30" / "process.mp4")
     assert r"bad\udcff" in tags["title"]
 
@@ -57,7 +59,8 @@ _STOPS = """
         label = "tiny"
 
         def generate(self, jobs):
-            yield Painted(jobs[0], np.zeros((2, 8, 8, 3), np.uint8), {})
+            picture_HWC, _ = jobs[0].subject.load()
+            yield Painted(jobs[0], np.stack([picture_HWC] * 2), {})
             raise UserError("the second is too much")
 
     generate._trained = Stopping

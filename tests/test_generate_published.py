@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from tests import tiny, tiny_wan
-from tests.text import wan_text
 from tests.verbs import Verb
 
 FRAMES, HEIGHT, WIDTH = 9, 32, 48
@@ -32,8 +31,7 @@ def arguments(root: pathlib.Path, model: object) -> tuple[str, ...]:
     )
 
 
-def test_wan21_image_to_video_paints_what_diffusers_paints(root, monkeypatch):
-    wan_text.stand_in_for_ftfy(monkeypatch)
+def test_wan21_image_to_video_paints_what_diffusers_paints(root):
     theirs = tiny_wan.pipeline("wan21_i2v")
     model = tiny_wan.save(theirs, root / "tiny-i2v")
     noise = tiny_wan.noise(theirs, FRAMES, HEIGHT, WIDTH)

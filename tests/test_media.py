@@ -39,7 +39,7 @@ def test_weights_of_a_mixture():
         ("", "unknown medium ''"),
         ("oil:0.5,oil:0.5", "named twice"),
         ("oil,pencil", "needs a weight"),
-        ("oil:x", "no number"),
+        ("oil:x", "not a number"),
         ("oil:-1,pencil:2", "positive"),
         ("oil:nan", "positive"),
         ("oil:inf", "positive"),

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import tomllib
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ _README = (tiny.ROOT / "README.md").read_text("utf-8")
 _PRETRAINED = "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"
 _WAN = (
     "--config.steps=1",
+    "--config.optimizer.warmup_steps=0",
     "--config.data.batch_size=1",
     "--config.data.frames=5",
     "--config.data.height=32",
@@ -50,8 +52,11 @@ _CHEAP = (
     ("evaluate --generated", ("--frames=4",)),
 )
 
+# Puts the environment's python first, in a shell.
+_ACTIVATION = ". .venv/bin/activate"
+
 # What `make demo` and `make test` do themselves.
-_SETUP = ("git clone ", "cd ", "python3 -m venv ", "pip install ")
+_SETUP = ("git clone ", "cd ", "python3 -m venv ", "pip install ", _ACTIVATION)
 
 # What the programs share, without flags.
 _PRELOADED = (
@@ -135,3 +140,33 @@ def test_other_commands_exist(command):
         subprocess.run(["make", "--dry-run", target], cwd=tiny.ROOT, check=True)
     else:
         assert command.startswith(_SETUP)
+
+
+def test_the_environment_is_activated_before_the_first_command_after_make_demo():
+    commands = _commands()
+    first = commands.index(_PYTHON[0])
+    assert commands.index("make demo") < first
+    assert commands[first - 1] == _ACTIVATION
+    makefile = (tiny.ROOT / "Makefile").read_text()
+    [venv] = re.findall(r"^VENV := (.+)", makefile, re.MULTILINE)
+    assert f". {venv}/bin/activate" == _ACTIVATION
+
+
+def test_every_extra_that_is_named_exists_and_is_constrained():
+    """With a version for each of its packages, pip need not search."""
+    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (tiny.ROOT / "constraints.txt").read_text().split()
+    }
+    named = {
+        extra
+        for command in _commands()
+        if command.startswith("pip install ")
+        for extra in re.findall(r"\[(\w+)\]", command)
+    }
+    assert named == {"launch", "tensorboard"}
+    for command in _commands():
+        assert not command.startswith("pip install ") or "-c constraints.txt" in command
+    for extra in named:
+        assert {name.lower() for name in project["optional-dependencies"][extra]} <= pinned

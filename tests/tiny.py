@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # The smallest model that has every part.
 FLAGS = (
     "--config.steps=2",
+    "--config.optimizer.warmup_steps=1",
     "--config.model.dim=32",
     "--config.model.layers=1",
     "--config.model.heads=2",

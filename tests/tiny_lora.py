@@ -63,7 +63,8 @@ def write(
     Args:
       path: of the file.
       factors: of the layers.
-      key: of a layer, with {block}, {theirs} or {original}, or {flat} for underscores.
+      key: of a layer, with {block}, {theirs} or {original}, or {flat_theirs} or {flat} for
+        underscores.
       parts: what the down and the up matrix are called.
       alpha: of every layer.
       extra: further tensors.
@@ -73,7 +74,11 @@ def write(
     for (block, theirs), (down, up) in factors.items():
         original = NAMES[theirs][0]
         name = key.format(
-            block=block, theirs=theirs, original=original, flat=original.replace(".", "_")
+            block=block,
+            theirs=theirs,
+            original=original,
+            flat=original.replace(".", "_"),
+            flat_theirs=theirs.replace(".", "_"),
         )
         tensors[f"{name}.{parts[0]}.weight"] = down.contiguous()
         tensors[f"{name}.{parts[1]}.weight"] = up.contiguous()

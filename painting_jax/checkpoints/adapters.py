@@ -3,12 +3,12 @@
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flax import nnx
 
-from painting_jax.checkpoints import hub, lora_files
+from painting_jax.checkpoints import hub, lora_changes, lora_files
 from painting_jax.checkpoints.components import Loaded
 from painting_jax.checkpoints.lora_files import LoraFile
 from painting_jax.checkpoints.safetensors_file import Tensor
@@ -24,7 +24,7 @@ class LoraSpec:
     """A LoRA and its weight, as in a flag.
 
     Attributes:
-      name: a safetensors file, a folder with one in it, or a hub id.
+      name: a safetensors file, a folder with one in it, or a hub id (see `hub.local_lora`).
       weight: factor of its change to the kernels.
     """
 
@@ -68,19 +68,28 @@ def _parts(text: str) -> list[str]:
     return [text] if is_one else text.split(",")
 
 
-def read(specs: Sequence[LoraSpec], shapes: dict[str, tuple[int, ...]]) -> list[LoraFile]:
-    """Reads LoRAs for a transformer with these kernel shapes.
+def read(
+    specs: Sequence[LoraSpec],
+    shapes: Mapping[str, tuple[int, ...]],
+    others: Mapping[str, tuple[int, ...]],
+) -> list[LoraFile]:
+    """Reads LoRAs for a transformer.
 
-    Errors as of `hub.local` and `lora_files.read`.
+    Args:
+      specs: the LoRAs.
+      shapes: kernel shapes of its linear layers by path.
+      others: shapes of its other parameters by path.
+
+    Errors as in `hub.local_lora` and `lora_files.read`.
     """
-    return [lora_files.read(hub.local(spec.name), shapes) for spec in specs]
+    return [lora_files.read(hub.local_lora(spec.name), shapes, others) for spec in specs]
 
 
 def apply(
     transformer: Loaded,
     specs: Sequence[LoraSpec],
     files: Sequence[LoraFile],
-    shapes: dict[str, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
     *,
     merge: bool,
 ) -> Loaded:
@@ -91,18 +100,22 @@ def apply(
       specs: the LoRAs.
       files: their content, as returned by `read`.
       shapes: kernel shapes of the transformer by path.
-      merge: whether to add the LoRAs to the kernels, rather than to compute them as branches.
+      merge: whether to add the products of two factors to the kernels, rather than to compute them
+        as branches. All other changes are always added.
     """
     weights = [spec.weight for spec in specs]
     branches = lora.combine(zip((file.factors for file in files), weights, strict=True), shapes)
+    graph, params = transformer.graph, transformer.params
+    del transformer
+    # One by one, so that only one stack of kernels is held twice at a time.
+    changes = list(zip((file.changes for file in files), weights, strict=True))
+    for part in lora_changes.by_parameter(changes):
+        params = lora_changes.add(params, part)
     if merge:
-        graph, params = transformer.graph, transformer.params
-        del transformer
-        # One by one, so that only one stack of kernels is held twice at a time.
         for path in list(branches):
             params = lora.merge(params, {path: branches.pop(path)})
         return Loaded(graph, params)
-    model = transformer.model()
+    model = Loaded(graph, params).model()
     lora.attach(model, branches)
     graph, state = nnx.split(model)
     return Loaded(graph, nnx.to_pure_dict(state))
@@ -118,9 +131,10 @@ def widened(source: Source, specs: Sequence[LoraSpec]) -> Source:
       The source itself if it has enough channels.
 
     Raises:
-      UserError: as of `hub.local` and `lora_files.input_channels`.
+      UserError: as in `hub.local_lora` and `lora_files.input_channels`.
     """
-    needed = max((lora_files.input_channels(hub.local(spec.name)) for spec in specs), default=0)
+    paths = (hub.local_lora(spec.name) for spec in specs)
+    needed = max(map(lora_files.input_channels, paths), default=0)
     name = next((name for name in source.tensors if name.endswith(_PATCH_KERNEL)), None)
     kernel = source.tensors.get(name)
     # Key matching reports a kernel of another shape.
@@ -129,7 +143,9 @@ def widened(source: Source, specs: Sequence[LoraSpec]) -> Source:
     shape = (kernel.shape[0], needed, *kernel.shape[2:])
     padded = _PaddedTensor(kernel.path, kernel.dtype, shape, kernel.offset, kernel)
     config = source.config
-    if config:
+    if config.get("_class_name") == "WanModel":
+        config = config | {"in_dim": needed}
+    elif config:
         out_channels = config.get("out_channels") or kernel.shape[1]
         config = config | {"in_channels": needed, "out_channels": out_channels}
     return dataclasses.replace(source, tensors=source.tensors | {name: padded}, config=config)
@@ -141,7 +157,12 @@ class _PaddedTensor(Tensor):
 
     stored: Tensor
 
+    @property
+    def stored_parts(self) -> tuple[Tensor, ...]:
+        return self.stored.stored_parts
+
     def view(self) -> np.ndarray:
-        padded = np.zeros(self.shape, self.dtype)
-        padded[:, : self.stored.shape[1]] = self.stored.view()
+        stored = self.stored.view()
+        padded = np.zeros(self.shape, stored.dtype)
+        padded[:, : self.stored.shape[1]] = stored
         return padded

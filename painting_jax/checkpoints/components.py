@@ -2,8 +2,7 @@
 
 import dataclasses
 import functools
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,11 +13,10 @@ from jax.sharding import Mesh
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
 from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.load import flat, load_params
+from painting_jax.checkpoints.parts import component_of
 from painting_jax.checkpoints.source import Source
-from painting_jax.errors import UserError
 from painting_jax.models.family import Component, Layout, published_components
 from painting_jax.models.lora import kernels
-from painting_jax.models.published_config import is_among
 from painting_jax.models.tensor_names import Table
 
 
@@ -52,31 +50,18 @@ class Architecture:
         return kernels(self._abstract) if self.component.name == "transformer" else {}
 
     @functools.cached_property
+    def other_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters outside of these layers that LoRAs can change, by path."""
+        layers = tuple(f"{path}/" for path in self.kernels)
+        return {
+            path: leaf.shape
+            for path, leaf in self.shapes.items()
+            if self.kernels and not path.startswith(layers)
+        }
+
+    @functools.cached_property
     def _abstract(self) -> nnx.Module:
         return nnx.eval_shape(lambda: self.component.make(self.sizes, jnp.float32))
-
-
-def component_of(source: Source) -> Component:
-    """The kind of component that weights are, by their config.json or else their tensors.
-
-    Raises:
-      UserError: If they are no part of a published family's models.
-    """
-    components = published_components()
-    if not source.config:
-        # The most specific expression decides: that of the transformer matches any name.
-        by_length = sorted(components, key=lambda component: -len(component.tensors))
-        return next(
-            component
-            for component in by_length
-            if not source.tensors
-            or any(re.fullmatch(component.tensors, name) for name in source.tensors)
-        )
-    kind = source.config.get("_class_name") or source.config.get("model_type")
-    kinds = {kind: component for component in components for kind in component.kinds}
-    if not is_among(kind, kinds):
-        raise UserError(f"{source.name} is a {kind}: {', '.join(kinds)} can be converted")
-    return kinds[kind]
 
 
 def architecture(source: Source, component: Component | None = None) -> Architecture:
@@ -86,7 +71,11 @@ def architecture(source: Source, component: Component | None = None) -> Architec
     """
     component = component or component_of(source)
     sizes = component.read_config(source)
-    config = source.config or (component.to_json(sizes) if component.to_json else {})
+    # Only the first kind's config.json is that of the layout that folders are written in.
+    kept = source.config.get("_class_name", component.kinds[0]) == component.kinds[0]
+    config = source.config if source.config and kept else {}
+    if not config and component.to_json:
+        config = component.to_json(sizes)
     return Architecture(component, sizes, config)
 
 
@@ -142,11 +131,6 @@ def load_transformer(expert: Expert, *, mesh: Mesh, dtype) -> Loaded:
     """Loads a transformer."""
     component = _named("transformer")
     return load_component(expert.source, component, expert.config, mesh=mesh, dtype=dtype)
-
-
-def transformer_maker(expert: Expert, dtype) -> Callable[[], nnx.Module]:
-    """Makes an expert's transformer, for `nnx.eval_shape`."""
-    return functools.partial(_named("transformer").make, expert.config, dtype)
 
 
 def load_named(folder: Folder, name: str, *, mesh: Mesh, dtype=jnp.float32) -> Loaded:

@@ -11,24 +11,27 @@ import pathlib
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from tqdm import tqdm
 
 from painting_jax.checkpoints import adapters, hub, lora_files, lora_keys, safetensors_file, save
 from painting_jax.checkpoints.adapters import LoraSpec
-from painting_jax.checkpoints.components import Architecture, architecture, component_of
+from painting_jax.checkpoints.components import Architecture, architecture
 from painting_jax.checkpoints.diffusers_folder import CONCATENATED, FIRST_FRAME, TRANSFORMERS
 from painting_jax.checkpoints.key_matching import Match, best_table, match_tensors
+from painting_jax.checkpoints.lora_files import LoraFile
+from painting_jax.checkpoints.parts import parts_of
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
 from painting_jax.models.family import Layout
-from painting_jax.models.lora import Lora, Target
-from painting_jax.models.tensor_names import Spelling, spellings
+from painting_jax.models.lora import Target
+from painting_jax.models.tensor_names import Spelling, spellings, split_prefix
 
-WeightedLoras = Sequence[tuple[Lora, float]]
+WeightedLoras = Sequence[tuple[LoraFile, float]]
 
 _WEIGHTS = (*TRANSFORMERS, "vae", "text_encoder", "image_encoder")
 _INDEX = "model_index.json"
@@ -83,14 +86,15 @@ def convert(
     """Converts a model, a component or a LoRA. Everything is checked before anything is written.
 
     Args:
-      name: a diffusers folder, a component's folder, a single file of Wan or ComfyUI, a LoRA, or a
-        hub id of one of these.
+      name: a diffusers folder, a component's folder, a single file of Wan or ComfyUI with one
+        component or several, a LoRA, or a hub id of one of these.
       target: path to create: a folder, or a .safetensors file for a LoRA or for ComfyUI.
       layout: layout of the target.
       changes: other changes to make.
       pretrained: a diffusers folder or hub id. The target is a copy of it with the source in place
         of a component.
-      component: the component of `pretrained` to replace; None = found from the source's tensors.
+      component: the transformer of `pretrained` to replace; None = found from the source's tensors,
+        as all other components are.
 
     Returns:
       A report, in lines.
@@ -114,13 +118,35 @@ def convert(
                 f"{name} is a LoRA: to merge it, name the model as --source and it as --lora"
             )
         return _convert_lora(path, source, target, layout, changes.dtype)
+    parts = parts_of(source)
     if pretrained:
         if layout != "diffusers":
             raise UserError("a whole model stays a diffusers folder: leave --pretrained out")
-        replaced = component or component_of(source).name
-        return _convert_model(hub.local(pretrained), target, changes, {replaced: source})
+        replaced = _by_component(parts, component)
+        return _convert_model(hub.local(pretrained), target, changes, replaced)
+    if len(parts) > 1:
+        raise UserError(
+            f"{name} holds {' and '.join(parts)}: name with --pretrained the model to put them into"
+        )
     if changes.loras.get("transformer_2"):
         raise UserError(f"--lora_2 is for models of two transformers, {name} is a single component")
+    [source] = parts.values()
+    return _convert_component(source, target, layout, changes)
+
+
+def _by_component(parts: Mapping[str, Source], component: str | None) -> dict[str, Source]:
+    """Parts by the components of a model that they replace; one is named for a transformer."""
+    if len(parts) == 1:
+        return {component or part: source for part, source in parts.items()}
+    return {
+        component if component and part == TRANSFORMERS[0] else part: source
+        for part, source in parts.items()
+    }
+
+
+def _convert_component(
+    source: Source, target: pathlib.Path, layout: Layout, changes: Changes
+) -> list[str]:
     if layout == "diffusers":
         save.check_new(target)
     else:
@@ -150,7 +176,8 @@ def translate(
     Args:
       source: the weights.
       architecture: architecture of the source.
-      layout: layout to translate to. Tensors that already have it keep their names.
+      layout: layout to translate to. Tensors that already have it keep their names, in that of
+        diffusers without a prefix.
       dtype: dtype of all tensors but those that `Component.float32_converted` matches; None =
         unchanged.
       loras: LoRAs that fit, with weights. They are added in float32.
@@ -180,6 +207,8 @@ def translate(
             lowered and re.search(architecture.component.float32_converted, path)
         )
         name = names[tensor] if own is target else spelling.of(layer)
+        if layout == "diffusers":
+            _, name = split_prefix(name)
         result[name] = PendingTensor(
             tensor.dtype if unchanged else np.dtype(dtype),
             spelling.transform.their_shape(shape if layer is None else shape[1:]),
@@ -191,17 +220,18 @@ def translate(
 def _translated(match: Match, spelling: Spelling, loras: WeightedLoras) -> np.ndarray:
     ours = match.transform.ours(match.tensor.view())
     linear, _, parameter = match.slot.path.rpartition("/")
+    changes = []
     for lora, weight in loras:
-        factors = lora.get(Target(linear, match.slot.layer))
-        if factors is None:
-            continue
-        if parameter == "kernel":
-            change = factors.scale * (factors.a_IR @ factors.b_RO)
-        elif factors.bias_O is not None:
-            change = factors.bias_O
-        else:
-            continue
-        ours = ours.astype(np.float32) + weight * change.astype(np.float32)
+        factors = lora.factors.get(Target(linear, match.slot.layer))
+        if factors is not None and parameter == "kernel" and factors.rank:
+            changes.append(weight * factors.scale * (factors.a_IR @ factors.b_RO))
+        elif factors is not None and parameter == "bias" and factors.bias_O is not None:
+            changes.append(weight * factors.bias_O)
+        if match.slot in lora.changes:
+            # Of the parameter as it is without the other LoRAs.
+            changes.append(weight * lora.changes[match.slot](ours.astype(np.float32)))
+    if changes:
+        ours = sum(changes, ours.astype(np.float32)).astype(np.float32)
     return spelling.transform.theirs(ours)
 
 
@@ -262,12 +292,12 @@ def _converted(
     if widened is not source:
         source, found = widened, architecture(widened)
         index = CONCATENATED
-    files = adapters.read(specs, found.kernels)
+    files = adapters.read(specs, found.kernels, found.other_shapes)
     if any(file.first_frame for file in files):
         # A model with concatenated image conditioning keeps it.
         same = found.config["out_channels"] in (None, found.config["in_channels"])
         index = FIRST_FRAME if same else index
-    loras = [(file.factors, spec.weight) for file, spec in zip(files, specs, strict=True)]
+    loras = [(file, spec.weight) for file, spec in zip(files, specs, strict=True)]
     tensors = translate(source, found, layout, dtype=dtype, loras=loras)
     config = dict(found.config)
     if dtype is not None:
@@ -286,13 +316,26 @@ def _convert_lora(
     dtype: np.dtype | None,
 ) -> list[str]:
     _check_new_file(target)
-    file = lora_files.read(path, lora_files.own_shapes(source.tensors))
+    own = source.tensors
+    file = lora_files.read(path, lora_files.own_shapes(own), lora_files.own_others(own))
     if dtype is None:
         dtypes = {tensor.dtype for tensor in source.tensors.values() if tensor.shape}
         dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float32)
-    lora_files.write(target, file.factors, layout, dtype, first_frame=file.first_frame)
-    unused = [f"left out, as no linear layer has them: {', '.join(file.unused)}"]
-    return [str(file), *unused[: len(file.unused)]]
+    dialect = cast(lora_keys.Dialect, layout)
+    left_out = {
+        "no layer has them": file.unused,
+        f"{layout} has no place for them": lora_files.left_out(file.changes, dialect),
+    }
+    lora_files.write(
+        target,
+        file.factors,
+        dialect,
+        dtype,
+        changes=file.changes,
+        first_frame=file.first_frame,
+    )
+    lines = [f"left out, as {why}: {', '.join(keys)}" for why, keys in left_out.items() if keys]
+    return [str(file), *lines]
 
 
 def _check_new_file(target: pathlib.Path) -> None:

@@ -5,7 +5,8 @@ import os
 import pathlib
 from typing import Literal
 
-from painting_jax.checkpoints import hub
+from painting_jax.checkpoints import hub, lora_keys
+from painting_jax.checkpoints.parts import part
 from painting_jax.checkpoints.source import Source, open_source, read_json
 from painting_jax.errors import UserError
 from painting_jax.models.published_config import PublishedConfig, is_among
@@ -56,6 +57,23 @@ _FIXED: dict[Sampler, dict] = {
 _DEFAULTS = {"prediction_type": "epsilon", "use_flow_sigmas": False}
 
 
+def _transformer(file: str) -> Source:
+    source = open_source(file)
+    if lora_keys.is_lora(source.tensors):
+        raise UserError(f"{file} is a LoRA: name it with --lora")
+    return part(source, "transformer")
+
+
+def _hint(name: str | os.PathLike, path: pathlib.Path) -> str:
+    """What to name in the place of one of Wan's own repositories."""
+    if os.fspath(name).startswith("Wan-AI/") and not os.fspath(name).endswith("-Diffusers"):
+        return f", such as {name}-Diffusers"
+    own = path / "config.json"
+    if own.is_file() and read_json(own).get("_class_name") == "WanModel":
+        return "; the weights of this one go to --transformer, beside such a folder"
+    return ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Expert:
     """One of a model's transformers.
@@ -102,7 +120,7 @@ class Folder:
         if not index.is_file():
             raise UserError(
                 f"{name} is not a diffusers folder (it has no model_index.json): name one with "
-                "transformer, vae, text_encoder and tokenizer"
+                f"transformer, vae, text_encoder and tokenizer{_hint(name, path)}"
             )
         return cls(os.fspath(name), path, read_json(index), revision)
 
@@ -153,7 +171,7 @@ class Folder:
             raise UserError(f"{self.name} has one transformer: there is no second one to replace")
         files = (*files, *[None] * (len(names) - len(files)))
         sources = [
-            open_source(file) if file else self.source(name)
+            _transformer(file) if file else self.source(name)
             for name, file in zip(names, files, strict=True)
         ]
         experts = [Expert.of(source) for source in sources]
@@ -207,8 +225,8 @@ class Folder:
         name = settings.get("_class_name")
         if not is_among(name, _SCHEDULERS):
             raise UserError(
-                f"{path} names {name}: only {' and '.join(_SCHEDULERS)} are implemented, choose "
-                "with --sampler and --shift"
+                f"{path} names {name!s:.80}: only {' and '.join(_SCHEDULERS)} are implemented, "
+                "choose with --sampler and --shift"
             )
         sampler, key = _SCHEDULERS[name]
         for fixed, required in _FIXED[sampler].items():
@@ -216,8 +234,8 @@ class Folder:
             # "Off" has several spellings: null, false, an empty list.
             if value != required and (value or required):
                 raise UserError(
-                    f"{path} has {fixed} = {value}, only {required} is implemented: choose with "
-                    "--sampler and --shift"
+                    f"{path} has {fixed} = {value!s:.80}, only {required} is implemented: choose "
+                    "with --sampler and --shift"
                 )
         config = PublishedConfig({key: 1.0, **settings}, str(path))
         return sampler, float(config.number(key, above=0))

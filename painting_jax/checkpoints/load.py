@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 from tqdm import tqdm
 
 from painting_jax.checkpoints.key_matching import Match, match_tensors
+from painting_jax.checkpoints.quantized import ScaledTensor
 from painting_jax.checkpoints.source import Source
 from painting_jax.models.tensor_names import NOTHING, Table
 from painting_jax.sharding.rules import tree_shardings
@@ -111,17 +112,27 @@ def flat(tree) -> dict[str, jax.Array]:
 
 def _filled(param: jax.Array, match: Match) -> jax.Array:
     """The parameter with one tensor filled in; the old parameter is donated."""
-    ours = match.transform.ours(match.tensor.view())
-    layer = match.slot.layer
-    if layer is not None:
-        ours = ours[None]
+    tensor, layer = match.tensor, match.slot.layer
+
+    def ours(theirs: np.ndarray) -> np.ndarray:
+        array = match.transform.ours(theirs)
+        return array if layer is None else array[None]
+
+    scale = None
+    if isinstance(tensor, ScaledTensor):
+        scale = ours(tensor.scale_view())
+        tensor = tensor.stored
+    array = ours(tensor.view())
     update = _update(param.sharding)
-    for index in _chunks(ours, param.sharding):
+    for index in _chunks(array, param.sharding):
         start = [part.start for part in index]
         if layer is not None:
             start[0] = layer
-        chunk = _sharded(ours[index], param.sharding)
-        param = update(param, chunk, tuple(map(np.int32, start)))
+        chunk = _sharded(array[index], param.sharding)
+        factor = None if scale is None else _compact(scale[index])
+        if factor is not None and factor.shape == chunk.shape:
+            factor = _sharded(factor, param.sharding)
+        param = update(param, chunk, factor, tuple(map(np.int32, start)))
         # Without this the host runs ahead of the devices and queues up copies.
         jax.block_until_ready(param)
     return param
@@ -129,10 +140,18 @@ def _filled(param: jax.Array, match: Match) -> jax.Array:
 
 @functools.lru_cache
 def _update(sharding: NamedSharding):
-    def update(param, chunk, start):
+    def update(param, chunk, factor, start):
+        # On the device, so that numbers of one byte travel to it as such.
+        if factor is not None:
+            chunk = chunk.astype(jnp.float32) * factor
         return jax.lax.dynamic_update_slice(param, chunk.astype(param.dtype), start)
 
     return jax.jit(update, donate_argnums=0, out_shardings=sharding)
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """The array with axes of size 1 where all its values along them are one value in memory."""
+    return array[tuple(slice(0, 1 if stride == 0 else None) for stride in array.strides)]
 
 
 def _sharded(array: np.ndarray, sharding: NamedSharding) -> jax.Array:

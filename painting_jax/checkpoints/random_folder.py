@@ -94,7 +94,7 @@ def write(
             unfinished / "text_encoder",
             lambda: UMT5Encoder(encoder, rngs=nnx.Rngs(0)),
             umt5.TABLE,
-            _umt5_json(encoder),
+            umt5.transformers_config(encoder),
             seed + 2,
             stem="model",
         )
@@ -176,23 +176,6 @@ def _index(family: str, transformer: WanConfig, boundary: float | None) -> dict:
         index["image_encoder"] = ["transformers", "CLIPVisionModel"]
         index["image_processor"] = ["transformers", "CLIPImageProcessor"]
     return index
-
-
-def _umt5_json(config: UMT5Config) -> dict:
-    return {
-        "architectures": ["UMT5EncoderModel"],
-        "model_type": "umt5",
-        "vocab_size": config.vocabulary,
-        "d_model": config.dim,
-        "num_layers": config.layers,
-        "num_heads": config.heads,
-        "d_kv": config.head_dim,
-        "d_ff": config.ffn_dim,
-        "relative_attention_num_buckets": config.buckets,
-        "relative_attention_max_distance": config.max_distance,
-        "feed_forward_proj": "gated-gelu",
-        "layer_norm_epsilon": 1e-6,
-    }
 
 
 def _clip_json(config: CLIPVisionConfig) -> dict:

@@ -44,6 +44,19 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 # Shapes that the library lets pass and numpy cannot hold.
 _MAX_AXES, _MAX_SIZE = 32, 1 << 56
+# The largest published models have some thousand tensors. Headers of millions take half a minute.
+_MAX_HEADER, _MAX_TENSORS = 32 << 20, 30_000
+# What else is found under this file name, by its first bytes, and what to do about it.
+_OTHER_FORMATS = {
+    b"GGUF": "is a GGUF file, whose quantized weights are not read: use a .safetensors of the same "
+    "model in BF16, FP16 or FP8",
+    b"PK\x03\x04": "is a pickle of PyTorch, which can run code when it is loaded: use the "
+    ".safetensors version",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the weights: fetch them with git lfs "
+    "pull",
+    b"<!DOCTYPE": "is a web page, not the weights: download the file itself",
+    b"<html": "is a web page, not the weights: download the file itself",
+}
 _CHUNK = 16 << 20  # bytes that are compared at once
 
 
@@ -66,6 +79,11 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def stored_parts(self) -> "tuple[Tensor, ...]":
+        """The tensors of the file that it is made from."""
+        return (self,)
 
     def view(self) -> np.ndarray:
         """The tensor, mapped read-only; the last view to go unmaps it."""
@@ -101,11 +119,18 @@ def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, s
     path = pathlib.Path(path)
     try:
         with path.open("rb") as file:
-            # The library has checked the length before it is used.
-            offset = 8 + int.from_bytes(file.read(8), "little")
+            start = file.read(32)
+        _refuse_other_formats(path, start)
+        # The library checks the length before it is used.
+        offset = 8 + int.from_bytes(start[:8], "little")
         with safe_open(path, framework="numpy") as opened:
+            names = opened.offset_keys()
+            if len(names) > _MAX_TENSORS:
+                raise UserError(
+                    f"{path} holds {len(names)} tensors: files of at most {_MAX_TENSORS} are read"
+                )
             # The library refuses gaps and overlaps, so each tensor begins where another one ends.
-            slices = [(name, opened.get_slice(name)) for name in opened.offset_keys()]
+            slices = [(name, opened.get_slice(name)) for name in names]
             metadata = opened.metadata() or {}
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -130,8 +155,43 @@ def read_header(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, s
     return tensors, metadata
 
 
+def _refuse_other_formats(path: pathlib.Path, start: bytes) -> None:
+    for magic, said in _OTHER_FORMATS.items():
+        if start.lower().startswith(magic.lower()):
+            raise UserError(f"{path} {said}")
+    size = int.from_bytes(start[:8], "little")
+    # The library refuses a header that is longer than its file, or than it reads at all.
+    if _MAX_HEADER < size <= path.stat().st_size:
+        raise UserError(
+            f"{path} has a header of {size >> 20} MB: at most {_MAX_HEADER >> 20} MB are read"
+        )
+
+
+def views(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Many tensors of the same files, mapped read-only.
+
+    Each file is mapped once. `Tensor.view` opens it for every tensor, and a process may have as few
+    as 256 files open.
+    """
+    paths = {tensor.path for tensor in tensors.values() if tensor.nbytes}
+    files = {path: np.asarray(np.memmap(path, np.uint8, mode="r")) for path in paths}
+
+    def view(tensor: Tensor) -> np.ndarray:
+        if not tensor.nbytes:
+            return np.empty(tensor.shape, tensor.dtype)
+        content = files[tensor.path][tensor.offset : tensor.offset + tensor.nbytes]
+        return content.view(tensor.dtype).reshape(tensor.shape)
+
+    return {name: view(tensor) for name, tensor in tensors.items()}
+
+
 def have_equal_bytes(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal to the last bit; a chunk of them is read at a time."""
+    parts_a, parts_b = a.stored_parts, b.stored_parts
+    return len(parts_a) == len(parts_b) and all(map(_have_equal_bytes, parts_a, parts_b))
+
+
+def _have_equal_bytes(a: Tensor, b: Tensor) -> bool:
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return False
     with a.path.open("rb") as file_a, b.path.open("rb") as file_b:

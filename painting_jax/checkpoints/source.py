@@ -1,17 +1,17 @@
 """Published weights as one table of tensors, spread over any number of files."""
 
 import dataclasses
-import json
 import os
 import pathlib
 
+from painting_jax import json_text
 from painting_jax.checkpoints import hub
+from painting_jax.checkpoints.quantized import check_formats, with_scales
 from painting_jax.checkpoints.safetensors_file import Tensor, read_header
 from painting_jax.errors import UserError
 
 _STEMS = ("diffusion_pytorch_model", "model")  # of diffusers and of transformers
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-_MAX_JSON = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +60,9 @@ def open_source(
     """
     path = hub.local(name, folders=(component,) if component else (), revision=revision)
     if path.is_file():
-        _refuse_pickle(path)
-        tensors, metadata = read_header(path)
-        return Source(str(path), tensors, {}, metadata)
+        _refuse_unreadable(path)
+        tensors, metadata = _read_header(path)
+        return Source(str(path), with_scales(str(path), tensors), {}, metadata)
     path /= component
     if not path.is_dir():
         raise UserError(
@@ -70,14 +70,22 @@ def open_source(
         )
     tensors, metadata = {}, {}
     for file in _files(path):
-        of_file, texts = read_header(file)
+        of_file, texts = _read_header(file)
         duplicates = tensors.keys() & of_file.keys()
         if duplicates:
-            raise UserError(f"{path}: {min(duplicates)} is in two files, remove one of them")
+            raise UserError(f"{path}: {min(duplicates):.200} is in two files, remove one of them")
         tensors |= of_file
         metadata |= texts
+    # A scale may lie in another file than its weight.
+    tensors = with_scales(str(path), tensors)
     config = path / "config.json"
     return Source(str(path), tensors, read_json(config) if config.is_file() else {}, metadata)
+
+
+def _read_header(path: pathlib.Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, metadata = read_header(path)
+    check_formats(str(path), tensors, metadata)
+    return tensors, metadata
 
 
 def read_json(path: pathlib.Path) -> dict:
@@ -87,10 +95,8 @@ def read_json(path: pathlib.Path) -> dict:
       UserError: if the file cannot be read, holds anything else, or is unreasonably large.
     """
     try:
-        if path.stat().st_size > _MAX_JSON:
-            raise UserError(f"{path} is too large for a config")
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_text.read(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: it is not a JSON object")
@@ -110,7 +116,7 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
     if file:
         raise UserError(f"{folder} has a part of sharded weights but no index: fetch it again")
     for other in sorted(folder.iterdir()):
-        _refuse_pickle(other)
+        _refuse_unreadable(other)
     raise UserError(f"{folder} holds no weights: a .safetensors file should be there")
 
 
@@ -136,14 +142,18 @@ def _indexed(index: pathlib.Path) -> list[pathlib.Path]:
         if pathlib.PurePath(name).name != name or "\\" in name:
             raise UserError(f"{index} is damaged: {name!r:.80} is not the name of a file beside it")
         file = index.parent / name
-        _refuse_pickle(file)
+        _refuse_unreadable(file)
         if not file.is_file():
-            raise UserError(f"{index.parent} lacks {name}, which its index names: fetch it again")
+            raise UserError(
+                f"{index.parent} lacks {name:.200}, which its index names: fetch it again"
+            )
         files.append(file)
     return files
 
 
-def _refuse_pickle(path: pathlib.Path) -> None:
+def _refuse_unreadable(path: pathlib.Path) -> None:
+    if path.suffix == ".gguf":
+        read_header(path)  # which says what the file is
     if path.suffix in _PICKLES:
         raise UserError(
             f"{path} is a pickle, which can run code when it is loaded: use the .safetensors "

@@ -1,4 +1,4 @@
-"""Base class of the dataset builders: splits by look, one record format, atomic writes."""
+"""Base class of the dataset builders: splits by source, one record format, atomic writes."""
 
 import collections
 import contextlib
@@ -8,20 +8,21 @@ import hashlib
 import io
 import json
 import math
-import os
+import pathlib
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import tensorflow_datasets as tfds
 from etils import epath
 
 import painting_jax
 from painting_jax import media
-from painting_jax.data import index, looks, pipeline, process, splits
+from painting_jax.data import dataset_folder, index, looks, pipeline, process, splits
 from painting_jax.errors import UserError, readable
+from painting_jax.files import folder_written_beside
 from painting_jax.locking import alone
 
 
@@ -48,7 +49,7 @@ class SourceItem:
     """A picture or recording from which processes are made.
 
     Attributes:
-      key: Content hash; sources with the same key share a split, as do those that look alike.
+      key: Content hash; sources with the same key share a split.
       name: Unique name, as the user knows it.
       item: Dataclass with everything that the builder needs to make processes. Its field `path`
         is the location of the contents.
@@ -69,7 +70,7 @@ class Survey:
     """
 
     look: looks.Look | None
-    kept: epath.Path | None = None
+    kept: pathlib.Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Summary:
       skipped: Sources that yielded no process.
       alike: Names of the sources in each group of near-duplicates; None if it is not known, for a
         data set of an earlier version.
+      remarks: Sources that were used, but not as they are, and what was done to them.
       built: Whether the data set was written now; False if it already existed, made from the same
         arguments and sources.
     """
@@ -91,11 +93,13 @@ class Summary:
     skipped: tuple[Skipped, ...]
     alike: tuple[tuple[str, ...], ...] | None
     built: bool
+    remarks: tuple[Skipped, ...] = ()
 
     def lines(self) -> list[str]:
         """Lines of text for the console."""
         total = sum(sum(media.values()) for media in self.counts.values())
-        lines = [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
+        lines = [f"note: {remark.reason}" for remark in self.remarks]
+        lines += [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
         for split in splits.SPLITS:
             media = self.counts.get(split, {})
             named = ", ".join(f"{medium} {count}" for medium, count in media.items())
@@ -108,7 +112,9 @@ class Summary:
             lines.append(f"by perceptual hash of the finished pictures, {_alike(self.alike)}")
         verb = "wrote" if self.built else "unchanged, nothing to do:"
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
-        lines.append(f"{verb} {self.path}: {total} processes{skipped}")
+        noted = len({remark.name for remark in self.remarks})
+        notes = f", {noted} with notes" if noted else ""
+        lines.append(f"{verb} {self.path}: {total} processes{notes}{skipped}")
         return lines
 
 
@@ -168,25 +174,26 @@ class ProcessBuilder(
         """Yields the processes of a split's sources, and `Skipped` for a source without any."""
         raise NotImplementedError
 
-    def __init__(
-        self,
-        *,
-        unusable: Sequence[Skipped] = (),
-        surveys: Mapping[str, Survey | Skipped] | None = None,
-        **kwargs,
-    ):
+    def __init__(self, *, unusable: Sequence[Skipped] = (), surveyed: Self | None = None, **kwargs):
         """Makes a builder.
 
         Args:
           unusable: Sources to leave out, matched by name.
-          surveys: The `surveys` of another builder of the same sources, if there is one.
+          surveyed: Another builder of the same sources, which has surveyed them.
           **kwargs: Arguments of the TFDS builder.
         """
         self._unusable = list(unusable)
-        self._kept = 0
-        if surveys is not None:
-            self.surveys = surveys
+        self._remarks: list[Skipped] = []
+        self._surveys: Mapping[str, Survey | Skipped] = {}
+        if surveyed is not None:
+            self._found = surveyed._found
+            self._surveys = surveyed._surveys
+            self._remarks = list(surveyed._remarks)
         super().__init__(**kwargs)
+
+    def remark(self, name: str, notes: Sequence[str]) -> None:
+        """Stores remarks on a source that is used."""
+        self._remarks += [Skipped(name, note) for note in notes]
 
     @functools.cached_property
     def _found(self) -> tuple[list[SourceItem], list[Skipped]]:
@@ -196,38 +203,36 @@ class ProcessBuilder(
             raise UserError(f"none of the {len(skipped)} sources can be used{first}")
         return sorted(sources, key=lambda source: source.name), skipped
 
-    @functools.cached_property
-    def surveys(self) -> Mapping[str, Survey | Skipped]:
-        """Surveys of the sources by name."""
-        sources, _ = self._found
-        names = [source.name for source in sources]
-        return dict(zip(names, self._survey(sources), strict=True))
-
     def estimate(self) -> int:
         """About how many bytes the data set will have."""
         return self._estimate(self._found[0])
 
-    @property
-    def kept_records(self) -> epath.Path:
-        """Folder for records that are kept from the survey until they are written."""
-        return epath.Path(self.data_dir).parent / "incomplete.records"
+    def survey(self, kept: pathlib.Path) -> None:
+        """Looks at all sources, before any of them is written.
 
-    def keep(self, record: process.Process) -> epath.Path:
-        """Writes a record to a file, so that its source need not be read again."""
-        self.kept_records.mkdir(parents=True, exist_ok=True)
-        path = self.kept_records / str(self._kept)
+        Args:
+          kept: Folder for the records of sources that must be read for this.
+        """
+        self._kept = kept
+        sources, _ = self._found
+        names = [source.name for source in sources]
+        self._surveys = dict(zip(names, self._survey(sources), strict=True))
+
+    def keep(self, record: process.Process) -> pathlib.Path:
+        """Writes a record to a file during a survey, so that its source need not be read again."""
+        self._kept.mkdir(parents=True, exist_ok=True)
+        # An identifier may have slashes.
+        path = self._kept / hashlib.sha256(record.id.encode()).hexdigest()
         path.write_bytes(process.serialize(record))
-        self._kept += 1
         return path
 
     def take(self, source: SourceItem) -> process.Process:
         """Reads the record of a source that was kept in its survey, and removes the file."""
-        survey = self.surveys[source.name]
+        survey = self._surveys[source.name]
         assert isinstance(survey, Survey)
         assert survey.kept is not None
-        path = survey.kept
-        record = process.from_example(path.read_bytes(), list(media.MEDIA))
-        path.unlink()
+        record = process.from_example(survey.kept.read_bytes(), list(media.MEDIA))
+        survey.kept.unlink()
         return record
 
     @functools.cached_property
@@ -256,7 +261,7 @@ class ProcessBuilder(
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         sources, skipped = self._found
-        unread = [survey for survey in self.surveys.values() if isinstance(survey, Skipped)]
+        unread = [survey for survey in self._surveys.values() if isinstance(survey, Skipped)]
         unusable = [*unread, *self._unusable]
         left_out = {skip.name for skip in unusable}
         sources = [source for source in sources if source.name not in left_out]
@@ -282,7 +287,7 @@ class ProcessBuilder(
 
     def _pairs(self, sources: Sequence[SourceItem]) -> list[tuple[str, str]]:
         """Pairs of keys of sources that look alike."""
-        seen = [getattr(self.surveys[source.name], "look", None) for source in sources]
+        seen = [getattr(self._surveys[source.name], "look", None) for source in sources]
         return [(sources[i].key, sources[j].key) for i, j in looks.alike(seen)]
 
     def _generate_examples(
@@ -299,6 +304,7 @@ class ProcessBuilder(
         if not counts:
             raise _EmptySplit(self._unusable)
         self.info.metadata["counts"][split] = dict(sorted(counts.items()))
+        self.info.metadata["remarks"] = [dataclasses.astuple(remark) for remark in self._remarks]
 
 
 def storable(result: process.Process | Skipped) -> process.Process | Skipped:
@@ -340,8 +346,8 @@ def build(
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.
 
-    The data set is written to a temporary folder, which is renamed when it is complete. Temporary
-    folders of earlier, killed attempts are removed first.
+    The data set is written beside its place, which it takes when it is complete: a data set that it
+    replaces is there until then. What earlier, killed attempts have left is removed first.
 
     Args:
       builder_class: Class of the builder.
@@ -355,79 +361,35 @@ def build(
 
     Raises:
       UserError: If there is no usable source, if a data set made from other arguments or sources
-        exists and `overwrite` is False, if another process on this machine is writing the data
-        set, if there is far too little disk space, or if the file system reports an error (no
-        files are left then).
+        exists and `overwrite` is False, if another process is writing the data set, if there is far
+        too little disk space, or if the file system reports an error (no files are left then).
     """
+    place = pathlib.Path(builder_class.name, config.name, str(builder_class.VERSION))
+    path = pathlib.Path(data_dir) / place
 
-    def new(**options) -> ProcessBuilder:
-        return builder_class(data_dir=data_dir, config=config, **options)
+    def new(root: epath.PathLike, **options: Any) -> ProcessBuilder:
+        return builder_class(data_dir=root, config=config, **options)
 
-    builder = new()
-    path = epath.Path(builder.data_dir)
-    lock = alone(path, f"{path} is being written by another prepare: wait for it to end")
-    with lock, _no_empty_folders(path.parents):
-        return _build(new, builder, path, overwrite=overwrite, say=say)
-
-
-@contextlib.contextmanager
-def _no_empty_folders(folders: Sequence[epath.Path]) -> Iterator[None]:
-    """On an error, removes those of the folders that were newly made and are empty.
-
-    Args:
-      folders: Nested folders, the innermost first.
-    """
-    missing = [folder for folder in folders if not folder.exists()]
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            # epath's rmdir would remove the contents too, on some file systems.
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-        raise
-
-
-def _build(
-    new: Callable[..., ProcessBuilder],
-    builder: ProcessBuilder,
-    path: epath.Path,
-    *,
-    overwrite: bool,
-    say: Callable[[str], object],
-) -> Summary:
-    for left in path.parent.glob("incomplete.*") if path.parent.exists() else ():
-        left.rmtree()
-    fingerprint = builder.fingerprint
+    # Of a folder that does not exist: what lies at the path is not to be trusted.
+    surveyed = new(path / "none")
     if path.exists() and not overwrite:
-        if builder.info.metadata.get("fingerprint") == fingerprint:
-            return _summary(builder, built=False)
-        raise UserError(
-            f"{path} was made from other arguments or sources, or by another version: "
-            "give another --name or --data_dir, or --overwrite"
-        )
-    say(_disk_use(builder.estimate(), path))
-    try:
-        with _refusals_told(builder):
-            surveys = builder.surveys
-        new = functools.partial(new, surveys=surveys)
-        if not path.exists():
-            return _summary(_written(new), built=True)
-        replaced = path.parent / f"incomplete.replaced_{path.name}"
-        path.rename(replaced)
-        try:
-            builder = _written(new)
-        except BaseException:
-            replaced.rename(path)
-            raise
-        replaced.rmtree()
-        return _summary(builder, built=True)
-    finally:
-        if builder.kept_records.exists():
-            builder.kept_records.rmtree()
+        return _summary(path, made_from=surveyed.fingerprint)
+    busy = f"{path} is being written by another prepare: wait for it to end"
+    with alone(path.parent, busy):
+        for left in path.parent.glob("incomplete.*"):  # by TFDS, in earlier versions
+            shutil.rmtree(left, ignore_errors=True)
+        if path.exists() and not overwrite:
+            return _summary(path, made_from=surveyed.fingerprint)
+        with folder_written_beside(path) as unfinished:
+            say(_disk_use(surveyed.estimate(), path))
+            with _refusals_told(path):
+                surveyed.survey(unfinished / "kept")
+                _write(functools.partial(new, surveyed=surveyed), unfinished, place)
+                _write_index(unfinished)
+    return _summary(path)
 
 
-def _disk_use(needed: int, path: epath.Path) -> str:
+def _disk_use(needed: int, path: pathlib.Path) -> str:
     """A line on the disk space that a data set will take.
 
     Raises:
@@ -453,43 +415,47 @@ def _bytes(count: float) -> str:
     return f"{count / 1000**power:.{min(power, 1)}f} {unit}"
 
 
-def _written(new: Callable[..., ProcessBuilder]) -> ProcessBuilder:
-    """Makes a builder, writes its data set, and returns the builder."""
+def _write(new: Callable[..., ProcessBuilder], folder: pathlib.Path, place: pathlib.Path) -> None:
+    """Writes a data set into a new folder.
+
+    Args:
+      new: Makes a builder of a root folder and of sources to leave out.
+      folder: Folder to fill.
+      place: Place where the builder puts a data set below its root.
+    """
     # TFDS draws its own progress bars, prints messages on downloads, and makes a folder for them.
     tfds.disable_progress_bar()
     config = tfds.download.DownloadConfig(compute_stats=tfds.download.ComputeStatsMode.SKIP)
+    root = folder / "root"
     unusable: Sequence[Skipped] = ()
     while True:
-        builder = new(unusable=unusable)
         try:
             with (
                 tempfile.TemporaryDirectory() as downloads,
                 contextlib.redirect_stdout(io.StringIO()),
-                _refusals_told(builder),
             ):
-                builder.download_and_prepare(
+                new(root, unusable=unusable).download_and_prepare(
                     download_dir=downloads, download_config=config, file_format="array_record"
                 )
+            break
         except _EmptySplit as empty:
             # Assign the remaining sources to splits again.
             [unusable] = empty.args
-        else:
-            _write_index(builder)
-            return builder
+    for file in (root / place).iterdir():
+        file.rename(folder / file.name)
+    shutil.rmtree(root)
+    shutil.rmtree(folder / "kept", ignore_errors=True)
 
 
-def _write_index(builder: ProcessBuilder) -> None:
-    """Writes the index of a new data set; one that is killed before is read without."""
-    path = builder.data_dir
-    opened = [pipeline.DataSource(path, split) for split in builder.info.splits]
-    rows = {source.split: source.rows for source in opened}
-    # The data set is complete without it: a disk that is full now costs no more than time.
-    with contextlib.suppress(OSError):
-        index.write(epath.Path(path), rows)
+def _write_index(folder: pathlib.Path) -> None:
+    """Writes the index of a new data set."""
+    shards = dataset_folder.read(folder).shards
+    sources = {split: pipeline.DataSource(folder, split) for split in shards}
+    index.write(epath.Path(folder), {split: source.rows for split, source in sources.items()})
 
 
 @contextlib.contextmanager
-def _refusals_told(builder: ProcessBuilder) -> Iterator[None]:
+def _refusals_told(path: pathlib.Path) -> Iterator[None]:
     """Turns an error of the file system into a `UserError`."""
     try:
         yield
@@ -497,7 +463,7 @@ def _refusals_told(builder: ProcessBuilder) -> Iterator[None]:
         reason = _refusal(error)
         if reason is None:
             raise
-        raise UserError(f"{builder.data_dir} cannot be written: {reason}") from error
+        raise UserError(f"{path} cannot be written: {reason}") from error
 
 
 def _refusal(error: OSError | RuntimeError) -> str | None:
@@ -511,9 +477,28 @@ def _refusal(error: OSError | RuntimeError) -> str | None:
     return None
 
 
-def _summary(builder: ProcessBuilder, *, built: bool) -> Summary:
-    metadata = builder.info.metadata
-    skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
-    alike = metadata.get("alike")
-    groups = None if alike is None else tuple(map(tuple, alike))
-    return Summary(str(builder.data_dir), metadata["counts"], skipped, groups, built)
+def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:
+    """The contents of a data set.
+
+    Args:
+      path: Its folder.
+      made_from: Fingerprint that an existing data set must have; None for one that was just built.
+
+    Raises:
+      UserError: If it has another fingerprint, or is damaged.
+    """
+    metadata = dataset_folder.metadata(path)
+    if made_from not in (None, metadata.get("fingerprint")):
+        raise UserError(
+            f"{path} was made from other arguments or sources, or by another version: "
+            "give another --name or --data_dir, or --overwrite"
+        )
+    try:
+        skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
+        groups = metadata.get("alike")
+        alike = None if groups is None else tuple(map(tuple, groups))
+        remarks = tuple(Skipped(*remark) for remark in metadata.get("remarks", ()))
+        counts = {split: dict(counts) for split, counts in metadata["counts"].items()}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{path} is damaged: prepare it with --overwrite") from None
+    return Summary(str(path), counts, skipped, alike, built=made_from is None, remarks=remarks)

@@ -19,6 +19,7 @@ def contact_sheet(
     title: str | None = None,
     scale: float | None = None,
     labels: Sequence[str] | None = None,
+    row_titles: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Lays out frames row by row, each with its progress below.
 
@@ -29,6 +30,7 @@ def contact_sheet(
       title: Title above the frames.
       scale: Scale of the frames; None = their longer side gets at least 128 pixels.
       labels: Labels below the frames instead of the progress.
+      row_titles: Titles above the rows.
 
     Returns:
       uint8[height, width, 3].
@@ -46,11 +48,11 @@ def contact_sheet(
 
     text = max(12, round(max(height, width) / 11))
     gap, below, above = text, round(1.8 * text), round(2.4 * text) if title else 0
+    over = round(1.6 * text) if row_titles else 0
     rows = -(-count // columns)
+    row_height = over + height + below
     sheet = Image.new(
-        "RGB",
-        (columns * (width + gap) + gap, above + rows * (height + below) + gap),
-        _PAPER,
+        "RGB", (columns * (width + gap) + gap, above + rows * row_height + gap), _PAPER
     )
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(text)
@@ -58,9 +60,12 @@ def contact_sheet(
         heading = ImageFont.load_default(1.25 * text)
         shown = _cut(title, sheet.width - 2 * gap, heading)
         draw.text((gap, gap), shown, fill=_INK, font=heading)
+    for row, row_title in enumerate(row_titles or ()):
+        shown = _cut(row_title, sheet.width - 2 * gap, font)
+        draw.text((gap, gap + above + row * row_height), shown, fill=_INK, font=font)
     for index, (frame_HWC, label) in enumerate(zip(frames_THWC, labels, strict=True)):
         x = gap + index % columns * (width + gap)
-        y = gap + above + index // columns * (height + below)
+        y = gap + above + index // columns * row_height + over
         image = Image.fromarray(frame_HWC).resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(image, (x, y))
         # Without an outline, a blank canvas would be invisible on the paper.

@@ -8,6 +8,8 @@ from painting_jax.data import pictures
 from painting_jax.errors import UserError
 from painting_jax.models.segments import MAX_LABELS
 
+_STRIP = 1 << 20  # pixels that are looked at together
+
 
 def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
     """Loads a label map from a picture in which each grey value or colour is a region.
@@ -26,23 +28,41 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
         proportions.
     """
     # Some tools number regions 0, 1, 2, ... in 16 bits, which are all black once scaled to 8 bits.
-    picture_HWC = pictures.load_samples(path).astype(np.int64)
+    picture_HWC = pictures.load_samples(path)
     (height, width), (rows, columns) = shape_HW, picture_HWC.shape[:2]
     if abs(rows * width - columns * height) > 0.02 * rows * width:
         raise UserError(
             f"{path} is {columns}x{rows}, its picture {width}x{height}: "
             "a segment map must have its picture's proportions"
         )
-    red, green, blue = np.moveaxis(picture_HWC, -1, 0)
-    # Luma comes first, so that the order follows lightness; the colour breaks ties. Only grey has
-    # more than 8 bits, and no ties.
-    luma = 299 * red + 587 * green + 114 * blue
-    code_HW = (luma << 32) | (red << 16) | (green << 8) | blue
-    codes, labels = np.unique(code_HW, return_inverse=True)
-    if len(codes) > MAX_LABELS:
+    # In strips, so that a large map takes little more memory than its picture.
+    step = max(1, _STRIP // columns)
+    strips = [slice(top, top + step) for top in range(0, rows, step)]
+    is_used = np.zeros(1 << 24, bool)
+    for strip in strips:
+        is_used[_packed(picture_HWC[strip])] = True
+    colours_K = np.flatnonzero(is_used)
+    if len(colours_K) > MAX_LABELS:
         raise UserError(
-            f"{path} has {len(codes)} colours: a segment map has one flat colour a region, "
+            f"{path} has {len(colours_K)} colours: a segment map has one flat colour a region, "
             f"at most {MAX_LABELS} (saved as PNG, without smoothing)"
         )
-    first = 0 if codes[0] == 0 else 1
-    return (labels + first).reshape(code_HW.shape).astype(np.uint8)
+    if picture_HWC.dtype == np.uint8:
+        # The order follows lightness; the colour breaks ties.
+        red_K, green_K, blue_K = colours_K >> 16, colours_K >> 8 & 255, colours_K & 255
+        luma_K = 299 * red_K + 587 * green_K + 114 * blue_K
+        colours_K = colours_K[np.lexsort((colours_K, luma_K))]
+    label_of = np.zeros(1 << 24, np.uint8)
+    label_of[colours_K] = np.arange(len(colours_K)) + (0 if colours_K[0] == 0 else 1)
+    labels_HW = np.empty((rows, columns), np.uint8)
+    for strip in strips:
+        labels_HW[strip] = label_of[_packed(picture_HWC[strip])]
+    return labels_HW
+
+
+def _packed(samples_HWC: np.ndarray) -> np.ndarray:
+    """A number below 2^24 for each colour; only grey has 16 bits."""
+    if samples_HWC.dtype == np.uint16:
+        return samples_HWC[..., 0]
+    red, green, blue = np.moveaxis(samples_HWC.astype(np.uint32), -1, 0)
+    return red << 16 | green << 8 | blue

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from painting_jax.data import painter, pictures, segmentation
+from painting_jax.data import painter, pictures, segmentation, tones
 from painting_jax.data.photos import Photo
 from painting_jax.data.process import Process, Variant
 
@@ -15,7 +15,7 @@ _SMALLEST_CROP = 0.6
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class PhotoTask:
     """A photo to paint once in each of several media.
 
     Attributes:
@@ -26,7 +26,10 @@ class Task:
       width: Width of a frame in pixels.
       frames: Number of frames of each process.
       seed: Seed which, with `key` and `variant`, determines crop, colours and stroke placement.
-      variant: Index of the random crop; None for the unchanged photo, cropped at its centre.
+      variant: Index of the random crop, whose colours, tone and manner are random, too; None for
+        the photo cropped at its centre.
+      tone: Name from `tones.HELD_OUT` in which a centred crop is painted; None for its own.
+      vary_tone: Whether a random crop has a random tone.
     """
 
     photo: Photo
@@ -36,10 +39,12 @@ class Task:
     width: int
     frames: int
     seed: int
-    variant: int | None
+    variant: int | None = None
+    tone: str | None = None
+    vary_tone: bool = True
 
 
-def paint_photo(task: Task) -> list[Process]:
+def paint_photo(task: PhotoTask) -> list[Process]:
     """Paints one crop of a photo in each medium. The result depends only on the task and the file.
 
     Raises:
@@ -48,9 +53,14 @@ def paint_photo(task: Task) -> list[Process]:
     photo_HWC = _load(task.photo.path)
     if task.variant is None:
         crop_HWC = pictures.fit(photo_HWC, task.height, task.width)
+        if task.tone is not None:
+            crop_HWC = tones.HELD_OUT[task.tone](crop_HWC)
     else:
         rng = np.random.default_rng(_seed(task, "crop"))
-        crop_HWC = _jittered(_random_crop(photo_HWC, task.height, task.width, rng), rng)
+        crop_HWC = _random_crop(photo_HWC, task.height, task.width, rng)
+        if task.vary_tone:
+            crop_HWC = tones.varied(crop_HWC, rng)
+        crop_HWC = _jittered(crop_HWC, rng)
     segments_HW = segmentation.segment(crop_HWC)
     variants = (
         Variant("photo", pictures.encode(crop_HWC)),
@@ -60,7 +70,7 @@ def paint_photo(task: Task) -> list[Process]:
 
 
 def _process(
-    task: Task,
+    task: PhotoTask,
     medium: str,
     crop_HWC: np.ndarray,
     segments_HW: np.ndarray,
@@ -71,11 +81,12 @@ def _process(
         medium,
         frames=task.frames,
         seed=_seed(task, medium),
+        manner=manner(task, medium),
         segments_HW=segments_HW,
     )
     frames = tuple(pictures.encode(frame_HWC) for frame_HWC in painted.frames_THWC)
     return Process(
-        id=f"{task.photo.name}/{medium}/{0 if task.variant is None else task.variant}",
+        id=f"{task.photo.name}/{medium}/{task.variant or task.tone or 0}",
         frames=frames,
         progress=painted.progress_T,
         medium=medium,
@@ -88,13 +99,21 @@ def _process(
     )
 
 
+def manner(task: PhotoTask, medium: str) -> painter.Manner:
+    """The default manner for half of the processes, else any that the medium allows."""
+    rng = np.random.default_rng(_seed(task, f"manner of {medium}"))
+    if rng.random() < 0.5:
+        return painter.Manner.default(medium)
+    return painter.Manner.sample(medium, rng)
+
+
 # The tasks of a photo follow each other: a small cache avoids reading it again for each variant.
 @functools.lru_cache(maxsize=2)
 def _load(path: str) -> np.ndarray:
     return pictures.load(path)
 
 
-def _seed(task: Task, purpose: str) -> int:
+def _seed(task: PhotoTask, purpose: str) -> int:
     text = f"{task.seed}/{task.key}/{task.variant}/{purpose}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 

@@ -24,6 +24,8 @@ class Photo:
     licence: str
 
 
+_LONGEST_NOTE = 10_000  # letters of which the first line is a caption
+
 # Only files in the wheels themselves: the rest of skimage.data would be downloaded. Most textures,
 # microscopy, scanned text and test charts are left out, since nobody paints them.
 _PACKAGED = (
@@ -81,8 +83,11 @@ def described(path: str, root: str) -> Photo:
     """
     file = pathlib.Path(path)
     note = file.with_suffix(".txt")
-    # Some editors write a byte order mark.
-    text = note.read_text("utf-8-sig", errors="replace").strip() if note.is_file() else ""
+    text = ""
+    if note.is_file():
+        # Some editors write a byte order mark.
+        with note.open(encoding="utf-8-sig", errors="replace") as lines:
+            text = lines.read(_LONGEST_NOTE).strip()
     subject = " ".join(text.split("\n")[0].split()) if text else "a picture"
     base = pathlib.Path(root)
     name = file.relative_to(base) if file != base and file.is_relative_to(base) else file.name

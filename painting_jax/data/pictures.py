@@ -1,5 +1,6 @@
 """Decodes pictures to uint8 RGB and encodes them; sizes are checked before decoding."""
 
+import contextlib
 import dataclasses
 import fnmatch
 import io
@@ -9,40 +10,62 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
+from painting_jax.data import colour, file_kinds, remarks
+from painting_jax.data.file_kinds import Kind
+from painting_jax.data.name_order import natural_order
 from painting_jax.data.result_files import RECORD
 from painting_jax.errors import UserError
 
 MIN_SIDE = 8
 MAX_MEGAPIXELS = 64
-# Suffixes of picture files. `load` decides by the content whether it can read one.
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif", ".jxl"),
-)
-TYPES = "jpg, png, webp, bmp and tiff"  # in error messages
+TYPES = "jpg, png, webp, avif, heic, bmp and tiff"  # in error messages
 
 # Other formats of Pillow start programs (EPS) or are not used for photos.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000")
 # What Pillow's decoders raise on truncated or damaged files.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+DAMAGE = (
+    *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, AttributeError),
+    *(ArithmeticError, AssertionError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
+# Painting programs store their history in a png's text, beyond Pillow's limit for one text. Its
+# limit for all texts together stays, against files that unfold to gigabytes.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What states the colours of a picture in Pillow's `info`, and the kinds of samples that a profile
+# can be applied to.
+_STATES_COLOURS = ("icc_profile", "gamma", "chromaticity", "adobe_rgb")
+_PROFILED = ("RGB", "L", "CMYK", "LAB")
+_END_OF_JPEG = b"\xff\xd9"
+_BEFORE_PIXELS = 1 << 16  # bytes in which a file states its colours
 
 _MAGIC = re.compile(r"[*?\[]")  # the first special character of a glob pattern
 _SHAPE = struct.Struct(">HH")
 
 
 def load(path: epath.PathLike) -> np.ndarray:
-    """Reads a picture as a person sees it: upright (EXIF), alpha over white, grey as RGB.
+    """Reads a picture as a person sees it: upright, in sRGB, alpha over white, grey as RGB.
 
-    16-bit samples are scaled to 8 bits. An animation gives its first picture.
+    Orientation is that of the EXIF data. Colours are converted from the picture's profile. 16-bit
+    samples are scaled to 8 bits. An animation gives its first picture.
 
     Args:
-      path: a jpg, png, webp, bmp, tiff or gif file.
+      path: a jpg, png, webp, avif, heic, bmp, tiff or gif file, whatever its suffix.
 
     Returns:
       uint8[H, W, 3], RGB.
@@ -52,24 +75,64 @@ def load(path: epath.PathLike) -> np.ndarray:
         side below `MIN_SIDE` pixels or more than `MAX_MEGAPIXELS` by its header (then nothing is
         decoded).
     """
-    samples_HWC = load_samples(path)
-    if samples_HWC.dtype == np.uint16:
-        return ((samples_HWC.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return samples_HWC
+    with opened(path) as image:
+        try:
+            image.load()
+        except DAMAGE:
+            if (whole := _with_end_of_jpeg(image, epath.Path(path))) is None:
+                raise
+            image = whole
+        return shown(image, os.fspath(path), cicp(image, epath.Path(path)))
 
 
 def load_samples(path: epath.PathLike) -> np.ndarray:
-    """As `load`, but 16-bit grey is not scaled: uint8[H, W, 3] or uint16[H, W, 3]."""
+    """The samples of a picture, without conversion of colours: uint8 or uint16 [H, W, 3].
+
+    Upright and with alpha over white as in `load`, but 16-bit grey is not scaled to 8 bits.
+    """
+    with opened(path) as image:
+        image.load()
+        image = _upright(image, os.fspath(path))
+        if image.mode.startswith("I"):
+            grey_HW = _grey_16(image)
+            return np.broadcast_to(grey_HW[..., None], (*grey_HW.shape, 3))
+        return np.asarray(_over_white(image))
+
+
+@contextlib.contextmanager
+def opened(path: epath.PathLike, formats: Sequence[str] = _FORMATS) -> Iterator[Image.Image]:
+    """Opens a picture with Pillow and checks its size; nothing is decoded yet.
+
+    Raises:
+      UserError: if the file is missing, not a picture, too large or too small, or if the block
+        raises what Pillow raises for a damaged file.
+    """
     path = epath.Path(path)
-    if not path.exists():
-        raise UserError(f"{path} does not exist: name a picture (jpg, png, webp)")
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a picture (jpg, png, webp)")
-    with path.open("rb") as file, warnings.catch_warnings():
-        # Pillow warns at its own size limit; ours is checked below.
+    try:
+        file_kinds.check_regular(path)
+        file = path.open("rb")
+    except FileNotFoundError:
+        what = "is a link to a file that does" if os.path.islink(path) else "does"
+        raise UserError(f"{path} {what} not exist: name a picture (jpg, png, webp)") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    if path.suffix.lower() in file_kinds.RAW_PHOTOS:
+        raise UserError(f"{path} is a raw photo, which is not developed here: save it as jpg")
+    if (size := _webp_size(file_kinds.head(path))) is not None:
+        # Pillow's decoder takes memory for the whole picture before it says how large it is.
+        _check_size(path, *size)
+    if file_kinds.is_heif(path):
+        _register_heif(path)
+        formats = ("HEIF",)
+    with file, warnings.catch_warnings():
+        # Pillow warns at its own size limit, where ours is checked below, and of damaged EXIF data,
+        # which is not needed.
+        warnings.filterwarnings("ignore", module="PIL")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            image = Image.open(file, formats=_FORMATS)
+            image = Image.open(file, formats=formats)
         except Image.DecompressionBombError:
             raise UserError(
                 f"{path} has more than {MAX_MEGAPIXELS} megapixels: scale it down first"
@@ -78,7 +141,7 @@ def load_samples(path: epath.PathLike) -> np.ndarray:
             raise UserError(f"{path} is not a picture: {TYPES} are understood") from None
         _check_size(path, *image.size)
         try:
-            return _upright_rgb(image, str(path))
+            yield image
         except DAMAGE as error:
             raise UserError(f"{path} is damaged or cut short: {error}") from None
 
@@ -93,39 +156,193 @@ def _check_size(path: epath.Path, width: int, height: int) -> None:
         raise UserError(f"{path} has {width}x{height} pixels: each side needs at least {MIN_SIDE}")
 
 
-def _upright_rgb(image: Image.Image, name: str) -> np.ndarray:
-    image.load()
-    image = ImageOps.exif_transpose(image)
+def _webp_size(start: bytes) -> tuple[int, int] | None:
+    """Width and height of a webp by its header."""
+    if (start[:4], start[8:12]) != (b"RIFF", b"WEBP") or len(start) < 30:
+        return None
+    if start[12:16] == b"VP8X":
+        width, height = (int.from_bytes(start[at : at + 3], "little") for at in (24, 27))
+        return width + 1, height + 1
+    if start[12:16] == b"VP8L":
+        bits = int.from_bytes(start[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = (int.from_bytes(start[at : at + 2], "little") for at in (26, 28))
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _register_heif(path: epath.Path) -> None:
+    try:
+        import pillow_heif  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise UserError(
+            f"{path} is a HEIC picture, not a picture that Pillow reads itself: "
+            "pip install 'painting_jax[heif]', or save it as jpg"
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
+def _with_end_of_jpeg(image: Image.Image, path: epath.Path) -> Image.Image | None:
+    """The picture of a jpg that lacks its end marker and nothing else, else None.
+
+    A decoder fills up what is missing. With nothing missing, whatever stands before an end marker
+    that is put behind the file is passed over.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return None
+    data = path.read_bytes().removesuffix(b"\xff")
+    try:
+        whole, filled = (
+            Image.open(io.BytesIO(data + filling + _END_OF_JPEG), formats=("JPEG",))
+            for filling in (b"", b"\x55" * 64)
+        )
+        return whole if np.array_equal(np.asarray(whole), np.asarray(filled)) else None
+    except DAMAGE:
+        return None
+
+
+def cicp(image: Image.Image, path: epath.Path) -> tuple[int, int] | None:
+    """Primaries and transfer (H.273) by which a png, avif or heic is to be shown; else None.
+
+    Pillow does not read them. In a png they take precedence over a profile, in the others a profile
+    does.
+    """
+    if image.format not in ("PNG", "AVIF", "HEIF"):
+        return None
+    if image.format != "PNG" and "icc_profile" in image.info:
+        return None
+    if image.format == "HEIF":
+        profile = image.info.get("nclx_profile")
+        if not profile:
+            return None
+        return int(profile["color_primaries"]), int(profile["transfer_characteristics"])
+    with path.open("rb") as file:
+        if image.format == "PNG":
+            return _cicp_of_png(file)
+        # The box lies in others, near the beginning. Its name is unlikely to occur elsewhere.
+        _, found, stated = file.read(_BEFORE_PIXELS).partition(b"colrnclx")
+    return struct.unpack_from(">HH", stated) if found and len(stated) >= 4 else None
+
+
+def _cicp_of_png(file) -> tuple[int, int] | None:
+    file.seek(8)
+    while len(header := file.read(8)) == 8 and header[4:] != b"IDAT":
+        length = int.from_bytes(header[:4], "big")
+        if header[4:] == b"cICP" and length == 4:
+            primaries, transfer, *_ = file.read(4)
+            return primaries, transfer
+        file.seek(length + 4, os.SEEK_CUR)
+    return None
+
+
+def shown(image: Image.Image, name: str, stated: tuple[int, int] | None = None) -> np.ndarray:
+    """A loaded picture as a person sees it: uint8[H, W, 3], see `load`.
+
+    Args:
+      image: Picture, or an animation at the frame that is meant.
+      name: Name of the picture in messages.
+      stated: Primaries and transfer of `cicp`, which take precedence.
+    """
+    image = _upright(image, name)
+    info = {**image.info, "adobe_rgb": _is_adobe_rgb(image)}
+    if image.mode.startswith("I"):
+        image = Image.fromarray(((_grey_16(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    elif image.mode == "LAB" and "icc_profile" not in info:
+        image = colour.from_lab(image)
+    if stated is None and not any(info.get(key) for key in _STATES_COLOURS):
+        return np.array(_over_white(image))
+    if not _has_alpha(image):
+        image = image if image.mode in _PROFILED else image.convert("RGB")
+        return np.array(_in_srgb(image, info, stated, name))
+    # Colours are converted under the alpha channel, not mixed with paper first.
+    image = image.convert("RGBA")
+    rgb_HWC = _in_srgb(image.convert("RGB"), info, stated, name)
+    converted = Image.fromarray(rgb_HWC).convert("RGBA")
+    converted.putalpha(image.getchannel("A"))
+    return np.array(_over_white(converted))
+
+
+def _in_srgb(
+    image: Image.Image, info: Mapping[str, Any], stated: tuple[int, int] | None, name: str
+) -> np.ndarray:
+    """The colours of an opaque picture, by what states them first."""
+    if stated is not None:
+        if what := colour.unconverted(*stated):
+            remarks.add(f"{name} has {what}, which is not converted: its colours are as stored")
+        return colour.to_srgb(np.asarray(image.convert("RGB")), *stated)
+    if info.get("icc_profile"):
+        converted = colour.from_profile(image, info["icc_profile"], name)
+        return np.asarray(converted.convert("RGB"))
+    rgb_HWC = np.asarray(image.convert("RGB"))
+    if info["adobe_rgb"]:
+        return colour.from_adobe_rgb(rgb_HWC)
+    return colour.from_png(rgb_HWC, info, name)
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         # Their range is unknown, and so is the meaning of a NaN.
         raise UserError(f"{name} has samples in floating point: save it with 8 or 16 bits each")
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit grey to 255 when it converts.
-        grey_HW = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-        return np.repeat(grey_HW[..., None], 3, axis=-1)
-    if "A" in image.getbands() or "transparency" in image.info:
+    turn = _TURNS.get(_exif_tag(image, ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
+
+
+def _exif_tag(image: Image.Image, tag: int, folder: int | None = None) -> Any:
+    """The value of an EXIF tag; None if it is missing or cannot be read.
+
+    Cameras and programs write much that breaks the standard. None of it is needed to see the
+    picture, so damage here is no damage to the picture.
+    """
+    try:
+        tags = image.getexif()
+        value = (tags if folder is None else tags.get_ifd(folder)).get(tag)
+    except DAMAGE:
+        return None
+    return value[0] if isinstance(value, tuple) and value else value
+
+
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether the EXIF data alone says that a picture is in Adobe RGB, as cameras do."""
+    if image.mode != "RGB":
+        return False
+    index = _exif_tag(image, ExifTags.Interop.InteropIndex, ExifTags.IFD.Interop)
+    space = _exif_tag(image, ExifTags.Base.ColorSpace, ExifTags.IFD.Exif)
+    return str(index).rstrip("\0") == "R03" or space == 2
+
+
+def _grey_16(image: Image.Image) -> np.ndarray:
+    # Pillow clips 16-bit grey to 255 when it converts.
+    return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if _has_alpha(image):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+    return image.convert("RGB")
 
 
 def list_pictures(path: epath.PathLike, output: epath.PathLike | None = None) -> list[str]:
-    """Lists the picture files that a path, a folder or a glob pattern names, in natural order.
+    """Lists the files that a path, a folder or a glob pattern names, in natural order.
 
-    Folders are searched with their subfolders. Hidden files, links back to a folder above, results
-    of `generate` and the content of `output` are left out. A file that is named itself is returned
-    whatever its suffix.
+    Folders are searched with their subfolders. Hidden files, text and other files that go with
+    pictures, links back to a folder above, results of `generate` and the content of `output` are
+    left out. What else lies in a folder is listed, also if `load` cannot read it, so that the
+    caller can name it. A file that is named itself is returned, whatever it is.
 
     Raises:
       UserError: if there is none.
     """
-    text = os.fspath(path)
-    root = epath.Path(path)
+    text = os.path.expanduser(os.fspath(path))
+    root = epath.Path(text)
     if root.is_dir():
         files = _matching(root, ("**", "*"), Ancestors.of(root, output))
-        found = [os.fspath(file) for file in files if file.suffix.lower() in SUFFIXES]
-    elif root.exists():
+        found = [os.fspath(file) for file in files if file_kinds.kind(file) is not Kind.COMPANION]
+    elif os.path.lexists(text) or root.exists():
         return [text]
     else:
         magic = _MAGIC.search(text)
@@ -187,15 +404,6 @@ def _matching(
 def _enter(folder: epath.Path, ancestors: Ancestors) -> Ancestors | None:
     """As `Ancestors.enter`, but also None for a folder that `generate` wrote."""
     return None if (folder / RECORD).exists() else ancestors.enter(folder)
-
-
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts "9.jpg" before "10.jpg"."""
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
 
 
 def encode(picture_HWC: np.ndarray, format: str = "jpeg", xmp: bytes | None = None) -> bytes:

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import grain
 import numpy as np
-import tensorflow_datasets as tfds
 from etils import epath
-from google.protobuf import json_format
 
-from painting_jax import media
+from painting_jax import media, remote_paths
+from painting_jax.data import dataset_folder, pictures, splits
 from painting_jax.data import index as index_lib
-from painting_jax.data import pictures, splits
 from painting_jax.data.buckets import Shapes
 from painting_jax.data.framing import Framing
 from painting_jax.data.process import Process, from_example
@@ -42,32 +40,28 @@ class DataSource:
           dataset: Builder or builder/name inside `data_dir`; "" if `data_dir` holds only one.
 
         Raises:
-          UserError: If there is no data set or more than one, if it has no such split, or if it is
-            damaged.
+          UserError: If there is no data set or more than one, if it has no such split, if its
+            records are none of painting processes, or if it is damaged.
         """
         if split not in splits.SPLITS:
             raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
-        self.path = _dataset_folder(epath.Path(data_dir) / dataset)
-        try:
-            builder = tfds.builder_from_directory(self.path)
-        except (json_format.ParseError, ValueError, OSError, KeyError) as error:
-            raise UserError(f"{self.path} is damaged: {error}") from None
-        if split not in builder.info.splits:
+        remote_paths.check_readable("data_dir", data_dir)
+        self.path = dataset_folder.find(epath.Path(data_dir) / dataset)
+        declared = dataset_folder.read(self.path)
+        if split not in declared.shards:
             raise UserError(
                 f"{self.path} has no {split} split: prepare it from three different sources or more"
             )
         try:
-            self._examples = builder.as_data_source(
-                split=split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
-            )
+            self._examples = declared.examples(split)
             self._length = len(self._examples)
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"{self.path}: the {split} split is damaged: {error}") from None
-        if self._length != builder.info.splits[split].num_examples:
+        if self._length != sum(declared.shards[split]):
             raise UserError(
                 f"{self.path}: the {split} split is cut short: prepare it with --overwrite"
             )
-        self._media = builder.info.features["medium"].names
+        self._media = declared.media
         self.split = split
 
     def __len__(self) -> int:
@@ -84,7 +78,7 @@ class DataSource:
         """
         try:
             return from_example(self._examples[int(index)], self._media)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{self.path}: process {index} of {self.split} is damaged ({error}): "
                 "prepare it with --overwrite"
@@ -123,24 +117,6 @@ class DataSource:
     def ids(self) -> list[str]:
         """All process ids, in row order."""
         return [row.id for row in self.rows]
-
-
-def _dataset_folder(root: epath.Path) -> epath.Path:
-    if not root.exists():
-        raise UserError(f"{root} does not exist: make a data set with painting_jax.prepare")
-    # The folder of a data set is BUILDER/NAME/VERSION below the --data_dir of prepare.
-    found = [
-        info.parent
-        for depth in ("", "*/", "*/*/", "*/*/*/")
-        for info in sorted(root.glob(f"{depth}dataset_info.json"))
-        if not info.parent.name.startswith("incomplete.")
-    ]
-    if not found:
-        raise UserError(f"{root} holds no data set: make one with painting_jax.prepare")
-    if len(found) > 1:
-        names = ", ".join(str(path) for path in found)
-        raise UserError(f"{root} holds several data sets, name one as dataset: {names}")
-    return found[0]
 
 
 def choose_frames(

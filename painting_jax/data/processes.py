@@ -18,8 +18,19 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from painting_jax.data import pictures, segmentation, splits, video
+from painting_jax import json_text
+from painting_jax.data import (
+    file_kinds,
+    pictures,
+    remarks,
+    segmentation,
+    splits,
+    timelapse,
+    video,
+)
 from painting_jax.data.building import Skipped
+from painting_jax.data.file_kinds import Kind
+from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
@@ -27,6 +38,10 @@ from painting_jax.errors import UserError, readable
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.
 _ASPECT_TOLERANCE = 0.05
+# Suffixes of manifests. Those of sidecars are among them, so a file must be named itself.
+_MANIFESTS = (".jsonl", ".ndjson")
+_MANIFESTS_IF_NAMED = (*_MANIFESTS, ".json", ".txt")
+_LARGEST_MANIFEST, _LARGEST_SIDECAR = 256 << 20, 16 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +61,8 @@ class ProcessFile:
       end: last moment or index, inclusive; None is the end.
       progress: share of the painting time at each frame of the file, rising or falling within 0
         to 1; None to derive it from the times of the frames.
+      pictures: names of the pictures in the folder, in painted order, if not all of them; else
+        None.
     """
 
     path: str
@@ -58,6 +75,7 @@ class ProcessFile:
     start: float | None = None
     end: float | None = None
     progress: tuple[float, ...] | None = None
+    pictures: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +86,15 @@ class LoadedProcess:
       frames_THWC: uint8 RGB, T >= 2.
       progress_T: float32, share of the painting time, rising: from 0 to 1 if derived from the times
         of the frames, else as the metadata states it.
-      was_reversed: whether the file runs backwards by its stated progress.
+      was_reversed: whether the file runs backwards, by its stated progress or as it was found to,
+        and was turned round.
+      looks_reversed: whether it seems to run backwards and was left as it is.
     """
 
     frames_THWC: np.ndarray
     progress_T: np.ndarray
     was_reversed: bool = False
+    looks_reversed: bool = False
 
 
 def find(
@@ -86,21 +107,27 @@ def find(
 
     A folder is searched with its subfolders. A process in it is
 
-    - a video or an animation (`video.is_video`);
+    - a video or an animation (`video.is_video`), whatever its suffix;
     - a folder with a `process.json`, such as `generate` writes: its `steps`, its `process.mp4`, or
       its own pictures;
-    - the numbered pictures of a folder, if there are two or more, in natural order. Pictures named
-      after a video or a subfolder beside them (cat_input.png beside cat.mp4) are not steps;
-    - all pictures of a folder that holds nothing else and fewer than two numbered ones, in natural
+    - the numbered pictures of a folder, if there are two or more, in the order of
+      `name_order.painted_order`. Pictures named after a video or a subfolder beside them
+      (cat_input.png beside cat.mp4) are not steps;
+    - all pictures of a folder that holds nothing else and fewer than two numbered ones, in the
       order of their names.
 
+    The pictures that a pattern matches in one folder are one process, and so are those of one
+    folder that are named one by one. Files that are neither pictures nor videos are skipped and
+    named, except text, metadata and sound.
+
     Metadata comes from `process.json` in a folder, from `cat.json` beside `cat.mp4`, or from a
-    `.jsonl` manifest, which lists processes as one JSON object a line with a "path" relative to the
-    manifest. All take the same keys, the attributes of `ProcessFile`; a manifest takes precedence.
-    Unknown keys are ignored except in a manifest.
+    manifest, which lists processes with a "path" relative to the manifest: one JSON object a line,
+    or a JSON list (.jsonl; also .json and .txt if the file is named itself). All take the same
+    keys, the attributes of `ProcessFile`; a manifest takes precedence. Unknown keys are ignored
+    except in a manifest.
 
     Args:
-      sources: paths or patterns.
+      sources: paths or patterns; `~` is the user's folder.
       medium: default for processes whose metadata states none.
       known_media: names of media, one of which each process must have; None allows any or none.
 
@@ -112,9 +139,15 @@ def find(
         mistake, or a process lacks a medium although `known_media` is given.
     """
     search = _Search(medium, known_media)
+    named_pictures = []
     for source in sources:
-        for path in _expand(os.fspath(source)):
-            search.add_source(path)
+        text = os.path.expanduser(os.fspath(source))
+        if os.path.lexists(text) or epath.Path(text).exists():
+            named_pictures += search.add_source(epath.Path(text), is_named=True)
+        else:
+            stills = [still for path in _matches(text) for still in search.add_source(path)]
+            search.add_pictures(stills)
+    search.add_pictures(named_pictures)
     if not search.found and not search.skipped:
         names = ", ".join(os.fspath(source) for source in sources)
         raise UserError(f"{names} holds no videos ({video.TYPES}) and no folders of pictures")
@@ -128,16 +161,14 @@ def find(
     return found, search.skipped
 
 
-def _expand(source: str) -> list[epath.Path]:
-    """The path itself if it exists, else the matches of a glob pattern in natural order."""
-    if epath.Path(source).exists():
-        return [epath.Path(source)]
-    matches = glob.glob(source, recursive=True)
+def _matches(pattern: str) -> list[epath.Path]:
+    """What a glob pattern matches, in natural order."""
+    matches = glob.glob(pattern, recursive=True)
     if not matches:
         raise UserError(
-            f"{source} does not exist: name videos, folders, a pattern or a .jsonl manifest"
+            f"{pattern} does not exist: name videos, folders, a pattern or a .jsonl manifest"
         )
-    return [epath.Path(path) for path in sorted(matches, key=pictures.natural_order)]
+    return [epath.Path(path) for path in sorted(matches, key=natural_order)]
 
 
 def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
@@ -162,20 +193,69 @@ class _Search:
         self._medium = medium
         self._known_media = known_media
 
-    def add_source(self, path: epath.Path) -> None:
-        """Adds the processes in a file, a folder or a manifest."""
-        if path.suffix.lower() == ".jsonl" and not path.is_dir():
-            for row, where in _manifest_rows(path):
-                stated = _parse_metadata(row, where, self._known_media)
-                self._add(path.parent / row["path"], row["path"], stated)
-        elif path.is_dir():
+    def add_source(self, path: epath.Path, *, is_named: bool = False) -> list[epath.Path]:
+        """Adds the processes in a file, a folder or a manifest.
+
+        Args:
+          path: Path of the source.
+          is_named: Whether it was named itself rather than matched by a pattern.
+
+        Returns:
+          The path if it is a single picture, which may be a step of a process.
+        """
+        suffix, kind = path.suffix.lower(), file_kinds.kind(path)
+        if path.is_dir():
             before = len(self.found)
             self._add_folder(path, path, Ancestors.of(path))
             self.found[before:] = sorted(
-                self.found[before:], key=lambda file: pictures.natural_order(file.name)
+                self.found[before:], key=lambda file: natural_order(file.name)
             )
+        elif suffix in (_MANIFESTS_IF_NAMED if is_named else _MANIFESTS):
+            for row, where in _manifest_rows(path):
+                stated = _parse_metadata(row, where, self._known_media)
+                self._add_row(path.parent, row["path"], stated)
+        elif not is_named and kind is Kind.COMPANION:
+            pass
+        elif reason := _why_unreadable(path, None if is_named else kind):
+            self.skipped.append(Skipped(path.name, reason))
+        elif kind is Kind.PICTURE and not video.is_video(path):
+            return [path]
         else:
             self._add(path, path.name)
+        return []
+
+    def add_pictures(self, paths: Sequence[epath.Path]) -> None:
+        """Adds pictures that were named or matched: those of one folder are one process."""
+        by_folder: dict[str, list[epath.Path]] = {}
+        for path in paths:
+            by_folder.setdefault(os.fspath(path.parent), []).append(path)
+        for folder, members in by_folder.items():
+            if len(members) == 1:
+                self.skipped.append(Skipped(members[0].name, _SINGLE))
+            else:
+                self._add_steps(epath.Path(folder), members)
+
+    def _add_row(self, base: epath.Path, text: str, stated: Mapping) -> None:
+        path = base / os.path.expanduser(text)
+        if os.path.lexists(path) or path.exists() or not glob.has_magic(text):
+            self._add(path, text, stated)
+            return
+        matches = [epath.Path(match) for match in glob.glob(os.fspath(path), recursive=True)]
+        stills = [match for match in matches if file_kinds.kind(match) is Kind.PICTURE]
+        if len({os.fspath(still.parent) for still in stills}) != 1 or len(stills) < 2:
+            self.skipped.append(Skipped(text, "the pattern matches no two pictures in one folder"))
+        else:
+            self._add_steps(stills[0].parent, stills, text, stated)
+
+    def _add_steps(
+        self,
+        folder: epath.Path,
+        members: Sequence[epath.Path],
+        name: str | None = None,
+        stated: Mapping | None = None,
+    ) -> None:
+        ordered, _ = painted_order([path.name for path in members])
+        self._add(folder, name or folder.resolve().name, stated, tuple(ordered))
 
     def _add_folder(self, folder: epath.Path, root: epath.Path, ancestors: Ancestors) -> None:
         def name(path: epath.Path) -> str:
@@ -194,15 +274,28 @@ class _Search:
         if content.steps:
             self._add(folder, name(folder))
         for path in content.folders:
-            if (below := ancestors.enter(path)) is not None:
-                self._add_folder(path, root, below)
+            if (below := ancestors.enter(path)) is None:
+                continue
+            before = len(self.found) + len(self.skipped)
+            self._add_folder(path, root, below)
+            is_named_as_file = path.suffix.lower() in (*file_kinds.PICTURES, *file_kinds.VIDEOS)
+            if is_named_as_file and len(self.found) + len(self.skipped) == before:
+                self.skipped.append(Skipped(name(path), "it is a folder, and holds no process"))
         for path in content.videos:
             self._add(path, name(path))
         self.skipped += [Skipped(name(path), reason) for path, reason in content.others.items()]
 
-    def _add(self, path: epath.Path, name: str, stated: Mapping | None = None) -> None:
-        path, sidecar = _with_sidecar(path)
-        values: dict[str, Any] = {"medium": self._medium}
+    def _add(
+        self,
+        path: epath.Path,
+        name: str,
+        stated: Mapping | None = None,
+        steps: tuple[str, ...] | None = None,
+    ) -> None:
+        frames, sidecar = _with_sidecar(path)
+        # A pattern says which pictures are meant.
+        path = frames if steps is None else path
+        values: dict[str, Any] = {"medium": self._medium, "pictures": steps}
         try:
             if sidecar is not None:
                 record = _parse_sidecar(sidecar)
@@ -234,9 +327,10 @@ class _Folder:
     Attributes:
       folders: its subfolders.
       videos: its videos and animations.
-      steps: the pictures that form a process; empty, or two and more.
-      others: for each other picture, the reason why it is not a step.
+      steps: the pictures that form a process, in painted order; empty, or two and more.
+      others: for each other file that may have been meant, the reason why it is not used.
       has_record: whether a `process.json` says that the folder is one process.
+      is_guess: whether the names of the steps leave their order open.
     """
 
     folders: list[epath.Path]
@@ -244,26 +338,38 @@ class _Folder:
     steps: list[epath.Path]
     others: dict[epath.Path, str]
     has_record: bool
+    is_guess: bool
 
     @classmethod
     def list(cls, folder: epath.Path) -> "_Folder":
         visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
         folders, videos, stills, has_record = [], [], [], False
-        for path in sorted(visible, key=lambda path: pictures.natural_order(path.name)):
+        others: dict[epath.Path, str] = {}
+        for path in sorted(visible, key=lambda path: natural_order(path.name)):
+            has_record = has_record or path.name == RECORD
             if path.is_dir():
                 folders.append(path)
+                continue
+            kind = file_kinds.kind(path)
+            if kind is Kind.COMPANION:
+                continue
+            if reason := _why_unreadable(path, kind):
+                others[path] = reason
             elif video.is_video(path):
                 videos.append(path)
-            elif path.suffix.lower() in (*pictures.SUFFIXES, *video.ANIMATIONS):
+            else:
                 stills.append(path)
-            has_record = has_record or path.name == RECORD
         beside = [*(path.stem for path in videos), *(path.name for path in folders)]
-        others = {
-            path: "it is named after a video or folder beside it: move it to a folder of its own "
-            "if it is a step of a process"
-            for path in stills
-            if any(_named_after(path.stem, name) for name in beside)
-        }
+        # Cameras store a raw photo beside its jpg.
+        developed = {path.stem for path in stills if not _is_raw(path)}
+        for path in stills:
+            if any(_named_after(path.stem, name) for name in beside):
+                others[path] = (
+                    "it is named after a video or folder beside it: move it to a folder of its own "
+                    "if it is a step of a process"
+                )
+            elif _is_raw(path) and path.stem in developed:
+                others[path] = "it is the raw photo of a picture beside it, which is read"
         steps = [path for path in stills if path not in others]
         numbered = [path for path in steps if _has_number(path)]
         if len(numbered) > 1:
@@ -271,9 +377,33 @@ class _Folder:
             others |= dict.fromkeys(unnumbered, "it has no number, unlike the pictures beside it")
             steps = numbered
         elif beside or len(steps) < 2:
-            others |= dict.fromkeys(steps, "a single picture is no process")
+            others |= dict.fromkeys(steps, _SINGLE)
             steps = []
-        return cls(folders, videos, steps, others, has_record)
+        by_name = {path.name: path for path in steps}
+        ordered, is_guess = painted_order(list(by_name))
+        steps = [by_name[name] for name in ordered]
+        return cls(folders, videos, steps, others, has_record, is_guess)
+
+
+_SINGLE = "a single picture is no process"
+
+
+def _why_unreadable(path: epath.Path, kind: Kind | None) -> str | None:
+    """Why a file is neither a picture nor a video; None if it may be one.
+
+    Without a kind, it may be a video of one that only FFmpeg knows.
+    """
+    try:
+        file_kinds.check_regular(path)
+    except UserError:
+        return "it is a pipe, a socket or a device, not a file"
+    if kind is Kind.OTHER:
+        return "it is neither a picture nor a video that can be read"
+    return None
+
+
+def _is_raw(path: epath.Path) -> bool:
+    return path.suffix.lower() in file_kinds.RAW_PHOTOS
 
 
 def _has_number(path: epath.Path) -> bool:
@@ -286,12 +416,18 @@ def _named_after(stem: str, name: str) -> bool:
 
 def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
     """Yields the rows of a manifest with their location for error messages."""
-    # Captions may contain other line breaks (U+2028), and some editors write a byte order mark.
+    # Captions may contain other line breaks (U+2028).
     with _readable_errors(path):
-        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
-    if not any(line.strip() for line in lines):
+        data = _text_of(path, _LARGEST_MANIFEST)
+    if not data.strip():
         raise UserError(f"{path} is empty: it needs one JSON object a line, with a path")
-    for number, line in enumerate(lines, start=1):
+    if data.lstrip().startswith(b"[") and path.suffix.lower() not in _MANIFESTS:
+        rows = _parse_json(data, str(path))
+        for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
+            where = f"{path.name} entry {number}"
+            yield _check_row(row, where), where
+        return
+    for number, line in enumerate(data.split(b"\n"), start=1):
         if line.strip():
             where = f"{path.name} line {number}"
             yield _check_row(_parse_json(line, where), where), where
@@ -309,20 +445,30 @@ def _check_row(row: object, where: str) -> dict:
 
 def _parse_sidecar(path: epath.Path) -> dict:
     with _readable_errors(path):
-        record = _parse_json(path.read_bytes().removeprefix(codecs.BOM_UTF8), str(path))
+        record = _parse_json(_text_of(path, _LARGEST_SIDECAR), str(path))
     if not isinstance(record, dict):
         raise UserError(f'{path} is no record of a process: write {{"medium": "oil", ...}}')
     return record
 
 
+def _text_of(path: epath.Path, most: int) -> bytes:
+    """The bytes of a text file without the mark that some editors put before them."""
+    file_kinds.check_regular(path)
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UserError(f"{path} has more than {most >> 20} MiB: name a text file")
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
 def _parse_json(data: bytes, where: str) -> object:
     try:
-        return json.loads(data.decode())
+        return json_text.parse(data.decode())
     except UnicodeDecodeError:
         raise UserError(f"{where} is not UTF-8: save it as that") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{where} is not JSON: {error}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise UserError(f"{where} has a number too long or brackets too deep") from None
 
 
@@ -424,30 +570,54 @@ def content_key(file: ProcessFile) -> str:
     with _readable_errors(path):
         if not path.is_dir():
             return splits.content_hash(path)
-        hashes = [splits.content_hash(picture) for picture in _steps(path)]
+        hashes = [
+            splits.content_hash(picture)
+            for picture in _steps(file)[0]
+            # One that cannot be read costs itself, not the process; reading says so.
+            if file_kinds.head(picture)
+        ]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def load(file: ProcessFile, *, max_frames: int, max_side: int) -> LoadedProcess:
+def load(
+    file: ProcessFile, *, max_frames: int, max_side: int, edits: str = timelapse.KEEP
+) -> LoadedProcess:
     """Reads a process; only one frame is held in memory besides those returned.
+
+    What was edited in a recording (`timelapse`) is remarked on. Stated progress is believed.
 
     Args:
       file: from `find`.
-      max_frames: maximum number of frames, evenly spaced, with the first and last among them.
+      max_frames: maximum number of frames, evenly spread over their time, with the first and last
+        among them.
       max_side: maximum length of the longer side; larger frames are scaled down to it.
+      edits: what is done about edits, one of `timelapse.CHOICES`: nothing; cutting off what is not
+        the process; or that, and turning round what runs backwards.
 
     Raises:
       UserError: if it cannot be read, has fewer than two frames, its pictures differ in aspect, or
         the stated progress has another length.
     """
     path = epath.Path(file.path)
-    read = _read_pictures if path.is_dir() else _read_video
-    with _readable_errors(path):
-        frames_THWC, time_T, index_T, count = read(file, max_frames, max_side)
-    if len(frames_THWC) < 2:
-        raise UserError(f"{path} has one frame: a process needs at least two")
+    frames_THWC, time_T, index_T, count = _read(file, max_frames, max_side)
+    looks_reversed = False
     if file.progress is None:
-        progress_T = (time_T - time_T[0]) / (time_T[-1] - time_T[0])
+        found = timelapse.examine(frames_THWC)
+        looks_reversed = found.direction.sign < 0
+        if found.findings:
+            is_cut = edits != timelapse.KEEP
+            what = "which is cut off" if is_cut else "which is kept: --edits=cut cuts it off"
+            remarks.add(f"{file.name} {' and '.join(found.findings)}, {what}")
+            if is_cut:
+                start, end = time_T[found.first], time_T[found.last]
+                cut = dataclasses.replace(file, start=float(start), end=float(end))
+                # Again, for as many frames of what is left.
+                del frames_THWC
+                frames_THWC, time_T, index_T, count = _read(cut, max_frames, max_side)
+        progress_T = np.clip((time_T - time_T[0]) / (time_T[-1] - time_T[0]), 0, 1)
+        if looks_reversed and edits == timelapse.TURN:
+            progress_T = 1 - progress_T
+            remarks.add(f"{file.name} looks as if it ran backwards: it is turned round")
     else:
         # Some containers (gif) count a last frame that no decoder returns: it needs no value.
         if not index_T[-1] < len(file.progress) <= count:
@@ -459,7 +629,12 @@ def load(file: ProcessFile, *, max_frames: int, max_side: int) -> LoadedProcess:
     was_reversed = bool(progress_T[-1] < progress_T[0])
     if was_reversed:
         frames_THWC, progress_T = np.ascontiguousarray(frames_THWC[::-1]), progress_T[::-1]
-    return LoadedProcess(frames_THWC, progress_T.astype(np.float32), was_reversed)
+    return LoadedProcess(
+        frames_THWC,
+        progress_T.astype(np.float32),
+        was_reversed,
+        looks_reversed and not was_reversed,
+    )
 
 
 @contextlib.contextmanager
@@ -477,6 +652,16 @@ def _readable_errors(path: epath.Path) -> Iterator[None]:
 _Read = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 
+def _read(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
+    path = epath.Path(file.path)
+    read = _read_pictures if path.is_dir() else _read_video
+    with _readable_errors(path):
+        result = read(file, max_frames, max_side)
+    if len(result[0]) < 2:
+        raise UserError(f"{path} has one frame: a process needs at least two")
+    return result
+
+
 def _read_video(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     frames_THWC, second_T = video.read(
         file.path,
@@ -487,21 +672,36 @@ def _read_video(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
         crop=file.crop,
     )
     second_N = second_T if file.progress is None else video.frame_times(file.path)
-    # Both times come from the same ticks and are equal up to floating point.
-    index_T = np.searchsorted(second_N, second_T - 1e-6)
+    # Both times come from the same ticks and are equal up to floating point. A frame may be shown
+    # later than the file announced.
+    index_T = np.minimum(np.searchsorted(second_N, second_T - 1e-6), len(second_N) - 1)
     return frames_THWC, second_T, index_T, len(second_N)
 
 
 def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
-    paths = _steps(epath.Path(file.path))
+    paths, is_guess = _steps(file)
+    if is_guess:
+        names = [path.name for path in paths]
+        shown = names if len(names) <= 4 else [*names[:2], "...", *names[-2:]]
+        remarks.add(
+            f"the names of the pictures in {file.name} leave their order open; it is taken as "
+            + ", ".join(shown)
+        )
     first = 0 if file.start is None else int(file.start)
     last = len(paths) - 1 if file.end is None else min(int(file.end), len(paths) - 1)
     if first > last:
         raise UserError(f"{file.path} has {len(paths)} pictures, none from {first} to {last}")
-    index_T = np.array([first + i for i in video.evenly_spaced(last - first + 1, max_frames)])
-    frames, finished_HW = [], None
+    index_T = [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
+    frames, kept, finished_HW = [], [], None
     for index in reversed(index_T):
-        picture_HWC = pictures.load(paths[index])
+        try:
+            picture_HWC = pictures.load(paths[index])
+        except UserError as error:
+            # Without its last picture a process would end with one that is not finished.
+            if index == last:
+                raise
+            remarks.add(f"{error}: it is left out of {file.name}")
+            continue
         if file.crop is not None:
             picture_HWC = video.crop_picture(picture_HWC, file.crop, str(paths[index]))
         height, width = picture_HWC.shape[:2]
@@ -513,17 +713,25 @@ def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
             )
         picture_HWC = video.shrink(picture_HWC, max_side)
         frames.append(pictures.resize(picture_HWC, *(frames or [picture_HWC])[0].shape[:2]))
-    return np.stack(frames[::-1]), index_T.astype(np.float64), index_T, len(paths)
+        kept.append(index)
+    kept_T = np.array(kept[::-1])
+    return np.stack(frames[::-1]), kept_T.astype(np.float64), kept_T, len(paths)
 
 
-def _steps(folder: epath.Path) -> list[epath.Path]:
-    steps = _Folder.list(folder).steps
-    if not steps:
+def _steps(file: ProcessFile) -> tuple[list[epath.Path], bool]:
+    """The pictures of a process in painted order, and whether that order is a guess."""
+    folder = epath.Path(file.path)
+    if file.pictures is not None:
+        return [folder / name for name in file.pictures], painted_order(file.pictures)[1]
+    content = _Folder.list(folder)
+    if not content.steps:
         raise UserError(f"{folder} holds no two pictures: a process needs at least two")
-    return steps
+    return content.steps, content.is_guess
 
 
-def to_record(file: ProcessFile, *, max_frames: int, max_side: int) -> Process:
+def to_record(
+    file: ProcessFile, *, max_frames: int, max_side: int, edits: str = timelapse.KEEP
+) -> Process:
     """Reads a process into a record for training.
 
     A record's progress rises strictly from 0 to 1: that of a part of a process is rescaled, and of
@@ -533,11 +741,18 @@ def to_record(file: ProcessFile, *, max_frames: int, max_side: int) -> Process:
       file: from `find`, with a medium of the registry.
       max_frames: as in `load`.
       max_side: as in `load`.
+      edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
+        `timelapse.KEEP` it is remarked on.
 
     Raises:
       UserError: as in `load`, or if all frames have the same progress.
     """
-    loaded = load(file, max_frames=max_frames, max_side=max_side)
+    loaded = load(file, max_frames=max_frames, max_side=max_side, edits=edits)
+    if loaded.looks_reversed:
+        backwards = f"{file.name} looks as if it ran backwards"
+        if edits == timelapse.CUT:
+            raise UserError(f"{backwards}: --edits=turn turns it round, --edits=keep keeps it so")
+        remarks.add(f"{backwards}, and is kept so: --edits=turn turns it round")
     progress_T = loaded.progress_T - loaded.progress_T[0]
     if progress_T[-1] == 0:
         raise UserError(f"{file.path} has all its frames at the same progress")

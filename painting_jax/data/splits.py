@@ -80,13 +80,19 @@ def assign(sources: Iterable[str], pairs: Iterable[tuple[str, str]] = ()) -> dic
     groups = set(joined(sources, pairs).values())
     ranked = sorted(groups, key=lambda group: min(map(_rank, group)))
     count = len(ranked)
-    at_least = 2 if count >= 8 else 1
-    held_out = 0 if count < 3 else max(at_least, round(_HELD_OUT_SHARE * count))
+    held_out = held_out_groups(count)
     return {
         source: "test" if rank < held_out else "validation" if rank < 2 * held_out else "train"
         for rank, group in enumerate(ranked)
         for source in group
     }
+
+
+def held_out_groups(count: int) -> int:
+    """Number of groups in the test split, and in the validation split, of `count` groups."""
+    if count < 3:
+        return 0
+    return max(2 if count >= 8 else 1, round(_HELD_OUT_SHARE * count))
 
 
 def _rank(source: str) -> str:

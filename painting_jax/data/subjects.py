@@ -23,7 +23,7 @@ class Subject:
 
     Attributes:
       name: short.
-      origin: a description of where it comes from.
+      origin: File name of the picture, without its folders, which are the user's own.
       load: returns the picture, uint8[H, W, 3], and its label map, uint8[H, W] in painting order,
         or None if it has none. Pictures are loaded one at a time to bound memory.
     """
@@ -70,7 +70,8 @@ def from_files(
                 raise
             skipped.append(Skipped(pathlib.Path(file).name, str(error)))
         else:
-            found.append(Subject(readable(pathlib.Path(file).stem), readable(file), load))
+            path = pathlib.Path(file)
+            found.append(Subject(readable(path.stem), readable(path.name), load))
     if not found:
         raise UserError(f"none of the {len(skipped)} pictures can be painted: {skipped[0].reason}")
     return found, skipped
@@ -109,4 +110,4 @@ def _from_record(source: DataSource, row: int) -> Subject:
     name = "".join(
         letter if letter.isalnum() else "_" for letter in pathlib.Path(record.source).stem
     )
-    return Subject(name, f"{source.split} split of {source.path}: {record.id}", load)
+    return Subject(name, pathlib.Path(record.source).name, load)

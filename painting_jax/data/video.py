@@ -1,57 +1,52 @@
 """Reads videos and animations, and writes generated ones."""
 
-import contextlib
 import fractions
+import functools
 import html
 import math
 import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from etils import epath
 from PIL import Image
 
 from painting_jax import files
-from painting_jax.data import pictures
+from painting_jax.data import containers, file_kinds, pictures, remarks
+from painting_jax.data.file_kinds import Kind
 from painting_jax.errors import UserError
 
-# Suffixes of video files. FFmpeg decides by the content whether it can read one.
-SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"),
-    *(".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"),
-)
-# Suffixes of files that hold a picture or an animation; the header says which.
-ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 TYPES = "mp4, mov, webm, mkv, gif, webp and the like"  # in error messages
-# FFmpeg cannot read an animated webp.
-_READ_BY_PILLOW = (".webp", ".png", ".apng")
+# Formats of pictures that may move; FFmpeg cannot read an animated webp.
+_ANIMATED = ("WEBP", "PNG", "AVIF", "TIFF", "GIF")
 
 # The term of the IPTC's controlled vocabulary for pictures made by a trained model.
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
-# The duration in a container's header and the time of its last frame differ by about a frame. They
-# differ by more than this share in a truncated file.
-_MISSING_SHARE = 0.1
+_SUBFILE = 254  # the tag of a tiff that tells pages from small copies
 
 Box = tuple[int, int, int, int]
 
 
 def is_video(path: epath.PathLike) -> bool:
-    """Whether a file is a video or an animation, by its suffix and, for pictures, its header.
+    """Whether a file is a video or an animation, by its content.
 
-    A damaged gif counts as an animation, a damaged webp or png as a picture.
+    A tiff of several pages of one size is an animation. A damaged gif counts as one, too; other
+    damaged files are what their suffix says, and those of pictures do not move.
     """
     path = epath.Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in ANIMATIONS:
-        return suffix in SUFFIXES
+    kind = file_kinds.kind(path)
+    if kind is not Kind.PICTURE:
+        return kind is Kind.VIDEO
+    if file_kinds.head(path).startswith(b"\xff\xd8"):
+        return False  # a jpg; some hold a second picture, of another size or view
     try:
-        with _open_animation(path) as image:
-            return getattr(image, "is_animated", False)
-    except (OSError, UserError):
-        return suffix == ".gif"
+        with pictures.opened(path, _ANIMATED) as image:
+            return len(_frame_numbers(image)) > 1
+    except UserError:
+        return path.suffix.lower() == ".gif"
 
 
 def read(
@@ -63,12 +58,14 @@ def read(
     max_side: int | None = None,
     crop: Box | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads up to `max_frames` evenly spaced frames of a video between two times.
+    """Reads up to `max_frames` frames of a video between two times, evenly spread over the time.
 
-    The file is streamed: only one frame is held in memory besides those returned.
+    The file is streamed: only one frame is held in memory besides those returned. Damaged frames
+    are left out with a remark (`remarks`).
 
     Args:
-      path: a video that FFmpeg reads, or an animated gif, webp or png.
+      path: a video that FFmpeg reads, an animated gif, webp, png or avif, or a tiff of several
+        pages.
       start: seconds from the beginning; None is the first frame.
       end: seconds from the beginning, inclusive; None is the last frame.
       max_frames: at least 1.
@@ -79,48 +76,59 @@ def read(
       frames_THWC uint8 RGB, and seconds_T float64, strictly rising, 0 at the video's first frame.
 
     Raises:
-      UserError: if the file is missing, damaged, truncated or not a video, if it has no frame
-        between the times, if its frames exceed `pictures.MAX_MEGAPIXELS` or change size, or if the
-        crop does not lie within them.
+      UserError: if the file is missing, truncated, not a video or mostly damaged, if it has no
+        frame between the times, if its frames exceed `containers.MAX_MEGAPIXELS` or change size,
+        or if the crop does not lie within them.
     """
     path = epath.Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: name a video ({TYPES})")
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a video ({TYPES})")
-    frames = _animation_frames if _is_read_by_pillow(path) else _container_frames
-    seconds = frame_times(path)
+    if _is_read_by_pillow(path):
+        seconds = _animation_times(path)
+        frames = functools.partial(_animation_frames, path)
+    else:
+        times = containers.timeline(path)
+        seconds = list(times.seconds)
+        # A crop is stated in the pixels of the file.
+        most_side = 2 * max_side if max_side and crop is None else None
+        frames = functools.partial(containers.frames, path, times, most_side=most_side)
     inside = [
-        index
-        for index, second in enumerate(seconds)
+        second
+        for second in seconds
         if (start is None or second >= start) and (end is None or second <= end)
     ]
     if not inside:
         span = f"{start or 0:g} to {'the end' if end is None else f'{end:g}'} s"
         raise UserError(f"{path} has no frame from {span}: it lasts {seconds[-1]:.1f} s")
-    chosen = [inside[index] for index in evenly_spaced(len(inside), max_frames)]
-    wanted = [seconds[index] for index in chosen]
+    wanted = [inside[index] for index in evenly_timed(inside, max_frames)]
     # Frames are scaled as they are decoded, so that no full-size ones are kept.
-    decoded, when = [], []
-    for second, frame_HWC in frames(path, wanted):
+    decoded, when, full_shape = [], [], None
+    for second, frame_HWC in frames(wanted):
+        full_shape = full_shape or frame_HWC.shape
+        if frame_HWC.shape != full_shape:
+            raise UserError(f"{path} changes the size of its frames: a process has one throughout")
         decoded.append(_prepared(path, frame_HWC, crop, max_side))
         when.append(second)
-    # Some containers (gif) count a last frame that no decoder returns: one may be missing.
-    if len(decoded) < max(1, min(len(wanted) - 1, (1 - _MISSING_SHARE) * len(wanted))):
-        raise UserError(f"{path} is cut short: {len(decoded)} of {len(wanted)} frames can be read")
-    if len({frame_HWC.shape for frame_HWC in decoded}) > 1:
-        raise UserError(f"{path} changes the size of its frames: a process has one throughout")
+        if len(decoded) > max_frames:
+            # More frames were decoded than the file announced: the last is the one to keep.
+            del decoded[-2], when[-2]
     return np.stack(decoded), np.array(when)
 
 
 def frame_times(path: epath.PathLike) -> list[float]:
     """Times of all frames of a video, rising, in seconds from the first. Errors as in `read`."""
     path = epath.Path(path)
-    return _animation_times(path) if _is_read_by_pillow(path) else _container_times(path)
+    if _is_read_by_pillow(path):
+        return _animation_times(path)
+    return list(containers.timeline(path).seconds)
 
 
 def _is_read_by_pillow(path: epath.Path) -> bool:
-    return path.suffix.lower() in _READ_BY_PILLOW
+    is_picture = file_kinds.kind(path) is Kind.PICTURE
+    # FFmpeg reads damaged gifs further than Pillow does.
+    return is_picture and not file_kinds.head(path).startswith(b"GIF8")
 
 
 def evenly_spaced(count: int, at_most: int) -> list[int]:
@@ -128,6 +136,20 @@ def evenly_spaced(count: int, at_most: int) -> list[int]:
     if at_most == 1:
         return [count - 1]
     return np.unique(np.linspace(0, count - 1, min(count, at_most)).round().astype(int)).tolist()
+
+
+def evenly_timed(seconds: Sequence[float], at_most: int) -> list[int]:
+    """Indices of up to `at_most` moments, evenly spread over their time, both ends included.
+
+    Where moments are sparse, fewer are chosen: none counts twice.
+    """
+    if len(seconds) <= at_most or at_most == 1:
+        return evenly_spaced(len(seconds), at_most)
+    second_N = np.asarray(seconds)
+    target_T = np.linspace(second_N[0], second_N[-1], at_most)
+    after_T = np.clip(np.searchsorted(second_N, target_T), 1, len(second_N) - 1)
+    is_before_T = target_T - second_N[after_T - 1] <= second_N[after_T] - target_T
+    return np.unique(after_T - is_before_T).tolist()
 
 
 def _prepared(
@@ -172,158 +194,68 @@ def enlarged(frames_THWC: np.ndarray, side: int) -> np.ndarray:
     return np.stack([pictures.resize(frame_HWC, *size) for frame_HWC in frames_THWC])
 
 
-@contextlib.contextmanager
-def _open_container(
-    path: epath.Path,
-) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens the video stream of a file; any error of FFmpeg's becomes a `UserError`."""
-    try:
-        with path.open("rb") as file, av.open(file) as container:
-            if not container.streams.video:
-                raise UserError(f"{path} has no video in it")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise UserError(f"{path} has a codec that FFmpeg does not know")
-            if stream.width * stream.height > pictures.MAX_MEGAPIXELS * 10**6:
-                raise UserError(
-                    f"{path} has {stream.width}x{stream.height} pixels a frame, more than "
-                    f"{pictures.MAX_MEGAPIXELS} megapixels"
-                )
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} is not a readable video: {reason}") from None
-
-
-def _container_times(path: epath.Path) -> list[float]:
-    """Times of all frames in seconds from the first, rising, read without decoding any."""
-    if path.suffix.lower() == ".gif":
-        _check_gif_ends(path)
-    with _open_container(path) as (container, stream):
-        shown_for = {
-            packet.pts: packet.duration or 0
-            for packet in container.demux(stream)
-            if packet.pts is not None
-        }
-        if not shown_for:
-            raise UserError(f"{path} has no frames")
-        ticks = sorted(shown_for)
-        seconds = [float((tick - ticks[0]) * stream.time_base) for tick in ticks]
-        if stream.duration:
-            duration = float(stream.duration * stream.time_base)
-        else:
-            duration = (container.duration or 0) / av.time_base
-        step = seconds[-1] / max(1, len(seconds) - 1)
-        # A last frame that is shown for a long time is not a missing part.
-        end = seconds[-1] + float(shown_for[ticks[-1]] * stream.time_base)
-        if duration - end > max(_MISSING_SHARE * duration, 2 * step) and step > 0:
-            raise UserError(
-                f"{path} is cut short: its frames end at {end:.1f} s of {duration:.1f} s"
-            )
-        return seconds
-
-
-def _check_gif_ends(path: epath.Path) -> None:
-    """Checks for the trailer byte: a gif states no duration by which to detect truncation."""
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 64))
-        if not file.read().rstrip(b"\0").endswith(b";"):
-            raise UserError(f"{path} is cut short: it does not end as a gif does")
-
-
-def _container_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
-    """Decodes in one pass and yields, for each wanted time, the first frame at or after it.
-
-    If the frames end before the wanted times do, the last frame is yielded for the rest.
-    """
-    remaining = iter(wanted)
-    target = next(remaining, None)
-    first, left_over = None, None
-    with _open_container(path) as (container, stream):
-        for frame in container.decode(stream):
-            if target is None:
-                return
-            if frame.pts is None:
-                continue
-            first = frame.pts if first is None else first
-            second = float((frame.pts - first) * stream.time_base)
-            # Both times come from the same ticks and are equal up to floating point.
-            if second < target - 1e-6:
-                left_over = second, frame
-                continue
-            yield second, _upright(frame, stream)
-            target, left_over = next(remaining, None), None
-        if target is not None and left_over is not None:
-            second, frame = left_over
-            yield second, _upright(frame, stream)
-
-
-def _upright(frame: av.VideoFrame, stream: av.VideoStream) -> np.ndarray:
-    """RGB as a player shows it: square pixels, rotated as the metadata says."""
-    aspect = stream.sample_aspect_ratio
-    width = frame.width
-    if aspect and aspect != 1:
-        width = max(1, round(frame.width * float(aspect)))
-        if width * frame.height > pictures.MAX_MEGAPIXELS * 10**6:
-            raise ValueError(f"its pixels are {float(aspect):g} times as wide as high")
-    if "a" in frame.format.name and frame.format.name not in ("gray", "gray10le", "gray12le"):
-        # Transparent pixels (gif, some webm) show white paper.
-        rgba_HWC = frame.to_ndarray(format="rgba", width=width, height=frame.height)
-        alpha = rgba_HWC[..., 3:].astype(np.uint16)
-        rgb_HWC = ((rgba_HWC[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
-    else:
-        rgb_HWC = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb_HWC, turns)) if turns else rgb_HWC
-
-
-@contextlib.contextmanager
-def _open_animation(path: epath.Path) -> Iterator[Image.Image]:
-    """Opens a file with Pillow; any decoding error becomes a `UserError`."""
-    too_large = f"{path} has more than {pictures.MAX_MEGAPIXELS} megapixels a frame"
-    with path.open("rb") as file:
-        try:
-            with warnings.catch_warnings():
-                # Pillow warns of large pictures at its own bound; ours is checked below.
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                image = Image.open(file, formats=("WEBP", "PNG", "GIF"))
-            if math.prod(image.size) > pictures.MAX_MEGAPIXELS * 10**6:
-                raise UserError(too_large)
-            with image:
-                yield image
-        except Image.DecompressionBombError:
-            raise UserError(too_large) from None
-        except pictures.DAMAGE as error:
-            kind = path.suffix.lower().removeprefix(".")
-            raise UserError(f"{path} is not a readable {kind}: {error}") from None
-
-
-def _decoded(image: Image.Image) -> Iterator[tuple[float, Image.Image]]:
-    """Decodes the frames of an animation one after the other, with their times in seconds."""
-    elapsed = 0.0
+def _frame_numbers(image: Image.Image) -> list[int]:
+    """Numbers of the frames of an animation, or of the full-size pages of a tiff."""
+    count = getattr(image, "n_frames", 1)
+    if image.format == "TIFF":
+        pages, size = [], image.size
+        for number in range(count):
+            image.seek(number)
+            # A page may be a small copy of another.
+            if image.size == size and not image.tag_v2.get(_SUBFILE, 0) & 1:
+                pages.append(number)
+        return pages
     # A png may begin with a still picture for programs that show no animations.
-    for index in range(int(image.info.get("default_image", False)), getattr(image, "n_frames", 1)):
-        image.seek(index)
-        image.load()
-        yield elapsed, image
+    return list(range(int(image.info.get("default_image", False)), count))
+
+
+def _decoded(image: Image.Image, name: str) -> Iterator[tuple[float, Image.Image]]:
+    """Decodes the frames of an animation one after the other, with their times in seconds.
+
+    Raises:
+      UserError: If frames at the end cannot be decoded. Others that cannot are left out.
+    """
+    elapsed, damaged = 0.0, 0
+    numbers = _frame_numbers(image)
+    is_last_whole = False
+    for number in numbers:
+        try:
+            image.seek(number)
+            image.load()
+        except pictures.DAMAGE:
+            damaged, is_last_whole = damaged + 1, False
+        else:
+            is_last_whole = True
+            yield elapsed, image
         elapsed += max(1, image.info.get("duration") or 100) / 1000
+    if not is_last_whole:
+        raise UserError(
+            f"{name} is cut short or damaged: {len(numbers) - damaged} of its {len(numbers)} "
+            "frames can be decoded, and not the last one"
+        )
+    if damaged:
+        remarks.add(f"{name} has {damaged} damaged frames of {len(numbers)}, which are left out")
 
 
 def _animation_times(path: epath.Path) -> list[float]:
-    with _open_animation(path) as image:
-        return [second for second, _ in _decoded(image)]
+    with pictures.opened(path, _ANIMATED) as image:
+        if math.prod(image.size) > containers.MAX_MEGAPIXELS * 10**6:
+            width, height = image.size
+            raise UserError(
+                f"{path} has {width}x{height} pixels a frame, more than "
+                f"{containers.MAX_MEGAPIXELS} megapixels"
+            )
+        return [second for second, _ in _decoded(image, os.fspath(path))]
 
 
 def _animation_frames(path: epath.Path, wanted: list[float]) -> Iterator[tuple[float, np.ndarray]]:
     wanted = set(wanted)
-    with _open_animation(path) as image:
-        for second, frame in _decoded(image):
+    name = os.fspath(path)
+    with pictures.opened(path, _ANIMATED) as image:
+        stated = pictures.cicp(image, path)
+        for second, frame in _decoded(image, name):
             if second in wanted:
-                rgba = frame.convert("RGBA")
-                white = Image.new("RGBA", rgba.size, "white")
-                yield second, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
+                yield second, pictures.shown(frame, name, stated)
 
 
 def write_mp4(
@@ -335,7 +267,8 @@ def write_mp4(
     """Writes an H.264 video that every player shows.
 
     Its pixel format (yuv420p) needs even sides: an odd side is padded by repeating the last row or
-    column.
+    column. Colours are those of BT.709 in limited range, and the file says so: without that,
+    players guess, and guess otherwise for large videos.
 
     Args:
       path: of the file, which appears complete or not at all.
@@ -355,10 +288,26 @@ def write_mp4(
             stream = out.add_stream("libx264", rate=rate, options=options)
             stream.height, stream.width = frames_THWC.shape[1:3]
             stream.pix_fmt = "yuv420p"
+            _state_bt709(stream.codec_context)
             for frame_HWC in frames_THWC:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
+                frame = frame.reformat(
+                    format="yuv420p",
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                    interpolation=containers.EXACT,
+                    threads=1,
+                )
+                _state_bt709(frame)
                 out.mux(stream.encode(frame))
             out.mux(stream.encode())
+
+
+def _state_bt709(what: av.VideoFrame | av.VideoCodecContext) -> None:
+    what.colorspace = Colorspace.ITU709
+    what.color_range = ColorRange.MPEG
+    what.color_primaries = ColorPrimaries.BT709
+    what.color_trc = ColorTrc.BT709
 
 
 def write_webp(
@@ -434,9 +383,9 @@ def read_metadata(path: epath.PathLike) -> dict[str, str]:
       UserError: if the file cannot be read.
     """
     path = epath.Path(path)
-    if path.suffix.lower() == ".webp":
-        with _open_animation(path) as image:
+    if _is_read_by_pillow(path):
+        with pictures.opened(path, _ANIMATED) as image:
             packet = image.info.get("xmp", b"")
-        return {"xmp": packet.decode()} if packet else {}
-    with _open_container(path) as (container, _):
+        return {"xmp": packet.decode(errors="replace")} if packet else {}
+    with containers.opened(path) as (container, _):
         return dict(container.metadata)

@@ -1,1 +1,1 @@
-"""Reverse painting, cross-media augmentation, flow matching, guidance, samplers: pure functions."""
+"""Reverse painting, cross-media augmentation, flow matching, guidance and samplers."""

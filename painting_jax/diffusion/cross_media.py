@@ -1,8 +1,8 @@
-"""Cross-media augmentation: the conditioning picture in another look, the target unchanged.
+"""Cross-media augmentation: changes the look of the conditioning picture, but not the target.
 
-That is what lets a photo, a grey picture or a line drawing become an oil painting's process: the
-model sees finished pictures in looks their medium never has, and must still paint the medium.
-Pictures are RGB in [-1, 1]; everything runs on the device, vectorised over the batch.
+During training the model sees finished pictures in looks that their medium never has, and must
+still paint the medium. It thus learns to paint from photos, grey pictures and line drawings.
+Pictures are RGB in [-1, 1]. All functions run on the device, vectorised over the batch.
 """
 
 import jax
@@ -18,13 +18,13 @@ def _grey(picture_BHW1: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:
 
 
 def monochrome(key: PRNGKeyArray, picture_BHWC):
-    """Grey, with a contrast of its own."""
+    """Greyscale picture with random contrast."""
     contrast = jax.random.uniform(key, (picture_BHWC.shape[0], 1, 1, 1), minval=0.7, maxval=1.1)
     return jnp.clip(_grey(luminance(picture_BHWC)) * contrast, -1, 1)
 
 
 def pencil_line(key: PRNGKeyArray, picture_BHWC):
-    """Dark lines on white: the difference of two blurs of the luminance, as an artist's XDoG."""
+    """Dark lines on white: a difference of Gaussians of the luminance, similar to XDoG."""
     side = min(picture_BHWC.shape[1:3])
     fine = max(0.5, side / 128)
     luma = luminance(picture_BHWC)
@@ -34,7 +34,7 @@ def pencil_line(key: PRNGKeyArray, picture_BHWC):
 
 
 def posterised(key: PRNGKeyArray, picture_BHWC):
-    """3 to 6 levels a channel of a slightly blurred picture."""
+    """A slightly blurred picture with 3 to 6 levels per channel."""
     side = min(picture_BHWC.shape[1:3])
     levels = jax.random.randint(key, (picture_BHWC.shape[0], 1, 1, 1), 2, 6).astype(jnp.float32)
     unit = (gaussian_blur(picture_BHWC, max(0.5, side / 96)) + 1) / 2
@@ -42,13 +42,13 @@ def posterised(key: PRNGKeyArray, picture_BHWC):
 
 
 def blurred(key: PRNGKeyArray, picture_BHWC):
-    """Out of focus, by a share of the way to a blur of a 24th of the side."""
+    """Gaussian blur with a standard deviation of 1/24 of the shorter side."""
     del key
     return gaussian_blur(picture_BHWC, max(0.5, min(picture_BHWC.shape[1:3]) / 24))
 
 
 def colour_shifted(key: PRNGKeyArray, picture_BHWC):
-    """Another hue and saturation: chroma turned and scaled around an unchanged luminance."""
+    """Random hue and saturation: chroma is rotated and scaled, luminance is unchanged."""
     turn_key, scale_key = jax.random.split(key)
     batch = picture_BHWC.shape[0]
     angle = jax.random.uniform(turn_key, (batch, 1, 1), minval=-jnp.pi, maxval=jnp.pi)
@@ -59,7 +59,7 @@ def colour_shifted(key: PRNGKeyArray, picture_BHWC):
         scale * (jnp.cos(angle) * u - jnp.sin(angle) * v),
         scale * (jnp.sin(angle) * u + jnp.cos(angle) * v),
     )
-    # Green follows from the luminance staying what it was.
+    # The unchanged luminance determines green.
     green = -(LUMA[0] * v + LUMA[2] * u) / LUMA[1]
     return jnp.clip(luma + jnp.stack([v, green, u], -1), -1, 1)
 
@@ -79,13 +79,13 @@ def augment(
     looks_BA: Float[Array, "b a"],
     probability: float,
 ) -> Float[Array, "b h w 3"]:
-    """Gives each picture, with a probability, one of the looks.
+    """Changes each picture to a random look with a given probability.
 
     Args:
-      key: random key.
-      picture_BHWC: RGB in [-1, 1].
-      looks_BA: for each picture the weights of `LOOKS`, in that order, not all zero.
-      probability: of changing a picture at all.
+      key: Random key.
+      picture_BHWC: Pictures, RGB in [-1, 1].
+      looks_BA: Weights of `LOOKS` for each picture, in that order, not all zero.
+      probability: Probability of changing a picture.
     """
     batch = picture_BHWC.shape[0]
     keys = jax.random.split(key, len(LOOKS) + 2)

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# Turning a clean prediction into a velocity divides by the noise level. Without this floor the loss
-# would be dominated by the last, invisible trace of noise.
+# Converting a clean prediction into a velocity divides by the noise level. Without this floor,
+# invisibly low noise levels would dominate the loss.
 NOISE_FLOOR = 0.05
 
 NoiseKind = Literal["uniform", "logit_normal"]
@@ -46,7 +46,7 @@ class NoiseDistribution:
         return self.quantile(jax.random.uniform(key, (count,), minval=1e-4, maxval=1.0))
 
     def quantile(self, share: Float[Array, "*b"]) -> Float[Array, "*b"]:
-        """The noise level below which a share of the distribution lies."""
+        """Noise level below which the given share of the distribution lies."""
         lowest, highest = map(self._untruncated_cdf, self.sigma_range)
         share = lowest + (highest - lowest) * share
         if self.kind == "logit_normal":
@@ -65,17 +65,17 @@ class NoiseDistribution:
 
 
 def shifted(sigma: Float[Array, "*b"], shift: float) -> Float[Array, "*b"]:
-    """shift sigma / (1 + (shift - 1) sigma): the time shift of Wan and SD3 (arXiv 2403.03206)."""
+    """Time shift of Wan and SD3 (arXiv 2403.03206): shift sigma / (1 + (shift - 1) sigma)."""
     return shift * sigma / (1 + (shift - 1) * sigma)
 
 
 def expand(sigma_B: Float[Array, " b"], like: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
-    """Appends dimensions of extent 1 until the ranks are equal."""
+    """Appends dimensions of size 1 until the ranks are equal."""
     return sigma_B.reshape(sigma_B.shape + (1,) * (like.ndim - sigma_B.ndim))
 
 
 def noisy(clean: Float[Array, "b ..."], noise: Float[Array, "b ..."], sigma_B: Float[Array, " b"]):
-    """The sample at noise level sigma on the straight path from clean to noise."""
+    """Sample at noise level sigma on the straight path from clean to noise."""
     sigma = expand(sigma_B, clean)
     return (1 - sigma) * clean + sigma * noise
 
@@ -87,10 +87,10 @@ def velocity(
     *,
     clean_prediction: bool,
 ) -> Float[Array, "b ..."]:
-    """The velocity given by a network's output at noise levels above 0.
+    """Velocity from the output of a network, at noise levels above 0.
 
-    A network that predicts the velocity (Wan) outputs it; one that predicts the clean sample gives
-    (sample - clean) / sigma (arXiv 2511.13720).
+    A network that predicts the velocity (Wan) outputs it directly. For a network that predicts the
+    clean sample it is (sample - clean) / sigma (arXiv 2511.13720).
     """
     if not clean_prediction:
         return prediction

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Velocity of a sample at a noise level under conditions: a tree of arrays, batch first.
+# Sample, noise level and conditions (a tree of arrays, batch first) to the velocity.
 Velocity = Callable[[Float[Array, "b ..."], Float[Array, " b"], Any], Float[Array, "b ..."]]
 
 
@@ -29,13 +29,14 @@ def classifier_free_guidance(
       sigma_B: Noise level.
       conditions: Conditions to follow.
       negative: Conditions to lead away from, a tree of the same shapes.
-      scale: 1 gives the velocity under the conditions, 0 that under the negative ones.
-      sequential: Evaluate the two one after the other, with the memory of one, rather than in one
-        batch of twice the size.
+      scale: Guidance scale. 1 gives the velocity under the conditions, 0 that under the negative
+        conditions.
+      sequential: Whether the two velocities are evaluated one after the other, with the memory of
+        one, rather than in one batch of twice the size.
     """
     if sequential:
         both = jax.tree.map(lambda a, b: jnp.stack([a, b]), conditions, negative)
-        # A loop, because two calls might be scheduled side by side.
+        # A loop, because the compiler might schedule two calls side by side.
         positive_v, negative_v = jax.lax.map(lambda one: velocity(sample, sigma_B, one), both)
     else:
         both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), conditions, negative)

@@ -1,9 +1,9 @@
-"""The terms of the training loss: the error of the velocity, and the structure of the picture.
+"""Terms of the training loss: the error of the velocity, and the structure of the picture.
 
-Squared errors alone ask for the mean of all that may be painted next: half-painted regions, and
-strokes blurred away. `structure_loss` compares how much is drawn where: the energy of edges within
-a cell does not depend on where exactly they lie, so a drawing is rewarded for being as rich as the
-recorded one.
+Squared errors alone favour the mean of all possible continuations: half-painted regions and
+blurred strokes. `structure_loss` compares the energy of edges in each cell of the picture. The
+energy does not depend on the exact position of the edges, so the loss is low for a drawing with as
+much detail as the recorded one.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ def velocity_loss(
     huber: float = 0.0,
     weights_BHW: Float[Array, "b h w"] | None = None,
 ) -> Float[Array, " b"]:
-    """Error of the velocity, one number a sample.
+    """Error of the velocity, one number per sample.
 
-    The velocity of a clean prediction divides by the noise level, here clipped at `NOISE_FLOOR`.
+    For a clean prediction the error is divided by the noise level, clipped at `NOISE_FLOOR`.
 
     Args:
       prediction: Output of the network.
@@ -36,10 +36,10 @@ def velocity_loss(
       sigma_B: Noise level.
       clean_prediction: Whether the network predicts the clean sample, as in
         `flow_matching.velocity`.
-      huber: Root mean square over the channels up to which an error counts by its square; larger
-        errors count by their size, as in consistency training (pseudo-Huber, arXiv 2310.14189), so
-        that the likelier of two outcomes is predicted rather than their mean. 0 squares all errors.
-      weights_BHW: Weight of each place of a video [b, t, h, w, c]; None = all are equal.
+      huber: Width of the pseudo-Huber loss, as in consistency training (arXiv 2310.14189). Errors
+        whose root mean square over the channels is below it count quadratically, larger errors
+        linearly. The network then predicts the likelier of two outcomes rather than their mean.
+        0 squares all errors.
     """
     if clean_prediction:
         error = (prediction - clean) / jnp.maximum(expand(sigma_B, clean), NOISE_FLOOR)
@@ -56,7 +56,7 @@ def velocity_loss(
 def structure_loss(
     prediction_BTHWC: Float[Array, "b t h w c"], target_BTHWC: Float[Array, "b t h w c"]
 ) -> Float[Array, " b"]:
-    """Mean squared difference of the edge energies, summed over scales; one number a video.
+    """Mean squared difference of the edge energies, summed over scales; one number per video.
 
     Args:
       prediction_BTHWC: Predicted video in [-1, 1], at least 8 x 8 pixels.
@@ -66,6 +66,6 @@ def structure_loss(
     return sum(jnp.square(ours - theirs).mean((1, 2, 3)) for ours, theirs in pairs)
 
 
-# Terms added to the velocity loss, each with a weight `config.objective.NAME`. They judge pictures,
-# so they need a model that predicts the clean sample.
+# Terms added to the velocity loss, each with the weight `config.objective.NAME`. They compare
+# pictures, so they need a model that predicts the clean sample.
 PICTURE_TERMS: dict[str, Callable[..., Float[Array, " b"]]] = {"structure": structure_loss}

@@ -1,4 +1,4 @@
-"""Reverse painting: a recorded process becomes a training example, on the device.
+"""Reverse painting: turns recorded processes into training examples and computes their loss.
 
 The recorded process is played backwards: frame 0 is the finished picture, on which an
 image-to-video model is conditioned, and the last frame is the blank canvas (arXiv 2511.17344). Time
@@ -21,15 +21,15 @@ from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """How a training example is drawn and judged.
+    """Training objective: how examples are drawn and how their loss is computed.
 
     Attributes:
       noise: Distribution of the noise level.
-      augment: Probability of showing the reference in another look.
-      looks_MA: For each medium, the weights of `cross_media.LOOKS`.
+      augment: Probability of changing the look of the conditioning picture.
+      looks_MA: Weights of `cross_media.LOOKS` for each medium.
       drop: Probability of dropping each condition, by name.
-      huber: As in `losses.velocity_loss`.
-      picture_terms: Weight of each of `losses.PICTURE_TERMS`; 0 leaves it out.
+      huber: Width of the pseudo-Huber loss, see `losses.velocity_loss`.
+      picture_terms: Weight of each of `losses.PICTURE_TERMS`; 0 leaves the term out.
     """
 
     noise: NoiseDistribution
@@ -72,14 +72,14 @@ def draw_example(
     encoders: Encoders,
     objective: Objective,
 ) -> Example:
-    """Augments, encodes, drops conditions, and draws the noise.
+    """Draws training examples: augments, encodes, drops conditions and adds noise.
 
     Args:
       key: Random key.
       batch: Arrays of `data.pipeline`, in painted order.
       model: Model that is trained.
-      encoders: Its frozen networks.
-      objective: How the example is drawn.
+      encoders: Frozen networks of the model.
+      objective: Training objective.
     """
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
     looks_BA = batch["medium_BM"] @ jnp.array(objective.looks_MA)
@@ -104,11 +104,11 @@ def encode(
       batch: Arrays of `data.pipeline`, in painted order.
       reference_BHWC: Conditioning pictures, RGB in [-1, 1].
       model: Model that is trained.
-      encoders: Its frozen networks.
+      encoders: Frozen networks of the model.
     """
     video_BTHWC = to_float(reverse(batch["frames_BTHWC"]))
     if model.conditioning_frames:
-        # The model is given the picture itself as a first frame, and paints the process after it.
+        # The picture itself is the conditioning frame. The model paints the process after it.
         video_BTHWC = jnp.concatenate([reference_BHWC[:, None], video_BTHWC], 1)
     conditions = model.family.condition(model.config, encoders, batch, reference_BHWC)
     return encoders.codec.encode(video_BTHWC), conditions
@@ -135,17 +135,17 @@ def loss(
     model: VideoModel,
     objective: Objective,
 ) -> Float[Array, " b"]:
-    """The loss of each example: the error of the velocity and the terms that judge the picture.
+    """Loss of each example: the error of the velocity plus the picture terms.
 
     Args:
       predict: Noisy latents, noise level in (0, 1) and conditions to the network's output.
-      example: Training example.
+      example: Noised training examples.
       model: Model that is trained.
-      objective: How the prediction is judged.
+      objective: Training objective.
     """
     noisy_BTHWC = flow_matching.noisy(example.clean_BTHWC, example.noise_BTHWC, example.sigma_B)
     prediction = predict(noisy_BTHWC, example.sigma_B, example.conditions)
-    # Frames that the model is given are not judged.
+    # Conditioning frames do not enter the loss.
     painted = slice(model.conditioning_frames, None)
     loss_B = losses.velocity_loss(
         prediction[:, painted],

@@ -1,7 +1,7 @@
-"""Samplers: from noise to a clean sample along the velocity, one step at a time.
+"""Samplers: integrate the velocity from noise to a clean sample, one step at a time.
 
-A sampler is taken step by step so that the model may change on the way (Wan2.2 A14B has one expert
-for high noise and one for low noise) and so that progress can be shown. Adding one is an entry in
+Steps are separate so that the model can change between them (Wan2.2 A14B has one expert for high
+noise and one for low noise) and so that progress can be shown. Adding a sampler is an entry in
 `SAMPLERS`.
 """
 
@@ -15,22 +15,25 @@ from jaxtyping import Array, Float, UInt32
 from painting_jax.diffusion import schedules, unipc
 from painting_jax.diffusion.schedules import Schedule
 
-# Velocity of a sample at a noise level sigma, where the model is told a timestep in 0..1000.
+# Sample, noise level sigma, and the model's timestep in 0..1000 to the velocity.
 Velocity = Callable[
     [Float[Array, "b ..."], Float[Array, ""], Float[Array, ""]], Float[Array, "b ..."]
 ]
+
+# Numbers of steps up to this share one compiled program.
+_TABLE = 64
 
 
 class Sampler(NamedTuple):
     """A sampler with its schedule.
 
     Attributes:
-      timesteps: Timesteps, in 0..1000, at which the model is evaluated, falling.
-      steps: A tree of arrays with the N steps along the first axis of each.
+      timesteps: Decreasing timesteps, in 0..1000, at which the model is evaluated.
+      steps: Tree of arrays with the N steps along the first axis of each.
       start: Noise to the state before the first step.
-      advance: Velocity, state and one step to the next state. Takes no part in comparisons: it is
-        one function per kind, so that compiled programs are shared.
-      sample: The latents of a state; after the last step they are the result.
+      advance: Velocity, state and one step to the next state. It is the same function for all
+        samplers of a kind, so that compiled programs are shared.
+      sample: State to its latents, which are the result after the last step.
     """
 
     timesteps: Float[np.ndarray, " n"]
@@ -39,9 +42,15 @@ class Sampler(NamedTuple):
     advance: Callable[[Velocity, Any, Any], Any]
     sample: Callable[[Any], Float[Array, "b ..."]]
 
-    def step(self, index: int) -> Any:
-        """One of the steps."""
-        return jax.tree.map(lambda x: x[index], self.steps)
+    def padded_steps(self) -> Any:
+        """The steps in a table whose length is a multiple of 64; rows beyond the last repeat it.
+
+        A program that takes its steps from the table serves any number of them.
+        """
+        padding = -len(self.timesteps) % _TABLE
+        return jax.tree.map(
+            lambda x: np.pad(x, [(0, padding)] + [(0, 0)] * (x.ndim - 1), mode="edge"), self.steps
+        )
 
     def expert_steps(self, boundary: float | None) -> list[range]:
         """Steps taken by each of a model's experts, high noise first.
@@ -116,17 +125,17 @@ def _same(sample: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
 
 
 SAMPLERS: dict[str, Callable[[int, float, int], Sampler]] = {
-    # Of published models: diffusers' UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler.
+    # For published models: diffusers' UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler.
     "unipc": _unipc,
     "euler": lambda steps, shift, seed: _euler(schedules.euler(steps, shift)),
-    # Of models distilled to a few steps: Wan2.2's take Euler steps, Wan2.1's consistency steps.
+    # For models distilled to a few steps: Euler steps for Wan2.2, consistency steps for Wan2.1.
     "distilled": lambda steps, shift, seed: _euler(schedules.distilled(steps, shift)),
     "lcm": _lcm,
     # Euler steps at evenly spaced noise levels (rectified flow, arXiv 2209.03003).
     "rectified_flow": lambda steps, shift, seed: _euler(schedules.even(steps, shift)),
 }
 
-# Samplers of distilled models: 4 steps, shift 5 and no guidance, unless asked for otherwise.
+# Samplers for distilled models. Their defaults are 4 steps, shift 5 and no guidance.
 DISTILLED = ("distilled", "lcm")
 
 
@@ -140,6 +149,6 @@ def make_sampler(kind: str, steps: int, shift: float, seed: int = 0) -> Sampler:
       seed: Seed of the fresh noise of "lcm".
 
     Raises:
-      ValueError: If noise levels coincide, as many steps and a wide shift make them.
+      ValueError: If noise levels coincide, which happens with many steps and a large shift.
     """
     return SAMPLERS[kind](steps, shift, seed)

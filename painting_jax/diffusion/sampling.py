@@ -1,8 +1,8 @@
 """The one sampling driver: conditions and noise to painting processes, for every model.
 
 Contact sheets of a training, `evaluate` on a run, and `generate` with a run or with published
-weights all sample here. Steps are taken one by one from the host: each is one compiled program, the
-same for all steps, so that experts can be exchanged on the way and progress can be shown.
+weights all sample here. One compiled program takes any number of steps: all of them at once, or one
+after the other where progress is shown.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
-from jaxtyping import Array, Float, UInt8
+from jax.sharding import Mesh, Sharding
+from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.diffusion import flow_matching
 from painting_jax.diffusion.guidance import classifier_free_guidance
@@ -40,7 +40,7 @@ class Sampling:
       shift: Time shift of the noise levels.
       guidance: Scale of classifier-free guidance for each expert; 1 = none.
       guide_on: Names of the conditions that guidance acts on.
-      sequential: Evaluate guidance sequentially, see `classifier_free_guidance`.
+      sequential: Whether guidance is evaluated sequentially, see `classifier_free_guidance`.
       boundary: Noise level below which the second of two experts takes over.
       seed: Seed of the fresh noise of samplers that add some.
     """
@@ -83,7 +83,7 @@ def paint(
     sampling: Sampling,
     mesh: Mesh,
     *,
-    on_step: Callable[[], object] = lambda: None,
+    on_step: Callable[[], object] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "b t h w 3"]]:
     """Paints batch after batch; arguments as in `prepare` and `denoise`.
 
@@ -149,7 +149,7 @@ def denoise(
     sampling: Sampling,
     mesh: Mesh,
     *,
-    on_step: Callable[[], object] = lambda: None,
+    on_step: Callable[[], object] | None = None,
 ) -> Iterator[Sample]:
     """Takes all steps of the sampler for each sample, and yields it.
 
@@ -162,7 +162,8 @@ def denoise(
       samples: Samples to denoise.
       sampling: How they are sampled.
       mesh: Mesh that the parameters are laid out on.
-      on_step: Called after each step.
+      on_step: Called after each step; None takes all steps of a transformer at once, which is
+        faster for small models.
 
     Raises:
       UserError: If a step gives latents that are not finite.
@@ -194,56 +195,62 @@ def _take(
     network: Network,
     sampler: Sampler,
     sample: Sample,
-    steps: Iterable[int],
+    steps: range,
     scale: float,
     sequential: bool,
     mesh: Mesh,
-    on_step: Callable[[], object],
+    on_step: Callable[[], object] | None,
 ) -> Sample:
     """Takes some steps with one transformer."""
     graph, params = network
     sample = _on_mesh(sample, mesh)
-    state = sample.state
-    for index in steps:
-        # The state stays where the first step finds it, so that all steps are one program.
-        state = _on_mesh(state, mesh)
+    state, table = sample.state, sampler.padded_steps()
+    for first in steps if on_step else steps[:1]:
+        end = first + 1 if on_step else steps.stop
         with jax.set_mesh(mesh):
-            state = _advance(
+            state, wrong = _advance(
                 model,
                 graph,
-                sampler.advance,
+                (sampler.advance, sampler.sample),
                 scale != 1,
                 sequential,
+                _placement(state, mesh),
                 params,
                 state,
-                sampler.step(index),
+                table,
+                (np.int32(first), np.int32(end)),
                 sample.conditions,
                 sample.negative,
-                jnp.float32(scale),
+                np.float32(scale),
             )
-        if not np.asarray(_is_finite(sampler.sample(state))):
+        if (index := int(np.asarray(wrong))) < end:
             raise UserError(
                 f"step {index + 1} of the sampler gave numbers that are not finite: paint with "
                 "--dtype=float32, or without a LoRA or a file that may be damaged"
             )
-        on_step()
+        if on_step:
+            on_step()
     return dataclasses.replace(sample, state=state)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _advance(
     model: VideoModel,
     graph,
-    advance: Callable,
+    sampler: tuple[Callable, Callable],
     guided: bool,
     sequential: bool,
+    placement: Sharding,
     params: dict,
     state,
-    step,
+    table,
+    span: tuple[Int[Array, ""], Int[Array, ""]],
     conditions,
     negative,
     scale: Float[Array, ""],
 ):
+    """The state after the steps of a span, and its first step that was not finite, or its end."""
+    advance, latents = sampler
     network = nnx.merge(graph, params)
 
     def velocity(noisy, sigma, timestep):
@@ -261,12 +268,15 @@ def _advance(
             under, noisy, sigma_B, conditions, negative, scale, sequential=sequential
         )
 
-    return advance(velocity, state, step)
+    def take(index, carry):
+        state, wrong = carry
+        state = advance(velocity, state, jax.tree.map(lambda x: x[index], table))
+        finite = jnp.isfinite(latents(state)).all()
+        return state, jnp.where(finite, wrong, jnp.minimum(wrong, index))
 
-
-@jax.jit
-def _is_finite(latents: Array) -> Array:
-    return jnp.isfinite(latents).all()
+    state, wrong = jax.lax.fori_loop(*span, take, (state, span[1]))
+    # The same placement before and after, so that all calls share one program.
+    return jax.lax.with_sharding_constraint(state, placement), wrong
 
 
 def decode(
@@ -280,9 +290,9 @@ def decode(
 def decode_video(
     model: VideoModel, frozen: dict, sample: Sample, mesh: Mesh
 ) -> Float[Array, "b t h w 3"]:
-    """All frames that the model makes, in [-1, 1], in painted order: those it is given come last.
+    """All frames that the model makes, in [-1, 1], in painted order; conditioning frames come last.
 
-    They lie whole on every device, since a process can read only what its own devices hold.
+    They are replicated, since a process can only read data on its own devices.
     """
     with jax.set_mesh(mesh):
         return _decode(model, replicated(mesh), frozen, sample.state, sample.conditions)
@@ -299,7 +309,11 @@ _to_uint8 = jax.jit(to_uint8)
 
 
 def _on_mesh(tree, mesh: Mesh):
+    return jax.device_put(tree, _placement(tree, mesh))
+
+
+def _placement(tree, mesh: Mesh) -> Sharding:
     """Shares the batch among the devices where it divides, else copies it to all of them."""
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     batch = jax.tree.leaves(tree)[0].shape[0]
-    return jax.device_put(tree, batch_sharding(mesh) if batch % shards == 0 else replicated(mesh))
+    return batch_sharding(mesh) if batch % shards == 0 else replicated(mesh)

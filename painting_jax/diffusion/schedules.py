@@ -1,7 +1,7 @@
-"""Schedules: the noise levels that models are sampled at, computed on the host.
+"""Schedules: the noise levels at which models are sampled, computed on the host.
 
-But for `even`, they are those of diffusers' schedulers as the published Wan configs set them up, so
-that a video from the same noise is the same video.
+All except `even` match diffusers' schedulers with the settings of the published Wan configs, so
+that the same noise gives the same video.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ TRAINED = 1000
 
 
 class Schedule(NamedTuple):
-    """Where a sampler evaluates the model.
+    """Noise levels and timesteps at which a sampler evaluates the model.
 
     Attributes:
-      sigmas: N + 1 noise levels for N steps, falling from (nearly) 1 to 0.
-      timesteps: The timestep, in 0..1000, that the model is given at each step.
+      sigmas: N + 1 noise levels for N steps, decreasing from (nearly) 1 to 0.
+      timesteps: Timestep of the model at each step, in 0..1000.
     """
 
     sigmas: Float[np.ndarray, " n1"]
@@ -46,14 +46,14 @@ def unipc(steps: int, shift: float) -> Schedule:
     sigmas = shifted(np.linspace(1, 1 / TRAINED, steps + 1)[:-1], shift)
     # At noise level 1 the signal-to-noise ratio has no logarithm.
     sigmas[0] = min(sigmas[0], 1 - 1e-6)
-    # The model is given whole timesteps, rounded down.
+    # Timesteps are rounded down to integers.
     return _schedule(sigmas, np.floor(TRAINED * sigmas))
 
 
 def euler(steps: int, shift: float) -> Schedule:
     """`FlowMatchEulerDiscreteScheduler`.
 
-    Its lowest level is shifted twice, once as the end of the range and once like all others.
+    Its lowest level is shifted twice: once as the end of the range and once with all others.
     """
     lowest = shifted(1 / TRAINED, shift)
     sigmas = shifted(np.linspace(1, lowest, steps), shift).astype(np.float32)
@@ -63,9 +63,9 @@ def euler(steps: int, shift: float) -> Schedule:
 def distilled(steps: int = 4, shift: float = 5.0) -> Schedule:
     """Schedule of models distilled to a few steps, which need no guidance.
 
-    The defaults are those of LightX2V's distilled Wan 2.1 and 2.2 and of their LoRAs (its
-    configurations: denoising_step_list 1000, 750, 500, 250 and sample_shift 5), which makes the
-    timesteps 1000, 937.5, 833.3 and 625; the second of two experts takes the last two.
+    The defaults are those of LightX2V's distilled Wan 2.1 and 2.2 and of their LoRAs (config
+    denoising_step_list 1000, 750, 500, 250 and sample_shift 5). The timesteps are then 1000, 937.5,
+    833.3 and 625; the second of two experts takes the last two.
     """
     sigmas = shifted(np.linspace(1, 0, steps + 1)[:-1], shift)
     return _schedule(sigmas, TRAINED * sigmas)

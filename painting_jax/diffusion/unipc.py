@@ -1,9 +1,9 @@
 """UniPC (arXiv 2302.04867): a second-order predictor and corrector, Wan's default sampler.
 
-The solver of diffusers' `UniPCMultistepScheduler` as Wan configures it: bh2, order 2, flow
-prediction turned into clean predictions, first order at the last step. Each step is linear in the
-samples and predictions so far, so its weights are computed on the host beforehand, in float64, and
-the device only forms weighted sums.
+This is the solver of diffusers' `UniPCMultistepScheduler` as Wan configures it: bh2, order 2, flow
+predictions converted to clean predictions, first order at the last step. Each step is linear in the
+samples and predictions so far. Its weights are computed beforehand on the host in float64, and the
+device only computes weighted sums.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class UniPCStep(NamedTuple):
     """One step, or N of them along the first axis of each array.
 
     Attributes:
-      timestep: Timestep, in 0..1000, that the model is given.
+      timestep: Timestep of the model, in 0..1000.
       sigma: Noise level.
       corrector: Weights of the last corrected sample and of the clean predictions two steps ago,
         one step ago and now; their weighted sum is the corrected sample.
@@ -37,7 +37,7 @@ class State(NamedTuple):
     Attributes:
       sample: Sample predicted at the next noise level.
       corrected: Corrected sample at the last noise level.
-      before: Clean prediction at the last noise level but one.
+      before: Clean prediction at the noise level before the last.
       last: Clean prediction at the last noise level.
     """
 
@@ -62,11 +62,11 @@ def make_steps(sigmas: Float[np.ndarray, " n1"], timesteps: Float[np.ndarray, " 
     """The weights of all steps.
 
     Args:
-      sigmas: Noise levels, falling to 0 from below 1.
-      timesteps: Timestep that the model is given at each step.
+      sigmas: Noise levels, decreasing from below 1 to 0.
+      timesteps: Timestep of the model at each step.
 
     Raises:
-      ValueError: If the noise levels do not fall to 0 from below 1.
+      ValueError: If the noise levels do not decrease from below 1 to 0.
     """
     sigmas = np.asarray(sigmas)
     if not 0 < sigmas[0] < 1 or sigmas[-1] != 0 or np.any(np.diff(sigmas) >= 0):

@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from painting_jax.evaluation.compiling import quickly
 from painting_jax.evaluation.measures import BLUR_TO_SHARP, CROSS_FADE
 from painting_jax.evaluation.videos import Video
+from painting_jax.metrics.padding import row
 
 
 def from_picture(recorded: Video) -> dict[str, Video]:
@@ -21,13 +23,13 @@ def from_picture(recorded: Video) -> dict[str, Video]:
       recorded: The process; the fades have frames at its progress.
     """
     first_1HWC, last_1HWC = recorded.frames_THWC[:1], recorded.frames_THWC[-1:]
-    progress_1T = recorded.progress_T[None]
-    return {
-        name: dataclasses.replace(
-            recorded, frames_THWC=np.asarray(fade(first_1HWC, last_1HWC, progress_1T)[0])
-        )
-        for name, fade in ((CROSS_FADE, cross_fade), (BLUR_TO_SHARP, blur_to_sharp))
-    }
+    progress_1T, _ = row(recorded.progress_T)
+    fades = {}
+    for name, fade in ((CROSS_FADE, cross_fade), (BLUR_TO_SHARP, blur_to_sharp)):
+        frames_1THWC = quickly(fade, first_1HWC, last_1HWC, progress_1T, loops=True)
+        frames_THWC = np.asarray(frames_1THWC[0])[: len(recorded.progress_T)]
+        fades[name] = dataclasses.replace(recorded, frames_THWC=frames_THWC)
+    return fades
 
 
 @jax.jit

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from painting_jax import json_text
 from painting_jax.evaluation.measures import MeasuredProcess
 from painting_jax.evaluation.result import Strip
 from painting_jax.files import written_beside
@@ -37,7 +38,7 @@ class Cache:
         try:
             with np.load(self._path(key), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            meta = json.loads(arrays.pop("meta").tobytes())
+            meta = json_text.parse(arrays.pop("meta").tobytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return meta, arrays

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from painting_jax.errors import UserError
+from painting_jax.evaluation.compiling import quickly
 from painting_jax.evaluation.measures import MEASURES, RECORDED, MeasuredProcess
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.videos import Video
@@ -21,11 +22,17 @@ from painting_jax.metrics.perceptual import PerceptualDistance
 # Progress of the frames whose textures are compared; few, since their statistics are long.
 _TEXTURE_PROGRESS = (0.25, 0.5, 0.75, 1.0)
 
-# Profiles with a smaller `pdp.Stages.gain_B` have no stages.
-_STAGED = 0.5
+# Profiles with a smaller `pdp.Bends.gain_B` have no bends.
+_BENT = 0.5
+
+# Frames that go through a network in one call.
+_CHUNK = 8
 
 # Number of regions of a label map that are measured, at most.
 _REGIONS = 16
+
+# Share of a region's first distance at which it is finished.
+_LOW = 0.25
 
 # Delta E / 100 that is not visible: bare paper is finished from the start, whatever a codec does.
 _INVISIBLE = 0.02
@@ -69,13 +76,13 @@ class _Seen(NamedTuple):
     """Output of a network for a video's T frames.
 
     Attributes:
-      embedded_TD: Embeddings, padded, on the device.
+      embedded: Embeddings of the frames in chunks of one size, padded, on the device.
       vector_TC: One vector per frame, float32.
       texture_QS: Texture at `_TEXTURE_PROGRESS`; None if the network has no feature maps for it.
       drift: Drift of the texture.
     """
 
-    embedded_TD: jax.Array
+    embedded: list[jax.Array]
     vector_TC: np.ndarray
     texture_QS: np.ndarray | None = None
     drift: float = math.nan
@@ -128,8 +135,8 @@ def compare(networks: Networks, group: Group) -> tuple[list[MeasuredProcess], Fe
             features |= {(key, method): distances[method].last_D for method in videos}
     if networks.features is not None:
         for method, video in videos.items():
-            vectors = np.asarray(_embedded(networks, networks.features, video))
-            features["frame", method] = vectors[: len(video.frames_THWC)]
+            vectors = jax.device_get(_embedded(networks, networks.features, video))
+            features["frame", method] = np.concatenate(vectors)[: len(video.frames_THWC)]
     _measure_motion(group, numbers)
     if group.recorded is not None:
         _measure_finished_picture(group, numbers)
@@ -144,7 +151,7 @@ def compare(networks: Networks, group: Group) -> tuple[list[MeasuredProcess], Fe
                 video.name,
                 method,
                 video.medium,
-                numbers[method] | _stage_numbers(profile_K, own_K, recorded_K),
+                numbers[method] | _bend_numbers(profile_K, own_K, recorded_K),
                 profile_K,
                 own_K,
                 order=video.order,
@@ -173,7 +180,7 @@ def _distances(
     for method, video in reversed(group.videos.items()):
         count = len(video.frames_THWC)
         seen = _seen(networks, distance, video)
-        own_T = _pairs(seen.embedded_TD, seen.embedded_TD, np.arange(count), count - 1)
+        own_T = _pairs(seen.embedded, seen.embedded, np.arange(count), count - 1)
         if not np.isfinite(own_T).all():
             raise UserError(f"{distance.label} returns NaN: its weights are damaged")
         finished_T = between_N = nothing
@@ -181,9 +188,9 @@ def _distances(
             reference, finished_T = seen, own_T
         elif recorded is not None:
             last = len(recorded.frames_THWC) - 1
-            finished_T = _pairs(seen.embedded_TD, reference.embedded_TD, np.arange(count), last)
+            finished_T = _pairs(seen.embedded, reference.embedded, np.arange(count), last)
             at = perceptual.nearest(video.progress_T, recorded.progress_T[1:-1])
-            between_N = _pairs(seen.embedded_TD, reference.embedded_TD, at, np.arange(1, last))
+            between_N = _pairs(seen.embedded, reference.embedded, at, np.arange(1, last))
         distances[method] = _Distances(own_T, finished_T, between_N, seen.vector_TC[-1])
         if seen.texture_QS is not None:
             numbers[method]["texture_drift"] = seen.drift
@@ -198,26 +205,52 @@ def _distances(
 def _seen(networks: Networks, distance: PerceptualDistance, video: Video) -> _Seen:
     count = len(video.frames_THWC)
     if not isinstance(distance, lpips.LPIPS):
-        embedded_TD = _embedded(networks, distance, video)
-        return _Seen(embedded_TD, np.asarray(embedded_TD)[:count])
+        embedded = _embedded(networks, distance, video)
+        return _Seen(embedded, np.concatenate(jax.device_get(embedded))[:count])
     frames_1THWC, mask_1T = row(video.frames_THWC, networks.devices)
-    done_TIJ = np.asarray(texture.finished(frames_1THWC, mask_1T)[0], np.float32)
+    done_1TIJ = quickly(texture.finished, frames_1THWC, mask_1T, loops=True)
+    done_TIJ = np.asarray(done_1TIJ[0], np.float32)
     before_TIJ = np.concatenate([np.zeros_like(done_TIJ[:1]), done_TIJ[:-1]])
-    inputs = (_placed(x, networks) for x in (frames_1THWC[0], before_TIJ, done_TIJ))
-    frames = lpips.frame_statistics(distance, *inputs, mesh=networks.mesh)
-    drift = texture.drift(frames.before, frames.after, done_TIJ.mean(axis=(1, 2)))
+    seen = [
+        lpips.frame_statistics(
+            distance, *(_placed(x, networks) for x in inputs), mesh=networks.mesh
+        )
+        for inputs in _chunks((frames_1THWC[0], before_TIJ, done_TIJ), count, networks)
+    ]
+    # The rest is small, and one size for all numbers of frames.
+    width, small = len(done_TIJ), jax.device_get([chunk[1:] for chunk in seen])
+    vector_TC, texture_TS, before, after = (
+        jax.tree.map(lambda *x: padded(np.concatenate(x), width), *of_chunks)
+        for of_chunks in zip(*small, strict=True)
+    )
+    drift = quickly(texture.drift, before, after, done_TIJ.mean(axis=(1, 2)), loops=True)
     at_Q = perceptual.nearest(video.progress_T, np.array(_TEXTURE_PROGRESS))
     return _Seen(
-        frames.embedded_FD,
-        np.asarray(frames.vector_FC)[:count],
-        np.asarray(frames.texture_FS[at_Q]),
-        float(drift),
+        [chunk.embedded_FD for chunk in seen], vector_TC[:count], texture_TS[at_Q], float(drift)
     )
 
 
-def _embedded(networks: Networks, distance: PerceptualDistance, video: Video) -> jax.Array:
-    frames_THWC = padded(video.frames_THWC, round_up(len(video.frames_THWC), networks.devices))
-    return perceptual.embed(distance, _placed(frames_THWC, networks), mesh=networks.mesh)
+def _embedded(networks: Networks, distance: PerceptualDistance, video: Video) -> list[jax.Array]:
+    frames_1THWC, _ = row(video.frames_THWC, networks.devices)
+    return [
+        perceptual.embed(distance, _placed(frames_NHWC, networks), mesh=networks.mesh)
+        for (frames_NHWC,) in _chunks((frames_1THWC[0],), len(video.frames_THWC), networks)
+    ]
+
+
+def _chunks(
+    arrays: Sequence[np.ndarray], count: int, networks: Networks
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Cuts padded arrays into chunks of one size, so that networks compile once for all lengths.
+
+    Args:
+      arrays: Arrays with one entry per frame.
+      count: Number of frames; chunks of padding alone are left out.
+      networks: Whose devices share each chunk.
+    """
+    size = math.lcm(_CHUNK, networks.devices)
+    for start in range(0, count, size):
+        yield tuple(array[start : start + size] for array in arrays)
 
 
 def _placed(frames_THWC: np.ndarray, networks: Networks) -> np.ndarray | jax.Array:
@@ -226,11 +259,26 @@ def _placed(frames_THWC: np.ndarray, networks: Networks) -> np.ndarray | jax.Arr
     return jax.device_put(frames_THWC, NamedSharding(networks.mesh, P("data")))
 
 
-def _pairs(first_TD: jax.Array, second_TD: jax.Array, first_N, second_N) -> np.ndarray:
-    """Distances of chosen rows of the first to chosen rows of the second: float32[N]."""
+def _pairs(
+    first: Sequence[jax.Array], second: Sequence[jax.Array], first_N, second_N
+) -> np.ndarray:
+    """Distances of chosen rows of the first to chosen rows of the second: float32[N].
+
+    Args:
+      first: Embeddings in chunks of one size.
+      second: The same of another video.
+      first_N: Indices of frames, int[N] or one for all.
+      second_N: The same of the second.
+    """
     pairs_N2 = np.stack(np.broadcast_arrays(first_N, second_N), axis=1).astype(np.int32)
-    padded_N2 = padded(pairs_N2, round_up(len(pairs_N2)))
-    return np.asarray(perceptual.between(first_TD, second_TD, padded_N2))[: len(pairs_N2)]
+    chunk_N2, place_N2 = np.divmod(pairs_N2, len(first[0]))
+    distance_N = np.zeros(len(pairs_N2), np.float32)
+    for i, j in np.unique(chunk_N2, axis=0):
+        (mine,) = np.nonzero((chunk_N2 == (i, j)).all(axis=1))
+        place_P2 = padded(place_N2[mine], round_up(len(mine)))
+        distance_P = quickly(perceptual.between, first[i], second[j], place_P2, loops=True)
+        distance_N[mine] = np.asarray(distance_P)[: len(mine)]
+    return distance_N
 
 
 def _profiles(distances: _Distances, video: Video) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +286,7 @@ def _profiles(distances: _Distances, video: Video) -> tuple[np.ndarray, np.ndarr
     progress_1T, _ = row(video.progress_T)
     has_recorded = len(distances.finished_T) > 0
     own_K, finished_K = (
-        np.asarray(pdp.profile(distance_1T, progress_1T, mask_1T))[0]
+        np.asarray(quickly(pdp.profile, distance_1T, progress_1T, mask_1T))[0]
         for distance_1T, mask_1T in (
             row(distances.own_T),
             row(distances.finished_T if has_recorded else distances.own_T),
@@ -256,10 +304,10 @@ def _distance_numbers(
     """The measures of a process by one distance, by the keys of `MEASURES`."""
     numbers = {}
     if key == "distance":
-        numbers["monotonicity"] = float(pdp.monotonicity(*row(distances.own_T))[0])
+        numbers["monotonicity"] = float(quickly(pdp.monotonicity, *row(distances.own_T))[0])
     if RECORDED in profiles and method != RECORDED and len(distances.finished_T):
         score, own = (
-            float(pdp.score(ours_K[None], theirs_K[None])[0])
+            float(quickly(pdp.score, ours_K[None], theirs_K[None])[0])
             for ours_K, theirs_K in zip(profiles[method], profiles[RECORDED], strict=True)
         )
         mean = float(distances.between_N.mean()) if len(distances.between_N) else math.nan
@@ -272,21 +320,21 @@ def _distance_numbers(
     return numbers
 
 
-def _stage_numbers(
+def _bend_numbers(
     profile_K: np.ndarray, own_K: np.ndarray, recorded_K: np.ndarray | None
 ) -> dict[str, float]:
-    """Where the stages of a process begin, and the error to the recorded process's stages."""
+    """Where the profile of a process bends, and the error to the recorded process's bends."""
     curve_K = profile_K if np.isfinite(profile_K).all() else own_K
-    ours = pdp.stages(curve_K[None])
-    if float(ours.gain_B[0]) < _STAGED:
+    ours = quickly(pdp.bends, curve_K[None])
+    if float(ours.gain_B[0]) < _BENT:
         return {}
-    blocking, detail = map(float, ours.boundary_B2[0])
-    numbers = {"blocking_at": blocking, "detail_at": detail}
+    first, second = map(float, ours.at_B2[0])
+    numbers = {"first_bend": first, "second_bend": second}
     if recorded_K is not None:
-        theirs = pdp.stages(recorded_K[None])
-        if float(theirs.gain_B[0]) >= _STAGED:
-            apart = np.abs(np.asarray(theirs.boundary_B2[0]) - np.array([blocking, detail]))
-            numbers["stages_off"] = float(apart.mean())
+        theirs = quickly(pdp.bends, recorded_K[None])
+        if float(theirs.gain_B[0]) >= _BENT:
+            apart = np.abs(np.asarray(theirs.at_B2[0]) - np.array([first, second]))
+            numbers["bends_off"] = float(apart.mean())
     return numbers
 
 
@@ -294,23 +342,23 @@ def _measure_motion(group: Group, numbers: _Numbers) -> None:
     work = {}
     for method, video in group.videos.items():
         frames_1THWC, mask_1T = row(video.frames_THWC)
-        movement = temporal.movement(frames_1THWC, mask_1T)
+        movement = quickly(temporal.movement, frames_1THWC, mask_1T, loops=True)
         progress_1T, _ = row(video.progress_T)
-        work[method] = temporal.work_profile(movement, progress_1T, mask_1T)
+        work[method] = quickly(temporal.work_profile, movement, progress_1T, mask_1T)
         numbers[method] |= {
             "flicker": float(movement.flicker_B[0]),
-            "worked_on": float(temporal.typical_share(movement)[0]),
+            "worked_on": float(quickly(temporal.typical_share, movement)[0]),
         }
     for method in group.methods if group.recorded is not None else ():
-        numbers[method]["work"] = float(pdp.score(work[method], work[RECORDED])[0])
+        numbers[method]["work"] = float(quickly(pdp.score, work[method], work[RECORDED])[0])
 
 
 def _measure_finished_picture(group: Group, numbers: _Numbers) -> None:
     for method, video in group.methods.items():
         ours, theirs = video.frames_THWC[-1:], group.recorded.frames_THWC[-1:]
         numbers[method] |= {
-            "final_ssim": float(fidelity.ssim(ours, theirs)[0]),
-            "final_psnr": float(fidelity.psnr(ours, theirs)[0]),
+            "final_ssim": float(quickly(fidelity.ssim, ours, theirs)[0]),
+            "final_psnr": float(quickly(fidelity.psnr, ours, theirs)[0]),
         }
 
 
@@ -319,7 +367,7 @@ def _measure_regions(group: Group, numbers: _Numbers) -> None:
     for method, video in group.methods.items():
         ours = _by_region(video, group)
         present_1R = ours.share_1R > 0
-        tau = regions.agreement(ours.finished_1R, theirs.finished_1R, present_1R)
+        tau = quickly(regions.agreement, ours.finished_1R, theirs.finished_1R, present_1R)
         apart_R = np.abs(ours.profile_RK - theirs.profile_RK).mean(axis=1)
         numbers[method] |= {
             "region_order": float(tau[0]),
@@ -338,13 +386,24 @@ class _Regions(NamedTuple):
 def _by_region(video: Video, group: Group) -> _Regions:
     frames_1THWC, mask_1T = row(video.frames_THWC)
     progress_1T, _ = row(video.progress_T)
-    map_1THW = regions.colour_map(frames_1THWC, group.recorded.frames_THWC[-1:])
-    distance_1RT, share_1R = regions.by_region(map_1THW, group.segments_HW[None], regions=_REGIONS)
+    finished_1HWC = group.recorded.frames_THWC[-1:]
+    map_1THW = quickly(regions.colour_map, frames_1THWC, finished_1HWC, loops=True)
+    distance_1RT, share_1R = quickly(
+        regions.by_region, map_1THW, group.segments_HW[None], regions=_REGIONS
+    )
     width = progress_1T.shape[1]
-    profile_RK = pdp.profile(
+    profile_RK = quickly(
+        pdp.profile,
         distance_1RT[0],
         np.broadcast_to(progress_1T, (_REGIONS, width)),
         np.broadcast_to(mask_1T, (_REGIONS, width)),
     )
-    finished_1R = regions.finished_at(distance_1RT, progress_1T, mask_1T, floor=_INVISIBLE)
+    finished_1R = quickly(
+        regions.finished_at,
+        distance_1RT,
+        progress_1T,
+        mask_1T,
+        np.float32(_LOW),
+        np.float32(_INVISIBLE),
+    )
     return _Regions(np.asarray(profile_RK), np.asarray(finished_1R), np.asarray(share_1R))

@@ -22,6 +22,7 @@ def condition_effects(
     losses: Losses,
     batches: Sequence[tuple[Mapping[str, np.ndarray], int]],
     *,
+    pictures: Sequence[str],
     draws: int,
     seed: int,
     watch: Callable[[Iterable, str], Iterable] = lambda items, _: items,
@@ -34,12 +35,14 @@ def condition_effects(
     Args:
       losses: Function (batch, seed=) -> float32[B], the loss of each example at seeded noise.
       batches: Batches, each with the number of its first examples that count.
+      pictures: Identifier of each counting example's picture, in the order of the batches.
       draws: Number of draws of noise over which each loss is averaged.
       seed: Seed of the exchanges, the noise and the bootstrap.
       watch: Wraps an iterable and a description of the work to show progress.
 
     Returns:
-      The effects by condition; intervals are over the paired differences of examples.
+      The effects by condition: paired differences of examples, with intervals over pictures, since
+      the processes of one picture rise together.
     """
     rng = np.random.default_rng(seed)
 
@@ -71,7 +74,7 @@ def condition_effects(
     for name, differences in rise.items():
         rise_N = np.concatenate(differences)
         if np.isfinite(rise_N).any():
-            interval = bootstrap.interval(rise_N, seed=seed)
+            interval = bootstrap.interval(rise_N, pictures_N=np.array(pictures), seed=seed)
             effects[name] = ConditionEffect(interval, float(loss_N[np.isfinite(rise_N)].mean()))
     return effects
 

@@ -1,11 +1,15 @@
 """Folders of videos as a source of processes: any methods' videos, and recorded ones."""
 
+import collections
 import dataclasses
+import os
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from painting_jax.data import file_kinds, remarks, timelapse
 from painting_jax.data.processes import ProcessFile
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
@@ -23,8 +27,6 @@ from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.sets import ALL_MEDIA, MIN_PICTURES, MIN_PROCESSES, measure_bands
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import direction
-from painting_jax.metrics.padding import row
 from painting_jax.metrics.pdp import Band
 
 AUTO = "auto"
@@ -72,6 +74,7 @@ class FolderSource:
         size: int,
         with_baselines: bool = False,
         order: str = AUTO,
+        edits: str = timelapse.KEEP,
     ):
         """Finds the processes.
 
@@ -83,6 +86,8 @@ class FolderSource:
           size: Longer sides are scaled down to this.
           with_baselines: Measure the cross-fade and the blur-to-sharp beside each pair.
           order: Order of generated frames without stated progress, one of `ORDERS`.
+          edits: What is done about openings, fades and recordings that run backwards, one of
+            `timelapse.CHOICES`.
 
         Raises:
           UserError: If a folder is missing or empty, or no names pair.
@@ -108,7 +113,7 @@ class FolderSource:
         self.methods: Sequence[str] = tuple(generated)
         self.batches: Sequence[Sequence[Any]] = [[files] for files in groups]
         self._has_recorded = recorded is not None
-        self._unpaired, self._order = unpaired, order
+        self._unpaired, self._order, self._edits = unpaired, order, edits
         self._frames, self._size, self._with_baselines = frames, size, with_baselines
         # Settings that the numbers of one group depend on.
         self.depends_on: Mapping[str, object] = {
@@ -117,12 +122,14 @@ class FolderSource:
             "baselines": with_baselines,
             "unpaired": unpaired,
             "order": order,
+            "edits": edits,
         }
         self.settings: Mapping[str, object] = {
             "generated": {method.name: str(method.folder) for method in methods},
             "recorded": str(recorded or ""),
             "unpaired": unpaired,
             "order": order,
+            "edits": edits,
             "frames": frames,
             "size": size,
         }
@@ -138,25 +145,35 @@ class FolderSource:
         """Whether everything could be read; otherwise the file may have been repaired since."""
         return not outcome.skipped
 
-    def read(self, batch: Sequence[Files]) -> tuple[dict[str, Video], list[str]]:
-        """Reads the processes of a picture; also returns a line for each that is unreadable."""
+    def read(self, batch: Sequence[Files]) -> tuple[dict[str, Video], list[str], list[str]]:
+        """Reads the processes of a picture.
+
+        Returns:
+          The processes, a line for each that is unreadable, and remarks on the others.
+        """
         (files,) = batch
         read, skipped = {}, []
-        for method, file in files.all.items():
-            try:
-                read[method] = videos.load(file, frames=self._frames, size=self._size)
-            except UserError as error:
-                skipped.append(str(error))
-        return read, skipped
+        with remarks.collected() as notes:
+            for method, file in files.all.items():
+                edits = self._edits
+                if edits == timelapse.TURN and method != RECORDED:
+                    edits = timelapse.CUT  # their order is a choice of its own
+                try:
+                    read[method] = videos.load(
+                        file, frames=self._frames, size=self._size, edits=edits
+                    )
+                except UserError as error:
+                    skipped.append(str(error))
+        return read, skipped, notes
 
     def groups(
-        self, batch: Sequence[Files], data: tuple[dict[str, Video], list[str]]
+        self, batch: Sequence[Files], data: tuple[dict[str, Video], list[str], list[str]]
     ) -> Iterator[Group]:
         """The group of a picture, empty if it cannot be measured."""
-        (files,), (read, skipped) = batch, data
+        (files,), (read, skipped, notes) = batch, data
         methods = {method: video for method, video in read.items() if method in files.methods}
         if not methods or (files.recorded and RECORDED not in read):
-            yield Group({}, skipped=skipped)
+            yield Group({}, skipped=skipped, notes=notes)
             return
         if files.recorded:
             read = _with_shared_facts(read)
@@ -171,7 +188,7 @@ class FolderSource:
             if method != RECORDED and self._runs(video, recorded) == REVERSED:
                 fitted[method] = reverse(video)
                 methods[method] = reverse(methods[method])
-        notes = _reversal_note(files, recorded or fitted.get(RECORDED))
+        notes = [*notes, *_reversal_note(files, recorded or fitted.get(RECORDED))]
         if recorded and self._with_baselines:
             fitted |= baselines.from_picture(recorded)
         yield Group(
@@ -243,33 +260,76 @@ class FolderSource:
 def _pair(
     generated: Mapping[str, list[ProcessFile]], recorded: Sequence[ProcessFile]
 ) -> tuple[list[Files], list[str]]:
-    """The pictures that both sides have, and a line for each video without a partner."""
-    by_name = {
-        method: {source.name: source for source in sources} for method, sources in generated.items()
-    }
-    names = {source.name for source in recorded}
+    """The pictures that both sides have, and a line for each video without a partner.
+
+    A process is paired with the recorded one of the same name. Without one, it is paired by the
+    picture and the medium that it states, as the results of `generate` do.
+    """
+    partners: dict[str, dict[str, list[ProcessFile]]] = {source.name: {} for source in recorded}
+    unmatched = []
     for method, sources in generated.items():
-        if not names & set(by_name[method]):
+        alone = []
+        for source in sources:
+            if partner := _partner(source, recorded):
+                partners[partner.name].setdefault(method, []).append(source)
+            else:
+                alone.append(f"{source.path} has no partner of the same name")
+        if len(alone) == len(sources):
             raise UserError(
-                f"no names pair: {method} are {_names(sources)}, recorded are "
-                f"{_names(recorded)}; name them alike, or compare with --unpaired"
+                f"no names pair: {method} are {_names(sources)}, recorded are {_names(recorded)}; "
+                "name them alike, state the picture of each in process.json, or compare with "
+                "--unpaired"
             )
-    groups, unmatched = [], []
+        unmatched += alone
+    groups, lonely = [], []
     for source in recorded:
-        found = {m: files[source.name] for m, files in by_name.items() if source.name in files}
-        lacking = [method for method in by_name if method not in found]
-        if found:
-            groups.append(Files(found, source))
-        if lacking:
-            partners = ", ".join(lacking)
-            unmatched.append(f"{source.path} has no partner of the same name in {partners}")
-    unmatched += [
-        f"{source.path} has no partner of the same name"
-        for sources in generated.values()
-        for source in sources
-        if source.name not in names
-    ]
-    return groups, unmatched
+        by_method = partners[source.name]
+        groups += _groups(source, by_method)
+        if lacking := ", ".join(method for method in generated if method not in by_method):
+            lonely.append(f"{source.path} has no partner of the same name in {lacking}")
+    return groups, lonely + unmatched
+
+
+def _partner(file: ProcessFile, recorded: Sequence[ProcessFile]) -> ProcessFile | None:
+    """The recorded process of the same name, else the only one of its picture and medium."""
+    for source in recorded:
+        if source.name == file.name:
+            return source
+    same = [source for source in recorded if _picture(source) == _picture(file)]
+    alike = [source for source in same if source.medium == file.medium]
+    if not alike:
+        alike = [source for source in same if not (source.medium and file.medium)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _picture(file: ProcessFile) -> str:
+    """Name of a process's picture without folders and suffix; its own name if it states none."""
+    name = pathlib.PurePath(file.picture or file.name).name
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*file_kinds.PICTURES, *file_kinds.VIDEOS) else name
+
+
+def _groups(
+    recorded: ProcessFile, by_method: Mapping[str, Sequence[ProcessFile]]
+) -> Iterator[Files]:
+    """A recorded process with the processes of the methods, at most one of each.
+
+    If a method painted its picture several times, and the recorded process states no medium, each
+    medium has a group of its own.
+    """
+    rounds: dict[tuple[str, int], dict[str, ProcessFile]] = {}
+    several = any(len(files) > 1 for files in by_method.values())
+    for method, files in by_method.items():
+        count: collections.Counter[str] = collections.Counter()
+        for file in files:
+            medium = file.medium if several else ""
+            rounds.setdefault((medium, count[medium]), {})[method] = file
+            count[medium] += 1
+    for (medium, index), files_of in rounds.items():
+        more = " ".join([*([medium] if medium else []), *([str(index + 1)] if index else [])])
+        name = f"{recorded.name} ({more})" if more else recorded.name
+        named = {method: dataclasses.replace(file, name=name) for method, file in files_of.items()}
+        yield Files(named, dataclasses.replace(recorded, name=name))
 
 
 def _names(sources: Sequence[ProcessFile]) -> str:
@@ -310,8 +370,7 @@ def find_order(video: Video, recorded: Video | None = None) -> str:
             return REVERSED
         if forwards < _CLEARLY * backwards:
             return PAINTED
-    sign_1 = direction.direction(*row(video.frames_THWC)).sign_B
-    return REVERSED if int(sign_1[0]) < 0 else PAINTED
+    return REVERSED if timelapse.examine(video.frames_THWC).direction.sign < 0 else PAINTED
 
 
 def reverse(video: Video) -> Video:
@@ -329,7 +388,7 @@ def _reversal_note(files: Files, recorded: Video | None) -> list[str]:
         return []
     return [
         f"{files.all[RECORDED].path} looks reversed; recorded processes are taken as painted: "
-        "reverse the file if it runs backwards"
+        "--edits=turn turns it round if it runs backwards"
     ]
 
 

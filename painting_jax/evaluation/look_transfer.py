@@ -72,7 +72,7 @@ def look_transfers(
       the colours. And `media_similarity.medium_gained` of the paintings of photos by method;
       empty without CLIP.
     """
-    kept = cache.get("paintings of photos")
+    kept = cache.get("look transfers")
     if kept:
         return [
             Transfer(look, media, measure, *(Interval(*numbers) for numbers in intervals))
@@ -104,7 +104,7 @@ def look_transfers(
                 )
                 transfers.append(Transfer(look, label, measure, *intervals))
     entry = {"transfers": [list(dataclasses.astuple(each)) for each in transfers], "gained": gained}
-    cache.put("paintings of photos", entry, {})
+    cache.put("look transfers", entry, {})
     return transfers, gained
 
 

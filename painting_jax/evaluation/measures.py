@@ -34,6 +34,8 @@ class Measure:
       better: "lower", "higher", or "" for a number that only describes.
       group: Key in `GROUPS` of the table that lists it.
       digits: Number of decimals.
+      least: Smallest value that it can have.
+      most: Largest value that it can have.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Measure:
     better: str
     group: str
     digits: int = 3
+    least: float = 0.0
+    most: float = math.inf
 
 
 # Captions of the tables; `{distance}` as in a measure's label.
@@ -49,8 +53,8 @@ GROUPS = {
     "process": "The process: is it paced as the painter paced it? By {distance}, unless a heading "
     "names another distance.",
     "final": "The finished picture: does it equal the recorded one?",
-    "stages": "Stages and regions: when does each stage begin, by the profile of {distance}, and "
-    "which region is painted first, by colour?",
+    "bends": "Bends and regions: where does the profile of {distance} change its pace, and which "
+    "region is painted first, by colour?",
     "time": "From frame to frame: does it move as painting does, and does the paint stay? Textures "
     "are features of {distance}'s network.",
 }
@@ -58,7 +62,7 @@ GROUPS = {
 MEASURES: dict[str, Measure] = {
     "pdp": Measure(
         "PDP score",
-        "distance-profile error",
+        "error of the pace",
         "Area between the distance profiles of this and the recorded process, both measured to "
         "the recorded finished picture: is it paced as the painter paced it?",
         "lower",
@@ -66,7 +70,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "pdp_own": Measure(
         "PDP score, own last frames",
-        "distance-profile error to the own last frame",
+        "error of the pace to the own last frame",
         "The same with each process measured to its own last frame: the pace alone, whatever the "
         "finished picture.",
         "lower",
@@ -74,7 +78,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "between": Measure(
         "Frames in between",
-        "in-between distance",
+        "distance of the frames in between",
         "Mean {distance} of the frames between the first and the last to the recorded frames at "
         "the same progress: does it look like the painting at that time?",
         "lower",
@@ -82,14 +86,14 @@ MEASURES: dict[str, Measure] = {
     ),
     "pdp_clip": Measure(
         "PDP score, {clip}",
-        "distance-profile error by {clip}",
+        "error of the pace by {clip}",
         "The PDP score with 1 - cosine of {clip} as the distance.",
         "lower",
         "process",
     ),
     "pdp_dino": Measure(
         "PDP score, {dino}",
-        "distance-profile error by {dino}",
+        "error of the pace by {dino}",
         "The PDP score with 1 - cosine of {dino} as the distance.",
         "lower",
         "process",
@@ -100,6 +104,7 @@ MEASURES: dict[str, Measure] = {
         "Share of all movement that goes towards the process's own last frame; 1 = never away.",
         "higher",
         "process",
+        most=1.0,
     ),
     "to_band": Measure(
         "Distance to the recorded band",
@@ -118,6 +123,7 @@ MEASURES: dict[str, Measure] = {
         "A recorded process is compared with the others.",
         "higher",
         "process",
+        most=1.0,
     ),
     "final_distance": Measure(
         "Final picture, {distance}",
@@ -132,6 +138,8 @@ MEASURES: dict[str, Measure] = {
         "Cosine similarity of the last frame and the recorded finished picture, 1 = alike.",
         "higher",
         "final",
+        least=-1.0,
+        most=1.0,
     ),
     "final_dino": Measure(
         "Final picture, {dino}",
@@ -139,6 +147,8 @@ MEASURES: dict[str, Measure] = {
         "Cosine similarity of the last frame and the recorded finished picture, 1 = alike.",
         "higher",
         "final",
+        least=-1.0,
+        most=1.0,
     ),
     "final_ssim": Measure(
         "Final picture, SSIM",
@@ -146,6 +156,8 @@ MEASURES: dict[str, Measure] = {
         "Structural similarity of the last frame, 1 = equal.",
         "higher",
         "final",
+        least=-1.0,
+        most=1.0,
     ),
     "final_psnr": Measure(
         "Final picture, PSNR (dB)",
@@ -154,39 +166,44 @@ MEASURES: dict[str, Measure] = {
         "higher",
         "final",
         1,
+        most=100.0,
     ),
-    "blocking_at": Measure(
-        "Colour blocking begins",
-        "where colour blocking begins",
-        "Progress at which the distance profile first bends and composition ends. Only for "
-        "profiles that bend.",
+    "first_bend": Measure(
+        "First bend of the profile",
+        "first bend of the profile",
+        "Progress at which the distance profile first changes its pace. It describes the curve: "
+        "it is not where a painter begins to lay in colours. Only for profiles that bend.",
         "",
-        "stages",
+        "bends",
         2,
+        most=1.0,
     ),
-    "detail_at": Measure(
-        "Detail begins",
-        "where detail begins",
-        "Progress at which the profile bends again. Only for profiles that bend.",
+    "second_bend": Measure(
+        "Second bend of the profile",
+        "second bend of the profile",
+        "Progress at which the profile changes its pace again. It is not where a painter begins "
+        "with details. Only for profiles that bend.",
         "",
-        "stages",
+        "bends",
         2,
+        most=1.0,
     ),
-    "stages_off": Measure(
-        "Error of the stages",
-        "error of the stages' beginnings",
-        "Mean difference in progress of these two boundaries to the recorded process's.",
+    "bends_off": Measure(
+        "Error of the bends",
+        "error of the profile's bends",
+        "Mean difference in progress of the two bends to those of the recorded process.",
         "lower",
-        "stages",
+        "bends",
         2,
+        most=1.0,
     ),
     "region_pdp": Measure(
         "PDP by region",
-        "distance-profile error by region",
+        "error of the pace by region",
         "Area between the profiles of each region's colour difference in this and the recorded "
         "process, averaged over the picture.",
         "lower",
-        "stages",
+        "bends",
     ),
     "region_order": Measure(
         "Order of regions",
@@ -194,8 +211,10 @@ MEASURES: dict[str, Measure] = {
         "Kendall's tau between the orders in which this and the recorded process finish the "
         "regions: 1 = the same, 0 = unrelated, -1 = the reverse.",
         "higher",
-        "stages",
+        "bends",
         2,
+        least=-1.0,
+        most=1.0,
     ),
     "work": Measure(
         "Change over time",
@@ -204,6 +223,7 @@ MEASURES: dict[str, Measure] = {
         "recorded process.",
         "lower",
         "time",
+        most=1.0,
     ),
     "worked_on": Measure(
         "Canvas changed per step",
@@ -213,13 +233,16 @@ MEASURES: dict[str, Measure] = {
         "",
         "time",
         2,
+        most=1.0,
     ),
     "flicker": Measure(
         "Flicker",
         "flicker",
-        "Share of all movement that the next step undoes: 0 = paint stays, about 0.6 = noise.",
+        "Share of all movement that the next step undoes: 0 = paint stays, about 0.5 = noise "
+        "(0.5 (T - 2) / (T - 1) in T frames).",
         "lower",
         "time",
+        most=1.0,
     ),
     "texture_drift": Measure(
         "Texture drift",
@@ -228,6 +251,7 @@ MEASURES: dict[str, Measure] = {
         "finished areas from frame to frame; 0 = none.",
         "lower",
         "time",
+        most=2.0,
     ),
     "texture_apart": Measure(
         "Texture, to the recorded",
@@ -279,10 +303,11 @@ class MeasuredProcess:
 
 
 def interval(rows: Sequence[MeasuredProcess], key: str, *, seed: int) -> bootstrap.Interval:
-    """Mean of a measure over processes, with its bootstrap interval over pictures."""
+    """Mean of a measure over processes, with its interval over pictures."""
     values_N = np.array([row.numbers[key] for row in rows])
     pictures_N = np.array([row.picture or row.name for row in rows])
-    return bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
+    interval = bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
+    return interval.within(MEASURES[key].least, MEASURES[key].most)
 
 
 def against(
@@ -307,7 +332,7 @@ def against(
         seed=seed,
     )
     if better == "lower":
-        mean, low, high, n = paired.difference
-        paired = paired._replace(difference=bootstrap.Interval(-mean, -high, -low, n))
+        mean, low, high, *counts = paired.difference
+        paired = paired._replace(difference=bootstrap.Interval(-mean, -high, -low, *counts))
     second = paired.second.mean
     return paired, paired.first.mean / second if second > _NEGLIGIBLE else math.nan

@@ -13,7 +13,7 @@ from painting_jax.evaluation.cache import Outcome
 from painting_jax.evaluation.measures import RECORDED, MeasuredProcess
 from painting_jax.evaluation.result import MediaComparison
 from painting_jax.metrics import bootstrap, media_similarity
-from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.bootstrap import NO_INTERVAL, Interval
 from painting_jax.metrics.padding import padded, round_up
 from painting_jax.metrics.perceptual import unit
 
@@ -119,6 +119,7 @@ def compare_media(
     known = [each for each in finished if each.row.medium and each.row.picture]
     methods = list(dict.fromkeys(each.row.method for each in known))
     recorded = [each for each in known if each.row.method == RECORDED]
+    probe_failed = _probe_fails(recorded, seed)
     comparisons = []
     for method in methods:
         mine = [each for each in known if each.row.method == method]
@@ -130,17 +131,38 @@ def compare_media(
             bootstrap.interval(of_group_G, seed=seed) for of_group_G in pairs_G3.T
         )
         right_N, chance = _probe(mine, recorded)
-        pictures_N = np.array([each.row.picture for each in mine])
         recognised, named = (
-            bootstrap.interval(values_N, pictures_N=pictures_N, seed=seed)
+            _share(mine, values_N, seed)
             for values_N in (right_N, _zero_shot(mine, recorded, classifier))
         )
         comparisons.append(
             MediaComparison(
-                method, edges, pace, recognised, chance, structure=structure, named=named
+                method,
+                edges.within(-1, 1),
+                pace.within(0, math.inf),
+                NO_INTERVAL if probe_failed else recognised,
+                chance,
+                structure=structure.within(0, math.inf),
+                named=named,
+                probe_failed=probe_failed,
             )
         )
     return comparisons
+
+
+def _share(mine: Sequence[FinishedPicture], right_N: np.ndarray, seed: int) -> Interval:
+    pictures_N = np.array([each.row.picture for each in mine])
+    return bootstrap.interval(right_N, pictures_N=pictures_N, seed=seed).within(0, 1)
+
+
+def _probe_fails(recorded: Sequence[FinishedPicture], seed: int) -> bool:
+    """Whether the probe names the media of recorded pictures no better than by chance.
+
+    Its verdicts on other pictures then say nothing about them.
+    """
+    right_N, chance = _probe(recorded, recorded)
+    recognised = _share(recorded, right_N, seed)
+    return recognised.n > 0 and not recognised.low > chance
 
 
 def with_gained(

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from painting_jax.evaluation.measures import GENERATED, MeasuredProcess
-from painting_jax.metrics.bootstrap import Interval
+from painting_jax.metrics.bootstrap import NO_INTERVAL, Interval
 from painting_jax.metrics.pdp import Band
-
-_NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 
 # Equal parts of the progress in which the frames of sets are compared.
 BINS = 4
@@ -79,6 +77,8 @@ class MediaComparison:
       recognised: Share of pictures whose medium a linear probe names that was trained on recorded
         pictures other than the judged one.
       chance: Accuracy of always naming the most frequent medium.
+      probe_failed: Whether the probe does not tell the media of recorded pictures apart either, so
+        that `recognised` is left out.
       structure: Distance between the self-similarities of DINO's patch tokens of finished pictures
         between media, 0 = the same composition.
       named: Share of pictures whose medium CLIP names zero-shot, among the recorded media.
@@ -87,13 +87,14 @@ class MediaComparison:
     """
 
     method: str
-    edges: Interval = _NONE
-    pace: Interval = _NONE
-    recognised: Interval = _NONE
+    edges: Interval = NO_INTERVAL
+    pace: Interval = NO_INTERVAL
+    recognised: Interval = NO_INTERVAL
     chance: float = float("nan")
-    structure: Interval = _NONE
-    named: Interval = _NONE
-    gained: Interval = _NONE
+    structure: Interval = NO_INTERVAL
+    named: Interval = NO_INTERVAL
+    gained: Interval = NO_INTERVAL
+    probe_failed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +102,19 @@ class ConditionEffect:
     """The loss caused by taking a condition from another example.
 
     Attributes:
-      rise: Rise of the held-out loss, paired over examples.
+      rise: Rise of the held-out loss, paired over examples; the interval is over pictures.
       loss: Mean loss with the right conditions, over the same examples.
     """
 
     rise: Interval
     loss: float
+
+    @property
+    def verdict(self) -> str:
+        """What the rise shows; nothing is claimed from a few pictures."""
+        if not self.rise.supports_claims:
+            return "too few pictures"
+        return "used" if self.rise.low > 0 else "not shown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +139,27 @@ class Transfer:
 
 
 @dataclasses.dataclass(frozen=True)
+class WordEffect:
+    """What a word in the prompt changes.
+
+    Attributes:
+      word: Words that are asked for.
+      opposite: Words with the opposite meaning.
+      measure: What is scored; higher is more of what the word asks for.
+      asked: Score of paintings that ask for it.
+      other: Score of paintings that ask for the opposite.
+      change: Paired difference, asked minus other; above 0 the word is followed.
+    """
+
+    word: str
+    opposite: str
+    measure: str
+    asked: Interval
+    other: Interval
+    change: Interval
+
+
+@dataclasses.dataclass(frozen=True)
 class Result:
     """The result of an evaluation.
 
@@ -150,6 +179,8 @@ class Result:
       across: How pictures painted in several media compare, one entry per method.
       conditions: Effects by condition; empty without a model.
       transfers: Results with other looks of the input; empty without a model.
+      words: What each word of the painter's manners changes; empty if the model is not asked in
+        such words.
       videos: Folder of the generated videos, if the evaluation generated any.
       skipped: What could not be used, one line each.
       notes: What a reader of the numbers has to know, one sentence or two each.
@@ -169,6 +200,7 @@ class Result:
     across: Sequence[MediaComparison] = ()
     conditions: Mapping[str, ConditionEffect] = dataclasses.field(default_factory=dict)
     transfers: Sequence[Transfer] = ()
+    words: Sequence[WordEffect] = ()
     videos: pathlib.Path | None = None
     skipped: Sequence[str] = ()
     notes: Sequence[str] = ()

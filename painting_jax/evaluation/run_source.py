@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from painting_jax.data import pipeline, video
+from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from painting_jax.evaluation import baselines
 from painting_jax.evaluation.cache import Cache, Outcome, file_state
@@ -23,12 +24,19 @@ from painting_jax.evaluation.media_comparison import with_gained
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.videos import Video
+from painting_jax.evaluation.word_effects import word_effects
 from painting_jax.generation.run import Run
 from painting_jax.metrics.bootstrap import Interval
+from painting_jax.tasks.published import is_finetuned
 
 # Draws of noise per example when conditions are exchanged, and the number of examples, whose
 # pictures are held in memory at once.
 _DRAWS, _EXCHANGED = 4, 256
+
+_SYNTHETIC = (
+    "The recorded processes are none of people: this project's own stroke painter, a program, "
+    "painted them."
+)
 
 # Duration of a generated video in seconds, and the minimum of its longer side in pixels.
 _SECONDS, _SIDE = 6.0, 256
@@ -117,6 +125,8 @@ class RunSource:
         losses: Losses | None = None,
         in_one_shape: HeldOut | None = None,
         transfers: Callable | None = None,
+        words: Callable | None = None,
+        synthetic: bool = False,
     ):
         """Takes the parts; `open` finds them in a workdir.
 
@@ -132,6 +142,8 @@ class RunSource:
             exchanged; None = as `held_out`.
           transfers: Function (networks, cache, watch) -> the result of `look_transfers`; None omits
             it.
+          words: Function (cache, watch) -> the result of `word_effects`; None omits it.
+          synthetic: Whether the held-out processes were painted by the stroke painter.
 
         Raises:
           UserError: If there are no processes.
@@ -142,7 +154,9 @@ class RunSource:
         self.settings = settings
         self.depends_on = {**settings, **(depends_on or {})}
         self._held_out, self._generate, self._label = held_out, generate, label
-        self._videos, self._losses, self._transfers = videos, losses, transfers
+        self._videos, self._losses = videos, losses
+        self._transfers, self._words = transfers, words
+        self._synthetic = synthetic
         self._in_one_shape = in_one_shape or held_out
         self._others = baselines.other_pictures(held_out.pictures, held_out.media)
 
@@ -218,6 +232,18 @@ class RunSource:
                 watch=watch,
             )
 
+        def words(cache: Cache, watch: Watch):
+            return word_effects(
+                source,
+                rows,
+                generate=generate,
+                batch_size=data.batch_size,
+                at_most=examples,
+                seed=seed,
+                cache=cache,
+                watch=watch,
+            )
+
         return cls(
             held_out,
             generate,
@@ -242,6 +268,10 @@ class RunSource:
             losses=model.losses,
             in_one_shape=in_one_shape,
             transfers=transfers,
+            # Published models are asked in other words.
+            words=None if is_finetuned(model.config) else words,
+            # Its folder is BUILDER/NAME/VERSION.
+            synthetic=source.path.parent.parent.name == painted_images.Builder.name,
         )
 
     def key(self, index: int) -> list:
@@ -309,28 +339,36 @@ class RunSource:
         transfers, gained = self._transfers(networks, cache, watch) if self._transfers else ([], {})
         count, pictures = len(self._held_out), len(set(self._held_out.pictures))
         plural = "s" if pictures != 1 else ""
+        subtitle = (
+            f"{count} held-out process{'es' if count != 1 else ''} of {pictures} "
+            f"picture{plural} that the model never saw, each painted by {self._label} and "
+            "compared with the recorded one."
+        )
+        notes = [
+            "The model is given the finished picture of the held-out process: the numbers of the "
+            "final picture say how well it copies what it is given."
+        ]
+        if self._synthetic:
+            subtitle += f" {_SYNTHETIC}"
+            notes.append(
+                "The numbers say how well the model learned the stroke painter's ways, not how "
+                "people paint."
+            )
         return dataclasses.replace(
             result,
-            subtitle=(
-                f"{count} held-out process{'es' if count != 1 else ''} of {pictures} "
-                f"picture{plural} that the model never saw, each painted by {self._label} and "
-                "compared with the recorded one."
-            ),
+            subtitle=subtitle,
             conditions=effects,
             transfers=transfers,
+            words=self._words(cache, watch) if self._words else (),
             across=with_gained(result.across, gained),
             videos=self._videos,
-            notes=[
-                f"Intervals are taken over {pictures} picture{plural}: few pictures say little "
-                "about others.",
-                *result.notes,
-            ],
+            notes=[*notes, *result.notes],
         )
 
     def _effects(self, cache: Cache, watch: Watch, seed: int) -> dict[str, ConditionEffect]:
         if self._losses is None:
             return {}
-        if entry := cache.get("conditions"):
+        if entry := cache.get("condition effects"):
             return {
                 name: ConditionEffect(Interval(*rise), loss)
                 for name, (*rise, loss) in entry[0].items()
@@ -338,7 +376,13 @@ class RunSource:
         held_out = self._in_one_shape
         spans = held_out.spans()
         spans = [span for span in spans if span.stop <= _EXCHANGED] or spans[:1]
-        batches = [(held_out.batch(span), len(span)) for span in spans]
-        effects = condition_effects(self._losses, batches, draws=_DRAWS, seed=seed, watch=watch)
-        cache.put("conditions", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
+        effects = condition_effects(
+            self._losses,
+            [(held_out.batch(span), len(span)) for span in spans],
+            pictures=[str(held_out.pictures[index]) for span in spans for index in span],
+            draws=_DRAWS,
+            seed=seed,
+            watch=watch,
+        )
+        cache.put("condition effects", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
         return effects

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from painting_jax.evaluation.cache import Outcome
-from painting_jax.evaluation.measures import RECORDED, MeasuredProcess
+from painting_jax.evaluation.compiling import quickly
+from painting_jax.evaluation.measures import OTHER_PICTURE, RECORDED, MeasuredProcess
 from painting_jax.evaluation.result import BINS, SetDistances
 from painting_jax.metrics import fid, kid, pdp, texture
-from painting_jax.metrics.padding import padded, round_up
+from painting_jax.metrics.padding import padded, round_up, round_up_frames
 from painting_jax.metrics.pdp import Band
 
 # Key of the set of all media.
@@ -28,7 +29,8 @@ _CAPACITY = 512
 # Recorded processes that a medium needs for a set of its own.
 MIN_PROCESSES = 3
 
-# Pictures that sets of different pictures need: with fewer, FID and KID only tell what they show.
+# Pictures that KID needs, and that sets of different pictures need for FID, too: with fewer, both
+# only tell what the pictures show.
 MIN_PICTURES = 10
 
 
@@ -88,13 +90,17 @@ def add(
 def distances(generated: FrameSet, recorded: FrameSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """FID and KID in every bin, NaN with fewer than two frames on a side, and the frames there.
 
+    Frames of equal priority, which have the same name in both sets, are not compared by KID.
+
     Returns:
       fid_Q, kid_Q and count_Q, the number of frames on the smaller side.
     """
     sides = (generated, recorded)
     count_Q = np.minimum(*(np.asarray(side.moments.count) for side in sides))
     kid_Q = jax.vmap(kid.discrepancy)(
-        *(side.reservoir.features_RD for side in sides), *(side.reservoir.mask_R for side in sides)
+        *(side.reservoir.features_RD for side in sides),
+        *(side.reservoir.mask_R for side in sides),
+        *(side.reservoir.priority_R for side in sides),
     )
     fid_Q = np.full(len(count_Q), np.nan)
     for q in np.flatnonzero(count_Q >= 2):
@@ -112,12 +118,13 @@ class _Method:
 
     def add(self, name: str, frame_TC: np.ndarray, progress_T: np.ndarray) -> None:
         count = len(frame_TC)
-        size = round_up(count)
+        size = round_up_frames(count)
         priority_T = kid.priorities([f"{name}/{t}" for t in range(count)])
         arrays = (padded(x, size) for x in (frame_TC, progress_T, priority_T))
-        self.frames = add(self.frames, *arrays, np.arange(size) < count)
-        last = (x[-1:] for x in (frame_TC, progress_T, priority_T))
-        self.final = add(self.final, *last, np.ones(1, bool))
+        self.frames = quickly(add, self.frames, *arrays, np.arange(size) < count)
+        # A last frame is known by its process alone: processes have different numbers of frames.
+        last = (frame_TC[-1:], progress_T[-1:], kid.priorities([name]))
+        self.final = quickly(add, self.final, *last, np.ones(1, bool))
 
 
 class Sets:
@@ -133,10 +140,11 @@ class Sets:
         """Adds the processes of a picture; recorded textures must come before all others."""
         for row in outcome.rows:
             frame_TC = outcome.features.get(("frame", row.method))
-            if frame_TC is not None:
+            # Processes of other recorded pictures are the recorded set again, in another order.
+            if frame_TC is not None and row.method != OTHER_PICTURE:
                 method = self._methods.setdefault(row.method, _Method(frame_TC.shape[1]))
                 progress_T = outcome.features["progress", row.method]
-                method.add(f"{row.method}/{row.name}", frame_TC, progress_T)
+                method.add(row.name, frame_TC, progress_T)
             texture_QS = _texture(row, outcome)
             if texture_QS is None:
                 continue
@@ -199,8 +207,10 @@ def _measure_texture(
 def _set_distances(ours: _Method, theirs: _Method) -> SetDistances:
     fid_1, kid_1, count_1 = distances(ours.final, theirs.final)
     n, width = int(count_1[0]), ours.final.moments.mean_D.shape[-1]
-    by_bin = distances(ours.frames, theirs.frames)
-    return SetDistances(float(fid_1[0]), float(kid_1[0]), n, n <= width, *by_bin)
+    fid_Q, kid_Q, count_Q = distances(ours.frames, theirs.frames)
+    kid_Q = np.where(count_Q < MIN_PICTURES, np.nan, kid_Q)
+    kid_final = float(kid_1[0]) if n >= MIN_PICTURES else np.nan
+    return SetDistances(float(fid_1[0]), kid_final, n, n <= width, fid_Q, kid_Q, count_Q)
 
 
 def measure_bands(rows: Sequence[MeasuredProcess]) -> dict[str, Band]:

@@ -19,8 +19,12 @@ _FRAMES, _HEIGHT = 9, 192
 # Number of pictures in a report; all are measured.
 SHOWN = 12
 
-# Measures that rank pictures from best to worst; the first that was measured is used.
-_RANKED_BY = ("between", "to_band", "monotonicity")
+# Measures that rank pictures from best to worst, in words; the first that was measured is used.
+_RANKED_BY = {
+    "between": "how far its frames are from the recorded ones",
+    "to_band": "how far its pace is from that of the recorded set",
+    "monotonicity": "how steadily it goes towards its picture",
+}
 
 # With fewer pictures, all are shown anyway.
 _FEW = 4
@@ -81,18 +85,17 @@ def choose(
       Index and reason of each; the reason is "" for those that are merely first.
     """
     why: dict[int, list[str]] = {}
-    short = ""
-    for place, word in ((-1, "worst"), (0, "best"), (-2, "second worst")):
+    for place, word in ((-1, "Worst"), (0, "Best"), (-2, "Second worst")):
         for method in judged:
             key, ranked = _ranked(pictures, method)
             if len(ranked) >= _FEW and (ranked[place] in why or len(why) < shown):
-                short = MEASURES[key].short
-                of = method if len(judged) > 1 else str(len(ranked))
-                why.setdefault(ranked[place], []).append(f"{word} of {of}")
+                of = f"{method}'s {len(ranked)}" if len(judged) > 1 else len(ranked)
+                reason = f"{word} of {of} by {_RANKED_BY[key]}."
+                why.setdefault(ranked[place], []).append(reason)
     for index in _round_robin(pictures, judged):
         if len(why) < shown:
             why.setdefault(index, [])
-    return [(i, f"{', '.join(words)} in {short}" if words else "") for i, words in why.items()]
+    return [(index, " ".join(sentences)) for index, sentences in why.items()]
 
 
 def _round_robin(pictures: Sequence[Sequence[MeasuredProcess]], judged: Sequence[str]) -> list[int]:
@@ -119,4 +122,4 @@ def _ranked(pictures: Sequence[Sequence[MeasuredProcess]], method: str) -> tuple
         if values:
             sign = 1 if MEASURES[key].better == "lower" else -1
             return key, sorted(values, key=lambda index: sign * values[index])
-    return _RANKED_BY[0], []
+    return "", []

@@ -1,4 +1,4 @@
-"""Processes as the evaluation holds them: with names that pair, at a common shape."""
+"""Painting processes for evaluation: named for pairing, and resized to a common shape."""
 
 import collections
 import dataclasses
@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from painting_jax.data import pictures, processes, video
+from painting_jax.data import pictures, processes, timelapse
+from painting_jax.data.name_order import natural_order
 from painting_jax.data.processes import ProcessFile
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import PAINTED, REVERSED
@@ -14,22 +15,22 @@ from painting_jax.evaluation.measures import PAINTED, REVERSED
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """One painting process, in the order it was painted.
+    """One painting process, in painted order.
 
     Attributes:
-      name: what pairs it with a process of another set.
-      frames_THWC: uint8 RGB, T >= 2.
-      progress_T: float32, share of the painting time, rising from 0 to 1.
-      medium: a name from the registry, those of a mixture joined by " + ", or "" where it is not
-        known.
-      order: how the file had it: `PAINTED`, or `REVERSED`, and then it was turned round.
-      stated: whether its progress is stated, and so its order known.
-      cut: the share of the picture that was cropped away to compare it with another.
-      picture: what tells which picture is painted, "" where it is not known; its processes in
-        several media share it.
+      name: Name that pairs it with a process of another set.
+      frames_THWC: Frames, uint8 RGB, T >= 2.
+      progress_T: Share of the painting time at each frame, float32, increasing from 0 to 1.
+      medium: Name of the medium in the registry; names of a mixture are joined by " + ", and "" is
+        unknown.
+      order: Order of the frames in the file: `PAINTED`, or `REVERSED` if they were reversed here.
+      stated: Whether the progress is stated, so that the order is known.
+      cut: Share of the picture that was cropped for the comparison with another.
+      picture: Identifier of the painted picture, shared by its processes in several media; "" is
+        unknown.
 
     Raises:
-      UserError: for frames of another type, or a progress that is not finite.
+      UserError: If the frames have another dtype, or the progress is not finite.
     """
 
     name: str
@@ -48,45 +49,53 @@ class Video:
                 "round them first, and see that none is NaN"
             )
         if not np.isfinite(self.progress_T).all():
-            raise UserError(f"{self.name} has a progress that is no number")
+            raise UserError(f"{self.name} has a progress that is NaN")
 
 
 def find(folder: str | os.PathLike) -> tuple[list[ProcessFile], list[str]]:
-    """Finds processes as `processes.find` does, under the names by which they are paired.
+    """Finds processes with `processes.find`, and gives them the names by which they are paired.
 
-    The name of a video has no suffix unless another process has the same name without it.
+    The suffix of a video is removed from its name unless another process would have the same name.
 
     Returns:
-      The processes in natural order of their names, and a line for each file that is none.
+      The processes in natural order of their names, and a line for each file that is not one.
 
     Raises:
-      UserError: as in `processes.find`, or if no file is a process.
+      UserError: If `processes.find` fails, or no file is a process.
     """
     found, skipped = processes.find([folder])
     lines = [f"{skip.name}: {skip.reason}" for skip in skipped]
     if not found:
         raise UserError(f"none of the {len(lines)} files in {folder} is a process: {lines[0]}")
-    short = [_without_suffix(file.name) for file in found]
+    short = [_without_suffix(file) for file in found]
     count = collections.Counter(short)
     found = [
         dataclasses.replace(file, name=file.name if count[name] > 1 else name)
         for file, name in zip(found, short, strict=True)
     ]
-    return sorted(found, key=lambda file: pictures.natural_order(file.name)), lines
+    return sorted(found, key=lambda file: natural_order(file.name)), lines
 
 
-def _without_suffix(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in (*video.SUFFIXES, *video.ANIMATIONS) else name
+def _without_suffix(file: ProcessFile) -> str:
+    suffix = os.path.splitext(file.path)[1]
+    # Folders have none: what follows their last dot is a part of their name.
+    is_folder = file.pictures is not None or os.path.isdir(file.path)
+    return file.name if is_folder or not suffix else file.name.removesuffix(suffix)
 
 
-def load(file: ProcessFile, *, frames: int, size: int) -> Video:
-    """Reads a process of at most `frames` frames with longer sides of at most `size` pixels.
+def load(file: ProcessFile, *, frames: int, size: int, edits: str = timelapse.KEEP) -> Video:
+    """Reads at most `frames` frames of a process, scaled to longer sides of at most `size` pixels.
+
+    Args:
+      file: File or folder from `find`.
+      frames: Maximum number of frames.
+      size: Maximum length of the longer side, in pixels.
+      edits: What is done about edits, see `processes.load`.
 
     Raises:
-      UserError: as in `processes.load`.
+      UserError: If the process cannot be read, see `processes.load`.
     """
-    loaded = processes.load(file, max_frames=frames, max_side=size)
+    loaded = processes.load(file, max_frames=frames, max_side=size, edits=edits)
     return Video(
         file.name,
         loaded.frames_THWC,
@@ -103,11 +112,11 @@ _ASPECTS = (1.0, 7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4)
 
 
 def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """The shape at which a video is compared, near its own and one of few.
+    """Height and width at which a video is compared, close to its own.
 
-    Every new shape costs a compilation, so sides and aspects are rounded to a short list. The
-    longer side is the largest listed one that neither the video nor `size` falls short of, but at
-    least 64.
+    Every new shape costs a compilation, so sides and aspect ratios are rounded to a short list. The
+    longer side is the largest listed one that exceeds neither the video's nor `size`, but at least
+    64.
     """
     at_most = min(max(height, width), size)
     long = max((side for side in _LONG_SIDES if side <= at_most), default=_LONG_SIDES[0])
@@ -118,5 +127,5 @@ def common_shape(height: int, width: int, size: int) -> tuple[int, int]:
 
 
 def fit(frames_THWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
-    """Frames cropped around their centre to an aspect and resized to it: uint8[T, H, W, C]."""
+    """Crops frames around their centre to an aspect ratio and resizes them: uint8[T, H, W, C]."""
     return np.stack([pictures.fit(frame_HWC, *shape_HW) for frame_HWC in frames_THWC])

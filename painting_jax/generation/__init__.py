@@ -1,1 +1,1 @@
-"""From a picture to its painting process: one sampler driver, its options, its outputs."""
+"""Generates painting processes from pictures: painters, sampling overrides and output files."""

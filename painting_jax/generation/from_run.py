@@ -1,8 +1,9 @@
-"""Painters with the model of a training run: its own, or the published one it finetuned."""
+"""Painters with the model of a training run: one of its own, or a finetuned published model."""
 
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
-from painting_jax.config import read_config
+from painting_jax.config_checks import read_run
 from painting_jax.data import pipeline
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
@@ -29,15 +30,15 @@ from painting_jax.tasks.task import make_model, shapes_of
 
 @dataclasses.dataclass(frozen=True)
 class RunPainter:
-    """A `Painter` that paints in batches of one size.
+    """A `Painter` that paints in batches of a fixed size.
 
     Attributes:
       run: Run whose model paints.
       prompt: What is painted and how.
-      segments: Where the segment maps come from, for the record.
-      frames: Frames of a process; None = the run's.
+      segments: Origin of the segment maps, for the record.
+      frames: Number of frames of a process; None = the run's.
       steps: Number of sampling steps; None = the run's.
-      guidance: Scale of guidance, 1 = none; None = the run's.
+      guidance: Scale of classifier-free guidance, 1 = none; None = the run's.
       seed: Seed of the noise.
     """
 
@@ -62,21 +63,25 @@ class RunPainter:
             "seed": self.seed,
         }
         for job in jobs:
-            # Before any of them is painted.
+            # Every medium is checked before the first picture is painted.
             media.row_weights(media.mixture(job.medium), config.model.media)
+        if unknown := self.run.text_conditioner.unknown(self.prompt):
+            words = ", ".join(unknown)
+            print(f"warning: the model does not know these words: {words}", file=sys.stderr)
         size = min(len(jobs), config.data.batch_size)
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
                 chunk = jobs[start : start + size]
                 rows, framings = zip(*[self._row(job) for job in chunk], strict=True)
-                # The last batch is filled up: another size would be compiled anew.
+                # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
                 frames_BTHWC = self.run.generate(pipeline.stack(filled), **settings)
                 for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
                     parameters = {
-                        "image": job.subject.origin,
+                        "picture": job.subject.origin,
                         "medium": media.mixture(job.medium),
                         "prompt": self.prompt,
+                        "unknown_words": unknown,
                         "segments": self.segments,
                         **settings,
                     }
@@ -84,13 +89,13 @@ class RunPainter:
                     progress.update()
 
     def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
-        """The conditions of one job, and where its picture lies on the model's canvas."""
+        """Conditions of one job, and the framing of its picture on the model's canvas."""
         data = self.run.config.data
         picture_HWC, labels_HW = job.subject.load()
         framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
         reference_HWC = framing.place(picture_HWC)
         mixture = media.mixture(job.medium)
-        # Without a map, one is made from what the model sees, as in training.
+        # Without a map, the framed picture is segmented, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
@@ -109,19 +114,19 @@ def finetuned_painter(
     dtype: str | None = None,
     cache: str | None = None,
 ) -> PretrainedPainter:
-    """The published model that a run finetuned, with the run's LoRA or its transformer.
+    """A painter with the published model that a run finetuned and the run's LoRA or transformer.
 
     Args:
       workdir: Folder of the run.
-      overrides: What the user asks for; everything else is as in the run's config.
-      mesh: As in `PretrainedPainter`.
-      dtype: As in `PretrainedPainter`; None = the run's.
-      cache: Folder of known text embeddings; None = the run's.
+      overrides: Sampling overrides. All other settings come from the run's config.
+      mesh: Mesh, see `PretrainedPainter`.
+      dtype: Dtype, see `PretrainedPainter`; None = the run's.
+      cache: Folder that caches text embeddings; None = the run's.
 
     Raises:
-      UserError: If the run has exported nothing yet, or its base has changed.
+      UserError: If the run has exported nothing yet, or its base model has changed.
     """
-    config = read_config(workdir)
+    config = read_run(workdir)
     run = pathlib.Path(workdir)
     folder = open_base(config, run)
     exported = left_by(run, config)
@@ -144,5 +149,6 @@ def finetuned_painter(
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),
+        takes_first_frame=True,
         cache=cache or str(run / EMBEDDINGS),
     )

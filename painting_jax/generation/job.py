@@ -1,4 +1,4 @@
-"""What is asked of a painter, and what it gives back."""
+"""The interface of a painter: jobs in, painted processes out."""
 
 import dataclasses
 import pathlib
@@ -15,9 +15,9 @@ class Job:
     """One picture to paint in one medium.
 
     Attributes:
-      subject: the picture.
-      medium: as the user wrote it.
-      folder: for the result.
+      subject: Picture to paint.
+      medium: Medium or mixture, as the user wrote it.
+      folder: Folder for the result.
     """
 
     subject: Subject
@@ -30,11 +30,11 @@ class Painted:
     """A painted process.
 
     Attributes:
-      job: that asked for it.
-      frames_THWC: uint8, from blank canvas to finished.
-      parameters: everything it was painted with, in plain types.
-      raw_THWC: float32 in [0, 1], in the same order: all frames that the model made, at its own
-        size; None where the painter has none.
+      job: Job that was painted.
+      frames_THWC: Frames, uint8, from the blank canvas to the finished picture.
+      parameters: All settings that it was painted with, in plain types.
+      raw_THWC: All frames that the model made, at the model's size, float32 in [0, 1], in the same
+        order; None if the painter does not provide them.
     """
 
     job: Job
@@ -47,16 +47,16 @@ class Painter(Protocol):
     """A model that paints pictures.
 
     Attributes:
-      label: what a video's metadata calls the model.
+      label: Name of the model in a video's metadata.
     """
 
     @property
     def label(self) -> str: ...
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
-        """Paints the jobs, and gives each in its turn as soon as it is painted.
+        """Paints the jobs in their order, and yields each as soon as it is painted.
 
         Raises:
-          UserError: if a picture cannot be read, or a job is not one for this painter.
+          UserError: If a picture cannot be read, or this painter cannot paint a job.
         """
         ...

@@ -1,5 +1,7 @@
-"""Where each painted process goes: a folder of its own, in which nothing of the user's is lost."""
+"""Output folders: each painted process gets its own, and no file of the user is overwritten."""
 
+import collections
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -10,26 +12,26 @@ from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.generation.job import Job
 
-# An earlier result may be replaced, anything else may not.
+# Files of an earlier result, which may be replaced. No other file may be.
 _FILES = {RECORD, MOVIE, ANIMATION, SHEET}
-_OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left wherever somebody looks
+_OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # written by file browsers
 
-_LONGEST = 255  # bytes of a file's name, on nearly every file system
+_LONGEST = 255  # maximum bytes of a file name on nearly every file system
 
 
 def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLike) -> list[Job]:
-    """Every picture in every medium, each with a folder of its own.
+    """Jobs for every picture in every medium, each with its own folder.
 
     Args:
-      given: the pictures.
-      looks: media or mixtures.
-      output: folder of all results.
+      given: Pictures to paint.
+      looks: Media or mixtures.
+      output: Folder for all results.
 
     Raises:
-      UserError: if something lies in the place of a result that is no earlier result.
+      UserError: If something other than an earlier result exists where a result would go.
     """
     made, taken = [], set()
-    for subject in given:
+    for subject in _with_own_origins(given):
         for medium in looks:
             name = _name(subject.name, medium, taken)
             taken.add(name)
@@ -39,18 +41,33 @@ def jobs(given: Sequence[Subject], looks: Sequence[str], output: str | os.PathLi
     return made
 
 
+def _with_own_origins(given: Sequence[Subject]) -> list[Subject]:
+    """The pictures, numbered where several files of different folders have the same name.
+
+    Results state the file's name alone, by which `evaluate` knows processes of the same picture.
+    """
+    count: collections.Counter[str] = collections.Counter()
+    own = []
+    for subject in given:
+        count[subject.origin] += 1
+        number = count[subject.origin]
+        origin = subject.origin if number == 1 else f"{subject.origin} ({number})"
+        own.append(dataclasses.replace(subject, origin=origin))
+    return own
+
+
 def _name(picture: str, medium: str, taken: set[str]) -> str:
-    """A name that the file system takes and no other result has."""
-    # A backslash, of an escape or the name's own, is a folder of its own elsewhere.
+    """A unique folder name that the file system accepts."""
+    # A backslash separates folders on other systems.
     picture = picture.replace("\\", "_")
     parts = media.mixture(medium)
     look = "-" + "-".join(
         name if len(parts) == 1 else f"{name}{100 * weight:.0f}" for name, weight in parts.items()
     )
     while True:
-        # A picture's name may be as long as names can be, before the medium's is added.
+        # The picture's name may fill the maximum length, so it is cut to make room for the medium.
         name = picture.encode()[: _LONGEST - len(look)].decode(errors="ignore") + look
-        # Pictures of one name from two folders both keep their result.
+        # Pictures with the same name from two folders get different names.
         if name not in taken:
             return name
         look += "+"

@@ -1,4 +1,4 @@
-"""What `generate` leaves for a picture: video, animation, contact sheet, steps, parameters."""
+"""Output files of `generate` for a picture: video, animation, contact sheet, steps, parameters."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
 from painting_jax.files import folder_written_beside
 
-_LEAST_SIDE = 384  # pixels of the longer side that a player shows well
-_SECONDS = 6.0  # that a process lasts, by default
+_LEAST_SIDE = 384  # minimum length of the longer side in pixels, for video players
+_SECONDS = 6.0  # default duration of a process
 
 
 def write(
@@ -24,18 +24,20 @@ def write(
     parameters: dict,
     fps: float | None = None,
 ) -> pathlib.Path:
-    """Writes a painted process as a folder that appears whole or not at all.
+    """Writes a painted process as a folder that appears complete or not at all.
 
     process.mp4, process.webp and contact_sheet.png are enlarged if they are small; steps/NN.png
-    have the model's own pixels. All say in their metadata that they are generated, and by what.
+    keep the model's resolution. The metadata of each file states that it is generated, and by which
+    model.
 
     Args:
-      folder: of this process; an older one is replaced.
-      frames_THWC: uint8, from blank canvas to finished.
-      title: of the video and of the contact sheet.
-      model: that painted it.
-      parameters: everything it was painted with, in plain types, for process.json.
-      fps: frames a second; by default the process lasts six seconds.
+      folder: Folder of this process; an older one is replaced.
+      frames_THWC: Frames, uint8, from the blank canvas to the finished picture.
+      title: Title of the video and of the contact sheet.
+      model: Name of the model that painted it.
+      parameters: All settings that it was painted with, in plain types, for process.json; the file
+        name of the picture as "picture" and the weights of the media as "medium", among others.
+      fps: Frames per second; None makes the process last six seconds.
 
     Returns:
       The folder.

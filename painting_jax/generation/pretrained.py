@@ -1,26 +1,27 @@
-"""Paints with published weights: a prompt and a picture to a painting process."""
+"""Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
+import math
 import pathlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
-from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from painting_jax import media
+from painting_jax import media, memory
 from painting_jax.checkpoints import adapters, components
 from painting_jax.checkpoints.components import (
     Loaded,
     load_named,
     load_transformer,
-    transformer_maker,
 )
 from painting_jax.checkpoints.diffusers_folder import Expert, Folder
+from painting_jax.checkpoints.source import Source
 from painting_jax.data import pictures
 from painting_jax.data.buckets import Shapes
 from painting_jax.data.framing import Framing
@@ -36,7 +37,6 @@ from painting_jax.errors import UserError
 from painting_jax.generation import resolution
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
-from painting_jax.models import lora
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
@@ -50,26 +50,28 @@ _SAME_ASPECT = 0.95
 class PretrainedPainter:
     """A `Painter` with the weights of a diffusers folder.
 
-    Only the components in use are on the devices: text and image encoder are freed before a
-    transformer is loaded, and the first of two experts before the second.
+    Only the components in use are on the devices. Text and image encoder are freed before a
+    transformer is loaded, and the first of two experts is freed before the second is loaded.
 
     Args:
       folder: Published model.
-      overrides: What the user asks for.
-      mesh: Mesh to lay the components out on; None puts all devices along its tensor axis.
-      dtype: Dtype of transformer and text encoder, held and computed; None = bfloat16, or float32
-        on a CPU.
-      loras: LoRAs for each transformer.
+      overrides: Sampling overrides.
+      mesh: Mesh that the components are laid out on; None puts all devices along its tensor axis.
+      dtype: Dtype of the weights and the computation of transformer and text encoder; None =
+        bfloat16, or float32 on a CPU.
+      loras: LoRAs of each transformer.
       keep_apart: Whether LoRAs stay beside the kernels instead of being merged into them.
-      files: Single files of transformers in place of the folder's own; None = the folder's.
-      cache: Folder of known text embeddings; None = the user's.
-      log: Called with a line that says what each LoRA changes.
+      files: Single files that replace the folder's transformers; None = the folder's own.
+      takes_first_frame: Whether these are known to take the picture as the first frame.
+      cache: Folder that caches text embeddings; None = the user's.
+      log: Called with lines that say what each LoRA changes, which size of frames is taken, and
+        what may be a mistake; None prints them, apart from the results, to standard error.
 
     Attributes:
-      sampling: How it samples.
+      sampling: Sampling settings.
 
     Raises:
-      UserError: If the model cannot paint a picture this way, or a LoRA does not fit it.
+      UserError: If the model cannot paint pictures with these settings, or a LoRA does not fit it.
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class PretrainedPainter:
         loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
+        takes_first_frame: bool = False,
         cache: str | None = None,
-        log: Callable[[str], object] = print,
+        log: Callable[[str], object] | None = None,
     ):
+        log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides = folder, overrides
         self._mesh = mesh or make_mesh({"tensor": -1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
@@ -113,20 +117,38 @@ class PretrainedPainter:
             self._model = VideoModel(family, config, vae_config, encoder)
         for source in (*(expert.source for expert in self._experts), self._vae_source):
             components.check(source)
+        if self.sampling.area_note:
+            log(self.sampling.area_note)
+        memory.require(
+            jnp.dtype(self._dtype).itemsize * max(_size(expert.source) for expert in self._experts),
+            f"the transformer of {folder.name} in {jnp.dtype(self._dtype).name}",
+            self._mesh.local_devices,
+            "choose --dtype=bfloat16, a smaller model, or more devices",
+        )
         codec = self._model.codec
         resolution.check_frames(self.sampling.frames, codec)
         self._multiple = codec.spatial * config.patch[1]
         resolution.completed(
             (1, 1), overrides.height, overrides.width, self.sampling.max_area, self._multiple
         )
-        self._shapes = {}
+        self._shapes, others = {}, {}
         if any(self._loras):
-            make_model = transformer_maker(self._experts[0], self._dtype)
-            self._shapes = lora.kernels(nnx.eval_shape(make_model))
-        self._lora_files = [adapters.read(named, self._shapes) for named in self._loras]
+            transformer = components.architecture(self._experts[0].source)
+            self._shapes, others = transformer.kernels, transformer.other_shapes
+        self._lora_files = [adapters.read(named, self._shapes, others) for named in self._loras]
         for named, files_of_expert in zip(self._loras, self._lora_files, strict=True):
             for one, file in zip(named, files_of_expert, strict=True):
-                log(f"{one.title} changes {file}")
+                apart = "; all but products of two factors is merged" * (
+                    keep_apart and bool(file.changes)
+                )
+                log(f"{one.title} changes {file}{apart}")
+        said = takes_first_frame or any(file.first_frame for of in self._lora_files for file in of)
+        if self._model.conditioning_frames and not (folder.takes_first_frame or said):
+            log(
+                f"warning: {folder.name} makes videos from text alone, and nothing says that its "
+                "LoRA or transformer was trained to take the picture as the first frame: the video "
+                "may ignore the picture"
+            )
 
     @property
     def label(self) -> str:
@@ -150,7 +172,7 @@ class PretrainedPainter:
             raise UserError(f"{name} lacks the image_encoder that its transformer needs: add it")
         encoders = ["image_encoder"] if model.config.image_dim else []
         for component in ("tokenizer", "text_encoder", *encoders):
-            # Fail now rather than after an hour.
+            # A missing component is reported now rather than after an hour.
             self._folder.folder(component)
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
@@ -180,7 +202,7 @@ class PretrainedPainter:
             for batch in batches
         ]
         if model.image_encoder_config is not None:
-            # Decoding needs the codec alone; the encoder makes room for the transformer.
+            # Decoding needs only the codec. The encoder is freed to make room for the transformer.
             frozen.pop("image_encoder")
             model = VideoModel(model.family, model.config, model.codec_config)
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
@@ -190,7 +212,7 @@ class PretrainedPainter:
                 jobs, placed, prompts, denoised, strict=True
             ):
                 [video_THWC] = decode_video(model, frozen, sample, mesh)
-                # The frame that the model is given was not painted.
+                # Conditioning frames are not part of the painted process.
                 painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
                 frames_THWC = np.asarray(to_uint8(painted_THWC))
                 yield Painted(
@@ -201,7 +223,7 @@ class PretrainedPainter:
                 )
 
     def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
-        """A batch of one picture, without its text, everything checked.
+        """A checked batch of one picture, without text embeddings.
 
         With buckets, a picture of another aspect than its bucket is padded; its place is returned.
         """
@@ -258,7 +280,7 @@ class PretrainedPainter:
         return noise_BTHWC.astype(np.float32)
 
     def _embed(self, prompts: set[str]) -> dict[str, Float[np.ndarray, "1 l d"]]:
-        """Embeddings of all prompts, padded."""
+        """Padded embeddings of all prompts."""
         embedded = embeddings.embed_prompts(
             self._folder,
             sorted(prompts),
@@ -269,10 +291,15 @@ class PretrainedPainter:
         return {prompt: embeddings.pad([embedding]) for prompt, embedding in embedded.items()}
 
     def _load(self, index: int) -> Network:
-        loaded: Loaded = load_transformer(self._experts[index], mesh=self._mesh, dtype=self._dtype)
-        if self._loras[index]:
+        load = functools.partial(
+            load_transformer, self._experts[index], mesh=self._mesh, dtype=self._dtype
+        )
+        if not self._loras[index]:
+            loaded: Loaded = load()
+        else:
+            # Passed on unnamed, so that what is merged can be freed meanwhile.
             loaded = adapters.apply(
-                loaded,
+                load(),
                 self._loras[index],
                 self._lora_files[index],
                 self._shapes,
@@ -283,9 +310,9 @@ class PretrainedPainter:
     def _parameters(self, job: Job, prompt: str, size_HW: tuple[int, int]) -> dict:
         height, width = size_HW
         overrides, sampling = self._overrides, self.sampling
-        noise = {"noise": overrides.noise_name} if overrides.noise_name else {}
+        noise = {"noise": pathlib.Path(overrides.noise_name).name} if overrides.noise_name else {}
         return {
-            "image": job.subject.origin,
+            "picture": job.subject.origin,
             "medium": media.mixture(job.medium),
             "prompt": prompt,
             "negative_prompt": overrides.negative_prompt,
@@ -303,3 +330,8 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _size(source: Source) -> int:
+    """Number of values in the tensors of a component."""
+    return sum(math.prod(tensor.shape) for tensor in source.tensors.values())

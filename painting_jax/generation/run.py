@@ -1,35 +1,55 @@
-"""The model of a training run, from its latest checkpoint, ready to paint and to be measured."""
+"""The model of a training run, loaded from its latest checkpoint for painting and evaluation."""
 
+import contextlib
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from etils import epath
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
-from painting_jax.config import read_config
+from painting_jax.config_checks import read_run
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.text.conditioner import TextConditioner
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.step import make_held_out_loss
 
-# Arrays of a batch that condition a model.
+# Largest scale of guidance with which a model of picture space keeps the colours of its pictures.
+_MOST_GUIDANCE = 1.5
+# Arrays of a batch that the model is conditioned on.
 _CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_BHW")
 
 
+def guidance_warning(config: ConfigDict, guidance: float | None) -> str | None:
+    """A line about a scale of guidance that spoils pictures; None for one that does not.
+
+    Args:
+      config: Config of the run that paints.
+      guidance: Scale that is asked for; None = the run's.
+    """
+    if guidance is None or guidance <= _MOST_GUIDANCE or is_finetuned(config):
+        return None
+    return (
+        f"warning: --guidance={guidance:g}: a model of this kind keeps the colours of its pictures "
+        f"up to {_MOST_GUIDANCE:g}"
+    )
+
+
 class Run:
-    """Averaged parameters of a run with the functions that use them.
+    """Averaged parameters of a run, with methods to generate and to compute losses.
 
     Args:
       task: Task of the run.
       params: Averaged parameters.
       frozen: Frozen parameters.
       text_conditioner: Text conditioner.
-      step: Training steps done.
+      step: Number of training steps done.
       mesh: Mesh that the parameters are laid out on.
     """
 
@@ -53,30 +73,27 @@ class Run:
 
     @classmethod
     def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None) -> "Run":
-        """Loads the latest checkpoint of a run.
+        """Loads the latest checkpoint of a run that is not damaged.
 
         Args:
           workdir: Folder of the run.
-          mesh: Mesh to lay the parameters out on; None puts all devices along its data axis.
+          mesh: Mesh that the parameters are laid out on; None puts all devices along its data axis.
 
         Raises:
-          UserError: If the folder is no run, has no checkpoint, or the two do not fit together.
+          UserError: If the folder is not a run, has no checkpoint, or its config and checkpoint do
+            not match.
         """
-        config = read_config(workdir)
+        config = read_run(workdir)
         folder = epath.Path(workdir)
         task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1})
         conditioner = task.text_conditioner(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        checkpoints = Checkpoints(folder, read_only=True)
-        step = checkpoints.latest()
-        if step is None:
-            raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        try:
-            params = checkpoints.restore_ema(task, mesh)
-        finally:
-            checkpoints.close()
+        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+            if checkpoints.latest() is None:
+                raise UserError(f"{workdir} has no checkpoint yet: train it first")
+            params, step = checkpoints.restore_ema(task, mesh)
         return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 
     @property
@@ -93,22 +110,25 @@ class Run:
         steps: int,
         guidance: float,
         seed: int | np.ndarray,
-        on_step: Callable[[], object] = lambda: None,
+        on_step: Callable[[], object] | None = None,
     ) -> np.ndarray:
         """Paints the pictures of a batch.
 
         Args:
-          batch: reference_BHWC, medium_BM, the arrays of `text_conditioner`, segments_BHW; see
-            `data.pipeline`.
-          frames: Frames T of the process, evenly spaced in progress.
+          batch: Arrays reference_BHWC, medium_BM and segments_BHW, and those of `text_conditioner`;
+            see `data.pipeline`.
+          frames: Number T of frames of the process, evenly spaced in progress.
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
-          seed: One seed for all pictures, or int[B].
-          on_step: Called after each sampling step.
+          seed: Seed of the noise, one for all pictures or int[B].
+          on_step: Called after each sampling step; None takes all steps at once.
 
         Returns:
-          uint8[B, T, H, W, 3] in painted order.
+          Frames, uint8[B, T, H, W, 3], in painted order.
         """
+        patch = self.config.model.patch[0]
+        if frames % patch:
+            raise UserError(f"{frames} frames: this model makes multiples of {patch}")
         conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(conditions["medium_BM"])
         progress_T = np.linspace(0, 1, frames, dtype=np.float32)
@@ -126,8 +146,12 @@ class Run:
         return frames_BTHWC
 
     def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
-        """The training loss on recorded processes, float32[B], nothing dropped; the seed fixes the
-        noise."""
+        """Training loss on recorded processes, float32[B], without dropping conditions.
+
+        Args:
+          batch: Arrays of `data.pipeline`.
+          seed: Seed of the noise.
+        """
         names = (*_CONDITIONS, "frames_BTHWC", "progress_BT")
         arrays = {name: batch[name] for name in names if name in batch}
         return np.asarray(self._loss(self.params, self.frozen, arrays, seed))

@@ -5,6 +5,10 @@ few pictures. It needs the features themselves, so a stream is reduced to a boun
 sample is drawn by a hash of the names: it depends neither on their order nor on interruptions.
 Matches torchmetrics' `KernelInceptionDistance`.
 
+If both sets show the same pictures, a picture and its copy are no independent draws. Comparing them
+would put the estimate of a perfect copy far below 0. They are left out of the mean between the sets
+then, as in the U-statistic of Gretton et al. (JMLR 2012, lemma 6).
+
 The kernel is designed for Inception features, whose mean square is about 1. Scale others to it
 with `perceptual.unit(x) * sqrt(D)`, or their scale decides what the kernel sees.
 """
@@ -82,7 +86,12 @@ def add(
 
 @jax.jit
 def discrepancy(
-    a_ND: jax.Array, b_MD: jax.Array, mask_N: jax.Array, mask_M: jax.Array
+    a_ND: jax.Array,
+    b_MD: jax.Array,
+    mask_N: jax.Array,
+    mask_M: jax.Array,
+    name_N: jax.Array | None = None,
+    name_M: jax.Array | None = None,
 ) -> jax.Array:
     """The unbiased estimate from all features at once, which has the least variance: float32[].
 
@@ -91,6 +100,9 @@ def discrepancy(
       b_MD: float32, at least two of them valid.
       mask_N: bool, True for features, False for padding.
       mask_M: The same for the second set.
+      name_N: Identifiers, such as priorities; features of the two sets that have the same one are
+        not compared. None = all are compared.
+      name_M: The same for the second set.
     """
     a_ND, b_MD = (
         jnp.where(mask[:, None], x.astype(jnp.float32), 0)
@@ -111,7 +123,10 @@ def discrepancy(
         pairs_NN = mask_N[:, None] & mask_N[None, :] & ~jnp.eye(len(mask_N), dtype=bool)
         return _sum(kernel(x_ND, x_ND), pairs_NN) / (n * (n - 1))
 
-    between = _sum(kernel(a_ND, b_MD), mask_N[:, None] & mask_M[None, :]) / (n * m)
+    pairs_NM = mask_N[:, None] & mask_M[None, :]
+    if name_N is not None:
+        pairs_NM &= name_N[:, None] != name_M[None, :]
+    between = _sum(kernel(a_ND, b_MD), pairs_NM) / jnp.sum(pairs_NM)
     return within(a_ND, mask_N, n) + within(b_MD, mask_M, m) - 2 * between
 
 

@@ -22,9 +22,7 @@ POINTS = 33
 # Percentiles between which a recorded set's curves form its band.
 LOW, HIGH = 0.1, 0.9
 
-STAGES = ("composition", "colour blocking", "detail")
-
-# Shortest stage, in grid intervals.
+# Shortest distance of bends from each other and from the ends, in grid intervals.
 _SHORTEST = 2
 
 
@@ -44,17 +42,17 @@ class Band(NamedTuple):
     n: jax.Array
 
 
-class Stages(NamedTuple):
-    """The three stages of B profiles.
+class Bends(NamedTuple):
+    """The two bends of B profiles.
 
     Attributes:
-      boundary_B2: Progress at which colour blocking and detail begin, in (0, 1), rising.
+      at_B2: Progress of the bends, in (0, 1), rising.
       gain_B: Share of the residual of one straight line that the two bends explain, in [0, 1].
-        Near 0 the curve has no stages and the boundaries mean nothing. A straight line has gain 0
-        and boundaries at the thirds.
+        Near 0 the curve does not bend and the positions mean nothing. A straight line has gain 0
+        and bends at the thirds.
     """
 
-    boundary_B2: jax.Array
+    at_B2: jax.Array
     gain_B: jax.Array
 
 
@@ -160,13 +158,16 @@ def monotonicity(distance_BN: jax.Array, mask_BN: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def stages(profile_BK: jax.Array) -> Stages:
-    """Finds where colour blocking and detail begin in profiles from `profile`, K >= 8.
+def bends(profile_BK: jax.Array) -> Bends:
+    """Finds where profiles from `profile` change their pace, K >= 8.
 
-    Within a stage the distance falls at about one pace, so a profile resembles a line that bends
-    twice. The best continuous line with two bends is found exactly: for every pair of grid points
-    it is a least-squares problem with four unknowns; all pairs are solved at once by products with
-    fixed bases, and the best is taken.
+    The best continuous line with two bends is found exactly: for every pair of grid points it is a
+    least-squares problem with four unknowns; all pairs are solved at once by products with fixed
+    bases, and the best is taken.
+
+    The bends describe the curve. They are not the stages of painting, since a painter may change
+    brushes without a change of pace, and the other way round: on processes of the stroke painter,
+    whose stages are known, details begin .15 of the whole from the second bend on average.
     """
     points = profile_BK.shape[1]
     line_2K, bends_P2K, bends_at_P2 = map(jnp.asarray, _bases(points))
@@ -182,7 +183,7 @@ def stages(profile_BK: jax.Array) -> Stages:
     size_B = jnp.max(jnp.abs(profile_BK), axis=1)
     bent_B = unexplained_B > points * (1e-6 * size_B) ** 2
     gain_B = explained_BP[jnp.arange(len(best_B)), best_B] / jnp.where(bent_B, unexplained_B, 1)
-    return Stages(
+    return Bends(
         jnp.where(bent_B[:, None], bends_at_P2[best_B], jnp.array([1 / 3, 2 / 3])),
         jnp.where(bent_B, jnp.clip(gain_B, 0, 1), 0),
     )

@@ -25,7 +25,10 @@ class Movement(NamedTuple):
       share_BS: Share of the canvas that changes by more than `CHANGED`.
       active_BS: bool, whether anything moves by more than `STILL`.
       flicker_B: Share of all movement that the next active step undoes, in [0, 1]. 0 if every
-        channel of every pixel only rises or only falls; about 0.6 for noise.
+        channel of every pixel only rises or only falls. T frames of noise have 0.5 (T - 2) /
+        (T - 1): of three independent values the middle one in time is the largest or the smallest
+        in two of three cases, and the next step then undoes the smaller of the two movements. The
+        last step has no next one.
     """
 
     change_BS: jax.Array

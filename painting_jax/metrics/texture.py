@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 # Pixels a side of the cells whose mean colour decides whether an area is finished. The mean removes
 # the texture, whose drift is to be measured.
@@ -95,9 +96,11 @@ def statistics(maps: tuple[jax.Array, ...]) -> jax.Array:
     parts = []
     for stage in _TEXTURE_STAGES:
         gram_NDD = gram(maps[stage], jnp.ones(maps[stage].shape[:3]))
-        rows, columns = jnp.triu_indices(gram_NDD.shape[-1])
+        # Known when it is compiled: there is less to compile.
+        rows, columns = np.triu_indices(gram_NDD.shape[-1])
         # Off-diagonal values stand for two entries of the symmetric matrix.
-        half_NS = gram_NDD[:, rows, columns] * jnp.where(rows == columns, 1, jnp.sqrt(2.0))
+        twice_S = np.where(rows == columns, 1, np.sqrt(2)).astype(np.float32)
+        half_NS = gram_NDD[:, rows, columns] * twice_S
         length_N1 = jnp.linalg.norm(half_NS, axis=1, keepdims=True)
         parts.append(half_NS / jnp.maximum(length_N1, 1e-30))
     return jnp.concatenate(parts, axis=1) / jnp.sqrt(len(_TEXTURE_STAGES))

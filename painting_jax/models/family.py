@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,23 @@ def family_of_codec(config: Any) -> "Family":
     )
 
 
-Layout = Literal["diffusers", "comfyui"]
+class Work(NamedTuple):
+    """Work of a forward pass on one video.
+
+    Attributes:
+      tokens: Number of tokens.
+      forward: Useful FLOPs.
+      attention: Those among them of the products of attention, which multiply activations with
+        activations and not with weights.
+    """
+
+    tokens: int
+    forward: float
+    attention: float
+
+
+# The last is only read: that of Wan's own repositories where ComfyUI's files have another one.
+Layout = Literal["diffusers", "comfyui", "original"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +76,7 @@ class Component:
       make: Its module for these sizes, which computes in a dtype.
       tables: Tables of tensor names for these sizes, for each layout it is published in.
       to_json: Content of its config.json for these sizes; None = it always comes with one.
-      tensors: Regex of a tensor's name that tells the component in a single file without config.
+      tensors: Regex of a tensor's name, without prefix, that tells the component in a single file.
       stem: Stem of its files' names.
       float32: Regex of our paths that stay float32 when the rest is loaded in less.
       float32_converted: Regex of our paths that stay as they are when others are converted to less.
@@ -210,8 +226,8 @@ class Family(Protocol):
 
     def work(
         self, config: Any, codec: Codec, video_THW: tuple[int, int, int], text_tokens: int
-    ) -> tuple[int, float]:
-        """Tokens of a video, and useful FLOPs of a forward pass on it."""
+    ) -> Work:
+        """Work of a forward pass on a video."""
         ...
 
 

@@ -60,13 +60,15 @@ def kernels(model: nnx.Module) -> dict[str, tuple[int, ...]]:
     }
 
 
-def fresh(key: PRNGKeyArray, shapes: Mapping[str, tuple[int, ...]], rank: int) -> dict[str, Branch]:
+def init_branches(
+    key: PRNGKeyArray, shapes: Mapping[str, tuple[int, ...]], rank: int
+) -> dict[str, Branch]:
     """New branches for training; their updates are zero.
 
     Args:
-      key: random key.
-      shapes: shapes of the kernels to adapt, by path.
-      rank: R.
+      key: Random key.
+      shapes: Shapes of the kernels to adapt, by path.
+      rank: Rank of the branches, R.
     """
     branches = {}
     for i, (path, (*stack, inputs, outputs)) in enumerate(sorted(shapes.items())):
@@ -116,8 +118,8 @@ def _branch(shape: tuple[int, ...], loras: list[list[tuple[int | None, Factors, 
     return Branch(jnp.asarray(a), jnp.asarray(b), jnp.asarray(bias) if bias.any() else None)
 
 
-def separate(branches: Mapping[str, Branch]) -> dict[Target, Factors]:
-    """The factors of every linear layer in the branches."""
+def unstack(branches: Mapping[str, Branch]) -> dict[Target, Factors]:
+    """The factors of each linear layer; branches of stacked layers are taken apart."""
     result = {}
     for path, branch in branches.items():
         branch = jax.tree.map(np.asarray, branch)
@@ -184,12 +186,12 @@ def from_tree(tree: Mapping) -> dict[str, Branch]:
     }
 
 
-def together(frozen: Mapping, adapters: Mapping) -> dict:
+def join_params(frozen: Mapping, adapters: Mapping) -> dict:
     """The parameters of a model and of its adapters as one tree."""
     both = dict(frozen)
     for name, below in adapters.items():
         if isinstance(below, Mapping):
-            both[name] = together(frozen[name], below)
+            both[name] = join_params(frozen[name], below)
         else:
             both[name] = below
     return both

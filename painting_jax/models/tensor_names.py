@@ -78,6 +78,26 @@ TRANSFORMS: dict[str, Transform] = {
 }
 
 
+# What programs put before a tensor's own name, in any number and order: PEFT, diffusers, ComfyUI,
+# DiffSynth, torch's compiler and its wrappers for several devices; with underscores kohya,
+# OneTrainer and LyCORIS.
+_PREFIX = re.compile(
+    r"(?:(?:base_model|model|module|transformer|transformer_2|diffusion_model|diffusion|pipe|dit|dit2"
+    r"|unet|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+    r"|(?:lora_(?:prior_)?unet|lora_transformer|lora_dit|lycoris)_+)*"
+)
+# What they put into it.
+_INSIDE = re.compile(
+    r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|base_layer)\."
+)
+
+
+def split_prefix(name: str) -> tuple[str, str]:
+    """What programs put before a tensor's or layer's own name, and that name without additions."""
+    end = _PREFIX.match(name).end()
+    return name[:end], _INSIDE.sub("", name[end:])
+
+
 class Rule(NamedTuple):
     """One line of a table.
 
@@ -148,7 +168,15 @@ def conv(theirs: str, ours: str, dims: int, *, bias: bool = True) -> list[Rule]:
 
 
 def place(table: Table, name: str) -> tuple[Rule, Slot | None] | None:
-    """The first rule that matches a published name, and the slot; None if no rule matches."""
+    """The first rule that matches a published name, and the slot; None if no rule matches.
+
+    A name that no rule matches as it is may have a prefix, see `split_prefix`.
+    """
+    _, bare = split_prefix(name)
+    return _placed(table, name) or (None if bare == name else _placed(table, bare))
+
+
+def _placed(table: Table, name: str) -> tuple[Rule, Slot | None] | None:
     for rule in table:
         match = re.fullmatch(rule.pattern, name)
         if match:

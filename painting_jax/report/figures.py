@@ -19,7 +19,6 @@ from painting_jax.evaluation.measures import (
     MeasuredProcess,
 )
 from painting_jax.evaluation.result import Result
-from painting_jax.metrics import pdp
 
 # Placeholder for the page's text colour, replaced in the SVG.
 _INK = "#010203"
@@ -53,7 +52,7 @@ def profiles(
     Returns:
       An SVG element.
     """
-    figure, axes = _axes(small, stages_of(rows))
+    figure, axes = _axes(small, bends_of(rows))
     for method in [RECORDED, *judged, *BASELINES]:
         profiles_NK = np.array([row.profile_K for row in rows if row.method == method])
         if not len(profiles_NK):
@@ -79,7 +78,7 @@ def own_profiles(result: Result, *, title: str, medium: str = "", top: float | N
       An SVG element.
     """
     rows = [row for row in result.rows if medium in ("", row.medium)]
-    figure, axes = _axes(bool(medium), stages_of(rows))
+    figure, axes = _axes(bool(medium), bends_of(rows))
     band = result.bands[medium] if medium else result.band
     if band is not None:
         _curve(axes, band.mean_K, f"recorded, mean of {band.n}", _INK, main=True)
@@ -138,35 +137,22 @@ def by_medium(result: Result) -> dict[str, str]:
     }
 
 
-def stages_of(rows: Sequence[MeasuredProcess]) -> list[tuple[float, str]]:
-    """Mean start and name of the stages of recorded processes; empty if no profile has stages."""
+def bends_of(rows: Sequence[MeasuredProcess]) -> tuple[float, ...]:
+    """Mean progress of both bends of recorded profiles; empty if none bends."""
     recorded = [row.numbers for row in rows if row.method == RECORDED]
-    starts = [(numbers["blocking_at"], numbers["detail_at"]) for numbers in recorded]
-    starts = [pair for pair in starts if np.isfinite(pair).all()]
-    if not starts:
-        return []
-    return list(zip((0.0, *np.mean(starts, axis=0)), pdp.STAGES, strict=True))
+    bends = [(numbers["first_bend"], numbers["second_bend"]) for numbers in recorded]
+    bends = [pair for pair in bends if np.isfinite(pair).all()]
+    return tuple(np.mean(bends, axis=0)) if bends else ()
 
 
-def _axes(small: bool, stages: Sequence[tuple[float, str]]) -> tuple[Figure, Axes]:
+def _axes(small: bool, bends: Sequence[float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(2.6, 1.9) if small else (7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    for start, name in stages:
-        if start:
-            axes.axvline(start, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
-        if not small:
-            axes.text(
-                start + 0.008,
-                1.01,
-                name,
-                transform=axes.get_xaxis_transform(),
-                color=_INK,
-                alpha=0.6,
-                fontsize=9,
-            )
+    for progress in bends:
+        axes.axvline(progress, color=_INK, alpha=0.25, linewidth=0.8, linestyle=(0, (2, 3)))
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1] if small else np.linspace(0, 1, 5))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")

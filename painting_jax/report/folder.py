@@ -8,24 +8,28 @@
 
 metrics.json is an object with the fields
 
-  schema      "painting_jax.metrics/3"; the number rises when a field is removed or its meaning
+  schema      "painting_jax.metrics/4"; the number rises when a field is removed or its meaning
               changes
   title, subtitle, settings, notes
   backbones   labels of the networks, by "distance", "clip", "dino", ...
   proxies     keys of those networks that replace the published ones
   measures    by name: label, better ("lower", "higher", or "" if it only describes), group
-  methods     by method, then measure: mean, low, high (the bootstrap interval), n
+  bootstrap   kind, level and number of resamples of the intervals, which are over pictures
+  methods     by method, then measure: mean, low, high (the interval), n (of processes), and the
+              number of their pictures
   judged      the evaluated methods; the others are baselines or recordings
   media       the same as methods, by medium, then method
   sets        by method: FID and KID to the recorded processes, n, and whether n is too small for
               FID (deficient); by part of the progress as fid_Q, kid_Q, count_Q
   across      by method, for pictures painted in several media: agreement of edges, structure (DINO)
               and pace between media; the share whose medium a probe (recognised) and CLIP (named)
-              tell, and chance; the medium gained from photos (CLIP). Null without the weights
+              tell, and chance; the medium gained from photos (CLIP). Null without the weights;
+              recognised also if the probe fails on recorded pictures (probe_failed)
   against     for two methods on the same pictures, by measure: share (mean of the first over that
               of the other), mean, low, high and n of the lead of the first (above 0 is better), and
-              first_better (the share of resamples in which it leads)
-  conditions, transfers   if they were measured
+              first_better (the share of resamples in which it leads; null for few pictures)
+  conditions, words,
+  transfers               if they were measured
   band        band of the recorded set if videos are unpaired: n, mean, low, high of the profiles to
               the own last frame; bands has the same by medium, for media with enough recordings
   videos      for every process: name, method, medium, order of the file, frames, cut (the share of
@@ -48,6 +52,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from painting_jax import json_text
 from painting_jax.errors import UserError
 from painting_jax.evaluation.measures import MEASURES, MeasuredProcess, interval
 from painting_jax.evaluation.result import Result
@@ -58,7 +63,7 @@ from painting_jax.report.page import notes, page
 from painting_jax.report.table import in_markdown
 
 _SCHEMAS = "painting_jax.metrics/"
-SCHEMA = _SCHEMAS + "3"
+SCHEMA = _SCHEMAS + "4"
 FILES = ("index.html", "metrics.csv", "metrics.json", "table.md", "videos")
 
 
@@ -96,8 +101,8 @@ def check(output: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) -
 
 def _is_report(folder: pathlib.Path) -> bool:
     try:
-        schema = json.loads((folder / "metrics.json").read_text("utf-8"))["schema"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        schema = json_text.read(folder / "metrics.json")["schema"]
+    except (OSError, ValueError, LookupError, TypeError):
         return False
     return str(schema).startswith(_SCHEMAS)
 
@@ -168,7 +173,11 @@ def metrics_of(result: Result) -> dict:
         "backbones": result.labels,
         "proxies": result.proxies,
         "settings": result.settings,
-        "bootstrap": {"level": bootstrap.LEVEL, "resamples": bootstrap.RESAMPLES},
+        "bootstrap": {
+            "kind": "bootstrap-t",
+            "level": bootstrap.LEVEL,
+            "resamples": bootstrap.RESAMPLES,
+        },
         "measures": {
             key: {"label": m.label.format_map(labels), "better": m.better, "group": m.group}
             for key, m in MEASURES.items()
@@ -190,8 +199,12 @@ def metrics_of(result: Result) -> dict:
             {"method": ours, "other": theirs, **{key: _contest(*c) for key, c in by_key.items()}}
             for (ours, theirs), by_key in tables.contests(result).items()
         ],
-        "conditions": {name: _plain_fields(effect) for name, effect in result.conditions.items()},
+        "conditions": {
+            name: {**_plain_fields(effect), "verdict": effect.verdict}
+            for name, effect in result.conditions.items()
+        },
         "transfers": [_plain_fields(transfer) for transfer in result.transfers],
+        "words": [_plain_fields(word) for word in result.words],
         "band": result.band and _band(result.band),
         "bands": {medium: _band(band) for medium, band in result.bands.items()},
         "profile_points": pdp.POINTS,

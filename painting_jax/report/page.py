@@ -10,8 +10,10 @@ import numpy as np
 
 from painting_jax.evaluation.measures import BLUR_TO_SHARP, CROSS_FADE, MEASURES, RECORDED
 from painting_jax.evaluation.result import Result, Strip
+from painting_jax.metrics import bootstrap
 from painting_jax.report import figures, tables
 from painting_jax.report.style import CSS, SCRIPT
+from painting_jax.report.table import scrolled
 
 
 def page(result: Result) -> str:
@@ -45,16 +47,19 @@ def page(result: Result) -> str:
 
 
 def _headlines(result: Result) -> str:
-    """The most important numbers, each with an explanation."""
+    """The most important numbers, each with an explanation; no claims from a few pictures."""
     items = []
     ours = result.judged[0]
+    pictures = _pictures(result)
+    enough = pictures >= bootstrap.FEWEST_FOR_A_CLAIM
+    over_few = f" (over {pictures} pictures)" if pictures < bootstrap.FEW else ""
 
     def mean(method: str, key: str) -> float:
         values = [row.numbers[key] for row in result.rows if row.method == method]
         values = [value for value in values if math.isfinite(value)]
         return float(np.mean(values)) if values else math.nan
 
-    if len(result.judged) > 1:
+    if len(result.judged) > 1 and enough:
         for key in ("pdp", "between", "final_distance", "to_band"):
             means = {m: mean(m, key) for m in result.judged if math.isfinite(mean(m, key))}
             if means:
@@ -64,13 +69,15 @@ def _headlines(result: Result) -> str:
         for key in ("pdp", "between"):
             share = mean(ours, key) / (mean(baseline, key) or math.nan)
             if math.isfinite(share):
-                text = f"of the {baseline}'s {MEASURES[key].short}; below 1 is better"
+                text = f"of the {baseline}'s {MEASURES[key].short}; below 1 is better{over_few}"
                 items.append((f"{share:.2f}\N{MULTIPLICATION SIGN}", text))
-    if result.conditions:
-        used = sum(effect.rise.low > 0 for effect in result.conditions.values())
+    verdicts = [
+        effect.verdict for effect in result.conditions.values() if effect.rise.supports_claims
+    ]
+    if verdicts:
         items.append(
             (
-                f"{used} of {len(result.conditions)}",
+                f"{verdicts.count('used')} of {len(verdicts)}",
                 "conditions are used: the model's loss rises with another example's",
             )
         )
@@ -88,6 +95,12 @@ def _headlines(result: Result) -> str:
         for number, text in items
     )
     return f'<ul class="headlines">{cards}</ul>' if items else ""
+
+
+def _pictures(result: Result) -> int:
+    """Number of pictures of the evaluated processes."""
+    judged = [row for row in result.rows if row.method in result.judged]
+    return len({row.picture or row.name for row in judged})
 
 
 def _processes(result: Result) -> str:
@@ -149,9 +162,9 @@ def _strips(strip: Strip, methods: list[str], key: str) -> str:
         for method in methods
     )
     grid = f"grid-template-columns:repeat({columns},1fr)"
-    return (
-        f'<div class="scroll"><div class="strips">{rows}<span></span>'
-        f'<div class="ticks" style="{grid}">{ticks}</div></div></div>'
+    return scrolled(
+        f'<div class="strips">{rows}<span></span>'
+        f'<div class="ticks" style="{grid}">{ticks}</div></div>'
     )
 
 
@@ -161,9 +174,9 @@ def _strip_id(key: str, strip: Strip, method: str) -> str:
 
 
 def _curves(result: Result) -> str:
-    stages = ""
-    if figures.stages_of(result.rows):
-        stages = "Dotted lines: where the stages of the recorded processes begin, on average."
+    bends = ""
+    if figures.bends_of(result.rows):
+        bends = "Dotted lines: where the recorded profiles bend, on average."
     if any(np.isfinite(row.profile_K).all() for row in result.rows):
         drawing = figures.profiles(
             result.rows,
@@ -174,7 +187,7 @@ def _curves(result: Result) -> str:
         text = (
             "How far each frame is from the recorded finished picture, over painting progress. "
             "Thick: recorded and generated, with the range of 80 % of the processes. "
-            f"{stages}"
+            f"{bends}"
         )
     else:
         drawing = figures.own_profiles(
@@ -183,7 +196,7 @@ def _curves(result: Result) -> str:
         text = (
             "How far each frame is from the video's own last frame, over the video's time. "
             "Shaded: the range of 80 % of all recorded processes. They paint other pictures: only "
-            f"the pace is compared. {stages}"
+            f"the pace is compared. {bends}"
         )
     several = result.conditions or result.bands or _several_media(result)
     small = "".join(
@@ -199,7 +212,7 @@ def _curves(result: Result) -> str:
     grid = f'<h3>By medium</h3>{caption}<div class="media">{small}</div>' if small else ""
     return (
         f'<section class="curves"><h2>The pace of painting</h2><figure>'
-        f'<div class="scroll">{drawing}</div>'
+        f"{scrolled(drawing)}"
         f"<figcaption>{text}</figcaption></figure>{grid}</section>"
     )
 
@@ -273,8 +286,15 @@ def notes(result: Result) -> list[str]:
             f"FID and KID use {result.labels['features']} features as a proxy for Inception's: "
             "compare them with each other, not with published FID."
         )
+    few = []
+    if (pictures := _pictures(result)) < bootstrap.FEW:
+        few.append(
+            f"Few pictures ({pictures}): intervals over fewer than {bootstrap.FEW} are rough, and "
+            f"from fewer than {bootstrap.FEWEST_FOR_A_CLAIM} nothing is called better or used."
+        )
     return [
         *networks,
+        *few,
         "The PDP follows the published description; its formula was not available. A well-timed "
         "fade can win it, so read it beside the frames in between and the final picture.",
         *result.notes,

@@ -4,7 +4,7 @@ CSS = """
 :root {
   color-scheme: light dark;
   --paper: #faf8f4; --card: #ffffff; --ink: #262320; --faint: #716b63; --rule: #e3ded5;
-  --accent: #c2410c;
+  --accent: #c2410c; --fade: linear-gradient(to left, transparent, #000 3rem);
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -64,7 +64,7 @@ section > h3 { margin: 2rem 0 .8rem; }
   .alone header { grid-column: 1 / -1; }
   .alone .easel { grid-row: 2 / 4; }
   .alone .scrub { grid-row: 3; margin: .5rem 0 0; }
-  .alone .scroll { grid-row: 2; grid-column: 2; }
+  .alone .wide { grid-row: 2; grid-column: 2; }
 }
 .scrub { display: flex; gap: .8rem; align-items: center; margin: .7rem 0 1rem; max-width: 35rem; }
 .scrub input { flex: 1; accent-color: var(--accent); min-width: 0; }
@@ -73,7 +73,16 @@ section > h3 { margin: 2rem 0 .8rem; }
   border: 1px solid var(--rule); background: none; color: inherit; border-radius: 2rem;
   padding: .3rem .9rem; font: inherit; cursor: pointer;
 }
+.wide { min-width: 0; }
 .scroll { overflow-x: auto; }
+.scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.more { display: none; margin: .2rem 0 0; font-size: .85rem; color: var(--faint); }
+.cut > .scroll { -webkit-mask-image: var(--fade); mask-image: var(--fade); }
+.cut > .more { display: block; }
+@media (max-width: 42rem) {
+  .wide:not(.told) > .scroll { -webkit-mask-image: var(--fade); mask-image: var(--fade); }
+  .wide:not(.told) > .more { display: block; }
+}
 .strips { display: grid; grid-template-columns: auto 1fr; gap: .35rem .8rem; min-width: 38rem; }
 .strips span { font-size: .85rem; color: var(--faint); align-self: center; max-width: 7rem; }
 .strips img { width: 100%; display: block; border-radius: .3rem; }
@@ -104,10 +113,22 @@ code { font-size: .88em; overflow-wrap: anywhere; }
 footer { color: var(--faint); font-size: .88rem; padding-top: 2rem; padding-bottom: 3rem; }
 """
 
-# Headings become buttons that sort: ascending, then descending, rows without a number last. The
-# canvases show one frame of the strip below them; without JavaScript only the strips are shown.
+# What is wider than the page fades out at its edge, with a line below it, until it is scrolled to
+# its end; without JavaScript it does so on every narrow page. Headings become buttons that sort:
+# ascending, then descending, rows without a number last. The canvases show one frame of the strip
+# below them; without JavaScript only the strips are shown.
 SCRIPT = """
 for (const part of document.querySelectorAll('.sorts')) part.hidden = false;
+for (const wide of document.querySelectorAll('.wide')) {
+  const scroll = wide.querySelector('.scroll');
+  const tell = () => {
+    wide.classList.add('told');
+    wide.classList.toggle(
+      'cut', scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft > 2);
+  };
+  scroll.addEventListener('scroll', tell, {passive: true});
+  new ResizeObserver(tell).observe(scroll);
+}
 for (const table of document.querySelectorAll('table')) {
   const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
   if (body.rows.length < 2) continue;

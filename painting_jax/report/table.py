@@ -53,10 +53,9 @@ class Table:
             + "</tr>"
             for cells in self.rows
         )
-        return (
-            f'<figure><figcaption>{html.escape(self.caption)}</figcaption><div class="scroll">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
-        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        caption = html.escape(self.caption)
+        return f"<figure><figcaption>{caption}</figcaption>{scrolled(table)}</figure>"
 
     def markdown(self) -> str:
         """Formats it as markdown below its caption."""
@@ -74,6 +73,18 @@ class Table:
             ]
             lines.append("| " + " | ".join(texts) + " |")
         return "\n".join(lines) + "\n"
+
+
+def scrolled(content: str) -> str:
+    """Wraps HTML that may be wider than the page: it scrolls, and a line below it says so.
+
+    The line is shown where the page is narrow; the script shows it for whatever is too wide.
+    """
+    return (
+        f'<div class="wide"><div class="scroll" tabindex="0">{content}</div>'
+        '<p class="more" aria-hidden="true">Scroll sideways for the rest '
+        "\N{RIGHTWARDS ARROW}</p></div>"
+    )
 
 
 def _cell_html(cell: Cell) -> str:

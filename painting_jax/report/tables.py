@@ -8,6 +8,7 @@ from painting_jax.evaluation.measures import (
     CROSS_FADE,
     GROUPS,
     MEASURES,
+    OTHER_PICTURE,
     RECORDED,
     REVERSED,
     Measure,
@@ -15,6 +16,8 @@ from painting_jax.evaluation.measures import (
     interval,
 )
 from painting_jax.evaluation.result import BINS, Result
+from painting_jax.evaluation.sets import MIN_PICTURES
+from painting_jax.metrics import bootstrap
 from painting_jax.metrics.bootstrap import Interval, Paired
 from painting_jax.report.table import MISSING, Cell, Table, interval_cell, number, number_cell
 
@@ -45,6 +48,8 @@ def all_tables(result: Result) -> dict[str, Table]:
         tables["against"] = pairs
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.words:
+        tables["words"] = words(result)
     if result.across:
         tables["across"] = across(result)
     if result.transfers:
@@ -55,9 +60,24 @@ def all_tables(result: Result) -> dict[str, Table]:
     return tables
 
 
+def few(intervals: Iterable[Interval]) -> str:
+    """What a caption says of intervals over few pictures, after a space; "" if there are enough."""
+    pictures = min((each.pictures for each in intervals if each.n), default=bootstrap.FEW)
+    if pictures >= bootstrap.FEW:
+        return ""
+    plural = "s" if pictures != 1 else ""
+    text = f" Few pictures ({pictures} picture{plural} at the least): intervals are rough."
+    if pictures < bootstrap.FEWEST_FOR_A_CLAIM:
+        fewest = bootstrap.FEWEST_FOR_A_CLAIM
+        text += f" From fewer than {fewest} pictures, nothing is called better or used."
+    return text
+
+
 def paper(result: Result) -> Table:
     """The finished picture and the pace, in the columns of the literature."""
     keys = ("final_distance", "final_clip", "final_dino", "pdp")
+    methods = [method for method in methods_in(result) if method != RECORDED]
+    means = [_mean(result, m, key) for m in methods for key in keys if key in MEASURES]
     header = ["Method", "n", f"FID ({_sets_label(result)}) ↓", f"{result.distance} ↓"]
     header += [f"{result.labels.get(key, name)} ↑" for key, name in _SIMILARITIES.items()]
     header += [f"PDP ({result.distance}) ↓"]
@@ -68,15 +88,22 @@ def paper(result: Result) -> Table:
             _fid_cell(result, method),
             *(_mean_cell(result, method, key) for key in keys),
         ]
-        for method in methods_in(result)
-        if method != RECORDED
+        for method in methods
     ]
+    by_construction = ""
+    if CROSS_FADE in methods:
+        by_construction += "The fades end at the recorded finished picture by construction. "
+    if OTHER_PICTURE in methods:
+        by_construction += (
+            "Processes of other pictures have no FID: as a set they are the recorded ones. "
+        )
     return Table(
-        "The columns of the paper's table. A dash: no such network was named (see --backbones). "
-        "An asterisk: too few pictures for FID, which is biased upwards. "
+        "The columns of the paper's table. A dash: no such network was named (see --backbones), or "
+        "the number would say nothing. An asterisk: too few pictures for FID, which is biased "
+        f"upwards. {by_construction}"
         "For Loomis Painter, a secondary source reports FID 151.04, LPIPS 0.38, CLIP 0.86, DINO "
         "0.76 and PDP (LPIPS) 0.098, on other data and with official weights: such numbers do not "
-        "compare with these.",
+        "compare with these." + few(means),
         header,
         rows,
     )
@@ -103,9 +130,11 @@ def sets(result: Result) -> Table:
         "Realism: distances between the frames of each method and the recorded ones as sets of "
         "features; frames in between are compared at the same progress. They detect blurred or "
         "invented frames. An asterisk: fewer pictures than features, so that FID is biased upwards "
-        "and compares only with others of as many pictures. KID is unbiased and may fall below 0, "
-        "as it does if both sets show the same few pictures. If they show different pictures, both "
-        "distances include that difference.",
+        "and compares only with others of as many pictures. KID is an unbiased estimate: between "
+        "sets that are alike it scatters around 0, also below it. Frames of the same picture at "
+        "the same place of its process are not compared with each other, so that a perfect copy "
+        f"gets 0. It is left out for fewer than {MIN_PICTURES} frames on a side. If the sets show "
+        "different pictures, both distances include that difference.",
         header,
         rows,
     )
@@ -129,8 +158,8 @@ def methods(result: Result, group: str) -> Table:
     means = {
         method: {key: _mean(result, method, key) for key in keys} for method in methods_in(result)
     }
-    # A single method is compared with the baselines. The fades are given the finished picture, so
-    # only measures of the process are compared then.
+    # The best is shown, from enough pictures. A single method is compared with the baselines; the
+    # fades are given the finished picture, so only measures of the process are compared then.
     alone = len(result.judged) == 1
     contenders = [m for m in means if (m != RECORDED if alone else m in result.judged)]
     contested = [key for key in keys if not alone or key in ("pdp", "between")]
@@ -145,6 +174,7 @@ def methods(result: Result, group: str) -> Table:
                     MEASURES[key].digits,
                     strong=len(contenders) > 1
                     and method in contenders
+                    and numbers[key].supports_claims
                     and numbers[key].mean == best.get(key),
                     of=_count(result, method),
                 )
@@ -160,6 +190,7 @@ def methods(result: Result, group: str) -> Table:
     )
     if CROSS_FADE in means and group == "final":
         caption += " The fades end at the recorded finished picture by construction."
+    caption += few(each for numbers in means.values() for each in numbers.values())
     return Table(caption, ["Method", "n", *(_heading(result, key) for key in keys)], rows)
 
 
@@ -198,7 +229,8 @@ def against(result: Result) -> Table:
     return Table(
         "Compared on the same pictures. Ratio: mean of the first over mean of the second, below 1 "
         "is better. Lead: mean paired difference with its interval, above 0 is better. P(lead): "
-        "share of resamples of the pictures in which the first leads.",
+        "share of resamples of the pictures in which the first leads."
+        + few(contest.difference for by_key in pairs.values() for contest, _ in by_key.values()),
         header,
         rows,
     )
@@ -213,14 +245,39 @@ def conditions(result: Result) -> Table:
             Cell(number(100 * effect.rise.mean / effect.loss, 1) + " %"),
             Cell(number(effect.loss, 4)),
             Cell(str(effect.rise.n)),
-            Cell("used" if effect.rise.low > 0 else "not shown"),
+            Cell(str(effect.rise.pictures)),
+            Cell(effect.verdict),
         ]
         for name, effect in result.conditions.items()
     ]
     return Table(
         "The rise of the held-out loss when a condition is taken from another example, at the same "
-        "noise. A condition is used if the whole interval lies above 0.",
-        ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Verdict"],
+        "noise, with its interval over pictures. A condition is used if the whole interval lies "
+        "above 0." + few(effect.rise for effect in result.conditions.values()),
+        ["Condition", "Rise of the loss", "Share", "Loss before", "n", "Pictures", "Verdict"],
+        rows,
+    )
+
+
+def words(result: Result) -> Table:
+    """What each word of a prompt changes."""
+    rows = [
+        [
+            Cell(effect.word),
+            Cell(effect.opposite),
+            Cell(effect.measure),
+            Cell(str(effect.change.n)),
+            interval_cell(effect.asked, 2),
+            interval_cell(effect.other, 2),
+            interval_cell(effect.change, 2, signed=True),
+        ]
+        for effect in result.words
+    ]
+    return Table(
+        "Words of the prompt: held-out pictures are painted with a word and with its opposite, "
+        "from the same noise. The score says how much of what the word asks for is seen. A "
+        "change above 0 means that the word is followed.",
+        ["Word", "Opposite", "Score", "n", "With the word", "With the opposite", "Change"],
         rows,
     )
 
@@ -242,6 +299,13 @@ def across(result: Result) -> Table:
         for each in result.across
     ]
     named = labels(result)
+    failed = ""
+    if any(each.probe_failed for each in result.across):
+        failed = (
+            " The probe's column is empty: it does not tell the media of the recorded pictures "
+            "apart, so it judges no other."
+        )
+    intervals = [getattr(each, name) for each in result.across for name in ("edges", "recognised")]
     return Table(
         "Across media: one picture painted in several. Edges: agreement of their positions, 1 = "
         f"the same. Structure: distance between the self-similarities of {named['dino']}'s "
@@ -251,7 +315,9 @@ def across(result: Result) -> Table:
         f"{named['clip']} zero-shot. Medium gained: cosine between the change from photo to "
         f"painting and that from photos to the medium in {named['clip']}'s text space, 1 = the "
         "same direction; only media with colour. A dash: no such network was named (see "
-        "--backbones), or there are no such pictures. Recorded processes are the reference.",
+        "--backbones), or there are no such pictures. Recorded processes are the reference."
+        + failed
+        + few(intervals),
         [
             "Method",
             "Pictures",
@@ -283,7 +349,8 @@ def transfers(result: Result) -> Table:
     ]
     return Table(
         "Other looks: the model's input is another look of a held-out picture. Distance of the "
-        "input, and of the model's painting of it, to the painter's finished picture.",
+        "input, and of the model's painting of it, to the painter's finished picture."
+        + few(transfer.nearer for transfer in result.transfers),
         ["Input", "Painted in", "Distance", "n", "Input ↓", "Painting ↓", "Closer by"],
         rows,
     )
@@ -293,9 +360,10 @@ def media(result: Result) -> Table:
     """The main measures by medium."""
     keys = [key for key in ("pdp", "between", "final_distance") if key in _keys(result)]
     baselines = _baselines(result)
-    rows = []
+    rows, means = [], []
     for method in result.judged:
         for medium in _media(_of(result.rows, method)):
+            means += [_mean(result, method, key, medium) for key in keys]
             cells = [Cell(medium.replace("_", " "))]
             cells += [Cell(method)] if len(result.judged) > 1 else []
             cells.append(_count_cell(result, method, medium))
@@ -305,7 +373,8 @@ def media(result: Result) -> Table:
     header = ["Medium", *(["Method"] if len(result.judged) > 1 else []), "n"]
     header += [_heading(result, key) for key in keys]
     header += [f"PDP score, {method}" for method in baselines]
-    return Table("Generated processes by medium, beside the baselines' PDP scores.", header, rows)
+    caption = "Generated processes by medium, beside the baselines' PDP scores." + few(means)
+    return Table(caption, header, rows)
 
 
 def videos(result: Result) -> Table:

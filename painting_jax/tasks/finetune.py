@@ -86,7 +86,7 @@ class Finetune(Task):
     def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
         settings = self.config.lora
         shapes = lora_keys.targets(settings.targets, lora.kernels(transformer))
-        return lora.fresh(jax.random.key(self.config.seed), shapes, settings.rank)
+        return lora.init_branches(jax.random.key(self.config.seed), shapes, settings.rank)
 
     @functools.cached_property
     def _graph(self):
@@ -107,7 +107,8 @@ class Finetune(Task):
         if self.full_finetune:
             return self._load(self._expert, mesh, jnp.float32)
         if initial_lora.is_named(self.config):
-            tree = lora.as_tree(initial_lora.read(self.config, self.model.config))
+            log = print if jax.process_index() == 0 else lambda line: None
+            tree = lora.as_tree(initial_lora.read(self.config, self.model.config, log=log))
             return jax.device_put(tree, replicated(mesh))
         return None
 
@@ -143,7 +144,7 @@ class Finetune(Task):
         if expert not in (None, self._expert):
             return self._frozen_graph, frozen["other_expert"]
         if not self.full_finetune:
-            params = lora.together(frozen["transformer"], params)
+            params = lora.join_params(frozen["transformer"], params)
         return self._graph, params
 
     def export(self, params, workdir, *, final):
@@ -154,7 +155,7 @@ class Finetune(Task):
             gathered = jax.jit(lambda tree: tree, out_shardings=everywhere)(params)
             if jax.process_index() == 0:
                 branches = lora.from_tree(jax.tree.map(np.asarray, gathered))
-                factors, first_frame = lora.separate(branches), self.model.conditioning_frames > 0
+                factors, first_frame = lora.unstack(branches), self.model.conditioning_frames > 0
                 lora_files.write(workdir / LORA_FILE, factors, "diffusers", first_frame=first_frame)
         # If the folder exists, the run wrote it and was interrupted right after. Resuming ends with
         # the same parameters, so that it need not be written again.

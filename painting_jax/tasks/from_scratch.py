@@ -9,10 +9,14 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
+from painting_jax.data import painter
 from painting_jax.data.pipeline import DataSource
 from painting_jax.tasks.task import Task, make_model
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
+
+# Words of captions that are named in a line, at most.
+_SHOWN = 12
 
 
 class FromScratch(Task):
@@ -47,15 +51,31 @@ class FromScratch(Task):
         )
 
     def _tokenizer(self, workdir: epath.Path, sources: Sequence[DataSource]) -> Tokenizer:
-        """The tokenizer of the run or of `init_from`, or else a new one trained on the captions."""
+        """The run's tokenizer, or a new one trained on the captions.
+
+        A new one knows the words of the tokenizer of `init_from` under their ids there.
+        """
         folder = workdir / "tokenizer"
         if folder.exists() or not sources:
             return Tokenizer.load(folder)
+        captions, size = sources[0].captions(), self.config.model.vocabulary
+        # A user may ask for every manner, whichever the captions name.
+        manners = painter.every_word()
         if self.config.init_from:
-            tokenizer = Tokenizer.load(epath.Path(self.config.init_from) / "tokenizer")
+            started = Tokenizer.load(epath.Path(self.config.init_from) / "tokenizer")
+            tokenizer = started.grown(captions, size, first=manners)
+            new = started.unknown([*manners, *captions])
+            _say(f"{len(new)} words are new to the model of {self.config.init_from}", new)
         else:
-            size = self.config.model.vocabulary
-            tokenizer = Tokenizer.train(sources[0].captions(), size=size)
+            tokenizer = Tokenizer.train(captions, size, first=manners)
+        _say(f"not learned, as config.model.vocabulary={size}", tokenizer.unknown(captions))
         if jax.process_index() == 0:
             tokenizer.save(folder)
         return tokenizer
+
+
+def _say(what: str, words: Sequence[str]) -> None:
+    """Prints a line with the first of some words, if there are any."""
+    if words and jax.process_index() == 0:
+        more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+        print(f"{what}: {', '.join(words[:_SHOWN])}{more}")

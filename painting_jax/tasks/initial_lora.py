@@ -1,5 +1,7 @@
 """Reads the LoRA that an experiment starts from, and checks that it fits."""
 
+from collections.abc import Callable
+
 from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
@@ -17,12 +19,18 @@ def is_named(config: ConfigDict) -> bool:
     return bool(name) and config.lora.enabled and not (epath.Path(name) / "config.json").exists()
 
 
-def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
+def read(
+    config: ConfigDict,
+    transformer: WanConfig,
+    *,
+    log: Callable[[str], object] = lambda line: None,
+) -> dict[str, Branch]:
     """Reads the adapters of the LoRA.
 
     Args:
       config: Config of an experiment that starts from a LoRA.
       transformer: Sizes of the transformer that the LoRA adapts.
+      log: Called with a line that says what the LoRA is on and how it is scaled.
 
     Returns:
       The adapters by the path of their linear layer.
@@ -35,9 +43,15 @@ def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
     bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
     shapes = lora.kernels(bare)
     try:
-        factors = lora_files.read(hub.local(name), shapes).factors
+        file = lora_files.read(hub.local_lora(name), shapes)
     except UserError as error:
         raise UserError(f"config.init_from: {error}") from error
+    if file.changes:
+        raise UserError(
+            f"config.init_from={name} has changes other than products of two matrices, which are "
+            "not trained: merge it with convert, and start anew"
+        )
+    factors = file.factors
     ranks = {one.rank for one in factors.values()}
     if ranks != {settings.rank}:
         said = ", ".join(map(str, sorted(ranks)))
@@ -62,4 +76,5 @@ def read(config: ConfigDict, transformer: WanConfig) -> dict[str, Branch]:
             f"config.init_from={name} changes biases, too, which is not trained: merge it with "
             "convert, and start anew"
         )
+    log(f"{name}: {file}")
     return lora.combine([(factors, 1.0)], shapes)

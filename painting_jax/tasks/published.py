@@ -9,7 +9,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from painting_jax import media
+from painting_jax import json_text, media
 from painting_jax.checkpoints import components, random_folder
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.lora_keys import targets
@@ -191,7 +191,7 @@ def _recorded(workdir: epath.PathLike) -> str:
     """Fingerprint that the published model had when a run began."""
     record = epath.Path(workdir) / _RECORD
     try:
-        return json.loads(record.read_text())["fingerprint"]
+        return json_text.read(record)["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{record} is missing or damaged: {error!r}") from None
 

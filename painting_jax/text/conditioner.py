@@ -29,6 +29,10 @@ class TextConditioner(Protocol):
         """Prepares to encode processes, each given by its caption and its medium."""
         ...
 
+    def unknown(self, caption: str) -> list[str]:
+        """The words of a caption that the model cannot know."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenConditioner:
@@ -54,6 +58,9 @@ class TokenConditioner:
         """Does nothing: tokenizing is fast."""
         del processes
 
+    def unknown(self, caption: str) -> list[str]:
+        return self.tokenizer.unknown([caption])
+
 
 class PromptConditioner:
     """Encodes medium and caption as the embeddings of one prompt, `text_BLD`.
@@ -75,6 +82,11 @@ class PromptConditioner:
             for text in ("", caption)
         }
         self._embed_new({"", *prompts})
+
+    def unknown(self, caption: str) -> list[str]:
+        """No words: a text encoder reads every text."""
+        del caption
+        return []
 
     def _embed_new(self, prompts: Iterable[str]) -> None:
         """Embeds new prompts together, so that the encoder is loaded once."""

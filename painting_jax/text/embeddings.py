@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
@@ -35,7 +36,7 @@ _BLOCKS, _BLOCK_BYTES = 64, 4096
 
 def default_cache() -> pathlib.Path:
     """The cache folder that all runs of a user share."""
-    caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return pathlib.Path(caches, "painting_jax", "text_embeddings")
 
 
@@ -135,7 +136,8 @@ def embed_cached(
 
     Args:
       texts: prompts, not cleaned, repeated or not.
-      cache: cache folder, created if it does not exist. Damaged entries are computed again.
+      cache: cache folder, created if it does not exist. Damaged entries are computed again. Where
+        it cannot be written, a warning says so.
       fingerprint: fingerprint of the encoder (see `fingerprint`). Each has entries of its own.
       open_encoder: loads the encoder (a `TextEncoder`). It is called once, and only if a prompt is
         not in the cache. No reference to the encoder is kept.
@@ -148,10 +150,10 @@ def embed_cached(
     found = {prompt: _read(path, prompt) for prompt, path in paths.items()}
     missing = [prompt for prompt, embedding_LD in found.items() if embedding_LD is None]
     if missing:
-        encoder = open_encoder()
+        encoder, writable = open_encoder(), True
         for prompt in missing:
             found[prompt] = encoder(prompt)
-            _write(paths[prompt], prompt, found[prompt])
+            writable = writable and _kept(paths[prompt], prompt, found[prompt])
         # Frees eleven gigabytes now rather than at some later collection.
         del encoder
         gc.collect()
@@ -201,6 +203,16 @@ def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> pathlib.Pa
     return pathlib.Path(cache) / fingerprint / f"{name}.safetensors"
 
 
+def _kept(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> bool:
+    """Writes an entry, or warns: a cache that cannot be written costs time, not the work."""
+    try:
+        _write(path, prompt, embedding_LD)
+    except (UserError, OSError) as error:
+        print(f"warning: text embeddings are not kept for next time: {error}", file=sys.stderr)
+        return False
+    return True
+
+
 def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
     tensor = safetensors_file.PendingTensor(
         embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD
@@ -215,7 +227,7 @@ def _read(path: pathlib.Path, prompt: str) -> np.ndarray | None:
         tensors, metadata = safetensors_file.read_header(path)
         # A copy, as another process may replace the file.
         embedding_LD = np.array(tensors["embedding"].view())
-    except (UserError, KeyError):
+    except (UserError, KeyError, OSError):
         return None
     intact = metadata.get("sha256") == _checksum(prompt, embedding_LD)
     return embedding_LD if intact else None

@@ -4,15 +4,11 @@ import html
 import os
 import re
 
+import ftfy
 import numpy as np
 import transformers
 
 from painting_jax.errors import UserError
-
-try:
-    import ftfy
-except ImportError:
-    ftfy = None
 
 # The reference uses Unicode's whitespace. Python's `re` adds the separators of files, groups,
 # records and units to it.
@@ -20,15 +16,12 @@ _WHITESPACE = re.compile(r"[^\S\x1c-\x1f]+")
 
 
 def clean(prompt: str) -> str:
-    """Cleans a prompt like diffusers' Wan pipelines (`prompt_clean`).
+    """Cleans a prompt like Wan and diffusers' Wan pipelines (`prompt_clean`).
 
-    HTML entities are unescaped, also when they are escaped twice. Runs of whitespace become one
-    space, and are stripped at the ends. If the package ftfy is installed, it first repairs wrongly
-    decoded text, curly quotes and ligatures.
+    Wrongly decoded text, curly quotes and ligatures are repaired. HTML entities are unescaped, also
+    when they are escaped twice. Runs of whitespace become one space, and are stripped at the ends.
     """
-    if ftfy is not None:
-        prompt = ftfy.fix_text(prompt)
-    prompt = html.unescape(html.unescape(prompt)).strip()
+    prompt = html.unescape(html.unescape(ftfy.fix_text(prompt))).strip()
     return _WHITESPACE.sub(" ", prompt).strip()
 
 

@@ -28,26 +28,45 @@ class Tokenizer:
     def __init__(self, fast: transformers.PreTrainedTokenizerFast):
         self._fast = fast
         self.vocabulary_size: int = len(fast)
+        self._vocabulary: dict[str, int] = fast.get_vocab()
         self._ids = functools.lru_cache(maxsize=1 << 16)(self._encode)
 
     @classmethod
-    def train(cls, captions: Iterable[str], size: int = 1024) -> "Tokenizer":
-        """Learns the `size` - 2 most frequent words; ties are broken alphabetically."""
-        splitter = _splitter()
-        counts = collections.Counter(
-            word for text in captions for word, _ in splitter.pre_tokenize_str(text.lower())
-        )
-        ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        words = [PAD, UNKNOWN, *ranked[: size - 2]]
-        vocabulary = {word: index for index, word in enumerate(words)}
+    def train(
+        cls, captions: Iterable[str], size: int = 1024, *, first: Iterable[str] = ()
+    ) -> "Tokenizer":
+        """Learns `size` - 2 words: those of the texts in `first`, then the most frequent ones.
+
+        Ties are broken alphabetically.
+        """
+        return cls._of([PAD, UNKNOWN, *_ranked(first), *_ranked(captions)], size)
+
+    def grown(
+        self, captions: Iterable[str], size: int, *, first: Iterable[str] = ()
+    ) -> "Tokenizer":
+        """A tokenizer that also knows the words of other captions.
+
+        Known words keep their ids. New words get the next ids, as in `train`, up to `size` ids.
+        """
+        known = sorted(self._vocabulary, key=self._vocabulary.__getitem__)
+        return self._of([*known, *_ranked(first), *_ranked(captions)], max(size, len(known)))
+
+    @classmethod
+    def _of(cls, words: Iterable[str], size: int) -> "Tokenizer":
+        distinct = list(dict.fromkeys(words))[:size]
+        vocabulary = {word: index for index, word in enumerate(distinct)}
         model = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token=UNKNOWN))
         model.normalizer = tokenizers.normalizers.Lowercase()
-        model.pre_tokenizer = splitter
+        model.pre_tokenizer = _splitter()
         return cls(
             transformers.PreTrainedTokenizerFast(
                 tokenizer_object=model, pad_token=PAD, unk_token=UNKNOWN
             )
         )
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """The words of texts that are not in the vocabulary, the most frequent first."""
+        return [word for word in _ranked(texts) if word not in self._vocabulary]
 
     @classmethod
     def load(cls, folder: epath.PathLike) -> "Tokenizer":
@@ -79,6 +98,15 @@ class Tokenizer:
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._fast.encode(text, add_special_tokens=False))
+
+
+def _ranked(texts: Iterable[str]) -> list[str]:
+    """The distinct words of texts, the most frequent first, then in alphabetical order."""
+    splitter = _splitter()
+    counts = collections.Counter(
+        word for text in texts for word, _ in splitter.pre_tokenize_str(text.lower())
+    )
+    return sorted(counts, key=lambda word: (-counts[word], word))
 
 
 def _splitter() -> tokenizers.pre_tokenizers.PreTokenizer:

@@ -1,4 +1,7 @@
-"""Checkpoints of a run: state and position in the data, saved together in the background."""
+"""Checkpoints of a run: state and position in the data, saved together in the background.
+
+Each has a checksum per array. A checkpoint that is damaged is named, and the one before it taken.
+"""
 
 import asyncio
 import contextlib
@@ -8,26 +11,37 @@ import logging as python_logging
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
 from absl import logging
 from etils import epath
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from painting_jax.errors import UserError
+from painting_jax.interruption import held_back
 from painting_jax.tasks.task import Task
-from painting_jax.training.interruption import held_back
+from painting_jax.training import checksums, steady_clock
 from painting_jax.training.state import TrainState, abstract_state
 
 _PROBE = 16 << 20  # bytes
 # Files of a checkpoint. If one is missing, Orbax assumes that this part was left out on purpose.
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
+_SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
+_PARAMS = ("params", "ema_params")
+# Folder beside the checkpoints for those that are damaged.
+_ASIDE = "damaged_checkpoints"
+# Errors of the system that say nothing about the data.
+_NO_DAMAGE = (errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 T = TypeVar("T")
+
+steady_clock.give_to("orbax")
 
 
 class Checkpoints:
@@ -42,6 +56,7 @@ class Checkpoints:
           read_only: Whether to leave the folder as it is. The run may be training at this moment.
         """
         self.folder = epath.Path(workdir).resolve() / "checkpoints"
+        self._read_only = read_only
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if read_only else keep,
             create=not read_only,
@@ -64,60 +79,154 @@ class Checkpoints:
         """Number of steps done in the latest checkpoint; None if there is no checkpoint."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: TrainState, next_batch: int) -> None:
+    def last_good(self) -> str:
+        """Says which checkpoint is the latest."""
+        last = self.latest()
+        good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
+        return f"{good} in {self.folder}"
+
+    def save(
+        self,
+        step: int,
+        state: TrainState,
+        next_batch: int,
+        first: Callable[[], object] = lambda: None,
+    ) -> None:
         """Saves in the background. The state may be donated as soon as this returns.
 
+        Args:
+          step: Number of steps done.
+          state: State after them.
+          next_batch: Number of the next batch.
+          first: Called before anything is written, once the parameters are known to be sound.
+
         Raises:
-          UserError: If the disk lacks room for this checkpoint or lacked it for the previous one.
+          UserError: If a parameter is not finite or absurdly large, or if the disk lacks room for
+            this checkpoint or lacked it for the previous one.
         """
         if step == self.latest():
             return
+        tree = _as_dict(state)
+        try:
+            checksums.check_sane({name: tree[name] for name in _PARAMS})
+        except checksums.Damaged as spoiled:
+            raise UserError(
+                f"{spoiled} after step {step}: {self.last_good()}; "
+                "lower config.optimizer.learning_rate and start from it with config.init_from"
+            ) from None
+        first()
         # If Orbax is interrupted while it waits, it prints a long report and loses track of the
         # checkpoint that is being saved.
         with self._refusals_told(), held_back():
             self._manager.wait_until_finished()
             _check_room(self.folder, state)
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.PyTreeSave(_as_dict(state)),
-                    data=ocp.args.JsonSave({"next_batch": next_batch}),
-                ),
-                force=True,
-            )
+            parts = {
+                "state": ocp.args.PyTreeSave(tree),
+                "data": ocp.args.JsonSave({"next_batch": next_batch}),
+                _SUMS: ocp.args.JsonSave(checksums.of(tree)),
+            }
+            self._manager.save(step, args=ocp.args.Composite(**parts), force=True)
 
     def restore(self, task: Task, mesh: Mesh) -> tuple[TrainState, int]:
-        """Restores the latest state, laid out on the mesh, and the number of the next batch.
+        """Restores the latest sound state, laid out on the mesh, and the number of the next batch.
+
+        Damaged checkpoints after it are moved out of the way, unless the folder is read only.
 
         Raises:
-          UserError: If the checkpoint is damaged.
+          UserError: If all checkpoints are damaged.
         """
         target = _as_dict(abstract_state(task, mesh))
-        with self._damage_told():
-            restored = self._manager.restore(
-                self.latest(),
-                args=ocp.args.Composite(state=_restore_args(target), data=ocp.args.JsonRestore()),
-            )
-        return TrainState(**restored["state"]), restored["data"]["next_batch"]
 
-    def restore_ema(self, task: Task, mesh: Mesh) -> dict:
-        """Restores only the averaged parameters of the latest checkpoint.
+        def read(step: int) -> tuple[TrainState, int]:
+            restored = self._read(
+                step, {"state": _restore_args(target), "data": ocp.args.JsonRestore()}
+            )
+            state, next_batch = restored["state"], restored["data"]["next_batch"]
+            if not int(state["step"]) == next_batch == step:
+                raise checksums.Damaged(f"it is of step {state['step']}, before batch {next_batch}")
+            return TrainState(**state), next_batch
+
+        (state, next_batch), step = self._newest(read)
+        self._set_aside(after=step)
+        return state, next_batch
+
+    def restore_ema(self, task: Task, mesh: Mesh) -> tuple[dict, int]:
+        """Restores the averaged parameters of the latest sound checkpoint, and its step.
 
         Raises:
-          UserError: If they do not fit the task's model, or the checkpoint is damaged.
+          UserError: If they do not fit the task's model, or all checkpoints are damaged.
         """
         target = {"ema_params": abstract_state(task, mesh).ema_params}
-        with self._damage_told():
-            self._check_fit(target)
-            restored = self._manager.restore(
-                self.latest(),
-                args=ocp.args.Composite(state=_restore_args(target, partial_restore=True)),
-            )
-        return restored["state"]["ema_params"]
 
-    def _check_fit(self, target: dict) -> None:
+        def read(step: int) -> dict:
+            self._check_fit(target, step)
+            restored = self._read(step, {"state": _restore_args(target, partial_restore=True)})
+            return restored["state"]["ema_params"]
+
+        return self._newest(read)
+
+    def _read(self, step: int, parts: dict[str, Any]) -> Any:
+        """Reads parts of a checkpoint and compares the arrays with their checksums."""
+        has_sums = (self.folder / str(step) / _SUMS).exists()
+        sums = {_SUMS: ocp.args.JsonRestore()} if has_sums else {}
+        restored = self._manager.restore(step, args=ocp.args.Composite(**parts, **sums))
+        if has_sums:
+            checksums.check(restored["state"], restored[_SUMS])
+        params = {name: restored["state"][name] for name in _PARAMS if name in restored["state"]}
+        checksums.check_sane(params)
+        return restored
+
+    def _newest(self, read: Callable[[int], T]) -> tuple[T, int]:
+        """The result of a function for the newest checkpoint that is not damaged, and its step."""
+        damaged: list[str] = []
+        cause: Exception | None = None
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            folder = self.folder / str(step)
+            try:
+                for name in _FILES:
+                    if not (folder / name).exists():
+                        raise FileNotFoundError(f"{name} is missing")
+                result = read(step)
+            except UserError:
+                raise
+            except Exception as error:  # Orbax raises nothing narrower for corrupt data.
+                if not _may_be_damage(error):
+                    if reason := _refusal(error):
+                        raise UserError(
+                            f"the checkpoint {folder} cannot be read: {reason}"
+                        ) from error
+                    raise
+                # The cause describes the data; the error itself also lists TensorStore's settings.
+                reason = re.split(r"\. |\n", str(error.__cause__ or error))[0][:200]
+                damaged.append(f"the checkpoint {folder} is damaged ({reason})")
+                cause = error
+                continue
+            if damaged and jax.process_index() == 0:
+                for line in damaged:
+                    print(f"{line}: the one before it is taken, of step {step}", file=sys.stderr)
+            return result, step
+        raise UserError("; ".join(damaged) or f"{self.folder} holds no checkpoint") from cause
+
+    def _set_aside(self, after: int) -> None:
+        """Moves later checkpoints, which are damaged, out of the way of those to come."""
+        later = [step for step in self._manager.all_steps() if step > after]
+        if self._read_only or not later:
+            return
+        aside = self.folder.with_name(_ASIDE)
+        if jax.process_index() == 0:
+            aside.mkdir(exist_ok=True)
+            for step in later:
+                if (aside / str(step)).exists():
+                    (aside / str(step)).rmtree()
+                (self.folder / str(step)).rename(aside / str(step))
+            print(f"what is damaged lies in {aside} now, which may be removed", file=sys.stderr)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices(_ASIDE)
+        self._manager.reload()
+
+    def _check_fit(self, target: dict, step: int) -> None:
         """Checks shapes. Orbax also does, but its error reads as if the checkpoint were damaged."""
-        folder = self.folder / str(self.latest())
+        folder = self.folder / str(step)
         stored = self._state_handler.metadata(folder / "state").tree
         theirs, ours = _shapes({name: stored[name] for name in target}), _shapes(target)
         for name in sorted(theirs.keys() | ours.keys()):
@@ -136,24 +245,6 @@ class Checkpoints:
         """
         with self._refusals_told(), held_back():
             self._manager.close()
-
-    @contextlib.contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        """Turns errors while reading the latest checkpoint into a `UserError`."""
-        folder = self.folder / str(self.latest())
-        try:
-            for name in _FILES:
-                if not (folder / name).exists():
-                    raise FileNotFoundError(f"{name} is missing")
-            yield
-        except UserError:
-            raise
-        except Exception as error:  # Orbax raises nothing narrower for corrupt data.
-            # The cause describes the data; the error itself also lists TensorStore's settings.
-            reason = re.split(r"\. |\n", str(error.__cause__ or error))[0][:200]
-            before = [step for step in self._manager.all_steps() if step != self.latest()]
-            way_out = f": remove it to go back to step {max(before)}" if before else ""
-            raise UserError(f"the checkpoint {folder} is damaged ({reason}){way_out}") from error
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:
@@ -220,10 +311,7 @@ def _restore_args(target: dict, **options: bool) -> ocp.args.PyTreeRestore:
 
 
 def _shapes(tree: dict) -> dict[str, tuple[int, ...]]:
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    return {name: tuple(leaf.shape) for name, leaf in checksums.named(tree).items()}
 
 
 def _check_room(folder: epath.Path, state: TrainState) -> None:
@@ -243,13 +331,24 @@ def _check_room(folder: epath.Path, state: TrainState) -> None:
         probe.write(bytes(min(size, _PROBE)))
 
 
-def _refusal(error: OSError | ValueError) -> str | None:
-    """Why the file system refused to write; None if the error has another cause."""
+def _refusal(error: Exception) -> str | None:
+    """What the file system refused; None if the error has another cause."""
+    number = _system_error(error)
+    return None if number is None else os.strerror(number)
+
+
+def _system_error(error: Exception) -> int | None:
     if isinstance(error, OSError):
-        return error.strerror
+        return error.errno
     # TensorStore raises ValueError with the system's error code in the message.
-    match = re.search(r"os_error_code='(\d+)'", str(error))
-    return os.strerror(int(match[1])) if match else None
+    match = re.search(r"os_error_code='(\d+)'", f"{error} {error.__cause__}")
+    return int(match[1]) if match else None
+
+
+def _may_be_damage(error: Exception) -> bool:
+    """Whether an error while reading can be the data's fault, not the machine's."""
+    of_machine = isinstance(error, MemoryError | jax.errors.JaxRuntimeError)
+    return not of_machine and _system_error(error) not in _NO_DAMAGE
 
 
 def _as_dict(state: TrainState) -> dict:

@@ -95,4 +95,4 @@ def _params_of(task: Task, mesh: Mesh) -> dict:
 
 def _averaged_params(workdir: str, task: Task, mesh: Mesh) -> dict:
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        return checkpoints.restore_ema(task, mesh)
+        return checkpoints.restore_ema(task, mesh)[0]

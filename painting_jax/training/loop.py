@@ -1,6 +1,7 @@
 """The training loop: steps on batches, with checkpoints, metrics and contact sheets."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import jax
@@ -11,6 +12,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax import interruption
 from painting_jax.config_checks import check
 from painting_jax.data import pipeline
 from painting_jax.errors import UserError
@@ -19,7 +21,7 @@ from painting_jax.sharding.rules import batch_sharding, replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import make_model, shapes_of
-from painting_jax.training import data_checks, interruption, throughput
+from painting_jax.training import data_checks, memory_needs, preemption, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
@@ -36,8 +38,11 @@ _PROFILE_AFTER = 3  # Number of steps that are not profiled: the first one compi
 def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     """Trains a model, or resumes its training, up to `config.steps` steps.
 
+    When Ctrl-C or SIGTERM comes, the step is finished and its state saved.
+
     Raises:
       UserError: If the data, the workdir or the mesh do not fit, or the loss is not finite.
+      KeyboardInterrupt: If Ctrl-C or SIGTERM came.
     """
     folder = epath.Path(workdir)
     config = with_media_of_run(config, folder)
@@ -49,9 +54,13 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
         data_checks.refuse_small(source, validation, shapes_of(config, make_model(config)))
     if is_finetuned(config):
         check_base(config)
+    memory_needs.check(config, mesh)
     check_init_from(config)
-    with claimed(folder, config, source.path) as begun:
-        _train(config, folder, mesh, source, validation, begun)
+    with interruption.recorded() as stop:
+        with claimed(folder, config, source.path) as begun:
+            _train(config, folder, mesh, source, validation, begun, stop)
+        if stop.came:
+            preemption.leave_together()
 
 
 def _train(
@@ -61,6 +70,7 @@ def _train(
     source: pipeline.DataSource,
     validation: pipeline.DataSource | None,
     begun: Callable[[], None],
+    stop: interruption.Stop,
 ) -> None:
     lead = jax.process_index() == 0
     if is_finetuned(config):
@@ -82,7 +92,6 @@ def _train(
     # Pending writes are finished however training ends.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
-        heed_interruption = at_end.enter_context(interruption.remembered())
         state, start, origin = start_state(task, checkpoints, mesh)
         frozen = task.load_frozen(mesh, text_conditioner)
         if lead:
@@ -101,7 +110,7 @@ def _train(
             ),
             start,
         )
-        train_step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
+        meter = throughput.Meter(task, mesh)
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
         log = at_end.enter_context(
             contextlib.closing(ExamplesLog(folder / _examples_file(), start))
@@ -110,8 +119,9 @@ def _train(
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
         rate_of = learning_rate(config)
-        meter = throughput.Meter(task, mesh, start)
         sheets = ContactSheets(task, validation or source, examples, folder, mesh)
+        listed = "\n".join(f"{n}. {row}" for n, row in enumerate(sheets.rows, start=1))
+        writer.write_texts(start, {"samples": listed})
         held_out_loss = HeldOutLoss(task, validation, examples, mesh) if validation else None
         profiler = at_end.enter_context(_profiler(folder, start, config.profile_steps))
         progress = at_end.enter_context(
@@ -119,17 +129,41 @@ def _train(
                 total=config.steps, initial=start, unit="step", disable=None if lead else True
             )
         )
-        finite_before = None
-        compiled: set[tuple[int, int]] = set()
+
+        def save(done: int) -> None:
+            _check_finite(finite, done, checkpoints)
+            writer.flush()
+            # Export comes before the last checkpoint, since a finished run is not resumed.
+            last = done == config.steps
+            export = functools.partial(task.export, state.ema_params, folder, final=last)
+            with meter.apart("checkpoints", state):
+                checkpoints.save(done, state, done, export)
+
+        def measure(done: int) -> None:
+            with meter.apart("held_out_loss", state):
+                loss = held_out_loss(state.ema_params, frozen)
+            writer.write_scalars(done, {"held_out_loss": loss})
+
+        def show(done: int) -> None:
+            with meter.apart("sheets", state):
+                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
+            if sheet_HWC is not None:
+                writer.write_images(done, {"samples": sheet_HWC})
+
+        def compiling(height: int, width: int) -> None:
+            if lead and examples.buckets:
+                progress.write(f"step {done}: compiling for frames of {height}x{width}")
+
+        train_step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
+        train_step = meter.metered(train_step, compiling)
+        finite = finite_before = None
+        done = start
+        # From here on there is something to lose: a signal waits for the end of its step.
+        stop.at_once = False
         for step in range(start, config.steps):
-            heed_interruption()
             profiler(step)
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
-            height, width = batch["reference_BHWC"].shape[1:3]
-            if lead and examples.buckets and (height, width) not in compiled:
-                progress.write(f"step {step}: compiling for frames of {height}x{width}")
-            compiled.add((height, width))
             on_device = jax.tree.map(
                 lambda array: jax.make_array_from_process_local_data(batch_sharding(mesh), array),
                 batch,
@@ -146,27 +180,26 @@ def _train(
             if last or done % config.log.every == 0:
                 # Reading the metrics waits for this step anyway.
                 _check_finite(finite, done, checkpoints)
-                values = {**_computed(running), **meter.since_last(done)}
+                values = {**_computed(running), **meter.since_last()}
                 values["learning_rate"] = float(rate_of(step))
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
                 progress.set_postfix(loss=f"{values['loss']:.3f}")
             if last or done % config.checkpoint.every == 0:
-                _check_finite(finite, done, checkpoints)
-                writer.flush()
-                # Export comes before the last checkpoint, since a finished run is not resumed.
-                task.export(state.ema_params, folder, final=last)
-                checkpoints.save(done, state, done)
+                save(done)
             if held_out_loss and done % config.log.eval_every == 0:
-                writer.write_scalars(
-                    done, {"held_out_loss": held_out_loss(state.ema_params, frozen)}
-                )
+                preemption.cut_short(stop, functools.partial(measure, done))
             if last or done % config.log.samples_every == 0:
-                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
-                if sheet_HWC is not None:
-                    writer.write_images(done, {"samples": sheet_HWC})
-    if lead:
+                preemption.cut_short(stop, functools.partial(show, done))
+            if last:
+                writer.write_scalars(done, meter.since_last())
+            elif preemption.asked(stop, done):
+                save(done)
+                break
+    if lead and done == config.steps:
         print(f"trained {config.steps} steps: {folder}")
+    elif lead:
+        print(f"stopped after step {done} of {config.steps}, saved: the same command resumes it")
 
 
 @contextlib.contextmanager
@@ -202,10 +235,8 @@ def _computed(running: TrainMetrics) -> dict[str, float]:
 def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints) -> None:
     if finite is None or finite:
         return
-    last = checkpoints.latest()
-    good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
     raise UserError(
-        f"loss or gradient of step {step} is NaN or infinite: {good} in {checkpoints.folder}; "
+        f"loss or gradient of step {step} is NaN or infinite: {checkpoints.last_good()}; "
         "lower config.optimizer.learning_rate and start from it with config.init_from"
     )
 
@@ -213,4 +244,6 @@ def _check_finite(finite: jax.Array | None, step: int, checkpoints: Checkpoints)
 def _devices(mesh: Mesh) -> str:
     kind = mesh.devices.flat[0].device_kind
     axes = ", ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1)
-    return f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")
+    text = f"{mesh.size} x {kind}" + (f" ({axes})" if axes else "")
+    unknown = throughput.unknown_peak(mesh)
+    return text + (f"\n{unknown}" if unknown else "")

@@ -36,19 +36,21 @@ def make_optimizer(config: ConfigDict) -> optax.GradientTransformation:
 
 
 def learning_rate(config: ConfigDict) -> optax.Schedule:
-    """Schedule of the learning rate: linear warm-up from 0, then cosine decay to the end fraction.
+    """Schedule of the learning rate: linear warm-up, then cosine decay to the end fraction.
 
-    The warm-up takes at most half of all steps.
+    Step s of w warm-up steps has the share (s + 1) / w of the peak, so that the first step, too,
+    changes the parameters. The warm-up takes at most half of all steps.
     """
     optimizer = config.optimizer
+    peak = optimizer.learning_rate
     warmup = min(optimizer.warmup_steps, config.steps // 2)
-    return optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=optimizer.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=config.steps,
-        end_value=optimizer.end_learning_rate_fraction * optimizer.learning_rate,
+    decay = optax.cosine_decay_schedule(
+        peak, config.steps - warmup, alpha=optimizer.end_learning_rate_fraction
     )
+    if not warmup:
+        return decay
+    rise = optax.linear_schedule(peak / warmup, peak, warmup - 1) if warmup > 1 else lambda _: peak
+    return optax.join_schedules([rise, decay], [warmup])
 
 
 def ema_update(config: ConfigDict, average: dict, params: dict, step: jax.Array) -> dict:

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.data.pipeline import by_shape
+from painting_jax.data.process import Process
 from painting_jax.diffusion.sampling import paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
@@ -65,10 +66,19 @@ class HeldOutLoss:
         return jax.device_put(batch, batch_sharding(self._mesh)), len(rows)
 
 
+def _described(process: Process) -> str:
+    caption = f": {process.caption}" if process.caption else ""
+    return f"{process.id}, {process.medium}{caption}"
+
+
 class ContactSheets:
     """Contact sheets in the folder `sheets`: each recorded process above the model's version of it.
 
-    They show what `generate` would paint with the current parameters.
+    They show what `generate` would paint with the current parameters. Each process is shown once,
+    so a split of few processes has fewer rows than `config.log.samples`.
+
+    Attributes:
+      rows: Description of each recorded process: its id, medium and caption.
     """
 
     def __init__(
@@ -81,13 +91,13 @@ class ContactSheets:
     ):
         config = task.config
         self._task, self._folder, self._mesh = task, folder, mesh
-        rows = pipeline.spread_rows(source, examples, config.log.samples)
-        self._recorded = [row.pop("frames_BTHWC") for row in rows]
-        for row in rows:
-            del row["index_B"]
-            row["seed_B"] = np.array(config.seed, np.int32)
-        self._same = by_shape(rows)
-        self._batches = [pipeline.stack([rows[i] for i in same]) for same in self._same]
+        samples = pipeline.spread_rows(source, examples, min(config.log.samples, len(source)))
+        self._recorded = [sample.pop("frames_BTHWC") for sample in samples]
+        self.rows = [_described(source.record(int(sample.pop("index_B")))) for sample in samples]
+        for sample in samples:
+            sample["seed_B"] = np.array(config.seed, np.int32)
+        self._same = by_shape(samples)
+        self._batches = [pipeline.stack([samples[i] for i in same]) for same in self._same]
 
     def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
         """Paints and writes a sheet.
@@ -112,6 +122,7 @@ class ContactSheets:
             columns=len(shown_K),
             scale=_SIDE / side if side > _SIDE else None,
             title=f"Step {step}: recorded above, painted below",
+            row_titles=[title for row in self.rows for title in (row, "painted")],
         )
         with written_beside(self._folder / "sheets" / f"{step:07d}.png") as path:
             path.write_bytes(pictures.encode(sheet_HWC, "png"))

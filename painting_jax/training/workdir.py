@@ -1,6 +1,7 @@
 """The folder of a run: it belongs to one config, and one training at a time writes to it."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -13,11 +14,15 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from painting_jax import remote_paths
 from painting_jax.config import OPERATIONAL, read_config
+from painting_jax.data import dataset_folder
 from painting_jax.errors import UserError
-from painting_jax.files import written_beside
+from painting_jax.files import remove_unfinished, written_beside
+from painting_jax.locking import NAME as LOCK
 from painting_jax.locking import alone
 from painting_jax.media import MEDIA
+from painting_jax.tasks.exports import TRANSFORMER
 
 # Fields that may also differ if the dataset is the same.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
@@ -32,11 +37,12 @@ def claimed(
     """Claims a folder for a run, and keeps other trainings out of it while the block runs.
 
     All processes of a training must call it. If the block raises before the yielded function is
-    called, a new folder is restored to its previous state, so that the user can try again.
+    called, the folder is restored to its previous state, so that the user can try again.
 
     Args:
       workdir: Folder of the run.
-      config: Config of the experiment. When a run is resumed, paths in it may have changed.
+      config: Config of the experiment. When a run is resumed, paths in it may have changed, and
+        there may be more steps.
       data: Folder of the dataset, which is recognised by its fingerprint.
 
     Yields:
@@ -44,17 +50,21 @@ def claimed(
 
     Raises:
       UserError: If the folder holds other files, holds a run of another config (the error names the
-        fields that differ), or another training is writing to it.
+        fields that differ) or of another dataset, or another training is writing to it.
     """
+    remote_paths.refuse("workdir", workdir)
     folder = epath.Path(workdir)
     begun = threading.Event()
+    lengthen: Callable[[], None] = _nothing
     with contextlib.ExitStack() as at_end:
         refusal = None
         if jax.process_index() == 0:
             busy = f"{workdir} is being written by another train: wait for it to end"
             try:
                 at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
-                at_end.enter_context(_new_until(begun, folder, _record(config, data)))
+                for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+                    remove_unfinished(place)
+                lengthen = at_end.enter_context(_new_until(begun, folder, config, data))
             except (UserError, OSError) as error:
                 refusal = error
         if jax.process_count() > 1:
@@ -64,7 +74,13 @@ def claimed(
                 refusal = UserError(f"{workdir} is refused to process 0, which says why")
         if refusal is not None:
             raise refusal
-        yield begun.set
+
+        def begin() -> None:
+            if not begun.is_set():
+                begun.set()
+                lengthen()
+
+        yield begin
 
 
 def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
@@ -89,66 +105,96 @@ def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict
     return resumed
 
 
-def _record(config: ConfigDict, data: epath.PathLike) -> dict:
-    """The record that identifies a run: its config and the fingerprint of its data."""
-    record = json.loads(config.to_json())
-    record["data"]["fingerprint"] = _made_from(epath.Path(data))
-    return record
-
-
-def _made_from(data: epath.Path) -> str:
-    """The fingerprint that `prepare` wrote to the dataset; empty if it has none."""
+def fingerprint(data: epath.PathLike) -> str:
+    """The fingerprint that `prepare` wrote to a dataset; empty if it has none."""
     try:
-        return str(json.loads((data / "metadata.json").read_text())["fingerprint"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return str(dataset_folder.metadata(data)["fingerprint"])
+    except (UserError, KeyError):
         return ""
 
 
 @contextlib.contextmanager
-def _new_until(begun: threading.Event, folder: epath.Path, mine: dict) -> Iterator[None]:
+def _new_until(
+    begun: threading.Event, folder: epath.Path, config: ConfigDict, data: epath.PathLike
+) -> Iterator[Callable[[], None]]:
+    """Yields a function that lengthens an existing run, to be called once it goes on."""
+    # What identifies a run: its config and the fingerprint of its data.
+    mine = json.loads(config.to_json())
+    mine["data"]["fingerprint"] = fingerprint(data)
     path = folder / "config.json"
     if path.exists():
-        _check_same(mine, folder)
-        yield
+        yield _check_same(mine, folder, data)
         return
-    found = folder.exists()
-    if found and any(folder.iterdir()):
+    found = [entry for entry in folder.iterdir() if entry.name != LOCK]
+    if found:
         raise UserError(f"{folder} is not empty and holds no run: use a new --workdir")
     # The folder was empty: from here on, all of its contents belong to this run.
     try:
-        with written_beside(path) as beside:
-            beside.write_text(json.dumps(mine, indent=2))
-        yield
+        _write(path, mine)
+        yield _nothing
     except Exception:
         if not begun.is_set():
             _empty(folder)
-            if not found:
-                folder.rmdir()
         raise
+
+
+def _nothing() -> None:
+    pass
+
+
+def _write(path: epath.Path, record: dict) -> None:
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(record, indent=2))
 
 
 def _empty(folder: epath.Path) -> None:
     # Only the contents are removed: the folder itself may be a link or a mounted disk.
     for path in folder.iterdir():
+        if path.name == LOCK:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
 
 
-def _check_same(mine: dict, folder: epath.Path) -> None:
+def _check_same(mine: dict, folder: epath.Path, data: epath.PathLike) -> Callable[[], None]:
+    """Checks that a run is of this config; returns a function that records its new length."""
     theirs = json.loads(read_config(folder).to_json())
-    origin = mine["data"].pop("fingerprint")
+    here, there = mine["data"].pop("fingerprint"), theirs.get("data", {}).pop("fingerprint", "")
     # Runs of earlier versions have no fingerprint.
-    if theirs.get("data", {}).pop("fingerprint", "") == origin != "":
+    if there:
+        if here != there:
+            raise UserError(
+                f"{data} is not the data set that {folder} was trained on: give that one as "
+                "--data_dir, or go on with this one in a new run, with a new --workdir and "
+                f"--config.init_from={folder}"
+            )
         for name in _WHERE_DATA_LIE:
             theirs["data"][name] = mine["data"][name]
+    before, now = theirs["steps"], mine["steps"]
+    if now > before:
+        theirs["steps"] = now
     differing = _differences(mine, theirs)
     if differing:
         raise UserError(
             f"{folder} holds a run of another config ({'; '.join(differing[:4])}): "
-            "use another --workdir, or the same config to resume"
+            "use another --workdir, or the same config to resume; only steps may grow"
         )
+    if now <= before:
+        return _nothing
+    return functools.partial(_lengthen, folder, before, now)
+
+
+def _lengthen(folder: epath.Path, before: int, now: int) -> None:
+    path = folder / "config.json"
+    _write(path, json.loads(path.read_text()) | {"steps": now})
+    print(f"lengthened from {before} to {now} steps, with the learning rates of {now} from here on")
+    if (folder / TRANSFORMER).exists():
+        # It is what the run came to before. Its name is for what the run comes to.
+        kept = folder / f"{TRANSFORMER}_{before}"
+        (folder / TRANSFORMER).rename(kept)
+        print(f"what {before} steps have come to is kept as {kept}")
 
 
 def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:

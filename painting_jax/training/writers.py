@@ -1,6 +1,7 @@
 """Writes the metrics of a training to TensorBoard event files and scalars to the console."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -48,7 +49,7 @@ class Writer:
 
     def __init__(self, logdir: str | os.PathLike | None):
         self._events = None
-        self._flushed = 0.0
+        self._flushed = -math.inf
         if logdir is not None:
             directory_check(os.fspath(logdir))
             self._events = EventsWriter(os.path.join(logdir, "events"))
@@ -72,7 +73,7 @@ class Writer:
     def flush(self) -> None:
         """Makes everything written so far visible to readers of the files."""
         if self._events is not None:
-            self._flushed = time.time()
+            self._flushed = time.monotonic()
             self._events.flush()
 
     def close(self) -> None:
@@ -86,5 +87,6 @@ class Writer:
         now = time.time()
         for one in summaries:
             self._events.write_event(Event(wall_time=now, step=step, summary=one))
-        if now - self._flushed > _FLUSH_SECONDS:
+        # The wall clock may jump.
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()

@@ -1,6 +1,9 @@
 """LoRA files of every dialect give diffusers' numbers, and so do the files written here."""
 
+import dataclasses
+import json
 import re
+import time
 
 import jax
 import numpy as np
@@ -9,8 +12,11 @@ import torch
 from flax import nnx
 from safetensors.torch import load_file, save_file
 
+from painting_jax.checkpoints import lora_changes, lora_keys
 from painting_jax.checkpoints import lora_files as lora
-from painting_jax.checkpoints import lora_keys
+from painting_jax.checkpoints.adapters import apply, parse, read
+from painting_jax.checkpoints.components import Loaded
+from painting_jax.checkpoints.load import flat
 from painting_jax.errors import UserError
 from painting_jax.models import lora as adapters
 from tests import tiny_lora
@@ -57,6 +63,21 @@ FOREIGN = {
     "diffsynth": (tiny_lora.DIFFSYNTH, ("lora_A.default", "lora_B.default")),
     "peft": ("base_model.model.blocks.{block}.{theirs}", ("lora_A", "lora_B")),
     "musubi_without_alpha": (tiny_lora.MUSUBI, DOWN_UP),
+    "fun": ("lora_unet__blocks_{block}_{flat}", DOWN_UP),
+    "kohya_with_points": ("lora_unet_blocks.{block}.{original}", DOWN_UP),
+    "lora_dit": ("lora_dit_blocks_{block}_{flat}", DOWN_UP),
+    "onetrainer": ("lora_transformer_blocks_{block}_{flat_theirs}", DOWN_UP),
+    "lycoris": ("lycoris_blocks_{block}_{flat_theirs}", DOWN_UP),
+    "diffsynth_with_prefix": ("pipe.dit.blocks.{block}.{original}", ("lora_A", "lora_B")),
+    "split_prefix": ("diffusion.model.blocks.{block}.{original}", ("lora_A", "lora_B")),
+    "compiled": ("_orig_mod.blocks.{block}.{original}", ("lora_A", "lora_B")),
+    "compiled_inside": ("blocks.{block}._orig_mod.{original}", ("lora_A", "lora_B")),
+    "distributed": ("module.transformer.blocks.{block}.{theirs}", ("lora_A", "lora_B")),
+    "checkpoint_prefix": ("model.diffusion_model.blocks.{block}.{original}", DOWN_UP),
+    "linear_layer": (
+        "unet.blocks.{block}.{theirs}",
+        ("lora_linear_layer.down", "lora_linear_layer.up"),
+    ),
 }
 
 
@@ -68,7 +89,13 @@ class Models:
         model = copy_weights(self.theirs, tiny_lora.CONFIG)
         self.shapes = adapters.kernels(model)
         graph, state = nnx.split(model)
-        self.params = nnx.to_pure_dict(state)
+        self.graph, self.params = graph, nnx.to_pure_dict(state)
+        layers = tuple(f"{path}/" for path in self.shapes)
+        self.others = {
+            path: leaf.shape
+            for path, leaf in flat(self.params).items()
+            if not path.startswith(layers)
+        }
         inputs = tiny_lora.inputs()
 
         @jax.jit
@@ -83,8 +110,15 @@ class Models:
         return lora.read(path, self.shapes).factors
 
     def merged(self, weighted: list[tuple[str, float]]) -> np.ndarray:
-        loras = [(self.read(path), weight) for path, weight in weighted]
-        return self.forward(adapters.merge(self.params, adapters.combine(loras, self.shapes)))
+        return self.forward(self.with_loras(weighted))
+
+    def with_loras(self, weighted: list[tuple[str, float]]) -> dict:
+        """The parameters with LoRAs merged into them."""
+        files = [(lora.read(path, self.shapes, self.others), weight) for path, weight in weighted]
+        changes = [(file.changes, weight) for file, weight in files]
+        factors = [(file.factors, weight) for file, weight in files]
+        branches = adapters.combine(factors, self.shapes)
+        return adapters.merge(lora_changes.add(self.params, changes), branches)
 
     def expected(self, weighted: list[tuple[str, float]]) -> np.ndarray:
         with torch.no_grad():
@@ -156,15 +190,38 @@ def test_biases_and_whole_matrices_count_and_what_is_no_linear_layer_is_told(mod
     } | {
         "diffusion_model.head.head.diff": 0.3 * torch.randn(outputs, tiny_lora.CONFIG.dim),
         "diffusion_model.head.head.diff_b": torch.randn(outputs),
-        "diffusion_model.blocks.0.norm3.diff": torch.zeros(tiny_lora.CONFIG.dim),
+        "diffusion_model.blocks.0.audio.diff": torch.zeros(tiny_lora.CONFIG.dim),
     }
     path = tiny_lora.write(
         tmp_path / "x.safetensors", tiny_lora.pairs(1), tiny_lora.COMFYUI, extra=extra
     )
     assert_equal(models.merged([(path, 0.5)]), models.expected([(path, 0.5)]))
     read = lora.read(path, models.shapes)
-    assert read.unused == ("diffusion_model.blocks.0.norm3.diff",)
-    assert str(read).endswith("; 1 keys unused: diffusion_model.blocks.0.norm3.diff")
+    assert read.unused == ("diffusion_model.blocks.0.audio.diff",)
+    assert str(read).endswith("; 1 keys unused: diffusion_model.blocks.0.audio.diff")
+    assert str(read).startswith("24 matrices of rank 3, 5, 1 whole matrices, 25 biases in 2 blocks")
+
+
+def test_beside_the_layers_a_lora_gives_the_numbers_of_one_that_is_merged(models, tmp_path):
+    """All but products of two factors is added to the parameters in either case."""
+    torch.manual_seed(6)
+    block = "diffusion_model.blocks.0"
+    extra = {
+        f"{block}.self_attn.q.lokr_w1": torch.randn(4, 6),
+        f"{block}.self_attn.q.lokr_w2": torch.randn(6, 4),
+        f"{block}.self_attn.q.diff_b": torch.randn(24),
+        f"{block}.norm3.diff": torch.randn(24),
+        f"{block}.diff_m": torch.randn(1, 6, 24),
+        f"{block}.ffn.0.diff_b": torch.randn(32),
+    }
+    pairs = {key: pair for key, pair in tiny_lora.pairs(1).items() if key != (0, "attn1.to_q")}
+    path = tiny_lora.write(tmp_path / "x.safetensors", pairs, tiny_lora.COMFYUI, extra=extra)
+    specs = parse([f"{path}:0.6"])
+    files = read(specs, models.shapes, models.others)
+    given = Loaded(models.graph, models.params)
+    beside = apply(given, specs, files, models.shapes, merge=False).model()
+    actual = nnx.jit(lambda model: model(**tiny_lora.inputs()))(beside)
+    assert_equal(actual, models.merged([(path, 0.6)]))
 
 
 def test_a_lora_on_the_patches_is_that_of_the_convolution(models, tmp_path):
@@ -277,7 +334,9 @@ def test_what_is_written_may_be_bf16(models, tmp_path):
 
 def test_what_it_changes_is_told_in_a_line(models, tmp_path):
     read = lora.read(write(tmp_path, "diffusers"), models.shapes)
-    assert str(read).startswith("24 matrices of rank 3, 5 in 2 blocks: attn1/to_k, attn1/to_out, ")
+    assert str(read).startswith(
+        "24 matrices of rank 3, 5 in 2 blocks, scaled by 1 (no alpha): attn1/to_k, attn1/to_out, "
+    )
 
 
 def refused(models, tmp_path, match: str, tensors: dict[str, np.ndarray]):
@@ -306,10 +365,31 @@ BLOCK = "transformer.blocks.{}.attn1.to_q."
         ("beyond the 2 blocks", 2, {"lora_A.weight": (2, 24), "lora_B.weight": (24, 2)}),
         ("lora_A without the other", 0, {"lora_A.weight": (2, 24)}),
         ("lora_A of rank 2, lora_B of", 0, {"lora_A.weight": (2, 24), "lora_B.weight": (24, 3)}),
-        ("is a DoRA", 0, {"lora_A.weight": (2, 24), "lora_magnitude_vector": (24,)}),
+        ("lora_A without the other", 0, {"lora_A.weight": (2, 24), "dora_scale": (24,)}),
         ("has alpha and no matrices", 0, {"alpha": ()}),
-        ("of another kind, by its key .*hada_w1_a", 0, {"alpha": (), "hada_w1_a": (24, 2)}),
-        ("of another kind, by its key .*lokr_w1", 0, {"lokr_w1": (2, 2), "lokr_w2": (12, 12)}),
+        ("lacks hada_w1_b and hada_w2_a and hada_w2_b", 0, {"hada_w1_a": (24, 2)}),
+        ("lacks lokr_w2_a and lokr_w2_b", 0, {"lokr_w1": (2, 2)}),
+        ("has lokr_w1 and its factors", 0, {"lokr_w1": (2, 2), "lokr_w1_a": (2, 2)}),
+        ("is 24x26, in the model 24x24", 0, {"lokr_w1": (2, 2), "lokr_w2": (13, 12)}),
+        (
+            r"factors of shapes \[24, 2\] and \[3, 24\]",
+            0,
+            {
+                "hada_w1_a": (24, 2),
+                "hada_w1_b": (3, 24),
+                "hada_w2_a": (24, 2),
+                "hada_w2_b": (2, 24),
+            },
+        ),
+        (
+            r"lengths of shape \[23\], in the model 24 outputs and 24 inputs",
+            0,
+            {"lora_A": (2, 24), "lora_B": (24, 2), "dora_scale": (23,)},
+        ),
+        ("has a difference of no axes|has diff of shape", 0, {"diff": ()}),
+        ("of another kind, by its key .*oft_blocks", 0, {"oft_blocks": (2, 2)}),
+        ("of another kind, by its key .*a1.weight", 0, {"a1.weight": (2, 2)}),
+        ("of another kind, by its key .*set_weight", 0, {"set_weight": (24, 24)}),
     ],
 )
 def test_a_lora_of_another_model_or_kind_is_refused(models, tmp_path, match, block, parts):
@@ -336,6 +416,9 @@ Q = "blocks.0.attn1.to_q.lora_"
         (f"{Q}A.weight", "diffusion_model.blocks.0.self_attn.q.diff"),
         ("diffusion_model.blocks.0.self_attn.q.diff", f"{Q}B.weight"),
         (f"{Q}B.bias", "diffusion_model.blocks.0.self_attn.q.diff_b"),
+        (f"{Q}A.weight", "diffusion_model.blocks.0.self_attn.q.lokr_w1"),
+        ("lycoris_blocks_0_attn1_to_q.hada_w1_a", "blocks.0.attn1.to_q.lokr_w1"),
+        ("blocks.0.attn1.to_q.diff", "blocks.0.attn1.to_q.hada_w1_a"),
     ],
 )
 def test_a_layer_that_is_told_twice_is_refused_with_both_keys(models, tmp_path, one, other):
@@ -365,30 +448,181 @@ def test_a_lora_for_the_second_transformer_alone_is_read(models):
         ('"x"', "not a JSON object"),
         ("5", "not a JSON object"),
         ("{", "Expecting property name"),
-        ("[" * 100_000, "recursion"),
-        ('{"lora_alpha": "x"}', "the alpha of 'lora_alpha' is not a number"),
-        ('{"lora_alpha": NaN}', "the alpha of 'lora_alpha' is not a number"),
-        ('{"lora_alpha": 1' + 400 * "0" + "}", "the alpha of 'lora_alpha' is not a number"),
+        ("[" * 100_000, "nested more than 64 deep"),
+        ('{"lora_alpha": "x"}', "the alpha or rank of 'lora_alpha' is not a number"),
+        ('{"lora_alpha": NaN}', "the alpha or rank of 'lora_alpha' is not a number"),
+        ('{"lora_alpha": 1, "r": "x"}', "the alpha or rank of 'r' is not a number"),
+        (
+            '{"lora_alpha": 1' + 400 * "0" + "}",
+            "the alpha or rank of 'lora_alpha' is not a number",
+        ),
         (
             '{"lora_alpha": 1, "alpha_pattern": {"to_q": "x"}}',
-            "the alpha of 'to_q' is not a number",
+            "the alpha or rank of 'to_q' is not a number",
         ),
         ('{"lora_alpha": 1, "alpha_pattern": ["a"]}', "alpha_pattern is not a JSON object"),
+        ('{"lora_alpha": 1, "rank_pattern": ["a"]}', "rank_pattern is not a JSON object"),
         ('{"lora_alpha": 1, "alpha_pattern": {"(": 1}}', "not a regular expression: missing )"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 @pytest.mark.parametrize("where", ["in the header", "beside"])
 def test_damaged_settings_are_said_in_a_line(models, tmp_path, settings, said, where):
     tensors = {f"{Q}A.weight": torch.ones(2, 24), f"{Q}B.weight": torch.ones(24, 2)}
     header = {"lora_adapter_metadata": settings} if where == "in the header" else None
-    save_file(tensors, tmp_path / "x.safetensors", metadata=header)
+    save_file(tensors, tmp_path / "adapter_model.safetensors", metadata=header)
     if where == "beside":
         (tmp_path / "adapter_config.json").write_text(settings)
     with pytest.raises(UserError) as raised:
         lora.read(tmp_path, models.shapes)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def ones(tmp_path, name: str, rank: int = 2, header: dict | None = None) -> str:
+    """A LoRA of ones on one layer."""
+    path = tmp_path / name
+    tensors = {f"{Q}A.weight": torch.ones(rank, 24), f"{Q}B.weight": torch.ones(24, rank)}
+    metadata = header and {"lora_adapter_metadata": json.dumps(header)}
+    save_file(tensors, path, metadata=metadata)
+    return str(path)
+
+
+def scale_of(read: lora.LoraFile) -> float:
+    [factors] = read.factors.values()
+    return factors.scale
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "scale", "said"),
+    [
+        ("adapter_model.safetensors", {"r": 8, "lora_alpha": 1}, 0.5, "adapter_config.json beside"),
+        ("style.safetensors", {"r": 2, "lora_alpha": 1}, 0.5, "scaled by 0.5 (adapter_config.json"),
+        (
+            "style.safetensors",
+            {"r": 8, "lora_alpha": 1},
+            1,
+            "config.json beside it is not used, as",
+        ),
+        ("style.safetensors", {"lora_alpha": 1}, 1, "beside it is not used, as it does not state"),
+        (
+            "style.safetensors",
+            {"r": 8, "rank_pattern": {"to_q": 2}, "lora_alpha": 1},
+            0.5,
+            "scaled by 0.5",
+        ),
+        ("style.safetensors", {"r": 2, "lora_alpha": "x"}, 1, "beside it is not used"),
+        ("style.safetensors", [1], 1, "beside it is not used"),
+        ("style.safetensors", None, 1, "beside it is not used"),
+    ],
+)
+def test_a_config_beside_counts_for_the_file_it_is_of(models, tmp_path, name, config, scale, said):
+    text = "{" if config is None else json.dumps(config)
+    (tmp_path / "adapter_config.json").write_text(text)
+    read = lora.read(ones(tmp_path, name), models.shapes)
+    assert scale_of(read) == scale
+    assert said in str(read)
+
+
+def test_a_config_in_the_header_counts_before_one_beside(models, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 1}))
+    path = ones(tmp_path, "adapter_model.safetensors", header={"transformer.lora_alpha": 4})
+    read = lora.read(path, models.shapes)
+    assert scale_of(read) == 2
+    assert "scaled by 2 (lora_adapter_metadata in its header)" in str(read)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "scale"),
+    [("transformer.", 2), ("", 2), ("diffusion_model.", 2), ("transformer_2.", 5)],
+)
+def test_of_the_settings_of_two_experts_its_own_count(models, prefix, scale):
+    tensors = {f"{prefix}{Q}A.weight": np.ones((2, 24)), f"{prefix}{Q}B.weight": np.ones((24, 2))}
+    both = {"transformer.lora_alpha": 4, "transformer_2.lora_alpha": 10}
+    for settings in (both, dict(reversed(both.items()))):
+        assert scale_of(lora.parse("x", tensors, models.shapes, settings)) == scale
+
+
+@pytest.mark.parametrize("prefix", ["transformer.", "transformer_2."])
+def test_the_settings_of_one_expert_serve_the_file(models, prefix):
+    tensors = {f"{Q}A.weight": np.ones((2, 24)), f"{Q}B.weight": np.ones((24, 2))}
+    settings = {f"{prefix}lora_alpha": 4}
+    assert scale_of(lora.parse("x", tensors, models.shapes, settings)) == 2
+
+
+def test_several_scales_are_told_from_the_least_to_the_most(models, tmp_path):
+    path = write(tmp_path, "musubi")
+    said = str(lora.read(path, models.shapes))
+    assert "scaled by 0.3 to 0.5 (alphas in the file): attn1/to_k" in said
+
+
+SLOW = [
+    "([a-z0-9._]+)+X",
+    "(?:a|a)*X",
+    "(.*)*X",
+    "(a+)+$",
+    "(?=a)X",
+    r"(.)\1X",
+    ".*.*.*.*X",
+    "(.|.)(.|.)(.|.)(.|.)(.|.)(.|.)(.|.)(.|.)(.|.)(.|.)X",
+    "((.|.|.)(.|.|.)(.|.|.)(.|.|.)(.|.|.))X",
+    "a?" * 40 + "a" * 40,
+    "(x{1,9}){1,9}X",
+    "a" * 501,
+]
+
+
+@pytest.mark.parametrize("pattern", SLOW, ids=range(len(SLOW)))
+def test_a_pattern_that_could_match_for_ever_is_refused_at_once(models, pattern):
+    tensors = {f"{Q}A.weight": np.ones((2, 24)), f"{Q}B.weight": np.ones((24, 2))}
+    settings = {"lora_alpha": 4, "alpha_pattern": {pattern: 2}}
+    begun = time.monotonic()
+    with pytest.raises(UserError, match="may take for ever to match: patterns may hold") as raised:
+        lora.parse("x", tensors, models.shapes, settings)
+    assert time.monotonic() - begun < 1
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "blocks.0.attn1.to_q",
+        r"^blocks\.[0-9]+\.attn1\..*",
+        r"blocks\.(0|1|2|3|4|5|6|7|8|9|10|11|12)\.attn1\.(?:to_q|to_k)",
+        "to_q|to_k|to_v|to_out.0",
+        r".*[.]to_q$",
+        r"attn[^]]\.to_q",
+    ],
+)
+def test_patterns_as_people_write_them_match(models, pattern):
+    tensors = {f"{Q}A.weight": np.ones((2, 24)), f"{Q}B.weight": np.ones((24, 2))}
+    settings = {"lora_alpha": 4, "alpha_pattern": {"to_k": 8, pattern: 6}}
+    assert scale_of(lora.parse("x", tensors, models.shapes, settings)) == 3
+
+
+def test_patterns_without_end_are_cut_off(models, monkeypatch):
+    monkeypatch.setattr("painting_jax.checkpoints.lora_config._MATCHING_SECONDS", 0.0)
+    tensors = {f"{Q}A.weight": np.ones((2, 24)), f"{Q}B.weight": np.ones((24, 2))}
+    patterns = {f".*x.*{i}": 2 for i in range(20)}
+    with pytest.raises(UserError, match="its 20 patterns take too long to match"):
+        lora.parse("x", tensors, models.shapes, {"lora_alpha": 4, "alpha_pattern": patterns})
+
+
+def test_a_long_prefix_takes_no_time(models):
+    prefix = "model." * 150
+    tensors = {f"{prefix}{Q}A.weight": np.ones((2, 24)), f"{prefix}{Q}B.weight": np.ones((24, 2))}
+    settings = {"lora_alpha": 4, "alpha_pattern": {".*.*X": 2}}
+    begun = time.monotonic()
+    assert scale_of(lora.parse("x", tensors, models.shapes, settings)) == 2
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("prefix", ["model." * 300, "x" * 5000, "x." * 2_000_000])
+def test_keys_of_any_length_name_no_layer_at_once(models, tmp_path, prefix):
+    begun = time.monotonic()
+    refused(models, tmp_path, "fits no layer", {f"{prefix}{Q}A.weight": np.ones((2, 24))})
+    assert time.monotonic() - begun < 2
 
 
 DAMAGED = [
@@ -421,6 +655,31 @@ def test_matrices_that_are_none_are_said_in_a_line(models, tmp_path, said, parts
         assert "\n" not in str(raised.value)
 
 
+WIDE = dataclasses.replace(tiny_lora.CONFIG, in_channels=12)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"lora_A.weight": (2, 4, 1, 2, 2), "lora_B.weight": (24, 2, 1, 1, 1)},
+        {"diff": (24, 4, 1, 2, 2)},
+        {"diff": (24, 4, 1, 2, 2), "diff_b": (24,)},
+        {"lokr_w1": (2, 2), "lokr_w2": (12, 2, 1, 2, 2)},
+    ],
+)
+def test_patches_of_a_text_to_video_lora_are_left_out_of_an_image_to_video_model(models, parts):
+    shapes = models.shapes | {"patch_embedding": (4 * WIDE.in_channels, WIDE.dim)}
+    tensors = {f"diffusion_model.patch_embedding.{x}": np.ones(y) for x, y in parts.items()}
+    with pytest.raises(UserError, match=r"changes nothing of the model: left out its patch_emb"):
+        lora.parse("x", tensors, shapes)
+    others = {f"diffusion_model.{Q}A.weight": np.ones((2, 24))}
+    others |= {f"diffusion_model.{Q}B.weight": np.ones((24, 2))}
+    read = lora.parse("x", tensors | others, shapes)
+    assert set(read.factors) == {adapters.Target("blocks/attn1/to_q", 0)}
+    assert not read.changes
+    assert "left out its patch_embedding of 4 channels, as the model's has 12" in str(read)
+
+
 @pytest.mark.parametrize("shape", [(2, 4, 2, 1, 2), (2, 16), (0, 4, 1, 2, 2)])
 def test_a_lora_on_other_patches_is_refused(models, tmp_path, shape):
     key = "transformer.patch_embedding.lora_"
@@ -445,8 +704,14 @@ def test_a_layer_that_is_ours_alone_cannot_be_exported():
 def test_a_missing_file_is_named(models, tmp_path):
     with pytest.raises(UserError, match=r"nowhere does not exist"):
         lora.read(tmp_path / "nowhere", models.shapes)
-    with pytest.raises(UserError, match=r"holds 0 safetensors files"):
+    with pytest.raises(UserError, match=r"holds no .safetensors file: name weights"):
         lora.read(tmp_path, models.shapes)
+    for name in ("a.safetensors", "b.safetensors"):
+        ones(tmp_path, name)
+    with pytest.raises(UserError, match=r"holds 2 safetensors files \(a.safetensors, b.safet"):
+        lora.read(tmp_path, models.shapes)
+    ones(tmp_path, "pytorch_lora_weights.safetensors")
+    assert scale_of(lora.read(tmp_path, models.shapes)) == 1
 
 
 def test_layers_to_train_are_named_by_the_ends_of_their_names_in_diffusers(models):

@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import os
 import struct
+import sys
+import time
 
 import ml_dtypes
 import numpy as np
@@ -42,6 +45,19 @@ def test_reads_what_the_library_wrote(saved):
         np.testing.assert_array_equal(
             np.asarray(ours[name].view(), np.float32), tensor.float().numpy()
         )
+
+
+def test_many_views_open_their_file_once(saved):
+    path, _ = saved
+    tensors, _ = safetensors_file.read_header(path)
+    tensors = {f"{name}{i}": tensor for i in range(100) for name, tensor in tensors.items()}
+    before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    views = safetensors_file.views(tensors)
+    if sys.platform == "linux":
+        assert len(os.listdir("/proc/self/fd")) <= before + 1
+    for name, array in views.items():
+        np.testing.assert_array_equal(array, tensors[name].view())
+        assert array.dtype == tensors[name].dtype
 
 
 def test_the_library_reads_what_is_written(tmp_path):
@@ -112,7 +128,7 @@ ENTRY = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
         (damaged({"a\n" * 5000: ENTRY | {"data_offsets": [1, 17]}}), "invalid offset"),
         (damaged({"a": ENTRY}, bytes(20)), "not fully covered"),
         (damaged({"a": ENTRY, "__metadata__": {"x": 1}}), "invalid JSON"),
-        (b"PK\x03\x04" + bytes(100), "truncated, damaged or not a safetensors file"),
+        (b"\x03\x00\x00\x00" + bytes(100), "truncated, damaged or not a safetensors file"),
     ],
     ids=itertools.count(),
 )
@@ -123,3 +139,37 @@ def test_a_damaged_file_is_refused_in_one_line(content, said, tmp_path):
         safetensors_file.read_header(path)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (
+            b"GGUF\x03\x00\x00\x00",
+            "is a GGUF file, .* use a .safetensors of the same model in BF16",
+        ),
+        (b"PK\x03\x04archive/data.pkl", "is a pickle of PyTorch"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"<!doctype html><html>", "is a web page"),
+        (b"<html><head>", "is a web page"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["safetensors", "gguf"])
+def test_a_file_of_another_format_is_named(tmp_path, start, said, suffix):
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(start + bytes(1000))
+    with pytest.raises(UserError, match=said) as raised:
+        safetensors_file.read_header(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_header_of_very_many_tensors_is_refused_at_once(tmp_path):
+    entry = '"{}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    for count, said in ((1_000_000, "has a header of"), (100_000, "holds 100000 tensors")):
+        header = "{" + ",".join(entry.format(i) for i in range(count)) + "}"
+        path = tmp_path / f"{count}.safetensors"
+        path.write_bytes(damaged(header.encode(), b""))
+        begun = time.monotonic()
+        with pytest.raises(UserError, match=said):
+            safetensors_file.read_header(path)
+        assert time.monotonic() - begun < 5

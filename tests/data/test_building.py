@@ -59,12 +59,13 @@ def test_summary_counts_what_is_on_disk(place):
     assert summary.lines()[-1].endswith("8 processes")
 
 
-def test_only_the_lock_is_left_among_temporary_files(place, tmp_path, monkeypatch):
+def test_nothing_is_left_but_the_data_set(place, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    build_painted(*place)
-    build_painted(*place)
-    assert [path.suffix for path in (tmp_path / "temporary").iterdir()] == [".lock"]
+    for overwrite in (False, False, True):
+        build_painted(*place, overwrite=overwrite)
+        assert os.listdir(tmp_path / "temporary") == []
+        assert os.listdir(place[0] / "painted_images" / "default") == ["1.0.0"]
 
 
 def test_second_run_changes_no_byte_and_says_so(place):
@@ -259,13 +260,50 @@ def test_a_run_keeps_others_out_and_killed_leaves_no_half_data_set(place):
         with pytest.raises(UserError, match="is being written by another"):
             build_painted(*place)
         run.send_signal(signal.SIGKILL)
-    left = [path.name for path in (place[0] / "painted_images" / "default").iterdir()]
-    assert left
-    assert all(name.startswith("incomplete.") for name in left)
-    with pytest.raises(UserError, match="holds no data set"):
-        pipeline.DataSource(place[0], "train")
+    folder = place[0] / "painted_images" / "default"
+    assert [name for name in os.listdir(folder) if name.startswith(".unfinished_")]
+    for where in (place[0], folder.parent, folder):
+        with pytest.raises(UserError, match="holds no data set"):
+            pipeline.DataSource(where, "train")
     build_painted(*place)
-    assert [p.name for p in (place[0] / "painted_images" / "default").iterdir()] == ["1.0.0"]
+    assert os.listdir(folder) == ["1.0.0"]
+
+
+def test_a_data_set_that_is_being_replaced_is_there_until_the_new_one_is_complete(place):
+    build_painted(*place, seed=1)
+    before = _contents(place[0])
+    code = textwrap.dedent(_BUILD).replace("[1:]))", "[1:]), overwrite=True)")
+    command = [sys.executable, "-c", code, *map(str, place)]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as run:
+        for _ in range(3):
+            assert run.stdout.readline() == "painting\n"
+        assert len(pipeline.DataSource(place[0], "train")) == 4
+        run.send_signal(signal.SIGKILL)
+    after = _contents(place[0])
+    assert {name: after[name] for name in before} == before
+    assert not build_painted(*place, seed=1).built
+    assert build_painted(*place, overwrite=True).built
+    assert os.listdir(place[0] / "painted_images" / "default") == ["1.0.0"]
+
+
+def test_a_write_protected_data_set_that_is_unchanged_needs_no_lock(place, monkeypatch):
+    build_painted(*place)
+
+    def protected(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(building, "alone", protected)
+    assert not build_painted(*place).built
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"skipped": 3}', "[" * 99_999])
+def test_a_data_set_whose_notes_are_damaged_is_only_replaced_when_asked(place, content):
+    build_painted(*place)
+    [notes] = place[0].rglob("metadata.json")
+    notes.write_text(content)
+    with pytest.raises(UserError, match=r"--overwrite|is damaged"):
+        build_painted(*place)
+    assert build_painted(*place, overwrite=True).built
 
 
 def test_full_disk_ends_in_one_error_and_leaves_nothing(place):

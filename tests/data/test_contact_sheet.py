@@ -28,6 +28,24 @@ def test_every_frame_is_there_once_in_its_place():
     assert lefts[0] == lefts[3] == lefts[6] < lefts[1] < lefts[2]
 
 
+def test_titles_of_rows_stand_above_them_and_move_nothing_else():
+    colours = np.arange(6) * 30 + 20
+    frames = np.broadcast_to(colours[:, None, None, None], (6, 128, 128, 3)).astype(np.uint8)
+    plain = contact_sheet(frames, columns=3)
+    titled = contact_sheet(frames, columns=3, row_titles=["oil: a cat " * 20, "painted"])
+    assert titled.shape[1:] == plain.shape[1:]
+    over = (titled.shape[0] - plain.shape[0]) // 2
+    assert over > 12
+    tops = [np.argwhere((titled == colour).all(-1)).min(0)[0] for colour in colours]
+    before = [np.argwhere((plain == colour).all(-1)).min(0)[0] for colour in colours]
+    assert [now - then for now, then in zip(tops, before, strict=True)] == [over] * 3 + [
+        2 * over
+    ] * 3
+    for top in (tops[0], tops[3]):
+        assert titled[top - over : top - 2].min() < 100, "ink above the row"
+    assert (titled[:, -3:] == titled[0, 0]).all()
+
+
 def test_long_titles_and_labels_stay_on_the_sheet():
     sheet = contact_sheet(FRAMES, title="a very long title " * 20, labels=["x"] * 9)
     assert sheet.dtype == np.uint8

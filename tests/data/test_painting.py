@@ -1,16 +1,19 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 
+from painting_jax import media
 from painting_jax.data import painter, painting, photos, pictures
+from painting_jax.data.painter.manner import DIRECTIONS, SCALES
 from tests.synthetic import scene
 
 
 @pytest.fixture
-def task(tmp_path) -> painting.Task:
+def task(tmp_path) -> painting.PhotoTask:
     (tmp_path / "disc.png").write_bytes(pictures.encode(scene(0, 60, 90), "png"))
-    return painting.Task(
+    return painting.PhotoTask(
         photo=photos.Photo(str(tmp_path / "disc.png"), "disc", "a disc", "CC0"),
         key="0123",
         media=("oil", "charcoal"),
@@ -59,3 +62,27 @@ def test_line_art_is_that_of_the_photo(task):
     [record, _] = painting.paint_photo(dataclasses.replace(task, variant=None))
     photo, line_art = (pictures.decode(variant.image) for variant in record.variants)
     assert np.abs(line_art.astype(int) - painter.line_art(photo)).mean() < 12
+
+
+def test_training_processes_meet_every_manner_of_every_medium(task):
+    """As many tasks as the demo's training photos give, without painting them."""
+    seen = {
+        (medium, getattr(manner, name))
+        for medium in media.MEDIA
+        for key, variant in itertools.product("0123456789", range(8))
+        for manner in [painting.manner(dataclasses.replace(task, key=key, variant=variant), medium)]
+        for name in ("ground", "scale", "direction")
+    }
+    for medium, entry in media.MEDIA.items():
+        for value in (*entry.grounds, *SCALES, *DIRECTIONS):
+            assert (medium, value) in seen
+
+
+def test_held_out_tones_are_painted_under_their_names(task):
+    held_out = dataclasses.replace(task, variant=None, media=("oil",))
+    [plain] = painting.paint_photo(held_out)
+    [bright] = painting.paint_photo(dataclasses.replace(held_out, tone="bright"))
+    assert (plain.id, bright.id) == ("disc/oil/0", "disc/oil/bright")
+    assert plain.source == bright.source
+    shown = [pictures.decode(record.variants[0].image).mean() for record in (plain, bright)]
+    assert shown[1] > 190 > shown[0]

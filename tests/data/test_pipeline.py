@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 
 import hypothesis
@@ -303,6 +304,28 @@ def test_damaged_data_set_is_a_user_error(source, tmp_path, keep):
 
     with pytest.raises(UserError, match="copy"):
         read_all()
+
+
+@pytest.mark.parametrize("change", ["left out", "without names"])
+def test_records_without_a_medium_are_no_painting_processes(source, tmp_path, change):
+    copy = shutil.copytree(source.path, tmp_path / "copy")
+    declared = json.loads((copy / "features.json").read_text())
+    features = declared["featuresDict"]["features"]
+    if change == "left out":
+        del features["medium"]
+    else:
+        features["medium"] = features["caption"]
+    (copy / "features.json").write_text(json.dumps(declared))
+    with pytest.raises(UserError, match="copy is no data set of painting processes"):
+        pipeline.DataSource(copy, "train")
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+def test_deep_descriptions_are_user_errors(source, tmp_path, name):
+    copy = shutil.copytree(source.path, tmp_path / "copy")
+    (copy / name).write_text('{"a": ' * 100_000 + "1" + "}" * 100_000)
+    with pytest.raises(UserError, match="copy is damaged"):
+        pipeline.DataSource(copy, "train")
 
 
 def test_damaged_description_is_a_user_error(source, tmp_path):

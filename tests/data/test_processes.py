@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from painting_jax import media
-from painting_jax.data import pictures, processes, video
+from painting_jax.data import pictures, processes, remarks, timelapse, video
 from painting_jax.errors import UserError
 from painting_jax.generation import outputs
+from tests.data import movies
 from tests.evaluation.recordings import process, write_movie, write_pictures
 
 
@@ -318,11 +319,13 @@ def _remux_as_avi(path: pathlib.Path) -> None:
 
 def test_a_last_picture_of_a_type_that_is_not_read_is_not_passed_over(tmp_path):
     """The process would end with one that is not finished."""
-    write_numbered(tmp_path / "phone", ["1.jpg", "2.jpg"])
-    (tmp_path / "phone" / "3.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    (file,) = find(tmp_path)
-    with pytest.raises(UserError, match=r"3\.heic is not a picture"):
-        load(file)
+    for number, name in enumerate(("3.heic", "3.jxl", "3.dng", "3.cr2")):
+        folder = tmp_path / f"phone{number}"
+        write_numbered(folder, ["1.jpg", "2.jpg"])
+        (folder / name).write_bytes(b"no picture")
+    for file in find(tmp_path):
+        with pytest.raises(UserError, match=r"3\.\w+ is (not a picture|a raw photo)"):
+            load(file)
 
 
 # What both read, and what only one of them was tested for.
@@ -456,3 +459,244 @@ def test_sources_without_a_process_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty holds no videos"):
         find(tmp_path / "empty")
+
+
+# What real folders hold.
+
+
+def noted(file: processes.ProcessFile, **options) -> tuple[processes.LoadedProcess, list[str]]:
+    """A process and the remarks on it."""
+    with remarks.collected() as notes:
+        loaded = processes.load(file, max_frames=200, max_side=64, **options)
+    return loaded, notes
+
+
+def test_suffixes_do_not_decide(tmp_path):
+    """A phone's last picture, and videos, were dropped in silence."""
+    frames_THWC = write_numbered(tmp_path / "phone", [f"IMG_{n}.jpg" for n in range(1, 6)])
+    Image.fromarray(frames_THWC[-1]).save(tmp_path / "phone" / "IMG_6.avif")
+    Image.fromarray(frames_THWC[-1]).save(tmp_path / "phone" / "IMG_7.HEIC", "PNG")
+    for name in ("a.m4v", "b.avi", "c.mts", "d.wmv", "e.dat", "f"):
+        movies.write(tmp_path / "x.mp4", movies.filling(6))
+        (tmp_path / "x.mp4").rename(tmp_path / name)
+    files = {file.name: file for file in find(tmp_path)}
+    assert set(files) == {"phone", "a.m4v", "b.avi", "c.mts", "d.wmv", "e.dat", "f"}
+    assert len(load(files["phone"]).frames_THWC) == 7
+    assert all(len(load(file).frames_THWC) > 5 for file in files.values())
+
+
+def test_what_cannot_be_read_is_named_and_what_goes_with_it_is_not(tmp_path):
+    write_movie(tmp_path / "cat.mp4", process(0))
+    others = ("cat.json", "cat.txt", "list.csv", "cat.srt", "song.mp3", "Thumbs.db", ".DS_Store")
+    for name in (*others, "cat.psd", "work.kra", "all.zip", "half.mp4.part"):
+        (tmp_path / name).write_bytes(b"{}")
+    found, skipped = processes.find([tmp_path])
+    assert names(found) == ["cat.mp4"]
+    assert set(reasons(skipped)) == {"cat.psd", "work.kra", "all.zip", "half.mp4.part"}
+    assert all("neither a picture nor a video" in skip.reason for skip in skipped)
+
+
+def test_a_raw_photo_beside_its_jpg_is_not_another_step(tmp_path):
+    write_numbered(tmp_path / "cup", ["1.jpg", "2.jpg", "3.jpg"])
+    for name in ("1.dng", "3.dng"):
+        (tmp_path / "cup" / name).write_bytes(b"II*\0")
+    (file,), skipped = processes.find([tmp_path])
+    assert len(load(file).frames_THWC) == 3
+    assert set(reasons(skipped)) == {"cup/1.dng", "cup/3.dng"}
+
+
+def test_one_bad_picture_costs_itself_and_is_said(tmp_path):
+    frames_THWC = write_numbered(tmp_path / "cup", [f"{n}.png" for n in range(1, 8)])
+    folder = tmp_path / "cup"
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:60])
+    (folder / "3.png").unlink()
+    (folder / "3.png").symlink_to("nowhere.png")
+    (folder / "4.png").write_bytes(b"")
+    (folder / "5.png").unlink()
+    (folder / "5.png").mkdir()
+    (folder / "6.png").unlink()
+    os.mkfifo(folder / "6.png")
+    (file,), skipped = processes.find([tmp_path])
+    assert reasons(skipped) == {
+        "cup/5.png": "it is a folder, and holds no process",
+        "cup/6.png": "it is a pipe, a socket or a device, not a file",
+    }
+    loaded, notes = noted(file)
+    np.testing.assert_array_equal(loaded.frames_THWC, frames_THWC[[0, 6]])
+    for name in ("2.png", "3.png", "4.png"):
+        assert sum(f"cup/{name} " in note and "left out of cup" in note for note in notes) == 1
+    assert processes.content_key(file)
+
+
+def test_stated_progress_keeps_its_places_when_a_picture_is_bad(tmp_path):
+    write_pictures(tmp_path / "cup", process(0, frames=4))
+    (tmp_path / "cup" / "2.png").write_bytes(b"bad")
+    (tmp_path / "cup" / "process.json").write_text('{"progress": [0, 0.1, 0.3, 1]}')
+    loaded, _ = noted(find(tmp_path)[0])
+    np.testing.assert_allclose(loaded.progress_T, [0, 0.3, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_guess"),
+    [
+        (["Step1.png", "step2.png", "Step3.png", "step4.png"], False),
+        (["step 1.png", "step 2.png", "step 3.png", "final 4.png"], True),
+        (["at 11.58 AM.png", "at 12.05 PM.png", "at 1.10 PM.png", "at 10.00 PM.png"], False),
+    ],
+)
+def test_steps_are_in_the_order_of_a_person_and_a_guess_is_said(tmp_path, given, is_guess):
+    frames_THWC = write_numbered(tmp_path / "cup", given)
+    loaded, notes = noted(find(tmp_path)[0])
+    np.testing.assert_array_equal(loaded.frames_THWC, frames_THWC)
+    assert bool(notes) == is_guess
+    if is_guess:
+        assert "leave their order open; it is taken as step 1.png, step 2.png" in notes[0]
+
+
+def test_what_a_pattern_matches_in_one_folder_is_one_process(tmp_path):
+    frames_THWC = write_numbered(tmp_path / "set" / "cup", [f"a{n}.png" for n in range(4)])
+    write_numbered(tmp_path / "set" / "cup", [f"b{n}.png" for n in range(3)])
+    write_numbered(tmp_path / "set" / "hat", ["a1.png", "a2.png"])
+    write_numbered(tmp_path / "set" / "one", ["a1.png"])
+    found, skipped = processes.find([tmp_path / "set" / "*" / "a*.png"], medium="oil")
+    assert names(found) == ["cup", "hat"]
+    assert reasons(skipped) == {"a1.png": "a single picture is no process"}
+    np.testing.assert_array_equal(load(found[0]).frames_THWC, frames_THWC)
+    assert processes.content_key(found[0]) != processes.content_key(
+        find(tmp_path / "set" / "cup" / "*.png")[0]
+    )
+    assert record(found[0]).source == "cup"
+
+
+def test_pictures_named_one_by_one_are_one_process(tmp_path):
+    frames_THWC = write_numbered(tmp_path / "cup", ["1.png", "2.png", "10.png"])
+    write_movie(tmp_path / "cat.mp4", process(0))
+    given = [tmp_path / "cup" / name for name in ("1.png", "10.png", "2.png")]
+    found = find(*given, tmp_path / "cat.mp4")
+    assert names(found) == ["cat.mp4", "cup"]
+    np.testing.assert_array_equal(load(found[1]).frames_THWC, frames_THWC)
+
+
+def test_a_folders_record_describes_the_pictures_that_a_pattern_names(tmp_path):
+    write_numbered(tmp_path / "cup", ["1.png", "2.png", "3.png"])
+    (tmp_path / "cup" / "process.json").write_text('{"medium": "ink"}')
+    assert find(tmp_path / "cup" / "*.png")[0].medium == "ink"
+
+
+def test_the_users_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_movie(tmp_path / "in" / "cat.mp4", process(0))
+    (tmp_path / "list.jsonl").write_text('{"path": "~/in/cat.mp4"}')
+    for source in ("~/in", "~/in/cat.mp4", "~/in/*.mp4", "~/list.jsonl"):
+        (file,) = find(source)
+        assert len(load(file).frames_THWC) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.json", '[{"path": "cat.mp4", "medium": "ink"}, {"path": "cup", "medium": "oil"}]'),
+        ("list.json", '{"path": "cat.mp4", "medium": "ink"}\n{"path": "cup", "medium": "oil"}'),
+        ("list.txt", '{"path": "cat.mp4", "medium": "ink"}\n{"path": "cup", "medium": "oil"}'),
+        ("list.ndjson", '{"path": "cat.mp4", "medium": "ink"}\n{"path": "cup", "medium": "oil"}'),
+        ("list.jsonl", '{"path": "cat.mp4", "medium": "ink"}\r\n{"path": "cup/*.png"}'),
+    ],
+)
+def test_manifests_have_many_names(tmp_path, name, text):
+    write_movie(tmp_path / "cat.mp4", process(0))
+    write_numbered(tmp_path / "cup", ["1.png", "2.png"])
+    (tmp_path / name).write_text(text)
+    cat, cup = find(tmp_path / name, medium="oil", known_media=media.MEDIA)
+    assert (cat.medium, cup.medium) == ("ink", "oil")
+    assert len(load(cup).frames_THWC) == 2
+
+
+@pytest.mark.parametrize("text", ["[1]", '["cat.mp4"]', "[{}]", "[", "[" * 5000, "{}"])
+def test_a_manifest_with_a_mistake_ends_in_one_line(tmp_path, text):
+    (tmp_path / "list.json").write_text(text)
+    with pytest.raises(UserError, match=r"list\.json"):
+        find(tmp_path / "list.json")
+
+
+# What was edited in recordings.
+
+
+def _edited(tmp_path) -> dict[str, np.ndarray]:
+    painted = process(3, frames=12)
+    fade = [(painted[-1] * share).astype(np.uint8) for share in (0.7, 0.4, 0.1, 0)]
+    made = {
+        "intro": np.stack([*[painted[-1]] * 4, *painted]),
+        "fade": np.stack([*painted, *fade]),
+        "backwards": painted[::-1],
+        "plain": painted,
+    }
+    for name, frames_THWC in made.items():
+        write_pictures(tmp_path / "in" / name, frames_THWC)
+    return made
+
+
+def test_edits_are_cut_off_turned_or_kept_and_said(tmp_path):
+    made = _edited(tmp_path)
+    files = {file.name: file for file in find(tmp_path / "in", medium="oil")}
+    said = {
+        "intro": "intro shows the finished picture before the canvas, which is",
+        "fade": "fade fades out or ends without the picture, which is",
+    }
+    for name, phrase in said.items():
+        for edits in timelapse.CHOICES:
+            loaded, notes = noted(files[name], edits=edits)
+            kept = edits == timelapse.KEEP
+            np.testing.assert_array_equal(loaded.frames_THWC, made[name if kept else "plain"])
+            assert notes == [f"{phrase} {'kept: --edits=cut cuts it off' if kept else 'cut off'}"]
+            assert (loaded.progress_T[0], loaded.progress_T[-1]) == (0, 1)
+    kept, notes = noted(files["backwards"])
+    assert kept.looks_reversed
+    assert not notes
+    turned, notes = noted(files["backwards"], edits=timelapse.TURN)
+    np.testing.assert_array_equal(turned.frames_THWC, made["plain"])
+    assert (turned.was_reversed, turned.looks_reversed) == (True, False)
+    assert notes == ["backwards looks as if it ran backwards: it is turned round"]
+    assert noted(files["plain"], edits=timelapse.TURN)[1] == []
+
+
+def test_a_record_is_not_made_of_what_runs_backwards(tmp_path):
+    _edited(tmp_path)
+    (file,) = find(tmp_path / "in" / "backwards", medium="oil")
+    options = {"max_frames": 200, "max_side": 64}
+    with pytest.raises(UserError, match=r"backwards looks as if it ran backwards: --edits"):
+        processes.to_record(file, **options, edits=timelapse.CUT)
+    with remarks.collected() as notes:
+        processes.to_record(file, **options)
+    assert "is kept so" in notes[0]
+
+
+def test_stated_progress_is_believed(tmp_path):
+    made = _edited(tmp_path)
+    for name in ("intro", "backwards"):
+        progress = np.linspace(0, 1, len(made[name])).tolist()
+        folder = tmp_path / "in" / name
+        (folder / "process.json").write_text(json.dumps({"progress": progress}))
+        (file,) = find(folder)
+        loaded, notes = noted(file, edits=timelapse.TURN)
+        np.testing.assert_array_equal(loaded.frames_THWC, made[name])
+        assert not notes
+
+
+def test_what_is_left_after_a_cut_is_read_again_in_full(tmp_path):
+    painted = movies.filling(40)
+    painted[:, :, :30] = 255
+    movies.write(tmp_path / "a.mp4", [*[painted[-1]] * 40, *painted], options={"crf": "10"})
+    (file,) = find(tmp_path)
+    with remarks.collected():
+        loaded = processes.load(file, max_frames=20, max_side=64, edits=timelapse.CUT)
+    assert len(loaded.frames_THWC) == 20
+    assert loaded.frames_THWC[0].mean() > 240
+
+
+def test_times_closer_than_float32_make_a_record(tmp_path):
+    images = [Image.fromarray(frame) for frame in process(0, frames=5)]
+    durations = [1, 60_000_000, 1, 1, 1]
+    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=durations)
+    made = record(find(tmp_path, medium="oil")[0])
+    assert np.all(np.diff(made.progress) > 0)
+    assert (made.progress[0], made.progress[-1]) == (0, 1)

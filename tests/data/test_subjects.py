@@ -22,6 +22,7 @@ def folder(tmp_path):
 def test_pictures_of_a_folder_that_cannot_be_read_are_skipped_with_their_reason(folder, pattern):
     found, skipped = subjects.from_files([f"{folder}{pattern}"])
     assert [subject.name for subject in found] == ["ant", "cat"]
+    assert [subject.origin for subject in found] == ["ant.png", "cat.png"]
     assert [skip.name for skip in skipped] == ["bee.png", "dog.tif"]
     assert "cut short" in skipped[0].reason
     assert "floating point" in skipped[1].reason

@@ -200,8 +200,8 @@ def test_a_codec_that_ffmpeg_does_not_know_is_named(tmp_path):
 def test_an_animation_that_is_too_large_is_refused(tmp_path, monkeypatch):
     video.write_webp(tmp_path / "a.webp", recording(), fps=4)
     monkeypatch.setattr(pictures, "MAX_MEGAPIXELS", 0)
-    with pytest.raises(UserError, match=r"a\.webp has more than 0 megapixels"):
+    with pytest.raises(UserError, match=r"a\.webp has .*more than 0 megapixels"):
         video.read(tmp_path / "a.webp")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(UserError, match=r"a\.webp has more than 0 megapixels"):
+    with pytest.raises(UserError, match=r"a\.webp has .*more than 0 megapixels"):
         video.read(tmp_path / "a.webp")

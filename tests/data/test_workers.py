@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 
@@ -34,3 +35,18 @@ def test_many_tasks_are_done_by_single_threaded_workers_in_order():
 def test_a_workers_user_error_reaches_the_caller():
     with pytest.raises(UserError, match="task 20 is wrong"):
         list(workers.in_order(_fail, range(40), "failing"))
+
+
+def _die(task: int) -> int:
+    if task in (7, 30):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_task_that_ends_its_worker_costs_itself_alone():
+    """As a file can that crashes its decoder or takes all memory."""
+    results = list(workers.in_order(_die, range(40), "dying", lambda task: -task))
+    assert results == [-task if task in (7, 30) else task for task in range(40)]
+    with pytest.raises(UserError, match="dying: a worker ended without a result"):
+        list(workers.in_order(_die, range(40), "dying"))

@@ -1,5 +1,7 @@
 """All steps of a sampler, one after the other."""
 
+import jax
+
 from painting_jax.diffusion.samplers import Sampler, Velocity
 
 
@@ -7,5 +9,6 @@ def integrate(sampler: Sampler, velocity: Velocity, noise):
     """The sample that a velocity field leads to from noise."""
     state = sampler.start(noise)
     for index in range(len(sampler.timesteps)):
-        state = sampler.advance(velocity, state, sampler.step(index))
+        step = jax.tree.map(lambda x, index=index: x[index], sampler.steps)
+        state = sampler.advance(velocity, state, step)
     return sampler.sample(state)

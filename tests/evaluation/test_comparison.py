@@ -119,9 +119,9 @@ def test_few_shapes_are_compiled_whatever_the_lengths():
 
 def test_differences_are_paired_by_name(recorded):
     made = compare(PIXELS, Group({GENERATED: as_video(1)}, recorded))[0]
-    a, b = (dataclasses.replace(made, name=name, numbers={"pdp": 0.1}) for name in "ab")
-    others = [dataclasses.replace(row, numbers={"pdp": 0.3}) for row in (b, a)]
-    found, share = against([a, b], others, "pdp", seed=0)
+    rows = [dataclasses.replace(made, name=name, numbers={"pdp": 0.1}) for name in "abcde"]
+    others = [dataclasses.replace(row, numbers={"pdp": 0.3}) for row in rows[::-1]]
+    found, share = against(rows, others, "pdp", seed=0)
     assert found.difference.mean == pytest.approx(0.2)
     assert found.first_better == 1
     assert share == pytest.approx(1 / 3)

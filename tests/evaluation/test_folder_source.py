@@ -25,6 +25,7 @@ from painting_jax.evaluation.measures import (
 )
 from painting_jax.evaluation.methods import Method
 from painting_jax.evaluation.networks import Networks
+from painting_jax.generation import outputs
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.models.vgg.modeling import VGG16
 from painting_jax.report import folder as report
@@ -175,6 +176,80 @@ def test_names_that_do_not_pair_are_shown(root):
     write_movie(root / "others" / "hat.mp4", process(5, frames=3))
     with pytest.raises(UserError, match="hat, recorded are cat, dog"):
         evaluate(root / "others", recorded=root / "recorded")
+
+
+def _write_result(folder, frames_THWC, picture, medium):
+    """As `generate` leaves it."""
+    outputs.write(
+        folder,
+        frames_THWC,
+        title=f"{folder.name}, {medium}",
+        model="tiny",
+        parameters={"picture": picture, "medium": medium, "seed": 0},
+    )
+
+
+def test_results_of_generate_are_read_as_they_are(tmp_path):
+    """Their folders carry the medium, so no names paired."""
+    for seed, name in enumerate(("cat", "dog")):
+        write_movie(tmp_path / "recorded" / f"{name}.mp4", process(seed, frames=4))
+        made = tmp_path / "made" / f"{name}-oil"
+        _write_result(made, process(seed, frames=5), f"{name}.png", {"oil": 1.0})
+    found = evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
+    rows = [row for row in found.rows if row.method == GENERATED]
+    assert [(row.name, row.picture, row.medium) for row in rows] == [
+        ("cat", "cat.png", "oil"),
+        ("dog", "dog.png", "oil"),
+    ]
+    assert all(row.numbers["final_distance"] < 0.01 for row in rows)
+    assert not found.skipped
+    # Older results state the path as it was typed.
+    old = tmp_path / "made" / "cat-oil" / "process.json"
+    stated = json.loads(old.read_text())
+    stated["image"] = f"/home/somebody/{stated.pop('picture')}"
+    old.write_text(json.dumps(stated))
+    assert not evaluate(tmp_path / "made", recorded=tmp_path / "recorded").skipped
+    alone = evaluate(tmp_path / "made", recorded=None, unpaired=True)
+    assert {row.name for row in alone.rows} == {"cat-oil", "dog-oil"}
+
+
+def test_one_picture_in_several_media_pairs_by_its_medium_or_with_the_only_recording(tmp_path):
+    for medium in ("oil", "ink"):
+        _write_result(tmp_path / "ours" / f"cat-{medium}", process(0, frames=4), "cat.png", medium)
+        _write_told(tmp_path / "stated" / f"the_{medium}", process(0, frames=4), medium)
+        told = tmp_path / "stated" / f"the_{medium}" / "process.json"
+        told.write_text(json.dumps({"medium": medium, "picture": "cat"}))
+    _write_result(tmp_path / "theirs" / "cat-ink", process(1, frames=4), "cat.png", "ink")
+    write_movie(tmp_path / "unstated" / "cat.mp4", process(0, frames=4))
+    methods = {"ours": tmp_path / "ours", "theirs": tmp_path / "theirs"}
+    found = evaluate(methods, recorded=tmp_path / "stated")
+    assert {(row.method, row.name, row.medium) for row in found.rows} == {
+        ("ours", "the_oil", "oil"),
+        ("ours", "the_ink", "ink"),
+        ("theirs", "the_ink", "ink"),
+        (RECORDED, "the_oil", "oil"),
+        (RECORDED, "the_ink", "ink"),
+    }
+    found = evaluate(methods, recorded=tmp_path / "unstated")
+    assert {(row.method, row.name, row.medium) for row in found.rows} == {
+        ("ours", "cat (oil)", "oil"),
+        ("ours", "cat (ink)", "ink"),
+        ("theirs", "cat (ink)", "ink"),
+        (RECORDED, "cat (oil)", "oil"),
+        (RECORDED, "cat (ink)", "ink"),
+    }
+    # One picture, however often it is painted.
+    assert {row.picture for row in found.rows} == {"cat.png"}
+
+
+def test_two_recordings_that_may_be_meant_pair_with_none(tmp_path):
+    for seed, name in enumerate(("first", "second")):
+        folder = tmp_path / "recorded" / name
+        write_pictures(folder / "steps", process(seed, frames=4))
+        (folder / "process.json").write_text(json.dumps({"picture": "cat"}))
+    _write_result(tmp_path / "made" / "cat-oil", process(0, frames=4), "cat.png", "oil")
+    with pytest.raises(UserError, match="state the picture of each in"):
+        evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
 
 
 def test_nothing_usable_is_an_error(root):
@@ -443,3 +518,30 @@ def test_manifests_pair_as_folders_do(root):
     (root / "generated" / "list.jsonl").write_text('{"path": "cat.mp4", "medium": "Ink"}')
     found = evaluate(root / "generated" / "list.jsonl", recorded=root / "recorded")
     assert {(row.name, row.medium) for row in found.rows} == {("cat", "ink")}
+
+
+def test_edits_are_noted_and_cut_if_asked_for(several):
+    painted = process(0, frames=12)
+    fade = [(painted[-1] * share).astype(np.uint8) for share in (0.7, 0.4, 0.1, 0)]
+    write_pictures(several / "whole" / "cat", painted)
+    write_pictures(several / "faded" / "cat", np.stack([*painted, *fade]))
+    kept = evaluate(several / "whole", recorded=several / "faded")
+    assert any("cat fades out" in note and "is kept" in note for note in kept.notes)
+    assert kept.rows[0].numbers["final_distance"] > 0
+    cut = evaluate(several / "whole", recorded=several / "faded", edits="cut")
+    assert any("cat fades out" in note and "cut off" in note for note in cut.notes)
+    assert cut.rows[0].numbers["final_distance"] == 0
+
+
+def test_a_recorded_process_that_runs_backwards_is_turned_if_asked_for(several):
+    write_pictures(several / "odd" / "cat", process(0, frames=5)[::-1])
+    found = evaluate(several / "copies", recorded=several / "odd", edits="turn")
+    assert any("cat looks as if it ran backwards: it is turned round" in n for n in found.notes)
+    assert found.rows[0].numbers["final_distance"] == 0
+
+
+def test_a_damaged_frame_is_noted(several):
+    (several / "copies" / "cat" / "3.png").write_bytes(b"bad")
+    found = evaluate(several / "copies", recorded=several / "recorded")
+    assert any("cat/3.png" in note and "left out of cat" in note for note in found.notes)
+    assert not any("cat" in line for line in found.skipped)

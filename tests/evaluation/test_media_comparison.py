@@ -87,6 +87,23 @@ def test_pictures_that_nothing_recorded_shows_are_judged_by_all_that_was(recorde
     assert found[GENERATED].recognised.n == 4
 
 
+def test_a_probe_that_does_not_tell_recorded_media_apart_is_left_out(recorded):
+    """It scored what chance scores on recorded pictures, and was shown all the same."""
+    rng = np.random.default_rng(5)
+    alike = [
+        dataclasses.replace(each, vector_C=rng.normal(size=4).astype(np.float32))
+        for each in recorded
+    ]
+    generated = [_finished(GENERATED, p, medium) for p in "0123" for medium in MEDIA]
+    for found in compare_media([*alike, *generated], classifier={}, seed=0):
+        assert found.probe_failed
+        assert found.recognised.n == 0
+        assert found.edges.n == 4
+    assert not any(
+        each.probe_failed for each in compare_media([*recorded, *generated], classifier={}, seed=0)
+    )
+
+
 def _seen(medium, *, named):
     """With a place in CLIP's space, and parts whose likeness to each other changes by medium."""
     likeness = 1 if medium == "oil" else 0.5
@@ -119,7 +136,7 @@ def test_without_clip_and_dino_there_is_no_number(recorded):
 
 
 def test_what_paintings_gained_stands_beside_the_rest(recorded):
-    gained = Interval(0.4, 0.3, 0.5, 6)
+    gained = Interval(0.4, 0.3, 0.5, 6, 6)
     found = with_gained(
         compare_media(recorded, classifier={}, seed=0), {RECORDED: gained, GENERATED: gained}
     )

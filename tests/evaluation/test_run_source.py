@@ -18,6 +18,7 @@ from painting_jax.evaluation.measures import (
     RECORDED,
 )
 from painting_jax.evaluation.media_comparison import zero_shot_classifier
+from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.run_source import HeldOut, RunSource
 from painting_jax.metrics import media_similarity
 from painting_jax.metrics.perceptual import CosineDistance, unit
@@ -80,6 +81,18 @@ def test_a_model_that_repeats_the_recording_is_perfect_and_baselines_are_not(rep
         assert rows[name, OTHER_PICTURE].numbers["final_distance"] > 0
     assert {row.medium for row in repeated.rows} == set(MEDIA)
     assert "4 held-out processes of 2 pictures" in repeated.subtitle
+    assert any("copies what it is given" in note for note in repeated.notes)
+    assert not any("stroke painter" in text for text in (repeated.subtitle, *repeated.notes))
+
+
+def test_processes_of_the_projects_own_painter_are_said_to_be(tmp_path):
+    source = RunSource(
+        _held_out(), _repeat, label="demo", videos=tmp_path, settings={}, synthetic=True
+    )
+    result = Result("T", "", {"distance": "D"}, [], [], {"seed": 0})
+    found = source.complete(result, PIXELS, Cache(tmp_path, {}), lambda items, _: items)
+    assert "stroke painter, a program" in found.subtitle
+    assert any("not how people paint" in note for note in found.notes)
 
 
 def test_the_other_picture_is_painted_in_the_same_medium(repeated):
@@ -106,8 +119,10 @@ def test_conditions_are_measured_over_all_batches_and_kept(tmp_path):
         return np.mean(batch["reference_BHWC"] != batch["frames_BTHWC"][:, -1], axis=(1, 2, 3))
 
     found = _evaluate(_held_out(), _repeat, losses, folder=tmp_path).conditions
-    assert found["reference"].rise.low > 0
-    assert found["reference"].rise.n == 4
+    assert found["reference"].rise.mean > 0
+    # Four processes of two photos, from which nothing is claimed.
+    assert found["reference"].rise[3:] == (4, 2)
+    assert found["reference"].verdict == "too few pictures"
     assert found["text"].rise.mean == 0
     before = len(calls)
     assert _evaluate(_held_out(), _repeat, losses, folder=tmp_path).conditions == found

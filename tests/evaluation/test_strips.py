@@ -23,8 +23,8 @@ def test_of_many_pictures_the_worst_and_the_best_come_first():
     pictures = [_rows(value / 100) for value in (*range(10, 30), 5, 90, 80)]
     chosen = choose(pictures, (GENERATED,), shown=5)
     assert [index for index, _ in chosen] == [21, 20, 22, 0, 1]
-    assert chosen[0][1] == "worst of 23 in in-between distance"
-    assert chosen[1][1] == "best of 23 in in-between distance"
+    assert chosen[0][1] == "Worst of 23 by how far its frames are from the recorded ones."
+    assert chosen[1][1] == "Best of 23 by how far its frames are from the recorded ones."
     assert chosen[3][1] == ""
 
 

@@ -14,7 +14,6 @@ from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from tests import tiny_wan
 from tests.generation.test_pretrained import assert_close, painted
-from tests.text import wan_text
 from tests.training.published_run import ONE_DEVICE
 
 FRAMES, HEIGHT, WIDTH, CHANNELS = 5, 32, 48, 4
@@ -55,8 +54,7 @@ def merge(base: pathlib.Path, target: pathlib.Path, *loras: pathlib.Path) -> pat
 
 
 @pytest.mark.parametrize("way", ["first frame", "concatenated"])
-def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_path, monkeypatch):
-    wan_text.stand_in_for_ftfy(monkeypatch)
+def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_path):
     merged = merge(base, tmp_path / "merged", loras[way])
     theirs = DiffusionPipeline.from_pretrained(merged)
     assert isinstance(theirs, WanImageToVideoPipeline)
@@ -111,6 +109,34 @@ def test_a_lora_that_says_nothing_of_pictures_leaves_a_model_of_text(base, loras
     assert isinstance(DiffusionPipeline.from_pretrained(merged), WanPipeline)
     with pytest.raises(UserError, match="from text alone"):
         PretrainedPainter(Folder.open(merged), SamplingOverrides())
+
+
+@pytest.mark.parametrize("way", ["text", "first frame", "concatenated"])
+def test_a_warning_tells_that_a_lora_says_nothing_of_pictures(base, loras, way):
+    said: list[str] = []
+    named = adapters.parse([str(loras[way])])
+    PretrainedPainter(Folder.open(base), SamplingOverrides(), loras=[named], log=said.append)
+    assert said[0] == (
+        "t2v paints frames like 480x832, as nothing says that it was trained at 720P; --max_area, "
+        "--height and --width ask for other sizes"
+    )
+    assert "changes " in said[1]
+    assert "scaled by 1 (no alpha)" in said[1]
+    warnings = [line for line in said if line.startswith("warning: ")]
+    assert len(warnings) == (way == "text")
+    assert all("makes videos from text alone, and nothing says" in line for line in warnings)
+
+
+@pytest.mark.parametrize("asked", [{"height": 64}, {"width": 64}, {"max_area": 10_000}])
+def test_of_a_size_that_is_asked_for_nothing_is_said(base, loras, asked):
+    said: list[str] = []
+    PretrainedPainter(
+        Folder.open(base),
+        SamplingOverrides(**asked),
+        loras=[adapters.parse([str(loras["first frame"])])],
+        log=said.append,
+    )
+    assert len(said) == 1
 
 
 def test_in_another_dialect_a_lora_says_the_same_of_pictures(loras, tmp_path):

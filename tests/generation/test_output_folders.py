@@ -72,3 +72,12 @@ def test_the_longest_names_are_shortened_and_stay_apart(tmp_path, letter):
         job.folder.mkdir()
         assert job.folder.name.startswith(letter * 50)
         assert "-oil70-pencil30" in job.folder.name
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    """A result states the file's name alone: two pictures must not look like one."""
+    jobs = places.jobs(
+        [named("01.png"), named("02.png"), named("01.png")], ["oil", "ink"], tmp_path
+    )
+    assert [job.subject.origin for job in jobs[::2]] == ["01.png", "02.png", "01.png (2)"]
+    assert [job.subject.origin for job in jobs[1::2]] == ["01.png", "02.png", "01.png (2)"]

@@ -14,7 +14,6 @@ from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.sharding.mesh import make_mesh
 from tests import tiny_wan
-from tests.text import wan_text
 
 PROMPT = {"prompt": "a cat paints in oil", "negative_prompt": "slowly"}
 
@@ -72,11 +71,6 @@ def kinds(tmp_path_factory):
         return made[name]
 
     return kind
-
-
-@pytest.fixture(autouse=True)
-def ftfy(monkeypatch):
-    wan_text.stand_in_for_ftfy(monkeypatch)
 
 
 def test_ti2v_paints_what_diffusers_paints(kinds):

@@ -1,7 +1,10 @@
 """Published models and wishes that do not go together: one line that says what would be right."""
 
+import contextlib
 import json
+import os
 import pathlib
+import random
 import shutil
 
 import numpy as np
@@ -210,11 +213,21 @@ def test_files_that_hold_no_noise(tmp_path):
         ("many", "(1000000000000,)"),
         ("beyond", f"({10**22},)"),
         ("unclosed", "(5,5"),
+        ("truth", "(True,)"),
+        ("negative", "(-10,)"),
+        ("less", "(9,)"),
+        ("deep", "(" * 3000 + "10" + ")" * 3000),
     ):
         header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
         content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(80)
         (tmp_path / f"{name}.npy").write_bytes(content)
     np.save(tmp_path / "large.npy", np.full(4, 1e300))
+    np.savez(tmp_path / "archive.npz", noise=np.ones(4))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "folder.npy").mkdir()
+    os.mkfifo(tmp_path / "pipe.npy")
     for name, said in (
         ("none", "does not exist"),
         ("whole", "finite"),
@@ -225,9 +238,42 @@ def test_files_that_hold_no_noise(tmp_path):
         ("beyond", "is no .npy of numbers"),
         ("unclosed", "is no .npy of numbers"),
         ("large", "as float32 has them"),
+        ("truth", r"its shape is \(True,\)"),
+        ("negative", r"its shape is \(-10,\)"),
+        ("less", "the file holds other data"),
+        ("archive", "is no .npy of numbers"),
+        ("zip", "is no .npy of numbers"),
+        ("empty", "is no .npy of numbers"),
+        ("deep", "is no .npy of numbers"),
+        ("folder", "is not a file"),
+        ("pipe", "is not a file"),
     ):
         with pytest.raises(UserError, match=said):
             load_noise(tmp_path / f"{name}.npy")
+
+
+def test_damaged_noise_is_refused_in_one_line(tmp_path):
+    noise = np.random.default_rng(0).normal(size=(1, 2, 3, 4, 5))
+    np.save(tmp_path / "whole.npy", noise)
+    whole, rng = (tmp_path / "whole.npy").read_bytes(), random.Random(0)
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 8))):
+            damaged[rng.randrange(128)] = rng.randrange(256)
+        (tmp_path / "damaged.npy").write_bytes(damaged[: rng.choice((len(whole), 100, 127, 500))])
+        # Some damage changes numbers alone.
+        with contextlib.suppress(UserError):
+            assert load_noise(tmp_path / "damaged.npy").dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_noise_of_any_floats_is_read(tmp_path, dtype, order):
+    noise = np.asarray(np.arange(24).reshape(1, 2, 3, 4, 1) / 8, dtype, order=order)
+    np.save(tmp_path / "noise.npy", noise)
+    found = load_noise(tmp_path / "noise.npy")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, noise)
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,27 @@ def test_frames_that_fill_no_latents_are_refused(frames):
 
 def test_latents_are_as_many_as_the_autoencoder_makes():
     assert resolution.latents_shape(Codec, 13, 64, 32) == (4, 4, 2, 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "shift", "size", "why"),
+    [
+        ("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 3.0, (480, 832), "as its name says"),
+        ("Wan-AI/Wan2.1-I2V-14B-720P-Diffusers", 3.0, (720, 1280), "as its name says"),
+        ("my_wan_720p", None, (720, 1280), "as its name says"),
+        ("wan2.1_i2v_480p_14B", 5.0, (480, 832), "as its name says"),
+        ("merged", 5.0, (720, 1280), "as its scheduler's shift of 5 is that of 720P"),
+        ("merged", 3.0, (480, 832), "as nothing says that it was trained at 720P"),
+        ("merged", None, (480, 832), "as nothing says that it was trained at 720P"),
+        ("v1720portraits", 3.0, (480, 832), "as nothing says"),
+    ],
+)
+def test_models_of_480_and_720_lines_are_told_apart(name, shift, size, why):
+    area, note = resolution.trained_area(name, 480 * 832, shift)
+    assert area == size[0] * size[1]
+    assert note.startswith(f"{name} paints frames like {size[0]}x{size[1]}, {why}")
+    assert "--max_area" in note
+
+
+def test_of_a_family_of_one_size_nothing_is_said():
+    assert resolution.trained_area("Wan2.2-TI2V-5B-720p", 704 * 1280, 5.0) == (704 * 1280, "")

@@ -2,16 +2,25 @@
 
 import contextlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from absl import flags
 
 from tests import tiny
 
 _LAUNCHER = tiny.ROOT / "launch" / "xm_train.py"
+
+
+@pytest.fixture(scope="module")
+def split():
+    """The launcher's function of that name."""
+    yield runpy.run_path(str(_LAUNCHER))["_split"]
+    delattr(flags.FLAGS, "xm_executor")
 
 
 def _start(folder, *arguments: str, **environment: str) -> subprocess.Popen:
@@ -96,6 +105,33 @@ def test_mistakes_in_the_job_are_the_launchers(tmp_path, flag, said):
     assert os.listdir(tmp_path) == [".xmanager"]
 
 
+def test_a_flag_of_the_launchers_own_takes_its_value_after_a_space(tmp_path):
+    refused = _finished(_start(tmp_path, "--xm_executor", "moon", "--workdir", "run"))
+    tiny.assert_one_line(refused, "local")
+    assert not os.listdir(tmp_path)
+    done = _finished(
+        _start(tmp_path, "--xm_executor", "local", "--workdir", "run", "--config.steps", "many")
+    )
+    tiny.assert_one_line(done, "config.steps")
+
+
+@pytest.mark.parametrize(
+    ("argv", "own"),
+    [
+        (["--xm_executor", "local", "--workdir", "r"], ["--xm_executor", "local"]),
+        (["--workdir", "r", "--xm_executor=local"], ["--xm_executor=local"]),
+        (["-xm_executor", "local", "--steps", "2"], ["-xm_executor", "local"]),
+        # A switch has no value.
+        (["--xm_upgrade_db", "--workdir=r"], ["--xm_upgrade_db"]),
+        (["--noxm_upgrade_db", "--workdir=r"], ["--noxm_upgrade_db"]),
+        (["--xm_executor"], ["--xm_executor"]),
+        (["--config=a.py:xm_x", "--workdir=--xm_y"], []),
+    ],
+)
+def test_the_command_line_is_split_between_launcher_and_training(split, argv, own):
+    assert split(argv) == (own, [word for word in argv if word not in own])
+
+
 def test_help_tells_of_both_sets_of_flags(tmp_path):
     done = _finished(_start(tmp_path, "--help"))
     assert done.returncode == 0
@@ -129,4 +165,5 @@ def test_without_xmanager_the_extra_is_named(tmp_path):
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ImportError('no xmanager')")
     path = f"{absent.parent}{os.pathsep}{tiny.ROOT}"
-    tiny.assert_one_line(_finished(_start(tmp_path, PYTHONPATH=path)), "painting_jax[launch]")
+    said = "pip install -c constraints.txt -e '.[launch]'"
+    tiny.assert_one_line(_finished(_start(tmp_path, PYTHONPATH=path)), said)

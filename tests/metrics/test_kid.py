@@ -63,6 +63,31 @@ def test_discrepancy_equals_a_plain_loop_and_ignores_padding():
     np.testing.assert_allclose(again, found, rtol=1e-6)
 
 
+def test_a_perfect_copy_is_at_no_distance_if_the_pictures_are_the_same():
+    """Of few pictures, comparing each with its copy put the estimate far below 0."""
+    a_ND = _features(0, 6, 5)
+    name_N, everyone = kid.priorities([f"{i}" for i in range(6)]), _everyone(a_ND)
+    assert kid.discrepancy(a_ND, a_ND, everyone, everyone) < -0.1
+    found = kid.discrepancy(a_ND, a_ND, everyone, everyone, name_N, name_N)
+    np.testing.assert_allclose(found, 0, atol=1e-6)
+
+
+def test_pictures_of_one_name_are_left_out_between_the_sets():
+    """The U-statistic of Gretton et al. (2012), spelt out; names in another order."""
+    a_ND, b_ND = _features(0, 7, 5).astype(np.float64), _features(1, 7, 5).astype(np.float64)
+    kernel_aa, kernel_bb, kernel_ab = (
+        (x @ y.T / 5 + 1) ** 3 for x, y in ((a_ND, a_ND), (b_ND, b_ND), (a_ND, b_ND))
+    )
+    apart = ~np.eye(7, dtype=bool)
+    expected = kernel_aa[apart].mean() + kernel_bb[apart].mean() - 2 * kernel_ab[apart].mean()
+    order = np.random.default_rng(0).permutation(7)
+    names = kid.priorities([f"{i}" for i in range(7)])
+    found = kid.discrepancy(
+        a_ND, b_ND[order], _everyone(a_ND), _everyone(b_ND), names, names[order]
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_small_differences_are_not_lost_in_large_means():
     a_ND, b_MD = (3 + 0.05 * _features(seed, 400, 64) for seed in (0, 1))
     a, b = a_ND.astype(np.float64), b_MD.astype(np.float64)

@@ -229,8 +229,8 @@ def _brute_force(curve_K: np.ndarray) -> tuple[tuple[int, int], float]:
 
 @pytest.mark.parametrize(("first", "second"), [(5, 14), (2, 30), (10, 12), (16, 28)])
 def test_known_bends_are_found(first, second):
-    found = pdp.stages(_bent(first, second)[None].astype(np.float32))
-    np.testing.assert_allclose(found.boundary_B2[0], [first / 32, second / 32], rtol=1e-6)
+    found = pdp.bends(_bent(first, second)[None].astype(np.float32))
+    np.testing.assert_allclose(found.at_B2[0], [first / 32, second / 32], rtol=1e-6)
     assert found.gain_B[0] > 0.999
 
 
@@ -240,21 +240,21 @@ def test_fit_equals_a_search_of_every_pair():
         [_bent(*sorted(rng.choice(range(3, 30, 3), 2, replace=False))) for _ in range(6)]
     )
     curves_BK = (curves_BK + 0.03 * rng.normal(size=curves_BK.shape)).astype(np.float32)
-    found = pdp.stages(curves_BK)
+    found = pdp.bends(curves_BK)
     for b, curve_K in enumerate(curves_BK.astype(np.float64)):
         bends, gain = _brute_force(curve_K)
-        np.testing.assert_allclose(found.boundary_B2[b] * 32, bends, rtol=1e-6)
+        np.testing.assert_allclose(found.at_B2[b] * 32, bends, rtol=1e-6)
         np.testing.assert_allclose(found.gain_B[b], gain, rtol=1e-5)
 
 
-def test_a_straight_line_has_no_stages():
+def test_a_straight_line_does_not_bend():
     lines_BK = np.stack([1 - GRID, np.full(33, 0.7), np.zeros(33)]).astype(np.float32)
-    found = pdp.stages(lines_BK)
+    found = pdp.bends(lines_BK)
     np.testing.assert_array_equal(found.gain_B, 0)
-    np.testing.assert_allclose(found.boundary_B2, [[1 / 3, 2 / 3]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(found.at_B2, [[1 / 3, 2 / 3]] * 3, rtol=1e-6)
 
 
 def test_scale_and_offset_of_the_distance_do_not_matter():
     curve_K = _bent(6, 20)
-    found = pdp.stages(np.stack([curve_K, 50 * curve_K, curve_K + 3]).astype(np.float32))
-    np.testing.assert_array_equal(found.boundary_B2, np.repeat(found.boundary_B2[:1], 3, axis=0))
+    found = pdp.bends(np.stack([curve_K, 50 * curve_K, curve_K + 3]).astype(np.float32))
+    np.testing.assert_array_equal(found.at_B2, np.repeat(found.at_B2[:1], 3, axis=0))

@@ -62,6 +62,15 @@ def test_shuffling_worsens_flicker_and_share(painted_BTHWC):
     assert np.all(temporal.typical_share(after) > 1.3 * temporal.typical_share(before))
 
 
+@pytest.mark.parametrize("frames", [3, 5, 17])
+def test_flicker_of_noise_is_half_but_for_the_last_step(frames):
+    """It was said to be 0.6: of the T - 1 steps, the T - 2 with a next one are half undone."""
+    rng = np.random.default_rng(frames)
+    noise_BTHWC = rng.integers(0, 256, (1, frames, 48, 48, 3), np.uint8)
+    found = float(temporal.movement(noise_BTHWC, _all(noise_BTHWC)).flicker_B[0])
+    assert found == pytest.approx(0.5 * (frames - 2) / (frames - 1), abs=0.01)
+
+
 def test_added_noise_is_seen_to_be_everywhere_and_undone(painted_BTHWC):
     before = temporal.movement(painted_BTHWC, _all(painted_BTHWC))
     noisy = _noisy(painted_BTHWC, 16)

@@ -86,7 +86,7 @@ def test_only_the_adapters_are_parted_from_the_frozen_base(both):
 
 def test_the_branches_of_a_model_are_those_attached_and_make_a_lora(both):
     branches = _branches(both[1])
-    factors = lora.separate(branches)
+    factors = lora.unstack(branches)
     assert len(factors) == tiny_lora.CONFIG.layers * len(tiny_lora.NAMES)
     again = lora.combine([(factors, 1.0)], lora.kernels(both[1]))
     jax.tree.map(np.testing.assert_array_equal, again, branches)
@@ -99,7 +99,7 @@ def test_fresh_adapters_change_nothing_until_they_are_trained():
         name: {"kernel": jnp.asarray(rng.normal(size=shape), jnp.float32)}
         for name, shape in shapes.items()
     }
-    branches = lora.fresh(jax.random.key(0), shapes, rank=2)
+    branches = lora.init_branches(jax.random.key(0), shapes, rank=2)
     assert branches["stack"].a.shape == (3, 5, 2)
     assert float(jnp.abs(branches["one"].a).max()) > 0
     jax.tree.map(np.testing.assert_array_equal, lora.merge(params, branches), params)
@@ -122,7 +122,7 @@ def test_merging_adds_in_float32_and_keeps_the_dtype_and_the_input():
 
 def test_branches_as_parameters_and_back():
     shapes = {"blocks/attn1/to_q": (2, 4, 3), "proj_out": (4, 6)}
-    branches = lora.fresh(jax.random.key(0), shapes, rank=2)
+    branches = lora.init_branches(jax.random.key(0), shapes, rank=2)
     tree = lora.as_tree(branches)
     assert tree["blocks"]["attn1"]["to_q"]["lora_a"].shape == (2, 4, 2)
     again = lora.from_tree(tree)
@@ -134,4 +134,4 @@ def test_adapters_join_the_parameters_of_their_layers(both):
     whole = nnx.to_pure_dict(nnx.state(both[1]))
     adapters = lora.as_tree(_branches(both[1]))
     frozen = nnx.to_pure_dict(nnx.state(both[1], _FROZEN))
-    jax.tree.map(np.testing.assert_array_equal, lora.together(frozen, adapters), whole)
+    jax.tree.map(np.testing.assert_array_equal, lora.join_params(frozen, adapters), whole)

@@ -118,3 +118,44 @@ def test_many_layers_are_one_name_in_a_message():
     tensors = {f"b.{n}.w": Tensor("x", np.dtype("f4"), (3,), 0) for n in (0, 4, 5)}
     with pytest.raises(UserError, match=r"5 missing \(b\.\{1-3,6-7\}\.w\)"):
         match_tensors(Source("x", tensors, {}, {}), {"b": np.empty((8, 3))}, [table])
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "bare"),
+    [
+        ("blocks.0.norm1.weight", "", "blocks.0.norm1.weight"),
+        ("model.diffusion_model.blocks.0.x", "model.diffusion_model.", "blocks.0.x"),
+        ("base_model.model.transformer.blocks.0", "base_model.model.transformer.", "blocks.0"),
+        ("transformer_2.blocks.0", "transformer_2.", "blocks.0"),
+        ("pipe.dit.blocks.0", "pipe.dit.", "blocks.0"),
+        ("diffusion.model.blocks.0", "diffusion.model.", "blocks.0"),
+        ("module._orig_mod.blocks.0", "module._orig_mod.", "blocks.0"),
+        ("_fsdp_wrapped_module.blocks.0", "_fsdp_wrapped_module.", "blocks.0"),
+        ("blocks.0._orig_mod.self_attn.q", "", "blocks.0.self_attn.q"),
+        ("blocks.0._checkpoint_wrapped_module.x", "", "blocks.0.x"),
+        ("base_model.model.blocks.0.q.base_layer.weight", "base_model.model.", "blocks.0.q.weight"),
+        ("lora_unet__blocks_0_q", "lora_unet__", "blocks_0_q"),
+        ("lora_unet_blocks.0.q", "lora_unet_", "blocks.0.q"),
+        ("lycoris_blocks_0_q", "lycoris_", "blocks_0_q"),
+        ("lora_transformer_blocks_0_q", "lora_transformer_", "blocks_0_q"),
+        ("vision_model.x", "", "vision_model.x"),
+        ("modelling.x", "", "modelling.x"),
+        ("transformers.x", "", "transformers.x"),
+    ],
+)
+def test_prefixes_of_programs_are_told_from_names(name, prefix, bare):
+    assert rules.split_prefix(name) == (prefix, bare)
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model.", "_orig_mod.", "pipe.dit."])
+@pytest.mark.parametrize("table", wan.RULES)
+def test_a_name_with_a_prefix_has_the_place_of_the_name(table, prefix):
+    for path, spelling in rules.spellings(table).items():
+        layer = 3 if "{layer}" in spelling.name else None
+        _, slot = rules.place(table, f"{prefix}{spelling.of(layer)}")
+        assert slot == Slot(path, layer)
+
+
+def test_very_long_names_take_no_time():
+    for name in ("model." * 500_000 + "x", "blocks." + "_orig_mod." * 300_000, "x." * 1_000_000):
+        assert rules.place(wan.DIFFUSERS, name) is None

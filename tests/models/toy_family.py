@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from painting_jax.models.codec import PixelCodec
+from painting_jax.models.family import Work
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,8 @@ class ToyFamily:
 
     def work(self, config, codec, video_THW, text_tokens):
         frames, height, width = video_THW
-        return frames * height * width, 2.0 * frames * height * width * config.dim * 20
+        tokens = frames * height * width
+        return Work(tokens, forward=2.0 * tokens * config.dim * 20, attention=0.0)
 
 
 TOY = ToyFamily()

@@ -14,6 +14,7 @@ from painting_jax.evaluation.measures import (
     CROSS_FADE,
     GENERATED,
     MEASURES,
+    OTHER_PICTURE,
     RECORDED,
     MeasuredProcess,
 )
@@ -38,7 +39,8 @@ def _row(name: str, method: str, medium: str, value: float) -> MeasuredProcess:
 @pytest.fixture
 def result() -> Result:
     rows = [
-        _row(f"<b>{medium} & $x$", method, medium, value)
+        _row(f"<b>{medium} & $x$ {number}", method, medium, value)
+        for number in range(5)
         for medium in ("oil", "ink")
         for method, value in ((GENERATED, 0.1), (CROSS_FADE, 0.4), (RECORDED, 0.3))
     ]
@@ -46,12 +48,12 @@ def result() -> Result:
     shown = strip({RECORDED: video, GENERATED: video}, input_HWC=video.frames_THWC[-1])
     return Result(
         title="How <it> paints",
-        subtitle="Two processes.",
+        subtitle="Ten processes.",
         labels={"distance": "LPIPS (HED-VGG)"},
         rows=rows,
         strips=[shown],
         settings={"seed": 3},
-        conditions={"medium": ConditionEffect(Interval(0.1, 0.05, 0.15, 8), 0.5)},
+        conditions={"medium": ConditionEffect(Interval(0.1, 0.05, 0.15, 8, 6), 0.5)},
         skipped=["a & b.mp4 is cut short"],
     )
 
@@ -109,11 +111,13 @@ def test_metrics_hold_every_number_and_its_n(result, tmp_path):
     assert metrics["schema"] == folder.SCHEMA
     assert metrics["backbones"]["distance"] == "LPIPS (HED-VGG)"
     pdp = metrics["methods"][GENERATED]["pdp"]
-    assert pdp == {"n": 2, **dict.fromkeys(("mean", "low", "high"), pytest.approx(0.1))}
+    ends = dict.fromkeys(("mean", "low", "high"), pytest.approx(0.1))
+    assert pdp == {"n": 10, "pictures": 10, **ends}
     assert metrics["methods"][GENERATED]["to_band"]["mean"] is None
     assert metrics["conditions"]["medium"]["rise"]["n"] == 8
+    assert metrics["conditions"]["medium"]["verdict"] == "used"
     assert metrics["media"]["oil"][CROSS_FADE]["pdp"]["mean"] == pytest.approx(0.4)
-    assert len(metrics["videos"]) == 6
+    assert len(metrics["videos"]) == 30
     assert len(metrics["videos"][0]["profile"]) == 33
     assert metrics["settings"]["seed"] == 3
 
@@ -121,16 +125,16 @@ def test_metrics_hold_every_number_and_its_n(result, tmp_path):
 def test_tables_name_methods_conditions_and_the_distance(result, tmp_path):
     folder.write(result, tmp_path / "out")
     table = (tmp_path / "out" / "table.md").read_text()
-    assert "| generated | 2 | **0.100 [0.100, 0.100]** |" in table
+    assert "| generated | 10 | **0.100 [0.100, 0.100]** |" in table
     dash = "\N{EN DASH}"
     mean = "0.100 [0.100, 0.100]"
-    assert f"| generated | 2 | {dash} | {mean} | {dash} | {dash} | {mean} |" in table
+    assert f"| generated | 10 | {dash} | {mean} | {dash} | {dash} | {mean} |" in table
     assert "LPIPS (HED-VGG)" in table
-    assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | used |" in table
+    assert "| medium | +0.1000 [0.0500, 0.1500] | 20.0 % | 0.5000 | 8 | 6 | used |" in table
 
 
 def test_pictures_in_several_media_have_a_dash_where_no_weights_were_named(result, tmp_path):
-    third = Interval(0.5, 0.25, 0.75, 4)
+    third = Interval(0.5, 0.25, 0.75, 4, 4)
     compared = dataclasses.replace(
         result,
         labels={**result.labels, "clip": "CLIP ViT-B/32", "features": "HED-VGG"},
@@ -152,7 +156,91 @@ def test_pictures_in_several_media_have_a_dash_where_no_weights_were_named(resul
     assert row in table
     across = json.loads((tmp_path / "out" / "metrics.json").read_text())["across"][GENERATED]
     assert across["named"] == across["gained"] == third._asdict()
-    assert across["structure"] == {"mean": None, "low": None, "high": None, "n": 0}
+    assert across["structure"] == {"mean": None, "low": None, "high": None, "n": 0, "pictures": 0}
+
+
+def _of_pictures(count: int, **fields) -> Result:
+    """Two methods on so many pictures, each in two media; the first is better on all."""
+    rows = [
+        dataclasses.replace(_row(f"{p}-{medium}", method, medium, value + 0.01 * p), picture=str(p))
+        for p in range(count)
+        for medium in ("oil", "ink")
+        for method, value in (("a", 0.1), ("b", 0.4), (RECORDED, 0.3))
+    ]
+    rise = Interval(0.1, 0.05, 0.15, 2 * count, count)
+    return Result(
+        "T",
+        "S",
+        {"distance": "LPIPS (HED-VGG)"},
+        rows,
+        [],
+        {"seed": 0},
+        judged=("a", "b"),
+        conditions={"medium": ConditionEffect(rise, 0.5)},
+        **fields,
+    )
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 9, 10])
+def test_few_pictures_are_said_and_support_no_claim(tmp_path, count):
+    result = _of_pictures(count)
+    html = folder.write(result, tmp_path / "out").read_text()
+    table = folder.markdown(result)
+    for text in (html, table):
+        assert ("intervals are rough" in text) == (count < 10)
+        assert (f"Few pictures ({count}" in text) == (count < 10)
+        assert ("nothing is called better" in text) == (count < 10)
+    enough = count >= 5
+    assert ("comes first in" in html) == enough
+    assert ("conditions are used" in html) == enough
+    assert ("**" in table) == enough
+    verdict = "used" if enough else "too few pictures"
+    assert f"| {2 * count} | {count} | {verdict} |" in table
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["against"][0]["pdp"]["first_better"] is None) == (not enough)
+    assert metrics["conditions"]["medium"]["verdict"] == verdict
+    assert metrics["methods"]["a"]["pdp"]["pictures"] == count
+
+
+def test_intervals_hold_nothing_that_a_measure_cannot_be(tmp_path):
+    folder.write(_of_pictures(2), tmp_path / "out")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    for key, measure in MEASURES.items():
+        found = metrics["methods"]["a"][key]
+        if found["mean"] is not None:
+            assert measure.least <= found["low"] <= found["mean"] <= found["high"] <= measure.most
+    # A score of two pictures is no better known than this.
+    assert metrics["methods"]["a"]["pdp"]["low"] < 0.05
+
+
+def test_sets_of_the_recorded_pictures_have_no_fid(result):
+    """Processes of other pictures are the recorded ones in another order: their FID was 0.00."""
+    others = [_row("p", OTHER_PICTURE, "oil", 0.5)]
+    text = folder.markdown(dataclasses.replace(result, rows=[*result.rows, *others]))
+    assert "Processes of other pictures have no FID" in text
+    assert "Processes of other pictures" not in folder.markdown(result)
+
+
+def test_a_probe_that_fails_on_recorded_pictures_judges_no_other(result):
+    pace = Interval(0.5, 0.25, 0.75, 12, 12)
+    compared = dataclasses.replace(
+        result, across=[MediaComparison(GENERATED, pace, pace, probe_failed=True)]
+    )
+    text = folder.markdown(compared)
+    assert "it does not tell the media of the recorded pictures apart" in text
+    assert folder.metrics_of(compared)["across"][GENERATED]["probe_failed"] is True
+
+
+def test_what_is_wider_than_the_page_says_that_it_scrolls(result, tmp_path):
+    html = folder.write(result, tmp_path / "out").read_text()
+    parser = _parsed(html)
+    classes = [attrs.get("class", "") for _, attrs in parser.tags]
+    assert classes.count("scroll") == classes.count("wide") == classes.count("more") > 2
+    assert html.count("Scroll sideways") == classes.count("more")
+    # A reader without a mouse can scroll, too.
+    scrolls = [attrs for _, attrs in parser.tags if attrs.get("class") == "scroll"]
+    assert all(attrs["tabindex"] == "0" for attrs in scrolls)
+    assert "@media (max-width: 42rem)" in html
 
 
 def test_only_measures_that_were_taken_have_columns(result, tmp_path):
@@ -225,8 +313,8 @@ def test_csv_has_a_row_a_video_with_every_number(result, tmp_path):
 
 def test_methods_are_held_against_each_other_in_pairs(tmp_path):
     rows = [
-        _row(f"{medium}", method, medium, value)
-        for medium in ("oil", "ink")
+        _row(f"{number}", method, "oil", value)
+        for number in range(5)
         for method, value in (("a", 0.1), ("b", 0.4), (RECORDED, 0.3))
     ]
     labels = {"distance": "LPIPS (HED-VGG)"}
@@ -234,23 +322,34 @@ def test_methods_are_held_against_each_other_in_pairs(tmp_path):
     html = folder.write(found, tmp_path / "out").read_text()
     _parsed(html)
     table = (tmp_path / "out" / "table.md").read_text()
-    assert "| a against b | 2 | 0.25 | +0.300 [0.300, 0.300] |" in table
+    assert "| a against b | 5 | 0.25 | +0.300 [0.300, 0.300] | 1.00 |" in table
     assert "comes first in" in html
     # What a column is sorted by stands in its cells.
     assert 'data-value="0.1"' in html
     (contest,) = json.loads((tmp_path / "out" / "metrics.json").read_text())["against"]
     assert (contest["method"], contest["other"]) == ("a", "b")
     assert contest["pdp"] == pytest.approx(
-        {"share": 0.25, "mean": 0.3, "low": 0.3, "high": 0.3, "n": 2, "first_better": 1}
+        {
+            "share": 0.25,
+            "mean": 0.3,
+            "low": 0.3,
+            "high": 0.3,
+            "n": 5,
+            "pictures": 5,
+            "first_better": 1,
+        }
     )
 
 
 def test_what_rounds_to_nothing_has_no_sign(tmp_path):
-    rows = [_row("cat", method, "oil", value) for method, value in (("a", 0.1004), ("b", 0.1))]
-    rows += [_row("hat", method, "ink", value) for method, value in (("a", 0.1004), ("b", 0.1))]
+    rows = [
+        _row(f"{number}", method, "oil", value)
+        for number in range(5)
+        for method, value in (("a", 0.1004), ("b", 0.1))
+    ]
     labels = {"distance": "LPIPS (HED-VGG)"}
     found = Result("T", "S", labels, rows, [], {"seed": 0}, judged=("a", "b"))
-    assert "| a against b | 2 | 1.00 | 0.000 [0.000, 0.000] | 0.00 |" in folder.markdown(found)
+    assert "| a against b | 5 | 1.00 | 0.000 [0.000, 0.000] | 0.00 |" in folder.markdown(found)
 
 
 def test_generated_videos_lie_in_the_report(result, tmp_path):
@@ -294,7 +393,7 @@ def test_a_folder_with_other_files_is_left_alone(result, tmp_path):
 def test_a_mean_of_fewer_than_the_row_says_of_how_many(result):
     result.rows[0].numbers["region_order"] = float("nan")
     text = folder.markdown(result)
-    assert re.search(r"\| generated \| 2 \|.*0\.10 n 1 \|", text)
+    assert re.search(r"\| generated \| 10 \|.*0\.10 \[0\.10, 0\.10\], n 9 \|", text)
     assert not re.search(r"\| cross-fade \|.*, n \d", text)
 
 

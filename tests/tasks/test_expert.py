@@ -16,7 +16,6 @@ from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import initialisation
 from tests import tiny_wan
 from tests.generation.test_pretrained import painted
-from tests.text import wan_text
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_sheet_is_what_generate_paints,
@@ -58,9 +57,8 @@ def run(config, tmp_path_factory):
 
 
 @pytest.fixture
-def given(pipeline, config, monkeypatch):
+def given(pipeline, config):
     """A picture, what diffusers paints of it, and what is asked of us."""
-    wan_text.stand_in_for_ftfy(monkeypatch)
     picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
     noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
     size = {"frames": FRAMES, "height": HEIGHT, "width": WIDTH}

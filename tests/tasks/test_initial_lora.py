@@ -28,7 +28,7 @@ def experiment(path: pathlib.Path, **changes):
 @pytest.fixture(scope="module")
 def branches() -> dict[str, lora.Branch]:
     shapes = {"blocks/attn1/to_q": (2, 48, 48), "blocks/attn2/to_k": (2, 48, 48)}
-    fresh = lora.fresh(jax.random.key(0), shapes, RANK)
+    fresh = lora.init_branches(jax.random.key(0), shapes, RANK)
     return {path: dataclasses.replace(one, b=one.b + 0.5) for path, one in fresh.items()}
 
 
@@ -39,7 +39,7 @@ def written(branches, tmp_path):
     def write(dialect="comfyui", keep=lambda target: True, **changes) -> pathlib.Path:
         factors = {
             target: dataclasses.replace(one, **changes)
-            for target, one in lora.separate(branches).items()
+            for target, one in lora.unstack(branches).items()
             if keep(target)
         }
         path = tmp_path / "painting.safetensors"

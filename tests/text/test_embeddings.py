@@ -1,5 +1,7 @@
 """Embeddings equal diffusers', and each prompt is computed once unless its entry is damaged."""
 
+import errno
+import os
 import pathlib
 import types
 import weakref
@@ -14,10 +16,11 @@ from flax import nnx
 from painting_jax.errors import UserError
 from painting_jax.models.umt5.modeling import UMT5Config, UMT5Encoder
 from painting_jax.models.umt5.params import TABLE
+from painting_jax.text import embeddings
 from painting_jax.text.embeddings import TextEncoder, embed_cached, fingerprint, pad
 from tests.checkpoints.filling import fill
 from tests.models.umt5.test_modeling import reference
-from tests.text.wan_text import WORDS, stand_in_for_ftfy, tokenizer
+from tests.text.wan_text import WORDS, tokenizer
 
 _CONFIG = UMT5Config(vocabulary=len(WORDS), dim=8, layers=2, heads=3, head_dim=4, ffn_dim=12)
 _PROMPTS = (
@@ -57,8 +60,7 @@ class Counting:
         return np.random.default_rng(seed).normal(size=(len(prompt), 3)).astype(np.float32)
 
 
-def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path, monkeypatch):
-    stand_in_for_ftfy(monkeypatch)
+def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path):
     pipeline = types.SimpleNamespace(
         text_encoder=reference_model, tokenizer=tokenizer(), _execution_device=torch.device("cpu")
     )
@@ -125,6 +127,36 @@ def test_damaged_entries_are_computed_again(tmp_path):
     embed_cached(texts, **arguments)
     assert not counting.asked, "what was computed again is kept"
     assert sorted(path.parent.iterdir()) == sorted([*entries, path])
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "pipe"])
+def test_a_cache_that_cannot_be_written_costs_a_warning_alone(tmp_path, capsys, place):
+    (tmp_path / "file").write_text("in the way")
+    os.mkfifo(tmp_path / "pipe")
+    counting = Counting()
+    arguments = {"cache": tmp_path / place, "fingerprint": "f", "open_encoder": counting.open}
+    found = embed_cached(["oil", "ink", "chalk"], **arguments)
+    assert set(found) == {"oil", "ink", "chalk"}
+    said = capsys.readouterr().err
+    assert said.startswith("warning: text embeddings are not kept for next time: ")
+    assert said.count("\n") == 1, "it is said once"
+
+
+def test_a_cache_that_can_only_be_read_is_read(tmp_path, capsys, monkeypatch):
+    counting = Counting()
+    arguments = {"cache": tmp_path, "fingerprint": "f", "open_encoder": counting.open}
+    before = embed_cached(["oil"], **arguments)
+
+    def refuse(*_):
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+
+    # A user with all rights writes to folders that are write-protected.
+    monkeypatch.setattr(embeddings, "_write", refuse)
+    np.testing.assert_array_equal(embed_cached(["oil"], **arguments)["oil"], before["oil"])
+    assert capsys.readouterr().err == ""
+    embed_cached(["oil", "ink"], **arguments)
+    assert "Read-only file system" in capsys.readouterr().err
+    assert counting.asked == ["oil", "ink"]
 
 
 def test_failing_encoder_leaves_what_was_computed(tmp_path):

@@ -50,3 +50,21 @@ def test_order_of_captions_does_not_matter():
 def test_missing_tokenizer_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="holds no tokenizer"):
         Tokenizer.load(tmp_path)
+
+
+def test_words_that_come_first_are_known_however_rare_they_are():
+    tokenizer = Tokenizer.train(_CAPTIONS, size=4, first=["zebra quagga"])
+    assert tokenizer.unknown(["zebra quagga"]) == []
+    assert tokenizer.unknown(_CAPTIONS)[0] == "a"
+
+
+def test_a_grown_tokenizer_keeps_ids_and_learns_new_words_up_to_its_size():
+    tokenizer = Tokenizer.train(_CAPTIONS)
+    known = tokenizer.vocabulary_size
+    new = ["a violet zebra", "a violet quagga", "violet"]
+    grown = tokenizer.grown(new, known + 2)
+    np.testing.assert_array_equal(grown.encode(_CAPTIONS, 9), tokenizer.encode(_CAPTIONS, 9))
+    assert grown.encode(["violet quagga zebra"], 3).tolist() == [[known, known + 1, 1]]
+    assert grown.unknown(new) == ["zebra"]
+    assert tokenizer.unknown(new) == ["violet", "quagga", "zebra"]
+    assert tokenizer.grown([], 2).vocabulary_size == known

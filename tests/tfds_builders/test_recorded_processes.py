@@ -304,17 +304,18 @@ def test_unusable_recordings_are_skipped_with_their_reason(studio, tmp_path):
     summary = build(tmp_path / "data", studio / "list.jsonl")
     reasons = {skip.name: skip.reason for skip in summary.skipped}
     expected = {
-        "cut.mp4": "cut.mp4 is ",
+        "cut.mp4": "cut.mp4 is cut short",
         "empty.mp4": "not a readable video",
-        "torn": "not a picture",
         "gone.mp4": "does not exist",
         "dog.gif": "does not lie within",
         "dog.gif#2": "no frame from 90",
     }
     assert reasons.keys() == expected.keys()
     assert [name for name in expected if expected[name] not in reasons[name]] == []
-    assert set(records(tmp_path / "data")) == {"cat.mp4"}
-    assert summary.lines()[-1].endswith("1 processes, 6 skipped")
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "torn"}
+    (remark,) = summary.remarks
+    assert (remark.name, "step 3.jpg is not a picture" in remark.reason) == ("torn", True)
+    assert summary.lines()[-1].endswith("2 processes, 1 with notes, 5 skipped")
 
 
 def test_second_run_with_skipped_recordings_changes_nothing(studio, tmp_path):
@@ -360,3 +361,49 @@ def test_sidecars_state_the_medium_and_the_progress(studio, tmp_path):
     np.testing.assert_allclose(found["cat.mp4"].progress, progress, atol=1e-6)
     assert found["trees/oak"].medium == "oil"
     assert not build(tmp_path / "data", studio).built
+
+
+def test_published_time_lapses_are_cut_left_out_and_counted(tmp_path):
+    painted = recording(0, 20)
+    fade = [(painted[-1] * share).astype("uint8") for share in (0.7, 0.4, 0.1, 0)]
+    made = {
+        "intro": np.stack([*[painted[-1]] * 6, *painted]),
+        "fade": np.stack([*painted, *fade]),
+        "backwards": painted[::-1],
+        "plain": recording(1, 20),
+    }
+    (tmp_path / "in").mkdir()
+    for name, frames_THWC in made.items():
+        video.write_mp4(tmp_path / "in" / f"{name}.mp4", frames_THWC, fps=4)
+    summary = build(tmp_path / "data", tmp_path / "in")
+    found = records(tmp_path / "data")
+    assert set(found) == {"intro.mp4", "fade.mp4", "plain.mp4"}
+    for name in ("intro.mp4", "fade.mp4"):
+        assert pictures.decode(found[name].frames[0]).mean() > 250
+        finished = pictures.decode(found[name].reference).astype(int)
+        assert np.abs(finished - painted[-1]).mean() < 8
+    assert [skip.name for skip in summary.skipped] == ["backwards.mp4"]
+    assert {remark.name for remark in summary.remarks} == {"intro.mp4", "fade.mp4"}
+    lines = summary.lines()
+    assert sum(line.startswith("note: ") for line in lines) == 2
+    assert lines[-1].endswith("3 processes, 2 with notes, 1 skipped")
+    kept = build(tmp_path / "kept", tmp_path / "in", edits="keep")
+    assert len(kept.remarks) == 3
+    assert not kept.skipped
+
+
+def test_one_bad_file_of_each_kind_costs_itself(studio, tmp_path):
+    video.write_mp4(studio / "good.mp4", recording(4), fps=4)
+    data = (studio / "good.mp4").read_bytes()
+    (studio / "codec.mov").write_bytes(data.replace(b"avc1", b"xyz1"))
+    (studio / "gone.mp4").symlink_to("nowhere.mp4")
+    (studio / "5.mp4").mkdir()
+    os.mkfifo(studio / "pipe.mp4")
+    (studio / "empty.mp4").write_bytes(b"")
+    (studio / "work.psd").write_bytes(b"8BPS")
+    summary = build(tmp_path / "data", studio)
+    skipped = {skip.name: skip.reason for skip in summary.skipped}
+    bad = {"codec.mov", "gone.mp4", "5.mp4", "pipe.mp4", "empty.mp4", "work.psd", "final.png"}
+    assert set(skipped) == bad
+    assert "codec that FFmpeg does not know" in skipped["codec.mov"]
+    assert len(records(tmp_path / "data")) == 5

@@ -20,9 +20,9 @@ def flat(tree) -> Flat:
 
 
 def learning_rate(step: int, *, peak: float, warmup: int, steps: int, final: float) -> float:
-    """Linear from 0 to the peak in `warmup` steps, then half a cosine to `final` of it."""
+    """Linear to the peak in `warmup` steps, none of them at 0, then half a cosine to `final`."""
     if step < warmup:
-        return peak * step / warmup
+        return peak * (step + 1) / warmup
     done = min((step - warmup) / (steps - warmup), 1)
     return peak * (final + (1 - final) * (1 + np.cos(np.pi * done)) / 2)
 

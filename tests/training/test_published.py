@@ -28,7 +28,6 @@ from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import initialisation, loop, validation
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny_wan
-from tests.text import wan_text
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_sheet_is_what_generate_paints,
@@ -126,8 +125,7 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
         assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
 
 
-def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config, monkeypatch):
-    wan_text.stand_in_for_ftfy(monkeypatch)
+def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config):
     picture_HWC = tiny_wan.picture(HEIGHT, WIDTH)
     noise_BCTHW = tiny_wan.noise(pipeline, FRAMES, HEIGHT, WIDTH)
     wishes = SamplingOverrides(noise_BCTHW=noise_BCTHW, noise_name="given")

@@ -1,7 +1,9 @@
 """Event files hold what was written, and processes that do not lead write nothing."""
 
 import io
+import itertools
 import struct
+import time
 
 import numpy as np
 from PIL import Image
@@ -35,6 +37,17 @@ def test_events_hold_scalars_images_and_texts(tmp_path, capsys):
     encoded = image.summary.value[0].image.encoded_image_string
     np.testing.assert_array_equal(Image.open(io.BytesIO(encoded)), picture_HWC)
     assert capsys.readouterr().out == "step 10  loss 0.25  rate 0.0001\n"
+
+
+def test_a_clock_that_jumps_back_does_not_keep_events_from_readers(tmp_path, monkeypatch):
+    wall, seconds = time.time(), itertools.count(step=31.0)
+    monkeypatch.setattr(time, "time", lambda: wall - 10**6)
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    writer = Writer(tmp_path)
+    for step in range(3):
+        writer.write_texts(step, {"note": "x"})
+        assert len(events(tmp_path)) == 2 + step
+    writer.close()
 
 
 def test_flushed_events_are_visible_while_the_file_is_open(tmp_path):

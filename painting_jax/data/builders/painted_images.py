@@ -1,13 +1,24 @@
 """Data set of painting processes that the procedural painter makes from photos."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
 
 from painting_jax import media
-from painting_jax.data import building, looks, painting, photos, pictures, splits, workers
+from painting_jax.data import (
+    building,
+    looks,
+    painting,
+    photos,
+    pictures,
+    remarks,
+    splits,
+    tones,
+    workers,
+)
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -26,7 +37,9 @@ class Config(tfds.core.BuilderConfig):
       width: Width of a frame in pixels.
       frames: Number of frames stored for each process.
       variants: Number of variants of each training photo in each medium. Variants differ in crop,
-        colours and strokes. Photos of the other splits are painted once, from a centred crop.
+        colours, tone, manner and strokes. Photos of the other splits are painted from a centred
+        crop: as they are in each medium, and in each tone of `tones.HELD_OUT` in one medium.
+      tones: Whether training photos vary in tone, and held-out ones come in every tone, too.
       seed: Seed of crops, colours and strokes.
     """
 
@@ -36,6 +49,7 @@ class Config(tfds.core.BuilderConfig):
     width: int = 64
     frames: int = 17
     variants: int = 8
+    tones: bool = True
     seed: int = 0
 
 
@@ -53,9 +67,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             root = os.path.commonpath([os.path.dirname(path) for path in paths])
             found = [photos.described(path, root) for path in paths]
         sources, skipped, seen = [], [], {}
-        for photo, checked in zip(
-            found, workers.in_order(_check, found, "looking at photos"), strict=True
-        ):
+        results = workers.in_order(_check, found, "looking at photos", _lost)
+        for photo, (checked, notes) in zip(found, results, strict=True):
+            self.remark(photo.name, notes)
             if isinstance(checked, building.Skipped):
                 skipped.append(checked)
             elif checked in seen:
@@ -71,20 +85,27 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         some = sources[:: max(1, len(sources) // _ESTIMATED_FROM)]
         sizes = [_encoded_size(source.item, config.height, config.width) for source in some]
         # Beside the frames, a record holds the finished picture, the photo and its lines.
-        stored = (config.frames + 3) * len(config.media) * config.variants
-        return round(len(sources) * stored * sum(sizes) / len(sizes))
+        stored = (config.frames + 3) * sum(sizes) / len(sizes)
+        held_out = splits.held_out_groups(len(sources)) * 2
+        training = (len(sources) - held_out) * len(config.media) * config.variants
+        as_they_are = held_out * len(config.media)
+        in_tones = held_out * len(tones.HELD_OUT) * config.tones
+        return round(stored * (training + as_they_are + in_tones))
 
     def _survey(
         self, sources: Sequence[building.SourceItem]
     ) -> Iterator[building.Survey | building.Skipped]:
         photos_N = [source.item for source in sources]
-        yield from workers.in_order(_look, photos_N, "looking at pictures")
+        yield from workers.in_order(
+            _look, photos_N, "looking at pictures", lambda photo: _lost(photo)[0]
+        )
 
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         config = self.builder_config
         training = split == splits.SPLITS[0]
-        tasks = [
-            painting.Task(
+        tasks = []
+        for source in sources:
+            task = painting.PhotoTask(
                 photo=source.item,
                 key=source.key,
                 media=config.media,
@@ -92,22 +113,15 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 width=config.width,
                 frames=config.frames,
                 seed=config.seed,
-                variant=variant if training else None,
+                vary_tone=config.tones,
             )
-            for source in sources
-            for variant in range(config.variants if training else 1)
-        ]
+            if training:
+                variants = range(config.variants)
+                tasks += [dataclasses.replace(task, variant=variant) for variant in variants]
+            else:
+                tasks += [task, *(_in_tones(task) if config.tones else ())]
         for processes in workers.in_order(painting.paint_photo, tasks, f"painting {split}"):
             yield from processes
-
-
-def _check(photo: photos.Photo) -> str | building.Skipped:
-    """The content hash of a photo that can be painted, or why it cannot."""
-    try:
-        pictures.load(photo.path)
-    except UserError as error:
-        return building.Skipped(photo.name, str(error))
-    return splits.content_hash(photo.path)
 
 
 def _encoded_size(photo: photos.Photo, height: int, width: int) -> int:
@@ -120,7 +134,33 @@ def _encoded_size(photo: photos.Photo, height: int, width: int) -> int:
 
 
 def _look(photo: photos.Photo) -> building.Survey | building.Skipped:
-    try:
-        return building.Survey(looks.look(pictures.load(photo.path)))
-    except UserError as error:
-        return building.Skipped(photo.name, str(error))
+    # What there is to remark was said when the photo was checked.
+    with remarks.collected():
+        try:
+            return building.Survey(looks.look(pictures.load(photo.path)))
+        except UserError as error:
+            return building.Skipped(photo.name, str(error))
+
+
+def _in_tones(task: painting.PhotoTask) -> list[painting.PhotoTask]:
+    """The photo in each held-out tone, each in one medium, in turn."""
+    media_in_turn = itertools.cycle(task.media)
+    return [
+        dataclasses.replace(task, tone=tone, media=(next(media_in_turn),))
+        for tone in tones.HELD_OUT
+    ]
+
+
+def _lost(photo: photos.Photo) -> tuple[building.Skipped, list[str]]:
+    reason = "its decoder crashed, or took more memory than there is"
+    return building.Skipped(photo.name, reason), []
+
+
+def _check(photo: photos.Photo) -> tuple[str | building.Skipped, list[str]]:
+    """The content hash of a photo that can be painted, or why it cannot, and remarks."""
+    with remarks.collected() as notes:
+        try:
+            pictures.load(photo.path)
+        except UserError as error:
+            return building.Skipped(photo.name, str(error)), notes
+        return splits.content_hash(photo.path), notes

@@ -1,5 +1,6 @@
 """Data set of painting processes made from recordings of people who paint."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -9,7 +10,16 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from painting_jax import media
-from painting_jax.data import building, looks, pictures, processes, video, workers
+from painting_jax.data import (
+    building,
+    looks,
+    pictures,
+    processes,
+    remarks,
+    timelapse,
+    video,
+    workers,
+)
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -28,12 +38,15 @@ class Config(tfds.core.BuilderConfig):
       size: Maximum length of the longer side in pixels; larger frames are scaled down. The default
         is the longer side of Wan's largest videos.
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
+      edits: What is done about openings, fades and recordings that run backwards, one of
+        `timelapse.CHOICES`.
     """
 
     source: tuple[str, ...]
     medium: str | None = None
     size: int = 1280
     max_frames: int = 128
+    edits: str = timelapse.CUT
 
 
 class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -46,7 +59,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         found, skipped = processes.find(
             config.source, medium=config.medium or "", known_media=media.MEDIA
         )
-        keys = workers.in_order(_key, found, "looking at recordings")
+        keys = workers.in_order(_key, found, "looking at recordings", _lost)
         sources, seen = [], {}
         for recording, key in zip(found, keys, strict=True):
             # Parts of one file, or one file in two media, are not duplicates.
@@ -65,16 +78,22 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         config = self.builder_config
         estimate = functools.partial(_size, max_frames=config.max_frames, max_side=config.size)
         items = [source.item for source in sources]
-        return sum(workers.in_order(estimate, items, "estimating the size"))
+        return sum(workers.in_order(estimate, items, "estimating the size", lambda recording: 0))
 
     def _survey(
         self, sources: Sequence[building.SourceItem]
     ) -> Iterator[building.Survey | building.Skipped]:
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
-        read = functools.partial(_read, max_frames=config.max_frames, max_side=config.size)
+        read = functools.partial(
+            _read, max_frames=config.max_frames, max_side=config.size, edits=config.edits
+        )
         items = [source.item for source in sources]
-        for result in workers.in_order(read, items, "reading recordings"):
+        results = workers.in_order(
+            read, items, "reading recordings", lambda recording: (_lost(recording), [])
+        )
+        for item, (result, notes) in zip(items, results, strict=True):
+            self.remark(item.name, notes)
             if isinstance(result, building.Skipped):
                 yield result
             else:
@@ -86,9 +105,17 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             yield self.take(source)
 
 
+def _lost(recording: processes.ProcessFile) -> building.Skipped:
+    return building.Skipped(
+        recording.name, "its decoder crashed, or took more memory than there is"
+    )
+
+
 def _key(recording: processes.ProcessFile) -> str | building.Skipped:
     try:
-        return processes.content_key(recording)
+        # Reading a recording makes the same remarks.
+        with remarks.collected():
+            return processes.content_key(recording)
     except UserError as error:
         return building.Skipped(recording.name, str(error))
 
@@ -98,26 +125,33 @@ def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -
     path = epath.Path(recording.path)
     start = -math.inf if recording.start is None else recording.start
     end = math.inf if recording.end is None else recording.end
-    try:
-        times = range(len(list(path.iterdir()))) if path.is_dir() else video.frame_times(path)
+    # Reading the whole recording makes the same remarks.
+    with remarks.collected(), contextlib.suppress(UserError, OSError, IndexError):
+        if path.is_dir():
+            times = range(len(recording.pictures or list(path.iterdir())))
+        else:
+            times = video.frame_times(path)
         inside = [time for time in times if start <= time <= end]
         # The first two frames tell the size of all.
         opening = dataclasses.replace(
             recording, start=inside[0], end=inside[min(1, len(inside) - 1)], progress=None
         )
         frame_HWC = processes.load(opening, max_frames=2, max_side=max_side).frames_THWC[0]
-    except (UserError, OSError, IndexError):
-        return 0
-    # The finished picture is stored once more.
-    count = min(max_frames, len(inside)) + 1
-    return round(count * frame_HWC.shape[0] * frame_HWC.shape[1] * _BYTES_PER_PIXEL)
+        # The finished picture is stored once more.
+        count = min(max_frames, len(inside)) + 1
+        return round(count * frame_HWC.shape[0] * frame_HWC.shape[1] * _BYTES_PER_PIXEL)
+    return 0
 
 
 def _read(
-    recording: processes.ProcessFile, *, max_frames: int, max_side: int
-) -> Process | building.Skipped:
-    try:
-        record = processes.to_record(recording, max_frames=max_frames, max_side=max_side)
-    except UserError as error:
-        return building.Skipped(recording.name, str(error))
-    return building.storable(record)
+    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str
+) -> tuple[Process | building.Skipped, list[str]]:
+    """The record of a recording, or why there is none, and remarks."""
+    with remarks.collected() as notes:
+        try:
+            record = processes.to_record(
+                recording, max_frames=max_frames, max_side=max_side, edits=edits
+            )
+        except UserError as error:
+            return building.Skipped(recording.name, str(error)), notes
+    return building.storable(record), notes

@@ -59,6 +59,17 @@ class Manner:
                 raise UserError(f"unknown {what} {value!r}: known are {', '.join(known)}")
 
 
+def every_word() -> list[str]:
+    """Texts that together hold every word with which a manner is described."""
+    grounds = {ground for medium in media.MEDIA.values() for ground in medium.grounds}
+    return [
+        describe(Manner(ground, scale, direction))
+        for ground in sorted(grounds)
+        for scale in SCALES
+        for direction in DIRECTIONS
+    ]
+
+
 def describe(manner: Manner) -> str:
     """The manner in words, such as "on a warm ground, broad strokes, from the top down"."""
     article = "an" if manner.ground[0] in "aeiou" else "a"

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from painting_jax.models.codec import PixelCodec
+from painting_jax.models.family import Work
 from painting_jax.models.painting import conditioning, pixel_head
 from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel, with_media
 from painting_jax.models.wan import flops
@@ -85,9 +86,10 @@ class PaintingFamily:
         return with_media(params, fresh, text_dim=config.text_dim, there=names, here=config.media)
 
     def work(self, config, codec, video_THW, text_tokens):
-        sizes = config.transformer()
-        tokens = flops.tokens(sizes, codec, *video_THW)
-        return tokens, flops.forward_flops(sizes, tokens, text_tokens)
+        transformer = config.transformer()
+        tokens = flops.tokens(transformer, codec, *video_THW)
+        sizes = (transformer, tokens, text_tokens)
+        return Work(tokens, flops.forward_flops(*sizes), flops.attention_flops(*sizes))
 
 
 PAINTING = PaintingFamily()

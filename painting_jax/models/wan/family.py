@@ -5,9 +5,11 @@ import dataclasses
 import jax.numpy as jnp
 from flax import nnx
 
+from painting_jax.errors import UserError
 from painting_jax.models.clip import params as clip
-from painting_jax.models.clip.modeling import CLIPVision
-from painting_jax.models.family import Component
+from painting_jax.models.clip.modeling import CLIPVision, CLIPVisionConfig
+from painting_jax.models.family import Component, Work
+from painting_jax.models.tensor_names import PublishedWeights
 from painting_jax.models.umt5 import params as umt5
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.models.wan import conditioning, flops, params, vae, vae_params
@@ -16,12 +18,12 @@ from painting_jax.models.wan.vae import WanVAE
 
 TRANSFORMER = Component(
     "transformer",
-    ("WanTransformer3DModel",),
+    ("WanTransformer3DModel", "WanModel"),
     read_config=params.wan_config,
     make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat=False),
     tables=lambda config: {"diffusers": params.DIFFUSERS, "comfyui": params.ORIGINAL},
     to_json=params.diffusers_config,
-    tensors=r".*",
+    tensors=r"blocks\.\d+\.(self_attn|attn1)\..*|patch_embedding\.weight",
     float32=params.FLOAT32,
     float32_converted=params.FLOAT32,
 )
@@ -41,19 +43,39 @@ VAE = Component(
 TEXT_ENCODER = Component(
     "text_encoder",
     ("umt5",),
-    read_config=lambda source: umt5.config(source.config),
+    read_config=umt5.umt5_config,
     make=lambda config, dtype: UMT5Encoder(config, rngs=nnx.Rngs(0), dtype=dtype),
-    tables=lambda config: {"diffusers": umt5.TABLE},
+    tables=lambda config: {"diffusers": umt5.TABLE, "original": umt5.ORIGINAL},
+    to_json=umt5.transformers_config,
+    tensors=umt5.TELLING,
     stem="model",
     float32="norm",
 )
+
+
+def _image_encoder_config(source: PublishedWeights) -> CLIPVisionConfig:
+    """The config of an image encoder; its number of heads cannot be told from its tensors."""
+    if any(name.startswith("visual.") for name in source.tensors):
+        raise UserError(
+            f"{source.name} is an image encoder in the layout of Wan's own repositories, which is "
+            "not read: use that of ComfyUI (clip_vision_h.safetensors) or of diffusers"
+        )
+    if not source.config:
+        raise UserError(
+            f"{source.name} is an image encoder without a config.json: name with --pretrained the "
+            "model that it belongs to"
+        )
+    return clip.config(source.config)
+
+
 IMAGE_ENCODER = Component(
     "image_encoder",
     ("clip_vision_model",),
-    read_config=lambda source: clip.config(source.config),
+    read_config=_image_encoder_config,
     # Always float32, as Wan publishes it.
     make=lambda config, dtype: CLIPVision(config, rngs=nnx.Rngs(0)),
     tables=lambda config: {"diffusers": clip.TABLE},
+    tensors=r"(vision_model|visual)\..*|embeddings\.class_embedding",
     stem="model",
 )
 
@@ -137,7 +159,8 @@ class WanFamily:
 
     def work(self, config, codec, video_THW, text_tokens):
         tokens = flops.tokens(config, codec, *video_THW)
-        return tokens, flops.forward_flops(config, tokens, text_tokens)
+        sizes = (config, tokens, text_tokens)
+        return Work(tokens, flops.forward_flops(*sizes), flops.attention_flops(*sizes))
 
 
 WAN21 = WanFamily("wan21", frames=81, max_area=480 * 832)

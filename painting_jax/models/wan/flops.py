@@ -16,9 +16,20 @@ def tokens(config: WanConfig, codec: Codec, frames: int, height: int, width: int
 def forward_flops(wan: WanConfig, video_tokens: int, text_tokens: int) -> float:
     """Multiply-adds, counted as two, of the matrix products of one sample's forward pass."""
     dim, patch = wan.dim, math.prod(wan.patch)
-    context = text_tokens + (wan.medium_tokens if wan.media else 0)
-    self_attention = 4 * video_tokens * dim**2 + 2 * video_tokens**2 * dim
-    cross_attention = (2 * video_tokens + 2 * context) * dim**2 + 2 * video_tokens * context * dim
+    context = _context(wan, text_tokens)
+    self_attention = 4 * video_tokens * dim**2
+    cross_attention = (2 * video_tokens + 2 * context) * dim**2
     feed_forward = 2 * video_tokens * dim * wan.ffn_dim
     ends = video_tokens * dim * patch * (wan.in_channels + wan.out_channels)
-    return 2.0 * (wan.layers * (self_attention + cross_attention + feed_forward) + ends)
+    with_weights = wan.layers * (self_attention + cross_attention + feed_forward) + ends
+    return 2.0 * with_weights + attention_flops(wan, video_tokens, text_tokens)
+
+
+def attention_flops(wan: WanConfig, video_tokens: int, text_tokens: int) -> float:
+    """Those of the products of queries with keys, and of the result with values."""
+    keys = video_tokens + _context(wan, text_tokens)
+    return 4.0 * wan.layers * video_tokens * keys * wan.dim
+
+
+def _context(wan: WanConfig, text_tokens: int) -> int:
+    return text_tokens + (wan.medium_tokens if wan.media else 0)

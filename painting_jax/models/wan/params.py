@@ -5,21 +5,30 @@ names ComfyUI's files have too.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from painting_jax.errors import UserError
-from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig
+from painting_jax.models.published_config import MAX_LAYERS, PublishedConfig, is_among
 from painting_jax.models.tensor_names import LAYER, PublishedWeights, Rule, Table, linear, norm
 from painting_jax.models.wan.transformer import WanConfig
 
 _FIXED = {"cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6}
 _HEAD_DIM = 128  # of all published sizes; it cannot be told from the shapes of the tensors
 _PATCH = (1, 2, 2)
+# What the config.json of Wan's own repositories must state, may state and leaves out.
+_OWN_FIXED = {
+    "cross_attn_norm": True,
+    "qk_norm": True,
+    "eps": 1e-6,
+    "patch_size": list(_PATCH),
+    "window_size": [-1, -1],
+}
+_OWN_KINDS = ("t2v", "i2v", "ti2v")
+_OWN_DEFAULTS = {"text_dim": 4096, "freq_dim": 256}
 
 _BLOCK = rf"blocks\.{LAYER}"
 _EMBED = "condition_embedder"
-# Prefixes of the names in single files: none, or those of a part of a ComfyUI checkpoint. Files are
-# written with the first.
-_BARE = r"(?P<prefix>|diffusion_model\.|model\.diffusion_model\.)"
 
 DIFFUSERS: Table = (
     Rule(r"patch_embedding\.weight", "patch_embedding/kernel", "patches_1x2x2"),
@@ -52,38 +61,38 @@ DIFFUSERS: Table = (
 )
 
 ORIGINAL: Table = (
-    Rule(rf"{_BARE}patch_embedding\.weight", "patch_embedding/kernel", "patches_1x2x2"),
-    Rule(rf"{_BARE}patch_embedding\.bias", "patch_embedding/bias"),
+    Rule(r"patch_embedding\.weight", "patch_embedding/kernel", "patches_1x2x2"),
+    Rule(r"patch_embedding\.bias", "patch_embedding/bias"),
     *(
         rule
         for what in ("time", "text")
         for theirs, ours in ((0, 1), (2, 2))
         for rule in linear(
-            rf"{_BARE}{what}_embedding\.{theirs}", f"{_EMBED}/{what}_embedder/linear_{ours}"
+            rf"{what}_embedding\.{theirs}", f"{_EMBED}/{what}_embedder/linear_{ours}"
         )
     ),
-    *linear(rf"{_BARE}time_projection\.1", f"{_EMBED}/time_proj"),
-    *norm(rf"{_BARE}img_emb\.proj\.0", f"{_EMBED}/image_embedder/norm1", bias=True),
-    *linear(rf"{_BARE}img_emb\.proj\.1", f"{_EMBED}/image_embedder/ff/proj_in"),
-    *linear(rf"{_BARE}img_emb\.proj\.3", f"{_EMBED}/image_embedder/ff/proj_out"),
-    *norm(rf"{_BARE}img_emb\.proj\.4", f"{_EMBED}/image_embedder/norm2", bias=True),
+    *linear(r"time_projection\.1", f"{_EMBED}/time_proj"),
+    *norm(r"img_emb\.proj\.0", f"{_EMBED}/image_embedder/norm1", bias=True),
+    *linear(r"img_emb\.proj\.1", f"{_EMBED}/image_embedder/ff/proj_in"),
+    *linear(r"img_emb\.proj\.3", f"{_EMBED}/image_embedder/ff/proj_out"),
+    *norm(r"img_emb\.proj\.4", f"{_EMBED}/image_embedder/norm2", bias=True),
     *(
         rule
         for theirs, ours in (("self_attn", "attn1"), ("cross_attn", "attn2"))
         for rule in (
-            *linear(rf"{_BARE}{_BLOCK}\.{theirs}\.(?P<x>q|k|v)", rf"blocks/{ours}/to_\g<x>"),
-            *linear(rf"{_BARE}{_BLOCK}\.{theirs}\.o", f"blocks/{ours}/to_out"),
-            *norm(rf"{_BARE}{_BLOCK}\.{theirs}\.norm_(?P<x>q|k)", rf"blocks/{ours}/norm_\g<x>"),
+            *linear(rf"{_BLOCK}\.{theirs}\.(?P<x>q|k|v)", rf"blocks/{ours}/to_\g<x>"),
+            *linear(rf"{_BLOCK}\.{theirs}\.o", f"blocks/{ours}/to_out"),
+            *norm(rf"{_BLOCK}\.{theirs}\.norm_(?P<x>q|k)", rf"blocks/{ours}/norm_\g<x>"),
         )
     ),
-    *linear(rf"{_BARE}{_BLOCK}\.cross_attn\.(?P<x>k|v)_img", r"blocks/attn2/add_\g<x>_proj"),
-    *norm(rf"{_BARE}{_BLOCK}\.cross_attn\.norm_k_img", "blocks/attn2/norm_added_k"),
-    *norm(rf"{_BARE}{_BLOCK}\.norm3", "blocks/norm2", bias=True),
-    *linear(rf"{_BARE}{_BLOCK}\.ffn\.0", "blocks/ffn/proj_in"),
-    *linear(rf"{_BARE}{_BLOCK}\.ffn\.2", "blocks/ffn/proj_out"),
-    Rule(rf"{_BARE}{_BLOCK}\.modulation", "blocks/scale_shift_table", "first"),
-    Rule(rf"{_BARE}head\.modulation", "scale_shift_table", "first"),
-    *linear(rf"{_BARE}head\.head", "proj_out"),
+    *linear(rf"{_BLOCK}\.cross_attn\.(?P<x>k|v)_img", r"blocks/attn2/add_\g<x>_proj"),
+    *norm(rf"{_BLOCK}\.cross_attn\.norm_k_img", "blocks/attn2/norm_added_k"),
+    *norm(rf"{_BLOCK}\.norm3", "blocks/norm2", bias=True),
+    *linear(rf"{_BLOCK}\.ffn\.0", "blocks/ffn/proj_in"),
+    *linear(rf"{_BLOCK}\.ffn\.2", "blocks/ffn/proj_out"),
+    Rule(rf"{_BLOCK}\.modulation", "blocks/scale_shift_table", "first"),
+    Rule(r"head\.modulation", "scale_shift_table", "first"),
+    *linear(r"head\.head", "proj_out"),
 )
 
 RULES: tuple[Table, ...] = (DIFFUSERS, ORIGINAL)
@@ -98,20 +107,29 @@ def wan_config(source: PublishedWeights) -> WanConfig:
     Raises:
       UserError: if they do not belong to a Wan transformer that is implemented.
     """
-    return _from_json(source) if source.config else _from_shapes(source)
+    if not source.config:
+        return _from_shapes(source)
+    kind = source.config.get("_class_name", "WanTransformer3DModel")
+    if kind == "WanModel":
+        return _from_own_json(source)
+    if kind != "WanTransformer3DModel":
+        raise UserError(f"{source.name} is a {kind!s:.80}: a WanTransformer3DModel is needed")
+    return _from_json(source)
+
+
+def _check_fixed(source: PublishedWeights, fixed: Mapping[str, Any]) -> None:
+    for name, value in fixed.items():
+        stated = source.config.get(name, value)
+        if stated != value:
+            raise UserError(
+                f"{source.name} has {name} = {stated!s:.80} in its config, not {value}: it is "
+                "not implemented"
+            )
 
 
 def _from_json(source: PublishedWeights) -> WanConfig:
     theirs = source.config
-    kind = theirs.get("_class_name", "WanTransformer3DModel")
-    if kind != "WanTransformer3DModel":
-        raise UserError(f"{source.name} is a {kind}: a WanTransformer3DModel is needed")
-    for name, value in (_FIXED | {"pos_embed_seq_len": None, "patch_size": list(_PATCH)}).items():
-        if theirs.get(name, value) != value:
-            raise UserError(
-                f"{source.name} has {name} = {theirs[name]} in its config, not {value}: it "
-                "is not implemented"
-            )
+    _check_fixed(source, _FIXED | {"pos_embed_seq_len": None, "patch_size": list(_PATCH)})
     values = PublishedConfig({"image_dim": None, **theirs}, f"{source.name}'s config.json")
     heads, in_channels = values.integer("num_attention_heads"), values.integer("in_channels")
     return WanConfig(
@@ -127,6 +145,39 @@ def _from_json(source: PublishedWeights) -> WanConfig:
         image_dim=values.integer("image_dim", null=0),
         freq_dim=values.integer("freq_dim", multiple_of=2),
     )
+
+
+def _from_own_json(source: PublishedWeights) -> WanConfig:
+    """The config from a config.json of Wan's own repositories."""
+    _check_fixed(source, _OWN_FIXED)
+    kind = source.config.get("model_type", _OWN_KINDS[0])
+    if not is_among(kind, _OWN_KINDS):
+        raise UserError(
+            f"{source.name} is a WanModel of type {kind!r:.80}: {', '.join(_OWN_KINDS)} are "
+            "implemented"
+        )
+    values = PublishedConfig(_OWN_DEFAULTS | dict(source.config), f"{source.name}'s config.json")
+    heads = values.divisor("num_heads", of="dim")
+    dim = values.integer("dim", multiple_of=2 * heads)
+    return WanConfig(
+        dim=dim,
+        layers=values.integer("num_layers", maximum=MAX_LAYERS),
+        heads=heads,
+        ffn_dim=values.integer("ffn_dim"),
+        in_channels=values.integer("in_dim"),
+        out_channels=values.integer("out_dim"),
+        patch=_PATCH,
+        text_dim=values.integer("text_dim"),
+        # Wan2.2's image-to-video models have the type of Wan2.1's, but take no image tokens.
+        image_dim=_image_dim(source),
+        freq_dim=values.integer("freq_dim", multiple_of=2),
+    )
+
+
+def _image_dim(source: PublishedWeights) -> int:
+    ends = ("img_emb.proj.0.weight", "image_embedder.norm1.weight")
+    shapes = (tensor.shape for name, tensor in source.tensors.items() if name.endswith(ends))
+    return next((shape[0] for shape in shapes if shape), 0)
 
 
 def _from_shapes(source: PublishedWeights) -> WanConfig:
@@ -153,11 +204,6 @@ def _from_shapes(source: PublishedWeights) -> WanConfig:
     freq_dim = shape("time_embedding.0.weight", "time_embedder.linear_1.weight")[1]
     text_dim = shape("text_embedding.0.weight", "text_embedder.linear_1.weight")[1]
     layers = [re.search(rf"blocks\.{LAYER}\.", name) for name in source.tensors]
-    image = [
-        tensor.shape[0]
-        for name, tensor in source.tensors.items()
-        if name.endswith(("img_emb.proj.0.weight", "image_embedder.norm1.weight")) and tensor.shape
-    ]
     return WanConfig(
         dim=dim,
         layers=1 + max((int(match[1]) for match in layers if match), default=-1),
@@ -167,7 +213,7 @@ def _from_shapes(source: PublishedWeights) -> WanConfig:
         out_channels=shape("head.head.weight", "proj_out.weight")[0] // 4,
         patch=(patch[0], patch[1], patch[2]),
         text_dim=text_dim,
-        image_dim=image[0] if image else 0,
+        image_dim=_image_dim(source),
         freq_dim=freq_dim,
     )
 

@@ -123,13 +123,19 @@ class ImageEmbedder(nnx.Module):
 
 
 class ConditionEmbedder(nnx.Module):
-    """Embeds noise level, progress, text and image for the blocks."""
+    """Embeds noise level, progress, text and image for the blocks.
+
+    The modulation, and what it is made of, is computed in float32 whatever the dtype, as in Wan. It
+    multiplies all tokens, so that its rounding would be the same error in all of them.
+    """
 
     def __init__(self, config: WanConfig, *, rngs, dtype):
-        dim = config.dim
+        dim, precise = config.dim, jnp.float32
         self.freq_dim = config.freq_dim
-        self.time_embedder = EmbeddingMLP(config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype)
-        self.time_proj = linear(dim, _MODULATIONS * dim, rngs=rngs, dtype=dtype)
+        self.time_embedder = EmbeddingMLP(
+            config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=precise
+        )
+        self.time_proj = linear(dim, _MODULATIONS * dim, rngs=rngs, dtype=precise)
         self.text_embedder = EmbeddingMLP(
             config.text_dim, dim, lambda x: jax.nn.gelu(x, approximate=True), rngs=rngs, dtype=dtype
         )
@@ -137,11 +143,11 @@ class ConditionEmbedder(nnx.Module):
             self.image_embedder = ImageEmbedder(config.image_dim, dim, rngs=rngs, dtype=dtype)
         if config.progress:
             self.progress_embedder = EmbeddingMLP(
-                config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype, zero=True
+                config.freq_dim, dim, jax.nn.silu, rngs=rngs, dtype=precise, zero=True
             )
         if config.summary_dim:
             self.summary_embedder = EmbeddingMLP(
-                config.summary_dim, dim, jax.nn.silu, rngs=rngs, dtype=dtype, zero=True
+                config.summary_dim, dim, jax.nn.silu, rngs=rngs, dtype=precise, zero=True
             )
 
     def time(
@@ -150,16 +156,22 @@ class ConditionEmbedder(nnx.Module):
         progress_BT: Float[Array, "b t"] | None,
         summary_BE: Float[Array, "b e"] | None,
     ) -> tuple[Float[Array, "b t d"], Float[Array, "b t 6 d"]]:
-        """Embeds the noise level in 0..1000, one per sample (F = 1) or per frame (F = T)."""
-        time_BTD = self.time_embedder(sinusoids(timestep_BF, self.freq_dim))
-        if progress_BT is not None:
-            # Scaled to the range of the noise level, which the sinusoids are made for.
-            time_BTD = time_BTD + self.progress_embedder(
-                sinusoids(1000 * progress_BT, self.freq_dim)
-            )
-        if summary_BE is not None:
-            time_BTD = time_BTD + self.summary_embedder(summary_BE)[:, None]
-        modulation = self.time_proj(jax.nn.silu(time_BTD))
+        """Embeds the noise level in 0..1000, one per sample (F = 1) or per frame (F = T).
+
+        Returns:
+          The embedding, and the modulation that is made of it; both in float32.
+        """
+        # Accelerators multiply float32 in less by default.
+        with jax.default_matmul_precision("float32"):
+            time_BTD = self.time_embedder(sinusoids(timestep_BF, self.freq_dim))
+            if progress_BT is not None:
+                # Scaled to the range of the noise level, which the sinusoids are made for.
+                time_BTD = time_BTD + self.progress_embedder(
+                    sinusoids(1000 * progress_BT, self.freq_dim)
+                )
+            if summary_BE is not None:
+                time_BTD = time_BTD + self.summary_embedder(summary_BE)[:, None]
+            modulation = self.time_proj(jax.nn.silu(time_BTD))
         return time_BTD, modulation.reshape(*time_BTD.shape[:2], _MODULATIONS, -1)
 
 
@@ -245,7 +257,7 @@ class Block(nnx.Module):
         context: "Context",
         rope: "Rope",
     ) -> Float[Array, "b s d"]:
-        modulation = self.scale_shift_table[...] + modulation_BT6D.astype(jnp.float32)
+        modulation = self.scale_shift_table[...] + modulation_BT6D
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = jnp.moveaxis(modulation, 2, 0)
         dtype = x_BSD.dtype
 
@@ -277,7 +289,7 @@ class WanTransformer(nnx.Module):
     Args:
       config: config.
       rngs: random numbers for the initial parameters.
-      dtype: dtype of the computation; parameters and normalisations are float32.
+      dtype: dtype of the computation; parameters, normalisations and modulations are float32.
       remat: whether to recompute the activations of each block in the backward pass.
     """
 
@@ -359,9 +371,7 @@ class WanTransformer(nnx.Module):
         )
         x_BSD = self._blocks(x_BSD, modulation_BT6D, context, Rope.of(grid, config.head_dim))
 
-        shift, scale = jnp.moveaxis(
-            self.scale_shift_table[...] + time_BTD.astype(jnp.float32)[:, :, None], 2, 0
-        )
+        shift, scale = jnp.moveaxis(self.scale_shift_table[...] + time_BTD[:, :, None], 2, 0)
         x_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(self.dtype)
         return x_BSD.reshape(batch, *grid, dim)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from painting_jax.errors import UserError
 from painting_jax.models.published_config import PublishedConfig
-from painting_jax.models.tensor_names import PublishedWeights, Rule, Table, conv
+from painting_jax.models.tensor_names import PublishedWeights, Rule, Table, conv, split_prefix
 from painting_jax.models.wan.vae import SIZES, WanVAEConfig
 
 _HALF = r"(?P<half>encoder|decoder)"
@@ -40,6 +40,7 @@ _DIFFUSERS = {ours: ours.replace("/", r"\.") for ours in _ORIGINAL}
 _BLOCK = r"encoder\.down(samples|_blocks)\..*(residual\.2|conv1)\.weight"
 _RESIDUAL = r"encoder\.(downsamples\.\d+\.downsamples|down_blocks\.\d+\.resnets)\."
 
+_KERNEL_AXES = 5  # of a 3D convolution
 _MAX_DEPTH = 32  # published models have 2; every block is compiled on its own
 # The values of diffusers for fields that a config.json leaves out.
 _DEFAULTS = {"decoder_base_dim": None, "patch_size": None, "is_residual": False}
@@ -171,7 +172,7 @@ def wan_vae_config(source: PublishedWeights) -> WanVAEConfig:
         return _from_shapes(source)
     kind = source.config.get("_class_name", "AutoencoderKLWan")
     if kind != "AutoencoderKLWan":
-        raise UserError(f"{source.name} is a {kind}: an AutoencoderKLWan is needed")
+        raise UserError(f"{source.name} is a {kind!s:.80}: an AutoencoderKLWan is needed")
     return config_of(source.config)
 
 
@@ -183,7 +184,8 @@ def config_of(published: Mapping) -> WanVAEConfig:
     """
     if published.get("attn_scales"):
         raise UserError(
-            f"the autoencoder has attention in its blocks, attn_scales={published['attn_scales']}: "
+            f"the autoencoder has attention in its blocks, attn_scales="
+            f"{published['attn_scales']!s:.80}: "
             f"it is not implemented"
         )
     values = PublishedConfig({**_DEFAULTS, **published}, "the autoencoder's config.json")
@@ -206,10 +208,18 @@ def config_of(published: Mapping) -> WanVAEConfig:
 
 
 def _from_shapes(source: PublishedWeights) -> WanVAEConfig:
+    tensors = {split_prefix(name)[1]: tensor for name, tensor in source.tensors.items()}
+
     def shape(*names: str) -> tuple[int, ...]:
         for name in names:
-            if name in source.tensors:
-                return source.tensors[name].shape
+            if name in tensors:
+                found = tensors[name].shape
+                if len(found) == _KERNEL_AXES and all(found):
+                    return found
+                raise UserError(
+                    f"{source.name} is damaged: its {name} is {list(found)}, which should have "
+                    f"{_KERNEL_AXES} axes: fetch it again"
+                )
         raise UserError(
             f"{source.name} is not an autoencoder of Wan: it has no {names[0]}; name a diffusers "
             f"folder or a single file of one"
@@ -223,15 +233,19 @@ def _from_shapes(source: PublishedWeights) -> WanVAEConfig:
             f"name a diffusers folder, whose config.json states them"
         )
     encoder_dim, inputs, *_ = shape("encoder.conv1.weight", "encoder.conv_in.weight")
-    blocks = sum(bool(re.fullmatch(_BLOCK, name)) for name in source.tensors)
+    depth = sum(bool(re.fullmatch(_BLOCK, name)) for name in tensors) // len(published.widths)
+    if depth > _MAX_DEPTH:
+        raise UserError(
+            f"{source.name} has {depth} blocks at each resolution: at most {_MAX_DEPTH} are read"
+        )
     return WanVAEConfig(
         encoder_dim=encoder_dim,
         decoder_dim=shape("decoder.head.2.weight", "decoder.conv_out.weight")[1],
         latents_mean=published.latents_mean,
         latents_std=published.latents_std,
-        depth=blocks // len(published.widths),
-        patch=math.isqrt(inputs // 3),
-        residual=any(re.match(_RESIDUAL, name) for name in source.tensors),
+        depth=depth,
+        patch=max(1, math.isqrt(inputs // 3)),
+        residual=any(re.match(_RESIDUAL, name) for name in tensors),
     )
 
 

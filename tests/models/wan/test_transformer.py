@@ -193,3 +193,36 @@ def test_unpatchify_inverts_patchify():
     patches = layers.patchify(video, (2, 3, 4))
     assert patches.shape == (2, 2, 2, 2, 72)
     np.testing.assert_array_equal(layers.unpatchify(patches, (2, 3, 4)), video)
+
+
+def test_the_modulation_is_float32_where_the_model_computes_in_bfloat16():
+    """As in Wan and, up to its rounding of what it hands on, in diffusers."""
+    theirs = reference(TINY).to(torch.bfloat16)
+    theirs.condition_embedder.time_embedder.float()  # which diffusers keeps in float32
+    precise = copy_weights(theirs.float(), TINY)
+    shapes = nnx.eval_shape(lambda: wan.WanTransformer(TINY, rngs=nnx.Rngs(0), dtype=jnp.bfloat16))
+    half = nnx.merge(nnx.graphdef(shapes), nnx.state(precise))
+    timestep_BF = np.linspace(1, 999, 50, dtype=np.float32)[:, None]
+    # The weights are those of bfloat16 in both: what differs is the computation.
+    expected = precise.condition_embedder.time(timestep_BF, None, None)
+    actual = half.condition_embedder.time(timestep_BF, None, None)
+    for ours, exact in zip(actual, expected, strict=True):
+        assert ours.dtype == jnp.float32
+        scale = float(jnp.abs(exact).max())
+        np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-6 * scale)
+    theirs = theirs.to(torch.bfloat16)
+    theirs.condition_embedder.time_embedder.float()
+    text = torch.zeros(50, 1, TINY.text_dim, dtype=torch.bfloat16)
+    with torch.no_grad():
+        time_BD, modulation_BD, *_ = theirs.condition_embedder(
+            torch.from_numpy(timestep_BF[:, 0]), text
+        )
+    assert time_BD.dtype == torch.bfloat16
+    # Their embedding is this one, rounded.
+    rounded = np.asarray(actual[0][:, 0].astype(jnp.bfloat16), np.float32)
+    off = np.abs(time_BD.float().numpy() - rounded)
+    assert (off <= 2**-7 * np.abs(rounded) + 1e-5).all()
+    assert (off == 0).mean() > 0.99
+    modulation = np.asarray(actual[1]).reshape(50, -1)
+    error = np.abs(modulation_BD.float().numpy() - modulation).max() / np.abs(modulation).max()
+    assert error < 2**-6
