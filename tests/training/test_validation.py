@@ -1,5 +1,6 @@
 """Contact sheets of a training: which processes they show, and what is said of them."""
 
+import numpy as np
 import pytest
 
 from painting_jax.data import pipeline
@@ -45,7 +46,7 @@ def test_rows_say_medium_and_caption(sheets, tiny):
 
 def test_titles_of_the_rows_are_drawn(sheets, tiny, monkeypatch):
     made, drawn = sheets("validation", 2), {}
-    monkeypatch.setattr(validation, "paint", lambda *_: [made._recorded_BTHWC])
+    monkeypatch.setattr(validation, "paint", lambda *_: [np.stack(made._recorded)])
     contact_sheet = validation.contact_sheet
 
     def draw(frames, *arguments, **options):
