@@ -201,7 +201,8 @@ def test_results_of_generate_are_read_as_they_are(tmp_path):
         ("cat", "cat.png", "oil"),
         ("dog", "dog.png", "oil"),
     ]
-    assert all(row.numbers["final_distance"] < 0.01 for row in rows)
+    # What the video's compression costs; the other picture is at 0.2.
+    assert all(row.numbers["final_distance"] < 0.1 for row in rows)
     assert not found.skipped
     # Older results state the path as it was typed.
     old = tmp_path / "made" / "cat-oil" / "process.json"
