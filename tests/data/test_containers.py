@@ -71,6 +71,54 @@ def test_every_frame_of_a_container_is_read(tmp_path, name, codec, options):
     _close(found[[0, -1], 40, 60], [(255, 255, 255), movies.RED], 4)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"movflags": "frag_keyframe+empty_moov+default_base_moof"}]
+)
+def test_a_fragmented_mp4_is_read(tmp_path, options):
+    frames = movies.filling(12)
+    with av.open(str(tmp_path / "a.mp4"), "w", options=options) as out:
+        stream = out.add_stream("libx264", rate=10, options={"g": "4"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame_HWC in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
+        out.mux(stream.encode())
+    assert ((tmp_path / "a.mp4").read_bytes().count(b"moof") > 1) == bool(options)
+    found, second_T, notes = read(tmp_path / "a.mp4")
+    assert len(found) == 12
+    assert second_T == pytest.approx(np.arange(12) / 10, abs=1e-3)
+    assert not notes
+    _close(found[[0, -1], 40, 60], [(255, 255, 255), movies.RED], 4)
+
+
+@pytest.mark.parametrize("disposal", [1, 2, 3])
+def test_frames_of_a_gif_lie_on_what_the_one_before_left(tmp_path, disposal):
+    """1 leaves a frame, 2 clears it to the paper, 3 brings back what was below it."""
+    blank = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+    frames = [Image.new("RGBA", (32, 32), (255, 255, 255, 255))]
+    for left in (0, 8, 16):
+        frame = blank.copy()
+        frame.paste((200, 30, 30, 255), (left, 0, left + 8, 32))
+        frames.append(frame)
+    # The first frame always stays.
+    frames[0].save(
+        tmp_path / "a.gif",
+        save_all=True,
+        append_images=frames[1:],
+        disposal=[1, *[disposal] * 3],
+        duration=100,
+        optimize=False,
+    )
+    found, _, _ = read(tmp_path / "a.gif")
+    red = (found == (200, 30, 30)).all(-1)[:, 4, ::8]
+    shown = {
+        1: [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]],
+        2: [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]],
+        3: [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]],
+    }[disposal]
+    np.testing.assert_array_equal(red, shown)
+    assert ((found == 255).all(-1) | (found == (200, 30, 30)).all(-1)).all()
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png", "jpg", "webp", "bin"])
 def test_a_video_with_another_suffix_is_read(tmp_path, suffix):
     movies.write(tmp_path / "a.mp4", movies.filling(6))

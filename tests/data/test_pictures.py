@@ -414,6 +414,54 @@ def test_every_kind_of_samples_is_read(tmp_path, mode):
     assert _saved(image, path).shape == (12, 16, 3)
 
 
+def _tiled_tiff(picture_HWC: np.ndarray, side: int = 16) -> bytes:
+    """A tiff without compression, in tiles."""
+    height, width, _ = picture_HWC.shape
+    down, across = -(-height // side), -(-width // side)
+    padded = np.zeros((down * side, across * side, 3), np.uint8)
+    padded[:height, :width] = picture_HWC
+    tiles = padded.reshape(down, side, across, side, 3).swapaxes(1, 2).tobytes()
+    count, size = down * across, side * side * 3
+    entries = [
+        *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 0), (259, 3, 1, 1)),
+        *((262, 3, 1, 2), (277, 3, 1, 3), (322, 4, 1, side), (323, 4, 1, side)),
+        *((324, 4, count, 0), (325, 4, count, 0)),
+    ]
+    behind = 8 + 2 + 12 * len(entries) + 4
+    bits, offsets, sizes = behind, behind + 6, behind + 6 + 4 * count
+    pixels = sizes + 4 * count
+    where = {258: bits, 324: offsets, 325: sizes}
+    return b"".join(
+        [
+            struct.pack("<2sHI", b"II", 42, 8),
+            struct.pack("<H", len(entries)),
+            *(struct.pack("<HHII", t, kind, n, where.get(t, v)) for t, kind, n, v in entries),
+            struct.pack("<I", 0),
+            struct.pack("<3H", 8, 8, 8),
+            struct.pack(f"<{count}I", *(pixels + size * tile for tile in range(count))),
+            struct.pack(f"<{count}I", *[size] * count),
+            tiles,
+        ]
+    )
+
+
+def test_a_tiff_may_be_tiled_or_big(tmp_path):
+    (tmp_path / "tiled.tif").write_bytes(_tiled_tiff(_NOISE))
+    np.testing.assert_array_equal(pictures.load(tmp_path / "tiled.tif"), _NOISE)
+    Image.fromarray(_NOISE).save(tmp_path / "big.tif", big_tiff=True)
+    assert (tmp_path / "big.tif").read_bytes()[2] == 43
+    np.testing.assert_array_equal(pictures.load(tmp_path / "big.tif"), _NOISE)
+
+
+@pytest.mark.parametrize("name", ["a.mpo", "a.jpg"])
+def test_the_first_picture_of_a_stereo_camera_is_read(tmp_path, name):
+    first, second = Image.fromarray(scene(0)), Image.fromarray(scene(1))
+    first.save(tmp_path / name, "MPO", save_all=True, append_images=[second], quality=95)
+    with Image.open(tmp_path / name) as image:
+        assert image.n_frames == 2
+    assert np.abs(pictures.load(tmp_path / name).astype(int) - scene(0)).mean() < 4
+
+
 def test_a_webp_of_268_megapixels_takes_no_memory(tmp_path):
     size = (16383).to_bytes(2, "little") * 2
     frame = b"VP8 " + struct.pack("<I", 10) + b"\x10\0\0\x9d\x01\x2a" + size
