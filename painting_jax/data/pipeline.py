@@ -280,21 +280,11 @@ class _Batches:
     until one is in range.
     """
 
-    def __init__(
-        self, row: Callable[[int], Batch], rows: int, batch_size: int, process: int, processes: int
-    ):
-        if batch_size < 1 or batch_size % processes:
-            raise UserError(
-                f"a batch of {batch_size} cannot be shared evenly by {processes} processes"
-            )
-        self._row = row
-        self._length = rows // batch_size
-        self._batch_size = batch_size
-        share = batch_size // processes
-        self._mine = range(process * share, (process + 1) * share)
+    def __init__(self, row: Callable[[int], Batch], batch_size: int, mine: Sequence[int]):
+        self._row, self._batch_size, self._mine = row, batch_size, mine
 
     def __len__(self) -> int:
-        return self._length
+        return _ENDLESS // self._batch_size
 
     def __getitem__(self, k: int) -> Batch:
         return stack([self._row(k * self._batch_size + place) for place in self._mine])
@@ -361,8 +351,7 @@ def training_batches(
     *,
     batch_size: int,
     seed: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: Sequence[int] | None = None,
 ) -> grain.MapDataset:
     """Endless shuffled batches; item k holds this computer process's rows of global batch k.
 
@@ -372,17 +361,18 @@ def training_batches(
     Args:
       source: Training split.
       examples: Maker of the rows.
-      batch_size: Global batch size B. Each computer process takes B / `process_count` adjacent
-        rows.
+      batch_size: Global batch size B.
       seed: Seed of the order, frames, references and captions.
-      process_index: Index of this computer process.
-      process_count: Number of computer processes.
+      rows: Rows of each batch that this computer process makes (`sharding.batches`); None = all.
 
     Raises:
-      UserError: If the batch size is not a multiple of `process_count`, or the seed is negative.
+      UserError: If the batch size is not positive, or the seed is negative.
     """
     if seed < 0:
         raise UserError(f"seed is {seed}: it must not be negative")
+    if batch_size < 1:
+        raise UserError(f"batch_size is {batch_size}: it must be at least 1")
+    mine = range(batch_size) if rows is None else rows
 
     @functools.lru_cache(maxsize=4)
     def order(epoch: int) -> np.ndarray:
@@ -396,9 +386,7 @@ def training_batches(
         return example(int(order(epoch)[place]), position)
 
     if not examples.buckets:
-        return grain.MapDataset.source(
-            _Batches(row, _ENDLESS, batch_size, process_index, process_count)
-        )
+        return grain.MapDataset.source(_Batches(row, batch_size, mine))
     shapes = examples.shapes
     shape_N = [shapes.of((row.height, row.width)) for row in source.rows]
     bucket_order = _BucketOrder(shape_N, batch_size, seed)
@@ -410,45 +398,7 @@ def training_batches(
             raise source.wrong_index()
         return made
 
-    return grain.MapDataset.source(
-        _Batches(row_of_bucket, _ENDLESS, batch_size, process_index, process_count)
-    )
-
-
-def evaluation_batches(
-    source: DataSource,
-    examples: Examples,
-    *,
-    batch_size: int,
-    process_index: int = 0,
-    process_count: int = 1,
-) -> grain.MapDataset:
-    """Every painting process of a split once, in order, with the finished picture as reference.
-
-    The last batch is padded with copies of the split's last row; `_mask`, bool[B], is False there.
-
-    Args:
-      source: Any split.
-      examples: Maker of the rows.
-      batch_size: Global batch size B. Each computer process takes B / `process_count` adjacent
-        rows.
-      process_index: Index of this computer process.
-      process_count: Number of computer processes.
-
-    Raises:
-      UserError: If the batch size is not a multiple of `process_count`.
-    """
-    count = len(source)
-
-    def row(position: int) -> Batch:
-        index = min(position, count - 1)
-        return {
-            **examples.of(source.record(index), index, None),
-            "_mask": np.asarray(position < count),
-        }
-
-    filled = -(-count // max(1, batch_size)) * batch_size
-    return grain.MapDataset.source(_Batches(row, filled, batch_size, process_index, process_count))
+    return grain.MapDataset.source(_Batches(row_of_bucket, batch_size, mine))
 
 
 def spread(source: DataSource, examples: Examples, count: int) -> Batch:
@@ -471,7 +421,7 @@ def iterate(
     seconds to start.
 
     Args:
-      batches: Result of `training_batches` or `evaluation_batches`.
+      batches: Result of `training_batches`.
       start: Index of the first batch. It is the only state of the iteration.
       threads: Number of threads that make batches. It does not change the batches.
       ahead: Number of batches to prefetch.

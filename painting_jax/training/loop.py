@@ -16,8 +16,9 @@ from painting_jax import interruption
 from painting_jax.config_checks import check
 from painting_jax.data import pipeline
 from painting_jax.errors import UserError
+from painting_jax.sharding.batches import global_batch, rows_of_process
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.sharding.rules import batch_sharding, replicated
+from painting_jax.sharding.rules import replicated
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import make_model, shapes_of
@@ -99,14 +100,14 @@ def _train(
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
             for line in data_checks.remarks(source, examples):
                 print(line)
+        rows = rows_of_process(mesh, config.data.batch_size)
         batches = pipeline.iterate(
             pipeline.training_batches(
                 source,
                 examples,
                 batch_size=config.data.batch_size,
                 seed=config.seed,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
+                rows=rows,
             ),
             start,
         )
@@ -164,10 +165,7 @@ def _train(
             profiler(step)
             batch = next(batches)
             log.write(step, batch.pop("index_B"))
-            on_device = jax.tree.map(
-                lambda array: jax.make_array_from_process_local_data(batch_sharding(mesh), array),
-                batch,
-            )
+            on_device = global_batch(batch, rows, config.data.batch_size, mesh)
             with jax.transfer_guard("disallow"):
                 state, running, finite = train_step(state, running, on_device, frozen)
             begun()

@@ -172,7 +172,8 @@ def test_batch_k_is_the_same_from_any_start_and_any_threads(source):
 def test_batch_k_is_the_same_for_any_number_of_processes(source):
     whole = _training(source)
     for count in (2, 4):
-        parts = [_training(source, process_index=i, process_count=count) for i in range(count)]
+        share = 4 // count
+        parts = [_training(source, rows=range(i, i + share)) for i in range(0, 4, share)]
         for k in (0, 5, 1000):
             rows = [part[k] for part in parts]
             joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
@@ -237,30 +238,9 @@ def test_no_stored_segments_are_all_unlabelled(source):
     np.testing.assert_array_equal(segments, np.zeros((32, 32), np.uint8))
 
 
-def test_evaluation_shows_every_process_once_and_masks_the_rest(source):
-    batches = pipeline.evaluation_batches(source, _examples(source), batch_size=3)
-    shown = list(pipeline.iterate(batches))
-    mask = np.concatenate([batch["_mask"] for batch in shown])
-    index = np.concatenate([batch["index_B"] for batch in shown])
-    assert [len(batch["_mask"]) for batch in shown] == [3, 3, 3]
-    assert index[mask].tolist() == list(range(8))
-    assert (~mask).sum() == 1
-
-
-def test_evaluation_is_shared_by_processes(source):
-    parts = [
-        pipeline.evaluation_batches(
-            source, _examples(source), batch_size=6, process_index=i, process_count=2
-        )
-        for i in range(2)
-    ]
-    index = np.concatenate([part[k]["index_B"] for k in range(2) for part in parts])
-    np.testing.assert_array_equal(index, [*range(8), 7, 7, 7, 7])
-
-
-def test_uneven_share_and_impossible_sizes_are_user_errors(source):
-    with pytest.raises(UserError, match="shared evenly"):
-        _training(source, process_count=3)
+def test_impossible_sizes_are_user_errors(source):
+    with pytest.raises(UserError, match="batch_size is 0"):
+        _training(source, batch_size=0)
     with pytest.raises(UserError, match="seed is -1"):
         _training(source, seed=-1)
     with pytest.raises(UserError, match="frames must be at least 1"):
@@ -419,8 +399,8 @@ def test_bucketed_batch_k_is_the_same_for_any_number_of_processes(canvases):
     whole = _bucketed(canvases, batch_size=4)
     for count in (2, 4):
         parts = [
-            _bucketed(canvases, batch_size=4, process_index=i, process_count=count)
-            for i in range(count)
+            _bucketed(canvases, batch_size=4, rows=range(i, i + 4 // count))
+            for i in range(0, 4, 4 // count)
         ]
         for k in (0, 1, 2, 3, 1000):
             rows = [part[k] for part in parts]
