@@ -1,6 +1,7 @@
 """Checks that the values of an experiment fit together, before anything is written."""
 
 import functools
+import math
 
 from etils import epath
 from jax.sharding import Mesh
@@ -10,8 +11,9 @@ from painting_jax import config as config_lib
 from painting_jax.diffusion.samplers import make_sampler
 from painting_jax.errors import UserError
 from painting_jax.models.family import get_family
+from painting_jax.sharding.rules import LOGICAL
 from painting_jax.tasks.published import is_finetuned
-from painting_jax.tasks.task import make_model
+from painting_jax.tasks.task import make_model, shapes_of
 
 # On a CPU, XLA has no product of float16 matrices with a sum in float32.
 _ON_CPU = ("float32", "bfloat16")
@@ -56,6 +58,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             "config.lora.enabled=True: a LoRA adapts published weights, and "
             f"config.model.family={config.model.family} has none"
         )
+    _check_mesh(config, mesh)
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     parts = config.optimizer.gradient_accumulation_steps
     require(
@@ -63,6 +66,34 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         lambda size: size % (shards * parts) == 0,
         f"a multiple of {shards} devices along data and fsdp times {parts} accumulation steps",
     )
+
+
+def _check_mesh(config: ConfigDict, mesh: Mesh) -> None:
+    """Checks that the mesh divides what is laid over it, so that no device repeats another's work.
+
+    Raises:
+      UserError: If it does not. The message names the sizes that would.
+    """
+    data, model = config.data, make_model(config)
+
+    def require(axes: tuple[str, ...], count: int, what: str) -> None:
+        size = math.prod(mesh.shape[axis] for axis in axes)
+        if count % size:
+            sizes = " ".join(f"config.mesh.{axis}={mesh.shape[axis]}" for axis in axes)
+            fitting = [str(n) for n in range(1, min(count, mesh.size) + 1) if count % n == 0]
+            raise UserError(
+                f"{sizes}: {' x '.join(axes)} must divide the {count} {what}: {', '.join(fitting)}"
+            )
+
+    shapes = shapes_of(config, model)
+    for height, width in shapes.buckets or ((shapes.height, shapes.width),):
+        video = (data.frames, height, width)
+        work = model.family.work(model.config, model.codec, video, data.text_length)
+        what = f"tokens of {data.frames} frames of {height}x{width}"
+        require(LOGICAL["tokens"], work.tokens, what)
+    require(LOGICAL["heads"], config.model.heads, "heads")
+    require(LOGICAL["heads"], config.model.ffn_dim, "channels of config.model.ffn_dim")
+    require(LOGICAL["storage"], config.model.dim, "channels of config.model.dim")
 
 
 def check_model(config: ConfigDict) -> None:

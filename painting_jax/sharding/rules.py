@@ -1,12 +1,24 @@
-"""Sharding rules: one table for parameters and one for activations."""
+"""Sharding rules: from logical axes to mesh axes, for parameters and activations.
+
+What must divide is checked before a training (`config_checks`). What does not divide here is small,
+or of a video that is only shown, and is replicated.
+"""
 
 import math
 import re
+from collections.abc import Sequence
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-_BATCH = ("data", "fsdp")
+# Mesh axes that each logical axis is laid over. The devices of a sequence group have parameters of
+# the same layers to hold, so each holds a part of them.
+LOGICAL: dict[str, tuple[str, ...]] = {
+    "batch": ("data", "fsdp"),
+    "tokens": ("sequence",),
+    "storage": ("fsdp", "sequence"),
+    "heads": ("tensor",),
+}
 
 # The first pattern that matches a parameter's path decides. Specs are aligned to the *last*
 # dimensions, so that a scanned stack of layers (with one more leading dimension) needs no rule of
@@ -14,18 +26,18 @@ _BATCH = ("data", "fsdp")
 PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (
         r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|proj_gate|linear_1|time_proj)/kernel$",
-        ("fsdp", "tensor"),
+        ("storage", "heads"),
     ),
-    (r"(to_out|proj_out|linear_2)/kernel$", ("tensor", "fsdp")),
-    (r"(patch_embedding|segment_embedding)/kernel$", (None, "fsdp")),
-    (r"(medium_table|token_table)", (None, "fsdp")),
-    (r"lora_a$", ("fsdp", None)),
-    (r"lora_b$", (None, "fsdp")),
+    (r"(to_out|proj_out|linear_2)/kernel$", ("heads", "storage")),
+    (r"(patch_embedding|segment_embedding)/kernel$", (None, "storage")),
+    (r"(medium_table|token_table)", (None, "storage")),
+    (r"lora_a$", ("storage", None)),
+    (r"lora_b$", (None, "storage")),
 )
 
-ACTIVATIONS: dict[str, PartitionSpec] = {
-    "batch": PartitionSpec(_BATCH),
-    "tokens": PartitionSpec(_BATCH, "sequence"),
+ACTIVATIONS: dict[str, tuple[str, ...]] = {
+    "batch": ("batch",),
+    "tokens": ("batch", "tokens"),
 }
 
 
@@ -34,12 +46,12 @@ def constrain(x: jax.Array, kind: str) -> jax.Array:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return x
-    return jax.lax.with_sharding_constraint(x, _fitting(ACTIVATIONS[kind], x.shape, mesh))
+    return jax.lax.with_sharding_constraint(x, _fitting(_spec(ACTIVATIONS[kind]), x.shape, mesh))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Sharding of arrays whose first dimension is the batch."""
-    return NamedSharding(mesh, ACTIVATIONS["batch"])
+    return NamedSharding(mesh, _spec(ACTIVATIONS["batch"]))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -54,11 +66,15 @@ def tree_shardings(tree, mesh: Mesh):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         for pattern, axes in PARAMETERS:
             if re.search(pattern, name) and leaf.ndim >= len(axes):
-                spec = PartitionSpec(*[None] * (leaf.ndim - len(axes)), *axes)
+                spec = _spec((*[None] * (leaf.ndim - len(axes)), *axes))
                 return NamedSharding(mesh, _fitting(spec, leaf.shape, mesh))
         return replicated(mesh)
 
     return jax.tree_util.tree_map_with_path(sharding, tree)
+
+
+def _spec(logical: Sequence[str | None]) -> PartitionSpec:
+    return PartitionSpec(*(None if name is None else LOGICAL[name] for name in logical))
 
 
 def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec:
