@@ -24,6 +24,7 @@ from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError
 from painting_jax.media import MEDIA
 from painting_jax.models.family import FAMILIES
+from painting_jax.sharding.mesh import AXES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -382,10 +383,10 @@ FIELDS = (
     Field(
         "sampling.guide_on", ("medium", "text"), _GUIDED, "Conditions that guidance strengthens."
     ),
-    Field("mesh.data", -1, _DEVICES, "Devices along the batch; -1 = all that are left."),
-    Field("mesh.fsdp", 1, _DEVICES, "Devices that share the parameters and split the batch."),
-    Field("mesh.tensor", 1, _DEVICES, "Devices that split the matrices."),
-    Field("mesh.sequence", 1, _DEVICES, "Devices that split the tokens of a video."),
+    *(
+        Field(f"mesh.{axis}", -1 if axis == "data" else 1, _DEVICES, meaning)
+        for axis, meaning in AXES.items()
+    ),
     Field("checkpoint.every", 250, _at_least(1), "Steps between checkpoints."),
     Field("checkpoint.keep", 2, _at_least(1), "Latest checkpoints that are kept."),
     Field("log.every", 50, _at_least(1), "Steps between reports of the metrics."),

@@ -15,7 +15,7 @@ from painting_jax.evaluation.compiling import quickly
 from painting_jax.evaluation.measures import MEASURES, RECORDED, MeasuredProcess
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.videos import Video
-from painting_jax.metrics import fidelity, lpips, pdp, perceptual, regions, temporal, texture
+from painting_jax.metrics import lpips, pdp, perceptual, regions, temporal, texture
 from painting_jax.metrics.padding import padded, round_up, row
 from painting_jax.metrics.perceptual import PerceptualDistance
 
@@ -356,10 +356,9 @@ def _measure_motion(group: Group, numbers: _Numbers) -> None:
 def _measure_finished_picture(group: Group, numbers: _Numbers) -> None:
     for method, video in group.methods.items():
         ours, theirs = video.frames_THWC[-1:], group.recorded.frames_THWC[-1:]
-        numbers[method] |= {
-            "final_ssim": float(quickly(fidelity.ssim, ours, theirs)[0]),
-            "final_psnr": float(quickly(fidelity.psnr, ours, theirs)[0]),
-        }
+        for key, measure in MEASURES.items():
+            if measure.of_pictures is not None:
+                numbers[method][key] = float(quickly(measure.of_pictures, ours, theirs)[0])
 
 
 def _measure_regions(group: Group, numbers: _Numbers) -> None:

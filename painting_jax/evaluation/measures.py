@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
 import numpy as np
 
-from painting_jax.metrics import bootstrap
+from painting_jax.metrics import bootstrap, fidelity
 
 # Methods that are not a user's: recorded processes, the one that is evaluated unless it has a name,
 # and the baselines.
@@ -36,6 +37,8 @@ class Measure:
       digits: Number of decimals.
       least: Smallest value that it can have.
       most: Largest value that it can have.
+      of_pictures: Jitted function that computes it from the last frame and the recorded finished
+        picture, both uint8[1, H, W, 3]: float32[1]; None if it is computed in `comparison`.
     """
 
     label: str
@@ -46,6 +49,7 @@ class Measure:
     digits: int = 3
     least: float = 0.0
     most: float = math.inf
+    of_pictures: Callable[..., jax.Array] | None = None
 
 
 # Captions of the tables; `{distance}` as in a measure's label.
@@ -158,6 +162,7 @@ MEASURES: dict[str, Measure] = {
         "final",
         least=-1.0,
         most=1.0,
+        of_pictures=fidelity.ssim,
     ),
     "final_psnr": Measure(
         "Final picture, PSNR (dB)",
@@ -167,6 +172,7 @@ MEASURES: dict[str, Measure] = {
         "final",
         1,
         most=100.0,
+        of_pictures=fidelity.psnr,
     ),
     "first_bend": Measure(
         "First bend of the profile",

@@ -9,7 +9,13 @@ from jax.sharding import AxisType, Mesh
 
 from painting_jax.errors import UserError
 
-AXES = ("data", "fsdp", "tensor", "sequence")
+# Names of the axes and what their devices do; each has a field `mesh.NAME` in the config.
+AXES = {
+    "data": "Devices along the batch; -1 = all that are left.",
+    "fsdp": "Devices that share the parameters and split the batch.",
+    "tensor": "Devices that split the matrices.",
+    "sequence": "Devices that split the tokens of a video, and share the parameters.",
+}
 
 # Axes that may cross the network between slices, which is much slower than the links within one.
 _BETWEEN_SLICES = ("data", "fsdp")
@@ -49,7 +55,7 @@ def make_mesh(sizes: Mapping[str, int], devices: Sequence[jax.Device] | None = N
         arranged = mesh_utils.create_hybrid_device_mesh(
             within, between, devices, allow_split_physical_axes=True
         )
-    return Mesh(arranged, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    return Mesh(arranged, tuple(AXES), axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def _slice_of(device: jax.Device) -> int:
