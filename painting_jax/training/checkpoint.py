@@ -24,6 +24,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from painting_jax.errors import UserError
+from painting_jax.files import sync, sync_folder
 from painting_jax.interruption import held_back
 from painting_jax.tasks.task import Task
 from painting_jax.training import checksums, steady_clock
@@ -61,6 +62,7 @@ class Checkpoints:
             max_to_keep=None if read_only else keep,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
+            temporary_path_class=_SyncedPath,
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
             type_handler_registry=ocp.type_handlers.create_type_handler_registry(
@@ -287,6 +289,17 @@ class _ArrayHandler(ocp.type_handlers.ArrayHandler):
             # which fails as a whole.
             info.byte_limiter = None
         return await super().serialize(values, infos, args)
+
+
+class _SyncedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
+    """Folder of a checkpoint, which is on the disk before it gets its name."""
+
+    async def finalize(self) -> None:
+        await asyncio.to_thread(sync_folder, self.get())
+        await super().finalize()
+        # Before an older checkpoint is removed.
+        await asyncio.to_thread(sync_folder, self.get_final())
+        await asyncio.to_thread(sync, self.get_final().parent)
 
 
 async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
