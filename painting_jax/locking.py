@@ -143,17 +143,20 @@ def _open(path: pathlib.Path) -> int:
     try:
         try:
             descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o666)
-        except PermissionError as refused:
+        except PermissionError:
+            if not os.path.lexists(path):
+                raise
             # Another user's, who could not give it to the group. Reading is enough for a lock.
-            try:
-                descriptor = os.open(path, flags | os.O_RDONLY)
-            except FileNotFoundError:
-                raise refused from None
+            descriptor = os.open(path, flags | os.O_RDONLY)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise UserError(f"{path} is a link, where a lock belongs: remove it") from None
         if error.errno in (errno.EISDIR, errno.ENXIO):
             raise UserError(f"{path} is no file, where a lock belongs: remove it") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if os.path.lexists(path):
+                raise UserError(f"{path} is another user's lock: remove it") from None
+            raise UserError(f"{path.parent} is write-protected: name another folder") from None
         raise
     opened = os.fstat(descriptor)
     if not stat.S_ISREG(opened.st_mode):
