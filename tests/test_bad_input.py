@@ -526,12 +526,12 @@ def test_what_a_killed_program_left_is_removed_at_the_next_start(
 ):
     """Also if that comes to nothing."""
     out, partial = tmp_path / "out", tmp_path / "out.partial"
-    run, output = f"--workdir={spoilt / 'no_checkpoint'}", f"--output={out}"
     (out / ".unfinished_abcdefgh" / "new" / "good-oil" / "steps").mkdir(parents=True)
     (tmp_path / ".unfinished_12345678.npy").write_bytes(b"half")
     (out / ".lock").touch()
+    none, output = files.root / "none", f"--output={out}"
     flags = (f"--image={files.root / 'good.png'}", f"--save_frames={tmp_path / 'raw.npy'}")
-    generate.refuses(run, output, *flags, said="has no checkpoint yet")
+    generate.refuses(f"--pretrained={none}", output, *flags, said=str(none))
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(out) == []
     (tmp_path / ".unfinished_abcdefgh" / "new" / "out").mkdir(parents=True)
@@ -539,6 +539,7 @@ def test_what_a_killed_program_left_is_removed_at_the_next_start(
     (partial / "videos" / ".unfinished_12345678.mp4").write_bytes(b"half")
     (partial / ".unfinished_12345678.npz").write_bytes(b"half")
     (tmp_path / ".out.lock").touch()
+    run = f"--workdir={spoilt / 'no_checkpoint'}"
     evaluate.refuses(run, output, said="has no checkpoint yet")
     assert sorted(os.listdir(tmp_path)) == ["out", "out.partial"]
     assert os.listdir(partial) == ["videos"]

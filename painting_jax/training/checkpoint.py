@@ -35,6 +35,7 @@ _PROBE = 16 << 20  # bytes
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 _SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
 _PARAMS = ("params", "ema_params")
+_HALF = ".orbax-checkpoint-tmp"  # End of the name of one that is being written.
 # Folder beside the checkpoints for those that are damaged.
 _ASIDE = "damaged_checkpoints"
 # Errors of the system that say nothing about the data.
@@ -250,13 +251,16 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:
-        """Turns write errors of the file system into a `UserError`."""
+        """Turns write errors of the file system into a `UserError`; no half checkpoint is left."""
         try:
             yield
         except (OSError, ValueError) as error:
             reason = _refusal(error)
             if reason is None:
                 raise
+            if jax.process_count() == 1:  # Others may be writing to it still.
+                for half in self.folder.glob(f"*{_HALF}"):
+                    shutil.rmtree(half, ignore_errors=True)
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
 
 

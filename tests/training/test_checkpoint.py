@@ -116,6 +116,7 @@ def test_a_disk_that_fills_up_while_saving_is_one_error(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert capfd.readouterr() == ("", "")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["0"]
     with contextlib.closing(Checkpoints(tmp_path / "run", read_only=True)) as checkpoints:
         assert checkpoints.latest() == 0
         again, next_batch = checkpoints.restore(task, mesh)
