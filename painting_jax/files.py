@@ -151,7 +151,7 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
 
 def sync_folder(folder: str | os.PathLike) -> None:
     """Waits until a folder is on the disk with all it holds."""
-    for below, _, names in os.walk(folder):
+    for below, _, names in os.walk(os.fspath(folder)):
         for name in names:
             sync(os.path.join(below, name))
         sync(below)
