@@ -4,9 +4,9 @@
 
 Flags that begin with --xm_ are for XManager and this launcher. All other flags are passed to the
 training job unchanged. --xm_executor=local (the default) trains in a process on this machine, in
-this environment, with its output on this terminal. It needs no container and no account. Ctrl-C
-stops the training. Its exit status becomes this program's. If the command is run again, training
-resumes from the last checkpoint.
+this environment, with its output on this terminal. It needs no container and no account. Ctrl-C and
+SIGTERM stop the training once its step is done and saved. Its exit status becomes this program's.
+If the command is run again, training resumes from there.
 
 XManager lists its experiments in ~/.xmanager; --xm_db_yaml_config_path sets another database.
 """

@@ -29,7 +29,7 @@ if __name__ == "__main__":
     interruption.end_at_once()
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import jax.numpy as jnp
@@ -38,6 +38,7 @@ from absl import flags
 from painting_jax import cli
 from painting_jax.checkpoints import adapters, conversion, hub
 from painting_jax.errors import UserError
+from painting_jax.files import destination
 from painting_jax.models.family import Layout
 
 _SOURCE = flags.DEFINE_string(
@@ -87,6 +88,12 @@ def main() -> None:
             "--component is the part of --pretrained to replace: name one with --pretrained"
         )
     loras = (adapters.parse(_LORA.value), adapters.parse(_LORA_2.value))
+    with destination(_TARGET.name, _TARGET.value, "convert"):
+        report = _convert(loras)
+    print("\n".join([*report, _TARGET.value]))
+
+
+def _convert(loras: Sequence[Sequence[adapters.LoraSpec]]) -> list[str]:
     source, pretrained = _SOURCE.value, _PRETRAINED.value
     index: Mapping = {}
     component = _COMPONENT.value
@@ -98,7 +105,7 @@ def main() -> None:
         component = component or default_component
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
-    report = conversion.convert(
+    return conversion.convert(
         source,
         pathlib.Path(_TARGET.value),
         cast(Layout, _FORMAT.value),
@@ -110,7 +117,6 @@ def main() -> None:
         pretrained=pretrained,
         component=component,
     )
-    print("\n".join([*report, _TARGET.value]))
 
 
 if __name__ == "__main__":

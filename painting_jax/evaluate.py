@@ -47,7 +47,7 @@ from painting_jax.evaluation.measurement import ProcessSource, evaluate
 from painting_jax.evaluation.methods import Method, parse_methods
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import versions
-from painting_jax.files import check_destination
+from painting_jax.files import check_destination, destination, remove_unfinished
 from painting_jax.report import folder as report
 from painting_jax.sharding.mesh import make_mesh
 
@@ -110,16 +110,18 @@ _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
 def main() -> None:
     """Evaluates what the flags name, writes the report and prints its path."""
     methods = _checked_flags()
-    with memory.explained(_how_to_need_less):
-        _evaluate(methods)
+    output = pathlib.Path(_OUTPUT.value)
+    with destination(_OUTPUT.name, output, "evaluate"), memory.explained(_how_to_need_less):
+        _evaluate(methods, output)
 
 
-def _evaluate(methods: list[Method]) -> None:
+def _evaluate(methods: list[Method], output: pathlib.Path) -> None:
     networks = Networks.open(
         _BACKBONES.value or (), make_mesh(_MESH) if jax.device_count() > 1 else None
     )
-    output = pathlib.Path(_OUTPUT.value)
     partial = output.with_name(f"{output.name}.partial")
+    for folder in (partial, partial / "videos"):
+        remove_unfinished(folder)
     source: ProcessSource = _folder_source(methods) if methods else _run_source(partial)
     cache = Cache(partial, {**source.depends_on, **networks.identity, "versions": versions()})
     result = evaluate(source, networks, cache, seed=_SEED.value, watch=_watch)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from painting_jax import remote_paths
 from painting_jax.errors import UserError
-from painting_jax.locking import Busy, held, locked
+from painting_jax.locking import Busy, alone_beside, held, locked
 
 # Names of outputs that are being written.
 _PREFIX = ".unfinished_"
@@ -43,6 +43,32 @@ def check_destination(flag: str, path: str | os.PathLike, *, folder: bool) -> No
 
 
 @contextlib.contextmanager
+def destination(flag: str, path: str | os.PathLike, verb: str) -> Iterator[None]:
+    """Keeps other programs from writing an output while the block runs.
+
+    What killed programs have left unfinished beside it is removed first.
+
+    Args:
+      flag: name of the flag.
+      path: value of the flag: a file, or a folder that is written beside its place.
+      verb: name of the verb.
+
+    Raises:
+      UserError: if another program is writing it.
+    """
+    with alone_beside(path, in_use(flag, path, verb)):
+        remove_unfinished(pathlib.Path(path).parent)
+        yield
+
+
+def in_use(flag: str, path: str | os.PathLike, verb: str) -> str:
+    """What a verb says of an output that another program is writing."""
+    return (
+        f"{path} is being written by another {verb}: wait for it to end, or name another --{flag}"
+    )
+
+
+@contextlib.contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path`, which is renamed to `path` when the block succeeds.
 
@@ -62,7 +88,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         temporary.chmod(0o666 & ~umask)
         os.fsync(handle)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
@@ -85,10 +111,7 @@ def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         unfinished, replaced = beside / _NEW / path.name, beside / _REPLACED / path.name
         unfinished.mkdir(parents=True)
         yield unfinished
-        for folder, _, files in os.walk(unfinished):
-            for name in files:
-                _sync(os.path.join(folder, name))
-            _sync(folder)
+        sync_folder(unfinished)
         if path.exists():
             replaced.parent.mkdir()
             path.rename(replaced)
@@ -98,7 +121,7 @@ def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             if replaced.exists():
                 replaced.rename(path)
             raise
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def remove_unfinished(folder: str | os.PathLike) -> None:
@@ -108,9 +131,11 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
     back. What cannot be removed stays, too.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
+    try:
+        names = os.listdir(folder)
+    except OSError:  # It may be missing, or not for others to read.
         return
-    for path in [folder / name for name in os.listdir(folder) if _UNFINISHED.fullmatch(name)]:
+    for path in [folder / name for name in names if _UNFINISHED.fullmatch(name)]:
         with contextlib.suppress(OSError, Busy, UserError):
             if path.is_symlink():
                 continue
@@ -122,6 +147,27 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
                             shutil.rmtree(path)
             else:
                 _remove_file(path)
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Waits until a folder is on the disk with all it holds."""
+    for below, _, names in os.walk(os.fspath(folder)):
+        for name in names:
+            sync(os.path.join(below, name))
+        sync(below)
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _put_back(replaced: pathlib.Path, folder: pathlib.Path) -> None:
@@ -167,16 +213,3 @@ def _new_folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
         return
-
-
-def _sync(path: str | os.PathLike) -> None:
-    """Waits until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some file systems cannot do it for folders.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(descriptor)

@@ -39,9 +39,10 @@ from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
-from painting_jax.files import check_destination, written_beside
+from painting_jax.files import check_destination, in_use, remove_unfinished, written_beside
 from painting_jax.generation import final_frame, output_folders, outputs
 from painting_jax.generation.job import Job, Painter
+from painting_jax.locking import alone
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
 _PRETRAINED = flags.DEFINE_string(
@@ -206,8 +207,15 @@ def main() -> None:
         given += _held_out()
     jobs = output_folders.jobs(given, _MEDIUM.value, _OUTPUT.value)
     finished = []
+    output = pathlib.Path(_OUTPUT.value)
     try:
-        with memory.explained(_how_to_need_less):
+        with (
+            alone(output, in_use(_OUTPUT.name, output, "generate")),
+            memory.explained(_how_to_need_less),
+        ):
+            remove_unfinished(output)
+            if _SAVE_FRAMES.value:
+                remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
             for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
                 finished.append(folder)
     finally:
@@ -255,12 +263,13 @@ def _held_out() -> list[Subject]:
     """Pictures that were held out from a run's training."""
     # Imported here, since the libraries for checkpoints and datasets take seconds to import.
     from painting_jax.config import read_config  # noqa: PLC0415
-    from painting_jax.data import pipeline  # noqa: PLC0415
+    from painting_jax.data import dataset_folder, pipeline  # noqa: PLC0415
 
     data = read_config(_WORKDIR.value).data
-    return subjects.held_out(
-        pipeline.DataSource(data.data_dir, "test", data.dataset), _HELD_OUT.value
-    )
+    source = pipeline.DataSource(data.data_dir, "test", data.dataset)
+    remedy = "its pictures may be those of the training; name pictures with --image"
+    dataset_folder.check_same(source.path, data.get("fingerprint", ""), _WORKDIR.value, remedy)
+    return subjects.held_out(source, _HELD_OUT.value)
 
 
 def _trained() -> Painter:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from painting_jax.errors import UserError
 
-NAME = ".lock"  # File in a folder that is being written.
+NAME = ".lock"  # File in a folder that is being written, or end of the name of one beside it.
+_LONGEST = 255  # maximum bytes of a file name on nearly every file system
 
 # Some file systems have no locks.
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
@@ -36,12 +37,43 @@ def alone(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
     Raises:
       UserError: If another process holds the lock, or something else lies in its place.
     """
-    folder = pathlib.Path(folder)
+    with _alone(pathlib.Path(folder), NAME, refusal):
+        yield
+
+
+@contextlib.contextmanager
+def alone_beside(path: str | os.PathLike, refusal: str) -> Iterator[None]:
+    """Keeps other processes from writing a file, or a folder that is written beside its place.
+
+    The lock is a hidden file beside the path, else as of `alone`. The folder above the path is
+    created if it is missing, and removed again if the block leaves it empty.
+
+    Args:
+      path: Path of the file or folder, which need not exist.
+      refusal: Message of the error.
+
+    Raises:
+      UserError: As in `alone`.
+    """
+    path = pathlib.Path(os.path.abspath(path))
+    # A name may be as long as the file system allows.
+    name = path.name.encode()[: _LONGEST - len(NAME) - 1].decode(errors="ignore")
+    with _alone(path.parent, f".{name}{NAME}", refusal):
+        yield
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path, name: str, refusal: str) -> Iterator[None]:
     with _with_parents(folder), contextlib.ExitStack() as at_end:
-        try:
-            is_locked = at_end.enter_context(held(folder / NAME))
-        except Busy:
-            raise UserError(refusal) from None
+        while True:
+            try:
+                is_locked = at_end.enter_context(held(folder / name))
+                break
+            except Busy:
+                raise UserError(refusal) from None
+            except FileNotFoundError:
+                # Another process, which had created the folder, left it empty and removed it.
+                folder.mkdir(parents=True, exist_ok=True)
         if not is_locked:
             print(f"{folder} has no locks: let nothing else write to it", file=sys.stderr)
         yield
@@ -112,6 +144,8 @@ def _open(path: pathlib.Path) -> int:
         try:
             descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o666)
         except PermissionError:
+            if not os.path.lexists(path):
+                raise
             # Another user's, who could not give it to the group. Reading is enough for a lock.
             descriptor = os.open(path, flags | os.O_RDONLY)
     except OSError as error:
@@ -119,6 +153,10 @@ def _open(path: pathlib.Path) -> int:
             raise UserError(f"{path} is a link, where a lock belongs: remove it") from None
         if error.errno in (errno.EISDIR, errno.ENXIO):
             raise UserError(f"{path} is no file, where a lock belongs: remove it") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if os.path.lexists(path):
+                raise UserError(f"{path} is another user's lock: remove it") from None
+            raise UserError(f"{path.parent} is write-protected: name another folder") from None
         raise
     opened = os.fstat(descriptor)
     if not stat.S_ISREG(opened.st_mode):

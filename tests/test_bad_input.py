@@ -15,6 +15,7 @@ import pytest
 from configs import wan21_t2v_1_3b
 from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures, video
+from painting_jax.locking import alone, alone_beside
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training.checkpoint import Checkpoints
@@ -493,8 +494,7 @@ def test_generate_on_a_full_disk_leaves_nothing(files):
         file_limit=4000,
     )
     tiny.assert_one_line(done, "File too large")
-    assert not list(files.out.glob("*"))
-    files.out.rmdir()
+    assert not files.out.exists()
 
 
 def test_evaluate_on_a_full_disk_leaves_nothing(files, tmp_path):
@@ -511,6 +511,64 @@ def test_evaluate_on_a_full_disk_leaves_nothing(files, tmp_path):
     )
     tiny.assert_one_line(done, "File too large")
     assert os.listdir(tmp_path) == ["in"]
+
+
+def test_an_output_has_one_writer(generate, evaluate, files):
+    said = f"{files.out} is being written by another {{}}: wait for it to end"
+    run, picture = f"--workdir={files.root / 'run'}", f"--image={files.root / 'good.png'}"
+    with alone(files.out, "busy"):
+        generate.refuses(run, picture, f"--output={files.out}", said=said.format("generate"))
+    with alone_beside(files.out, "busy"):
+        evaluate.refuses(run, f"--output={files.out}", said=said.format("evaluate"))
+    assert not files.out.exists()
+
+
+def test_what_a_killed_program_left_is_removed_at_the_next_start(
+    generate, evaluate, files, spoilt, tmp_path
+):
+    """Also if that comes to nothing."""
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    (out / ".unfinished_abcdefgh" / "new" / "good-oil" / "steps").mkdir(parents=True)
+    (tmp_path / ".unfinished_12345678.npy").write_bytes(b"half")
+    (out / ".lock").touch()
+    none, output = files.root / "none", f"--output={out}"
+    flags = (f"--image={files.root / 'good.png'}", f"--save_frames={tmp_path / 'raw.npy'}")
+    generate.refuses(f"--pretrained={none}", output, *flags, said=str(none))
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(out) == []
+    (tmp_path / ".unfinished_abcdefgh" / "new" / "out").mkdir(parents=True)
+    (partial / "videos").mkdir(parents=True)
+    (partial / "videos" / ".unfinished_12345678.mp4").write_bytes(b"half")
+    (partial / ".unfinished_12345678.npz").write_bytes(b"half")
+    (tmp_path / ".out.lock").touch()
+    run = f"--workdir={spoilt / 'no_checkpoint'}"
+    evaluate.refuses(run, output, said="has no checkpoint yet")
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.partial"]
+    assert os.listdir(partial) == ["videos"]
+    assert os.listdir(partial / "videos") == []
+
+
+def test_pictures_are_held_out_of_the_data_set_of_the_training_alone(
+    generate, evaluate, files, tmp_path
+):
+    """Those of a data set that was made anew in its place may be pictures of the training."""
+    shutil.copytree(files.root / "data", tmp_path / "data")
+    shutil.copytree(files.root / "run", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["data"]["data_dir"] = str(tmp_path / "data")
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    [metadata] = (tmp_path / "data").rglob("metadata.json")
+    content = json.loads(metadata.read_text())
+    assert content["fingerprint"] == config["data"]["fingerprint"]
+    metadata.write_text(json.dumps(content | {"fingerprint": "of others"}))
+    run, output = f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'out'}"
+    said = f"is not the data set that {tmp_path / 'run'} was trained on"
+    generate.refuses(run, output, "--held_out=1", said=said)
+    evaluate.refuses(run, output, said=said)
+    evaluate.refuses(
+        f"--workdir={files.root / 'run'}", f"--data_dir={tmp_path / 'data'}", output, said="is not"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_training_on_a_full_disk_leaves_no_half_checkpoint(files):

@@ -1,6 +1,7 @@
 """Models and LoRAs converted by the verb: diffusers reads what it writes, with the same numbers."""
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -17,6 +18,7 @@ from diffusers import (
 )
 
 from configs import demo, wan21_i2v_14b, wan21_t2v_1_3b, wan22_i2v_a14b
+from painting_jax.locking import alone_beside
 from tests import tiny, tiny_lora, tiny_wan
 from tests.models.wan.test_transformer import reference
 from tests.verbs import Verb
@@ -61,6 +63,18 @@ def assert_same(actual: dict, expected: dict) -> None:
     assert actual.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(actual[name], tensor, atol=0, rtol=0)
+
+
+def test_a_target_has_one_writer_and_nothing_left_beside_it(convert, folder, tmp_path):
+    arguments = (f"--source={folder / 'vae'}", f"--target={tmp_path / 'out'}")
+    with alone_beside(tmp_path / "out", "busy"):
+        convert.refuses(*arguments, said="out is being written by another convert: wait for it")
+    # Killed programs leave them; the next one may come to nothing, too.
+    (tmp_path / ".unfinished_abcdefgh.safetensors").write_bytes(b"half")
+    (tmp_path / ".unfinished_abcdefgh" / "new" / "out").mkdir(parents=True)
+    (tmp_path / ".out.lock").touch()
+    convert.refuses("--source=nowhere", *arguments[1:], said="nowhere")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_whole_model_is_read_by_diffusers_and_paints_the_same(

@@ -11,7 +11,7 @@ import pytest
 
 from painting_jax import locking
 from painting_jax.errors import UserError
-from painting_jax.locking import Busy, alone, held
+from painting_jax.locking import Busy, alone, alone_beside, held
 from tests import tiny
 
 _HOLD = """
@@ -46,6 +46,34 @@ def test_another_process_is_kept_out_until_the_first_is_dead(tmp_path):
     assert os.listdir(tmp_path / "run") == [".lock"]
     assert not _refused(tmp_path / "run")
     assert os.listdir(tmp_path / "run") == []
+
+
+def test_what_is_written_beside_its_place_has_its_lock_there(tmp_path):
+    longest = "n" * 255
+    for path in (tmp_path / "new" / "out", tmp_path / "out.safetensors", tmp_path / longest):
+        for again in (path, f"{path.parent}/x/../{path.name}"):
+            with alone_beside(path, "busy"):
+                assert not path.exists()
+                with pytest.raises(UserError, match=r"^busy$"), alone_beside(again, "busy"):
+                    pass
+                # Another one beside it is nobody's business.
+                with alone_beside(path.parent / "other", "busy"):
+                    pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_its_creator_removes_is_created_again(tmp_path, monkeypatch):
+    def open_late(path):
+        if not opened:
+            path.parent.rmdir()  # as another process does that leaves it empty
+        opened.append(path)
+        return _open(path)
+
+    opened, _open = [], locking._open
+    monkeypatch.setattr(locking, "_open", open_late)
+    with alone(tmp_path / "run", "busy"):
+        assert os.listdir(tmp_path / "run") == [".lock"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_was_not_there_is_gone_again_unless_it_is_used(tmp_path):
@@ -126,6 +154,20 @@ def test_a_lock_that_another_user_left_keeps_nobody_out(tmp_path, mode):
         os.setuid(1)
         os._exit(_refused(tmp_path))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_a_folder_that_nothing_may_be_written_to_is_named(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        os.setuid(1)
+        try:
+            os._exit(_refused(tmp_path))
+        except UserError as error:
+            os._exit(9 if str(error).startswith(f"{tmp_path} is write-protected") else 8)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 def test_a_lock_that_its_holder_removes_is_no_lock(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax
 
 from configs import demo
+from painting_jax.data import dataset_folder
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
@@ -21,7 +22,7 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
         name, value = flag.removeprefix("--config.").split("=")
         config.update_from_flattened_dict({name: int(value)})
     config.data.data_dir = str(data_dir)
-    with claimed(workdir, config, data_dir):
+    with claimed(workdir, config, dataset_folder.find(data_dir)):
         task = FromScratch(config)
         task.text_conditioner(
             workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None

@@ -118,6 +118,30 @@ def metadata(path: epath.PathLike) -> dict[str, Any]:
     return _json(epath.Path(path) / _METADATA)
 
 
+def fingerprint(path: epath.PathLike) -> str:
+    """The fingerprint that `prepare` wrote to a data set; empty if it has none."""
+    try:
+        return str(metadata(path)["fingerprint"])
+    except (UserError, KeyError):
+        return ""
+
+
+def check_same(path: epath.PathLike, trained_on: str, workdir: epath.PathLike, remedy: str) -> None:
+    """Checks that a data set is the one that a run was trained on.
+
+    Args:
+      path: Folder of the data set.
+      trained_on: Fingerprint in the run's config; empty for runs of earlier versions, which pass.
+      workdir: Folder of the run.
+      remedy: What to do instead, for the error.
+
+    Raises:
+      UserError: If it is another data set.
+    """
+    if trained_on and trained_on != fingerprint(path):
+        raise UserError(f"{path} is not the data set that {workdir} was trained on: {remedy}")
+
+
 def _check_features(path: epath.Path) -> None:
     ours = _plain(json_format.MessageToDict(process.features().to_proto()))
     theirs = _plain(_json(path / _FEATURES))

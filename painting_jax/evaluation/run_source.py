@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from painting_jax.data import pipeline, video
+from painting_jax.data import dataset_folder, pipeline, video
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from painting_jax.evaluation import baselines
@@ -197,6 +197,9 @@ class RunSource:
         if not math.isfinite(guidance):
             raise UserError(f"--guidance={guidance}: it must be a number, 1 for none")
         source = pipeline.DataSource(data_dir or data.data_dir, split, data.dataset)
+        # Of another one, nobody knows whether the model has seen its pictures.
+        remedy = "name that one with --data_dir"
+        dataset_folder.check_same(source.path, data.get("fingerprint", ""), workdir, remedy)
         model.text_conditioner.prepare(source.captions_and_media())
         rows = pipeline.Examples(
             model.task.frames,

@@ -16,6 +16,7 @@ from painting_jax.checkpoints.lora_keys import targets
 from painting_jax.config import read_config
 from painting_jax.data.pipeline import DataSource
 from painting_jax.errors import UserError
+from painting_jax.files import written_beside
 from painting_jax.models import lora
 from painting_jax.models.family import get_family
 from painting_jax.tasks.task import make_model
@@ -104,9 +105,8 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: DataSource) 
                 boundary=_RANDOM_BOUNDARY if config.pretrained.expert else None,
             )
         content = {"fingerprint": _fingerprint(Folder.open(base_name(config, workdir)))}
-        beside = workdir / f"{_RECORD}.beside"
-        beside.write_text(json.dumps(content, indent=2))
-        beside.rename(record)
+        with written_beside(record) as beside:
+            beside.write_text(json.dumps(content, indent=2))
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the pretrained model is there")
 

@@ -25,6 +25,7 @@ from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.components import load_named
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.files import remove_unfinished
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.text import prompts
 
@@ -150,6 +151,7 @@ def embed_cached(
     found = {prompt: _read(path, prompt) for prompt, path in paths.items()}
     missing = [prompt for prompt, embedding_LD in found.items() if embedding_LD is None]
     if missing:
+        remove_unfinished(paths[missing[0]].parent)
         encoder, writable = open_encoder(), True
         for prompt in missing:
             found[prompt] = encoder(prompt)

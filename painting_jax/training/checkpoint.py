@@ -24,6 +24,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from painting_jax.errors import UserError
+from painting_jax.files import sync, sync_folder
 from painting_jax.interruption import held_back
 from painting_jax.tasks.task import Task
 from painting_jax.training import checksums, steady_clock
@@ -34,6 +35,7 @@ _PROBE = 16 << 20  # bytes
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 _SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
 _PARAMS = ("params", "ema_params")
+_HALF = ".orbax-checkpoint-tmp"  # End of the name of one that is being written.
 # Folder beside the checkpoints for those that are damaged.
 _ASIDE = "damaged_checkpoints"
 # Errors of the system that say nothing about the data.
@@ -61,6 +63,7 @@ class Checkpoints:
             max_to_keep=None if read_only else keep,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
+            temporary_path_class=_SyncedPath,
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
             type_handler_registry=ocp.type_handlers.create_type_handler_registry(
@@ -248,13 +251,16 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _refusals_told(self) -> Iterator[None]:
-        """Turns write errors of the file system into a `UserError`."""
+        """Turns write errors of the file system into a `UserError`; no half checkpoint is left."""
         try:
             yield
         except (OSError, ValueError) as error:
             reason = _refusal(error)
             if reason is None:
                 raise
+            if jax.process_count() == 1:  # Others may be writing to it still.
+                for half in self.folder.glob(f"*{_HALF}"):
+                    shutil.rmtree(half, ignore_errors=True)
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
 
 
@@ -287,6 +293,17 @@ class _ArrayHandler(ocp.type_handlers.ArrayHandler):
             # which fails as a whole.
             info.byte_limiter = None
         return await super().serialize(values, infos, args)
+
+
+class _SyncedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
+    """Folder of a checkpoint, which is on the disk before it gets its name."""
+
+    async def finalize(self) -> None:
+        await asyncio.to_thread(sync_folder, self.get())
+        await super().finalize()
+        # Before an older checkpoint is removed.
+        await asyncio.to_thread(sync_folder, self.get_final())
+        await asyncio.to_thread(sync, self.get_final().parent)
 
 
 async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:

@@ -134,6 +134,7 @@ def _train(
         def save(done: int) -> None:
             _check_finite(finite, done, checkpoints)
             writer.flush()
+            log.sync()
             # Export comes before the last checkpoint, since a finished run is not resumed.
             last = done == config.steps
             export = functools.partial(task.export, state.ema_params, folder, final=last)

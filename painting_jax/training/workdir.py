@@ -105,14 +105,6 @@ def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict
     return resumed
 
 
-def fingerprint(data: epath.PathLike) -> str:
-    """The fingerprint that `prepare` wrote to a dataset; empty if it has none."""
-    try:
-        return str(dataset_folder.metadata(data)["fingerprint"])
-    except (UserError, KeyError):
-        return ""
-
-
 @contextlib.contextmanager
 def _new_until(
     begun: threading.Event, folder: epath.Path, config: ConfigDict, data: epath.PathLike
@@ -120,7 +112,7 @@ def _new_until(
     """Yields a function that lengthens an existing run, to be called once it goes on."""
     # What identifies a run: its config and the fingerprint of its data.
     mine = json.loads(config.to_json())
-    mine["data"]["fingerprint"] = fingerprint(data)
+    mine["data"]["fingerprint"] = dataset_folder.fingerprint(data)
     path = folder / "config.json"
     if path.exists():
         yield _check_same(mine, folder, data)
@@ -161,15 +153,14 @@ def _empty(folder: epath.Path) -> None:
 def _check_same(mine: dict, folder: epath.Path, data: epath.PathLike) -> Callable[[], None]:
     """Checks that a run is of this config; returns a function that records its new length."""
     theirs = json.loads(read_config(folder).to_json())
-    here, there = mine["data"].pop("fingerprint"), theirs.get("data", {}).pop("fingerprint", "")
-    # Runs of earlier versions have no fingerprint.
-    if there:
-        if here != there:
-            raise UserError(
-                f"{data} is not the data set that {folder} was trained on: give that one as "
-                "--data_dir, or go on with this one in a new run, with a new --workdir and "
-                f"--config.init_from={folder}"
-            )
+    del mine["data"]["fingerprint"]
+    trained_on = theirs.get("data", {}).pop("fingerprint", "")
+    remedy = (
+        "give that one as --data_dir, or go on with this one in a new run, with a new --workdir "
+        f"and --config.init_from={folder}"
+    )
+    dataset_folder.check_same(data, trained_on, folder, remedy)
+    if trained_on:
         for name in _WHERE_DATA_LIE:
             theirs["data"][name] = mine["data"][name]
     before, now = theirs["steps"], mine["steps"]

@@ -116,11 +116,32 @@ def test_a_disk_that_fills_up_while_saving_is_one_error(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert capfd.readouterr() == ("", "")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["0"]
     with contextlib.closing(Checkpoints(tmp_path / "run", read_only=True)) as checkpoints:
         assert checkpoints.latest() == 0
         again, next_batch = checkpoints.restore(task, mesh)
     assert next_batch == 0
     jax.tree.map(np.testing.assert_array_equal, again, state)
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(task, mesh, tmp_path, monkeypatch):
+    """No loss of power leaves one with empty files while the one before it is removed."""
+    synced, sync = set(), checkpoint.sync_folder
+
+    def record(folder) -> None:
+        synced.update(str(path) for path in pathlib.Path(folder).rglob("*"))
+        sync(folder)
+
+    monkeypatch.setattr(checkpoint, "sync_folder", record)
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        checkpoints.save(1, jax.jit(lambda: init_state(task))(), 1)
+    folder = tmp_path / "checkpoints" / "1"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    for name in files:
+        assert str(folder / name) in synced
+    unnamed = [path for path in synced if not path.startswith(f"{folder}/")]
+    for name in ("data/metadata", "checksums/metadata", "state/_METADATA", "state/manifest.ocdbt"):
+        assert any(path.endswith(f"/{name}") for path in unnamed)
 
 
 @pytest.mark.parametrize("jump", [-(10**6), 10**6, 56 * 365 * 24 * 3600])

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -61,18 +62,19 @@ def run(arguments: list[str]) -> str:
     return done.stdout
 
 
-def kill_when(arguments: list[str], moment: Callable[[], bool]) -> None:
-    """Starts a run and ends it with SIGKILL as soon as a moment has come."""
+def stop_when(
+    arguments: list[str], moment: Callable[[], bool], number: int
+) -> subprocess.CompletedProcess:
+    """Starts a run and sends it a signal as soon as a moment has come."""
     process = subprocess.Popen(
-        arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while process.poll() is None:
-        if moment():
-            process.kill()
-            process.wait()
-            return
+    while process.poll() is None and not moment():
         time.sleep(0.005)
-    pytest.fail("the run ended before it was killed")
+    assert process.poll() is None, "the run ended before it was stopped"
+    process.send_signal(number)
+    out, errors = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, out, errors)
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +85,40 @@ def uninterrupted(painted_dir, tmp_path_factory) -> pathlib.Path:
     return workdir
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, painted_dir, tmp_path):
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
+    uninterrupted, painted_dir, tmp_path
+):
     arguments = command(painted_dir, tmp_path / "run")
     log, checkpoints = tmp_path / "run" / "examples.jsonl", tmp_path / "run" / "checkpoints"
 
-    def begun(step: int) -> bool:
-        return log.exists() and log.read_bytes().count(b"\n") >= step
+    def stopped_at(step: int, number: int) -> subprocess.CompletedProcess:
+        before = log.stat().st_ino if log.exists() else None
 
-    def kept() -> bool:
-        return any(path.name.isdigit() for path in checkpoints.glob("*"))
+        def begun() -> bool:
+            # Each start writes the log anew.
+            is_new = log.exists() and log.stat().st_ino != before
+            return is_new and log.read_bytes().count(b"\n") >= step
 
-    # Before the first checkpoint, once there is one, and at a step that nobody chose.
-    at = random.randrange(6, TINY["steps"])
-    for moment in (lambda: begun(2), kept, lambda: begun(at)):
-        kill_when(arguments, moment)
-    assert "resumed after step" in run(arguments)
+        return stop_when(arguments, begun, number)
+
+    def saved() -> int:
+        return max(int(path.name) for path in checkpoints.glob("*") if path.name.isdigit())
+
+    def check_saved(done: subprocess.CompletedProcess, status: int, word: str) -> None:
+        """Asserts that a signal has ended a run once its step was done and saved, out of turn."""
+        assert done.returncode == status, done.stderr
+        assert done.stderr.splitlines()[-1] == word
+        assert "Traceback" not in done.stderr
+        assert saved() == len(seen_examples(tmp_path / "run"))
+        steps = f"stopped after step {saved()} of {TINY['steps']}, saved: the same command resumes"
+        assert steps in done.stdout
+
+    # Ctrl-C before the first checkpoint is due, a kill after it, and a signal at a step that nobody
+    # chose.
+    check_saved(stopped_at(2, signal.SIGINT), 130, "interrupted")
+    assert stopped_at(6, signal.SIGKILL).returncode == -signal.SIGKILL
+    check_saved(stopped_at(random.randrange(7, 10), signal.SIGTERM), 143, "terminated")
+    assert f"resumed after step {saved()};" in run(arguments)
     assert seen_examples(tmp_path / "run") == seen_examples(uninterrupted)
     expected, actual = final_state(uninterrupted), final_state(tmp_path / "run")
     assert expected.keys() == actual.keys()
@@ -105,6 +126,11 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, pai
         np.testing.assert_array_equal(actual[name], array, err_msg=name)
     assert "trained" in run(arguments), "a finished run is left as it is"
     np.testing.assert_array_equal(final_state(tmp_path / "run")["/step"], expected["/step"])
+    longer = TINY["steps"] + 2
+    said = run([*arguments, f"--config.steps={longer}"])
+    assert f"resumed after step {TINY['steps']};" in said
+    assert f"lengthened from {TINY['steps']} to {longer} steps" in said
+    assert saved() == len(seen_examples(tmp_path / "run")) == longer
 
 
 def test_two_processes_end_with_the_parameters_of_one(uninterrupted, painted_dir, tmp_path):

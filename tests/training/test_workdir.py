@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 
@@ -168,6 +169,45 @@ def test_the_log_forgets_what_came_after_the_checkpoint(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1, 2, 3]
     assert lines[3]["rows"] == [7, 8]
+
+
+def test_the_log_is_on_the_disk_when_it_is_made_and_before_a_checkpoint(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    path = tmp_path / "examples.jsonl"
+    path.write_text("a\nb\n")
+    log = ExamplesLog(path, 1)
+    assert synced[0] == len("a\n")
+    log.write(1, np.array([2]))
+    log.sync()
+    log.close()
+    assert synced[-1] == path.stat().st_size
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_run_may_be_lengthened_and_not_shortened(tiny, tmp_path, capsys, left):
+    claim(tmp_path / "run", tiny)
+    if left:
+        (tmp_path / "run" / "transformer").mkdir()
+    tiny.steps += 5
+    claim(tmp_path / "run", tiny)
+    assert read_config(tmp_path / "run").steps == tiny.steps
+    assert f"lengthened from {tiny.steps - 5} to {tiny.steps} steps" in capsys.readouterr().out
+    # What it came to before keeps a name that says so.
+    assert not (tmp_path / "run" / "transformer").exists()
+    assert (tmp_path / "run" / f"transformer_{tiny.steps - 5}").exists() == left
+    claim(tmp_path / "run", tiny)
+    assert capsys.readouterr().out == ""
+    tiny.steps -= 1
+    with pytest.raises(UserError, match=r"steps was .*only steps may grow"):
+        claim(tmp_path / "run", tiny)
+
+
+def test_a_start_that_fails_lengthens_nothing(tiny, tmp_path):
+    claim(tmp_path / "run", tiny)
+    tiny.steps += 5
+    fail_in(tmp_path / "run", tiny)
+    assert read_config(tmp_path / "run").steps == tiny.steps - 5
 
 
 def test_forward_flops_are_those_the_compiler_counts(tiny):
