@@ -39,10 +39,9 @@ from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
-from painting_jax.files import check_destination, in_use, remove_unfinished, written_beside
+from painting_jax.files import check_destination, remove_unfinished, written_beside
 from painting_jax.generation import final_frame, output_folders, outputs
 from painting_jax.generation.job import Job, Painter
-from painting_jax.locking import alone
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
 _PRETRAINED = flags.DEFINE_string(
@@ -209,13 +208,11 @@ def main() -> None:
     finished = []
     output = pathlib.Path(_OUTPUT.value)
     try:
-        with (
-            alone(output, in_use(_OUTPUT.name, output, "generate")),
-            memory.explained(_how_to_need_less),
-        ):
-            remove_unfinished(output)
-            if _SAVE_FRAMES.value:
-                remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
+        # Several programs may paint into one folder: each result is written beside its place.
+        remove_unfinished(output)
+        if _SAVE_FRAMES.value:
+            remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
+        with memory.explained(_how_to_need_less):
             for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
                 finished.append(folder)
     finally:

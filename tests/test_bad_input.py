@@ -15,7 +15,7 @@ import pytest
 from configs import wan21_t2v_1_3b
 from painting_jax.checkpoints import random_folder
 from painting_jax.data import pictures, video
-from painting_jax.locking import alone, alone_beside
+from painting_jax.locking import alone_beside
 from painting_jax.models.wan.transformer import WanConfig
 from painting_jax.text.tokenizer import Tokenizer
 from painting_jax.training.checkpoint import Checkpoints
@@ -513,13 +513,10 @@ def test_evaluate_on_a_full_disk_leaves_nothing(files, tmp_path):
     assert os.listdir(tmp_path) == ["in"]
 
 
-def test_an_output_has_one_writer(generate, evaluate, files):
-    said = f"{files.out} is being written by another {{}}: wait for it to end"
-    run, picture = f"--workdir={files.root / 'run'}", f"--image={files.root / 'good.png'}"
-    with alone(files.out, "busy"):
-        generate.refuses(run, picture, f"--output={files.out}", said=said.format("generate"))
+def test_a_report_has_one_writer(evaluate, files):
+    said = f"{files.out} is being written by another evaluate: wait for it to end"
     with alone_beside(files.out, "busy"):
-        evaluate.refuses(run, f"--output={files.out}", said=said.format("evaluate"))
+        evaluate.refuses(f"--workdir={files.root / 'run'}", f"--output={files.out}", said=said)
     assert not files.out.exists()
 
 
@@ -530,7 +527,6 @@ def test_what_a_killed_program_left_is_removed_at_the_next_start(
     out, partial = tmp_path / "out", tmp_path / "out.partial"
     (out / ".unfinished_abcdefgh" / "new" / "good-oil" / "steps").mkdir(parents=True)
     (tmp_path / ".unfinished_12345678.npy").write_bytes(b"half")
-    (out / ".lock").touch()
     none, output = files.root / "none", f"--output={out}"
     flags = (f"--image={files.root / 'good.png'}", f"--save_frames={tmp_path / 'raw.npy'}")
     generate.refuses(f"--pretrained={none}", output, *flags, said=str(none))
