@@ -13,7 +13,7 @@ from painting_jax.errors import UserError
 from painting_jax.models.family import get_family
 from painting_jax.sharding.rules import LOGICAL
 from painting_jax.tasks.published import is_finetuned
-from painting_jax.tasks.task import make_model, shapes_of
+from painting_jax.tasks.task import make_model
 
 # On a CPU, XLA has no product of float16 matrices with a sum in float32.
 _ON_CPU = ("float32", "bfloat16")
@@ -71,10 +71,11 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
 def _check_mesh(config: ConfigDict, mesh: Mesh) -> None:
     """Checks that the mesh divides what is laid over it, so that no device repeats another's work.
 
+    Tokens need not be divided: they are padded (`sharding.padding`).
+
     Raises:
       UserError: If it does not. The message names the sizes that would.
     """
-    data, model = config.data, make_model(config)
 
     def require(axes: tuple[str, ...], count: int, what: str) -> None:
         size = math.prod(mesh.shape[axis] for axis in axes)
@@ -85,12 +86,6 @@ def _check_mesh(config: ConfigDict, mesh: Mesh) -> None:
                 f"{sizes}: {' x '.join(axes)} must divide the {count} {what}: {', '.join(fitting)}"
             )
 
-    shapes = shapes_of(config, model)
-    for height, width in shapes.buckets or ((shapes.height, shapes.width),):
-        video = (data.frames, height, width)
-        work = model.family.work(model.config, model.codec, video, data.text_length)
-        what = f"tokens of {data.frames} frames of {height}x{width}"
-        require(LOGICAL["tokens"], work.tokens, what)
     require(LOGICAL["heads"], config.model.heads, "heads")
     require(LOGICAL["heads"], config.model.ffn_dim, "channels of config.model.ffn_dim")
     require(LOGICAL["storage"], config.model.dim, "channels of config.model.dim")

@@ -130,6 +130,24 @@ def test_sizes_that_do_not_fit_together_are_refused_of_experiments_and_of_runs(c
             refuse()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "changes", "said"),
+    [
+        ({"tensor": 8}, {}, "config.mesh.tensor=8: tensor must divide the 4 heads: 1, 2, 4"),
+        (
+            {"fsdp": 4, "sequence": 2},
+            {"model.dim": 36, "model.heads": 2},
+            "config.mesh.fsdp=4 config.mesh.sequence=2: fsdp x sequence must divide the 36 ",
+        ),
+    ],
+)
+def test_a_mesh_that_would_repeat_work_is_refused(sizes, changes, said):
+    config = demo.get_config()
+    config.update_from_flattened_dict(changes | {"data.batch_size": 8})
+    with pytest.raises(UserError, match=re.escape(said)):
+        check(config, make_mesh(sizes))
+
+
 def test_a_value_of_another_type_is_refused():
     config = demo.get_config()
     with config.unlocked(), config.ignore_type():

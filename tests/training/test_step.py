@@ -21,7 +21,8 @@ from tests.training import formulas
 MESHES = {
     "one device": {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1},
     "fsdp 2, tensor 2, data 2": {"data": 2, "fsdp": 2, "tensor": 2, "sequence": 1},
-    "data 2, sequence 4": {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 4},
+    # It does not divide the 12 tokens, nor the 4 of a frame.
+    "sequence 8": {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 8},
 }
 
 

@@ -32,6 +32,7 @@ from painting_jax.models.layers import (
     unpatchify,
 )
 from painting_jax.sharding.attention import attention
+from painting_jax.sharding.padding import Padding
 from painting_jax.sharding.rules import constrain
 
 _ROPE_THETA = 10_000.0
@@ -208,11 +209,14 @@ class Attention(nnx.Module):
         out = attention(q_BSNK, self._heads(k_BLD).astype(q_BSNK.dtype), self._heads(v_BLD))
         return out.reshape(*out.shape[:2], -1)
 
-    def self_attention(self, x_BSD: Float[Array, "b s d"], rope: "Rope") -> Float[Array, "b s d"]:
+    def self_attention(
+        self, x_BSD: Float[Array, "b s d"], rope: "Rope", padding: Padding
+    ) -> Float[Array, "b s d"]:
         v_BSD = self.to_v(x_BSD)
         q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope).astype(v_BSD.dtype)
         k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope).astype(v_BSD.dtype)
-        return self.to_out(self._attend(q_BSNK, k_BSNK.reshape(v_BSD.shape), v_BSD))
+        k_BSD = k_BSNK.reshape(v_BSD.shape)
+        return self.to_out(self._attend(q_BSNK, padding.cut(k_BSD), padding.cut(v_BSD)))
 
     def cross_attention(
         self,
@@ -256,13 +260,14 @@ class Block(nnx.Module):
         modulation_BT6D: Float[Array, "b t 6 d"],
         context: "Context",
         rope: "Rope",
+        padding: Padding,
     ) -> Float[Array, "b s d"]:
         modulation = self.scale_shift_table[...] + modulation_BT6D
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = jnp.moveaxis(modulation, 2, 0)
         dtype = x_BSD.dtype
 
         h_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(dtype)
-        x_BSD = gated(x_BSD, self.attn1.self_attention(h_BSD, rope), gate)
+        x_BSD = gated(x_BSD, self.attn1.self_attention(h_BSD, rope, padding), gate)
 
         h_BSD = self.norm2(x_BSD).astype(dtype)
         x_BSD = x_BSD + self.attn2.cross_attention(
@@ -360,7 +365,8 @@ class WanTransformer(nnx.Module):
             segments_B1hwP = patchify(segments_BHWC[:, None], (1, *config.patch[1:]))
             x_BthwD = x_BthwD + self.segment_embedding(segments_B1hwP.astype(self.dtype))
         batch, *grid, dim = x_BthwD.shape
-        x_BSD = constrain(x_BthwD.reshape(batch, -1, dim), "tokens")
+        padding = Padding.of(grid[0], math.prod(grid[1:]))
+        x_BSD = constrain(padding.pad(x_BthwD.reshape(batch, -1, dim)), "tokens")
 
         embedder = self.condition_embedder
         time_BTD, modulation_BT6D = embedder.time(timestep_BF, progress_BT, summary_BE)
@@ -369,21 +375,22 @@ class WanTransformer(nnx.Module):
             image_BLD=None if image_BLD is None else embedder.image_embedder(image_BLD),
             medium_BLD=None if medium_BM is None else self._medium_tokens(medium_BM),
         )
-        x_BSD = self._blocks(x_BSD, modulation_BT6D, context, Rope.of(grid, config.head_dim))
+        rope = Rope.of(grid, config.head_dim).padded(padding)
+        x_BSD = self._blocks(x_BSD, modulation_BT6D, context, rope, padding)
 
         shift, scale = jnp.moveaxis(self.scale_shift_table[...] + time_BTD[:, :, None], 2, 0)
         x_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(self.dtype)
-        return x_BSD.reshape(batch, *grid, dim)
+        return padding.cut(x_BSD).reshape(batch, *grid, dim)
 
     def _medium_tokens(self, medium_BM: Float[Array, "b m"]) -> Float[Array, "b l d"]:
         return jnp.einsum("bm,mld->bld", medium_BM, self.medium_table[...]).astype(self.dtype)
 
-    def _blocks(self, x_BSD, modulation_BT6D, context, rope) -> Float[Array, "b s d"]:
+    def _blocks(self, x_BSD, modulation_BT6D, context, rope, padding) -> Float[Array, "b s d"]:
         """Scans over the blocks, so that compile time does not grow with depth."""
         graph, stacked = nnx.split(self.blocks)
 
         def block(x_BSD, state):
-            return nnx.merge(graph, state)(x_BSD, modulation_BT6D, context, rope), None
+            return nnx.merge(graph, state)(x_BSD, modulation_BT6D, context, rope, padding), None
 
         if self.remat:
             block = jax.checkpoint(block, prevent_cse=False)
@@ -412,6 +419,10 @@ class Rope:
             shape[1 + axis] = grid[axis]
             tables.append(jnp.broadcast_to(turns.reshape(shape), (2, *grid, dim // 2)))
         return cls(*jnp.concatenate(tables, -1).reshape(2, math.prod(grid), -1))
+
+    def padded(self, padding: Padding) -> "Rope":
+        """With angles for the padding, which nothing attends to."""
+        return Rope(padding.pad(self.cos_SK), padding.pad(self.sin_SK))
 
 
 def rotate(x_BSNK: Float[Array, "b s n k"], rope: Rope) -> Float[Array, "b s n k"]:
