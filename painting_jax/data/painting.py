@@ -100,11 +100,16 @@ def _process(
 
 
 def manner(task: PhotoTask, medium: str) -> painter.Manner:
-    """The default manner for half of the processes, else any that the medium allows."""
+    """Default ground and strokes for half of the processes, else any that the medium allows.
+
+    The direction is always any: it shows in few frames, and a model learns rare ones too slowly.
+    """
     rng = np.random.default_rng(_seed(task, f"manner of {medium}"))
-    if rng.random() < 0.5:
-        return painter.Manner.default(medium)
-    return painter.Manner.sample(medium, rng)
+    usual = rng.random() < 0.5
+    drawn = painter.Manner.sample(medium, rng)
+    if usual:
+        return dataclasses.replace(painter.Manner.default(medium), direction=drawn.direction)
+    return drawn
 
 
 # The tasks of a photo follow each other: a small cache avoids reading it again for each variant.

@@ -32,6 +32,7 @@ class PaintingFamily:
             media=tuple(media),
             pixel_layers=model.pixel_layers,
             reference_everywhere=model.get("reference_everywhere", True),
+            mark_other_looks=model.get("mark_other_looks", False),
         )
 
     def codec_config(self):
@@ -62,6 +63,7 @@ class PaintingFamily:
             reference_BHWC,
             names=config.media,
             everywhere=config.reference_everywhere,
+            mark_other_looks=config.mark_other_looks,
         )
 
     def drop(self, conditions, dropped_B, encoders):

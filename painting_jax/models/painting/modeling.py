@@ -19,7 +19,8 @@ class Conditions:
     """Conditions of a batch of videos, frames in reverse painting order (finished picture first).
 
     Attributes:
-      image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents.
+      image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents. The mask
+        is 1 where the reference is, or -1 if it is another look of the painting.
       medium_BM: weights of the media; zeros = no medium.
       text_BL: token ids; zeros = no text.
       segments_BHW: segment map with labels in painting order; zeros = none.
@@ -51,6 +52,7 @@ class PaintingConfig:
       media: names of the media, in the order of the rows of their table.
       pixel_layers: layers of paint per token; 0 = no pixel head, for latents that are not pixels.
       reference_everywhere: whether the reference is on every frame or on the first alone.
+      mark_other_looks: whether the mask tells a reference in another look than the painting's.
     """
 
     dim: int
@@ -66,6 +68,7 @@ class PaintingConfig:
     media: tuple[str, ...]
     pixel_layers: int
     reference_everywhere: bool = True
+    mark_other_looks: bool = False
 
     def transformer(self) -> WanConfig:
         """Config of the transformer inside."""
