@@ -99,6 +99,12 @@ def _process(
     )
 
 
+def tone_of(process_id: str) -> str | None:
+    """The tone from `tones.HELD_OUT` that a process was painted in; None for a photo's own."""
+    last = process_id.rpartition("/")[2]
+    return last if last in tones.HELD_OUT else None
+
+
 def manner(task: PhotoTask, medium: str) -> painter.Manner:
     """Default ground and strokes for half of the processes, else any that the medium allows.
 

@@ -357,6 +357,7 @@ def _measure_finished_picture(group: Group, numbers: _Numbers) -> None:
     for method, video in group.methods.items():
         ours, theirs = video.frames_THWC[-1:], group.recorded.frames_THWC[-1:]
         numbers[method] |= {
+            "final_error": float(np.abs(ours.astype(np.float32) - theirs).mean()),
             "final_ssim": float(quickly(fidelity.ssim, ours, theirs)[0]),
             "final_psnr": float(quickly(fidelity.psnr, ours, theirs)[0]),
         }
