@@ -19,7 +19,7 @@ from painting_jax.models.wan import flops
 from painting_jax.tasks.task import make_model
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
-from painting_jax.training.workdir import claimed
+from painting_jax.training.workdir import as_run_began, claimed
 
 
 def claim(workdir, config) -> None:
@@ -59,6 +59,22 @@ def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
     tiny.init_from = ""
     with pytest.raises(UserError, match=r"init_from was .*/other, is "):
         claim(tmp_path / "run", tiny)
+
+
+def test_a_run_older_than_marks_is_resumed_and_started_from_without_them(tiny, tmp_path):
+    claim(tmp_path, tiny)
+    assert as_run_began(tiny, tmp_path).model.mark_other_looks
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["model"]["mark_other_looks"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"model.mark_other_looks was False, is True"):
+        claim(tmp_path, tiny)
+    resumed = as_run_began(tiny, tmp_path)
+    assert not resumed.model.mark_other_looks
+    claim(tmp_path, resumed)
+    tiny.init_from = str(tmp_path)
+    with pytest.raises(UserError, match="no checkpoint to start from"):
+        check_init_from(tiny)
 
 
 def forget_origin(workdir) -> None:
