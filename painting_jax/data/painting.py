@@ -108,14 +108,17 @@ def tone_of(process_id: str) -> str | None:
 def manner(task: PhotoTask, medium: str) -> painter.Manner:
     """Default ground and strokes for half of the processes, else any that the medium allows.
 
-    The direction is always any: it shows in few frames, and a model learns rare ones too slowly.
+    The variants of a photo take all directions in turn: a direction shows in few frames, and a
+    model does not learn rare ones.
     """
     rng = np.random.default_rng(_seed(task, f"manner of {medium}"))
-    usual = rng.random() < 0.5
-    drawn = painter.Manner.sample(medium, rng)
-    if usual:
-        return dataclasses.replace(painter.Manner.default(medium), direction=drawn.direction)
-    return drawn
+    if rng.random() < 0.5:
+        drawn = painter.Manner.default(medium)
+    else:
+        drawn = painter.Manner.sample(medium, rng)
+    first = _seed(dataclasses.replace(task, variant=None), f"direction of {medium}")
+    turn = (first + (task.variant or 0)) % len(painter.DIRECTIONS)
+    return dataclasses.replace(drawn, direction=painter.DIRECTIONS[turn])
 
 
 # The tasks of a photo follow each other: a small cache avoids reading it again for each variant.

@@ -75,7 +75,7 @@ def inked(picture_HWC: np.ndarray, share: float) -> np.ndarray:
       share: Share of the picture that is black.
     """
     luma_HW = blur(picture_HWC.astype(np.float32) @ LUMA, min(picture_HWC.shape[:2]) / 64)
-    black_HW = np.clip((np.quantile(luma_HW, share) - luma_HW) / 8 + 0.5, 0, 1)
+    black_HW = np.clip((np.quantile(luma_HW, share) - luma_HW) / 8, 0, 1)
     return _quantised(np.repeat(1 - 0.9 * black_HW[..., None], 3, -1))
 
 

@@ -31,8 +31,9 @@ def test_a_key_keeps_the_picture_in_a_tenth_of_the_range(high, lowest, highest):
 def test_ink_is_black_in_the_darkest_places_and_white_elsewhere(share):
     shown = tones.inked(scene(0, 60, 90), share)
     assert (shown[..., 0] == shown[..., 2]).all()
-    assert (shown < 128).mean() == pytest.approx(share, abs=0.1)
-    assert (shown == 255).mean() > 0.4
+    assert (shown < 128).mean() <= share
+    assert (shown == 255).mean() >= 1 - share
+    assert shown.min() < 50
 
 
 def test_a_background_leaves_the_middle_and_fills_the_corners():
