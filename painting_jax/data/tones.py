@@ -72,10 +72,10 @@ def inked(picture_HWC: np.ndarray, share: float) -> np.ndarray:
 
     Args:
       picture_HWC: uint8 RGB.
-      share: Share of the picture that is black.
+      share: Share of the picture that is black, at least.
     """
     luma_HW = blur(picture_HWC.astype(np.float32) @ LUMA, min(picture_HWC.shape[:2]) / 64)
-    black_HW = np.clip((np.quantile(luma_HW, share) - luma_HW) / 8, 0, 1)
+    black_HW = np.clip((np.quantile(luma_HW, share) - luma_HW) / 8 + 1, 0, 1)
     return _quantised(np.repeat(1 - 0.9 * black_HW[..., None], 3, -1))
 
 
