@@ -101,7 +101,7 @@ class RunPainter:
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
-            "other_look_B": np.bool_(self.other_look),
+            "other_look_B": np.asarray(self.other_look),
             "medium_BM": media.row_weights(mixture, self.run.config.model.media),
             **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
