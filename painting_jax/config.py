@@ -244,6 +244,12 @@ FIELDS = (
         "Tell a pixel model which references are in another look than the painting.",
     ),
     Field(
+        "model.direction_guides",
+        True,
+        None,
+        "Guide the pixel head along the direction that the text gives to the strokes.",
+    ),
+    Field(
         "model.in_channels",
         0,
         _at_least(0, 4096),
@@ -422,6 +428,7 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
         "rectified_flow" if run["model.family"] == "painting" else "unipc"
     ),
     "model.mark_other_looks": lambda run: False,
+    "model.direction_guides": lambda run: False,
     "log.eval_every": lambda run: run["log.samples_every"],
     "profile_steps": lambda run: 0,
 }

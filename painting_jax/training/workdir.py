@@ -26,7 +26,6 @@ from painting_jax.tasks.exports import TRANSFORMER
 
 # Fields that may also differ if the dataset is the same.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
-_MARKS = "model.mark_other_looks"
 # Fields that hold paths. Two spellings of one path are equal.
 _PATHS = ("data.data_dir", "init_from", "pretrained.path")
 
@@ -92,8 +91,8 @@ def as_run_began(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
       workdir: Folder of the run, which may not exist yet.
 
     Returns:
-      The config with the media of the run, unless the experiment sets its own media, and without
-      marks of other looks if the run is older than these.
+      The config with the media of the run, unless the experiment sets its own media, and with the
+      fields of its model that are newer than the run as they were without them.
 
     Raises:
       UserError: If the config of the run is damaged.
@@ -103,9 +102,12 @@ def as_run_began(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
     resumed = config.copy_and_resolve_references()
     if tuple(config.model.media) == tuple(MEDIA):
         resumed.model.media = tuple(read_config(workdir).model.media)
-    added = added_since(workdir)
-    if _MARKS in added:
-        resumed.model.mark_other_looks = added[_MARKS]
+    newer = {
+        name: value
+        for name, value in added_since(workdir).items()
+        if name.startswith("model.") and name != "model.media"
+    }
+    resumed.update_from_flattened_dict(newer)
     return resumed
 
 

@@ -33,6 +33,7 @@ class PaintingFamily:
             pixel_layers=model.pixel_layers,
             reference_everywhere=model.get("reference_everywhere", True),
             mark_other_looks=model.get("mark_other_looks", False),
+            direction_guides=model.get("direction_guides", False),
         )
 
     def codec_config(self):

@@ -53,6 +53,7 @@ class PaintingConfig:
       pixel_layers: layers of paint per token; 0 = no pixel head, for latents that are not pixels.
       reference_everywhere: whether the reference is on every frame or on the first alone.
       mark_other_looks: whether the mask tells a reference in another look than the painting's.
+      direction_guides: whether the pixel head has guides along the direction that the text gives.
     """
 
     dim: int
@@ -69,6 +70,7 @@ class PaintingConfig:
     pixel_layers: int
     reference_everywhere: bool = True
     mark_other_looks: bool = False
+    direction_guides: bool = False
 
     def transformer(self) -> WanConfig:
         """Config of the transformer inside."""
@@ -141,6 +143,7 @@ class PaintingModel(nnx.Module):
                 config.pixel_layers,
                 config.text_dim + len(config.media),
                 config.patch,
+                text_dim=config.text_dim if config.direction_guides else 0,
                 rngs=rngs,
                 dtype=dtype,
             )
