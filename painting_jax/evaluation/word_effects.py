@@ -127,17 +127,20 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
     """One question a word, in a medium of the model that allows the word."""
     known = [name for name in names if name in media.MEDIA]
     medium = "oil" if "oil" in known else known[0]
-    manner = Manner.default(medium)
+    # Every mark of a pencil is seen: oil may have the colour of its ground.
+    drawn = "pencil" if "pencil" in known else medium
+    manner = Manner.default(drawn)
     for direction, opposite in OPPOSITES.items():
         yield _Question(
             direction,
             opposite,
             "delay of the far end within a region, % of the painting time",
-            medium,
+            drawn,
             dataclasses.replace(manner, direction=direction),
             dataclasses.replace(manner, direction=opposite),
             functools.partial(delay, direction=direction),
         )
+    manner = Manner.default(medium)
     for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
         yield _Question(
@@ -252,7 +255,8 @@ def delay(
     """By how much later the far end of a direction is finished than its near end, in percent.
 
     It is the slope of the times at which pixels are finished over those of the direction. A pixel's
-    time is the mean of what remains of its change from the first to the last frame. What a pixel
+    time is the mean over the frames of what remains of its change from the first to the last frame,
+    all of it at most. What a pixel
     shows influences it, too, but alike in any direction: this cancels in the difference of two
     paintings of one picture, as it would not in correlations. Times are relative to the mean of the
     pixel's region: which region comes first is not the direction.
@@ -267,7 +271,7 @@ def delay(
     change_HW = remaining_THW[0]
     y_N, x_N = np.nonzero(change_HW > _PAINTED)
     height, width = change_HW.shape
-    time_N = remaining_THW.mean(0)[y_N, x_N] / change_HW[y_N, x_N]
+    time_N = np.minimum(remaining_THW / np.maximum(change_HW, 1), 1).mean(0)[y_N, x_N]
     due_N = advance(direction, (y_N + 0.5) / height, (x_N + 0.5) / width)
     label_N = np.zeros(len(y_N), int) if segments_HW is None else segments_HW[y_N, x_N].astype(int)
     count_K = np.maximum(np.bincount(label_N), 1)

@@ -39,7 +39,7 @@ def test_the_painters_far_end_is_finished_later_than_with_any_other_direction(di
             painted.frames_THWC, painted.segments_HW, direction=direction
         )
     followed = delays.pop(direction)
-    assert followed > max(delays.values()) + 3
+    assert followed > max(delays.values()) + 1
     assert set(word_effects.OPPOSITES) == set(DIRECTIONS)
 
 

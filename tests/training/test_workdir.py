@@ -61,18 +61,24 @@ def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
         claim(tmp_path / "run", tiny)
 
 
-def test_a_run_older_than_marks_is_resumed_and_started_from_without_them(tiny, tmp_path):
+def test_a_run_older_than_fields_of_its_model_is_resumed_without_them(tiny, tmp_path):
     claim(tmp_path, tiny)
-    assert as_run_began(tiny, tmp_path).model.mark_other_looks
+    newer = ("mark_other_looks", "direction_guides")
+    assert all(as_run_began(tiny, tmp_path).model[name] for name in newer)
     config = json.loads((tmp_path / "config.json").read_text())
-    del config["model"]["mark_other_looks"]
+    for name in newer:
+        del config["model"][name]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"model.mark_other_looks was False, is True"):
+    with pytest.raises(UserError, match=r"guides was False, is True; model.mark_other_looks was F"):
         claim(tmp_path, tiny)
     resumed = as_run_began(tiny, tmp_path)
-    assert not resumed.model.mark_other_looks
+    assert not any(resumed.model[name] for name in newer)
     claim(tmp_path, resumed)
     tiny.init_from = str(tmp_path)
+    with pytest.raises(UserError, match=r"config.model.direction_guides is False there and True"):
+        check_init_from(tiny)
+    # Marks take no parameters.
+    tiny.model.direction_guides = False
     with pytest.raises(UserError, match="no checkpoint to start from"):
         check_init_from(tiny)
 
