@@ -264,6 +264,18 @@ FIELDS = (
         "Condition every frame on the reference; False conditions the first frame alone.",
     ),
     Field(
+        "model.mark_other_looks",
+        True,
+        None,
+        "Tell a pixel model which references are in another look than the painting.",
+    ),
+    Field(
+        "model.direction_guides",
+        True,
+        None,
+        "Guide the pixel head along the direction that the text gives to the strokes.",
+    ),
+    Field(
         "model.in_channels",
         0,
         _at_least(0, 4096),
@@ -441,6 +453,8 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "sampling.sampler": lambda run: (
         "rectified_flow" if run["model.family"] == "painting" else "unipc"
     ),
+    "model.mark_other_looks": lambda run: False,
+    "model.direction_guides": lambda run: False,
     "log.eval_every": lambda run: run["log.samples_every"],
     "profile_steps": lambda run: 0,
     "data.buckets": lambda run: (),
@@ -547,6 +561,18 @@ def read_config(workdir: epath.PathLike) -> ConfigDict:
         return _of_run(json_text.read(path), path)
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from None
+
+
+def added_since(workdir: epath.PathLike) -> dict[str, Any]:
+    """Fields that a run's config.json lacks because it is older, with the values that they have.
+
+    Raises:
+      UserError: As `read_config`.
+    """
+    config = read_config(workdir)
+    stored = {name for name, _ in _flat(json_text.read(epath.Path(workdir) / "config.json"))}
+    stored |= {new for old, new in RENAMED.items() if old in stored}
+    return {name: _value(config, name) for name in _ADDED if name not in stored}
 
 
 def from_json(text: str | bytes, origin: object) -> ConfigDict:

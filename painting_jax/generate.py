@@ -81,6 +81,12 @@ _SEGMENTS = flags.DEFINE_string(
     "Map of the regions, one flat colour each, painted from the darkest to the lightest; or a "
     "folder of maps named like the pictures [default: automatic segmentation].",
 )
+_OTHER_LOOK = flags.DEFINE_bool(
+    "other_look",
+    False,
+    "The pictures are another look of what is painted, such as line drawings or grey photos: the "
+    "model chooses the tones and colours. Otherwise the painting ends in the picture.",
+)
 
 # Only with --pretrained.
 _LORA = flags.DEFINE_multi_string(
@@ -162,7 +168,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -241,7 +247,8 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             parameters={**painted.parameters, "final_difference": round(differs, 2)},
             fps=_FPS.value,
         )
-        if line := final_frame.warning(painted, differs):
+        # Another look is to end in other colours than it has.
+        if not _OTHER_LOOK.value and (line := final_frame.warning(painted, differs)):
             print(line, file=sys.stderr)
         yield painted.job.folder
 
@@ -280,6 +287,10 @@ def _trained() -> Painter:
     if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
+        if _OTHER_LOOK.value:
+            raise UserError(
+                f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
+            )
         return finetuned_painter(
             _WORKDIR.value, _overrides(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
         )
@@ -289,11 +300,17 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
+    if _OTHER_LOOK.value and not config.model.mark_other_looks:
+        raise UserError(
+            f"--other_look: the model of {_WORKDIR.value} was not told of looks in its training, "
+            "see config.model.mark_other_looks"
+        )
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
     return RunPainter(
         Run.load(_WORKDIR.value),
         segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
+        other_look=_OTHER_LOOK.value,
         prompt=_PROMPT.value,
         frames=_FRAMES.value,
         steps=_STEPS.value,

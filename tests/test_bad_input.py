@@ -171,6 +171,19 @@ def test_generate_refuses_values(generate, files, flag, said):
     assert not files.out.exists()
 
 
+def test_generate_refuses_another_look_that_the_model_cannot_be_told(generate, files):
+    shutil.copytree(files.root / "run", files.root / "no_marks")
+    config = json.loads((files.root / "no_marks" / "config.json").read_text())
+    del config["model"]["mark_other_looks"]
+    (files.root / "no_marks" / "config.json").write_text(json.dumps(config))
+    flags = (f"--image={files.root / 'good.png'}", f"--output={files.out}", "--other_look")
+    said = "--other_look: the model of"
+    generate.refuses(f"--workdir={files.root / 'no_marks'}", *flags, said=said)
+    said = "--other_look goes with --workdir"
+    generate.refuses("--pretrained=none", *flags, said=said)
+    assert not files.out.exists()
+
+
 @pytest.mark.parametrize(
     ("flag", "said"),
     [

@@ -103,6 +103,7 @@ def earlier(**changes) -> dict:
         run[there][to] = run[here].pop(of)
     del run["profile_steps"], run["log"]["eval_every"], run["sampling"]["sampler"]
     del run["data"]["buckets"], run["data"]["allow_upscaling"]
+    del run["model"]["mark_other_looks"], run["model"]["direction_guides"]
     run["data"]["fingerprint"] = "of its data"
     for section, values in changes.items():
         run[section] |= values
@@ -117,10 +118,13 @@ def test_a_config_of_an_earlier_run_has_the_fields_of_today():
     assert found.log.eval_every == 70
     assert found.profile_steps == 0
     assert found.sampling.sampler == "rectified_flow"
+    assert not found.model.mark_other_looks
+    assert not found.model.direction_guides
     assert found.data.fingerprint == "of its data"
     # All others are as they were.
     found.objective.noise_distribution, found.log.eval_every = "logit_normal", 500
     found.log.samples_every = 500
+    found.model.mark_other_looks = found.model.direction_guides = True
     del found.data.fingerprint
     assert json.loads(found.to_json()) == json.loads(config.base().to_json())
 

@@ -20,7 +20,7 @@ from painting_jax.media import MEDIA, Medium
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.initialisation import check_init_from, start_state
-from painting_jax.training.workdir import claimed, with_media_of_run
+from painting_jax.training.workdir import as_run_began, claimed
 from tests.synthetic import build_painted, write_photos
 from tests.test_earlier_runs import FIXTURES, unpack
 from tests.training.published_run import ONE_DEVICE
@@ -100,14 +100,14 @@ def test_a_run_is_resumed_with_the_media_that_it_began_with(tiny, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["model"]["media"] == list(BEFORE)
     with grown_registry():
         tiny.model.media = tuple(MEDIA)
-        resumed = with_media_of_run(tiny, tmp_path)
+        resumed = as_run_began(tiny, tmp_path)
         assert resumed.model.media == BEFORE
-        assert with_media_of_run(tiny, tmp_path / "new").model.media == tuple(MEDIA)
+        assert as_run_began(tiny, tmp_path / "new").model.media == tuple(MEDIA)
         with claimed(tmp_path, resumed, data):
             pass
         tiny.model.media = ("oil", "pencil")
         said = pytest.raises(UserError, match=r"model\.media was")
-        with said, claimed(tmp_path, with_media_of_run(tiny, tmp_path), data):
+        with said, claimed(tmp_path, as_run_began(tiny, tmp_path), data):
             pass
 
 

@@ -99,12 +99,26 @@ def _process(
     )
 
 
+def tone_of(process_id: str) -> str | None:
+    """The tone from `tones.HELD_OUT` that a process was painted in; None for a photo's own."""
+    last = process_id.rpartition("/")[2]
+    return last if last in tones.HELD_OUT else None
+
+
 def manner(task: PhotoTask, medium: str) -> painter.Manner:
-    """The default manner for half of the processes, else any that the medium allows."""
+    """Default ground and strokes for half of the processes, else any that the medium allows.
+
+    The variants of a photo take all directions in turn: a direction shows in few frames, and a
+    model does not learn rare ones.
+    """
     rng = np.random.default_rng(_seed(task, f"manner of {medium}"))
     if rng.random() < 0.5:
-        return painter.Manner.default(medium)
-    return painter.Manner.sample(medium, rng)
+        drawn = painter.Manner.default(medium)
+    else:
+        drawn = painter.Manner.sample(medium, rng)
+    first = _seed(dataclasses.replace(task, variant=None), f"direction of {medium}")
+    turn = (first + (task.variant or 0)) % len(painter.DIRECTIONS)
+    return dataclasses.replace(drawn, direction=painter.DIRECTIONS[turn])
 
 
 # The tasks of a photo follow each other: a small cache avoids reading it again for each variant.

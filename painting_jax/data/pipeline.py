@@ -218,9 +218,10 @@ class Examples:
         chosen_T = choose_frames(process.progress, self.frames, rng, even=self.even_frames)
         canvas = self._canvas(process)
         decoded = {n: canvas.picture(process.frames[n]) for n in set(chosen_T.tolist())}
-        reference = process.reference
+        reference, other_look = process.reference, False
         if rng is not None and rng.random() < self.variant_probability and process.variants:
-            reference = process.variants[rng.integers(len(process.variants))].image
+            variant = process.variants[rng.integers(len(process.variants))]
+            reference, other_look = variant.image, variant.other_look
         with_caption = rng is None or rng.random() < self.caption_probability
         caption = process.caption if with_caption else ""
         # The finished picture is usually the last frame, which has been decoded.
@@ -231,6 +232,7 @@ class Examples:
             "medium_BM": media.row_weights({process.medium: 1.0}, self.media),
             **self.text_conditioner.encode(caption, {process.medium: 1.0}),
             "reference_BHWC": decoded[chosen_T[-1]] if same else canvas.picture(reference),
+            "other_look_B": np.bool_(other_look),
             "segments_BHW": canvas.segments(process.segments),
             **({"judged_BHW": canvas.judged()} if self.buckets else {}),
             "index_B": np.int32(index),

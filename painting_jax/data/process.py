@@ -24,6 +24,11 @@ class Variant:
     kind: str
     image: bytes
 
+    @property
+    def other_look(self) -> bool:
+        """Whether a painting of it ends in other tones and colours than its own."""
+        return self.kind != "photo"
+
 
 @dataclasses.dataclass(frozen=True)
 class Process:

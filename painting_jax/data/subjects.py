@@ -12,6 +12,7 @@ import tqdm
 from painting_jax.data import label_maps, pictures
 from painting_jax.data.building import Skipped
 from painting_jax.data.pipeline import DataSource
+from painting_jax.data.process import Process
 from painting_jax.errors import UserError, readable
 
 PictureAndLabels = tuple[np.ndarray, np.ndarray | None]
@@ -99,13 +100,17 @@ def held_out(source: DataSource, count: int) -> list[Subject]:
     return list(found.values())
 
 
+def photo_of(record: Process) -> np.ndarray:
+    """The photo that a process was painted from, else its finished picture: uint8[H, W, 3]."""
+    photos = [variant.image for variant in record.variants if variant.kind == "photo"]
+    return pictures.decode(photos[0] if photos else record.reference)
+
+
 def _from_record(source: DataSource, row: int) -> Subject:
     record = source.record(row)
-    photos = [variant.image for variant in record.variants if variant.kind == "photo"]
-    image = photos[0] if photos else record.reference
 
     def load() -> PictureAndLabels:
-        return pictures.decode(image), record.segments if record.segments.size else None
+        return photo_of(record), record.segments if record.segments.size else None
 
     name = "".join(
         letter if letter.isalnum() else "_" for letter in pathlib.Path(record.source).stem

@@ -1,4 +1,4 @@
-"""Tonal variety: the same photo bright, dark, flat, in hard contrast, on white, as a drawing.
+"""Tonal variety: a photo bright, dark, flat, in hard contrast, nearly white, on white, drawn.
 
 A dozen photos leave most tones unseen, and a model that never saw a bright picture paints one dark.
 Training photos are therefore changed at random, and each held-out photo also comes in
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from painting_jax.data.painter.guides import line_art
+from painting_jax.data.painter.guides import LUMA, blur, line_art
 
 # Share of the training pictures that keep their tone, apart from mild changes.
 _KEPT = 0.4
@@ -56,6 +56,29 @@ def on_background(
     return _quantised(inside_HW1 * values_HWC + (1 - inside_HW1) * np.array(colour_C, np.float32))
 
 
+def keyed(picture_HWC: np.ndarray, share: float, *, high: bool) -> np.ndarray:
+    """All values near white (high key) or near black (low key).
+
+    Args:
+      picture_HWC: uint8 RGB.
+      share: Share of the range of values that is left.
+      high: Whether it is left at the white end.
+    """
+    return _quantised((1 - share) * high + share * (picture_HWC.astype(np.float32) / 255))
+
+
+def inked(picture_HWC: np.ndarray, share: float) -> np.ndarray:
+    """The darkest places in black on white, like a woodcut or a logo.
+
+    Args:
+      picture_HWC: uint8 RGB.
+      share: Share of the picture that is black, at least.
+    """
+    luma_HW = blur(picture_HWC.astype(np.float32) @ LUMA, min(picture_HWC.shape[:2]) / 64)
+    black_HW = np.clip((np.quantile(luma_HW, share) - luma_HW) / 8 + 1, 0, 1)
+    return _quantised(np.repeat(1 - 0.9 * black_HW[..., None], 3, -1))
+
+
 def negative(picture_HWC: np.ndarray) -> np.ndarray:
     """Black for white."""
     return 255 - picture_HWC
@@ -76,19 +99,8 @@ def varied(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A picture in a random tone, uint8[H, W, 3]; four of ten keep theirs."""
     if rng.random() < _KEPT:
         return picture_HWC
-    kind = rng.choice(["gamma", "contrast", "background", "drawing", "negative"], p=_SHARES)
-    if kind == "gamma":
-        return brightened(picture_HWC, rng.uniform(0.05, 0.95))
-    if kind == "contrast":
-        return contrasted(picture_HWC, np.exp(rng.uniform(np.log(0.2), np.log(4))))
-    if kind == "background":
-        return _on_some_background(picture_HWC, rng)
-    if kind == "drawing":
-        return line_art(picture_HWC)
-    return negative(picture_HWC)
-
-
-_SHARES = (0.35, 0.2, 0.25, 0.08, 0.12)
+    shares, changes = zip(*_CHANGES, strict=True)
+    return changes[rng.choice(len(changes), p=shares)](picture_HWC, rng)
 
 
 def _on_some_background(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -99,6 +111,29 @@ def _on_some_background(picture_HWC: np.ndarray, rng: np.random.Generator) -> np
     if rng.random() < 0.5:
         picture_HWC = brightened(picture_HWC, rng.uniform(0.3, 0.9))
     return on_background(picture_HWC, tuple(tint_C), rng.uniform(0.2, 0.45))
+
+
+def _in_some_key(picture_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Down to a nearly blank sheet, most of them white as paper is."""
+    share = np.exp(rng.uniform(np.log(0.03), np.log(0.6)))
+    return keyed(picture_HWC, share, high=rng.random() < 0.8)
+
+
+# Shares of the changed pictures, and how they are changed.
+_CHANGES: tuple[tuple[float, Callable[[np.ndarray, np.random.Generator], np.ndarray]], ...] = (
+    (0.28, lambda picture_HWC, rng: brightened(picture_HWC, rng.uniform(0.05, 0.95))),
+    (
+        0.15,
+        lambda picture_HWC, rng: contrasted(
+            picture_HWC, np.exp(rng.uniform(np.log(0.2), np.log(4)))
+        ),
+    ),
+    (0.22, _on_some_background),
+    (0.12, _in_some_key),
+    (0.08, lambda picture_HWC, rng: line_art(picture_HWC)),
+    (0.05, lambda picture_HWC, rng: inked(picture_HWC, rng.uniform(0.02, 0.4))),
+    (0.10, lambda picture_HWC, rng: negative(picture_HWC)),
+)
 
 
 def _quantised(values_HWC: np.ndarray) -> np.ndarray:

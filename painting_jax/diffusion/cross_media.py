@@ -7,7 +7,7 @@ Pictures are RGB in [-1, 1]. All functions run on the device, vectorised over th
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from painting_jax.models.layers import gaussian_blur
 from painting_jax.models.painting.conditioning import LUMA, luminance
@@ -78,7 +78,7 @@ def augment(
     picture_BHWC: Float[Array, "b h w 3"],
     looks_BA: Float[Array, "b a"],
     probability: float,
-) -> Float[Array, "b h w 3"]:
+) -> tuple[Float[Array, "b h w 3"], Bool[Array, " b"]]:
     """Changes each picture to a random look with a given probability.
 
     Args:
@@ -86,6 +86,9 @@ def augment(
       picture_BHWC: Pictures, RGB in [-1, 1].
       looks_BA: Weights of `LOOKS` for each picture, in that order, not all zero.
       probability: Probability of changing a picture.
+
+    Returns:
+      The pictures, and which of them were changed.
     """
     batch = picture_BHWC.shape[0]
     keys = jax.random.split(key, len(LOOKS) + 2)
@@ -95,4 +98,4 @@ def augment(
     chosen_B = jax.random.categorical(keys[-2], jnp.log(jnp.maximum(looks_BA, 1e-9)))
     look_BHWC = jnp.take_along_axis(looks_ABHWC, chosen_B[None, :, None, None, None], 0)[0]
     changed_B = jax.random.bernoulli(keys[-1], probability, (batch,))
-    return jnp.where(changed_B[:, None, None, None], look_BHWC, picture_BHWC)
+    return jnp.where(changed_B[:, None, None, None], look_BHWC, picture_BHWC), changed_B

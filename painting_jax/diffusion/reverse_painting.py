@@ -84,7 +84,10 @@ def draw_example(
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
     looks_BA = batch["medium_BM"] @ jnp.array(objective.looks_MA)
     reference_BHWC = to_float(batch["reference_BHWC"])
-    reference_BHWC = cross_media.augment(look_key, reference_BHWC, looks_BA, objective.augment)
+    reference_BHWC, changed_B = cross_media.augment(
+        look_key, reference_BHWC, looks_BA, objective.augment
+    )
+    batch = batch | {"other_look_B": batch.get("other_look_B", False) | changed_B}
     clean_BTHWC, conditions = encode(batch, reference_BHWC, model, encoders)
     conditions = drop_randomly(drop_key, model.family, conditions, objective.drop, encoders)
     sigma_B = objective.noise.sample(level_key, len(clean_BTHWC))

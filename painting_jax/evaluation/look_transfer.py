@@ -85,7 +85,7 @@ def look_transfers(
     transfers, gained = [], {}
     for look, change in watch(INPUTS.items(), "painting other looks"):
         given_NHWC = np.stack([change(photo_HWC) for photo_HWC in photos])
-        painted_NHWC = _painted(rows, given_NHWC, generate, batch_size)
+        painted_NHWC = _painted(rows, given_NHWC, look != PHOTO, generate, batch_size)
         if clip is not None and look == PHOTO:
             painted = {GENERATED: painted_NHWC, RECORDED: finished_NHWC}
             gained = {
@@ -125,7 +125,9 @@ def _photos(
     return photos, rows, names, np.array(identifiers)
 
 
-def _painted(rows: Sequence[Batch], given_NHWC, generate, batch_size: int) -> np.ndarray:
+def _painted(
+    rows: Sequence[Batch], given_NHWC, other_look: bool, generate, batch_size: int
+) -> np.ndarray:
     """Last frames painted from inputs, uint8."""
     last = []
     for start in range(0, len(rows), batch_size):
@@ -133,6 +135,7 @@ def _painted(rows: Sequence[Batch], given_NHWC, generate, batch_size: int) -> np
         chosen = [min(row, len(rows) - 1) for row in range(start, start + batch_size)]
         batch = stack([rows[row] for row in chosen])
         batch["reference_BHWC"] = given_NHWC[chosen]
+        batch["other_look_B"] = np.full(batch_size, other_look)
         last.append(generate(batch)[:, -1])
     return np.concatenate(last)[: len(rows)]
 

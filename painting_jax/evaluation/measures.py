@@ -154,6 +154,16 @@ MEASURES: dict[str, Measure] = {
         least=-1.0,
         most=1.0,
     ),
+    "final_error": Measure(
+        "Final picture, mean error (of 255)",
+        "mean error of the final picture",
+        "Mean absolute difference of the last frame to the recorded finished picture, of 255.",
+        "lower",
+        "final",
+        1,
+        most=255.0,
+        of_pictures=fidelity.mean_error,
+    ),
     "final_ssim": Measure(
         "Final picture, SSIM",
         "final SSIM",

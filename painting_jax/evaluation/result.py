@@ -149,6 +149,7 @@ class WordEffect:
       asked: Score of paintings that ask for it.
       other: Score of paintings that ask for the opposite.
       change: Paired difference, asked minus other; above 0 the word is followed.
+      painter: The same difference in processes of the stroke painter, which follows each word.
     """
 
     word: str
@@ -157,6 +158,7 @@ class WordEffect:
     asked: Interval
     other: Interval
     change: Interval
+    painter: Interval = NO_INTERVAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +183,8 @@ class Result:
       transfers: Results with other looks of the input; empty without a model.
       words: What each word of the painter's manners changes; empty if the model is not asked in
         such words.
+      tones: Mean error of the final picture (of 255) by the tone of the held-out picture; empty if
+        no tones are held out.
       videos: Folder of the generated videos, if the evaluation generated any.
       skipped: What could not be used, one line each.
       notes: What a reader of the numbers has to know, one sentence or two each.
@@ -201,6 +205,7 @@ class Result:
     conditions: Mapping[str, ConditionEffect] = dataclasses.field(default_factory=dict)
     transfers: Sequence[Transfer] = ()
     words: Sequence[WordEffect] = ()
+    tones: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     videos: pathlib.Path | None = None
     skipped: Sequence[str] = ()
     notes: Sequence[str] = ()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from painting_jax.data import dataset_folder, pipeline, video
+from painting_jax.data import dataset_folder, painting, pipeline, tones, video
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
 from painting_jax.evaluation import baselines
@@ -19,7 +19,7 @@ from painting_jax.evaluation.comparison import Group
 from painting_jax.evaluation.condition_effects import Losses, condition_effects
 from painting_jax.evaluation.look_transfer import look_transfers
 from painting_jax.evaluation.measurement import Watch
-from painting_jax.evaluation.measures import GENERATED, OTHER_PICTURE
+from painting_jax.evaluation.measures import GENERATED, OTHER_PICTURE, interval
 from painting_jax.evaluation.media_comparison import with_gained
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import ConditionEffect, Result
@@ -235,11 +235,15 @@ class RunSource:
                 watch=watch,
             )
 
+        # Its folder is BUILDER/NAME/VERSION.
+        synthetic = source.path.parent.parent.name == painted_images.Builder.name
+
         def words(cache: Cache, watch: Watch):
             return word_effects(
                 source,
                 rows,
                 generate=generate,
+                painter_too=synthetic,
                 batch_size=data.batch_size,
                 at_most=examples,
                 seed=seed,
@@ -273,8 +277,7 @@ class RunSource:
             transfers=transfers,
             # Published models are asked in other words.
             words=None if is_finetuned(model.config) else words,
-            # Its folder is BUILDER/NAME/VERSION.
-            synthetic=source.path.parent.parent.name == painted_images.Builder.name,
+            synthetic=synthetic,
         )
 
     def key(self, index: int) -> list:
@@ -363,6 +366,7 @@ class RunSource:
             conditions=effects,
             transfers=transfers,
             words=self._words(cache, watch) if self._words else (),
+            tones=_by_tone(result) if self._synthetic else {},
             across=with_gained(result.across, gained),
             videos=self._videos,
             notes=[*notes, *result.notes],
@@ -389,3 +393,17 @@ class RunSource:
         )
         cache.put("condition effects", {name: [*e.rise, e.loss] for name, e in effects.items()}, {})
         return effects
+
+
+def _by_tone(result: Result) -> dict[str, Interval]:
+    """Mean error of the generated final pictures by tone, the photos' own first."""
+    generated = [row for row in result.rows if row.method == GENERATED]
+    by_tone = {
+        tone or "the photo's own": [row for row in generated if painting.tone_of(row.name) == tone]
+        for tone in (None, *tones.HELD_OUT)
+    }
+    return {
+        tone.replace("_", " "): interval(rows, "final_error", seed=result.seed)
+        for tone, rows in by_tone.items()
+        if rows
+    }

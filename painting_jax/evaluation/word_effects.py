@@ -4,7 +4,7 @@ Held-out pictures are painted with a word and with its opposite, from the same n
 of the painter's manners should change is known:
 
   ground      the colour of the first frame
-  direction   where the painting is finished first
+  direction   by how much later the far end of it is finished
   scale       how fine the strokes are half-way
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from painting_jax import media
+from painting_jax.data import painter, pictures, subjects
 from painting_jax.data.painter import Manner, describe
 from painting_jax.data.painter.manner import SCALES, advance
 from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
@@ -26,13 +27,15 @@ from painting_jax.metrics.bootstrap import Interval
 # Pictures that are painted with every word, at most.
 _MAX_PICTURES = 16
 
-# "From the centre outward" is not scored: the background often comes first as a region, which hides
-# the order within regions.
 OPPOSITES = {
     "from the left": "from the right",
     "from the right": "from the left",
     "from the top down": "from the centre outward",
+    "from the centre outward": "from the top down",
 }
+
+# Frames and regions of a painting, by picture, medium and manner.
+Painted = Mapping[tuple[int, str, Manner], tuple[np.ndarray, np.ndarray]]
 
 # Change of a pixel, of 255, from which on its time of completion is known.
 _PAINTED = 30
@@ -53,6 +56,14 @@ class _Question:
     other: Manner
     score: Callable[[np.ndarray, np.ndarray], float]
 
+    def scores(self, indices: Sequence[int], painted: Painted) -> tuple[np.ndarray, np.ndarray]:
+        """The scores of all pictures, painted as asked and with the opposite."""
+        asked_N, other_N = (
+            np.array([self.score(*painted[index, self.medium, manner]) for index in indices])
+            for manner in (self.asked, self.other)
+        )
+        return asked_N, other_N
+
 
 def word_effects(
     source: DataSource,
@@ -64,6 +75,7 @@ def word_effects(
     seed: int,
     cache: Cache,
     watch: Callable[[Iterable, str], Iterable],
+    painter_too: bool = False,
 ) -> list[WordEffect]:
     """Paints held-out pictures with each word of the painter's manners and with its opposite.
 
@@ -76,6 +88,8 @@ def word_effects(
       seed: Seed of the bootstrap.
       cache: Cache of the outcome.
       watch: Wraps an iterable and a description of the work to show progress.
+      painter_too: Whether the stroke painter's own change is measured, too: what can be expected
+        of a model that learned from it.
 
     Returns:
       One entry per word.
@@ -86,23 +100,23 @@ def word_effects(
             WordEffect(*texts, *(Interval(*numbers) for numbers in intervals))
             for texts, intervals in kept[0]["words"]
         ]
-    pictures = list(_pictures(source, min(at_most, _MAX_PICTURES)))
+    indices = list(_pictures(source, min(at_most, _MAX_PICTURES)))
     questions = list(_questions(examples.media))
-    painted = _paint(source, examples, pictures, questions, generate, batch_size, watch)
+    painted = _paint(source, examples, indices, questions, generate, batch_size, watch)
+    by_painter = _by_painter(source, examples, painted, watch) if painter_too else {}
     effects = []
     for question in questions:
-        score = question.score
-        asked_N, other_N = (
-            np.array([score(*painted[index, question.medium, manner]) for index in pictures])
-            for manner in (question.asked, question.other)
-        )
-        intervals = [
-            bootstrap.interval(values_N, seed=seed)
-            for values_N in (asked_N, other_N, asked_N - other_N)
-        ]
+        asked_N, other_N = question.scores(indices, painted)
+        values = [asked_N, other_N, asked_N - other_N]
+        if by_painter:
+            values.append(np.subtract(*question.scores(indices, by_painter)))
+        intervals = [bootstrap.interval(values_N, seed=seed) for values_N in values]
         effects.append(WordEffect(question.word, question.opposite, question.measure, *intervals))
     entry = [
-        [[e.word, e.opposite, e.measure], [list(e.asked), list(e.other), list(e.change)]]
+        [
+            [e.word, e.opposite, e.measure],
+            [list(e.asked), list(e.other), list(e.change), list(e.painter)],
+        ]
         for e in effects
     ]
     cache.put("words", {"words": entry}, {})
@@ -113,19 +127,20 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
     """One question a word, in a medium of the model that allows the word."""
     known = [name for name in names if name in media.MEDIA]
     medium = "oil" if "oil" in known else known[0]
-    manner = Manner.default(medium)
+    # Every mark of a pencil is seen: oil may have the colour of its ground.
+    drawn = "pencil" if "pencil" in known else medium
+    manner = Manner.default(drawn)
     for direction, opposite in OPPOSITES.items():
         yield _Question(
             direction,
             opposite,
-            "correlation with the order asked for",
-            medium,
+            "delay of the far end within a region, % of the painting time",
+            drawn,
             dataclasses.replace(manner, direction=direction),
             dataclasses.replace(manner, direction=opposite),
-            lambda frames_THWC, segments_HW, direction=direction: order_correlation(  # type: ignore[misc]
-                frames_THWC, direction, segments_HW
-            ),
+            functools.partial(delay, direction=direction),
         )
+    manner = Manner.default(medium)
     for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
         yield _Question(
@@ -177,21 +192,21 @@ def _pictures(source: DataSource, at_most: int) -> Iterator[int]:
 def _paint(
     source: DataSource,
     examples: Examples,
-    pictures: Sequence[int],
+    indices: Sequence[int],
     questions: Sequence[_Question],
     generate: Callable[[Batch], np.ndarray],
     batch_size: int,
     watch: Callable[[Iterable, str], Iterable],
-) -> Mapping[tuple[int, str, Manner], tuple[np.ndarray, np.ndarray]]:
-    """Every picture in every manner: frames and regions by picture, medium and manner."""
+) -> Painted:
+    """Every picture in every manner."""
     # A dict, since questions share paintings.
     wanted = {
         (index, question.medium, manner): None
         for question in questions
         for manner in (question.asked, question.other)
-        for index in pictures
+        for index in indices
     }
-    records = {index: source.record(index) for index in pictures}
+    records = {index: source.record(index) for index in indices}
     # A row is decoded once for all manners.
     plain = {index: examples.of(record, index, None) for index, record in records.items()}
     rows = []
@@ -209,38 +224,61 @@ def _paint(
     return dict(zip(wanted, zip(frames, regions, strict=False), strict=False))
 
 
-def order_correlation(
-    frames_THWC: np.ndarray, direction: str, segments_HW: np.ndarray | None = None
-) -> float:
-    """Correlation of the times at which pixels are finished with those of a direction, -1..1.
+def _by_painter(
+    source: DataSource,
+    examples: Examples,
+    painted: Painted,
+    watch: Callable[[Iterable, str], Iterable],
+) -> Painted:
+    """The same pictures in the same manners and regions, by the stroke painter."""
+    by_painter = {}
+    for index, medium, manner in watch(list(painted), "painting by each word, the painter"):
+        segments_HW = painted[index, medium, manner][1]
+        photo_HWC = pictures.fit(
+            subjects.photo_of(source.record(index)), examples.height, examples.width
+        )
+        process = painter.paint(
+            photo_HWC,
+            medium,
+            frames=examples.frames,
+            seed=0,
+            manner=manner,
+            segments_HW=segments_HW,
+        )
+        by_painter[index, medium, manner] = process.frames_THWC, segments_HW
+    return by_painter
 
-    A pixel's time is the mean of what remains of its change from the first to the last frame. Times
+
+def delay(
+    frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None, *, direction: str
+) -> float:
+    """By how much later the far end of a direction is finished than its near end, in percent.
+
+    It is the slope of the times at which pixels are finished over those of the direction. A pixel's
+    time is the mean over the frames of what remains of its change from the first to the last frame,
+    all of it at most. What a pixel shows influences its time, too, but alike in any direction: this
+    cancels in the difference of two paintings of one picture, as it would not in correlations. Times
     are relative to the mean of the pixel's region: which region comes first is not the direction.
 
     Args:
       frames_THWC: uint8 frames in painted order.
-      direction: One of `manner.DIRECTIONS`.
       segments_HW: Labels of the regions; None = a single one.
+      direction: One of `manner.DIRECTIONS`.
     """
     frames_THWC = frames_THWC.astype(np.float32)
     remaining_THW = np.abs(frames_THWC - frames_THWC[-1]).sum(-1)
     change_HW = remaining_THW[0]
     y_N, x_N = np.nonzero(change_HW > _PAINTED)
-    if len(y_N) < 2:
-        return 0.0
-    time_N = (remaining_THW.mean(0) / np.maximum(change_HW, 1))[y_N, x_N]
     height, width = change_HW.shape
+    time_N = np.minimum(remaining_THW / np.maximum(change_HW, 1), 1).mean(0)[y_N, x_N]
     due_N = advance(direction, (y_N + 0.5) / height, (x_N + 0.5) / width)
-    if segments_HW is not None:
-        label_N = segments_HW[y_N, x_N].astype(int)
-        count_K = np.maximum(np.bincount(label_N), 1)
-        time_N, due_N = (
-            values_N - (np.bincount(label_N, values_N) / count_K)[label_N]
-            for values_N in (time_N, due_N)
-        )
-    if time_N.std() < 1e-6 or due_N.std() < 1e-6:
-        return 0.0
-    return float(np.corrcoef(time_N, due_N)[0, 1])
+    label_N = np.zeros(len(y_N), int) if segments_HW is None else segments_HW[y_N, x_N].astype(int)
+    count_K = np.maximum(np.bincount(label_N), 1)
+    time_N, due_N = (
+        values_N - (np.bincount(label_N, values_N) / count_K)[label_N]
+        for values_N in (time_N, due_N)
+    )
+    return 100 * float(time_N @ due_N / max(due_N @ due_N, 1e-6))
 
 
 def fineness(frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None) -> float:

@@ -36,6 +36,7 @@ class RunPainter:
       run: Run whose model paints.
       prompt: What is painted and how.
       segments: Origin of the segment maps, for the record.
+      other_look: Whether the pictures are another look of what is painted, such as a line drawing.
       frames: Number of frames of a process; None = the run's.
       steps: Number of sampling steps; None = the run's.
       guidance: Scale of classifier-free guidance, 1 = none; None = the run's.
@@ -45,6 +46,7 @@ class RunPainter:
     run: Run
     prompt: str = ""
     segments: str = "automatic"
+    other_look: bool = False
     frames: int | None = None
     steps: int | None = None
     guidance: float | None = None
@@ -83,6 +85,7 @@ class RunPainter:
                         "prompt": self.prompt,
                         "unknown_words": unknown,
                         "segments": self.segments,
+                        "other_look": self.other_look,
                         **settings,
                     }
                     yield Painted(job, framing.cut(frames_THWC), parameters)
@@ -99,6 +102,7 @@ class RunPainter:
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
+            "other_look_B": np.asarray(self.other_look),
             "medium_BM": media.row_weights(mixture, self.run.config.model.media),
             **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,

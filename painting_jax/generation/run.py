@@ -23,7 +23,10 @@ from painting_jax.training.step import make_held_out_loss
 # Largest scale of guidance with which a model of picture space keeps the colours of its pictures.
 _MOST_GUIDANCE = 1.5
 # Arrays of a batch that the model is conditioned on.
-_CONDITIONS = ("reference_BHWC", "medium_BM", "text_BL", "text_BLD", "segments_BHW")
+_CONDITIONS = (
+    *("reference_BHWC", "other_look_B"),
+    *("medium_BM", "text_BL", "text_BLD", "segments_BHW"),
+)
 
 
 def guidance_warning(config: ConfigDict, guidance: float | None) -> str | None:
@@ -115,8 +118,8 @@ class Run:
         """Paints the pictures of a batch.
 
         Args:
-          batch: Arrays reference_BHWC, medium_BM and segments_BHW, and those of `text_conditioner`;
-            see `data.pipeline`.
+          batch: Arrays reference_BHWC, other_look_B, medium_BM and segments_BHW, and those of
+            `text_conditioner`; see `data.pipeline`.
           frames: Number T of frames of the process, evenly spaced in progress.
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.

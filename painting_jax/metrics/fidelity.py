@@ -1,4 +1,4 @@
-"""Distances of pictures by their pixels: PSNR, SSIM and the CIE colour difference."""
+"""Distances of pictures by their pixels: mean error, PSNR, SSIM and the CIE colour difference."""
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,17 @@ _TO_XYZ = (
     (0.212671, 0.715160, 0.072169),
     (0.019334 / 1.08883, 0.119193 / 1.08883, 0.950227 / 1.08883),
 )
+
+
+@jax.jit
+def mean_error(a_NHWC: jax.Array, b_NHWC: jax.Array) -> jax.Array:
+    """Mean absolute difference of the values, float32[N] in 0..255.
+
+    Args:
+      a_NHWC: RGB uint8.
+      b_NHWC: RGB uint8.
+    """
+    return jnp.abs(a_NHWC.astype(jnp.float32) - b_NHWC).mean((1, 2, 3))
 
 
 @jax.jit

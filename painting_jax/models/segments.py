@@ -58,23 +58,27 @@ def flat_colours(
     return jax.vmap(flat)(picture_BHWC, segments_BHW)
 
 
-def painting_times(segments_BHW: UInt8[Array, "b h w"]) -> Float[Array, "b h w 3"]:
+def painting_times(
+    segments_BHW: UInt8[Array, "b h w"], direction_B3: Float[Array, "b 3"] | None = None
+) -> Float[Array, "b h w n"]:
     """The time at which each pixel is painted if the regions are painted one after the other.
 
     The time for a region grows with the root of its area, so that small regions are visible in it.
 
     Args:
       segments_BHW: labels 1..K up to `MAX_LABELS`, in painting order; 0 = unlabelled.
+      direction_B3: how far strokes advance in a region downwards, to the right, and outwards from
+        the centre of the picture, -1..1 each; None = one time for each of these.
 
     Returns:
-      From -4 (first) to 4 (last), for strokes that advance in a region downwards, to the right, and
-      outwards from the centre of the picture; 0 where unlabelled.
+      From -4 (first) to 4 (last), [b, h, w, 3] for strokes that advance downwards, to the right,
+      and outwards, or [b, h, w, 1] in the direction; 0 where unlabelled.
     """
     height, width = segments_BHW.shape[1:]
     y, x = jnp.meshgrid(jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width), indexing="ij")
     along_P3 = jnp.stack([y, x, jnp.hypot(y, x)], -1).reshape(-1, 3)
 
-    def painting_time(segments_HW):
+    def painting_time(segments_HW, direction_3):
         label_P = segments_HW.reshape(-1).astype(jnp.int32)
         labelled_P = (label_P > 0).astype(jnp.float32)
         area_K = jax.ops.segment_sum(labelled_P, label_P, MAX_LABELS + 1)
@@ -83,9 +87,12 @@ def painting_times(segments_BHW: UInt8[Array, "b h w"]) -> Float[Array, "b h w 3
         first_K3 = jax.ops.segment_min(along_P3, label_P, MAX_LABELS + 1)
         last_K3 = jax.ops.segment_max(along_P3, label_P, MAX_LABELS + 1)
         extent_P3 = jnp.maximum((last_K3 - first_K3)[label_P], 1e-6)
-        share_P3 = (along_P3 - first_K3[label_P]) / extent_P3
-        time_P3 = start_K[label_P, None] + time_K[label_P, None] * share_P3
-        time_P3 = time_P3 / jnp.maximum(time_K.sum(), 1e-6)
-        return (8 * time_P3 - 4) * labelled_P[:, None]
+        share_Pn = (along_P3 - first_K3[label_P]) / extent_P3
+        if direction_3 is not None:
+            share_Pn = 0.5 + ((share_Pn - 0.5) * direction_3).sum(-1, keepdims=True)
+        time_Pn = start_K[label_P, None] + time_K[label_P, None] * share_Pn
+        time_Pn = time_Pn / jnp.maximum(time_K.sum(), 1e-6)
+        return (8 * time_Pn - 4) * labelled_P[:, None]
 
-    return jax.vmap(painting_time)(segments_BHW).reshape(*segments_BHW.shape, 3)
+    times_BPn = jax.vmap(painting_time)(segments_BHW, direction_B3)
+    return times_BPn.reshape(*segments_BHW.shape, -1)

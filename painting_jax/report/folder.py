@@ -29,7 +29,7 @@ metrics.json is an object with the fields
               of the other), mean, low, high and n of the lead of the first (above 0 is better), and
               first_better (the share of resamples in which it leads; null for few pictures)
   conditions, words,
-  transfers               if they were measured
+  transfers, tones        if they were measured
   band        band of the recorded set if videos are unpaired: n, mean, low, high of the profiles to
               the own last frame; bands has the same by medium, for media with enough recordings
   videos      for every process: name, method, medium, order of the file, frames, cut (the share of
@@ -205,6 +205,7 @@ def metrics_of(result: Result) -> dict:
         },
         "transfers": [_plain_fields(transfer) for transfer in result.transfers],
         "words": [_plain_fields(word) for word in result.words],
+        "tones": {tone: error._asdict() for tone, error in result.tones.items()},
         "band": result.band and _band(result.band),
         "bands": {medium: _band(band) for medium, band in result.bands.items()},
         "profile_points": pdp.POINTS,

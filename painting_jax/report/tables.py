@@ -48,6 +48,8 @@ def all_tables(result: Result) -> dict[str, Table]:
         tables["against"] = pairs
     if result.conditions:
         tables["conditions"] = conditions(result)
+    if result.tones:
+        tables["tones"] = tones(result)
     if result.words:
         tables["words"] = words(result)
     if result.across:
@@ -259,8 +261,35 @@ def conditions(result: Result) -> Table:
     )
 
 
+def tones(result: Result) -> Table:
+    """How well the final picture keeps pictures of each tone."""
+    rows = [
+        [
+            Cell(tone),
+            Cell(str(error.n), value=error.n),
+            Cell(str(error.pictures), value=error.pictures),
+            interval_cell(error, MEASURES["final_error"].digits),
+        ]
+        for tone, error in result.tones.items()
+    ]
+    return Table(
+        "Tones: held-out photos as they are, and changed to bright, dark, flat, contrasty ones, on "
+        "white, and to line drawings that are to stay drawings. The error of the last frame says "
+        "whether the model keeps pictures of that kind." + few(result.tones.values()),
+        ["Tone", "n", "Pictures", _heading(result, "final_error")],
+        rows,
+    )
+
+
 def words(result: Result) -> Table:
     """What each word of a prompt changes."""
+    by_painter = any(effect.painter.n for effect in result.words)
+    compared = (
+        " The last column is the same change in processes of the stroke painter, which follows "
+        "every word: no model can be expected to do more."
+        if by_painter
+        else ""
+    )
     rows = [
         [
             Cell(effect.word),
@@ -270,14 +299,18 @@ def words(result: Result) -> Table:
             interval_cell(effect.asked, 2),
             interval_cell(effect.other, 2),
             interval_cell(effect.change, 2, signed=True),
+            *([interval_cell(effect.painter, 2, signed=True)] if by_painter else []),
         ]
         for effect in result.words
     ]
     return Table(
         "Words of the prompt: held-out pictures are painted with a word and with its opposite, "
         "from the same noise. The score says how much of what the word asks for is seen. A "
-        "change above 0 means that the word is followed.",
-        ["Word", "Opposite", "Score", "n", "With the word", "With the opposite", "Change"],
+        "change above 0 means that the word is followed." + compared,
+        [
+            *("Word", "Opposite", "Score", "n", "With the word", "With the opposite", "Change"),
+            *(["Painter's change"] if by_painter else []),
+        ],
         rows,
     )
 

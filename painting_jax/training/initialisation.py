@@ -21,8 +21,10 @@ from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState
 
-# Sections in which two configs must agree for the parameters of one to fit the other.
+# Sections in which two configs must agree for the parameters of one to fit the other, and fields in
+# them that may differ: rows of media are copied by name, and marks take no parameters.
 _MODEL = ("model", "lora")
+_MAY_DIFFER = ("media", "mark_other_looks")
 
 
 def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[TrainState, int, str]:
@@ -62,8 +64,7 @@ def check_init_from(config: ConfigDict) -> None:
     for section in _MODEL:
         there = theirs.get(section, {})
         for name, value in mine[section].items():
-            # Media may differ: their rows are copied by name.
-            if there.get(name) != value and name != "media":
+            if there.get(name) != value and name not in _MAY_DIFFER:
                 raise UserError(
                     f"{config.init_from} has another model: config.{section}.{name} is "
                     f"{there.get(name)} there and {value} here"

@@ -29,7 +29,7 @@ from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.optimizer import learning_rate
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_out
-from painting_jax.training.workdir import claimed, with_media_of_run
+from painting_jax.training.workdir import as_run_began, claimed
 from painting_jax.training.writers import Writer
 
 _PROFILE = "profile"  # Subfolder of the run for the profiler's trace.
@@ -46,7 +46,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
       KeyboardInterrupt: If Ctrl-C or SIGTERM came.
     """
     folder = epath.Path(workdir)
-    config = with_media_of_run(config, folder)
+    config = as_run_began(config, folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)

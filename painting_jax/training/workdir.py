@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax import remote_paths
-from painting_jax.config import OPERATIONAL, read_config
+from painting_jax.config import OPERATIONAL, added_since, read_config
 from painting_jax.data import dataset_folder
 from painting_jax.errors import UserError
 from painting_jax.files import remove_unfinished, written_beside
@@ -83,25 +83,31 @@ def claimed(
         yield begin
 
 
-def with_media_of_run(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
-    """The config to resume a run with, even if the registry of media has changed since it began.
+def as_run_began(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
+    """The config to resume a run with, even if defaults have changed since it began.
 
     Args:
       config: Config of the experiment.
       workdir: Folder of the run, which may not exist yet.
 
     Returns:
-      The config with the media of the run, unless the experiment sets its own media.
+      The config with the media of the run, unless the experiment sets its own media, and with the
+      fields of its model that are newer than the run as they were without them.
 
     Raises:
       UserError: If the config of the run is damaged.
     """
     if not (epath.Path(workdir) / "config.json").exists():
         return config
-    if tuple(config.model.media) != tuple(MEDIA):
-        return config
     resumed = config.copy_and_resolve_references()
-    resumed.model.media = tuple(read_config(workdir).model.media)
+    if tuple(config.model.media) == tuple(MEDIA):
+        resumed.model.media = tuple(read_config(workdir).model.media)
+    newer = {
+        name: value
+        for name, value in added_since(workdir).items()
+        if name.startswith("model.") and name != "model.media"
+    }
+    resumed.update_from_flattened_dict(newer)
     return resumed
 
 

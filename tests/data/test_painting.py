@@ -78,6 +78,19 @@ def test_training_processes_meet_every_manner_of_every_medium(task):
             assert (medium, value) in seen
 
 
+@pytest.mark.parametrize("medium", media.MEDIA)
+def test_no_direction_is_rare(task, medium):
+    manners = [
+        painting.manner(dataclasses.replace(task, key=key, variant=variant), medium)
+        for key, variant in itertools.product("0123456789", range(8))
+    ]
+    counts = [sum(manner.direction == each for manner in manners) for each in DIRECTIONS]
+    assert counts == [20] * 4
+    usual = painter.Manner.default(medium)
+    alike = [(manner.ground, manner.scale) == (usual.ground, usual.scale) for manner in manners]
+    assert np.mean(alike) > 0.4
+
+
 def test_held_out_tones_are_painted_under_their_names(task):
     held_out = dataclasses.replace(task, variant=None, media=("oil",))
     [plain] = painting.paint_photo(held_out)
@@ -86,3 +99,5 @@ def test_held_out_tones_are_painted_under_their_names(task):
     assert plain.source == bright.source
     shown = [pictures.decode(record.variants[0].image).mean() for record in (plain, bright)]
     assert shown[1] > 190 > shown[0]
+    assert painting.tone_of(bright.id) == "bright"
+    assert painting.tone_of(plain.id) is None

@@ -146,6 +146,7 @@ def test_batch_has_the_promised_shapes_types_and_meaning(source):
         "medium_BM": ((4, len(media.MEDIA)), np.float32),
         "text_BL": ((4, 12), np.int32),
         "reference_BHWC": ((4, 32, 32, 3), np.uint8),
+        "other_look_B": ((4,), np.bool_),
         "segments_BHW": ((4, 32, 32), np.uint8),
         "index_B": ((4,), np.int32),
     }
@@ -222,6 +223,19 @@ def test_reference_is_the_finished_picture_or_a_variant(source):
     assert references(0.5) == set(decoded)
     row = _examples(source, variant_probability=1.0).of(record, 0, None)
     assert row["reference_BHWC"].tobytes() == decoded[0]
+
+
+def test_a_variant_in_another_look_is_told_from_photo_and_finished_picture(source):
+    record = source.record(0)
+    assert [variant.kind for variant in record.variants] == ["photo", "line_art"]
+    photo, line_art = (pictures.decode(variant.image).tobytes() for variant in record.variants)
+    examples = _examples(source, variant_probability=0.7)
+    rng = np.random.default_rng(0)
+    rows = [examples.of(record, 0, rng) for _ in range(40)]
+    told = {(row["reference_BHWC"].tobytes(), bool(row["other_look_B"])) for row in rows}
+    finished = pictures.decode(record.reference).tobytes()
+    assert told == {(finished, False), (photo, False), (line_art, True)}
+    assert not examples.of(record, 0, None)["other_look_B"]
 
 
 def test_other_shapes_are_cropped_not_stretched(source):

@@ -72,10 +72,12 @@ def test_a_picture_gets_one_of_its_own_looks_with_the_probability(photo_BHWC):
     names = list(cross_media.LOOKS)
     only_lines = jnp.tile(jnp.array([float(name == "pencil_line") for name in names]), (200, 1))
     augment = jax.jit(cross_media.augment)
-    result = np.asarray(augment(jax.random.key(0), many, only_lines, 0.5))
+    result, told_B = (np.asarray(x) for x in augment(jax.random.key(0), many, only_lines, 0.5))
     unchanged = np.all(result == np.asarray(many), axis=(1, 2, 3))
     assert 0.35 < unchanged.mean() < 0.65
+    np.testing.assert_array_equal(told_B, ~unchanged)
     changed = result[~unchanged]
     np.testing.assert_array_equal(changed[..., 0], changed[..., 1])
-    never = augment(jax.random.key(0), many, only_lines, 0.0)
+    never, told_B = augment(jax.random.key(0), many, only_lines, 0.0)
+    assert not told_B.any()
     np.testing.assert_array_equal(never, many)

@@ -83,6 +83,31 @@ def test_augmentation_changes_the_reference_and_never_the_target():
     )
 
 
+def marked(given_batch: dict, augment: float = 0.0, *, marks: bool = True) -> np.ndarray:
+    """The mask of a training example of a model with or without marks, float32[B]."""
+    config = dataclasses.replace(MODEL.config, mark_other_looks=marks)
+    model = dataclasses.replace(MODEL, config=config)
+    sample = reverse_painting.draw_example(
+        jax.random.key(0),
+        given_batch,
+        model,
+        model.encoders({}),
+        dataclasses.replace(OBJECTIVE, augment=augment),
+    )
+    mask_BTHW = np.asarray(sample.conditions.image_BTHWC[..., 0])
+    assert (mask_BTHW == mask_BTHW[:, :1, :1, :1]).all()
+    return mask_BTHW[:, 0, 0, 0]
+
+
+def test_training_marks_references_in_another_look_and_no_others():
+    variant = {"other_look_B": jnp.array([True, False])}
+    np.testing.assert_array_equal(marked(batch()), [1, 1])
+    np.testing.assert_array_equal(marked(batch() | variant), [-1, 1])
+    np.testing.assert_array_equal(marked(batch(), augment=1.0), [-1, -1])
+    # A model of an earlier run is told of none.
+    np.testing.assert_array_equal(marked(batch() | variant, augment=1.0, marks=False), [1, 1])
+
+
 def test_training_and_sampling_are_conditioned_alike():
     given_batch = batch()
     sample = drawn(given_batch)

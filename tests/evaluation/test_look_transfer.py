@@ -68,6 +68,18 @@ def test_the_painters_picture_is_at_no_distance_and_looks_are(transfers):
             assert row.nearer.mean > 0
 
 
+def test_looks_are_marked_and_photos_are_not(transfers):
+    told = []
+
+    def generate(batch):
+        told.extend(batch["other_look_B"].tolist())
+        return batch["frames_BTHWC"]
+
+    transfers(generate)
+    third = len(told) // len(INPUTS)
+    assert told == [False] * third + [True] * 2 * third
+
+
 def test_what_was_found_is_kept(transfers):
     found = transfers(lambda batch: batch["frames_BTHWC"])
 

@@ -22,6 +22,7 @@ from painting_jax.evaluation.result import Result
 from painting_jax.evaluation.run_source import HeldOut, RunSource
 from painting_jax.metrics import media_similarity
 from painting_jax.metrics.perceptual import CosineDistance, unit
+from painting_jax.report import tables
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 from tests.evaluation import tiny_networks
@@ -93,6 +94,31 @@ def test_processes_of_the_projects_own_painter_are_said_to_be(tmp_path):
     found = source.complete(result, PIXELS, Cache(tmp_path, {}), lambda items, _: items)
     assert "stroke painter, a program" in found.subtitle
     assert any("not how people paint" in note for note in found.notes)
+
+
+def test_errors_of_the_final_picture_are_listed_by_tone(tmp_path):
+    names = ["cat/oil/0", "cat/ink/bright", "dog/oil/0", "dog/ink/white_background"]
+    held_out = dataclasses.replace(_held_out(), names=names)
+
+    def generate(batch):
+        # The second process of each batch of the cat, the bright one, ends too dark.
+        frames_BTHWC = batch["frames_BTHWC"].copy()
+        bright_B = batch["text_BL"][:, 0] == 1
+        frames_BTHWC[bright_B, -1] = frames_BTHWC[bright_B, -1] // 2
+        return frames_BTHWC
+
+    source = RunSource(
+        held_out, generate, label="demo", videos=tmp_path, settings={}, synthetic=True
+    )
+    found = evaluate(source, PIXELS, Cache(tmp_path, {}), seed=0, watch=lambda items, _: items)
+    assert list(found.tones) == ["the photo's own", "bright", "white background"]
+    assert [each.n for each in found.tones.values()] == [2, 1, 1]
+    means = {tone: each.mean for tone, each in found.tones.items()}
+    halved = held_out.row(1)["frames_BTHWC"][-1]
+    assert means["bright"] == pytest.approx((halved - halved // 2).mean(), abs=0.01)
+    assert means["the photo's own"] == means["white background"] == 0
+    [row] = [row for row in tables.tones(found).rows if row[0].text == "bright"]
+    assert row[1].text == "1"
 
 
 def test_the_other_picture_is_painted_in_the_same_medium(repeated):

@@ -1,6 +1,7 @@
 """Scores of words are held against the stroke painter, which follows each of them."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -21,30 +22,67 @@ def _paint(manner: painter.Manner, seed: int = 0, medium: str = "oil") -> np.nda
     return painter.paint(scene(seed, 32, 32), medium, frames=9, seed=0, manner=manner).frames_THWC
 
 
-@pytest.mark.parametrize("direction", word_effects.OPPOSITES)
-def test_a_painting_follows_its_own_direction_within_regions_more_than_any_other(direction):
-    painted = painter.paint(
-        scene(0, 32, 32),
-        "oil",
-        frames=17,
-        seed=0,
-        manner=dataclasses.replace(_OIL, direction=direction),
+@functools.cache
+def _painted(medium: str, direction: str) -> painter.Painting:
+    manner = dataclasses.replace(painter.Manner.default(medium), direction=direction)
+    return painter.paint(scene(0, 64, 64), medium, frames=9, seed=0, manner=manner)
+
+
+@pytest.mark.parametrize("medium", ["oil", "watercolor", "pencil"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_painters_far_end_is_finished_later_than_with_any_other_direction(direction, medium):
+    """As in the demo, at 64 pixels in 9 frames."""
+    delays = {}
+    for asked in DIRECTIONS:
+        painted = _painted(medium, asked)
+        delays[asked] = word_effects.delay(
+            painted.frames_THWC, painted.segments_HW, direction=direction
+        )
+    followed = delays.pop(direction)
+    assert followed > max(delays.values()) + 1
+    assert set(word_effects.OPPOSITES) == set(DIRECTIONS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_picture_shows_cancels_between_opposite_directions(seed):
+    left, right = (
+        painter.paint(
+            scene(seed, 64, 64),
+            "oil",
+            frames=9,
+            seed=0,
+            manner=dataclasses.replace(_OIL, direction=direction),
+        )
+        for direction in ("from the left", "from the right")
     )
-    scores = {
-        each: word_effects.order_correlation(painted.frames_THWC, each, painted.segments_HW)
-        for each in word_effects.OPPOSITES
-    }
-    assert max(scores, key=scores.get) == direction
-    assert scores[direction] > 0.2
+    changes = [
+        word_effects.delay(asked.frames_THWC, asked.segments_HW, direction=direction)
+        - word_effects.delay(other.frames_THWC, other.segments_HW, direction=direction)
+        for asked, other, direction in (
+            (left, right, "from the left"),
+            (right, left, "from the right"),
+        )
+    ]
+    assert changes[0] == pytest.approx(changes[1], abs=1e-3)
+    assert changes[0] > 8
 
 
-def test_order_of_a_canvas_filled_from_the_left_is_known():
+def test_delay_of_a_canvas_filled_from_the_left_is_known():
     frames = np.full((9, 8, 8, 3), 255, np.uint8)
     for t in range(9):
         frames[t, :, :t] = 0
-    assert word_effects.order_correlation(frames, "from the left") == pytest.approx(1, abs=1e-3)
-    assert word_effects.order_correlation(frames, "from the right") == pytest.approx(-1, abs=1e-3)
-    assert word_effects.order_correlation(frames[:1].repeat(3, 0), "from the left") == 0
+    # Columns are 1/8 apart, and each is painted 1/9 of the frames later.
+    assert word_effects.delay(frames, direction="from the left") == pytest.approx(
+        100 * 8 / 9, rel=1e-4
+    )
+    assert word_effects.delay(frames, direction="from the right") == pytest.approx(
+        -100 * 8 / 9, rel=1e-4
+    )
+    assert word_effects.delay(frames, direction="from the top down") == pytest.approx(0, abs=1e-3)
+    assert word_effects.delay(frames[:1].repeat(3, 0), direction="from the left") == 0
+    # Regions that are painted one after the other have no direction.
+    columns = np.tile(np.arange(8, dtype=np.uint8), (8, 1))
+    assert word_effects.delay(frames, columns, direction="from the left") == 0
 
 
 def test_fine_strokes_are_finer_and_grounds_are_near_themselves():
@@ -90,15 +128,21 @@ def test_words_are_followed_by_the_painter_and_not_by_one_that_is_deaf(
     settings = {"batch_size": 8, "at_most": 2, "seed": 0, "watch": lambda items, _: items}
     cache = Cache(tmp_path / "cache", {})
     effects = word_effects.word_effects(
-        source, examples, generate=generate, cache=cache, **settings
+        source, examples, generate=generate, cache=cache, painter_too=follows, **settings
     )
     words = {effect.word for effect in effects}
-    assert {"from the left", "broad strokes", "on a grey ground"} <= words
+    assert {*DIRECTIONS, "broad strokes", "on a grey ground"} <= words
     for effect in effects:
         assert effect.change.n == 2
         assert (effect.change.mean > 0) if follows else (effect.change.mean == 0), effect
+        # The photo and its painting are alike, and so are the changes of both.
+        assert effect.painter.n == (2 if follows else 0)
+        assert not follows or effect.painter.mean > 0
     kept = word_effects.word_effects(source, examples, generate=None, cache=cache, **settings)
-    assert [effect.change for effect in kept] == [effect.change for effect in effects]
+    for field in ("change", "painter"):
+        assert repr([getattr(effect, field) for effect in kept]) == repr(
+            [getattr(effect, field) for effect in effects]
+        )
 
 
 def _asked(conditioner: TokenConditioner, ids_L: np.ndarray) -> painter.Manner:

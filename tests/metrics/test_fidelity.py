@@ -15,6 +15,11 @@ def pictures():
     return a.astype(np.uint8), b.astype(np.uint8)
 
 
+def test_mean_error_is_that_of_the_values(pictures):
+    expected = [abs(a.astype(int) - b).mean() for a, b in zip(*pictures, strict=True)]
+    np.testing.assert_allclose(fidelity.mean_error(*pictures), expected, rtol=1e-5)
+
+
 def test_psnr_equals_scikit_image(pictures):
     expected = [metrics.peak_signal_noise_ratio(a, b) for a, b in zip(*pictures, strict=True)]
     np.testing.assert_allclose(fidelity.psnr(*pictures), expected, rtol=1e-5)

@@ -20,7 +20,7 @@ from painting_jax.models.wan import flops
 from painting_jax.tasks.task import make_model
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
-from painting_jax.training.workdir import claimed
+from painting_jax.training.workdir import as_run_began, claimed
 
 
 def claim(workdir, config) -> None:
@@ -60,6 +60,28 @@ def test_paths_may_be_spelt_in_another_way(tiny, tmp_path, monkeypatch):
     tiny.init_from = ""
     with pytest.raises(UserError, match=r"init_from was .*/other, is "):
         claim(tmp_path / "run", tiny)
+
+
+def test_a_run_older_than_fields_of_its_model_is_resumed_without_them(tiny, tmp_path):
+    claim(tmp_path, tiny)
+    newer = ("mark_other_looks", "direction_guides")
+    assert all(as_run_began(tiny, tmp_path).model[name] for name in newer)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for name in newer:
+        del config["model"][name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"guides was False, is True; model.mark_other_looks was F"):
+        claim(tmp_path, tiny)
+    resumed = as_run_began(tiny, tmp_path)
+    assert not any(resumed.model[name] for name in newer)
+    claim(tmp_path, resumed)
+    tiny.init_from = str(tmp_path)
+    with pytest.raises(UserError, match=r"config.model.direction_guides is False there and True"):
+        check_init_from(tiny)
+    # Marks take no parameters.
+    tiny.model.direction_guides = False
+    with pytest.raises(UserError, match="no checkpoint to start from"):
+        check_init_from(tiny)
 
 
 def forget_origin(workdir) -> None:

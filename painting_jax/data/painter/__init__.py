@@ -14,13 +14,13 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import line_art, see
-from painting_jax.data.painter.manner import Manner, describe, every_word
+from painting_jax.data.painter.manner import DIRECTIONS, Manner, describe, every_word
 from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.strokes import stamp
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
-__all__ = ["Manner", "Painting", "describe", "every_word", "line_art", "paint"]
+__all__ = ["DIRECTIONS", "Manner", "Painting", "describe", "every_word", "line_art", "paint"]
 
 _FINE_UP_TO = 384  # largest shorter side, in pixels, at which strokes are antialiased
 

@@ -54,29 +54,48 @@ def condition(
     *,
     names: Sequence[str],
     everywhere: bool,
+    mark_other_looks: bool = False,
 ) -> Conditions:
     """Conditions of a batch in reverse painting order.
 
     Args:
       codec: Picture space.
-      batch: medium_BM, text_BL, segments_BHW and progress_BT in painted order.
+      batch: medium_BM, text_BL, segments_BHW and progress_BT in painted order. Optional:
+        other_look_B, whether the reference is another look of the painting.
       reference_BHWC: Conditioning picture, RGB in [-1, 1].
       names: Names of the media.
       everywhere: Whether the reference is on every frame or on the first alone.
+      mark_other_looks: Whether the mask of the image condition tells a reference in another look.
     """
     progress_BT = jnp.flip(batch["progress_BT"], 1)
+    image_BTHWC = image_condition(
+        codec,
+        without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names),
+        progress_BT.shape[1],
+        everywhere=everywhere,
+    )
+    if mark_other_looks and "other_look_B" in batch:
+        image_BTHWC = _marked(image_BTHWC, batch["other_look_B"], codec.temporal)
     return Conditions(
-        image_BTHWC=image_condition(
-            codec,
-            without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names),
-            progress_BT.shape[1],
-            everywhere=everywhere,
-        ),
+        image_BTHWC=image_BTHWC,
         medium_BM=batch["medium_BM"],
         text_BL=batch["text_BL"],
         segments_BHW=batch["segments_BHW"],
         progress_BT=progress_BT,
     )
+
+
+def _marked(
+    image_BTHWC: Float[Array, "b t h w c"], other_look_B: Bool[Array, " b"], mask_channels: int
+) -> Float[Array, "b t h w c"]:
+    """Turns the mask's 1 into -1 where the reference is another look of the painting.
+
+    A white picture with dark lines may be a drawing that is to become a picture, or a picture that
+    is to stay as it is: only the mark tells which.
+    """
+    sign_B = jnp.where(other_look_B, -1.0, 1.0)
+    mask_BTHWC = image_BTHWC[..., :mask_channels] * sign_B[:, None, None, None, None]
+    return jnp.concatenate([mask_BTHWC, image_BTHWC[..., mask_channels:]], -1)
 
 
 def drop(conditions: Conditions, dropped_B: dict[str, Bool[Array, " b"]]) -> Conditions:

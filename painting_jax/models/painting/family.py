@@ -33,6 +33,8 @@ class PaintingFamily:
             media=tuple(media),
             pixel_layers=model.pixel_layers,
             reference_everywhere=model.get("reference_everywhere", True),
+            mark_other_looks=model.get("mark_other_looks", False),
+            direction_guides=model.get("direction_guides", False),
         )
 
     def codec_config(self):
@@ -63,6 +65,7 @@ class PaintingFamily:
             reference_BHWC,
             names=config.media,
             everywhere=config.reference_everywhere,
+            mark_other_looks=config.mark_other_looks,
         )
 
     def drop(self, conditions, dropped_B, encoders):

@@ -19,7 +19,8 @@ class Conditions:
     """Conditions of a batch of videos, frames in reverse painting order (finished picture first).
 
     Attributes:
-      image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents.
+      image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents. The mask
+        is 1 where the reference is, or -1 if it is another look of the painting.
       medium_BM: weights of the media; zeros = no medium.
       text_BL: token ids; zeros = no text.
       segments_BHW: segment map with labels in painting order; zeros = none.
@@ -51,6 +52,8 @@ class PaintingConfig:
       media: names of the media, in the order of the rows of their table.
       pixel_layers: layers of paint per token; 0 = no pixel head, for latents that are not pixels.
       reference_everywhere: whether the reference is on every frame or on the first alone.
+      mark_other_looks: whether the mask tells a reference in another look than the painting's.
+      direction_guides: whether the pixel head has guides along the direction that the text gives.
     """
 
     dim: int
@@ -66,6 +69,8 @@ class PaintingConfig:
     media: tuple[str, ...]
     pixel_layers: int
     reference_everywhere: bool = True
+    mark_other_looks: bool = False
+    direction_guides: bool = False
 
     def transformer(self) -> WanConfig:
         """Config of the transformer inside."""
@@ -138,6 +143,7 @@ class PaintingModel(nnx.Module):
                 config.pixel_layers,
                 config.text_dim + len(config.media),
                 config.patch,
+                text_dim=config.text_dim if config.direction_guides else 0,
                 rngs=rngs,
                 dtype=dtype,
             )

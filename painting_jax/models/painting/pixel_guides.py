@@ -19,20 +19,27 @@ GUIDES = (
     *("turn_down", "turn_right", "turn_outward"),
     *("row", "column", "radius"),
 )
+# Further guides of a model that is told the direction in which strokes advance.
+DIRECTED = ("turn", "ahead")
 
 
 def paints_and_guides(
-    reference_BHWC: Float[Array, "b h w 3"], segments_BHW: UInt8[Array, "b h w"]
+    reference_BHWC: Float[Array, "b h w 3"],
+    segments_BHW: UInt8[Array, "b h w"],
+    direction_B3: Float[Array, "b 3"] | None = None,
 ) -> tuple[Float[Array, "b h w l 3"], Float[Array, "b h w f"]]:
     """The `PAINTS` and `GUIDES` of a picture.
 
     Args:
       reference_BHWC: RGB in [-1, 1].
       segments_BHW: labels 1..K in painting order; zeros = no segment map.
+      direction_B3: how far strokes advance downwards, to the right, and outwards, -1..1 each; None
+        leaves the guides `DIRECTED` out.
 
     Returns:
       The `PAINTS`: the picture, its brightness, two blurs, and the mean colours of its regions. The
-      `GUIDES`, a few units large: brightness, edges, detail, and when each pixel is painted.
+      `GUIDES`, a few units large: brightness, edges, detail, and when each pixel is painted; then
+      those of `DIRECTED`, when it is painted if strokes advance in the direction.
     """
     grey = jnp.broadcast_to(reference_BHWC.mean(-1, keepdims=True), reference_BHWC.shape)
     blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in (_SOFT, _WIDE)]
@@ -50,6 +57,7 @@ def paints_and_guides(
             segments.segment_features(segments_BHW, 1),
             segments.painting_times(segments_BHW),
             jnp.broadcast_to(_positions(*sharp.shape[1:]), (*sharp.shape, 3)),
+            *([] if direction_B3 is None else _directed(segments_BHW, direction_B3)),
         ],
         -1,
     )
@@ -69,3 +77,14 @@ def _positions(height: int, width: int) -> Float[Array, "h w 3"]:
     rows, columns = jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width)
     y, x = jnp.meshgrid(rows, columns, indexing="ij")
     return 2 * jnp.stack([y, x, jnp.hypot(y, x)], -1)
+
+
+def _directed(
+    segments_BHW: UInt8[Array, "b h w"], direction_B3: Float[Array, "b 3"]
+) -> list[Float[Array, "b h w 1"]]:
+    """Time of each pixel, region by region and over the whole picture, in a direction."""
+    row, column, radius = jnp.moveaxis(_positions(*segments_BHW.shape[1:]), -1, 0)
+    # From -2 in the centre to 2 in the corners, as rows and columns are.
+    ahead_HW3 = jnp.stack([row, column, 2**0.5 * radius - 2], -1)
+    ahead_BHW1 = jnp.einsum("hwd,bd->bhw", ahead_HW3, direction_B3)[..., None]
+    return [segments.painting_times(segments_BHW, direction_B3), ahead_BHW1]

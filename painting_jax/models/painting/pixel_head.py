@@ -6,7 +6,9 @@ picture. So a token writes a few layers of paint, each laid over those below. A 
 and a gate. The paint is a mixture of filtered versions of the reference and a colour of the
 palette. The gate is a linear function of the guides of a pixel: edges, brightness, position,
 painting time. Medium, text and progress need not pass through the transformer: an embedding of them
-is added to the tokens and gives the palette.
+is added to the tokens and gives the palette. The text also gives the direction in which strokes
+advance. Guides along that direction make every direction one case: gates alone would have to learn
+each one anew for each stage of each medium.
 
 A mixture keeps the colours of the picture. The weights are interpolated between the centres of
 patches, so that there are no seams. The method is related to patch-wise neural fields in pixel
@@ -20,7 +22,12 @@ from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
-from painting_jax.models.painting.pixel_guides import GUIDES, PAINTS, paints_and_guides
+from painting_jax.models.painting.pixel_guides import (
+    DIRECTED,
+    GUIDES,
+    PAINTS,
+    paints_and_guides,
+)
 
 _PALETTE = len(PAINTS)  # index of the palette's colour among the paints of a layer
 # Initial paints of the layers, from the ground up.
@@ -28,6 +35,8 @@ _INITIAL = (_PALETTE, _PALETTE, *(PAINTS.index(paint) for paint in ("flat", "wid
 _SINUSOIDS = 8  # of the progress, fine enough to tell stages apart
 # Scale of the gates: boundaries become sharp although the weights start small.
 _STEEPNESS = 4.0 * len(GUIDES) ** -0.5
+# Scale of the direction: one word of a dozen soon decides it.
+_SWIFT = 3.0
 
 
 class PixelHead(nnx.Module):
@@ -38,23 +47,37 @@ class PixelHead(nnx.Module):
       layers: G, number of layers over the ground.
       summary_dim: width of the summary of medium and text.
       patch: patch of the transformer, one frame deep.
+      text_dim: width of the text in a summary, which precedes the medium, if the text gives the
+        direction in which strokes advance; 0 = no direction.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation.
     """
 
     def __init__(
-        self, dim: int, layers: int, summary_dim: int, patch: tuple[int, int, int], *, rngs, dtype
+        self,
+        dim: int,
+        layers: int,
+        summary_dim: int,
+        patch: tuple[int, int, int],
+        *,
+        text_dim: int = 0,
+        rngs,
+        dtype,
     ):
         self.patch = patch
         self.quarter = (1, patch[1] // 2, patch[2] // 2)
         self.layers = layers
         self.dtype = dtype
-        self.gates = linear(dim, len(GUIDES) * layers, rngs=rngs, dtype=dtype)
+        self.text_dim = text_dim
+        self.guides = GUIDES + (DIRECTED if text_dim else ())
+        self.gates = linear(dim, len(self.guides) * layers, rngs=rngs, dtype=dtype)
         self.shares = linear(dim, (_PALETTE + 1) * (1 + layers), rngs=rngs, dtype=dtype)
         self.manner = EmbeddingMLP(
             summary_dim + _SINUSOIDS, dim, jax.nn.silu, rngs=rngs, dtype=dtype
         )
         self.palette = linear(dim, 3 * (1 + layers), rngs=rngs, dtype=dtype)
+        if text_dim:
+            self.direction = linear(text_dim, 3, rngs=rngs, dtype=jnp.float32)
         self._start_in_painting_order()
 
     def _start_in_painting_order(self) -> None:
@@ -63,8 +86,11 @@ class PixelHead(nnx.Module):
         for layer in range(self.layers):
             shares[layer, _INITIAL[min(layer, len(_INITIAL) - 1)]] = 3
         shares[-1, PAINTS.index("sharp")] = 3
-        gates = np.zeros((self.layers, len(GUIDES)), np.float32)
+        gates = np.zeros((self.layers, len(self.guides)), np.float32)
         gates[0, GUIDES.index("edges")], gates[0, GUIDES.index("one")] = 6, -3
+        # What comes later is painted less at any moment. Without this, neither the direction nor
+        # the weight of its guides would be learned before the other is.
+        gates[:, len(GUIDES) :] = -1
         colours = np.zeros((1 + self.layers, 3), np.float32)
         colours[0], colours[1] = 0.5, -0.5
         self.palette.bias[...] = colours.reshape(-1)
@@ -88,7 +114,10 @@ class PixelHead(nnx.Module):
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
         """
-        paints_BHWLC, guides_BHWF = paints_and_guides(reference_BHWC, segments_BHW)
+        direction_B3 = None
+        if self.text_dim:
+            direction_B3 = _SWIFT * self.direction(summary_BE[:, : self.text_dim])
+        paints_BHWLC, guides_BHWF = paints_and_guides(reference_BHWC, segments_BHW, direction_B3)
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
         # P are the pixels of a quarter of a patch, side by side in memory, and N the four patches
@@ -96,7 +125,8 @@ class PixelHead(nnx.Module):
         hats_1hwNP = self._quarters(self._hats(*reference_BHWC.shape[1:3])[None])
         guides_BhwNFP = hats_1hwNP[..., None, :] * self._quarters(guides_BHWF)[:, :, :, None]
         gates_BhwtGF = self.gates(tokens_BhwtD)
-        gates_BhwtGF = gates_BhwtGF.reshape(*tokens_BhwtD.shape[:-1], self.layers, len(GUIDES))
+        shape = (*tokens_BhwtD.shape[:-1], self.layers, len(self.guides))
+        gates_BhwtGF = gates_BhwtGF.reshape(shape)
         # The guides of a pixel are the same on every frame: one matrix product serves all frames.
         gates_BhwtGP = jnp.einsum("bhwntgf,bhwnfp->bhwtgp", _around(gates_BhwtGF), guides_BhwNFP)
         seen_GBhwtP = _visible(jax.nn.sigmoid(_STEEPNESS * gates_BhwtGP))

@@ -59,6 +59,36 @@ def test_the_reference_stands_on_the_first_frame_alone_as_wan_has_it():
     np.testing.assert_array_equal(latents[:, 1:], 0)
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_mark_turns_the_mask_and_leaves_the_reference(everywhere):
+    reference = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 4, 4, 3)), jnp.float32)
+    batch = {
+        "medium_BM": jnp.ones((2, 1)),
+        "text_BL": jnp.zeros((2, 3), jnp.int32),
+        "segments_BHW": jnp.zeros((2, 4, 4), jnp.uint8),
+        "progress_BT": jnp.tile(jnp.linspace(0, 1, 5), (2, 1)),
+    }
+
+    def image(mark_other_looks: bool, **more) -> np.ndarray:
+        given = conditions.condition(
+            PixelCodec(),
+            batch | more,
+            reference,
+            names=["oil"],
+            everywhere=everywhere,
+            mark_other_looks=mark_other_looks,
+        )
+        return np.asarray(given.image_BTHWC)
+
+    told = {"other_look_B": jnp.array([False, True])}
+    plain, marked = image(True), image(True, **told)
+    np.testing.assert_array_equal(image(False, **told), plain)
+    np.testing.assert_array_equal(marked[0], plain[0])
+    np.testing.assert_array_equal(marked[1, ..., 0], -plain[1, ..., 0])
+    np.testing.assert_array_equal(marked[1, ..., 1:], plain[1, ..., 1:])
+    assert (marked[1, 0, ..., 0] == -1).all()
+
+
 @pytest.mark.parametrize("name", conditions.FIELDS)
 def test_dropping_empties_one_condition_of_the_samples_named(name):
     given = some()

@@ -27,8 +27,10 @@ def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int 
     }
 
 
-def head(layers: int, patch: tuple[int, int, int]) -> PixelHead:
-    return PixelHead(DIM, layers, SUMMARY, patch, rngs=nnx.Rngs(0), dtype=jnp.float32)
+def head(layers: int, patch: tuple[int, int, int], text_dim: int = 0) -> PixelHead:
+    return PixelHead(
+        DIM, layers, SUMMARY, patch, text_dim=text_dim, rngs=nnx.Rngs(0), dtype=jnp.float32
+    )
 
 
 @nnx.jit
@@ -38,8 +40,13 @@ def apply(model: PixelHead, given: dict):
 
 def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np.ndarray:
     """The same in plain numpy: weights interpolated by SciPy, layers laid one over the other."""
+    direction_B3 = None
+    if model.text_dim:
+        text_BE = given["summary_BE"][:, : model.text_dim]
+        direction_B3 = 3 * (text_BE @ model.direction.kernel[...] + model.direction.bias[...])
     looks_BHWLC, forms_BHWF = (
-        np.asarray(x, np.float64) for x in see(given["reference_BHWC"], given["segments_BHW"])
+        np.asarray(x, np.float64)
+        for x in see(given["reference_BHWC"], given["segments_BHW"], direction_B3)
     )
     manner_BTD = np.asarray(model.moment(given["summary_BE"], given["progress_BT"]))
     tokens = given["tokens_BthwD"] + manner_BTD[:, :, None, None]
@@ -67,7 +74,7 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
 
             weights = gates[b, t].reshape(*grid, model.layers, -1)
             logits = (spread(weights) * forms_BHWF[b, :, :, None]).sum(-1)
-            open_ = 1 / (1 + np.exp(-4 * logits / np.sqrt(forms_BHWF.shape[-1])))
+            open_ = 1 / (1 + np.exp(-4 * logits / np.sqrt(len(pixel_guides.GUIDES))))
             raw = shares[b, t].reshape(*grid, 1 + model.layers, -1)
             raw = np.exp(raw - raw.max(-1, keepdims=True))
             raw = raw / raw.sum(-1, keepdims=True)
@@ -84,11 +91,16 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
 
 
 @pytest.mark.parametrize(
-    ("layers", "patch", "size"),
-    [(1, (1, 4, 4), (8, 12)), (4, (1, 4, 8), (4, 16)), (3, (1, 16, 16), (32, 32))],
+    ("layers", "patch", "size", "text_dim"),
+    [
+        (1, (1, 4, 4), (8, 12), 0),
+        (4, (1, 4, 8), (4, 16), 0),
+        (3, (1, 16, 16), (32, 32), 0),
+        (3, (1, 4, 8), (8, 16), 4),
+    ],
 )
-def test_equals_the_mixture_worked_out_pixel_by_pixel(layers, patch, size):
-    model, given = head(layers, patch), inputs(*size, patch)
+def test_equals_the_mixture_worked_out_pixel_by_pixel(layers, patch, size, text_dim):
+    model, given = head(layers, patch, text_dim), inputs(*size, patch)
     np.testing.assert_allclose(apply(model, given), worked_out(model, given, patch), atol=2e-5)
 
 
@@ -125,8 +137,9 @@ def test_patches_leave_no_seams():
     assert at_borders.max() <= 1.5 * inside.max()
 
 
-def test_every_weight_receives_a_gradient():
-    model, given = head(4, (1, 4, 4)), inputs(8, 8, (1, 4, 4))
+@pytest.mark.parametrize("text_dim", [0, 3])
+def test_every_weight_receives_a_gradient(text_dim):
+    model, given = head(4, (1, 4, 4), text_dim), inputs(8, 8, (1, 4, 4))
     gradient = nnx.jit(nnx.grad(lambda model: jnp.square(model(**given)).sum()))(model)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(jnp.abs(leaf).max()) > 0, path
@@ -145,6 +158,41 @@ def test_turns_follow_the_order_of_the_regions_and_advance_inside_them():
     assert (np.diff(right[3, 8:]) > 0).all()
     # Two regions of one size take equal times.
     np.testing.assert_allclose(down[:, 9].max(), 0, atol=1e-5)
+
+
+def test_a_direction_turns_the_strokes_in_every_region_and_leaves_the_regions_order():
+    maps = np.zeros((1, 12, 12), np.uint8)
+    maps[0, :, 4:8], maps[0, :, 8:] = 2, 1
+    turns = np.asarray(segments.painting_times(jnp.asarray(maps)))[0]
+
+    def directed(*direction) -> np.ndarray:
+        times = segments.painting_times(jnp.asarray(maps), jnp.array([direction], jnp.float32))
+        assert times.shape == (1, 12, 12, 1)
+        return np.asarray(times)[0, ..., 0]
+
+    for axis, direction in enumerate(np.eye(3)):
+        np.testing.assert_allclose(directed(*direction), turns[..., axis], atol=1e-5)
+    left = directed(0, -1, 0)
+    np.testing.assert_allclose(left[:, 8:], turns[:, 8:, 1][:, ::-1], atol=1e-5)
+    np.testing.assert_allclose(left[:, 4:8], turns[:, 4:8, 1][:, ::-1], atol=1e-5)
+    # Without a direction, a region is painted all at once.
+    flat = directed(0, 0, 0)
+    np.testing.assert_allclose(flat[:, 8:], -2, atol=1e-5)
+    np.testing.assert_allclose(flat[:, 4:8], 2, atol=1e-5)
+    assert not flat[:, :4].any()
+
+
+def test_what_lies_ahead_is_as_far_in_every_direction():
+    blank = jnp.zeros((3, 9, 9, 3)), jnp.zeros((3, 9, 9), jnp.uint8)
+    _, forms = see(*blank, jnp.array([[1.0, 0, 0], [0, -1, 0], [0, 0, 1]]))
+    names = (*pixel_guides.GUIDES, *pixel_guides.DIRECTED)
+    assert forms.shape[-1] == len(names)
+    down, left, outward = np.asarray(forms)[..., names.index("ahead")]
+    for ahead in (down, left, outward):
+        np.testing.assert_allclose([ahead.min(), ahead.max()], [-2, 2], atol=1e-5)
+    assert (np.diff(down, axis=0) > 0).all()
+    assert (np.diff(left, axis=1) < 0).all()
+    assert outward[4, 4] == pytest.approx(-2, abs=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3])
