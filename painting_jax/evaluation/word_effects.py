@@ -257,8 +257,8 @@ def delay(
     It is the slope of the times at which pixels are finished over those of the direction. A pixel's
     time is the mean over the frames of what remains of its change from the first to the last frame,
     all of it at most. What a pixel shows influences its time, too, but alike in any direction: this
-    cancels in the difference of two paintings of one picture, as it would not in correlations. Times
-    are relative to the mean of the pixel's region: which region comes first is not the direction.
+    cancels in the difference of two paintings of one picture, unlike in correlations. Times are
+    relative to the mean of the pixel's region: which region comes first is not the direction.
 
     Args:
       frames_THWC: uint8 frames in painted order.
