@@ -58,6 +58,12 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             "config.lora.enabled=True: a LoRA adapts published weights, and "
             f"config.model.family={config.model.family} has none"
         )
+    else:
+        require(
+            "data.buckets",
+            lambda aspects: not aspects,
+            f"(): models of the family {config.model.family} are trained and paint in one shape",
+        )
     _check_mesh(config, mesh)
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     parts = config.optimizer.gradient_accumulation_steps
@@ -104,12 +110,6 @@ def check_model(config: ConfigDict) -> None:
     heads = config.model.heads
     require("model.dim", lambda dim: dim % (2 * heads) == 0, f"a multiple of 2 x {heads} heads")
     codec = make_model(config).codec
-    if not is_finetuned(config):
-        require(
-            "data.buckets",
-            lambda aspects: not aspects,
-            f"(): models of the family {config.model.family} are trained and paint in one shape",
-        )
     if is_finetuned(config):
         step = codec.temporal
         require(

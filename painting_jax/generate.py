@@ -42,6 +42,7 @@ from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
 from painting_jax.generation import final_frame, output_folders, outputs
 from painting_jax.generation.job import Job, Painter
+from painting_jax.locking import with_parents
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
 _PRETRAINED = flags.DEFINE_string(
@@ -218,7 +219,7 @@ def main() -> None:
         remove_unfinished(output)
         if _SAVE_FRAMES.value:
             remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
-        with memory.explained(_how_to_need_less):
+        with with_parents(output), memory.explained(_how_to_need_less):
             for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
                 finished.append(folder)
     finally:

@@ -64,7 +64,7 @@ def alone_beside(path: str | os.PathLike, refusal: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(folder: pathlib.Path, name: str, refusal: str) -> Iterator[None]:
-    with _with_parents(folder), contextlib.ExitStack() as at_end:
+    with with_parents(folder), contextlib.ExitStack() as at_end:
         while True:
             try:
                 is_locked = at_end.enter_context(held(folder / name))
@@ -178,7 +178,7 @@ def _lies_at(path: pathlib.Path, descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def _with_parents(folder: pathlib.Path) -> Iterator[None]:
+def with_parents(folder: pathlib.Path) -> Iterator[None]:
     """Creates a folder and those above it; those that are empty at the end are removed again."""
     missing = []
     for above in (folder, *folder.parents):

@@ -51,12 +51,12 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     check(config, mesh)
     source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
     validation = held_out(config.data.data_dir, config.data.dataset)
-    if not config.data.allow_upscaling:
-        data_checks.refuse_small(source, validation, shapes_of(config, make_model(config)))
     if is_finetuned(config):
         check_base(config)
     memory_needs.check(config, mesh)
     check_init_from(config)
+    if not config.data.allow_upscaling:
+        data_checks.refuse_small(source, validation, shapes_of(config, make_model(config)))
     with interruption.recorded() as stop:
         with claimed(folder, config, source.path) as begun:
             _train(config, folder, mesh, source, validation, begun, stop)

@@ -136,7 +136,7 @@ def test_what_is_decayed_of_the_demo_model(tiny):
     embedder = "transformer/condition_embedder"
     assert listed(decay_mask(params)) == expected_mask(
         [
-            *under("pixel_head", "gates", "shares", "palette"),
+            *under("pixel_head", "gates", "shares", "palette", "direction"),
             *under("pixel_head/manner", *MLP),
             *under("transformer", "patch_embedding", "segment_embedding"),
             *under(f"{embedder}/time_embedder", *MLP),
