@@ -58,7 +58,7 @@ def _measured(folder: pathlib.Path, runs: int) -> list[Row]:
     table.tell("training")
     rows += training.measure(config, source, examples, steps=4, runs=runs)
     table.tell("generating")
-    batch = pipeline.spread(source, examples, 8)
+    batch = pipeline.stack(pipeline.spread_rows(source, examples, 8))
     return rows + generating.measure(config, batch, examples, runs)
 
 

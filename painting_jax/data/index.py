@@ -44,14 +44,9 @@ class Row:
 
 
 def write(folder: epath.Path, rows: Mapping[str, Sequence[Row]]) -> None:
-    """Writes the rows of each split, in the order of the records."""
+    """Writes the rows of each split, in the order of the records, to a data set in the making."""
     content = {split: [dataclasses.astuple(row) for row in some] for split, some in rows.items()}
-    beside = folder / f"{FILE}.unfinished"
-    try:
-        beside.write_text(json.dumps(content))
-        beside.replace(folder / FILE)
-    finally:
-        beside.unlink(missing_ok=True)
+    (folder / FILE).write_text(json.dumps(content))
 
 
 def read(folder: epath.Path, split: str) -> tuple[Row, ...] | None:

@@ -403,13 +403,11 @@ def training_batches(
     return grain.MapDataset.source(_Batches(row_of_bucket, batch_size, mine))
 
 
-def spread(source: DataSource, examples: Examples, count: int) -> Batch:
-    """A batch of processes spread evenly over a split, to cover its pictures and media."""
-    return stack(spread_rows(source, examples, count))
-
-
 def spread_rows(source: DataSource, examples: Examples, count: int) -> list[Batch]:
-    """As `spread`, but rows that are not stacked: with buckets they differ in shape."""
+    """Rows of processes spread evenly over a split, to cover its pictures and media.
+
+    They are not stacked, since with buckets they differ in shape.
+    """
     rows = np.linspace(0, len(source) - 1, count).round().astype(int)
     return [examples.of(source.record(row), row, None) for row in rows]
 

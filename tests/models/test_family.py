@@ -34,7 +34,7 @@ def test_another_family_is_trained_and_painted_with(toy, tmp_path, capsys):
     examples = pipeline.Examples(
         run.task.frames, toy.data.height, toy.data.width, run.text_conditioner, toy.model.media
     )
-    batch = pipeline.spread(source, examples, 2)
+    batch = pipeline.stack(pipeline.spread_rows(source, examples, 2))
     painted = run.generate(batch, frames=3, steps=4, guidance=2.0, seed=1)
     assert painted.shape == batch["frames_BTHWC"].shape
     again = run.generate(batch, frames=3, steps=4, guidance=2.0, seed=1)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+import shutil
 import types
 
 import jax
@@ -16,8 +17,10 @@ from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.exports import LORA_FILE
 from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import loop, validation
+from tests.training.test_resume import final_state
 
 ONE_DEVICE = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
 
@@ -80,3 +83,31 @@ def assert_sheet_is_what_generate_paints(run, config, *, frames: int) -> None:
     generated = paint(run.workdir, process["reference_BHWC"], wishes, record.medium)
     assert generated.frames_THWC.shape == painted.shape
     assert np.abs(generated.frames_THWC.astype(int) - painted).max() <= 1
+
+
+def assert_resumed_as_left_alone(
+    config, whole: pathlib.Path, again: pathlib.Path, *, saved: int
+) -> None:
+    """Asserts that a run without its last checkpoint ends, bit for bit, as it did before.
+
+    Args:
+      config: Config of the run.
+      whole: Workdir of the run.
+      again: New folder for its copy, which is resumed.
+      saved: Step of the checkpoint before the last.
+    """
+    shutil.copytree(whole, again)
+    shutil.rmtree(again / "checkpoints" / str(config.steps))
+    (again / LORA_FILE).unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        # It has been painted before.
+        patch.setattr(validation.ContactSheets, "paint", lambda *_: None)
+        with contextlib.redirect_stdout(io.StringIO()) as printed, one_device():
+            loop.train(config, again)
+    assert f"resumed after step {saved}" in printed.getvalue()
+    expected, actual = final_state(whole, config.steps), final_state(again, config.steps)
+    assert expected.keys() == actual.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array, err_msg=name)
+    for file in (LORA_FILE, "examples.jsonl"):
+        assert (again / file).read_bytes() == (whole / file).read_bytes()

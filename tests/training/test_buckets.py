@@ -1,12 +1,8 @@
 """A LoRA trained in aspect buckets on a tiny random Wan2.1, and what is painted with it."""
 
-import contextlib
-import io
 import pathlib
 import re
-import shutil
 
-import numpy as np
 import pytest
 
 from configs import wan21_t2v_1_3b
@@ -18,12 +14,17 @@ from painting_jax.errors import UserError
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
-from painting_jax.tasks.exports import LORA_FILE
-from painting_jax.training import loop, validation
+from painting_jax.training import loop
 from tests import tiny_wan
 from tests.synthetic import recording
-from tests.training.published_run import ONE_DEVICE, one_device, paint, train
-from tests.training.test_resume import final_state, seen_examples
+from tests.training.published_run import (
+    ONE_DEVICE,
+    assert_resumed_as_left_alone,
+    one_device,
+    paint,
+    train,
+)
+from tests.training.test_resume import seen_examples
 
 FRAMES, STEPS, SAVED = 5, 6, 3
 LANDSCAPE, PORTRAIT = (16, 32), (32, 16)
@@ -97,23 +98,8 @@ def test_each_step_has_one_bucket_and_each_bucket_is_compiled_once(run, config, 
     assert "1 of 4 processes fit no bucket: they are padded" in run.printed
 
 
-def test_interrupted_and_resumed_it_is_bit_for_bit_the_run_left_alone(
-    run, config, tmp_path, monkeypatch
-):
-    again = tmp_path / "run"
-    shutil.copytree(run.workdir, again)
-    shutil.rmtree(again / "checkpoints" / str(STEPS))
-    (again / LORA_FILE).unlink()
-    monkeypatch.setattr(validation.ContactSheets, "paint", lambda *_: None)
-    with contextlib.redirect_stdout(io.StringIO()) as printed, one_device():
-        loop.train(config, again)
-    assert f"resumed after step {SAVED}" in printed.getvalue()
-    expected, actual = final_state(run.workdir, STEPS), final_state(again, STEPS)
-    assert expected.keys() == actual.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(actual[name], array, err_msg=name)
-    for file in (LORA_FILE, "examples.jsonl"):
-        assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
+def test_interrupted_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, tmp_path):
+    assert_resumed_as_left_alone(config, run.workdir, tmp_path / "run", saved=SAVED)
 
 
 @pytest.mark.parametrize(

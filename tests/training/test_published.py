@@ -1,7 +1,5 @@
 """Fifty steps of a LoRA on a tiny random Wan2.2 TI2V of diffusers', and what comes of them."""
 
-import contextlib
-import io
 import pathlib
 import re
 import shutil
@@ -25,13 +23,13 @@ from painting_jax.models.wan.transformer import WanTransformer
 from painting_jax.tasks import published
 from painting_jax.tasks.exports import LORA_FILE
 from painting_jax.tasks.finetune import Finetune
-from painting_jax.training import initialisation, loop, validation
+from painting_jax.training import initialisation
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny_wan
 from tests.training.published_run import (
     ONE_DEVICE,
+    assert_resumed_as_left_alone,
     assert_sheet_is_what_generate_paints,
-    one_device,
     paint,
     train,
 )
@@ -104,25 +102,8 @@ def test_the_base_stays_bit_for_bit_what_it_was(run, model):
     jax.tree.map(np.testing.assert_array_equal, run.frozen, model.frozen)
 
 
-def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(
-    run, config, tmp_path, monkeypatch
-):
-    again = tmp_path / "run"
-    shutil.copytree(run.workdir, again)
-    shutil.rmtree(again / "checkpoints" / str(STEPS))
-    (again / LORA_FILE).unlink()
-    printed = io.StringIO()
-    # It has been painted before.
-    monkeypatch.setattr(validation.ContactSheets, "paint", lambda *_: None)
-    with contextlib.redirect_stdout(printed), one_device():
-        loop.train(config, again)
-    assert f"resumed after step {SAVED}" in printed.getvalue()
-    expected, actual = final_state(run.workdir, STEPS), final_state(again, STEPS)
-    assert expected.keys() == actual.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(actual[name], array, err_msg=name)
-    for file in (LORA_FILE, "examples.jsonl"):
-        assert (again / file).read_bytes() == (run.workdir / file).read_bytes()
+def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, tmp_path):
+    assert_resumed_as_left_alone(config, run.workdir, tmp_path / "run", saved=SAVED)
 
 
 def test_its_lora_paints_in_diffusers_what_it_paints_here(run, pipeline, config):
