@@ -111,7 +111,7 @@ def _transformer(setting: Setting) -> list[Contest]:
     torch.manual_seed(0)
     theirs = WanTransformer3DModel.from_config(diffusers_config(config)).eval()
     graph, params = _same(
-        lambda: WanTransformer(config, rngs=nnx.Rngs(0), remat=False), theirs, wan.RULES
+        lambda: WanTransformer(config, rngs=nnx.Rngs(0), remat="none"), theirs, wan.RULES
     )
     rng = np.random.default_rng(0)
     latents = rng.normal(size=(1, *setting.latents, config.in_channels)).astype(np.float32)

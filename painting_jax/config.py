@@ -23,7 +23,9 @@ from painting_jax.diffusion.flow_matching import NOISE_KINDS
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError
 from painting_jax.media import MEDIA
+from painting_jax.models import remat
 from painting_jax.models.family import FAMILIES
+from painting_jax.sharding.attention import IMPLEMENTATIONS
 from painting_jax.sharding.mesh import AXES
 
 
@@ -292,9 +294,19 @@ FIELDS = (
     ),
     Field(
         "model.remat",
-        False,
-        None,
-        "Recompute blocks in the backward pass: less memory, a third more work.",
+        "none",
+        _one_of(remat.KEPT),
+        "What the blocks keep for the backward pass; the rest is computed again: "
+        + ", ".join(f"{name} ({kept})" for name, kept in remat.KEPT.items())
+        + ".",
+    ),
+    Field(
+        "model.attention",
+        "auto",
+        _one_of(IMPLEMENTATIONS),
+        "How attention is computed: "
+        + ", ".join(f"{name} ({meaning})" for name, meaning in IMPLEMENTATIONS.items())
+        + ".",
     ),
     Field(
         "pretrained.path",
@@ -399,6 +411,13 @@ FIELDS = (
         Field(f"mesh.{axis}", -1 if axis == "data" else 1, _DEVICES, meaning)
         for axis, meaning in AXES.items()
     ),
+    Field(
+        "mesh.ring",
+        0,
+        _at_least(0, 2**20),
+        "Groups of the sequence axis that pass keys and values round; the devices of a group share "
+        "the heads. 0: as few as the heads allow.",
+    ),
     Field("checkpoint.every", 250, _at_least(1), "Steps between checkpoints."),
     Field("checkpoint.keep", 2, _at_least(1), "Latest checkpoints that are kept."),
     Field("log.every", 50, _at_least(1), "Steps between reports of the metrics."),
@@ -427,7 +446,15 @@ _SECTIONS = {
 
 # Fields and sections that may change when a run is resumed. They affect how it runs, but not what
 # it computes.
-OPERATIONAL = ("mesh", "checkpoint", "log", "profile_steps", "data.allow_upscaling")
+OPERATIONAL = (
+    "mesh",
+    "checkpoint",
+    "log",
+    "profile_steps",
+    "data.allow_upscaling",
+    "model.remat",
+    "model.attention",
+)
 
 # Old names of fields -> current names.
 RENAMED = {
@@ -439,7 +466,10 @@ RENAMED = {
 }
 
 # Current name of a field -> its old values -> current values.
-_REVALUED = {"model.family": {"": "painting"}}
+_REVALUED = {
+    "model.family": {"": "painting"},
+    "model.remat": {True: "full", False: "none"},
+}
 
 # Media of runs that did not store their media, in the order of the registry at that time.
 _FIRST_MEDIA = (
@@ -459,6 +489,8 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "profile_steps": lambda run: 0,
     "data.buckets": lambda run: (),
     "data.allow_upscaling": lambda run: False,
+    "model.attention": lambda run: "auto",
+    "mesh.ring": lambda run: 0,
 }
 
 
@@ -600,7 +632,7 @@ def _of_run(parsed: Any, origin: object) -> ConfigDict:
         if old in run:
             run[new] = run.pop(old)
     for name, values in _REVALUED.items():
-        if isinstance(run.get(name), str):
+        if isinstance(run.get(name), str | bool):
             run[name] = values.get(run[name], run[name])
     missing = [field.name for field in FIELDS if field.name not in run]
     for name in missing:

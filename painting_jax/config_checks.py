@@ -95,6 +95,20 @@ def _check_mesh(config: ConfigDict, mesh: Mesh) -> None:
     require(LOGICAL["heads"], config.model.heads, "heads")
     require(LOGICAL["heads"], config.model.ffn_dim, "channels of config.model.ffn_dim")
     require(LOGICAL["storage"], config.model.dim, "channels of config.model.dim")
+    _check_ring(config, mesh)
+
+
+def _check_ring(config: ConfigDict, mesh: Mesh) -> None:
+    """Checks that the groups of the sequence axis are equal, and that each can share the heads."""
+    devices, heads = mesh.shape["sequence"], config.model.heads // mesh.shape["tensor"]
+    fitting = [n for n in range(1, devices + 1) if devices % n == 0 and heads % (devices // n) == 0]
+    config_lib.require(
+        config,
+        "mesh.ring",
+        lambda ring: ring == 0 or ring in fitting,
+        f"{', '.join(map(str, fitting))}, or 0 for {fitting[0]}: {devices} devices along sequence "
+        f"in equal groups, the devices of each a divisor of the {heads} heads",
+    )
 
 
 def check_model(config: ConfigDict) -> None:

@@ -54,7 +54,7 @@ def base(
     model.in_channels, model.image_dim = wan.in_channels, wan.image_dim
     model.pixel_layers = 0
     model.dtype = "bfloat16"
-    model.remat = True
+    model.remat = "full"
 
     data = config.data
     data.data_dir = "data"

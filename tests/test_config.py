@@ -196,7 +196,7 @@ def test_a_run_with_a_wrong_value_in_a_field_is_refused_in_one_line(field):
         ("seed", True, "a whole number"),
         ("model.dtype", "float8", "float32, bfloat16 or float16"),
         ("model.dtype", 32, "text, float32"),
-        ("model.remat", 1, "True or False"),
+        ("lora.enabled", 1, "True or False"),
         ("model.patch", 16, "a list of whole numbers, three sizes"),
         ("model.media", ["oil", "crayon"], "media of the registry"),
         ("lora.targets", ["("], "the ends of some layers' names"),

@@ -37,7 +37,7 @@ _WAN = (
     "--config.data.width=32",
     "--config.sampling.steps=1",
     "--config.model.layers=1",
-    "--config.model.remat=False",
+    "--config.model.remat=none",
 )
 
 # Words of a command, and the options that shrink its work; the first that fits counts.

@@ -160,9 +160,17 @@ class Family(Protocol):
         ...
 
     def make_transformer(
-        self, config: Any, *, rngs: nnx.Rngs, dtype=jnp.float32, remat: bool = True
+        self, config: Any, *, rngs: nnx.Rngs, dtype=jnp.float32, **execution
     ) -> nnx.Module:
-        """The network that is trained."""
+        """The network that is trained.
+
+        Args:
+          config: Config of the network.
+          rngs: Random numbers for the initial parameters.
+          dtype: Dtype of the computation.
+          **execution: How it is computed, with the same result: `remat`, a name in `remat.KEPT`,
+            and `strategy`, that of attention.
+        """
         ...
 
     def conditioning_frames(self, config: Any, codec: Codec) -> int:

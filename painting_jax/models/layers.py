@@ -45,13 +45,13 @@ class EmbeddingMLP(nnx.Module):
         return self.linear_2(self.activation(self.linear_1(x)))
 
 
-def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype) -> nnx.Module:
+def stack(block: type[nnx.Module], config, *, rngs: nnx.Rngs, dtype, **settings) -> nnx.Module:
     """`config.layers` blocks as one module, whose parameters have a first axis of that length."""
 
     @nnx.split_rngs(splits=config.layers)
     @nnx.vmap(in_axes=(0,), out_axes=0)
     def make(rngs):
-        return block(config, rngs=rngs, dtype=dtype)
+        return block(config, rngs=rngs, dtype=dtype, **settings)
 
     return make(rngs)
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from painting_jax.models import fast_on_cpu
 from painting_jax.models.layers import linear, stack
-from painting_jax.sharding.attention import heads_first
+from painting_jax.sharding.plain_attention import heads_first
 
 ACTIVATIONS = {
     # JAX's own takes erfc, which is three times the work.

@@ -1,129 +1,145 @@
-"""Attention without a matrix of all scores: by a fused kernel, or block by block.
+"""Attention without a matrix of all scores, on every platform and over every mesh.
 
 81 frames of 480x832 are 32,760 tokens in Wan. The scores of all pairs in one layer would take 52 GB
 with 12 heads and 172 GB with 40.
+
+Shapes: B batch, S queries, L keys, N heads, K head width.
 """
 
+import dataclasses
 import functools
-import math
 
 import jax
-import jax.extend
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-# Bytes of scores that a device holds at a time. More of them are computed block by block.
-_BYTES_AT_ONCE = 2**28
+from painting_jax.sharding import plain_attention, sequence_parallel, splash
+from painting_jax.sharding.padding import Padding
+from painting_jax.sharding.rules import fitting_spec
+from painting_jax.sharding.sequence_parallel import (
+    CROSS_ATTENTION,
+    SELF_ATTENTION,
+    Kernel,
+    Ring,
+    least_ring,
+)
+
+# Implementation -> what it is.
+IMPLEMENTATIONS = {
+    "auto": "the fastest one for the device and the dtype",
+    "plain": "block by block, on every platform",
+    "splash": "fused kernels for TPUs (interpreted elsewhere)",
+    "cudnn": "fused kernels for NVIDIA GPUs, in half precision",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Strategy:
+    """How attention is computed; the result is the same.
+
+    Attributes:
+      implementation: one of `IMPLEMENTATIONS`.
+      ring: number of groups that the devices of the sequence axis form: the groups pass keys and
+        values round, the devices within a group share the heads. 0 = the fewest that heads allow.
+    """
+
+    implementation: str = "auto"
+    ring: int = 0
+
+
+FASTEST = Strategy()
 
 
 def attention(
     q_BSNK: Float[Array, "b s n k"],
     k_BLNK: Float[Array, "b l n k"],
     v_BLNK: Float[Array, "b l n k"],
+    padding: Padding | None = None,
+    strategy: Strategy = FASTEST,
 ) -> Float[Array, "b s n k"]:
     """softmax(q k / sqrt(K)) v over all L, head by head, with the softmax in float32.
 
-    On CUDA, half precision goes through cuDNN's fused kernel. Everything else is computed in blocks
-    of queries, so that memory grows with S + L and not with their product. The backward pass
-    computes the scores of each block again. Up to 256 MiB of scores per device are one block.
+    Over the current mesh (`jax.set_mesh`), batch, tokens of the queries and heads are laid as
+    `rules.LOGICAL` says. Memory grows with S + L and not with their product.
 
     Args:
       q_BSNK: queries.
       k_BLNK: keys.
       v_BLNK: values.
+      padding: for self-attention, the padding of the tokens: queries and keys are of the same
+        tokens, spread over the same devices. None: every device has the keys of all tokens.
+      strategy: how it is computed.
     """
-    if _fused(q_BSNK):
-        return jax.nn.dot_product_attention(q_BSNK, k_BLNK, v_BLNK, implementation="cudnn")
-    q_BNSK, k_BNLK, v_BNLK = (x.swapaxes(1, 2) for x in (q_BSNK, k_BLNK, v_BLNK))
-    b, n, s, k = q_BNSK.shape
-    blocks = _blocks(q_BNSK.shape, k_BNLK.shape[2])
-    if blocks == 1:
-        return heads_first(q_BNSK, k_BNLK, v_BNLK).swapaxes(1, 2)
-    padded = jnp.pad(q_BNSK, [(0, 0), (0, 0), (0, -s % blocks), (0, 0)])
-    # A block takes every blocks-th query. So each device has its share of every block if the mesh
-    # divides the sequence.
-    q_jBNSK = jnp.moveaxis(padded.reshape(b, n, -1, blocks, k), 3, 0)
-    out = jax.lax.map(lambda q_BNSK: heads_first(q_BNSK, k_BNLK, v_BNLK), q_jBNSK)
-    out = jnp.moveaxis(out, 0, 3)
-    return out.reshape(b, n, -1, k)[:, :, :s].swapaxes(1, 2)
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or mesh.size == 1:
+        return _on_device(q_BSNK, k_BLNK, v_BLNK, padding, strategy, Ring())
+    queries = fitting_spec("heads", q_BSNK.shape, mesh)
+    batch, tokens, heads, _ = queries
+    spread = padding is not None and tokens is not None
+    keys = queries if spread else PartitionSpec(batch, None, heads, None)
+    ring = Ring()
+    if spread:
+        devices = mesh.shape["sequence"]
+        local_heads = q_BSNK.shape[2] // (mesh.shape["tensor"] if heads else 1)
+        groups = strategy.ring or least_ring(devices, local_heads)
+        ring = Ring("sequence", devices, groups)
+    function = functools.partial(_on_device, padding=padding, strategy=strategy, ring=ring)
+    # Pallas's kernels do not say along which axes their results vary.
+    return jax.shard_map(
+        function, in_specs=(queries, keys, keys), out_specs=queries, check_vma=False
+    )(q_BSNK, k_BLNK, v_BLNK)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def heads_first(
-    q_BNSK: Float[Array, "b n s k"],
-    k_BNLK: Float[Array, "b n l k"],
-    v_BNLK: Float[Array, "b n l k"],
-    causal: bool = False,
-) -> Float[Array, "b n s k"]:
-    """`attention` with the heads in front and all scores at once.
-
-    The gradient is written by hand to save memory on every device. The backward pass computes the
-    weights again from what is kept of the forward pass, the output and one number per query, as
-    FlashAttention does (arXiv 2205.14135). Autodiff would keep S L weights per head.
-
-    Args:
-      q_BNSK: queries.
-      k_BNLK: keys.
-      v_BNLK: values.
-      causal: whether each query sees only its own key and those before it (S = L).
-    """
-    return _forward(q_BNSK, k_BNLK, v_BNLK, causal)[0]
+def _on_device(q_BSNK, k_BLNK, v_BLNK, padding: Padding | None, strategy: Strategy, ring: Ring):
+    implementation = strategy.implementation
+    if implementation == "auto":
+        implementation = _fastest(q_BSNK)
+    name = CROSS_ATTENTION if padding is None else SELF_ATTENTION
+    if implementation == "cudnn" and ring.groups == 1:
+        local = functools.partial(_cudnn, padding=padding, name=name)
+    else:
+        counts = _all_count if padding is None else padding.counts
+        kernel = _kernel(implementation, _device().device_kind)
+        local = functools.partial(
+            sequence_parallel.around, counts=counts, kernel=kernel, ring=ring, name=name
+        )
+    return sequence_parallel.attend(local, q_BSNK, k_BLNK, v_BLNK, ring)
 
 
-def _forward(q_BNSK, k_BNLK, v_BNLK, causal):
-    scores_BNSL = _scores(q_BNSK, k_BNLK, causal)
-    largest_BNS1 = scores_BNSL.max(-1, keepdims=True)
-    weights_BNSL = jnp.exp(scores_BNSL - largest_BNS1)
-    # The division comes after the product, when K numbers per query are left of L.
-    total_BNS1 = weights_BNSL.sum(-1, keepdims=True)
-    out_BNSK = _product("bnsl,bnlk->bnsk", weights_BNSL.astype(v_BNLK.dtype), v_BNLK)
-    out_BNSK = (out_BNSK / total_BNS1).astype(q_BNSK.dtype)
-    return out_BNSK, (q_BNSK, k_BNLK, v_BNLK, out_BNSK, largest_BNS1 + jnp.log(total_BNS1))
+def _all_count(first, tokens) -> None:
+    del first, tokens
 
 
-def _backward(causal, kept, grad_BNSK):
-    q_BNSK, k_BNLK, v_BNLK, out_BNSK, log_total_BNS1 = kept
-    dtype, scale = q_BNSK.dtype, _scale(q_BNSK)
-    weights_BNSL = jnp.exp(_scores(q_BNSK, k_BNLK, causal) - log_total_BNS1)
-    v_grad = _product("bnsl,bnsk->bnlk", weights_BNSL.astype(dtype), grad_BNSK)
-    weights_grad_BNSL = _product("bnsk,bnlk->bnsl", grad_BNSK, v_BNLK)
-    # The weights of a query sum to 1: a gradient that they share changes nothing.
-    shared_BNS1 = _product("bnsk,bnsk->bns", grad_BNSK, out_BNSK)[..., None]
-    scores_grad_BNSL = (weights_BNSL * (weights_grad_BNSL - shared_BNS1)).astype(dtype)
-    q_grad = scale * _product("bnsl,bnlk->bnsk", scores_grad_BNSL, k_BNLK)
-    k_grad = scale * _product("bnsl,bnsk->bnlk", scores_grad_BNSL, q_BNSK)
-    return q_grad.astype(dtype), k_grad.astype(k_BNLK.dtype), v_grad.astype(v_BNLK.dtype)
+def _cudnn(q_BNSK, k_BNLK, v_BNLK, padding: Padding | None, name: str):
+    if padding is not None:
+        k_BNLK, v_BNLK = padding.cut(k_BNLK), padding.cut(v_BNLK)
+    q, k, v = (x.swapaxes(1, 2) for x in (q_BNSK, k_BNLK, v_BNLK))
+    out = jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
+    return checkpoint_name(out.swapaxes(1, 2), name)
 
 
-heads_first.defvjp(_forward, _backward)
-
-
-def _scores(q_BNSK, k_BNLK, causal: bool):
-    scores_BNSL = _product("bnsk,bnlk->bnsl", q_BNSK * _scale(q_BNSK), k_BNLK)
-    if not causal:
-        return scores_BNSL
-    return jnp.where(
-        jnp.tri(scores_BNSL.shape[2], scores_BNSL.shape[3], dtype=bool), scores_BNSL, -jnp.inf
+def _kernel(implementation: str, device_kind: str) -> Kernel:
+    # cuDNN's backward pass cannot be had for the statistics of a whole ring.
+    if implementation in ("plain", "cudnn"):
+        return Kernel(plain_attention.forward, plain_attention.backward)
+    return Kernel(
+        functools.partial(splash.forward, device_kind=device_kind),
+        functools.partial(splash.backward, device_kind=device_kind),
     )
 
 
-def _scale(q_BNSK) -> float:
-    return q_BNSK.shape[-1] ** -0.5
-
-
-_product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-
-
-def _fused(q_BSNK: jax.Array) -> bool:
-    """Whether cuDNN has a kernel for these queries."""
+def _fastest(q_BSNK) -> str:
+    device = _device()
+    if device.platform == "tpu":
+        return "splash"
     half = q_BSNK.dtype in (jnp.bfloat16, jnp.float16)
     head_fits = q_BSNK.shape[-1] <= 128 and q_BSNK.shape[-1] % 8 == 0
-    return half and head_fits and "cuda" in jax.extend.backend.get_backend().platform_version
+    return "cudnn" if half and head_fits and "NVIDIA" in device.device_kind else "plain"
 
 
-def _blocks(q_shape: tuple[int, int, int, int], keys: int) -> int:
-    """The number of blocks that the queries are cut into."""
-    b, n, s, _ = q_shape
+def _device():
+    """The kind of device that the program is for: the mesh's, which need not be this machine's."""
     mesh = jax.sharding.get_abstract_mesh()
-    devices = 1 if mesh.empty else mesh.size
-    return math.ceil(4 * b * n * s * keys / devices / _BYTES_AT_ONCE)
+    return jax.devices()[0] if mesh.empty else mesh.abstract_device

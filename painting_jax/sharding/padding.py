@@ -9,7 +9,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,3 +50,9 @@ class Padding:
         x = x.reshape(*x.shape[:-2], self.frames, self.padded, x.shape[-1])
         x = x[..., : self.tokens, :]
         return x.reshape(*x.shape[:-3], self.frames * self.tokens, x.shape[-1])
+
+    def counts(self, first: Int[Array, ""] | int, tokens: int) -> Bool[Array, " s"] | None:
+        """Which of `tokens` tokens from the first on are no padding; None = there is no padding."""
+        if self.padded == self.tokens:
+            return None
+        return (first + jnp.arange(tokens)) % self.padded < self.tokens

@@ -35,9 +35,10 @@ PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"lora_b$", (None, "storage")),
 )
 
-ACTIVATIONS: dict[str, tuple[str, ...]] = {
+ACTIVATIONS: dict[str, tuple[str | None, ...]] = {
     "batch": ("batch",),
     "tokens": ("batch", "tokens"),
+    "heads": ("batch", "tokens", "heads", None),
 }
 
 
@@ -46,7 +47,12 @@ def constrain(x: jax.Array, kind: str) -> jax.Array:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return x
-    return jax.lax.with_sharding_constraint(x, _fitting(_spec(ACTIVATIONS[kind]), x.shape, mesh))
+    return jax.lax.with_sharding_constraint(x, fitting_spec(kind, x.shape, mesh))
+
+
+def fitting_spec(kind: str, shape: tuple[int, ...], mesh) -> PartitionSpec:
+    """How an activation of a shape lies on a mesh; axes that do not divide it are left out."""
+    return _fitting(_spec(ACTIVATIONS[kind]), shape, mesh)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

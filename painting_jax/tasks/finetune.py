@@ -22,7 +22,7 @@ from painting_jax.models.wan.params import diffusers_config
 from painting_jax.sharding.rules import replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
-from painting_jax.tasks.task import Task, make_model
+from painting_jax.tasks.task import Task, make_model, make_network
 from painting_jax.text import embeddings
 from painting_jax.text.conditioner import PromptConditioner
 
@@ -72,13 +72,7 @@ class Finetune(Task):
         return self._boundary
 
     def _make(self, *, adapters: bool) -> nnx.Module:
-        section = self.config.model
-        transformer = self.model.family.make_transformer(
-            self.model.config,
-            rngs=nnx.Rngs(0),
-            dtype=jnp.dtype(section.dtype),
-            remat=section.remat,
-        )
+        transformer = make_network(self.config, self.model, nnx.Rngs(0))
         if adapters:
             lora.attach(transformer, self._new_adapters(transformer))
         return transformer

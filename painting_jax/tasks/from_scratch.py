@@ -4,14 +4,13 @@ import functools
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
 from painting_jax.data import painter
 from painting_jax.data.pipeline import DataSource
-from painting_jax.tasks.task import Task, make_model
+from painting_jax.tasks.task import Task, make_model, make_network
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
@@ -28,10 +27,7 @@ class FromScratch(Task):
         super().__init__(config, make_model(config))
 
     def _make(self, rngs: nnx.Rngs) -> nnx.Module:
-        model, section = self.model, self.config.model
-        return model.family.make_transformer(
-            model.config, rngs=rngs, dtype=jnp.dtype(section.dtype), remat=section.remat
-        )
+        return make_network(self.config, self.model, rngs)
 
     @functools.cached_property
     def _graph(self):

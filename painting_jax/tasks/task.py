@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 from etils import epath
 from flax import nnx
 from jax.sharding import Mesh
@@ -24,6 +25,7 @@ from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
 from painting_jax.diffusion.sampling import Network, Sampling
 from painting_jax.models.family import VideoModel, get_family
+from painting_jax.sharding.attention import Strategy
 from painting_jax.text.conditioner import TextConditioner
 
 
@@ -166,6 +168,23 @@ def make_model(config: ConfigDict) -> VideoModel:
         config=family.config(config.model, tuple(config.model.media)),
         codec_config=family.codec_config(),
         clean_prediction=config.objective.clean_prediction,
+    )
+
+
+def make_network(config: ConfigDict, model: VideoModel, rngs: nnx.Rngs) -> nnx.Module:
+    """The network of an experiment, computed as its config says.
+
+    Args:
+      config: Config of the experiment.
+      model: Its model.
+      rngs: Random numbers for the initial parameters.
+    """
+    return model.family.make_transformer(
+        model.config,
+        rngs=rngs,
+        dtype=jnp.dtype(config.model.dtype),
+        remat=config.model.remat,
+        strategy=Strategy(config.model.attention, config.mesh.ring),
     )
 
 

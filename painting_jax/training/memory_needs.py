@@ -17,11 +17,11 @@ from ml_collections import ConfigDict
 from painting_jax import memory
 from painting_jax.checkpoints import lora_keys
 from painting_jax.errors import UserError
-from painting_jax.models import lora
+from painting_jax.models import lora, remat
 from painting_jax.models.family import VideoModel
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.tasks.published import is_finetuned
-from painting_jax.tasks.task import make_model
+from painting_jax.tasks.task import make_model, make_network
 
 _HOST = "this machine"
 # Trees of the size of the trained parameters: they, their average, two moments, the gradient.
@@ -64,14 +64,7 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
       mesh: Mesh that it will run on.
     """
     model = make_model(config)
-    transformer = nnx.eval_shape(
-        lambda: model.family.make_transformer(
-            model.config,
-            rngs=nnx.Rngs(0),
-            dtype=jnp.dtype(config.model.dtype),
-            remat=config.model.remat,
-        )
-    )
+    transformer = nnx.eval_shape(lambda: make_network(config, model, nnx.Rngs(0)))
     params = nnx.to_pure_dict(nnx.state(transformer, nnx.Param))
     # Random weights come with a tiny autoencoder.
     frozen = _codec_bytes(model) if config.pretrained.path else 0
@@ -141,8 +134,8 @@ def advice(config: ConfigDict, needs: Needs | None = None, *, on_host: bool = Fa
     by_batch = f"lower config.data.batch_size={data.batch_size} or the size of videos ({video})"
     if data.batch_size > config.optimizer.gradient_accumulation_steps:
         by_batch += ", raise config.optimizer.gradient_accumulation_steps"
-    if not model.remat:
-        by_batch += ", set config.model.remat=True"
+    if model.remat == "none":
+        by_batch += ", set config.model.remat=full"
     by_size = (
         f"take a smaller model, with less than config.model.layers={model.layers} and "
         f"config.model.dim={model.dim}"
@@ -195,9 +188,12 @@ def _activations(config: ConfigDict, model: VideoModel, mesh: Mesh) -> int:
     rows, columns = (side // codec.spatial for side in (data.height, data.width))
     tokens = share * (frames / t) * (rows / h) * (columns / w) / mesh.shape["sequence"]
     block = tokens * (_WIDTHS * section.dim + _HIDDEN_WIDTHS * section.ffn_dim)
-    # With rematerialisation, one block's activations at a time and the input of each block.
+    # With rematerialisation, one block's activations at a time, and of each block what is kept.
+    widths = remat.WIDTHS.get(section.remat)
     kept = (
-        block + section.layers * tokens * section.dim if section.remat else section.layers * block
+        section.layers * block
+        if widths is None
+        else block + section.layers * (1 + widths) * tokens * section.dim
     )
     latents = share * frames * rows * columns * codec.channels
     return int(jnp.dtype(section.dtype).itemsize * kept + 4 * _VIDEOS * latents)

@@ -19,7 +19,7 @@ from painting_jax.models.vit_blocks import PatchEmbedding
 from painting_jax.models.wan.causal_conv import causal_conv
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE, WanVAEConfig
-from painting_jax.sharding.attention import heads_first
+from painting_jax.sharding.plain_attention import heads_first
 from tests.elsewhere import on_other_platforms
 
 

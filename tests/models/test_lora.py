@@ -24,7 +24,7 @@ def both(tmp_path_factory):
     )
     theirs = reference(tiny_lora.CONFIG)
     ours = copy_weights(theirs, tiny_lora.CONFIG)
-    ours.remat = False  # which would be compiled, too
+    ours.remat = "none"  # which would be compiled, too
     shapes = lora.kernels(ours)
     factors = files.read(path, shapes).factors
     lora.attach(ours, lora.combine([(factors, 1.0)], shapes))

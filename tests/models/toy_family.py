@@ -63,7 +63,7 @@ class ToyFamily:
     def make_image_encoder(self, config):
         raise AssertionError("there is none")
 
-    def make_transformer(self, config, *, rngs, dtype=jnp.float32, remat=True):
+    def make_transformer(self, config, *, rngs, dtype=jnp.float32, **execution):
         return ToyModel(config, rngs=rngs)
 
     def conditioning_frames(self, config, codec):

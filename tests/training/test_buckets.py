@@ -63,7 +63,7 @@ def config(data_dir, tmp_path_factory):
     )
     config = wan21_t2v_1_3b.get_config(f"lora,rank=3,steps={STEPS},tiny")
     config.pretrained.path = str(folder)
-    config.model.update(dim=24, ffn_dim=32, text_dim=16, in_channels=4, remat=False)
+    config.model.update(dim=24, ffn_dim=32, text_dim=16, in_channels=4, remat="none")
     config.data.data_dir = str(data_dir)
     config.data.update(frames=FRAMES, height=16, width=32, batch_size=2, buckets=("2:1", "1:2"))
     config.sampling.update(steps=1, guidance=1.0, shift=3.0)

@@ -56,7 +56,7 @@ def test_a_mesh_shares_parameters_and_activations():
     ("changes", "smaller"),
     [
         ({"optimizer.gradient_accumulation_steps": 4}, "activations"),
-        ({"model.remat": True}, "activations"),
+        ({"model.remat": "full"}, "activations"),
         ({"data.batch_size": 2}, "batches"),
         ({"model.dtype": "bfloat16"}, "activations"),
         ({"model.dim": 64}, "state"),

@@ -51,8 +51,8 @@ class PaintingFamily:
     def make_image_encoder(self, config):
         raise NotImplementedError("pixel models have no image encoder")
 
-    def make_transformer(self, config, *, rngs, dtype=jnp.float32, remat=True):
-        return PaintingModel(config, rngs=rngs, dtype=dtype, remat=remat)
+    def make_transformer(self, config, *, rngs, dtype=jnp.float32, **execution):
+        return PaintingModel(config, rngs=rngs, dtype=dtype, **execution)
 
     def conditioning_frames(self, config, codec):
         del config, codec

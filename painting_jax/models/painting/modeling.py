@@ -128,15 +128,15 @@ class PaintingModel(nnx.Module):
       config: config.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation; parameters are float32.
-      remat: whether to recompute the activations of each block in the backward pass.
+      **execution: `remat` and `strategy` of the transformer.
     """
 
-    def __init__(self, config: PaintingConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat=True):
+    def __init__(self, config: PaintingConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, **execution):
         self.config = config
         self.token_table = nnx.Param(
             jax.random.normal(rngs.params(), (config.vocabulary, config.text_dim))
         )
-        self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, remat=remat)
+        self.transformer = WanTransformer(config.transformer(), rngs=rngs, dtype=dtype, **execution)
         if config.pixel_layers:
             self.pixel_head = PixelHead(
                 config.dim,

@@ -20,7 +20,7 @@ TRANSFORMER = Component(
     "transformer",
     ("WanTransformer3DModel", "WanModel"),
     read_config=params.wan_config,
-    make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat=False),
+    make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat="none"),
     tables=lambda config: {"diffusers": params.DIFFUSERS, "comfyui": params.ORIGINAL},
     to_json=params.diffusers_config,
     tensors=r"blocks\.\d+\.(self_attn|attn1)\..*|patch_embedding\.weight",
@@ -125,8 +125,8 @@ class WanFamily:
     def make_image_encoder(self, config):
         return CLIPVision(config, rngs=nnx.Rngs(0))
 
-    def make_transformer(self, config, *, rngs, dtype=jnp.float32, remat=True):
-        return WanTransformer(config, rngs=rngs, dtype=dtype, remat=remat)
+    def make_transformer(self, config, *, rngs, dtype=jnp.float32, **execution):
+        return WanTransformer(config, rngs=rngs, dtype=dtype, **execution)
 
     def conditioning_frames(self, config, codec):
         return int(conditioning.image_conditioning(config, codec) == "first frame")

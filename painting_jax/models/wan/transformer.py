@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from painting_jax.models.layers import (
@@ -31,7 +32,8 @@ from painting_jax.models.layers import (
     stack,
     unpatchify,
 )
-from painting_jax.sharding.attention import attention
+from painting_jax.models.remat import FEED_FORWARD, rematerialised
+from painting_jax.sharding.attention import FASTEST, Strategy, attention
 from painting_jax.sharding.padding import Padding
 from painting_jax.sharding.rules import constrain
 
@@ -183,8 +185,9 @@ class Attention(nnx.Module):
     the medium (the other projections), and the results are added.
     """
 
-    def __init__(self, config: WanConfig, *, cross: bool, rngs, dtype):
+    def __init__(self, config: WanConfig, *, cross: bool, rngs, dtype, strategy: Strategy):
         dim = config.dim
+        self.strategy = strategy
         self.heads = config.heads
         self.to_q = linear(dim, dim, rngs=rngs, dtype=dtype)
         self.to_k = linear(dim, dim, rngs=rngs, dtype=dtype)
@@ -206,7 +209,8 @@ class Attention(nnx.Module):
         return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
 
     def _attend(self, q_BSNK, k_BLD, v_BLD) -> Float[Array, "b s d"]:
-        out = attention(q_BSNK, self._heads(k_BLD).astype(q_BSNK.dtype), self._heads(v_BLD))
+        k_BLNK = self._heads(k_BLD).astype(q_BSNK.dtype)
+        out = attention(q_BSNK, k_BLNK, self._heads(v_BLD), strategy=self.strategy)
         return out.reshape(*out.shape[:2], -1)
 
     def self_attention(
@@ -215,8 +219,8 @@ class Attention(nnx.Module):
         v_BSD = self.to_v(x_BSD)
         q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope).astype(v_BSD.dtype)
         k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope).astype(v_BSD.dtype)
-        k_BSD = k_BSNK.reshape(v_BSD.shape)
-        return self.to_out(self._attend(q_BSNK, padding.cut(k_BSD), padding.cut(v_BSD)))
+        out_BSNK = attention(q_BSNK, k_BSNK, self._heads(v_BSD), padding, self.strategy)
+        return self.to_out(out_BSNK.reshape(v_BSD.shape))
 
     def cross_attention(
         self,
@@ -244,10 +248,10 @@ class Attention(nnx.Module):
 class Block(nnx.Module):
     """Self-attention, cross-attention and feed-forward, modulated by noise level and progress."""
 
-    def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype):
+    def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype, strategy: Strategy):
         dim = config.dim
-        self.attn1 = Attention(config, cross=False, rngs=rngs, dtype=dtype)
-        self.attn2 = Attention(config, cross=True, rngs=rngs, dtype=dtype)
+        self.attn1 = Attention(config, cross=False, rngs=rngs, dtype=dtype, strategy=strategy)
+        self.attn2 = Attention(config, cross=True, rngs=rngs, dtype=dtype, strategy=strategy)
         self.norm2 = LayerNorm(dim)
         self.ffn = FeedForward(dim, config.ffn_dim, dim, approximate=True, rngs=rngs, dtype=dtype)
         self.scale_shift_table = nnx.Param(
@@ -275,7 +279,8 @@ class Block(nnx.Module):
         )
 
         h_BSD = modulate(layer_norm(x_BSD), ffn_shift, ffn_scale).astype(dtype)
-        return constrain(gated(x_BSD, self.ffn(h_BSD), ffn_gate), "tokens")
+        update_BSD = checkpoint_name(self.ffn(h_BSD), FEED_FORWARD)
+        return constrain(gated(x_BSD, update_BSD, ffn_gate), "tokens")
 
 
 @jax.tree_util.register_dataclass
@@ -295,10 +300,19 @@ class WanTransformer(nnx.Module):
       config: config.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation; parameters, normalisations and modulations are float32.
-      remat: whether to recompute the activations of each block in the backward pass.
+      remat: what of each block is kept for the backward pass, a name in `remat.KEPT`.
+      strategy: how attention is computed.
     """
 
-    def __init__(self, config: WanConfig, *, rngs: nnx.Rngs, dtype=jnp.float32, remat: bool = True):
+    def __init__(
+        self,
+        config: WanConfig,
+        *,
+        rngs: nnx.Rngs,
+        dtype=jnp.float32,
+        remat: str = "full",
+        strategy: Strategy = FASTEST,
+    ):
         self.config = config
         self.dtype = dtype
         self.remat = remat
@@ -318,7 +332,7 @@ class WanTransformer(nnx.Module):
                 zero=True,
             )
 
-        self.blocks = stack(Block, config, rngs=rngs, dtype=dtype)
+        self.blocks = stack(Block, config, rngs=rngs, dtype=dtype, strategy=strategy)
         if config.out_channels:
             self.proj_out = linear(dim, patch * config.out_channels, rngs=rngs, dtype=dtype)
         self.scale_shift_table = nnx.Param(
@@ -392,9 +406,7 @@ class WanTransformer(nnx.Module):
         def block(x_BSD, state):
             return nnx.merge(graph, state)(x_BSD, modulation_BT6D, context, rope, padding), None
 
-        if self.remat:
-            block = jax.checkpoint(block, prevent_cse=False)
-        return jax.lax.scan(block, x_BSD, stacked)[0]
+        return jax.lax.scan(rematerialised(block, self.remat), x_BSD, stacked)[0]
 
 
 @jax.tree_util.register_dataclass
