@@ -19,6 +19,10 @@ from painting_jax.models.codec import Codec, to_float
 from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
 
+# Arrays of a batch that was encoded beforehand: the clean latents, and the conditions by name.
+LATENTS, CONDITIONS = "clean_BTHWC", "conditions"
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """Training objective: how examples are drawn and how their loss is computed.
@@ -76,19 +80,24 @@ def draw_example(
 
     Args:
       key: Random key.
-      batch: Arrays of `data.pipeline`, in painted order.
+      batch: Arrays of `data.pipeline`, in painted order; or what `encode` makes of them, as the
+        arrays `LATENTS` and `CONDITIONS`.
       model: Model that is trained.
       encoders: Frozen networks of the model.
       objective: Training objective.
     """
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
-    looks_BA = batch["medium_BM"] @ jnp.array(objective.looks_MA)
-    reference_BHWC = to_float(batch["reference_BHWC"])
-    reference_BHWC, changed_B = cross_media.augment(
-        look_key, reference_BHWC, looks_BA, objective.augment
-    )
-    batch = batch | {"other_look_B": batch.get("other_look_B", False) | changed_B}
-    clean_BTHWC, conditions = encode(batch, reference_BHWC, model, encoders)
+    if LATENTS in batch:
+        clean_BTHWC = batch[LATENTS].astype(jnp.float32)
+        conditions = model.family.conditions(**batch[CONDITIONS])
+    else:
+        looks_BA = batch["medium_BM"] @ jnp.array(objective.looks_MA)
+        reference_BHWC = to_float(batch["reference_BHWC"])
+        reference_BHWC, changed_B = cross_media.augment(
+            look_key, reference_BHWC, looks_BA, objective.augment
+        )
+        batch = batch | {"other_look_B": batch.get("other_look_B", False) | changed_B}
+        clean_BTHWC, conditions = encode(batch, reference_BHWC, model, encoders)
     conditions = drop_randomly(drop_key, model.family, conditions, objective.drop, encoders)
     sigma_B = objective.noise.sample(level_key, len(clean_BTHWC))
     noise_BTHWC = jax.random.normal(noise_key, clean_BTHWC.shape)

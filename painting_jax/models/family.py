@@ -126,6 +126,7 @@ class Family(Protocol):
       components: Networks that its published models are made of.
       droppable: Names of the conditions that can be dropped, and that guidance can act on.
       told_progress: Whether its models are told the progress of each frame.
+      conditions: Dataclass of what `condition` returns, a tree of arrays.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
     """
@@ -134,6 +135,7 @@ class Family(Protocol):
     components: tuple[Component, ...]
     droppable: tuple[str, ...]
     told_progress: bool
+    conditions: type
     frames: int
     max_area: int
 
@@ -272,12 +274,12 @@ class VideoModel:
 
         Args:
           frozen: Parameters "codec" and "image_encoder" and the array "empty_text_LD", each where
-            the model has it.
+            the model has it. Without its parameters, a codec has extents alone.
         """
         codec, image_encoder = self.codec, None
-        if isinstance(codec, nnx.Module):
+        if "codec" in frozen:
             codec = nnx.merge(nnx.graphdef(codec), frozen["codec"])
-        if self.image_encoder_config is not None:
+        if "image_encoder" in frozen:
             graph = _image_encoder_graph(self.family, self.image_encoder_config)
             image_encoder = nnx.merge(graph, frozen["image_encoder"])
         return Encoders(codec, image_encoder, frozen.get("empty_text_LD"))

@@ -26,10 +26,12 @@ from flax import nnx
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 from jaxtyping import Array, Float
 
+from painting_jax.sharding.target import target_device
+
 
 def enabled() -> bool:
     """Whether the functions of this module take the place of the plain code."""
-    return jax.default_backend() == "cpu"
+    return target_device().platform == "cpu"
 
 
 def dot_general(x, kernel_IO, dimension_numbers, *, precision=None, out_sharding=None):

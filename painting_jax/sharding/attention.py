@@ -25,6 +25,7 @@ from painting_jax.sharding.sequence_parallel import (
     Ring,
     least_ring,
 )
+from painting_jax.sharding.target import target_device
 
 # Implementation -> what it is.
 IMPLEMENTATIONS = {
@@ -101,7 +102,7 @@ def _on_device(q_BSNK, k_BLNK, v_BLNK, padding: Padding | None, strategy: Strate
         local = functools.partial(_cudnn, padding=padding, name=name)
     else:
         counts = _all_count if padding is None else padding.counts
-        kernel = _kernel(implementation, _device().device_kind)
+        kernel = _kernel(implementation, target_device().device_kind)
         local = functools.partial(
             sequence_parallel.around, counts=counts, kernel=kernel, ring=ring, name=name
         )
@@ -131,15 +132,9 @@ def _kernel(implementation: str, device_kind: str) -> Kernel:
 
 
 def _fastest(q_BSNK) -> str:
-    device = _device()
+    device = target_device()
     if device.platform == "tpu":
         return "splash"
     half = q_BSNK.dtype in (jnp.bfloat16, jnp.float16)
     head_fits = q_BSNK.shape[-1] <= 128 and q_BSNK.shape[-1] % 8 == 0
     return "cudnn" if half and head_fits and "NVIDIA" in device.device_kind else "plain"
-
-
-def _device():
-    """The kind of device that the program is for: the mesh's, which need not be this machine's."""
-    mesh = jax.sharding.get_abstract_mesh()
-    return jax.devices()[0] if mesh.empty else mesh.abstract_device

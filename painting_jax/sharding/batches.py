@@ -5,6 +5,7 @@ computer processes, they all make those rows, so that every device gets what the
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,12 +26,12 @@ def rows_of_process(mesh: Mesh, batch_size: int) -> list[int]:
 
 
 def global_batch(
-    batch: Mapping[str, np.ndarray], rows: Sequence[int], batch_size: int, mesh: Mesh
-) -> dict[str, jax.Array]:
+    batch: Mapping[str, Any], rows: Sequence[int], batch_size: int, mesh: Mesh
+) -> dict[str, Any]:
     """Arrays of a global batch, sharded over the mesh.
 
     Args:
-      batch: Arrays whose first dimension is that of `rows`.
+      batch: Arrays, or trees of them, whose first dimension is that of `rows`.
       rows: Result of `rows_of_process`.
       batch_size: Number of rows of the global batch.
       mesh: Mesh over the devices of all computer processes.
@@ -46,4 +47,4 @@ def global_batch(
 
         return jax.make_array_from_callback((batch_size, *array.shape[1:]), sharding, part)
 
-    return {name: on_device(array) for name, array in batch.items()}
+    return jax.tree.map(on_device, dict(batch))

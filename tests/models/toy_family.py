@@ -47,6 +47,7 @@ class ToyFamily:
     components = ()
     droppable = ("medium",)
     told_progress = True
+    conditions = ToyConditions
 
     def config(self, model, media):
         return ToyConfig(model.dim, len(media))

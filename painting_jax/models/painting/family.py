@@ -5,7 +5,12 @@ import jax.numpy as jnp
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.family import Work
 from painting_jax.models.painting import conditioning, pixel_head
-from painting_jax.models.painting.modeling import PaintingConfig, PaintingModel, with_media
+from painting_jax.models.painting.modeling import (
+    Conditions,
+    PaintingConfig,
+    PaintingModel,
+    with_media,
+)
 from painting_jax.models.wan import flops
 
 
@@ -16,6 +21,7 @@ class PaintingFamily:
     components = ()
     droppable = tuple(conditioning.FIELDS)
     told_progress = True
+    conditions = Conditions
 
     def config(self, model, media):
         codec = PixelCodec()

@@ -98,6 +98,7 @@ class WanFamily:
     components = (TRANSFORMER, VAE, TEXT_ENCODER, IMAGE_ENCODER)
     droppable = ("text",)
     told_progress = False
+    conditions = conditioning.WanConditions
 
     def config(self, model, media):
         del media
