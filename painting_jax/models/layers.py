@@ -73,24 +73,30 @@ def rms_norm(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
 
 
 class RMSNorm(nnx.Module):
-    """`rms_norm`, then a learned scale per channel: diffusers' RMSNorm."""
+    """`rms_norm`, then a learned scale per channel: diffusers' RMSNorm.
+
+    Computed in float32, and returned in the dtype of the input.
+    """
 
     def __init__(self, dim: int):
         self.scale = nnx.Param(jnp.ones(dim))
 
     def __call__(self, x: Float[Array, "*b s d"]) -> Float[Array, "*b s d"]:
-        return _scaled(rms_norm(x), self.scale[...])
+        return _scaled(rms_norm(x), self.scale[...]).astype(x.dtype)
 
 
 class LayerNorm(nnx.Module):
-    """`layer_norm`, then a learned scale and shift per channel: diffusers' FP32LayerNorm."""
+    """`layer_norm`, then a learned scale and shift per channel: diffusers' FP32LayerNorm.
+
+    Computed in float32, and returned in the dtype of the input.
+    """
 
     def __init__(self, dim: int):
         self.scale = nnx.Param(jnp.ones(dim))
         self.bias = nnx.Param(jnp.zeros(dim))
 
     def __call__(self, x: Float[Array, "*b s d"]) -> Float[Array, "*b s d"]:
-        return _shifted(_scaled(layer_norm(x), self.scale[...]), self.bias[...])
+        return _shifted(_scaled(layer_norm(x), self.scale[...]), self.bias[...]).astype(x.dtype)
 
 
 def modulate(

@@ -95,7 +95,9 @@ def _encoded(task: Task) -> dict[str, Any]:
         return reverse_painting.encode(batch, reference_BHWC, task.model, encoders)
 
     latents, conditions = jax.eval_shape(encode, pictures, _encoders(task))
-    arrays = {field.name: getattr(conditions, field.name) for field in dataclasses.fields(conditions)}
+    arrays = {
+        field.name: getattr(conditions, field.name) for field in dataclasses.fields(conditions)
+    }
     judged = {"judged_BHW": pictures["judged_BHW"]} if "judged_BHW" in pictures else {}
     return {reverse_painting.LATENTS: latents, reverse_painting.CONDITIONS: arrays, **judged}
 

@@ -209,16 +209,15 @@ class Attention(nnx.Module):
         return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
 
     def _attend(self, q_BSNK, k_BLD, v_BLD) -> Float[Array, "b s d"]:
-        k_BLNK = self._heads(k_BLD).astype(q_BSNK.dtype)
-        out = attention(q_BSNK, k_BLNK, self._heads(v_BLD), strategy=self.strategy)
+        out = attention(q_BSNK, self._heads(k_BLD), self._heads(v_BLD), strategy=self.strategy)
         return out.reshape(*out.shape[:2], -1)
 
     def self_attention(
         self, x_BSD: Float[Array, "b s d"], rope: "Rope", padding: Padding
     ) -> Float[Array, "b s d"]:
         v_BSD = self.to_v(x_BSD)
-        q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope).astype(v_BSD.dtype)
-        k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope).astype(v_BSD.dtype)
+        q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope)
+        k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope)
         out_BSNK = attention(q_BSNK, k_BSNK, self._heads(v_BSD), padding, self.strategy)
         return self.to_out(out_BSNK.reshape(v_BSD.shape))
 
@@ -229,9 +228,8 @@ class Attention(nnx.Module):
         image_BLD: Float[Array, "b i d"] | None,
         medium_BLD: Float[Array, "b m d"] | None,
     ) -> Float[Array, "b s d"]:
-        text_v_BLD = self.to_v(text_BLD)
-        q_BSNK = self._heads(self.norm_q(self.to_q(x_BSD))).astype(text_v_BLD.dtype)
-        out_BSD = self._attend(q_BSNK, self.norm_k(self.to_k(text_BLD)), text_v_BLD)
+        q_BSNK = self._heads(self.norm_q(self.to_q(x_BSD)))
+        out_BSD = self._attend(q_BSNK, self.norm_k(self.to_k(text_BLD)), self.to_v(text_BLD))
         if image_BLD is not None:
             out_BSD += self._attend(
                 q_BSNK, self.norm_added_k(self.add_k_proj(image_BLD)), self.add_v_proj(image_BLD)
@@ -273,7 +271,7 @@ class Block(nnx.Module):
         h_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(dtype)
         x_BSD = gated(x_BSD, self.attn1.self_attention(h_BSD, rope, padding), gate)
 
-        h_BSD = self.norm2(x_BSD).astype(dtype)
+        h_BSD = self.norm2(x_BSD)
         x_BSD = x_BSD + self.attn2.cross_attention(
             h_BSD, context.text_BLD, context.image_BLD, context.medium_BLD
         )
@@ -412,7 +410,10 @@ class WanTransformer(nnx.Module):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Rope:
-    """3D rotary positions: cosine and sine of the angles of each token, float32[S, K/2]."""
+    """3D rotary positions: cosine and sine of the angles of each token, float32[S, K].
+
+    Two neighbouring channels share an angle.
+    """
 
     cos_SK: Float[Array, "s k"]
     sin_SK: Float[Array, "s k"]
@@ -430,7 +431,7 @@ class Rope:
             shape = [2, 1, 1, 1, dim // 2]
             shape[1 + axis] = grid[axis]
             tables.append(jnp.broadcast_to(turns.reshape(shape), (2, *grid, dim // 2)))
-        return cls(*jnp.concatenate(tables, -1).reshape(2, math.prod(grid), -1))
+        return cls(*jnp.concatenate(tables, -1).repeat(2, -1).reshape(2, math.prod(grid), -1))
 
     def padded(self, padding: Padding) -> "Rope":
         """With angles for the padding, which nothing attends to."""
@@ -438,11 +439,18 @@ class Rope:
 
 
 def rotate(x_BSNK: Float[Array, "b s n k"], rope: Rope) -> Float[Array, "b s n k"]:
-    """Rotates neighbouring pairs of channels by the angles of their token, in float32."""
-    pairs = x_BSNK.astype(jnp.float32).reshape(*x_BSNK.shape[:-1], -1, 2)
-    even, odd = pairs[..., 0], pairs[..., 1]
+    """Rotates neighbouring pairs of channels by the angles of their token, in float32.
+
+    A product with a matrix of 0, 1 and -1 swaps the pairs. It is exact, and matrix units do it in
+    passing; a swap by reshaping makes TPUs lay all tokens out anew.
+    """
+    swap_KK = np.zeros((x_BSNK.shape[-1],) * 2)
+    even = np.arange(0, len(swap_KK), 2)
+    swap_KK[even + 1, even], swap_KK[even, even + 1] = -1, 1
+    swapped_BSNK = jnp.matmul(x_BSNK, jnp.asarray(swap_KK, x_BSNK.dtype), precision="highest")
     cos, sin = rope.cos_SK[:, None], rope.sin_SK[:, None]
-    return jnp.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x_BSNK.shape)
+    rotated_BSNK = x_BSNK.astype(jnp.float32) * cos + swapped_BSNK.astype(jnp.float32) * sin
+    return rotated_BSNK.astype(x_BSNK.dtype)
 
 
 def sinusoids(x: Float[Array, "*b"], dim: int) -> Float[Array, "*b d"]:
