@@ -387,6 +387,18 @@ FIELDS = (
         "optimizer.ema_decay", 0.995, _SHARE, "Decay of the averaged parameters, which samples use."
     ),
     Field(
+        "optimizer.ema",
+        True,
+        None,
+        "Keep the average. Without it, samples use the parameters, and a copy less is in memory.",
+    ),
+    Field(
+        "optimizer.momentum_dtype",
+        "float32",
+        _DTYPE,
+        "Type of Adam's first moment. The second is float32: in less, its changes are lost.",
+    ),
+    Field(
         "optimizer.gradient_accumulation_steps",
         1,
         _at_least(1, 2**20),
@@ -490,6 +502,8 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "data.buckets": lambda run: (),
     "data.allow_upscaling": lambda run: False,
     "model.attention": lambda run: "auto",
+    "optimizer.ema": lambda run: True,
+    "optimizer.momentum_dtype": lambda run: "float32",
     "mesh.ring": lambda run: 0,
 }
 

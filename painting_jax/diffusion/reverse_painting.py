@@ -18,7 +18,6 @@ from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.models.codec import Codec, to_float
 from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
-
 # Arrays of a batch that was encoded beforehand: the clean latents, and the conditions by name.
 LATENTS, CONDITIONS = "clean_BTHWC", "conditions"
 

@@ -96,7 +96,7 @@ class Run:
         with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
             if checkpoints.latest() is None:
                 raise UserError(f"{workdir} has no checkpoint yet: train it first")
-            params, step = checkpoints.restore_ema(task, mesh)
+            params, step = checkpoints.restore_sampled(task, mesh)
         return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 
     @property

@@ -234,12 +234,8 @@ class Program:
 def _parse(line: str) -> Instruction:
     name, _, text = line.strip().removeprefix("ROOT ").partition(" = ")
     if text.startswith("("):
-        depth = 0
-        for end, character in enumerate(text):
-            depth += {"(": 1, ")": -1}.get(character, 0)
-            if not depth:
-                break
-        kind, text = text[: end + 1], text[end + 2 :]
+        end = _closing(text)
+        kind, text = text[:end], text[end + 1 :]
     else:
         kind, _, text = text.partition(" ")
     opcode, _, _ = text.partition("(")

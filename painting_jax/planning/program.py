@@ -4,6 +4,7 @@ Latents are those cached beforehand. Encoding is a program of its own, see `enco
 """
 
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.diffusion import reverse_painting
 from painting_jax.models.clip.modeling import CLIPVisionConfig
+from painting_jax.models.family import negative_conditions
 from painting_jax.sharding.rules import batch_sharding, replicated, tree_shardings
 from painting_jax.tasks import published
 from painting_jax.tasks.finetune import Finetune
@@ -83,6 +85,44 @@ def lowered_step(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         )
         step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
         return step.lower(state, running, batch, frozen)
+
+
+def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
+    """Lowers one step of sampling, with guidance if the experiment samples with it.
+
+    Args:
+      config: Config of the experiment, whose values fit together.
+      mesh: Mesh of devices, which need not exist. Each along data and fsdp paints one video.
+    """
+    videos = mesh.shape["data"] * mesh.shape["fsdp"]
+    other = config.copy_and_resolve_references()
+    other.data.batch_size = videos
+    with jax.set_mesh(mesh):
+        task = task_of(other)
+        params = jax.eval_shape(task.init_params)
+        params = _placed(params, tree_shardings(params, mesh))
+        frozen = task.frozen() if isinstance(task, _Unloaded) else {}
+        frozen = _placed(frozen, tree_shardings(frozen, mesh))
+        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), _encoded(task))
+        sigma_B = _with(_array(videos), batch_sharding(mesh))
+        guided = config.sampling.guidance != 1
+
+        def step(params, frozen, noisy, sigma_B, conditions):
+            conditions = task.model.family.conditions(**conditions)
+            predict = functools.partial(task.predict, params, frozen, noisy, sigma_B)
+            velocity = predict(conditions)
+            if guided:
+                encoders = task.model.encoders(frozen)
+                others = negative_conditions(
+                    task.model.family, conditions, tuple(config.sampling.guide_on), encoders
+                )
+                velocity += (config.sampling.guidance - 1) * (velocity - predict(others))
+            return noisy - velocity
+
+        latents, conditions = (
+            batch[name] for name in (reverse_painting.LATENTS, reverse_painting.CONDITIONS)
+        )
+        return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma_B, conditions)
 
 
 def _encoded(task: Task) -> dict[str, Any]:

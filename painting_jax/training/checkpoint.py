@@ -153,18 +153,19 @@ class Checkpoints:
         self._set_aside(after=step)
         return state, next_batch
 
-    def restore_ema(self, task: Task, mesh: Mesh) -> tuple[dict, int]:
-        """Restores the averaged parameters of the latest sound checkpoint, and its step.
+    def restore_sampled(self, task: Task, mesh: Mesh) -> tuple[dict, int]:
+        """Restores the parameters that samples use, of the latest sound checkpoint, and its step.
 
         Raises:
           UserError: If they do not fit the task's model, or all checkpoints are damaged.
         """
-        target = {"ema_params": abstract_state(task, mesh).ema_params}
+        name = "ema_params" if task.config.optimizer.ema else "params"
+        target = {name: abstract_state(task, mesh).sampled_params}
 
         def read(step: int) -> dict:
             self._check_fit(target, step)
             restored = self._read(step, {"state": _restore_args(target, partial_restore=True)})
-            return restored["state"]["ema_params"]
+            return restored["state"][name]
 
         return self._newest(read)
 

@@ -22,9 +22,9 @@ from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState
 
 # Sections in which two configs must agree for the parameters of one to fit the other, and fields in
-# them that may differ: rows of media are copied by name, and marks take no parameters.
+# them that may differ: rows of media are copied by name, and the others take no parameters.
 _MODEL = ("model", "lora")
-_MAY_DIFFER = ("media", "mark_other_looks")
+_MAY_DIFFER = ("media", "mark_other_looks", "remat", "attention")
 
 
 def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[TrainState, int, str]:
@@ -96,4 +96,4 @@ def _params_of(task: Task, mesh: Mesh) -> dict:
 
 def _averaged_params(workdir: str, task: Task, mesh: Mesh) -> dict:
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        return checkpoints.restore_ema(task, mesh)[0]
+        return checkpoints.restore_sampled(task, mesh)[0]

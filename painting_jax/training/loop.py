@@ -137,18 +137,18 @@ def _train(
             log.sync()
             # Export comes before the last checkpoint, since a finished run is not resumed.
             last = done == config.steps
-            export = functools.partial(task.export, state.ema_params, folder, final=last)
+            export = functools.partial(task.export, state.sampled_params, folder, final=last)
             with meter.apart("checkpoints", state):
                 checkpoints.save(done, state, done, export)
 
         def measure(done: int) -> None:
             with meter.apart("held_out_loss", state):
-                loss = held_out_loss(state.ema_params, frozen)
+                loss = held_out_loss(state.sampled_params, frozen)
             writer.write_scalars(done, {"held_out_loss": loss})
 
         def show(done: int) -> None:
             with meter.apart("sheets", state):
-                sheet_HWC = sheets.paint(done, state.ema_params, frozen)
+                sheet_HWC = sheets.paint(done, state.sampled_params, frozen)
             if sheet_HWC is not None:
                 writer.write_images(done, {"samples": sheet_HWC})
 

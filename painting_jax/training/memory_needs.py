@@ -24,8 +24,8 @@ from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.task import make_model, make_network
 
 _HOST = "this machine"
-# Trees of the size of the trained parameters: they, their average, two moments, the gradient.
-_COPIES = 5
+# Bytes of a trained parameter, its second moment and its gradient.
+_TRAINED = 12
 # Activations that the backward pass of a block needs, in widths of the model and of its hidden
 # layer: inputs of the linear layers, queries, keys, values and outputs of two attentions.
 _WIDTHS, _HIDDEN_WIDTHS = 10, 2
@@ -69,16 +69,16 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
     # Random weights come with a tiny autoencoder.
     frozen = _codec_bytes(model) if config.pretrained.path else 0
     if config.lora.enabled:
-        trained = 4 * _lora_size(config, transformer)
+        trained = _lora_size(config, transformer)
         frozen += _bytes(params, mesh, config.pretrained.dtype)
     else:
-        trained = _bytes(params, mesh, "float32")
+        trained = _bytes(params, mesh, "int8")
     if config.pretrained.expert:
         frozen += _bytes(params, mesh, config.pretrained.dtype)
     data = config.data
     pixels = data.batch_size * data.frames * data.height * data.width * 3
     return Needs(
-        state=_COPIES * trained,
+        state=_bytes_of_state(config) * trained,
         frozen=frozen,
         activations=_activations(config, model, mesh),
         batches=_BATCHES * pixels // jax.process_count(),
@@ -150,6 +150,12 @@ def advice(config: ConfigDict, needs: Needs | None = None, *, on_host: bool = Fa
         return f"{by_batch}, {by_size}"
     of_model = needs.state + needs.frozen
     return by_size if of_model > needs.activations + needs.batches else by_batch
+
+
+def _bytes_of_state(config: ConfigDict) -> int:
+    """Bytes that belong to a trained parameter."""
+    optimizer = config.optimizer
+    return _TRAINED + 4 * optimizer.ema + jnp.dtype(optimizer.momentum_dtype).itemsize
 
 
 def _bytes(params: dict, mesh: Mesh, dtype: str) -> int:

@@ -29,6 +29,7 @@ def make_optimizer(config: ConfigDict) -> optax.GradientTransformation:
             learning_rate(config),
             b1=optimizer.b1,
             b2=optimizer.b2,
+            mu_dtype=optimizer.momentum_dtype,
             weight_decay=optimizer.weight_decay,
             mask=decay_mask,
         ),

@@ -20,7 +20,7 @@ class TrainState:
     Attributes:
       step: Number of optimizer steps done, int32.
       params: Tree of the trained parameters.
-      ema_params: Exponential moving average of the parameters, used for sampling.
+      ema_params: Exponential moving average of the parameters; empty if none is kept.
       opt_state: State of the optimizer.
     """
 
@@ -28,6 +28,11 @@ class TrainState:
     params: dict
     ema_params: dict
     opt_state: optax.OptState
+
+    @property
+    def sampled_params(self) -> dict:
+        """The parameters that samples use: the average, if one is kept."""
+        return self.ema_params or self.params
 
 
 def init_state(task: Task, params: dict | None = None) -> TrainState:
@@ -38,7 +43,7 @@ def init_state(task: Task, params: dict | None = None) -> TrainState:
         step=jnp.int32(0),
         params=params,
         # The average is a copy: the state is donated, and no buffer may be donated twice.
-        ema_params=jax.tree.map(jnp.copy, params),
+        ema_params=jax.tree.map(jnp.copy, params) if task.config.optimizer.ema else {},
         opt_state=make_optimizer(task.config).init(params),
     )
 

@@ -67,7 +67,9 @@ def make_train_step(task: Task) -> Callable:
         gradient_norm = optax.global_norm(gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        ema_params = ema_update(config, state.ema_params, params, state.step)
+        ema_params = state.ema_params
+        if config.optimizer.ema:
+            ema_params = ema_update(config, ema_params, params, state.step)
         now = TrainMetrics.single_from_model_output(
             loss_B=loss_B, sigma_B=example.sigma_B, gradient_norm=gradient_norm
         )

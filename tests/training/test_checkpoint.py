@@ -23,7 +23,7 @@ from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState, init_state
 from tests import tiny, tiny_run
 
-_RESTORES = (Checkpoints.restore, Checkpoints.restore_ema)
+_RESTORES = (Checkpoints.restore, Checkpoints.restore_sampled)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_who_only_reads_a_damaged_run_leaves_it_as_it_is(two, task, mesh, tmp_pa
         overwrite(path)
     before = sorted((tmp_path / "run").rglob("*"))
     with contextlib.closing(Checkpoints(tmp_path / "run", read_only=True)) as checkpoints:
-        _, step = checkpoints.restore_ema(task, mesh)
+        _, step = checkpoints.restore_sampled(task, mesh)
     assert step == 0
     assert "checkpoints/1 is damaged" in capfd.readouterr().err
     assert sorted((tmp_path / "run").rglob("*")) == before

@@ -60,6 +60,8 @@ def test_a_mesh_shares_parameters_and_activations():
         ({"data.batch_size": 2}, "batches"),
         ({"model.dtype": "bfloat16"}, "activations"),
         ({"model.dim": 64}, "state"),
+        ({"optimizer.ema": False}, "state"),
+        ({"optimizer.momentum_dtype": "bfloat16"}, "state"),
     ],
 )
 def test_what_is_advised_lowers_the_estimate(changes, smaller):
