@@ -1,6 +1,7 @@
 """Settings that an experiment could run with on a number of devices, the most promising first."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 from ml_collections import ConfigDict
@@ -61,9 +62,12 @@ def candidates(config: ConfigDict, devices: int, chip: Chip) -> list[Candidate]:
             fits = taken.memory <= _FULL * chip.memory
             changed = {n: v for n, v in changed.items() if _value(config, n) != v}
             found.append(Candidate(other, changed, taken, fits))
-    return sorted(
-        found, key=lambda one: (not one.fits, -one.rate if one.fits else one.estimate.memory)
-    )
+
+    def order(one: Candidate) -> tuple:
+        # Rates within some percent are equal, and the one that needs less memory is better.
+        return not one.fits, -round(20 * math.log(one.rate)) if one.fits else 0, one.estimate.memory
+
+    return sorted(found, key=order)
 
 
 def _meshes(devices: int) -> Iterator[dict[str, int]]:

@@ -81,8 +81,8 @@ def estimate(task: Task, mesh_shape: Mapping[str, int], chip: Chip) -> Estimate:
         + channels * _WORKING / mesh_shape["tensor"]
     )
 
-    again = section.remat != "none"
-    attention_again = section.remat in ("full", "none") and again
+    again = _again(config)
+    attention_again = section.remat == "full"
     with_weights = work.forward - work.attention
     products = with_weights * (2 + again + (not lora))
     kernels = work.attention * (1 + attention_again + 2.5)
@@ -97,6 +97,13 @@ def estimate(task: Task, mesh_shape: Mapping[str, int], chip: Chip) -> Estimate:
         chip.interconnect / 2
     )
     return Estimate(memory, seconds)
+
+
+def _again(config: ConfigDict) -> float:
+    """Share of the products with weights that the backward pass computes again."""
+    dim, hidden = config.model.dim, config.model.ffn_dim
+    kept = dim * hidden if config.model.remat == "attention_ffn" else 0
+    return 0.0 if config.model.remat == "none" else 1 - kept / (8 * dim**2 + 2 * dim * hidden)
 
 
 def _exchanged(
