@@ -35,7 +35,7 @@ class _Unloaded(Finetune):
         model = make_model(config)
         dim = model.config.image_dim
         if dim:
-            encoder = CLIPVisionConfig(dim, 32, dim // _HEAD, 4 * dim)
+            encoder = CLIPVisionConfig(dim, 32, max(1, dim // _HEAD), 4 * dim)
             model = dataclasses.replace(model, image_encoder_config=encoder)
         Task.__init__(self, config, model)
         self.full_finetune = not config.lora.enabled

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from typing import NamedTuple
 from unittest import mock
@@ -19,6 +20,7 @@ from painting_jax.models.vit_blocks import PatchEmbedding
 from painting_jax.models.wan.causal_conv import causal_conv
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE, WanVAEConfig
+from painting_jax.sharding import attention
 from painting_jax.sharding.plain_attention import heads_first
 from tests.elsewhere import on_other_platforms
 
@@ -162,7 +164,10 @@ def _lowered(make, method, gradient, platform):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.usefixtures("forbidden")
 def test_other_platforms_lower_the_plain_code(monkeypatch, model, platform):
-    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    kinds = {"tpu": ("tpu", "TPU v5 lite"), "cuda": ("gpu", "NVIDIA H100 80GB HBM3")}
+    device = types.SimpleNamespace(**dict(zip(("platform", "device_kind"), kinds[platform])))
+    for module in (fast_on_cpu, attention):
+        monkeypatch.setattr(module, "target_device", lambda: device)
     text = _lowered(*MODELS[model], platform)
     assert "dot_general" in text or "convolution" in text
 
