@@ -8,11 +8,11 @@ import jax
 
 from configs import demo
 from painting_jax.data import dataset_folder
+from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.from_scratch import FromScratch
-from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.workdir import claimed
-from tests import tiny
+from tests import initial_state, tiny
 
 
 def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[str]) -> None:
@@ -28,5 +28,5 @@ def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[s
             workdir, [types.SimpleNamespace(captions=lambda: list(captions))], None
         )
         checkpoints = Checkpoints(workdir)
-        checkpoints.save(0, jax.jit(lambda: state_lib.init_state(task))(), 0)
+        checkpoints.save(0, initial_state.make(task, make_mesh({}, jax.devices()[:1])), 0)
         checkpoints.close()

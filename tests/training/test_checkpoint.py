@@ -20,8 +20,8 @@ from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.training import checkpoint, checksums
 from painting_jax.training.checkpoint import Checkpoints
-from painting_jax.training.state import TrainState, init_state
-from tests import tiny, tiny_run
+from painting_jax.training.state import TrainState
+from tests import initial_state, tiny, tiny_run
 
 _RESTORES = (Checkpoints.restore, Checkpoints.restore_sampled)
 
@@ -134,7 +134,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(task, mesh, tmp_pat
 
     monkeypatch.setattr(checkpoint, "sync_folder", record)
     with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
-        checkpoints.save(1, jax.jit(lambda: init_state(task))(), 1)
+        checkpoints.save(1, initial_state.make(task, mesh), 1)
     folder = tmp_path / "checkpoints" / "1"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for name in files:
@@ -153,7 +153,7 @@ def test_a_clock_that_jumps_does_not_end_a_save(task, mesh, tmp_path, monkeypatc
         seen.append(1)
         return now() + jump * (len(seen) % 2)
 
-    state = jax.jit(lambda: init_state(task))()
+    state = initial_state.make(task, mesh)
     monkeypatch.setattr(time, "time", jumping)
     with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
         for step in (1, 2):
