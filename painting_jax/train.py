@@ -84,22 +84,30 @@ def main() -> None:
         train(config, _WORKDIR.value)
 
 
-def _arguments() -> list[str]:
-    """The command line, with the default --config if it names none."""
-    program, *given = sys.argv
+def with_config(argv: list[str]) -> list[str]:
+    """A command line (program and arguments), with the default --config if it names none."""
+    program, *given = argv
     if not any(re.match("--?config(=|$)", argument) for argument in given):
         given.insert(0, f"--config={config_lib.__file__}")
     return [program, *given]
 
 
-def _config() -> ConfigDict:
-    config = _CONFIG.value
+def check_config_file(config: ConfigDict) -> None:
+    """Checks that the file of the experiment could be read.
+
+    Raises:
+      UserError: If it could not.
+    """
     try:
         # config_flags reports an unreadable file only when a field is accessed.
         config.keys()
     except OSError as error:
         raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
-    return config
+
+
+def _config() -> ConfigDict:
+    check_config_file(_CONFIG.value)
+    return _CONFIG.value
 
 
 def _join_processes() -> None:
@@ -113,4 +121,4 @@ def _join_processes() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, _arguments())
+    cli.run(main, with_config(sys.argv))

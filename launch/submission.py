@@ -1,0 +1,64 @@
+"""Runs that are submitted to a target become work units of an XManager experiment."""
+
+from collections.abc import Callable, Sequence
+
+import attr
+from xmanager import xm
+from xmanager.xm import job_operators
+from xmanager.xm_local import registry
+
+from launch.runs import Run
+from launch.target import Target
+
+
+@attr.s(auto_attribs=True)
+class Submitted(xm.Executor):
+    """Hands a manifest to a target.
+
+    Attributes:
+      target: Target to submit to.
+      manifest: What `Target.manifest` returned.
+      report: Function that is told what was started.
+    """
+
+    target: Target
+    manifest: str
+    report: Callable[[str], None]
+
+    @classmethod
+    async def launch(cls, local_experiment_unit, job_group) -> Sequence:
+        """Submits the jobs. XManager does not follow them: the cluster does."""
+        for job in job_operators.flatten_jobs(job_group):
+            job.executor.report(job.executor.target.submit(job.executor.manifest))
+        return []
+
+
+@attr.s(auto_attribs=True)
+class Described(xm.Executable):
+    """An executable that the manifest describes: nothing is packaged."""
+
+
+registry.register(Submitted, launch=Submitted.launch)
+
+
+async def submit(
+    experiment: xm.Experiment,
+    target: Target,
+    manifests: Sequence[tuple[Run, str]],
+    report: Callable[[str], None],
+) -> None:
+    """Submits runs in their order.
+
+    Args:
+      experiment: XManager's record of them.
+      target: Where they are to run.
+      manifests: Runs with their manifests.
+      report: Function that is told what was started, in one line each.
+
+    Raises:
+      UserError: If the target refuses one. Those before it are started.
+    """
+    async with experiment:
+        for run, manifest in manifests:
+            executor = Submitted(target, manifest, report)
+            await experiment.add(xm.Job(Described(run.name), executor), args={"args": run.workdir})
