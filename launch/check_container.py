@@ -51,6 +51,7 @@ def main() -> None:
             step = [
                 *(f"--data_dir={pathlib.Path(_DATA_DIR.value).resolve()}", "--workdir=run"),
                 *("--config.steps=1", "--config.optimizer.warmup_steps=0"),
+                "--config.data.allow_upscaling=True",
             ]
             _timed("a step of training", lambda: _run([*entry, *step], **where))
 

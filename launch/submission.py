@@ -1,5 +1,6 @@
 """Runs that are submitted to a target become work units of an XManager experiment."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import attr
@@ -9,6 +10,7 @@ from xmanager.xm_local import registry
 
 from launch.runs import Run
 from launch.target import Target
+from painting_jax.errors import UserError
 
 
 @attr.s(auto_attribs=True)
@@ -18,18 +20,25 @@ class Submitted(xm.Executor):
     Attributes:
       target: Target to submit to.
       manifest: What `Target.manifest` returned.
-      report: Function that is told what was started.
+      started: What the target said that it has started.
+      refusal: Why it has not; XManager would log the error on its way.
     """
 
     target: Target
     manifest: str
-    report: Callable[[str], None]
+    started: str = ""
+    refusal: UserError | None = None
+
+    Spec = xm.ExecutorSpec
 
     @classmethod
     async def launch(cls, local_experiment_unit, job_group) -> Sequence:
         """Submits the jobs. XManager does not follow them: the cluster does."""
         for job in job_operators.flatten_jobs(job_group):
-            job.executor.report(job.executor.target.submit(job.executor.manifest))
+            try:
+                job.executor.started = job.executor.target.submit(job.executor.manifest)
+            except UserError as error:
+                job.executor.refusal = error
         return []
 
 
@@ -58,7 +67,15 @@ async def submit(
     Raises:
       UserError: If the target refuses one. Those before it are started.
     """
-    async with experiment:
-        for run, manifest in manifests:
-            executor = Submitted(target, manifest, report)
-            await experiment.add(xm.Job(Described(run.name), executor), args={"args": run.workdir})
+    executors = [Submitted(target, manifest) for _, manifest in manifests]
+    # Hides XManager's own messages.
+    with contextlib.redirect_stdout(None):
+        async with experiment:
+            for (run, _), executor in zip(manifests, executors, strict=True):
+                await experiment.add(xm.Job(Described(run.name), executor))
+                if executor.refusal:
+                    break
+    for executor in executors:
+        if executor.refusal:
+            raise executor.refusal
+        report(executor.started)

@@ -6,7 +6,9 @@ from launch import command_line
 
 
 def _take(argv: list[str]) -> tuple[list[str], list[str]]:
-    return command_line.take(argv, lambda name: name.startswith("xm_"), lambda name: name != "xm_on")
+    return command_line.take(
+        argv, lambda name: name.startswith("xm_"), lambda name: name != "xm_on"
+    )
 
 
 @pytest.mark.parametrize(

@@ -85,5 +85,3 @@ def test_flags_of_the_training_keep_their_values_here():
     before = train._WORKDIR.value if train.flags.FLAGS.is_parsed() else None
     runs.of(["--workdir=x", _CONFIG], [])
     assert (train._WORKDIR.value if train.flags.FLAGS.is_parsed() else None) == before
-
-

@@ -32,9 +32,7 @@ def test_a_script_asks_for_a_task_on_each_node_and_to_be_requeued():
     assert "signal=TERM@300" in options
 
 
-@pytest.mark.parametrize(
-    ("status", "requeued"), [(0, False), (2, False), (1, False), (143, True)]
-)
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (2, False), (1, False), (143, True)])
 def test_a_script_is_requeued_if_its_training_was_stopped_and_saved(
     monkeypatch, tmp_path, status, requeued
 ):

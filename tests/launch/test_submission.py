@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from absl import flags
 from xmanager import xm_local, xm_mock
 from xmanager.xm_local.storage import database
 
@@ -34,16 +35,23 @@ def runs():
 def experiment(monkeypatch, tmp_path):
     """An experiment of XManager, which keeps its list in the home folder."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(database, "_default_database", None, raising=False)
-    return xm_local.create_experiment(experiment_title="painting_jax")
+    cached = (database.database, database.db_settings, database.db_connector, database._db_config)
+    parsed = flags.FLAGS.is_parsed()
+    flags.FLAGS.mark_as_parsed()
+    for function in cached:
+        function.cache_clear()
+    yield xm_local.create_experiment(experiment_title="painting_jax")
+    for function in cached:
+        function.cache_clear()
+    if not parsed:
+        flags.FLAGS.unparse_flags()
 
 
 def test_each_run_is_a_work_unit_with_one_job(runs):
     experiment = xm_mock.MockExperiment()
     asyncio.run(submission.submit(experiment, Noting(), runs, print))
     assert experiment.work_unit_count == 2
-    jobs = [unit.launched_jobs for unit in experiment.work_units.values()]
-    launched = jobs[0]
+    launched = experiment.launched_jobs
     assert [job.executor.manifest for job in launched] == ["manifest of a", "manifest of b"]
     assert [job.executable.name for job in launched] == ["a", "b"]
 
