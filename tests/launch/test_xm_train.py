@@ -226,7 +226,7 @@ _IN_BUCKETS = ("--workdir=gs://b/run", "--data_dir=gs://b/data", "--config.data.
         (("--image=registry.example/p/i:1",), "--image does nothing with --target=local"),
         ((*_TO_GKE, "--accelerator=v6e:3x3"), "topologies of v6e are 1x1, 2x2"),
         ((*_TO_GKE, *_IN_BUCKETS, "--config.mesh.data=4"), "on h100:8 (8 devices): mesh"),
-        ((*_TO_GKE, "--workdir=run"), "--workdir=run: with --target=gke it must be gs://"),
+        ((*_TO_GKE, *_IN_BUCKETS, "--workdir=run"), "--workdir=run: with --target=gke it must be"),
         ((*_TO_GKE, *_IN_BUCKETS, "--sweep.nothing=1"), "no field 'nothing'"),
         (("--target=gke", "--accelerator="), "--accelerator= is empty"),
     ],
