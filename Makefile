@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint check bench bench-wan bench-metrics soak clean
+.PHONY: demo test lint check bench bench-wan bench-metrics soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -45,6 +45,10 @@ bench-metrics: $(TEST)
 
 soak: $(TEST)
 	$(PY) -m pytest soak
+
+# What launch/Dockerfile does, in an empty environment: downloads a gigabyte.
+container-check: $(TEST)
+	$(PY) -m launch.check_container --extra=tpu
 
 clean:
 	rm -rf $(VENV) build *.egg-info

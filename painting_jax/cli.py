@@ -38,27 +38,11 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     """
     module = inspect.getmodule(main)
 
-    def parse(argv: list[str]) -> list[str]:
+    def parse_or_help(argv: list[str]) -> list[str]:
         if any(arg in ("--help", "-help", "-h") for arg in argv[1:]):
-            print(_help(module))
+            print(help_of(module))
             sys.exit(0)
-        try:
-            rest = flags.FLAGS(argv)
-        except UserError:
-            raise
-        # config_flags raises AttributeError or KeyError for an unknown field, TypeError or
-        # ValueError for a value of a wrong type, and OSError for a missing config file.
-        except (flags.Error, TypeError, ValueError, OSError) as error:
-            raise UserError(f"{_last_words(error)} (see --help)") from error
-        except (AttributeError, KeyError) as error:
-            raise UserError(f"the config has no field {_field(error)}") from error
-        except (ImportError, NameError, SyntaxError) as error:
-            raise UserError(f"the config file has a mistake: {error}") from error
-        if rest[1:]:
-            raise UserError(
-                f"unexpected argument {rest[1]!r}: write options as --name=value or --name value"
-            )
-        return rest
+        return parse(argv)
 
     def guarded(_: list[str]) -> None:
         main()
@@ -71,7 +55,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         # Keep the console for the programs' own output: libraries only log warnings and errors.
         logging.set_verbosity(logging.WARNING)
         with interruption.guarded() as stop:
-            app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse)
+            app.run(guarded, argv=sys.argv if argv is None else argv, flags_parser=parse_or_help)
     except UserError as error:
         _fail(error)
     except KeyboardInterrupt as interrupted:
@@ -101,6 +85,38 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         interruption.leave(stopped_by)
+
+
+def parse(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Parses a command line.
+
+    Args:
+      argv: Program and arguments.
+      values: Where the flags are defined and set.
+
+    Returns:
+      The program.
+
+    Raises:
+      UserError: If a flag is unknown, a value invalid, or the config file cannot be read.
+    """
+    try:
+        rest = values(argv)
+    except UserError:
+        raise
+    # config_flags raises AttributeError or KeyError for an unknown field, TypeError or
+    # ValueError for a value of a wrong type, and OSError for a missing config file.
+    except (flags.Error, TypeError, ValueError, OSError) as error:
+        raise UserError(f"{_last_words(error)} (see --help)") from error
+    except (AttributeError, KeyError) as error:
+        raise UserError(f"the config has no field {_field(error)}") from error
+    except (ImportError, NameError, SyntaxError) as error:
+        raise UserError(f"the config file has a mistake: {error}") from error
+    if rest[1:]:
+        raise UserError(
+            f"unexpected argument {rest[1]!r}: write options as --name=value or --name value"
+        )
+    return rest
 
 
 def refuse_empty(*names: flags.FlagHolder) -> None:
@@ -203,7 +219,7 @@ def _one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
-def _help(module) -> str:
+def help_of(module) -> str:
     """The docstring of the program's module, and the flags that this module defines."""
     # absl registers the flags of the main module under the path of the program.
     name = sys.argv[0] if module.__name__ == "__main__" else module.__name__

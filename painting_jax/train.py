@@ -25,16 +25,17 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
+import os
 import re
 import sys
 
-import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from painting_jax import cli, memory
 from painting_jax import config as config_lib
 from painting_jax.errors import UserError
+from painting_jax.sharding import processes
 from painting_jax.training import memory_needs, preemption
 from painting_jax.training.loop import train
 
@@ -53,12 +54,16 @@ _DATA_DIR = flags.DEFINE_string(
 _HELP_CONFIG = flags.DEFINE_bool(
     "help_config", False, "List the fields of the experiment with their values and ranges, and end."
 )
-_DISTRIBUTED = flags.DEFINE_string(
-    "distributed",
-    "",
-    "For training with several processes: 'auto' on clusters that JAX detects (TPU pods, Slurm), "
-    "else HOST:PORT,COUNT,INDEX (coordinator, number of processes, index of this one).",
+_COORDINATOR_ADDRESS = flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "For training on several computers: HOST:PORT of process 0, the same in all of them. A step of "
+    "Slurm, a JobSet and a TPU slice are recognised without it.",
 )
+_PROCESS_COUNT = flags.DEFINE_integer(
+    "process_count", None, "Number of processes; 1 = this one trains alone, wherever it is started."
+)
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, from 0.")
 
 
 def main() -> None:
@@ -66,12 +71,12 @@ def main() -> None:
     if _HELP_CONFIG.value:
         print(config_lib.listing(_config()))
         return
-    cli.refuse_empty(_WORKDIR, _DATA_DIR)
+    cli.refuse_empty(_WORKDIR, _DATA_DIR, _COORDINATOR_ADDRESS)
     cli.refuse_remote(_WORKDIR)
     cli.check_readable(_DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
-    _join_processes(_DISTRIBUTED.value)
+    _join_processes()
     config = _config()
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
@@ -79,39 +84,41 @@ def main() -> None:
         train(config, _WORKDIR.value)
 
 
-def _arguments() -> list[str]:
-    """The command line, with the default --config if it names none."""
-    program, *given = sys.argv
+def with_config(argv: list[str]) -> list[str]:
+    """A command line (program and arguments), with the default --config if it names none."""
+    program, *given = argv
     if not any(re.match("--?config(=|$)", argument) for argument in given):
         given.insert(0, f"--config={config_lib.__file__}")
     return [program, *given]
 
 
-def _config() -> ConfigDict:
-    config = _CONFIG.value
+def check_config_file(config: ConfigDict) -> None:
+    """Checks that the file of the experiment could be read.
+
+    Raises:
+      UserError: If it could not.
+    """
     try:
         # config_flags reports an unreadable file only when a field is accessed.
         config.keys()
     except OSError as error:
         raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
-    return config
 
 
-def _join_processes(description: str) -> None:
-    if not description:
-        return
-    if description == "auto":
-        jax.distributed.initialize()
-    else:
-        try:
-            address, count, index = description.split(",")
-            jax.distributed.initialize(address, int(count), int(index))
-        except ValueError:
-            raise UserError(
-                f"--distributed={description}: it must be auto or HOST:PORT,COUNT,INDEX"
-            ) from None
-    preemption.share()
+def _config() -> ConfigDict:
+    check_config_file(_CONFIG.value)
+    return _CONFIG.value
+
+
+def _join_processes() -> None:
+    found = processes.find(
+        _COORDINATOR_ADDRESS.value, _PROCESS_COUNT.value, _PROCESS_ID.value, os.environ
+    )
+    if found:
+        print(found, flush=True)
+        processes.join(found)
+        preemption.share()
 
 
 if __name__ == "__main__":
-    cli.run(main, _arguments())
+    cli.run(main, with_config(sys.argv))

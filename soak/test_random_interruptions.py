@@ -63,7 +63,9 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(number, status, w
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "painting_jax.train", *arguments),
-                f"--distributed={address},2,{index}",
+                f"--coordinator_address={address}",
+                "--process_count=2",
+                f"--process_id={index}",
             ],
             env=tiny.environment(),
             stdout=subprocess.PIPE,

@@ -13,8 +13,8 @@ _FOLDERS = (
     r"(?:painting_jax|benchmarks|configs|docs|launch|soak|tests|tfds_builders)/[\w./-]*"
     r"|[\w-]+\.toml"
 )
-# Options of ruff, pip, tensorboard and every verb.
-_FOREIGN = {"check", "help", "logdir", "no-deps"}
+# Options of ruff, pip, tensorboard, docker and every verb.
+_FOREIGN = {"check", "help", "logdir", "no-deps", "build-arg", "file", "tag"}
 
 documents = pytest.mark.parametrize("path", _DOCUMENTS, ids=lambda path: path.name)
 

@@ -2,25 +2,45 @@
 
 import contextlib
 import os
-import runpy
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from absl import flags
 
+from launch import xm_train
 from tests import tiny
+from tests.programs import Programs
 
 _LAUNCHER = tiny.ROOT / "launch" / "xm_train.py"
 
 
+# What the launcher imports once it has read its flags, without flags of its own.
+_PRELOADED = ("painting_jax.cli", "painting_jax.training.loop", "launch.slices", "launch.schemas")
+
+
 @pytest.fixture(scope="module")
-def split():
-    """The launcher's function of that name."""
-    yield runpy.run_path(str(_LAUNCHER))["_split"]
-    delattr(flags.FLAGS, "xm_executor")
+def refused(tmp_path_factory: pytest.TempPathFactory):
+    """Runs the launcher without any credentials, and asserts that it refuses in one line."""
+    folder = tmp_path_factory.mktemp("refused")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("KUBECONFIG", str(folder / "kube"))
+        patch.setenv("CLOUDSDK_CONFIG", str(folder / "gcloud"))
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "none.json"))
+        with Programs(folder, _PRELOADED) as programs:
+
+            def check(*arguments: str, said: str) -> None:
+                status, output = programs(str(_LAUNCHER), *arguments)
+                assert status == 2, output
+                assert output.startswith("error: ")
+                assert output.count("\n") == 1, output
+                assert said in output
+                assert not os.listdir(folder)
+
+            yield check
 
 
 def _start(folder, *arguments: str, **environment: str) -> subprocess.Popen:
@@ -96,46 +116,41 @@ def test_training_is_stopped_by_ctrl_c_and_resumed(tmp_path):
 
 @pytest.mark.parametrize(
     ("flag", "said"),
-    [("--config.steps=many", "config.steps"), ("--config.data.nothing=1", "no field 'nothing'")],
+    [
+        ("--config.steps=many", "config.steps"),
+        ("--config.data.nothing=1", "no field 'nothing'"),
+        ("--sweep.data.nothing=1,2", "no field 'nothing'"),
+    ],
 )
-def test_mistakes_in_the_job_are_the_launchers(tmp_path, flag, said):
-    done = _finished(_start(tmp_path, "--workdir=run", flag, "--data_dir=data"))
-    tiny.assert_one_line(done, said)
-    assert done.stdout == ""
-    assert os.listdir(tmp_path) == [".xmanager"]
+def test_mistakes_in_the_job_are_the_launchers(refused, flag, said):
+    refused("--workdir=run", flag, "--data_dir=data", said=said)
 
 
-def test_a_flag_of_the_launchers_own_takes_its_value_after_a_space(tmp_path):
-    refused = _finished(_start(tmp_path, "--xm_executor", "moon", "--workdir", "run"))
-    tiny.assert_one_line(refused, "local")
-    assert not os.listdir(tmp_path)
-    done = _finished(
-        _start(tmp_path, "--xm_executor", "local", "--workdir", "run", "--config.steps", "many")
-    )
-    tiny.assert_one_line(done, "config.steps")
+def test_a_flag_of_the_launchers_own_takes_its_value_after_a_space(refused):
+    refused("--xm_executor", "moon", "--workdir", "run", said="local")
+    refused("--target", "local", "--workdir", "run", "--config.steps", "many", said="config.steps")
 
 
 @pytest.mark.parametrize(
-    ("argv", "own"),
+    ("argv", "own", "swept"),
     [
-        (["--xm_executor", "local", "--workdir", "r"], ["--xm_executor", "local"]),
-        (["--workdir", "r", "--xm_executor=local"], ["--xm_executor=local"]),
-        (["-xm_executor", "local", "--steps", "2"], ["-xm_executor", "local"]),
+        (["--target", "local", "--workdir", "r"], ["--target", "local"], []),
+        (["--workdir", "r", "--xm_executor=local"], ["--xm_executor=local"], []),
         # A switch has no value.
-        (["--xm_upgrade_db", "--workdir=r"], ["--xm_upgrade_db"]),
-        (["--noxm_upgrade_db", "--workdir=r"], ["--noxm_upgrade_db"]),
-        (["--xm_executor"], ["--xm_executor"]),
-        (["--config=a.py:xm_x", "--workdir=--xm_y"], []),
+        (["--dry_run", "--workdir=r", "--nodry_run"], ["--dry_run", "--nodry_run"], []),
+        (["--noxm_upgrade_db", "--workdir=r"], ["--noxm_upgrade_db"], []),
+        (["--sweep.steps", "1,2", "--zone=z"], ["--zone=z"], ["--sweep.steps", "1,2"]),
+        (["--config=a.py:xm_x", "--workdir=--xm_y"], [], []),
     ],
 )
-def test_the_command_line_is_split_between_launcher_and_training(split, argv, own):
-    assert split(argv) == (own, [word for word in argv if word not in own])
+def test_the_command_line_is_split_between_launcher_sweep_and_training(argv, own, swept):
+    assert xm_train.split(argv) == (own, swept, [w for w in argv if w not in [*own, *swept]])
 
 
 def test_help_tells_of_both_sets_of_flags(tmp_path):
     done = _finished(_start(tmp_path, "--help"))
     assert done.returncode == 0
-    for words in ("--xm_executor=local", "--workdir:", "--config.steps=2000"):
+    for words in ("--target=local", "--accelerator:", "--workdir:", "--config.steps=2000"):
         assert words in done.stdout
 
 
@@ -167,3 +182,54 @@ def test_without_xmanager_the_extra_is_named(tmp_path):
     path = f"{absent.parent}{os.pathsep}{tiny.ROOT}"
     said = "pip install -c constraints.txt -e '.[launch]'"
     tiny.assert_one_line(_finished(_start(tmp_path, PYTHONPATH=path)), said)
+
+
+def test_the_runs_of_a_sweep_are_trained_one_after_the_other(tmp_path):
+    tiny.prepare(tmp_path / "data")
+    config = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
+    arguments = (config, "--data_dir=data", "--workdir=lr", *tiny.FLAGS, "--sweep.seed=1,2")
+    done = _finished(_start(tmp_path, *arguments))
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path / "lr")) == ["seed=1", "seed=2"]
+    assert [line for line in done.stdout.splitlines() if line.startswith("trained")] == [
+        "trained 2 steps: lr/seed=1",
+        "trained 2 steps: lr/seed=2",
+    ]
+
+
+def test_a_dry_run_starts_nothing(tmp_path):
+    done = _finished(
+        _start(tmp_path, "--dry_run", "--workdir=lr", "--sweep.seed=1,2", "--config.steps=3")
+    )
+    assert done.returncode == 0
+    commands = [shlex.split(line) for line in done.stdout.splitlines()]
+    for seed, command in zip((1, 2), commands, strict=True):
+        changed = [f"--workdir=lr/seed={seed}", "--config.steps=3", f"--config.seed={seed}"]
+        assert command[1:] == ["-m", "painting_jax.train", *changed]
+    assert not os.listdir(tmp_path)
+
+
+_TO_GKE = ("--target=gke", "--accelerator=h100:8", "--image=registry.example/p/i:1")
+_IN_BUCKETS = ("--workdir=gs://b/run", "--data_dir=gs://b/data", "--config.data.batch_size=8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((*_TO_GKE, *_IN_BUCKETS), "gcloud container clusters get-credentials"),
+        (("--target=vertex", *_TO_GKE[1:], *_IN_BUCKETS), "application-default login"),
+        (("--target=slurm", "--accelerator=gpu:8", "--workdir=r"), "batch_size"),
+        ((*_TO_GKE[:2], *_IN_BUCKETS), "--image is missing with --target=gke"),
+        (("--target=gke", *_IN_BUCKETS), "--accelerator is missing with --target=gke"),
+        (("--target=tpu_vm", "--accelerator=v5e:2x2"), "--tpu_name is missing"),
+        ((*_TO_GKE, "--zone=z"), "--zone does nothing with --target=gke"),
+        (("--image=registry.example/p/i:1",), "--image does nothing with --target=local"),
+        ((*_TO_GKE, "--accelerator=v6e:3x3"), "topologies of v6e are 1x1, 2x2"),
+        ((*_TO_GKE, *_IN_BUCKETS, "--config.mesh.data=4"), "on h100:8 (8 devices): mesh"),
+        ((*_TO_GKE, *_IN_BUCKETS, "--workdir=run"), "--workdir=run: with --target=gke it must be"),
+        ((*_TO_GKE, *_IN_BUCKETS, "--sweep.nothing=1"), "no field 'nothing'"),
+        (("--target=gke", "--accelerator="), "--accelerator= is empty"),
+    ],
+)
+def test_what_cannot_be_submitted_is_one_line_and_leaves_nothing(refused, arguments, said):
+    refused(*arguments, said=said)

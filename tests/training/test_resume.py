@@ -139,7 +139,13 @@ def test_two_processes_end_with_the_parameters_of_one(uninterrupted, painted_dir
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     processes = [
         subprocess.Popen(
-            command(painted_dir, tmp_path / "run", f"--distributed={address},2,{index}"),
+            command(
+                painted_dir,
+                tmp_path / "run",
+                f"--coordinator_address={address}",
+                "--process_count=2",
+                f"--process_id={index}",
+            ),
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,1 @@
+"""Starts trainings: on this machine, on GKE, on Vertex AI, through Slurm, on TPU VMs."""
