@@ -291,9 +291,9 @@ def _kernel_flops(instruction: Instruction, computation: Mapping[str, Instructio
     which = next((n for name, n in products.items() if f"_{name}_" in instruction.name), 0)
     if not which:
         return 0.0
-    arrays = [
-        _shape(computation[name].type) for name in instruction.operands if name in computation
-    ]
+    kinds = [computation[name].type for name in instruction.operands if name in computation]
+    # Queries come first, then keys; what says which blocks to skip is in small integers.
+    arrays = [_shape(kind) for kind in kinds if kind.startswith(("bf16", "f32", "f16"))]
     (heads, queries, width), (_, keys, _) = [shape for shape in arrays if len(shape) == 3][:2]
     return 2.0 * which * heads * queries * keys * width
 

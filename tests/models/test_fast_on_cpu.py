@@ -165,7 +165,7 @@ def _lowered(make, method, gradient, platform):
 @pytest.mark.usefixtures("forbidden")
 def test_other_platforms_lower_the_plain_code(monkeypatch, model, platform):
     kinds = {"tpu": ("tpu", "TPU v5 lite"), "cuda": ("gpu", "NVIDIA H100 80GB HBM3")}
-    device = types.SimpleNamespace(**dict(zip(("platform", "device_kind"), kinds[platform])))
+    device = types.SimpleNamespace(platform=kinds[platform][0], device_kind=kinds[platform][1])
     for module in (fast_on_cpu, attention):
         monkeypatch.setattr(module, "target_device", lambda: device)
     text = _lowered(*MODELS[model], platform)
