@@ -84,6 +84,15 @@ class RMSNorm(nnx.Module):
     def __call__(self, x: Float[Array, "*b s d"]) -> Float[Array, "*b s d"]:
         return _scaled(rms_norm(x), self.scale[...]).astype(x.dtype)
 
+    def of_heads(self, x_BSNK: Float[Array, "b s n k"]) -> Float[Array, "b s n k"]:
+        """The same for channels that are split into heads, over all heads at once."""
+        if fast_on_cpu.enabled():
+            return self(x_BSNK.reshape(*x_BSNK.shape[:2], -1)).reshape(x_BSNK.shape)
+        x = x_BSNK.astype(jnp.float32)
+        mean_square = jnp.square(x).mean((-2, -1), keepdims=True)
+        scale_NK = self.scale[...].reshape(x.shape[2:])
+        return (x * jax.lax.rsqrt(mean_square + _EPS) * scale_NK).astype(x_BSNK.dtype)
+
 
 class LayerNorm(nnx.Module):
     """`layer_norm`, then a learned scale and shift per channel: diffusers' FP32LayerNorm.

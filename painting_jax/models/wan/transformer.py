@@ -20,6 +20,7 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
+from painting_jax.models.head_projections import from_heads, to_heads
 from painting_jax.models.layers import (
     EmbeddingMLP,
     LayerNorm,
@@ -205,21 +206,18 @@ class Attention(nnx.Module):
             self.medium_v_proj = linear(dim, dim, rngs=rngs, dtype=dtype, zero=True)
             self.norm_medium_k = RMSNorm(dim)
 
-    def _heads(self, x_BSD: Float[Array, "b s d"]) -> Float[Array, "b s n k"]:
-        return x_BSD.reshape(*x_BSD.shape[:2], self.heads, -1)
-
-    def _attend(self, q_BSNK, k_BLD, v_BLD) -> Float[Array, "b s d"]:
-        out = attention(q_BSNK, self._heads(k_BLD), self._heads(v_BLD), strategy=self.strategy)
-        return out.reshape(*out.shape[:2], -1)
+    def _attend(self, q_BSNK, k_BLNK, v_BLNK, padding=None) -> Float[Array, "b s n k"]:
+        return attention(q_BSNK, k_BLNK, v_BLNK, padding, self.strategy)
 
     def self_attention(
         self, x_BSD: Float[Array, "b s d"], rope: "Rope", padding: Padding
     ) -> Float[Array, "b s d"]:
-        v_BSD = self.to_v(x_BSD)
-        q_BSNK = rotate(self._heads(self.norm_q(self.to_q(x_BSD))), rope)
-        k_BSNK = rotate(self._heads(self.norm_k(self.to_k(x_BSD))), rope)
-        out_BSNK = attention(q_BSNK, k_BSNK, self._heads(v_BSD), padding, self.strategy)
-        return self.to_out(out_BSNK.reshape(v_BSD.shape))
+        q_BSNK, k_BSNK, v_BSNK = (
+            to_heads(layer, x_BSD, self.heads) for layer in (self.to_q, self.to_k, self.to_v)
+        )
+        q_BSNK = rotate(self.norm_q.of_heads(q_BSNK), rope)
+        k_BSNK = rotate(self.norm_k.of_heads(k_BSNK), rope)
+        return from_heads(self.to_out, self._attend(q_BSNK, k_BSNK, v_BSNK, padding))
 
     def cross_attention(
         self,
@@ -228,19 +226,20 @@ class Attention(nnx.Module):
         image_BLD: Float[Array, "b i d"] | None,
         medium_BLD: Float[Array, "b m d"] | None,
     ) -> Float[Array, "b s d"]:
-        q_BSNK = self._heads(self.norm_q(self.to_q(x_BSD)))
-        out_BSD = self._attend(q_BSNK, self.norm_k(self.to_k(text_BLD)), self.to_v(text_BLD))
+        q_BSNK = self.norm_q.of_heads(to_heads(self.to_q, x_BSD, self.heads))
+
+        def attended(to_k, to_v, norm_k, tokens_BLD):
+            k_BLNK, v_BLNK = (to_heads(layer, tokens_BLD, self.heads) for layer in (to_k, to_v))
+            return self._attend(q_BSNK, norm_k.of_heads(k_BLNK), v_BLNK)
+
+        out_BSNK = attended(self.to_k, self.to_v, self.norm_k, text_BLD)
         if image_BLD is not None:
-            out_BSD += self._attend(
-                q_BSNK, self.norm_added_k(self.add_k_proj(image_BLD)), self.add_v_proj(image_BLD)
-            )
+            added = self.add_k_proj, self.add_v_proj, self.norm_added_k
+            out_BSNK += attended(*added, image_BLD)
         if medium_BLD is not None:
-            out_BSD += self._attend(
-                q_BSNK,
-                self.norm_medium_k(self.medium_k_proj(medium_BLD)),
-                self.medium_v_proj(medium_BLD),
-            )
-        return self.to_out(out_BSD)
+            of_medium = self.medium_k_proj, self.medium_v_proj, self.norm_medium_k
+            out_BSNK += attended(*of_medium, medium_BLD)
+        return from_heads(self.to_out, out_BSNK)
 
 
 class Block(nnx.Module):
