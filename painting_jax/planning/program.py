@@ -79,7 +79,7 @@ def lowered_step(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         state = abstract_state(task, mesh)
         frozen = task.frozen() if isinstance(task, _Unloaded) else {}
         frozen = _placed(frozen, tree_shardings(frozen, mesh))
-        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), _encoded(task))
+        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
         running = jax.tree.map(
             lambda leaf: _with(leaf, replicated(mesh)), jax.eval_shape(TrainMetrics.empty)
         )
@@ -103,7 +103,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         params = _placed(params, tree_shardings(params, mesh))
         frozen = task.frozen() if isinstance(task, _Unloaded) else {}
         frozen = _placed(frozen, tree_shardings(frozen, mesh))
-        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), _encoded(task))
+        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
         sigma_B = _with(_array(videos), batch_sharding(mesh))
         guided = config.sampling.guidance != 1
 
@@ -125,7 +125,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma_B, conditions)
 
 
-def _encoded(task: Task) -> dict[str, Any]:
+def encoded_batch(task: Task) -> dict[str, Any]:
     """Shapes of a batch that was encoded beforehand."""
     pictures = _pictures(task)
 
