@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint check bench bench-wan bench-metrics soak container-check clean
+.PHONY: demo test lint check bench bench-wan bench-metrics plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -39,6 +39,12 @@ bench: $(BASE)
 
 bench-wan: $(TEST)
 	$(PY) -m benchmarks.wan
+
+# Compiles for TPUs, on any machine. Their compiler is kept apart: where JAX sees it, it looks for one.
+plan-check: $(TEST)
+	$(PIP) install -c constraints.txt --no-deps --target $(VENV)/libtpu --upgrade libtpu
+	PYTHONPATH=$(VENV)/libtpu $(PY) -m pytest tests/test_plan.py
+	PYTHONPATH=$(VENV)/libtpu $(PY) -m benchmarks.plans
 
 bench-metrics: $(TEST)
 	$(PY) -m benchmarks.metrics

@@ -35,6 +35,13 @@ def of_device(device: Any) -> int | None:
     return (device.memory_stats() or {}).get("bytes_limit")
 
 
+def in_use(mesh: Any) -> dict[str, float]:
+    """Most GB that a device of this process has had in use, for the log; empty for CPUs."""
+    stats = [device.memory_stats() or {} for device in mesh.local_devices]
+    peaks = [one["peak_bytes_in_use"] for one in stats if "peak_bytes_in_use" in one]
+    return {"memory_gb": max(peaks) / 1e9} if peaks else {}
+
+
 def in_words(count: float) -> str:
     """Bytes as people read them, such as "3.2 GiB"."""
     power = min(max(0, int(count).bit_length() - 1) // 10, len(_UNITS))

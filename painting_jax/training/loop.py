@@ -12,7 +12,7 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from painting_jax import interruption
+from painting_jax import interruption, memory
 from painting_jax.config_checks import check
 from painting_jax.data import pipeline
 from painting_jax.errors import UserError
@@ -32,6 +32,7 @@ from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_ou
 from painting_jax.training.workdir import as_run_began, claimed
 from painting_jax.training.writers import Writer
 
+_COMPILED = "compiled"  # Subfolder of the run for compiled programs: a second start takes seconds.
 _PROFILE = "profile"  # Subfolder of the run for the profiler's trace.
 _PROFILE_AFTER = 3  # Number of steps that are not profiled: the first one compiles.
 
@@ -47,6 +48,7 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     """
     folder = epath.Path(workdir)
     config = as_run_began(config, folder)
+    _keep_compiled(folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
     source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
@@ -164,7 +166,8 @@ def _train(
         stop.at_once = False
         for step in range(start, config.steps):
             profiler(step)
-            batch = next(batches)
+            with meter.waiting_for_data():
+                batch = next(batches)
             log.write(step, batch.pop("index_B"))
             on_device = global_batch(batch, rows, config.data.batch_size, mesh)
             with jax.transfer_guard("disallow"):
@@ -179,7 +182,7 @@ def _train(
             if last or done % config.log.every == 0:
                 # Reading the metrics waits for this step anyway.
                 _check_finite(finite, done, checkpoints)
-                values = {**_computed(running), **meter.since_last()}
+                values = {**_computed(running), **meter.since_last(), **memory.in_use(mesh)}
                 values["learning_rate"] = float(rate_of(step))
                 writer.write_scalars(done, values)
                 running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
@@ -219,6 +222,12 @@ def _profiler(folder: epath.Path, start: int, steps: int) -> Iterator[Callable[[
     yield before
     if running:
         jax.profiler.stop_trace()
+
+
+def _keep_compiled(folder: epath.Path) -> None:
+    """Keeps compiled programs in the run's folder, unless the user has named another one."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder / _COMPILED))
 
 
 def _examples_file() -> str:

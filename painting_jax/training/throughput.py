@@ -122,6 +122,7 @@ class Meter:
         self._done: dict[str, float] = collections.defaultdict(float)
         self._seconds: dict[str, float] = collections.defaultdict(float)
         self._doing, self._since = _STARTING, time.monotonic()
+        self._waited = 0.0
 
     def metered(self, train_step: Callable, compiling: Callable[[int, int], object]) -> Callable:
         """Counts the calls of a jitted step (state, metrics, batch, frozen).
@@ -167,12 +168,20 @@ class Meter:
         finally:
             self._change(_TRAINING)
 
+    @contextlib.contextmanager
+    def waiting_for_data(self) -> Iterator[None]:
+        """Times what is done in the context. It is part of training: devices may compute on."""
+        start = time.monotonic()
+        yield
+        self._waited += time.monotonic() - start
+
     def since_last(self) -> dict[str, float]:
         """Speed since the last call, and the seconds of everything else.
 
         Returns:
           Steps and tokens per second of training, if a step was counted, and the MFU if the peak is
-          known; and `seconds_DOING` of all that was done apart.
+          known; `seconds_waiting_for_data`, if there were any; and `seconds_DOING` of all that was
+          done apart.
         """
         self._change(self._doing)
         seconds = self._seconds.pop(_TRAINING, 0.0)
@@ -182,6 +191,9 @@ class Meter:
             speeds["tokens_per_s"] = self._done["tokens"] / seconds
             if self._peak:
                 speeds["mfu"] = self._done["flops"] / seconds / self._peak
+        if self._waited:
+            speeds["seconds_waiting_for_data"] = self._waited
+        self._waited = 0.0
         apart = {f"seconds_{doing}": value for doing, value in self._seconds.items()}
         self._done.clear()
         self._seconds.clear()

@@ -255,6 +255,19 @@ def test_a_failure_in_what_is_apart_is_not_training(clock):
     assert meter.since_last()["steps_per_s"] == 1
 
 
+def test_waiting_for_data_is_said_and_is_part_of_training(clock):
+    meter = _meter()
+    with meter.apart("compiling"):
+        clock.passes(10)
+    with meter.waiting_for_data():
+        clock.passes(3)
+    _train(meter, clock, 1)
+    found = meter.since_last()
+    assert found["seconds_waiting_for_data"] == 3
+    assert found["steps_per_s"] == 1 / 4
+    assert "seconds_waiting_for_data" not in meter.since_last()
+
+
 def test_the_first_step_of_each_shape_is_compiling(clock):
     meter = _meter()
 

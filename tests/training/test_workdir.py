@@ -18,6 +18,7 @@ from painting_jax.models.codec import PixelCodec
 from painting_jax.models.painting.modeling import PaintingModel
 from painting_jax.models.wan import flops
 from painting_jax.tasks.task import make_model
+from painting_jax.training import loop
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from
 from painting_jax.training.workdir import as_run_began, claimed
@@ -260,3 +261,14 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     assert tokens == 9 * 4 * 4
     ours = flops.forward_flops(config.transformer(), tokens, words)
     assert ours == pytest.approx(counted, rel=0.1)
+
+
+@pytest.mark.parametrize("own", [None, "elsewhere"])
+def test_compiled_programs_are_kept_in_the_run_unless_the_user_keeps_them_elsewhere(tmp_path, own):
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", own)
+        loop._keep_compiled(tmp_path)
+        assert jax.config.jax_compilation_cache_dir == (own or str(tmp_path / "compiled"))
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
