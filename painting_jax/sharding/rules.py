@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from painting_jax.sharding.mesh import AXES
+
 # Mesh axes that each logical axis is laid over. The devices of a sequence group have parameters of
 # the same layers to hold, so each holds a part of them.
 LOGICAL: dict[str, tuple[str, ...]] = {
@@ -80,7 +82,28 @@ def tree_shardings(tree, mesh: Mesh):
 
 
 def _spec(logical: Sequence[str | None]) -> PartitionSpec:
-    return PartitionSpec(*(None if name is None else LOGICAL[name] for name in logical))
+    """The mesh axes of an array's logical axes.
+
+    Raises:
+      ValueError: If the tables do not fit together: a logical axis that `LOGICAL` does not list, a
+        mesh axis that does not exist, or one that two dimensions of an array would be laid over.
+    """
+    laid: list[tuple[str, ...] | None] = []
+    for name in logical:
+        if name is not None and name not in LOGICAL:
+            raise ValueError(f"no logical axis {name!r}: known are {', '.join(LOGICAL)}")
+        laid.append(None if name is None else LOGICAL[name])
+    used = [axis for axes in laid for axis in axes or ()]
+    for axis in used:
+        if axis not in AXES:
+            raise ValueError(f"no mesh axis {axis!r}: known are {', '.join(AXES)}")
+        if used.count(axis) > 1:
+            both = [name for name in logical if name is not None and axis in LOGICAL[name]]
+            raise ValueError(
+                f"mesh axis {axis!r} is used twice, for the logical axes {' and '.join(both)} of "
+                "one array"
+            )
+    return PartitionSpec(*laid)
 
 
 def _fitting(spec: PartitionSpec, shape: tuple[int, ...], mesh) -> PartitionSpec:

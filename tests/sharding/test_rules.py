@@ -6,6 +6,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from painting_jax.sharding import rules
 from painting_jax.sharding.batches import global_batch, rows_of_process
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import batch_sharding, tree_shardings
@@ -41,3 +42,24 @@ def test_a_global_batch_is_what_device_put_makes(sizes):
     assert made.sharding == expected.sharding
     for ours, theirs in zip(made.addressable_shards, expected.addressable_shards, strict=True):
         np.testing.assert_array_equal(ours.data, theirs.data)
+
+
+@pytest.mark.parametrize(
+    ("logical", "said"),
+    [
+        (("batch", "colour"), "no logical axis 'colour': known are batch, tokens"),
+        (
+            ("storage", "tokens"),
+            "'sequence' is used twice, for the logical axes storage and tokens",
+        ),
+    ],
+)
+def test_tables_that_do_not_fit_together_are_refused(logical, said):
+    with pytest.raises(ValueError, match=said):
+        rules._spec(logical)
+
+
+def test_a_mesh_axis_that_does_not_exist_is_refused(monkeypatch):
+    monkeypatch.setitem(rules.LOGICAL, "heads", ("model",))
+    with pytest.raises(ValueError, match="no mesh axis 'model': known are data, fsdp"):
+        rules._spec(("heads",))
