@@ -26,8 +26,9 @@ def make(task: Task, mesh: Mesh) -> TrainState:
     values = jax.tree.map(
         lambda leaf: rng.normal(0, 0.05, leaf.shape).astype(leaf.dtype), shapes.params
     )
+    averages = values if shapes.ema_params else {}
     return dataclasses.replace(
         jax.tree.map(zeros, shapes),
         params=jax.tree.map(placed, shapes.params, values),
-        ema_params=jax.tree.map(placed, shapes.ema_params, values),
+        ema_params=jax.tree.map(placed, shapes.ema_params, averages),
     )

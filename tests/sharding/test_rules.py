@@ -50,7 +50,7 @@ def test_a_global_batch_is_what_device_put_makes(sizes):
         (("batch", "colour"), "no logical axis 'colour': known are batch, tokens"),
         (
             ("storage", "tokens"),
-            "'sequence' is used twice, for the logical axes storage and tokens",
+            "'sequence' is used twice, for the logical axes storage and",
         ),
     ],
 )

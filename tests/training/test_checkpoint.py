@@ -302,3 +302,19 @@ def test_spoiled_parameters_are_never_the_last_good_ones(
             checkpoints.save(1, spoiled, next_batch=1)
     assert _restored(tmp_path / "run", task, mesh)[1] == 0
     assert "checkpoints/1 is damaged (ema_params/" in capfd.readouterr().err
+
+
+def test_without_an_average_the_parameters_are_saved_alone_and_sampled(run, mesh, tmp_path):
+    config = read_config(run)
+    config.optimizer.ema = False
+    task = make_task(config, run)
+    state = initial_state.make(task, mesh)
+    assert state.ema_params == {}
+    assert state.sampled_params is state.params
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        checkpoints.save(0, state, 0)
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        again, _ = checkpoints.restore(task, mesh)
+        params, _ = checkpoints.restore_sampled(task, mesh)
+    jax.tree.map(np.testing.assert_array_equal, again.params, state.params)
+    jax.tree.map(np.testing.assert_array_equal, params, state.params)

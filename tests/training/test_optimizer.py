@@ -27,6 +27,7 @@ def experiment(**fields) -> ConfigDict:
         "b2": 0.95,
         "weight_decay": 0.5,
         "clip_norm": 1.0,
+        "momentum_dtype": "float32",
     }
     return ConfigDict({"steps": STEPS, "optimizer": optimizer | fields})
 
@@ -233,3 +234,24 @@ def test_a_parameter_of_an_unknown_name_is_refused():
         decay_mask(params)
     with pytest.raises(ValueError, match="temperature"):
         make_optimizer(experiment()).init(params)
+
+
+def test_the_first_moment_alone_takes_the_dtype_that_is_asked_for():
+    params = {"head": {"kernel": jnp.ones((3, 2))}}
+    gradients = {"head": {"kernel": jnp.full((3, 2), 0.3)}}
+    made = {}
+    for dtype in ("float32", "bfloat16"):
+        optimizer = make_optimizer(experiment(momentum_dtype=dtype))
+        state = optimizer.init(params)
+        for _ in range(STEPS):
+            updates, state = optimizer.update(gradients, state, params)
+        [adam] = [one for one in jax.tree.leaves(state, is_leaf=_is_adam) if _is_adam(one)]
+        assert adam.mu["head"]["kernel"].dtype == dtype
+        assert adam.nu["head"]["kernel"].dtype == "float32"
+        made[dtype] = updates["head"]["kernel"]
+    # Eight bits of mantissa.
+    np.testing.assert_allclose(made["bfloat16"], made["float32"], rtol=2**-7)
+
+
+def _is_adam(one) -> bool:
+    return isinstance(one, optax.ScaleByAdamState)
