@@ -478,7 +478,7 @@ RENAMED = {
 }
 
 # Current name of a field -> its old values -> current values.
-_REVALUED = {
+_REVALUED: dict[str, dict[Any, Any]] = {
     "model.family": {"": "painting"},
     "model.remat": {True: "full", False: "none"},
 }

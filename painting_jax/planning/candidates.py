@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ml_collections import ConfigDict
 
@@ -27,7 +27,7 @@ class Candidate:
     """
 
     config: ConfigDict
-    changed: dict[str, object]
+    changed: Mapping[str, object]
     estimate: Estimate
     fits: bool
 

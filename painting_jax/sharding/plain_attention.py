@@ -155,7 +155,8 @@ def _scores(q_BNSK, k_BNLK, causal: bool, counts_L):
     if counts_L is not None:
         scores_BNSL = jnp.where(counts_L, scores_BNSL, _NO_SCORE)
     if causal:
-        seen_SL = jnp.tri(*scores_BNSL.shape[2:], dtype=bool)
+        queries, keys = scores_BNSL.shape[2:]
+        seen_SL = jnp.tri(queries, keys, dtype=bool)
         scores_BNSL = jnp.where(seen_SL, scores_BNSL, _NO_SCORE)
     return scores_BNSL
 
