@@ -30,7 +30,7 @@ import sys
 
 import jax
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
 from painting_jax import cli, memory
 from painting_jax import config as config_lib
@@ -64,7 +64,7 @@ _DISTRIBUTED = flags.DEFINE_string(
 def main() -> None:
     """Trains the experiment that the flags name."""
     if _HELP_CONFIG.value:
-        print(config_lib.listing(_config()))
+        print(config_lib.listing(cli.experiment(_CONFIG)))
         return
     cli.refuse_empty(_WORKDIR, _DATA_DIR)
     cli.refuse_remote(_WORKDIR)
@@ -72,7 +72,7 @@ def main() -> None:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
     _join_processes(_DISTRIBUTED.value)
-    config = _config()
+    config = cli.experiment(_CONFIG)
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
     with memory.explained(lambda: memory_needs.advice(config)):
@@ -85,16 +85,6 @@ def _arguments() -> list[str]:
     if not any(re.match("--?config(=|$)", argument) for argument in given):
         given.insert(0, f"--config={config_lib.__file__}")
     return [program, *given]
-
-
-def _config() -> ConfigDict:
-    config = _CONFIG.value
-    try:
-        # config_flags reports an unreadable file only when a field is accessed.
-        config.keys()
-    except OSError as error:
-        raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
-    return config
 
 
 def _join_processes(description: str) -> None:
