@@ -166,4 +166,4 @@ def _weights(config: ConfigDict) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return (",".join(value) or "none") if isinstance(value, list) else str(value)
