@@ -63,7 +63,7 @@ def test_a_record_is_read_as_it_was_written(dtype):
 def test_a_damaged_record_is_no_record():
     stored = cached_latents.serialize(PROCESS, "float32")
     for content in (b"", stored[:-1], stored[: len(stored) // 2], b"\xff" * 100):
-        with pytest.raises(ValueError, match="no encoded process|no packed arrays"):
+        with pytest.raises(ValueError, match=r"no encoded process|no packed arrays"):
             cached_latents.from_example(content, list(MEDIA))
     nothing = dataclasses.replace(PROCESS, pictures=(picture(0, latents=False),))
     with pytest.raises(ValueError, match="no latents"):
