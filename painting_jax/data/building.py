@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import pathlib
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -138,9 +137,6 @@ _SPLIT_BY = "perceptual hash"
 
 # A record is a protocol buffer, of 2 GiB at most.
 _MAX_RECORD = 19 * 10**8
-
-# The ArrayRecord writer reports file system errors as text only.
-_REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
 
 
 class ProcessBuilder(
@@ -384,7 +380,7 @@ def build(
         with folder_written_beside(path) as unfinished:
             # The estimate may be wrong, but not so far.
             say(disk.use(surveyed.estimate(), path, spare=0.5, lower="--size"))
-            with _refusals_told(path):
+            with disk.refusals_told(path):
                 surveyed.survey(unfinished / "kept")
                 _write(functools.partial(new, surveyed=surveyed), unfinished, place)
                 _write_index(unfinished)
@@ -428,29 +424,6 @@ def _write_index(folder: pathlib.Path) -> None:
     shards = dataset_folder.read(folder, process.features()).shards
     sources = {split: pipeline.DataSource(folder, split) for split in shards}
     index.write(epath.Path(folder), {split: source.rows for split, source in sources.items()})
-
-
-@contextlib.contextmanager
-def _refusals_told(path: pathlib.Path) -> Iterator[None]:
-    """Turns an error of the file system into a `UserError`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = _refusal(error)
-        if reason is None:
-            raise
-        raise UserError(f"{path} cannot be written: {reason}") from error
-
-
-def _refusal(error: OSError | RuntimeError) -> str | None:
-    """The reason that the file system gave; None for any other error."""
-    if match := _REFUSED.search(str(error)):
-        return match[1]
-    # TFDS wraps system errors into errors without a number.
-    for cause in (error, error.__cause__):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    return None
 
 
 def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:

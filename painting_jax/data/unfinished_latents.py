@@ -16,7 +16,7 @@ from array_record.python import array_record_module
 from etils import epath
 
 from painting_jax import json_text
-from painting_jax.data import cached_latents, dataset_folder, index, packed_arrays
+from painting_jax.data import cached_latents, dataset_folder, disk, index, packed_arrays
 from painting_jax.errors import UserError
 from painting_jax.files import remove_unfinished, sync, sync_folder, written_beside
 
@@ -104,8 +104,13 @@ class UnfinishedLatents:
         return left
 
     def write(self, split: str, shard: int, records: Iterable[bytes]) -> None:
-        """Writes a shard. If it is interrupted, none of it is there."""
-        with written_beside(self._staged(split, shard)) as beside:
+        """Writes a shard. If it is interrupted, none of it is there.
+
+        Raises:
+          UserError: If the file system refuses it.
+        """
+        staged = self._staged(split, shard)
+        with disk.refusals_told(self._path), written_beside(staged) as beside:
             writer = array_record_module.ArrayRecordWriter(str(beside), _OPTIONS)
             try:
                 for record in records:

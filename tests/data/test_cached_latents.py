@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from painting_jax.data import cached_latents, packed_arrays, pipeline, unfinished_latents
+from painting_jax.data import cached_latents, packed_arrays, pipeline
 from painting_jax.data.buckets import Shapes
 from painting_jax.data.cached_latents import CachedExamples, CachedPicture, CachedProcess
 from painting_jax.data.pipeline import DataSource, Examples
@@ -139,12 +139,3 @@ def test_variants_and_captions_are_drawn_as_with_pictures(painted_dir, even, fra
 def test_probabilities_are_checked():
     with pytest.raises(UserError, match=r"variant_probability is 1.5, not in 0..1"):
         CachedExamples(4, Shapes(32, 32), 8, variant_probability=1.5)
-
-
-@pytest.mark.parametrize("count", [1, 5, 100])
-@pytest.mark.parametrize("size", [1, 60 << 20, 1 << 40])
-def test_shards_hold_every_record_in_files_of_a_quarter_gigabyte(count, size):
-    lengths = unfinished_latents.shard_lengths(count, size)
-    assert sum(lengths) == count
-    assert all(length == 1 or length * size <= 256 << 20 for length in lengths)
-    assert len({*lengths[:-1]}) <= 1
