@@ -132,7 +132,8 @@ def _cache(
     unfinished = UnfinishedLatents(path, noted, shards, overwrite=overwrite)
     pending = unfinished.pending()
     needed = sum(bytes_of[split][row] for split, _, rows in pending for row in rows)
-    say(disk.use(needed, path, spare=1.0, lower="--latents_dtype"))
+    remedy = "free some" + ", or --latents_dtype=bfloat16" * (made.dtype == "float32")
+    say(disk.use(needed, path, spare=1.0, remedy=remedy))
     total, left = sum(map(len, sources.values())), sum(len(rows) for _, _, rows in pending)
     if left < total:
         say(f"goes on: {total - left} of {total} processes are encoded")

@@ -379,7 +379,8 @@ def build(
             return _summary(path, made_from=surveyed.fingerprint)
         with folder_written_beside(path) as unfinished:
             # The estimate may be wrong, but not so far.
-            say(disk.use(surveyed.estimate(), path, spare=0.5, lower="--size"))
+            remedy = "name another --data_dir, or lower --size"
+            say(disk.use(surveyed.estimate(), path, spare=0.5, remedy=remedy))
             with disk.refusals_told(path):
                 surveyed.survey(unfinished / "kept")
                 _write(functools.partial(new, surveyed=surveyed), unfinished, place)

@@ -13,14 +13,14 @@ from painting_jax.errors import UserError
 _REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
 
 
-def use(needed: int, path: pathlib.Path, *, spare: float, lower: str) -> str:
+def use(needed: int, path: pathlib.Path, *, spare: float, remedy: str) -> str:
     """A line on the disk space that a data set will take.
 
     Args:
       needed: Estimate in bytes.
       path: Its folder.
       spare: Share of the estimate that must be free.
-      lower: What to lower to need less, for the error.
+      remedy: What to do about too little, for the error.
 
     Raises:
       UserError: If less is free.
@@ -33,9 +33,7 @@ def use(needed: int, path: pathlib.Path, *, spare: float, lower: str) -> str:
         # Not a disk of this machine.
         return line
     if spare * needed > free:
-        raise UserError(
-            f"{line}, where {in_words(free)} are free: name another --data_dir, or lower {lower}"
-        )
+        raise UserError(f"{line}, where {in_words(free)} are free: {remedy}")
     return f"{line}, where {in_words(free)} are free"
 
 
