@@ -128,8 +128,8 @@ class Family(Protocol):
       components: Networks that its published models are made of.
       droppable: Names of the conditions that can be dropped, and that guidance can act on.
       told_progress: Whether its models are told the progress of each frame.
-      conditions: Dataclass of what `condition` returns, a tree of arrays. Of a published family, the
-        field `text_BLD` is that of the batch, and no other depends on the prompt.
+      conditions: Dataclass of what `condition` returns, a tree of arrays. In published families,
+        its field `text_BLD` is that of the batch, and no other depends on the prompt.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
     """
