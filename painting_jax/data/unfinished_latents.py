@@ -59,14 +59,15 @@ class UnfinishedLatents:
           overwrite: Whether one that was begun for other records is removed.
 
         Raises:
-          UserError: If one was begun for other records and `overwrite` is False.
+          UserError: If some of other records are written and `overwrite` is False.
         """
         self._path, self._noted = path, noted
         self._shards = {split: list(lengths) for split, lengths in shards.items()}
         self.folder = path.with_name(f"incomplete.{path.name}")
+        remove_unfinished(self.folder)
         plan = {"noted": noted, "shards": self._shards}
         if (self.folder / _PLAN).exists() and self._begun() != plan:
-            if not overwrite:
+            if not overwrite and self._has_records():
                 raise UserError(
                     f"{self.folder} was begun with other arguments, data or weights, or by another "
                     "version: give another --name, or --overwrite"
@@ -77,13 +78,16 @@ class UnfinishedLatents:
             shutil.rmtree(self.folder, ignore_errors=True)
             with written_beside(self.folder / _PLAN) as beside:
                 beside.write_text(json.dumps(plan))
-        remove_unfinished(self.folder)
 
     def _begun(self) -> Any:
         try:
             return json_text.read(self.folder / _PLAN)
         except (OSError, ValueError):
             return None
+
+    def _has_records(self) -> bool:
+        """Whether anything is written that took time."""
+        return any(path.is_file() and path.name != _PLAN for path in self.folder.iterdir())
 
     def _staged(self, split: str, shard: int) -> pathlib.Path:
         return self.folder / f"{split}-{shard:05}"

@@ -207,7 +207,7 @@ def _interrupt(*_):
 
 def test_what_was_begun_for_another_experiment_is_not_gone_on_with(other, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(job.Encoder, "encode", _interrupt)
+        patch.setattr(unfinished_latents, "sync_folder", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             cache(other)
     with pytest.raises(UserError, match="was begun with other arguments, data or weights"):

@@ -37,9 +37,16 @@ def test_what_a_killed_program_left_is_cleared_away(tmp_path):
     left.write_bytes(b"half a shard")
     assert len(begun(tmp_path).pending()) == 3
     assert not left.exists()
+    begun(tmp_path).write("train", 0, [b"record"] * 2)
     (folder / "plan.json").write_text("{")
     with pytest.raises(UserError, match="was begun with other arguments"):
         begun(tmp_path)
+
+
+def test_where_no_record_is_written_nothing_is_in_the_way(tmp_path):
+    """As after a refusal for lack of disk space, which advises other arguments."""
+    begun(tmp_path, dtype="float32")
+    assert len(begun(tmp_path, dtype="bfloat16").pending()) == 3
 
 
 def test_a_full_disk_costs_one_line_and_leaves_no_half_shard(tmp_path):
