@@ -92,5 +92,5 @@ def _parsed(arguments: Sequence[str]) -> flags.FlagValues:
         if flag.name != "config":
             values[flag.name] = copy.deepcopy(flag)
     cli.parse(argv, values)
-    train.check_config_file(values["config"].value)
+    cli.experiment(values["config"])
     return values

@@ -119,6 +119,20 @@ def parse(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> list[str]:
     return rest
 
 
+def experiment(config: flags.FlagHolder) -> Any:
+    """The experiment that a flag of `config_flags` names, a ConfigDict.
+
+    Raises:
+      UserError: If its file cannot be read.
+    """
+    try:
+        # config_flags reports an unreadable file only when a field is accessed.
+        config.value.keys()
+    except OSError as error:
+        raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
+    return config.value
+
+
 def refuse_empty(*names: flags.FlagHolder) -> None:
     """Refuses path flags that are given but empty, such as `--image=$UNSET`.
 

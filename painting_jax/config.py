@@ -219,6 +219,12 @@ FIELDS = (
         None,
         "Train on processes stored with fewer pixels than they are trained at.",
     ),
+    Field(
+        "data.cached_latents",
+        False,
+        None,
+        "Train on the latents that `prepare --cache_latents` has left in `data.data_dir`.",
+    ),
     Field("data.text_length", 24, _at_least(1, 4096), "Tokens that a caption is padded or cut to."),
     Field(
         "data.variant_probability",
@@ -501,6 +507,7 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "profile_steps": lambda run: 0,
     "data.buckets": lambda run: (),
     "data.allow_upscaling": lambda run: False,
+    "data.cached_latents": lambda run: False,
     "model.attention": lambda run: "auto",
     "optimizer.ema": lambda run: True,
     "optimizer.momentum_dtype": lambda run: "float32",

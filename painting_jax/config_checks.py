@@ -51,6 +51,8 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
                 f"config.objective.drop.{name}={probability}: it must be 0, as "
                 f"{config.model.family} models drop {', '.join(droppable)} only"
             )
+    if config.data.cached_latents:
+        _check_cached(config)
     if is_finetuned(config):
         _check_published(config, on_cpu=mesh.devices.flat[0].platform == "cpu")
     elif config.lora.enabled:
@@ -72,6 +74,33 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         lambda size: size % (shards * parts) == 0,
         f"a multiple of {shards} devices along data and fsdp times {parts} accumulation steps",
     )
+
+
+def _check_cached(config: ConfigDict) -> None:
+    require_published(config, "config.data.cached_latents=True")
+    config_lib.require(
+        config,
+        "objective.augment",
+        lambda share: share == 0,
+        "0 with config.data.cached_latents, whose pictures have been encoded as they are",
+    )
+
+
+def require_published(config: ConfigDict, what: str) -> None:
+    """Checks that an experiment finetunes published weights that it names.
+
+    Args:
+      config: Config of the experiment.
+      what: What needs them, for the error.
+
+    Raises:
+      UserError: If it does not.
+    """
+    family = config.model.family
+    if not is_finetuned(config):
+        raise UserError(f"{what}: models of the family {family} train on pixels, without encoders")
+    if not config.pretrained.path:
+        raise UserError(f"{what}: name the weights that encode with config.pretrained.path")
 
 
 def _check_mesh(config: ConfigDict, mesh: Mesh) -> None:

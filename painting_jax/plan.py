@@ -73,7 +73,7 @@ def main() -> None:
         )
     if not _TOPOLOGY.value:
         raise UserError("--topology is missing: the slice, such as v5p:4x4x4 or v5e:16x16")
-    config = _CONFIG.value
+    config = cli.experiment(_CONFIG)
     config_lib.check_ranges(config)
     if _TOPOLOGY.value.startswith("gpu"):
         _print_candidates(config, _gpus(_TOPOLOGY.value), _gpu(), 10)

@@ -2,6 +2,7 @@
 
   python -m painting_jax.prepare --builder=painted_images [--source=PHOTOS] --data_dir=DATA
   python -m painting_jax.prepare --builder=recorded_processes --source=RECORDINGS --data_dir=DATA
+  python -m painting_jax.prepare --cache_latents --config=configs/wan21_i2v_14b.py --data_dir=DATA
 
 painted_images paints photos with the project's own painter. The source is a picture, a folder or a
 "pattern*.jpg". Without a source it paints the photos that ship with scikit-image and scikit-learn.
@@ -13,6 +14,11 @@ a "pattern*.png" whose matches are the steps of one recording, or a manifest (.j
 Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
 "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1]}.
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
+
+--cache_latents encodes a data set that has been prepared, with the frozen networks of the published
+model that an experiment finetunes: train takes the result with --config.data.cached_latents, and
+does not load these networks. --config and --config.FIELD=VALUE are those of train, such as
+--config.pretrained.path=FOLDER. A command that was interrupted goes on when it is repeated.
 
 Files are told by their content, not by their suffix, and converted to sRGB. What cannot be used is
 skipped, what can be used in part is used and noted; both are named and counted. HEIC pictures take
@@ -26,13 +32,16 @@ if __name__ == "__main__":
     interruption.end_at_once()
 
 import functools
+import itertools
 import os
 import re
 
 from absl import flags, logging
+from ml_collections import config_flags
 
-from painting_jax import cli, media
-from painting_jax.data import building, timelapse
+from painting_jax import cli, media, memory, remote_paths
+from painting_jax.caching.job import cache_latents
+from painting_jax.data import building, packed_arrays, timelapse
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
 
@@ -77,10 +86,24 @@ _EDITS = flags.DEFINE_enum(
     "changes nothing.",
 )
 
+_CACHE_LATENTS = flags.DEFINE_bool(
+    "cache_latents", False, "Encode a prepared dataset for an experiment, for train to read."
+)
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "cache_latents: file of the experiment that latents are made for."
+)
+_LATENTS_DTYPE = flags.DEFINE_enum(
+    "latents_dtype",
+    "float32",
+    list(packed_arrays.DTYPES),
+    "cache_latents: type that numbers are stored in; bfloat16 takes half the disk space.",
+)
+
 _ONLY_FOR = {
     "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
     "recorded_processes": (_MEDIUM, _MAX_FRAMES, _EDITS),
 }
+_ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
 
 def main() -> None:
@@ -97,12 +120,18 @@ def main() -> None:
         (_MAX_FRAMES, 2, 10_000),
     ):
         cli.require_from_to(flag, least, most)
+    if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
+        raise UserError(f"--name={_NAME.value}: letters, digits, '_', '-' and '.' make a name")
+    if _CACHE_LATENTS.value:
+        _cache_latents()
+        return
+    for only_flag in (_CONFIG, _LATENTS_DTYPE):
+        if only_flag.present:
+            raise UserError(f"--{only_flag.name} is for --cache_latents, not for a builder")
     if _BUILDER.value is None:
         raise UserError("--builder is missing: painted_images or recorded_processes")
     if not _DATA_DIR.value:
         raise UserError("--data_dir is missing: the folder to put the data set in")
-    if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
-        raise UserError(f"--name={_NAME.value}: letters, digits, '_', '-' and '.' make a name")
     for builder, only_flags in _ONLY_FOR.items():
         for flag in only_flags:
             if flag.present and builder != _BUILDER.value:
@@ -120,6 +149,27 @@ def main() -> None:
         say=functools.partial(print, flush=True),
     )
     print("\n".join(summary.lines()))
+
+
+def _cache_latents() -> None:
+    for flag in _ONLY_FOR_BUILDERS:
+        if flag.present:
+            raise UserError(f"--{flag.name} is for a builder, not for --cache_latents")
+    if not _CONFIG.present:
+        raise UserError("--config is missing: the file of the experiment to make latents for")
+    config = cli.experiment(_CONFIG)
+    if _DATA_DIR.value:
+        config.data.data_dir = _DATA_DIR.value
+    config.data.data_dir = os.path.expanduser(config.data.data_dir)
+    remote_paths.refuse("config.data.data_dir", config.data.data_dir)
+    with memory.explained(lambda: "cache latents of smaller or fewer frames"):
+        cache_latents(
+            config,
+            name=_NAME.value,
+            dtype=_LATENTS_DTYPE.value,
+            overwrite=_OVERWRITE.value,
+            say=functools.partial(print, flush=True),
+        )
 
 
 def _painted() -> painted_images.Config:

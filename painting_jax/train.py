@@ -30,7 +30,7 @@ import re
 import sys
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
 from painting_jax import cli, memory
 from painting_jax import config as config_lib
@@ -69,7 +69,7 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, 
 def main() -> None:
     """Trains the experiment that the flags name."""
     if _HELP_CONFIG.value:
-        print(config_lib.listing(_config()))
+        print(config_lib.listing(cli.experiment(_CONFIG)))
         return
     cli.refuse_empty(_WORKDIR, _DATA_DIR, _COORDINATOR_ADDRESS)
     cli.refuse_remote(_WORKDIR)
@@ -77,7 +77,7 @@ def main() -> None:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
     _join_processes()
-    config = _config()
+    config = cli.experiment(_CONFIG)
     if _DATA_DIR.value:
         config.data.data_dir = _DATA_DIR.value
     with memory.explained(lambda: memory_needs.advice(config)):
@@ -90,24 +90,6 @@ def with_config(argv: list[str]) -> list[str]:
     if not any(re.match("--?config(=|$)", argument) for argument in given):
         given.insert(0, f"--config={config_lib.__file__}")
     return [program, *given]
-
-
-def check_config_file(config: ConfigDict) -> None:
-    """Checks that the file of the experiment could be read.
-
-    Raises:
-      UserError: If it could not.
-    """
-    try:
-        # config_flags reports an unreadable file only when a field is accessed.
-        config.keys()
-    except OSError as error:
-        raise UserError(f"--config: no experiment can be read from it: {error.__cause__}") from None
-
-
-def _config() -> ConfigDict:
-    check_config_file(_CONFIG.value)
-    return _CONFIG.value
 
 
 def _join_processes() -> None:

@@ -44,6 +44,7 @@ from tests.synthetic import build_painted, write_photos
 # Folders and modules whose tests compile models or start several programs. `make check` leaves them
 # out, except those in QUICK.
 SLOW = (
+    "tests/caching/",
     "tests/checkpoints/",
     "tests/diffusion/test_cross_media.py",
     "tests/diffusion/test_reverse_painting.py",

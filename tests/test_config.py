@@ -102,7 +102,7 @@ def earlier(**changes) -> dict:
         (there, to), (here, of) = old.split("."), new.split(".")
         run[there][to] = run[here].pop(of)
     del run["profile_steps"], run["log"]["eval_every"], run["sampling"]["sampler"]
-    del run["data"]["buckets"], run["data"]["allow_upscaling"]
+    del run["data"]["buckets"], run["data"]["allow_upscaling"], run["data"]["cached_latents"]
     del run["model"]["mark_other_looks"], run["model"]["direction_guides"]
     run["data"]["fingerprint"] = "of its data"
     for section, values in changes.items():

@@ -12,6 +12,7 @@ from painting_jax.data import video
 from tests.synthetic import recording, write_photos
 
 _ROOT = pathlib.Path(__file__).parents[1]
+_WAN, _DEMO = (_ROOT / "configs" / name for name in ("wan21_i2v_14b.py", "demo.py"))
 _TINY = ("--size=16", "--frames=2", "--variants=1", "--media=oil")
 
 
@@ -75,6 +76,14 @@ def test_recordings_are_prepared(tmp_path):
     ("arguments", "message"),
     [
         ((), "--builder is missing"),
+        (("--builder=painted_images", "--latents_dtype=bfloat16"), "is for --cache_latents, not"),
+        (("--cache_latents", "--data_dir=d"), "--config is missing"),
+        (("--cache_latents", f"--config={_WAN}", "--source=s"), "--source is for a builder, not"),
+        (("--cache_latents", f"--config={_WAN}", "--data_dir=none"), "none does not exist"),
+        (("--cache_latents", f"--config={_WAN}", "--data_dir=gs://b"), "is not on this machine"),
+        (("--cache_latents", f"--config={_WAN}", "--latents_dtype=int8"), "--latents_dtype"),
+        (("--cache_latents", "--config=none.py"), "--config: no experiment can be read from it"),
+        (("--cache_latents", f"--config={_DEMO}"), "family painting train on pixels"),
         (("--builder=painted_images",), "--data_dir is missing"),
         (("--builder=painted_images", "--data_dir=d", "--medium=oil"), "--medium is for recorded"),
         (("--builder=painted_images", "--data_dir=d", "--media=crayon"), "unknown ['crayon']"),

@@ -40,11 +40,24 @@ _WAN = (
     "--config.model.remat=none",
 )
 
+# Sizes of the random model that stands for the published one.
+_PUBLISHED = (
+    *(flag for flag in _WAN if not flag.startswith("--config.model.")),
+    "--config.model.dim=48",
+    "--config.model.layers=2",
+    "--config.model.heads=2",
+    "--config.model.ffn_dim=96",
+    "--config.model.text_dim=32",
+    "--config.model.image_dim=32",
+    "--config.model.remat=none",
+)
+
 # Words of a command, and the options that shrink its work; the first that fits counts.
 _CHEAP = (
     ("--builder=painted_images", ("--size=32", "--frames=4", "--variants=1", "--media=oil")),
     ("--builder=recorded_processes", ("--size=64",)),
     (":lora,tiny", _WAN),
+    ("--config=configs/wan21_i2v_14b.py:lora ", _PUBLISHED),
     ("painting_jax.train", tiny.FLAGS),
     ("--workdir=runs/tiny", ("--frames=5",)),
     ("--pretrained=Wan-AI", ("--max_area=1024", "--frames=5", "--steps=1")),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -108,7 +108,13 @@ class Loaded:
 
 
 def load_component(
-    source: Source, component: Component, sizes: Any, *, mesh: Mesh, dtype=jnp.float32
+    source: Source,
+    component: Component,
+    sizes: Any,
+    *,
+    mesh: Mesh,
+    dtype=jnp.float32,
+    parts: Collection[str] | None = None,
 ) -> Loaded:
     """Loads a component.
 
@@ -118,11 +124,18 @@ def load_component(
       sizes: Its sizes.
       mesh: Mesh to lay it out on.
       dtype: Dtype that it computes in and is kept in, but for what `Component.float32` matches.
+      parts: Names of its outermost parts to load; None = all.
     """
     tables = list(component.tables(sizes).values())
     make_model = functools.partial(component.make, sizes, dtype)
     params = load_params(
-        make_model, source, tables, mesh=mesh, dtype=dtype, float32=component.float32
+        make_model,
+        source,
+        tables,
+        mesh=mesh,
+        dtype=dtype,
+        float32=component.float32,
+        parts=parts,
     )
     return Loaded(nnx.graphdef(nnx.eval_shape(make_model)), params)
 
@@ -137,6 +150,13 @@ def load_named(folder: Folder, name: str, *, mesh: Mesh, dtype=jnp.float32) -> L
     """Loads a component of a model by the name of its folder."""
     source, component = folder.source(name), _named(name)
     return load_component(source, component, component.read_config(source), mesh=mesh, dtype=dtype)
+
+
+def load_decoder(folder: Folder, *, mesh: Mesh) -> Loaded:
+    """Loads the part of a model's autoencoder that decodes."""
+    source, component = folder.source("vae"), _named("vae")
+    sizes = component.read_config(source)
+    return load_component(source, component, sizes, mesh=mesh, parts=component.decoder)
 
 
 def _named(name: str) -> Component:

@@ -7,7 +7,7 @@ device is about to receive, and never a whole model.
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ def load_params(
     mesh: Mesh,
     dtype=jnp.float32,
     float32: str = NOTHING,
+    parts: Collection[str] | None = None,
     progress: bool = True,
 ) -> dict:
     """The parameters of a model, filled from published weights.
@@ -45,6 +46,7 @@ def load_params(
       mesh: mesh that `sharding.rules` lay the parameters out on.
       dtype: dtype of the parameters.
       float32: regex of paths that are float32 whatever `dtype` is.
+      parts: names of the model's outermost parts to load; None = all. All weights are checked.
       progress: whether to show a progress bar.
 
     Returns:
@@ -54,7 +56,6 @@ def load_params(
       UserError: if the weights are not those of this model; it names all tensors that do not fit.
     """
     shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make_model), nnx.Param))
-    structure = jax.tree.structure(shapes)
     shardings = flat(tree_shardings(shapes, mesh))
     targets = {
         path: jax.ShapeDtypeStruct(
@@ -63,11 +64,15 @@ def load_params(
         for path, leaf in flat(shapes).items()
     }
     matches = match_tensors(source, targets, tables)
+    if parts is not None:
+        shapes = {name: part for name, part in shapes.items() if name in parts}
+        targets = {path: targets[path] for path in flat(shapes)}
+        matches = [match for match in matches if match.slot.path in targets]
 
     def zeros() -> dict[str, jax.Array]:
         return {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in targets.items()}
 
-    params = jax.jit(zeros, out_shardings=shardings)()
+    params = jax.jit(zeros, out_shardings={path: shardings[path] for path in targets})()
     with tqdm(
         total=sum(match.tensor.nbytes for match in matches),
         desc="loading weights",
@@ -79,7 +84,7 @@ def load_params(
             path = match.slot.path
             params[path] = _filled(params[path], match)
             bar.update(match.tensor.nbytes)
-    return jax.tree.unflatten(structure, [params[path] for path in targets])
+    return jax.tree.unflatten(jax.tree.structure(shapes), [params[path] for path in targets])
 
 
 def load_model(

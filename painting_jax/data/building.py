@@ -7,9 +7,7 @@ import functools
 import hashlib
 import io
 import json
-import math
 import pathlib
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +18,7 @@ from etils import epath
 
 import painting_jax
 from painting_jax import media
-from painting_jax.data import dataset_folder, index, looks, pipeline, process, splits
+from painting_jax.data import dataset_folder, disk, index, looks, pipeline, process, splits
 from painting_jax.errors import UserError, readable
 from painting_jax.files import folder_written_beside
 from painting_jax.locking import alone
@@ -139,9 +137,6 @@ _SPLIT_BY = "perceptual hash"
 
 # A record is a protocol buffer, of 2 GiB at most.
 _MAX_RECORD = 19 * 10**8
-
-# The ArrayRecord writer reports file system errors as text only.
-_REFUSED = re.compile(r"write\(\) failed: ([^;]+)")
 
 
 class ProcessBuilder(
@@ -311,7 +306,9 @@ def storable(result: process.Process | Skipped) -> process.Process | Skipped:
     """The process, or `Skipped` if it is larger than a record can be."""
     if isinstance(result, Skipped) or (size := sum(map(len, result.frames))) <= _MAX_RECORD:
         return result
-    reason = f"its {len(result.frames)} frames take {_bytes(size)}, more than a record can hold"
+    reason = (
+        f"its {len(result.frames)} frames take {disk.in_words(size)}, more than a record can hold"
+    )
     return Skipped(result.source, f"{reason}: lower --size or --max_frames")
 
 
@@ -381,38 +378,14 @@ def build(
         if path.exists() and not overwrite:
             return _summary(path, made_from=surveyed.fingerprint)
         with folder_written_beside(path) as unfinished:
-            say(_disk_use(surveyed.estimate(), path))
-            with _refusals_told(path):
+            # The estimate may be wrong, but not so far.
+            remedy = "name another --data_dir, or lower --size"
+            say(disk.use(surveyed.estimate(), path, spare=0.5, remedy=remedy))
+            with disk.refusals_told(path):
                 surveyed.survey(unfinished / "kept")
                 _write(functools.partial(new, surveyed=surveyed), unfinished, place)
                 _write_index(unfinished)
     return _summary(path)
-
-
-def _disk_use(needed: int, path: pathlib.Path) -> str:
-    """A line on the disk space that a data set will take.
-
-    Raises:
-      UserError: If it is more than twice the free space: the estimate may be wrong, but not so far.
-    """
-    line = f"the data set will take about {_bytes(needed)} in {path}"
-    above = next((folder for folder in path.parents if folder.exists()), path)
-    try:
-        free = shutil.disk_usage(above).free
-    except OSError:
-        # Not a disk of this machine.
-        return line
-    if needed > 2 * free:
-        raise UserError(
-            f"{line}, where {_bytes(free)} are free: name another --data_dir, or lower --size"
-        )
-    return f"{line}, where {_bytes(free)} are free"
-
-
-def _bytes(count: float) -> str:
-    power = min(3, int(math.log10(max(count, 1)) // 3))
-    unit = ("bytes", "kB", "MB", "GB")[power]
-    return f"{count / 1000**power:.{min(power, 1)}f} {unit}"
 
 
 def _write(new: Callable[..., ProcessBuilder], folder: pathlib.Path, place: pathlib.Path) -> None:
@@ -449,32 +422,9 @@ def _write(new: Callable[..., ProcessBuilder], folder: pathlib.Path, place: path
 
 def _write_index(folder: pathlib.Path) -> None:
     """Writes the index of a new data set."""
-    shards = dataset_folder.read(folder).shards
+    shards = dataset_folder.read(folder, process.features()).shards
     sources = {split: pipeline.DataSource(folder, split) for split in shards}
     index.write(epath.Path(folder), {split: source.rows for split, source in sources.items()})
-
-
-@contextlib.contextmanager
-def _refusals_told(path: pathlib.Path) -> Iterator[None]:
-    """Turns an error of the file system into a `UserError`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = _refusal(error)
-        if reason is None:
-            raise
-        raise UserError(f"{path} cannot be written: {reason}") from error
-
-
-def _refusal(error: OSError | RuntimeError) -> str | None:
-    """The reason that the file system gave; None for any other error."""
-    if match := _REFUSED.search(str(error)):
-        return match[1]
-    # TFDS wraps system errors into errors without a number.
-    for cause in (error, error.__cause__):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    return None
 
 
 def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:

@@ -1,7 +1,7 @@
 """The folder of a data set in TFDS's layout, read as data.
 
 TFDS itself would import the modules that such a folder names. It may come from anywhere, so nothing
-in it is taken for a name of code: what it declares must be the record of `process.features`.
+in it is taken for a name of code: what it declares must be the record that its reader knows.
 """
 
 import dataclasses
@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow_datasets as tfds
 from array_record.python import array_record_data_source
 from etils import epath
 from google.protobuf import json_format
 
-from painting_jax.data import process
 from painting_jax.errors import UserError
 
 _INFO, _FEATURES, _METADATA = "dataset_info.json", "features.json", "metadata.json"
@@ -22,6 +22,10 @@ _LABELS = "medium.labels.txt"
 _LARGEST = 64 << 20  # bytes of a description
 _TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 _FORMAT = "array_record"
+# Folder in a --data_dir for latents of its data sets, which are encoded beforehand.
+CACHED = "cached_latents"
+# What they were made from, in the metadata of such a data set.
+LATENTS = "latents"
 # Beginnings of the names of folders that are being written.
 _UNFINISHED = (".unfinished_", "incomplete.")
 
@@ -73,7 +77,9 @@ def find(root: epath.Path) -> epath.Path:
         info.parent
         for depth in ("", "*/", "*/*/", "*/*/*/")
         for info in sorted(root.glob(f"{depth}{_INFO}"))
-        if not any(part.startswith(_UNFINISHED) for part in info.relative_to(root).parts)
+        if not any(
+            part == CACHED or part.startswith(_UNFINISHED) for part in info.relative_to(root).parts
+        )
     ]
     if not found:
         raise UserError(f"{root} holds no data set: make one with painting_jax.prepare")
@@ -83,14 +89,27 @@ def find(root: epath.Path) -> epath.Path:
     return found[0]
 
 
-def read(path: epath.PathLike) -> Declared:
+def find_cached(root: epath.Path) -> list[epath.Path]:
+    """The data sets of cached latents in a `--data_dir` of `prepare`."""
+    return [
+        info.parent
+        for info in sorted((root / CACHED).glob(f"*/*/{_INFO}"))
+        if not info.parent.name.startswith(_UNFINISHED)
+    ]
+
+
+def read(path: epath.PathLike, features: tfds.features.FeaturesDict) -> Declared:
     """Reads what a data set says of itself.
 
+    Args:
+      path: Its folder.
+      features: What its records must hold.
+
     Raises:
-      UserError: If it is damaged, or its records are not those of a painting process.
+      UserError: If it is damaged, or its records hold something else.
     """
     path = epath.Path(path)
-    _check_features(path)
+    _check_features(path, features)
     labels = _text(path / _LABELS).split("\n")
     info = _json(path / _INFO)
     try:
@@ -119,10 +138,21 @@ def metadata(path: epath.PathLike) -> dict[str, Any]:
 
 
 def fingerprint(path: epath.PathLike) -> str:
-    """The fingerprint that `prepare` wrote to a data set; empty if it has none."""
+    """The fingerprint that `prepare` wrote to a data set; empty if it has none.
+
+    Latents have that of the pictures that they were made from.
+    """
     try:
         return str(metadata(path)["fingerprint"])
     except (UserError, KeyError):
+        return ""
+
+
+def stored_dtype(path: epath.PathLike) -> str:
+    """The type that latents are stored in; empty for a data set of pictures."""
+    try:
+        return str(metadata(path)[LATENTS]["dtype"])
+    except (UserError, KeyError, TypeError):
         return ""
 
 
@@ -142,8 +172,8 @@ def check_same(path: epath.PathLike, trained_on: str, workdir: epath.PathLike, r
         raise UserError(f"{path} is not the data set that {workdir} was trained on: {remedy}")
 
 
-def _check_features(path: epath.Path) -> None:
-    ours = _plain(json_format.MessageToDict(process.features().to_proto()))
+def _check_features(path: epath.Path, features: tfds.features.FeaturesDict) -> None:
+    ours = _plain(json_format.MessageToDict(features.to_proto()))
     theirs = _plain(_json(path / _FEATURES))
     if theirs == ours:
         return

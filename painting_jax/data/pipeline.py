@@ -8,28 +8,31 @@ batch k is such a function, too: all computer processes take the same shape at t
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import grain
 import numpy as np
 from etils import epath
 
 from painting_jax import media, remote_paths
-from painting_jax.data import dataset_folder, pictures, splits
+from painting_jax.data import dataset_folder, process
 from painting_jax.data import index as index_lib
 from painting_jax.data.buckets import Shapes
-from painting_jax.data.framing import Framing
-from painting_jax.data.process import Process, from_example
+from painting_jax.data.canvas import Canvas
+from painting_jax.data.process import Process
+from painting_jax.data.records import Records
 from painting_jax.errors import UserError
 from painting_jax.text.conditioner import TextConditioner
 
-Batch = dict[str, np.ndarray]
+# Arrays by name, or trees of them.
+Batch = dict[str, Any]
 
 _ENDLESS = 1 << 60
 
 
-class DataSource:
-    """Random access to the processes of one split, as a data source for Grain."""
+class DataSource(Records[Process]):
+    """The processes of one split. Their pictures stay encoded."""
 
     def __init__(self, data_dir: epath.PathLike, split: str, dataset: str = ""):
         """Opens a data set.
@@ -43,80 +46,15 @@ class DataSource:
           UserError: If there is no data set or more than one, if it has no such split, if its
             records are none of painting processes, or if it is damaged.
         """
-        if split not in splits.SPLITS:
-            raise UserError(f"unknown split {split!r}: known are {', '.join(splits.SPLITS)}")
         remote_paths.check_readable("data_dir", data_dir)
-        self.path = dataset_folder.find(epath.Path(data_dir) / dataset)
-        declared = dataset_folder.read(self.path)
-        if split not in declared.shards:
-            raise UserError(
-                f"{self.path} has no {split} split: prepare it from three different sources or more"
-            )
-        try:
-            self._examples = declared.examples(split)
-            self._length = len(self._examples)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise UserError(f"{self.path}: the {split} split is damaged: {error}") from None
-        if self._length != sum(declared.shards[split]):
-            raise UserError(
-                f"{self.path}: the {split} split is cut short: prepare it with --overwrite"
-            )
-        self._media = declared.media
-        self.split = split
+        path = dataset_folder.find(epath.Path(data_dir) / dataset)
+        super().__init__(dataset_folder.read(path, process.features()), split)
 
-    def __len__(self) -> int:
-        return self._length
+    def _parsed(self, serialized: bytes) -> Process:
+        return process.from_example(serialized, self._media)
 
-    def __getitem__(self, index: int) -> Process:
-        return self.record(index)
-
-    def record(self, index: int) -> Process:
-        """The process in row `index` of the split. Its pictures stay encoded.
-
-        Raises:
-          UserError: If the record is damaged.
-        """
-        try:
-            return from_example(self._examples[int(index)], self._media)
-        except (RuntimeError, ValueError, LookupError, TypeError) as error:
-            raise UserError(
-                f"{self.path}: process {index} of {self.split} is damaged ({error}): "
-                "prepare it with --overwrite"
-            ) from None
-
-    @functools.cached_property
-    def rows(self) -> tuple[index_lib.Row, ...]:
-        """All processes without their pictures, in row order.
-
-        They are in the index of the data set. Without one, all records are read.
-
-        Raises:
-          UserError: If the index does not fit the data set, or if it or a record is damaged.
-        """
-        rows = index_lib.read(self.path, self.split)
-        if rows is None:
-            return tuple(index_lib.Row.of(self.record(index)) for index in range(len(self)))
-        if len(rows) != len(self):
-            raise self.wrong_index()
-        return rows
-
-    def wrong_index(self) -> UserError:
-        """The error for an index that differs from the records."""
-        return UserError(
-            f"{self.path / index_lib.FILE} does not fit the records: remove it to read them instead"
-        )
-
-    def captions(self) -> list[str]:
-        """All captions, in row order."""
-        return [row.caption for row in self.rows]
-
-    def captions_and_media(self) -> set[tuple[str, str]]:
-        """All distinct pairs of a caption and its medium."""
-        return {(row.caption, row.medium) for row in self.rows}
-
-    def ids(self) -> list[str]:
-        """All process ids, in row order."""
-        return [row.id for row in self.rows]
+    def _row(self, record: Process) -> index_lib.Row:
+        return index_lib.Row.of(record)
 
 
 def choose_frames(
@@ -162,9 +100,78 @@ def choose_frames(
     return chosen_T
 
 
+def choose_conditions(
+    rng: np.random.Generator | None,
+    variants: int,
+    variant_probability: float,
+    caption_probability: float,
+) -> tuple[int | None, bool]:
+    """Chooses what a process is conditioned on.
+
+    Args:
+      rng: Random generator for training; None for evaluation, which takes the finished picture and
+        its caption.
+      variants: Number of stored variants of the finished picture.
+      variant_probability: Probability of one of them, if there are any.
+      caption_probability: Probability of the caption.
+
+    Returns:
+      Index of the variant, None for the finished picture; whether the caption is given.
+    """
+    variant = None
+    if rng is not None and rng.random() < variant_probability and variants:
+        variant = int(rng.integers(variants))
+    return variant, rng is None or bool(rng.random() < caption_probability)
+
+
+def check_probabilities(**probabilities: float) -> None:
+    """Checks that each is one.
+
+    Raises:
+      UserError: If one is not. The message names it.
+    """
+    for name, value in probabilities.items():
+        if not 0 <= value <= 1:
+            raise UserError(f"{name} is {value}, not in 0..1")
+
+
+class Maker(Protocol):
+    """Turns records into the rows of batches.
+
+    Attributes:
+      frames: Number of frames T.
+      even_frames: As `even` in `choose_frames`.
+      shapes: The shapes of the pictures.
+    """
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def even_frames(self) -> bool: ...
+
+    @property
+    def shapes(self) -> Shapes: ...
+
+    def of(self, record: Any, index: int, rng: np.random.Generator | None) -> Batch:
+        """Makes one row.
+
+        Args:
+          record: Record of the process.
+          index: Row of the process in the split.
+          rng: Random generator for the choice of frames, reference and caption; None for
+            evaluation.
+        """
+        ...
+
+    def sides(self, batch: Mapping[str, Any]) -> tuple[int, int]:
+        """Height and width in pixels of the pictures of a row, or of a batch."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Turns a process into the arrays of one row of a batch.
+    """Turns a process into the arrays of one row of a batch. It is a `Maker`.
 
     Attributes:
       frames: Number of frames T.
@@ -194,9 +201,10 @@ class Examples:
         for name in ("frames", "height", "width"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("variant_probability", "caption_probability"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is {getattr(self, name)}, not in 0..1")
+        check_probabilities(
+            variant_probability=self.variant_probability,
+            caption_probability=self.caption_probability,
+        )
 
     @property
     def shapes(self) -> Shapes:
@@ -216,13 +224,15 @@ class Examples:
           UserError: If a picture is damaged, or the model does not have the medium.
         """
         chosen_T = choose_frames(process.progress, self.frames, rng, even=self.even_frames)
-        canvas = self._canvas(process)
+        canvas = self.canvas(process)
         decoded = {n: canvas.picture(process.frames[n]) for n in set(chosen_T.tolist())}
+        variant, with_caption = choose_conditions(
+            rng, len(process.variants), self.variant_probability, self.caption_probability
+        )
         reference, other_look = process.reference, False
-        if rng is not None and rng.random() < self.variant_probability and process.variants:
-            variant = process.variants[rng.integers(len(process.variants))]
-            reference, other_look = variant.image, variant.other_look
-        with_caption = rng is None or rng.random() < self.caption_probability
+        if variant is not None:
+            chosen = process.variants[variant]
+            reference, other_look = chosen.image, chosen.other_look
         caption = process.caption if with_caption else ""
         # The finished picture is usually the last frame, which has been decoded.
         same = reference == process.frames[-1]
@@ -238,40 +248,16 @@ class Examples:
             "index_B": np.int32(index),
         }
 
-    def _canvas(self, process: Process) -> "_Canvas":
+    def canvas(self, process: Process) -> Canvas:
+        """Where the pictures of a process are put."""
         if not self.buckets:
-            return _Canvas(self.height, self.width)
-        shapes, frame_HW = self.shapes, process.frame_HW
-        height, width = shapes.of(frame_HW)
-        padded = shapes.is_padded(frame_HW)
-        return _Canvas(height, width, Framing.of(frame_HW, height, width) if padded else None)
+            return Canvas(self.height, self.width)
+        return Canvas.of(self.shapes, process.frame_HW)
 
-
-@dataclasses.dataclass(frozen=True)
-class _Canvas:
-    """Where the pictures of a process are put: cropped, or padded if there is a `framing`."""
-
-    height: int
-    width: int
-    framing: Framing | None = None
-
-    def picture(self, data: bytes) -> np.ndarray:
-        picture_HWC = pictures.decode(data)
-        if self.framing is not None:
-            return self.framing.place(picture_HWC)
-        return pictures.fit(picture_HWC, self.height, self.width)
-
-    def segments(self, labels_HW: np.ndarray) -> np.ndarray:
-        if not labels_HW.size:
-            return np.zeros((self.height, self.width), np.uint8)
-        if self.framing is not None:
-            return self.framing.place_labels(labels_HW)
-        return pictures.fit_labels(labels_HW, self.height, self.width)
-
-    def judged(self) -> np.ndarray:
-        if self.framing is None:
-            return np.ones((self.height, self.width), np.uint8)
-        return self.framing.inside().astype(np.uint8)
+    def sides(self, batch: Mapping[str, Any]) -> tuple[int, int]:
+        """Height and width in pixels of the pictures of a row, or of a batch."""
+        height, width = batch["reference_BHWC"].shape[-3:-1]
+        return height, width
 
 
 class _Batches:
@@ -293,15 +279,20 @@ class _Batches:
 
 
 def stack(rows: Sequence[Batch]) -> Batch:
-    """Stacks rows to a batch."""
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    """Stacks rows, which may be trees, to a batch."""
+    return {
+        name: stack([row[name] for row in rows])
+        if isinstance(value, dict)
+        else np.stack([row[name] for row in rows])
+        for name, value in rows[0].items()
+    }
 
 
-def by_shape(rows: Sequence[Batch]) -> list[list[int]]:
+def by_shape(rows: Sequence[Batch], maker: Maker) -> list[list[int]]:
     """Indices of the rows with pictures of one shape, for each shape in the order of its first."""
-    groups: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[int, int], list[int]] = {}
     for place, row in enumerate(rows):
-        groups.setdefault(row["reference_BHWC"].shape, []).append(place)
+        groups.setdefault(maker.sides(row), []).append(place)
     return [*groups.values()]
 
 
@@ -348,8 +339,8 @@ class _BucketOrder:
 
 
 def training_batches(
-    source: DataSource,
-    examples: Examples,
+    source: Records,
+    examples: Maker,
     *,
     batch_size: int,
     seed: int,
@@ -387,7 +378,7 @@ def training_batches(
         epoch, place = divmod(position, len(source))
         return example(int(order(epoch)[place]), position)
 
-    if not examples.buckets:
+    if not examples.shapes.buckets:
         return grain.MapDataset.source(_Batches(row, batch_size, mine))
     shapes = examples.shapes
     shape_N = [shapes.of((row.height, row.width)) for row in source.rows]
@@ -396,14 +387,14 @@ def training_batches(
     def row_of_bucket(position: int) -> Batch:
         index, shape_HW = bucket_order(*divmod(position, batch_size))
         made = example(index, position)
-        if made["reference_BHWC"].shape[:2] != shape_HW:
+        if examples.sides(made) != shape_HW:
             raise source.wrong_index()
         return made
 
     return grain.MapDataset.source(_Batches(row_of_bucket, batch_size, mine))
 
 
-def spread_rows(source: DataSource, examples: Examples, count: int) -> list[Batch]:
+def spread_rows(source: Records, examples: Maker, count: int) -> list[Batch]:
     """Rows of processes spread evenly over a split, to cover its pictures and media.
 
     They are not stacked, since with buckets they differ in shape.

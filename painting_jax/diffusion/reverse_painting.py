@@ -87,8 +87,7 @@ def draw_example(
     """
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
     if LATENTS in batch:
-        clean_BTHWC = batch[LATENTS].astype(jnp.float32)
-        conditions = model.family.conditions(**batch[CONDITIONS])
+        clean_BTHWC, conditions = encoded(batch, model)
     else:
         looks_BA = batch["medium_BM"] @ jnp.array(objective.looks_MA)
         reference_BHWC = to_float(batch["reference_BHWC"])
@@ -123,6 +122,17 @@ def encode(
         video_BTHWC = jnp.concatenate([reference_BHWC[:, None], video_BTHWC], 1)
     conditions = model.family.condition(model.config, encoders, batch, reference_BHWC)
     return encoders.codec.encode(video_BTHWC), conditions
+
+
+def encoded(batch: dict[str, Any], model: VideoModel) -> tuple[Float[Array, "b t2 h2 w2 c"], Any]:
+    """Clean latents and conditions of a batch that was encoded beforehand, in float32.
+
+    Args:
+      batch: The arrays `LATENTS` and `CONDITIONS`, which may have been stored in less.
+      model: Model that they were encoded for.
+    """
+    given = {name: array.astype(jnp.float32) for name, array in batch[CONDITIONS].items()}
+    return batch[LATENTS].astype(jnp.float32), model.family.conditions(**given)
 
 
 def judged(batch: dict[str, Array], codec: Codec) -> Float[Array, "b h w"] | None:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.diffusion import flow_matching
 from painting_jax.diffusion.guidance import classifier_free_guidance
-from painting_jax.diffusion.reverse_painting import reverse
+from painting_jax.diffusion.reverse_painting import LATENTS, encoded, reverse
 from painting_jax.diffusion.samplers import Sampler, make_sampler
 from painting_jax.errors import UserError
 from painting_jax.models.codec import to_float, to_uint8
@@ -104,7 +104,8 @@ def prepare(
       model: Model that paints.
       frozen: Parameters of its encoders, see `VideoModel.encoders`.
       batch: The model's conditions as in `data.pipeline`, with reference_BHWC, progress_BT (its
-        number of frames is the process's) and seed_B, the seed of each picture's noise. Optional:
+        number of frames is the process's) and seed_B, the seed of each picture's noise; or with
+        what was encoded beforehand in the place of pictures and progress. Optional:
         noise_BTHWC to start from instead, and negative_text_BLD to guide away from.
       sampling: How it is sampled.
       mesh: Mesh that the parameters are laid out on.
@@ -118,15 +119,19 @@ def prepare(
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _prepare(model: VideoModel, guide_on: tuple[str, ...], frozen: dict, batch: dict):
     family, encoders = model.family, model.encoders(frozen)
-    reference_BHWC = to_float(batch["reference_BHWC"])
-    conditions = family.condition(model.config, encoders, batch, reference_BHWC)
+    if LATENTS in batch:
+        clean_BTHWC, conditions = encoded(batch, model)
+        shape = clean_BTHWC.shape[1:]
+    else:
+        reference_BHWC = to_float(batch["reference_BHWC"])
+        conditions = family.condition(model.config, encoders, batch, reference_BHWC)
+        frames, sides = batch["progress_BT"].shape[1], reference_BHWC.shape[1:3]
+        shape = latents_shape(model, frames + model.conditioning_frames, *sides)
     if "negative_text_BLD" in batch:
         encoders = dataclasses.replace(encoders, empty_text_LD=batch["negative_text_BLD"])
     negative = negative_conditions(family, conditions, guide_on, encoders)
     noise_BTHWC = batch.get("noise_BTHWC")
     if noise_BTHWC is None:
-        frames, sides = batch["progress_BT"].shape[1], reference_BHWC.shape[1:3]
-        shape = latents_shape(model, frames + model.conditioning_frames, *sides)
         noise_BTHWC = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(
             batch["seed_B"]
         )
@@ -285,6 +290,21 @@ def decode(
     """Frames of a denoised sample: the process in painted order, on the host."""
     video = decode_video(model, frozen, sample, mesh)
     return np.asarray(_to_uint8(video[:, : video.shape[1] - model.conditioning_frames]))
+
+
+def decode_clean(
+    model: VideoModel, frozen: dict, batch: dict[str, Any], mesh: Mesh
+) -> UInt8[np.ndarray, "b t h w 3"]:
+    """Frames of recorded processes that were encoded beforehand, in painted order, on the host.
+
+    Args:
+      model: Model that they were encoded for.
+      frozen: Parameters of its codec, see `VideoModel.encoders`.
+      batch: The arrays `LATENTS` and `CONDITIONS` of `reverse_painting`.
+      mesh: Mesh that the parameters are laid out on.
+    """
+    clean_BTHWC, conditions = encoded(_on_mesh(batch, mesh), model)
+    return decode(model, frozen, Sample(conditions, None, clean_BTHWC), mesh)
 
 
 def decode_video(

@@ -80,6 +80,7 @@ class Component:
       stem: Stem of its files' names.
       float32: Regex of our paths that stay float32 when the rest is loaded in less.
       float32_converted: Regex of our paths that stay as they are when others are converted to less.
+      decoder: Names of the parts of our module that decode, of an autoencoder.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Component:
     stem: str = "diffusion_pytorch_model"
     float32: str = NOTHING
     float32_converted: str = NOTHING
+    decoder: tuple[str, ...] = ()
 
 
 def published_components() -> list[Component]:
@@ -126,7 +128,8 @@ class Family(Protocol):
       components: Networks that its published models are made of.
       droppable: Names of the conditions that can be dropped, and that guidance can act on.
       told_progress: Whether its models are told the progress of each frame.
-      conditions: Dataclass of what `condition` returns, a tree of arrays.
+      conditions: Dataclass of what `condition` returns, a tree of arrays. In published families,
+        its field `text_BLD` is that of the batch, and no other depends on the prompt.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
     """
@@ -274,11 +277,14 @@ class VideoModel:
 
         Args:
           frozen: Parameters "codec" and "image_encoder" and the array "empty_text_LD", each where
-            the model has it. Without its parameters, a codec has extents alone.
+            the model has it. Without its parameters, a codec has extents alone; with those of its
+            `Component.decoder`, it can only decode.
         """
         codec, image_encoder = self.codec, None
         if "codec" in frozen:
-            codec = nnx.merge(nnx.graphdef(codec), frozen["codec"])
+            graph, shapes = nnx.split(codec)
+            # Parts that were not loaded stay shapes.
+            codec = nnx.merge(graph, nnx.to_pure_dict(shapes) | frozen["codec"])
         if "image_encoder" in frozen:
             graph = _image_encoder_graph(self.family, self.image_encoder_config)
             image_encoder = nnx.merge(graph, frozen["image_encoder"])

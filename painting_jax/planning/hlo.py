@@ -197,9 +197,19 @@ class Program:
         if instruction.opcode == "dot":
             dims = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", instruction.rest)[1]
             return 2.0 * result * math.prod(left[int(d)] for d in dims.split(",") if d)
-        # A product is a convolution without window, a convolution each output of a whole kernel.
+        # XLA writes products as convolutions, too.
         labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", instruction.rest)
-        return 2.0 * result * math.prod(right) / right[labels[2].index("o")]
+        out = _shape(instruction.type)
+        flops = (
+            2.0
+            * right[labels[2].index("i")]
+            * out[labels[3].index("b")]
+            * out[labels[3].index("f")]
+        )
+        for dimension, window in enumerate(_windows(instruction.rest)):
+            place = str(dimension)
+            flops *= window.met(left[labels[1].index(place)], out[labels[3].index(place)])
+        return flops
 
     def _traffic(self, instruction: Instruction, computation) -> float:
         """Bytes read and written. Of arrays that are read or written in part, the part."""
@@ -229,6 +239,50 @@ class Program:
             return instruction.bytes
         read = sum(computation[name].bytes for name in instruction.operands if name in computation)
         return read + instruction.bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class _Window:
+    """One dimension of a convolution's window."""
+
+    size: int
+    stride: int
+    before: int
+    spread: int
+    dilation: int
+
+    def met(self, inputs: int, outputs: int) -> int:
+        """Number of pairs of an output and a place of the window that meet an input."""
+        firsts = np.arange(outputs)[:, None] * self.stride - self.before
+        places = firsts + np.arange(self.size) * self.dilation
+        within = (places >= 0) & (places <= (inputs - 1) * self.spread)
+        return int((within & (places % self.spread == 0)).sum())
+
+
+def _windows(rest: str) -> list[_Window]:
+    """The dimensions of a convolution's window; none for a plain product."""
+    found = re.search(r"window=\{([^}]*)\}", rest)
+    parts = dict(part.split("=") for part in found[1].split()) if found else {}
+    if "size" not in parts:
+        return []
+    sizes = [int(size) for size in parts["size"].split("x")]
+
+    def numbers(name: str) -> list[int]:
+        return [int(n) for n in parts[name].split("x")] if name in parts else [1] * len(sizes)
+
+    pads = parts.get("pad", "x".join(["0_0"] * len(sizes))).split("x")
+    before = [int(pad.partition("_")[0]) for pad in pads]
+    return [
+        _Window(*one)
+        for one in zip(
+            sizes,
+            numbers("stride"),
+            before,
+            numbers("lhs_dilate"),
+            numbers("rhs_dilate"),
+            strict=True,
+        )
+    ]
 
 
 def _parse(line: str) -> Instruction:

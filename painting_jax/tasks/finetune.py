@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from flax import nnx
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.checkpoints import lora_files, lora_keys
-from painting_jax.checkpoints.components import load_named, load_transformer
+from painting_jax.checkpoints.components import load_decoder, load_named, load_transformer
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.save import save_folder
 from painting_jax.models import lora
@@ -120,11 +121,23 @@ class Finetune(Task):
         return conditioner
 
     def load_frozen(self, mesh, text_conditioner):
-        empty_LD = jax.device_put(text_conditioner.embedding(""), replicated(mesh))
-        codec = load_named(self._folder, "vae", mesh=mesh)
-        frozen = {"empty_text_LD": empty_LD, "codec": codec.params}
+        empty_text_LD = text_conditioner.embedding("")
+        return self._beside(empty_text_LD, mesh) | self.load_encoders(mesh)
+
+    def load_encoders(self, mesh: Mesh) -> dict:
+        """Parameters of the networks that encode clips and pictures, for `VideoModel.encoders`."""
+        encoders = {"codec": load_named(self._folder, "vae", mesh=mesh).params}
         if self.model.image_encoder_config is not None:
-            frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
+            encoders["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
+        return encoders
+
+    def load_without_encoders(self, mesh, empty_text_LD):
+        decoder = load_decoder(self._folder, mesh=mesh)
+        return self._beside(empty_text_LD, mesh) | {"codec": decoder.params}
+
+    def _beside(self, empty_text_LD: np.ndarray, mesh: Mesh) -> dict:
+        """Frozen arrays beside those of the encoders."""
+        frozen = {"empty_text_LD": jax.device_put(empty_text_LD, replicated(mesh))}
         if not self.full_finetune:
             frozen["transformer"] = self._load(self._expert, mesh, self._dtype)
         if self._boundary:

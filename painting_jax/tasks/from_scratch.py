@@ -9,7 +9,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from painting_jax.data import painter
-from painting_jax.data.pipeline import DataSource
+from painting_jax.data.records import Records
 from painting_jax.tasks.task import Task, make_model, make_network
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
@@ -46,7 +46,7 @@ class FromScratch(Task):
             self._tokenizer(epath.Path(workdir), sources), self.config.data.text_length
         )
 
-    def _tokenizer(self, workdir: epath.Path, sources: Sequence[DataSource]) -> Tokenizer:
+    def _tokenizer(self, workdir: epath.Path, sources: Sequence[Records]) -> Tokenizer:
         """The run's tokenizer, or a new one trained on the captions.
 
         A new one knows the words of the tokenizer of `init_from` under their ids there.

@@ -14,7 +14,7 @@ from painting_jax.checkpoints import components, random_folder
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.checkpoints.lora_keys import targets
 from painting_jax.config import read_config
-from painting_jax.data.pipeline import DataSource
+from painting_jax.data.records import Records
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.models import lora
@@ -82,7 +82,7 @@ def check_base(config: ConfigDict) -> None:
             )
 
 
-def begin_base(config: ConfigDict, workdir: epath.PathLike, source: DataSource) -> None:
+def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Records) -> None:
     """Records in a new run which model it finetunes. Writes a random model if none is named.
 
     Args:

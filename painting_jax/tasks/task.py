@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from etils import epath
 from flax import nnx
 from jax.sharding import Mesh
@@ -19,7 +20,7 @@ from ml_collections import ConfigDict
 from painting_jax import media
 from painting_jax.data import buckets
 from painting_jax.data.buckets import Shapes
-from painting_jax.data.pipeline import DataSource
+from painting_jax.data.records import Records
 from painting_jax.diffusion import cross_media, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
@@ -88,9 +89,19 @@ class Task(abc.ABC):
         del mesh, text_conditioner
         return {}
 
+    def load_without_encoders(self, mesh: Mesh, empty_text_LD: Float[np.ndarray, "l d"]) -> dict:
+        """Frozen parameters for training on latents that were encoded beforehand.
+
+        Args:
+          mesh: Mesh to lay them out on.
+          empty_text_LD: Embedding of the empty prompt.
+        """
+        del mesh, empty_text_LD
+        return {}
+
     @abc.abstractmethod
     def text_conditioner(
-        self, workdir: epath.PathLike, sources: Sequence[DataSource], mesh: Mesh
+        self, workdir: epath.PathLike, sources: Sequence[Records], mesh: Mesh
     ) -> TextConditioner:
         """Makes the text conditioner, which turns captions and media into arrays of a batch.
 

@@ -163,8 +163,9 @@ def embed_cached(
 
 
 def pad(embeddings_LD: Sequence[np.ndarray], length: int = LENGTH) -> np.ndarray:
-    """The embeddings of several prompts, padded with zeros: float32[B, length, D]."""
-    padded_BLD = np.zeros((len(embeddings_LD), length, embeddings_LD[0].shape[1]), np.float32)
+    """The embeddings of several prompts, padded with zeros: [B, length, D] of their dtype."""
+    first_LD = embeddings_LD[0]
+    padded_BLD = np.zeros((len(embeddings_LD), length, first_LD.shape[1]), first_LD.dtype)
     for row_LD, embedding_LD in zip(padded_BLD, embeddings_LD, strict=True):
         row_LD[: len(embedding_LD)] = embedding_LD
     return padded_BLD

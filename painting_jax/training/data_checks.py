@@ -4,11 +4,12 @@ import collections
 from collections.abc import Iterator
 
 from painting_jax.data.buckets import Shapes
-from painting_jax.data.pipeline import DataSource, Examples
+from painting_jax.data.pipeline import Maker
+from painting_jax.data.records import Records
 from painting_jax.errors import UserError
 
 
-def refuse_small(train: DataSource, validation: DataSource | None, shapes: Shapes) -> None:
+def refuse_small(train: Records, validation: Records | None, shapes: Shapes) -> None:
     """Refuses processes that would be scaled up: a model learns their blur.
 
     Args:
@@ -32,7 +33,7 @@ def refuse_small(train: DataSource, validation: DataSource | None, shapes: Shape
             )
 
 
-def remarks(source: DataSource, examples: Examples) -> Iterator[str]:
+def remarks(source: Records, examples: Maker) -> Iterator[str]:
     """Yields lines for the log: the buckets, and what is padded, enlarged or too short."""
     shapes = examples.shapes
     sizes = [(row.height, row.width) for row in source.rows]
@@ -49,7 +50,7 @@ def remarks(source: DataSource, examples: Examples) -> Iterator[str]:
             yield f"{count} of {len(source)} processes {what}"
 
 
-def _short(source: DataSource, examples: Examples) -> int:
+def _short(source: Records, examples: Maker) -> int:
     """Number of processes in which frames are repeated though steps should be even."""
     if not examples.even_frames:
         return 0

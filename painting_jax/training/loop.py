@@ -15,13 +15,16 @@ from ml_collections import ConfigDict
 from painting_jax import interruption, memory
 from painting_jax.config_checks import check
 from painting_jax.data import pipeline
+from painting_jax.data.cached_latents import CachedExamples, CachedSource
+from painting_jax.data.records import Records
 from painting_jax.errors import UserError
 from painting_jax.sharding.batches import global_batch, rows_of_process
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import replicated
+from painting_jax.tasks import latents
 from painting_jax.tasks.published import begin_base, check_base, is_finetuned
 from painting_jax.tasks.registry import make_task
-from painting_jax.tasks.task import make_model, shapes_of
+from painting_jax.tasks.task import Task, make_model, shapes_of
 from painting_jax.training import data_checks, memory_needs, preemption, throughput
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
@@ -51,8 +54,8 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
     _keep_compiled(folder)
     mesh = make_mesh(config.mesh)
     check(config, mesh)
-    source = pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
-    validation = held_out(config.data.data_dir, config.data.dataset)
+    source = _source(config)
+    validation = held_out(source)
     if is_finetuned(config):
         check_base(config)
     memory_needs.check(config, mesh)
@@ -66,12 +69,19 @@ def train(config: ConfigDict, workdir: epath.PathLike) -> None:
             preemption.leave_together()
 
 
+def _source(config: ConfigDict) -> Records:
+    """The training split of an experiment: of pictures, or of latents that were cached for it."""
+    if config.data.cached_latents:
+        return CachedSource(latents.find(config), "train")
+    return pipeline.DataSource(config.data.data_dir, "train", config.data.dataset)
+
+
 def _train(
     config: ConfigDict,
     folder: epath.Path,
     mesh: Mesh,
-    source: pipeline.DataSource,
-    validation: pipeline.DataSource | None,
+    source: Records,
+    validation: Records | None,
     begun: Callable[[], None],
     stop: interruption.Stop,
 ) -> None:
@@ -79,24 +89,13 @@ def _train(
     if is_finetuned(config):
         begin_base(config, folder, source)
     task = make_task(config, folder)
-    text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
-    examples = pipeline.Examples(
-        frames=task.frames,
-        height=config.data.height,
-        width=config.data.width,
-        text_conditioner=text_conditioner,
-        media=config.model.media,
-        variant_probability=config.data.variant_probability,
-        caption_probability=config.data.caption_probability,
-        buckets=task.shapes.buckets,
-        even_frames=not task.model.family.told_progress,
-    )
+    examples, load_frozen = _examples(task, folder, source, validation, mesh)
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep)
     # Pending writes are finished however training ends.
     with jax.set_mesh(mesh), contextlib.ExitStack() as at_end:
         at_end.callback(checkpoints.close)
         state, start, origin = start_state(task, checkpoints, mesh)
-        frozen = task.load_frozen(mesh, text_conditioner)
+        frozen = load_frozen()
         if lead:
             count = parameter_overview.count_parameters(state.params)
             print(f"{origin}; {count:,} parameters; {len(source)} processes; {_devices(mesh)}")
@@ -155,11 +154,11 @@ def _train(
                 writer.write_images(done, {"samples": sheet_HWC})
 
         def compiling(height: int, width: int) -> None:
-            if lead and examples.buckets:
+            if lead and examples.shapes.buckets:
                 progress.write(f"step {done}: compiling for frames of {height}x{width}")
 
         train_step = jax.jit(make_train_step(task), donate_argnums=(0, 1))
-        train_step = meter.metered(train_step, compiling)
+        train_step = meter.metered(train_step, examples.sides, compiling)
         finite = finite_before = None
         done = start
         # From here on there is something to lose: a signal waits for the end of its step.
@@ -202,6 +201,41 @@ def _train(
         print(f"trained {config.steps} steps: {folder}")
     elif lead:
         print(f"stopped after step {done} of {config.steps}, saved: the same command resumes it")
+
+
+def _examples(
+    task: Task,
+    folder: epath.Path,
+    source: Records,
+    validation: Records | None,
+    mesh: Mesh,
+) -> tuple[pipeline.Maker, Callable[[], dict]]:
+    """The maker of the rows of a source, and a function that loads the frozen parameters."""
+    data = task.config.data
+    probabilities = {
+        "variant_probability": data.variant_probability,
+        "caption_probability": data.caption_probability,
+    }
+    even_frames = not task.model.family.told_progress
+    if isinstance(source, CachedSource):
+        load = functools.partial(task.load_without_encoders, mesh, source.empty_prompt())
+        spatial = task.model.codec.spatial
+        cached = CachedExamples(
+            task.frames, task.shapes, spatial, even_frames=even_frames, **probabilities
+        )
+        return cached, load
+    text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
+    examples = pipeline.Examples(
+        frames=task.frames,
+        height=data.height,
+        width=data.width,
+        text_conditioner=text_conditioner,
+        media=task.config.model.media,
+        buckets=task.shapes.buckets,
+        even_frames=even_frames,
+        **probabilities,
+    )
+    return examples, functools.partial(task.load_frozen, mesh, text_conditioner)
 
 
 @contextlib.contextmanager

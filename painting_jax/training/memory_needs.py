@@ -66,8 +66,9 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
     model = make_model(config)
     transformer = nnx.eval_shape(lambda: make_network(config, model, nnx.Rngs(0)))
     params = nnx.to_pure_dict(nnx.state(transformer, nnx.Param))
-    # Random weights come with a tiny autoencoder.
-    frozen = _codec_bytes(model) if config.pretrained.path else 0
+    # Random weights come with a tiny autoencoder. Of that of cached latents, a part is loaded.
+    loaded = config.pretrained.path and not config.data.cached_latents
+    frozen = _codec_bytes(model) if loaded else 0
     if config.lora.enabled:
         trained = _lora_size(config, transformer)
         frozen += _bytes(params, mesh, config.pretrained.dtype)
@@ -76,12 +77,13 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
     if config.pretrained.expert:
         frozen += _bytes(params, mesh, config.pretrained.dtype)
     data = config.data
-    pixels = data.batch_size * data.frames * data.height * data.width * 3
+    # Latents are a small part of their pictures.
+    pixels = 0 if data.cached_latents else data.frames * data.height * data.width * 3
     return Needs(
         state=_bytes_of_state(config) * trained,
         frozen=frozen,
         activations=_activations(config, model, mesh),
-        batches=_BATCHES * pixels // jax.process_count(),
+        batches=_BATCHES * data.batch_size * pixels // jax.process_count(),
     )
 
 

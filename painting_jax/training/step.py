@@ -119,9 +119,12 @@ def make_held_out_loss(task: Task) -> Callable:
 
     def held_out_loss(params, frozen, batch, seed):
         predict = functools.partial(task.predict, params, frozen)
-        reference = to_float(batch["reference_BHWC"])
         encoders = model.encoders(frozen)
-        clean, conditions = reverse_painting.encode(batch, reference, model, encoders)
+        if reverse_painting.LATENTS in batch:
+            clean, conditions = reverse_painting.encoded(batch, model)
+        else:
+            reference = to_float(batch["reference_BHWC"])
+            clean, conditions = reverse_painting.encode(batch, reference, model, encoders)
         judged = reverse_painting.judged(batch, encoders.codec)
 
         def at_level(total, sigma_and_key):

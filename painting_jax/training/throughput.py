@@ -124,19 +124,25 @@ class Meter:
         self._doing, self._since = _STARTING, time.monotonic()
         self._waited = 0.0
 
-    def metered(self, train_step: Callable, compiling: Callable[[int, int], object]) -> Callable:
+    def metered(
+        self,
+        train_step: Callable,
+        sides: Callable[[dict], tuple[int, int]],
+        compiling: Callable[[int, int], object],
+    ) -> Callable:
         """Counts the calls of a jitted step (state, metrics, batch, frozen).
 
         The first call with frames of each shape compiles. Its time and its step are kept apart.
 
         Args:
           train_step: The step.
+          sides: Height and width in pixels of the frames of a batch.
           compiling: Called with height and width before frames of another shape are compiled for.
         """
         compiled = set()
 
         def step(state, running, batch, frozen):
-            height, width = batch["reference_BHWC"].shape[1:3]
+            height, width = sides(batch)
             if (height, width) in compiled:
                 self.count(height, width)
                 return train_step(state, running, batch, frozen)

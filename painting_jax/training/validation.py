@@ -1,7 +1,7 @@
 """Validation during training: the held-out loss and contact sheets."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import jax
 import numpy as np
@@ -9,10 +9,11 @@ from etils import epath
 from jax.sharding import Mesh
 
 from painting_jax.data import pictures, pipeline
+from painting_jax.data.cached_latents import CachedSource
 from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.data.pipeline import by_shape
-from painting_jax.data.process import Process
-from painting_jax.diffusion.sampling import paint
+from painting_jax.data.records import Named, Records
+from painting_jax.diffusion.sampling import decode_clean, paint
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.sharding.rules import batch_sharding
@@ -23,10 +24,11 @@ from painting_jax.training.step import make_held_out_loss
 _COLUMNS, _SIDE = 17, 256
 
 
-def held_out(data_dir: str, dataset: str) -> pipeline.DataSource | None:
-    """The validation split; None if the dataset has too few sources for one."""
+def held_out(source: Records) -> Records | None:
+    """The validation split beside a training split; None if there are too few sources for one."""
+    kind = CachedSource if isinstance(source, CachedSource) else pipeline.DataSource
     try:
-        return pipeline.DataSource(data_dir, "validation", dataset)
+        return kind(source.path, "validation")
     except UserError:
         return None
 
@@ -39,9 +41,7 @@ class HeldOutLoss:
     once for each of their shapes.
     """
 
-    def __init__(
-        self, task: Task, source: pipeline.DataSource, examples: pipeline.Examples, mesh: Mesh
-    ):
+    def __init__(self, task: Task, source: Records, examples: pipeline.Maker, mesh: Mesh):
         self._task, self._source, self._examples, self._mesh = task, source, examples, mesh
         self._batches: list[tuple[dict, int]] = []
         self._loss = jax.jit(make_held_out_loss(task))
@@ -50,7 +50,8 @@ class HeldOutLoss:
         if not self._batches:
             count = self._task.config.data.batch_size
             rows = pipeline.spread_rows(self._source, self._examples, count)
-            self._batches = [self._batch([rows[i] for i in same]) for same in by_shape(rows)]
+            groups = by_shape(rows, self._examples)
+            self._batches = [self._batch([rows[i] for i in same]) for same in groups]
         seed = self._task.config.seed
         losses = [
             float(self._loss(params, frozen, batch, seed)[:count].mean())
@@ -66,7 +67,7 @@ class HeldOutLoss:
         return jax.device_put(batch, batch_sharding(self._mesh)), len(rows)
 
 
-def _described(process: Process) -> str:
+def _described(process: Named) -> str:
     caption = f": {process.caption}" if process.caption else ""
     return f"{process.id}, {process.medium}{caption}"
 
@@ -84,19 +85,20 @@ class ContactSheets:
     def __init__(
         self,
         task: Task,
-        source: pipeline.DataSource,
-        examples: pipeline.Examples,
+        source: Records,
+        examples: pipeline.Maker,
         folder: epath.Path,
         mesh: Mesh,
     ):
         config = task.config
         self._task, self._folder, self._mesh = task, folder, mesh
         samples = pipeline.spread_rows(source, examples, min(config.log.samples, len(source)))
-        self._recorded = [sample.pop("frames_BTHWC") for sample in samples]
+        # Those that were encoded are decoded with the first sheet.
+        self._recorded = [sample.pop("frames_BTHWC", None) for sample in samples]
         self.rows = [_described(source.record(int(sample.pop("index_B")))) for sample in samples]
         for sample in samples:
             sample["seed_B"] = np.array(config.seed, np.int32)
-        self._same = by_shape(samples)
+        self._same = by_shape(samples, examples)
         self._batches = [pipeline.stack([samples[i] for i in same]) for same in self._same]
 
     def paint(self, step: int, params: dict, frozen: dict) -> np.ndarray | None:
@@ -109,10 +111,14 @@ class ContactSheets:
         # All processes paint, since the parameters are sharded over them. Only the first writes.
         networks = task.networks(params, frozen)
         batches = paint(task.model, frozen, networks, self._batches, task.sampling(), self._mesh)
-        painted = dict(zip(itertools.chain(*self._same), itertools.chain(*batches), strict=True))
+        painted = self._in_order(batches)
+        if self._recorded[0] is None:
+            self._recorded = self._in_order(
+                decode_clean(task.model, frozen, batch, self._mesh) for batch in self._batches
+            )
         if jax.process_index():
             return None
-        pairs = ((recorded, painted[i]) for i, recorded in enumerate(self._recorded))
+        pairs = zip(self._recorded, painted, strict=True)
         rows = _on_one_canvas([row for pair in pairs for row in pair])
         shown_K = np.linspace(0, task.frames - 1, min(task.frames, _COLUMNS)).round().astype(int)
         side = max(rows[0].shape[1:3])
@@ -127,6 +133,11 @@ class ContactSheets:
         with written_beside(self._folder / "sheets" / f"{step:07d}.png") as path:
             path.write_bytes(pictures.encode(sheet_HWC, "png"))
         return sheet_HWC
+
+    def _in_order(self, batches: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """The videos of batches in the order of the rows."""
+        videos = dict(zip(itertools.chain(*self._same), itertools.chain(*batches), strict=True))
+        return [videos[place] for place in sorted(videos)]
 
 
 def _on_one_canvas(videos: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -26,6 +26,8 @@ from painting_jax.tasks.exports import TRANSFORMER
 
 # Fields that may also differ if the dataset is the same.
 _WHERE_DATA_LIE = ("data_dir", "dataset")
+# What a run's config notes beside the fields of the experiment: how its latents were stored.
+_LATENTS_DTYPE = "latents_dtype"
 # Fields that hold paths. Two spellings of one path are equal.
 _PATHS = ("data.data_dir", "init_from", "pretrained.path")
 
@@ -119,6 +121,8 @@ def _new_until(
     # What identifies a run: its config and the fingerprint of its data.
     mine = json.loads(config.to_json())
     mine["data"]["fingerprint"] = dataset_folder.fingerprint(data)
+    if dtype := dataset_folder.stored_dtype(data):
+        mine["data"][_LATENTS_DTYPE] = dtype
     path = folder / "config.json"
     if path.exists():
         yield _check_same(mine, folder, data)

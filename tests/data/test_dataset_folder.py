@@ -8,7 +8,7 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from painting_jax.data import dataset_folder, pipeline
+from painting_jax.data import dataset_folder, pipeline, process
 from painting_jax.errors import UserError
 
 
@@ -36,7 +36,7 @@ def _refused(folder: pathlib.Path, said: str) -> None:
 
 
 def test_what_tfds_reads_is_what_is_declared(folder):
-    declared = dataset_folder.read(folder)
+    declared = dataset_folder.read(folder, process.features())
     info = tfds.builder_from_directory(folder).info
     assert declared.media == info.features["medium"].names
     assert {split: sum(lengths) for split, lengths in declared.shards.items()} == {

@@ -97,3 +97,22 @@ def test_groups_of_devices_are_read_in_every_notation(groups, first):
     assert exchange.devices == len(first)
     axes = [("data", 4), ("fsdp", 2), ("sequence", 1)]
     assert exchange.axes == tuple(a for a, stride in axes if any(d // stride % 2 for d in first))
+
+
+@pytest.mark.parametrize(
+    ("window", "met"),
+    [
+        ("size=3 pad=1_1", 13),  # Five outputs; the first and the last miss a place each.
+        ("size=1", 5),
+        # A product over heads, written as a convolution: of nine places, each output meets one.
+        ("size=5 pad=4_4 rhs_dilate=1", 5 * 5),
+    ],
+)
+def test_a_place_of_a_window_that_meets_padding_is_no_work(window, met):
+    text = (
+        "ENTRY %main (x: f32[2,5,8], w: f32[9,8,16]) -> f32[2,5,16] {\n"
+        "  %x = f32[2,5,8]{2,1,0} parameter(0)\n  %w = f32[9,8,16]{2,1,0} parameter(1)\n"
+        "  ROOT %y = f32[2,5,16]{2,1,0} convolution(%x, %w), "
+        f"window={{{window}}}, dim_labels=b0f_0io->b0f\n}}\n"
+    )
+    assert Program(text).work(_ONE).product_flops == 2 * 2 * 8 * 16 * met

@@ -36,11 +36,14 @@ def one_device():
 def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
     """A run of all steps: its workdir, what it printed, its frozen arrays, its last sheet."""
     held, sheets = [], []
-    load, contact_sheet = Finetune.load_frozen, validation.contact_sheet
+    contact_sheet = validation.contact_sheet
 
-    def load_and_hold(task, mesh, text_conditioner):
-        held.append(load(task, mesh, text_conditioner))
-        return held[-1]
+    def holding(load):
+        def load_and_hold(*arguments):
+            held.append(load(*arguments))
+            return held[-1]
+
+        return load_and_hold
 
     def hold_and_draw(frames_THWC, *arguments, **options):
         sheets.append(frames_THWC)
@@ -48,7 +51,8 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
 
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(Finetune, "load_frozen", load_and_hold)
+        for name in ("load_frozen", "load_without_encoders"):
+            patch.setattr(Finetune, name, holding(getattr(Finetune, name)))
         patch.setattr(validation, "contact_sheet", hold_and_draw)
         with one_device():
             loop.train(config, workdir)

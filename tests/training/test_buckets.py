@@ -2,21 +2,26 @@
 
 import pathlib
 import re
+import shutil
 
 import pytest
 
 from configs import wan21_t2v_1_3b
 from painting_jax.data import building, pictures, splits
 from painting_jax.data.builders import recorded_processes
+from painting_jax.data.cached_latents import CachedExamples, CachedSource
 from painting_jax.data.pipeline import DataSource
+from painting_jax.data.records import Records
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
+from painting_jax.tasks.registry import make_task
 from painting_jax.training import loop
 from tests import tiny_wan
 from tests.synthetic import recording
+from tests.tiny_cached import cache
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_resumed_as_left_alone,
@@ -77,7 +82,7 @@ def run(config, tmp_path_factory):
     return train(config, tmp_path_factory.mktemp("run") / "run")
 
 
-def _shape_of(source: DataSource, rows: list[int]) -> set[tuple[int, int]]:
+def _shape_of(source: Records, rows: list[int]) -> set[tuple[int, int]]:
     return {
         PORTRAIT if source.rows[row].height > source.rows[row].width else LANDSCAPE for row in rows
     }
@@ -100,6 +105,27 @@ def test_each_step_has_one_bucket_and_each_bucket_is_compiled_once(run, config, 
 
 def test_interrupted_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, tmp_path):
     assert_resumed_as_left_alone(config, run.workdir, tmp_path / "run", saved=SAVED)
+
+
+def test_on_cached_latents_each_step_has_the_same_processes_in_the_same_bucket(
+    run, config, tmp_path
+):
+    config = config.copy_and_resolve_references()
+    config.data.data_dir = str(shutil.copytree(config.data.data_dir, tmp_path / "data"))
+    path = cache(config)
+    config.data.cached_latents, config.objective.augment = True, 0.0
+    again = train(config, tmp_path / "run")
+    assert seen_examples(again.workdir) == seen_examples(run.workdir)
+    said = re.compile(r"step \d+: compiling for .*|buckets with .*|\d of \d processes fit .*")
+    assert said.findall(again.printed) == said.findall(run.printed)
+    assert again.sheet.shape == run.sheet.shape
+    source = CachedSource(path, "train")
+    examples = CachedExamples(4, make_task(config, again.workdir).shapes, 8)
+    for index, row in enumerate(source.rows):
+        made, strip = examples.of(source.record(index), index, None), row.width == 4 * row.height
+        assert {examples.sides(made)} == _shape_of(source, [index])
+        assert made["judged_BHW"].shape == examples.sides(made)
+        assert made["judged_BHW"].mean() == (0.5 if strip else 1)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ VAE = Component(
     },
     to_json=vae_params.diffusers_config,
     tensors=r"(encoder|decoder)\.(conv1|conv_in)\.weight",
+    decoder=("post_quant_conv", "decoder"),
 )
 TEXT_ENCODER = Component(
     "text_encoder",

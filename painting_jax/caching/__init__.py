@@ -1,0 +1,1 @@
+"""Encoding a data set beforehand, so that training need not."""
