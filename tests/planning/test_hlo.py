@@ -104,8 +104,7 @@ def test_groups_of_devices_are_read_in_every_notation(groups, first):
     [
         ("size=3 pad=1_1", 13),  # Five outputs; the first and the last miss a place each.
         ("size=1", 5),
-        # A product over heads, written as a convolution: of nine places, each output meets one.
-        ("size=5 pad=4_4 rhs_dilate=1", 5 * 5),
+        ("size=5 pad=4_0", 15),  # As a causal convolution: one place, two, and so on.
     ],
 )
 def test_a_place_of_a_window_that_meets_padding_is_no_work(window, met):
