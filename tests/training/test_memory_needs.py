@@ -31,9 +31,9 @@ def test_the_state_is_counted_exactly():
 
 
 def test_published_sizes_are_near_what_is_known_of_them():
-    """See docs/memory.md: 16.4 billion parameters in bfloat16."""
+    """16.4 billion parameters in bfloat16; of the autoencoder, which decodes alone, the half."""
     needs = memory_needs.estimate(wan21_i2v_14b.get_config("lora"), _ONE)
-    assert needs.frozen == pytest.approx(33.3e9, rel=0.01)
+    assert needs.frozen == pytest.approx(32.8e9, rel=0.01)
     rank, dim, hidden = 32, SIZES["wan21_i2v_14b"].dim, SIZES["wan21_i2v_14b"].ffn_dim
     attentions, feed_forward = 8 * 2 * dim, 2 * (dim + hidden)
     assert needs.state == 5 * 4 * 40 * rank * (attentions + feed_forward)
