@@ -301,9 +301,9 @@ FIELDS = (
     Field(
         "model.remat",
         "none",
-        _one_of(remat.KEPT),
+        _one_of(remat.POLICIES),
         "What the blocks keep for the backward pass; the rest is computed again: "
-        + ", ".join(f"{name} ({kept})" for name, kept in remat.KEPT.items())
+        + ", ".join(f"{name} ({policy.kept})" for name, policy in remat.POLICIES.items())
         + ".",
     ),
     Field(

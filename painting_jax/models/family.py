@@ -173,7 +173,7 @@ class Family(Protocol):
           config: Config of the network.
           rngs: Random numbers for the initial parameters.
           dtype: Dtype of the computation.
-          **execution: How it is computed, with the same result: `remat`, a name in `remat.KEPT`,
+          **execution: How it is computed, with the same result: `remat`, a key of `remat.POLICIES`,
             and `strategy`, that of attention.
         """
         ...

@@ -67,7 +67,7 @@ def estimate(task: Task, mesh_shape: Mapping[str, int], chip: Chip) -> Estimate:
     of_state = 12 + 4 * config.optimizer.ema + jnp.dtype(config.optimizer.momentum_dtype).itemsize
     itemsize = jnp.dtype(section.dtype).itemsize
 
-    widths = remat.WIDTHS.get(section.remat)
+    widths = remat.POLICIES[section.remat].widths
     kept = 40 if widths is None else 1 + widths
     channels = in_parts * tokens * dim
     memory = (

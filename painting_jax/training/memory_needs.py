@@ -197,7 +197,7 @@ def _activations(config: ConfigDict, model: VideoModel, mesh: Mesh) -> int:
     tokens = share * (frames / t) * (rows / h) * (columns / w) / mesh.shape["sequence"]
     block = tokens * (_WIDTHS * section.dim + _HIDDEN_WIDTHS * section.ffn_dim)
     # With rematerialisation, one block's activations at a time, and of each block what is kept.
-    widths = remat.WIDTHS.get(section.remat)
+    widths = remat.POLICIES[section.remat].widths
     kept = (
         section.layers * block
         if widths is None

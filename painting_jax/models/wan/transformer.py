@@ -297,7 +297,7 @@ class WanTransformer(nnx.Module):
       config: config.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation; parameters, normalisations and modulations are float32.
-      remat: what of each block is kept for the backward pass, a name in `remat.KEPT`.
+      remat: what of each block is kept for the backward pass, a name in `remat.POLICIES`.
       strategy: how attention is computed.
     """
 

@@ -12,7 +12,7 @@ from flax import nnx
 
 from painting_jax.models import layers
 from painting_jax.models import tensor_names as rules
-from painting_jax.models.remat import KEPT
+from painting_jax.models.remat import POLICIES
 from painting_jax.models.wan import params as names
 from painting_jax.models.wan import transformer as wan
 
@@ -167,7 +167,7 @@ def test_what_painting_adds_receives_gradients():
         assert float(jnp.abs(gradient[...]).max()) > 0
 
 
-@pytest.mark.parametrize("name", [name for name in KEPT if name != "none"])
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "none"])
 def test_rematerialisation_changes_no_gradient(name):
     def gradients(remat):
         model, arguments = painting_model(remat)
