@@ -131,13 +131,13 @@ def test_a_program_without_advice_ends_in_a_line():
 
 def test_the_log_has_the_most_that_a_device_had_in_use():
     devices = [
-        _Device({"peak_bytes_in_use": peak, "bytes_limit": 9}) for peak in (10**9, 3 * 10**9)
+        _Measured({"peak_bytes_in_use": peak, "bytes_limit": 9}) for peak in (10**9, 3 * 10**9)
     ]
     assert memory.in_use(_Mesh(devices)) == {"memory_gb": 3.0}
-    assert memory.in_use(_Mesh([_Device(None)])) == {}
+    assert memory.in_use(_Mesh([_Measured(None)])) == {}
 
 
-class _Device:
+class _Measured:
     def __init__(self, stats):
         self.memory_stats = lambda: stats
 

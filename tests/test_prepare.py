@@ -4,12 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from absl.testing import flagsaver
 
-from painting_jax import cli
-from painting_jax import prepare as verb
 from painting_jax.data import video
 from tests.synthetic import recording, write_photos
+from tests.verbs import Verb
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _WAN, _DEMO = (_ROOT / "configs" / name for name in ("wan21_i2v_14b.py", "demo.py"))
@@ -98,11 +96,11 @@ def test_recordings_are_prepared(tmp_path):
         ),
     ],
 )
-def test_mistakes_end_in_one_line_and_status_2(monkeypatch, capsys, arguments, message):
-    monkeypatch.setattr(sys, "argv", ["prepare", *arguments])
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as caught:
-        cli.run(verb.main)
-    assert caught.value.code == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
+def test_mistakes_end_in_one_line_and_status_2(verb, arguments, message):
+    verb.refuses(*arguments, said=message)
+
+
+@pytest.fixture(scope="module")
+def verb(tmp_path_factory):
+    with Verb("prepare", tmp_path_factory.mktemp("printed")) as made:
+        yield made

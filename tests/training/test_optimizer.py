@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.models import layers, lora
 from painting_jax.models.wan import transformer as wan
+from painting_jax.sharding.attention import FASTEST
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training.optimizer import decay_mask, learning_rate, make_optimizer
 from tests.training import formulas
@@ -212,8 +213,9 @@ def test_what_is_decayed_of_a_lora():
 
 
 def test_a_stacked_layer_is_decayed_as_a_single_one_is():
+    settings = {"dtype": jnp.float32, "strategy": FASTEST}
     stacked, single = (
-        shapes_of(lambda make=make: make(wan.Block, TINY_WAN, rngs=nnx.Rngs(0), dtype=jnp.float32))
+        shapes_of(lambda make=make: make(wan.Block, TINY_WAN, rngs=nnx.Rngs(0), **settings))
         for make in (layers.stack, lambda block, *args, **kwargs: block(*args, **kwargs))
     )
     assert [leaf.ndim for leaf in jax.tree.leaves(stacked)] == [
