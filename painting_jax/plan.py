@@ -27,6 +27,7 @@ if __name__ == "__main__":
 import json
 import os
 import re
+from collections.abc import Sequence
 
 # The host computes nothing here, and must not wait for accelerators of its own.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -38,9 +39,11 @@ from painting_jax import cli
 from painting_jax import config as config_lib
 from painting_jax.errors import UserError
 from painting_jax.planning import chips, report
-from painting_jax.planning.candidates import candidates
-from painting_jax.planning.plan import MODES, chosen, is_default_mesh, plan
+from painting_jax.planning.candidates import Candidate, candidates
+from painting_jax.planning.plan import MODES, is_default_mesh, plan
 from painting_jax.planning.topologies import devices_of
+
+_SHOWN = 10  # Candidates.
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment.")
 _TOPOLOGY = flags.DEFINE_string(
@@ -76,15 +79,16 @@ def main() -> None:
     config = cli.experiment(_CONFIG)
     config_lib.check_ranges(config)
     if _TOPOLOGY.value.startswith("gpu"):
-        _print_candidates(config, _gpus(_TOPOLOGY.value), _gpu(), 10)
+        _print_candidates(candidates(config, _gpus(_TOPOLOGY.value), _gpu()))
         return
     devices = devices_of(_TOPOLOGY.value)
     chip = chips.chip_of(devices[0].device_kind)
     if _SEARCH.value:
-        _print_candidates(config, len(devices), chip, 10)
-        best = candidates(config, len(devices), chip)[: _COMPILE.value]
+        ranked = candidates(config, len(devices), chip)
+        _print_candidates(ranked)
+        best = ranked[: _COMPILE.value]
     elif is_default_mesh(config) and len(devices) > 1:
-        best = [chosen(config, len(devices), chip)]
+        best = candidates(config, len(devices), chip)[:1]
     else:
         best = []
         _print(config, "")
@@ -97,8 +101,8 @@ def _print(config: ConfigDict, settings: str) -> None:
     print(json.dumps(report.as_json(made)) if _JSON.value else report.as_text(made), flush=True)
 
 
-def _print_candidates(config: ConfigDict, devices: int, chip: chips.Chip, count: int) -> None:
-    ranked = candidates(config, devices, chip)[:count]
+def _print_candidates(ranked: Sequence[Candidate]) -> None:
+    ranked = ranked[:_SHOWN]
     if _JSON.value:
         rows = [
             {

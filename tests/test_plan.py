@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from configs import demo, wan21_i2v_14b
+from configs import demo, wan21_i2v_14b, wan22_ti2v_5b
 from painting_jax.errors import UserError
 from painting_jax.planning import report, topologies
 from painting_jax.planning.plan import plan
@@ -101,6 +101,14 @@ def test_painting_is_planned_too():
 def test_the_small_model_is_planned_by_the_same_code():
     config = demo.get_config()
     config.data.batch_size = 4
+    assert plan(config, "v5e:2x2").fits
+
+
+@needs_compiler
+def test_a_model_that_takes_no_image_tokens_is_planned():
+    config = wan22_ti2v_5b.get_config("lora,tiny")
+    config.mesh.data = 4
+    config.data.update(batch_size=4, buckets=())
     assert plan(config, "v5e:2x2").fits
 
 

@@ -175,10 +175,8 @@ def _conditions(model: VideoModel, frozen: Mapping, batch: Batch):
 
 
 def _of_pictures(conditions) -> dict[str, jax.Array]:
-    fields = {
-        field.name: getattr(conditions, field.name) for field in dataclasses.fields(conditions)
-    }
-    return {name: array for name, array in fields.items() if name != TEXT and array is not None}
+    given = reverse_painting.by_name(conditions)
+    return {name: array for name, array in given.items() if name != TEXT}
 
 
 def unpadded(text_LD: np.ndarray) -> np.ndarray:

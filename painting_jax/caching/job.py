@@ -32,7 +32,6 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks import latents
 from painting_jax.tasks.finetune import EMBEDDINGS, Finetune
 from painting_jax.tasks.published import check_base
-from painting_jax.text.conditioner import PromptConditioner
 from painting_jax.training import data_checks
 
 # Tokens of a prompt, about, and records that tell how many variants there are.
@@ -138,7 +137,7 @@ def _cache(
     if left < total:
         say(f"goes on: {total - left} of {total} processes are encoded")
     text_conditioner = task.text_conditioner(unfinished.folder, list(sources.values()), mesh)
-    encoder = Encoder(task.model, frozen, _examples(task, text_conditioner), mesh)
+    encoder = Encoder(task.model, frozen, task.examples(text_conditioner), mesh)
     with (
         jax.set_mesh(mesh),
         tqdm.tqdm(total=total, initial=total - left, unit="process", disable=None) as progress,
@@ -153,19 +152,6 @@ def _cache(
     empty_prompt_LD = unpadded(text_conditioner.embedding(""))
     index = {split: source.rows for split, source in sources.items()}
     unfinished.finish(empty_prompt_LD, made.dtype, index)
-
-
-def _examples(task: Finetune, text_conditioner: PromptConditioner) -> pipeline.Examples:
-    data = task.config.data
-    return pipeline.Examples(
-        frames=task.frames,
-        height=data.height,
-        width=data.width,
-        text_conditioner=text_conditioner,
-        media=task.config.model.media,
-        buckets=task.shapes.buckets,
-        even_frames=not task.model.family.told_progress,
-    )
 
 
 def _record_bytes(

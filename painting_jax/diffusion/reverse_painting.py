@@ -131,8 +131,18 @@ def encoded(batch: dict[str, Any], model: VideoModel) -> tuple[Float[Array, "b t
       batch: The arrays `LATENTS` and `CONDITIONS`, which may have been stored in less.
       model: Model that they were encoded for.
     """
-    given = {name: array.astype(jnp.float32) for name, array in batch[CONDITIONS].items()}
+    given = {
+        name: array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+        for name, array in batch[CONDITIONS].items()
+    }
     return batch[LATENTS].astype(jnp.float32), model.family.conditions(**given)
+
+
+def by_name(conditions: Any) -> dict[str, Any]:
+    """The conditions that a model takes, as the array `CONDITIONS` of a batch has them."""
+    fields = (field.name for field in dataclasses.fields(conditions))
+    given = {name: getattr(conditions, name) for name in fields}
+    return {name: array for name, array in given.items() if array is not None}
 
 
 def judged(batch: dict[str, Array], codec: Codec) -> Float[Array, "b h w"] | None:

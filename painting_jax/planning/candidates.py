@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from painting_jax.planning.chips import Chip
 from painting_jax.planning.estimate import Estimate, estimate
 from painting_jax.planning.program import task_of
+from painting_jax.sharding.mesh import AXES
 
 # Share of a device's memory that an estimate may fill.
 _FULL = 0.9
@@ -55,7 +56,7 @@ def candidates(config: ConfigDict, devices: int, chip: Chip) -> list[Candidate]:
             changed["data.batch_size"] = -(-config.data.batch_size // shards) * shards
             other = config.copy_and_resolve_references()
             other.update_from_flattened_dict(changed)
-            sizes = {axis: other.mesh[axis] for axis in ("data", "fsdp", "tensor", "sequence")}
+            sizes = {axis: other.mesh[axis] for axis in AXES}
             if other.model.dim % (sizes["fsdp"] * sizes["sequence"]):
                 continue
             taken = estimate(task_of(other), sizes, chip)

@@ -17,6 +17,7 @@ from painting_jax.planning.roofline import KERNEL_SHARE
 from painting_jax.sharding.sequence_parallel import least_ring
 from painting_jax.tasks import published
 from painting_jax.tasks.task import Task
+from painting_jax.training.memory_needs import bytes_of_state
 
 # Share of the peak that matrix products reach.
 _PRODUCT_SHARE = 0.7
@@ -64,19 +65,16 @@ def estimate(task: Task, mesh_shape: Mapping[str, int], chip: Chip) -> Estimate:
     lora = published.is_finetuned(config) and config.lora.enabled
     trained = _adapters(config) if lora else weights
     frozen = weights * jnp.dtype(config.pretrained.dtype).itemsize if lora else 0
-    of_state = 12 + 4 * config.optimizer.ema + jnp.dtype(config.optimizer.momentum_dtype).itemsize
     itemsize = jnp.dtype(section.dtype).itemsize
 
     widths = remat.POLICIES[section.remat].widths
     kept = 40 if widths is None else 1 + widths
     channels = in_parts * tokens * dim
+    # Weights of a layer and the next, and gradients of the former.
+    gathered = 3 * itemsize * weights / layers / mesh_shape["tensor"]
     memory = (
-        (of_state * trained + frozen) / storage / mesh_shape["tensor"]
-        + 3
-        * itemsize
-        * weights
-        / layers
-        / mesh_shape["tensor"]  # Gathered for a layer and the next.
+        (bytes_of_state(config) * trained + frozen) / storage / mesh_shape["tensor"]
+        + gathered
         + channels * itemsize * kept * layers
         + channels * _WORKING / mesh_shape["tensor"]
     )

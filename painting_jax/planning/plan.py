@@ -80,11 +80,6 @@ def is_default_mesh(config: ConfigDict) -> bool:
     return config.mesh.data == -1 and all(config.mesh[a] == 1 for a in AXES if a != "data")
 
 
-def chosen(config: ConfigDict, devices: int, chip: chips.Chip) -> Candidate:
-    """The most promising settings for a number of devices."""
-    return candidates(config, devices, chip)[0]
-
-
 def plan(config: ConfigDict, topology: str, mode: str = "train", settings: str = "") -> Plan:
     """Compiles an experiment for a slice, from shapes alone.
 

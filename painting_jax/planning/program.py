@@ -1,6 +1,6 @@
 """The training step of an experiment, compiled from shapes alone: no weights, no data, no devices.
 
-Latents are those cached beforehand. Encoding is a program of its own, see `encoding`.
+Latents are those cached beforehand, so that encoding is no part of it.
 """
 
 import dataclasses
@@ -77,9 +77,7 @@ def lowered_step(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
     with jax.set_mesh(mesh):
         task = task_of(config)
         state = abstract_state(task, mesh)
-        frozen = task.frozen() if isinstance(task, _Unloaded) else {}
-        frozen = _placed(frozen, tree_shardings(frozen, mesh))
-        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
+        frozen, batch = _inputs(task, mesh)
         running = jax.tree.map(
             lambda leaf: _with(leaf, replicated(mesh)), jax.eval_shape(TrainMetrics.empty)
         )
@@ -101,9 +99,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         task = task_of(other)
         params = jax.eval_shape(task.init_params)
         params = _placed(params, tree_shardings(params, mesh))
-        frozen = task.frozen() if isinstance(task, _Unloaded) else {}
-        frozen = _placed(frozen, tree_shardings(frozen, mesh))
-        batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
+        frozen, batch = _inputs(task, mesh)
         sigma_B = _with(_array(videos), batch_sharding(mesh))
         guided = config.sampling.guidance != 1
 
@@ -125,6 +121,13 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma_B, conditions)
 
 
+def _inputs(task: Task, mesh: Mesh) -> tuple[dict, dict]:
+    """Shapes of the frozen arrays and of a batch, laid out on a mesh."""
+    frozen = task.frozen() if isinstance(task, _Unloaded) else {}
+    batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
+    return _placed(frozen, tree_shardings(frozen, mesh)), batch
+
+
 def encoded_batch(task: Task) -> dict[str, Any]:
     """Shapes of a batch that was encoded beforehand."""
     pictures = _pictures(task)
@@ -135,9 +138,7 @@ def encoded_batch(task: Task) -> dict[str, Any]:
         return reverse_painting.encode(batch, reference_BHWC, task.model, encoders)
 
     latents, conditions = jax.eval_shape(encode, pictures, _encoders(task))
-    arrays = {
-        field.name: getattr(conditions, field.name) for field in dataclasses.fields(conditions)
-    }
+    arrays = reverse_painting.by_name(conditions)
     judged = {"judged_BHW": pictures["judged_BHW"]} if "judged_BHW" in pictures else {}
     return {reverse_painting.LATENTS: latents, reverse_painting.CONDITIONS: arrays, **judged}
 

@@ -38,14 +38,8 @@ class Blocks:
     backward: int
 
 
-# By the start of the device kind. Larger blocks do not fit into VMEM (compiled, head width 128).
-_BLOCKS = {
-    "TPU v4": Blocks(1024, 1024, 512, 2),
-    "TPU v5 lite": Blocks(1024, 1024, 512, 2),
-    "TPU v5": Blocks(1024, 1024, 512, 2),
-    "TPU v6": Blocks(1024, 1024, 512, 2),
-    "TPU7": Blocks(1024, 1024, 512, 2),
-}
+# Larger ones do not fit into VMEM: compiled for v5e, v5p, v6e and 7x, heads of 128 and 64 channels.
+_LARGEST = Blocks(1024, 1024, 512, 2)
 # For tests, which interpret the kernels.
 _SMALLEST = Blocks(_LANES, 2 * _LANES, _LANES, 2)
 
@@ -149,8 +143,8 @@ class _Call:
     @classmethod
     def of(cls, q_shape: tuple[int, ...], length: int, device_kind: str) -> "_Call":
         b, n, s, _ = q_shape
-        matching = [name for name in _BLOCKS if device_kind.startswith(name)]
-        blocks = _BLOCKS[max(matching, key=len)] if matching else _SMALLEST
+        interpret = "TPU" not in device_kind
+        blocks = _SMALLEST if interpret else _LARGEST
         queries, q_block = _fitted(s, blocks.queries, _LANES)
         keys, kv_block = _fitted(length, blocks.keys, min(blocks.at_once, _up(length, _LANES)))
         several = math.gcd(keys // kv_block, blocks.backward)
@@ -164,7 +158,7 @@ class _Call:
             block_kv_dkv_compute=at_once,
             use_fused_bwd_kernel=True,
         )
-        return cls(b * n, length, sizes, queries, keys, "TPU" not in device_kind)
+        return cls(b * n, length, sizes, queries, keys, interpret)
 
     def kernel(self, *, save_residuals: bool) -> kernels.SplashAttentionKernel:
         full = masks.FullMask((self.queries_padded, self.keys_padded))

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from painting_jax import media
-from painting_jax.data import buckets
+from painting_jax.data import buckets, pipeline
 from painting_jax.data.buckets import Shapes
 from painting_jax.data.records import Records
 from painting_jax.diffusion import cross_media, losses
@@ -111,6 +111,27 @@ class Task(abc.ABC):
             a run that has begun.
           mesh: Mesh for a text encoder, which is freed before this returns.
         """
+
+    def examples(
+        self, text_conditioner: TextConditioner, **probabilities: float
+    ) -> pipeline.Examples:
+        """Makes the maker of rows of pictures.
+
+        Args:
+          text_conditioner: Encoder of the captions.
+          **probabilities: `variant_probability` and `caption_probability` of a training.
+        """
+        data = self.config.data
+        return pipeline.Examples(
+            frames=self.frames,
+            height=data.height,
+            width=data.width,
+            text_conditioner=text_conditioner,
+            media=self.config.model.media,
+            buckets=self.shapes.buckets,
+            even_frames=not self.model.family.told_progress,
+            **probabilities,
+        )
 
     @abc.abstractmethod
     def network(self, params: dict, frozen: dict, expert: int | None = None) -> Network:

@@ -225,16 +225,7 @@ def _examples(
         )
         return cached, load
     text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
-    examples = pipeline.Examples(
-        frames=task.frames,
-        height=data.height,
-        width=data.width,
-        text_conditioner=text_conditioner,
-        media=task.config.model.media,
-        buckets=task.shapes.buckets,
-        even_frames=even_frames,
-        **probabilities,
-    )
+    examples = task.examples(text_conditioner, **probabilities)
     return examples, functools.partial(task.load_frozen, mesh, text_conditioner)
 
 

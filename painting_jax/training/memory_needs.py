@@ -80,7 +80,7 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
     # Latents are a small part of their pictures.
     pixels = 0 if data.cached_latents else data.frames * data.height * data.width * 3
     return Needs(
-        state=_bytes_of_state(config) * trained,
+        state=bytes_of_state(config) * trained,
         frozen=frozen,
         activations=_activations(config, model, mesh),
         batches=_BATCHES * data.batch_size * pixels // jax.process_count(),
@@ -154,8 +154,8 @@ def advice(config: ConfigDict, needs: Needs | None = None, *, on_host: bool = Fa
     return by_size if of_model > needs.activations + needs.batches else by_batch
 
 
-def _bytes_of_state(config: ConfigDict) -> int:
-    """Bytes that belong to a trained parameter."""
+def bytes_of_state(config: ConfigDict) -> int:
+    """Bytes that belong to a trained parameter: it, its average, moments and gradient."""
     optimizer = config.optimizer
     return _TRAINED + 4 * optimizer.ema + jnp.dtype(optimizer.momentum_dtype).itemsize
 
