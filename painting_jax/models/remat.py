@@ -11,6 +11,7 @@ import jax
 from painting_jax.sharding.sequence_parallel import SELF_ATTENTION
 
 FEED_FORWARD = "feed_forward"  # Output of a block's feed-forward.
+PROJECTIONS = "projections"  # Queries, keys and values of self-attention as they are projected.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,11 @@ POLICIES: dict[str, Policy] = {
         "the outputs of self-attention and feed-forward",
         _policies.save_only_these_names(SELF_ATTENTION, FEED_FORWARD),
         2,
+    ),
+    "attention_projections": Policy(
+        "the output of self-attention, and its queries, keys and values as they are projected",
+        _policies.save_only_these_names(SELF_ATTENTION, PROJECTIONS),
+        4,
     ),
     "offload": Policy(
         "the output of self-attention, in the host's memory",

@@ -13,7 +13,7 @@ from painting_jax.sharding.mesh import AXES
 
 # Share of a device's memory that an estimate may fill.
 _FULL = 0.9
-_REMAT = ("attention_ffn", "attention", "full")
+_REMAT = ("attention_projections", "attention_ffn", "attention", "full")
 
 
 @dataclasses.dataclass(frozen=True)

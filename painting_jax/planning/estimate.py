@@ -100,7 +100,8 @@ def estimate(task: Task, mesh_shape: Mapping[str, int], chip: Chip) -> Estimate:
 def _again(config: ConfigDict) -> float:
     """Share of the products with weights that the backward pass computes again."""
     dim, hidden = config.model.dim, config.model.ffn_dim
-    kept = dim * hidden if config.model.remat == "attention_ffn" else 0
+    by_policy = {"attention_ffn": dim * hidden, "attention_projections": 3 * dim**2}
+    kept = by_policy.get(config.model.remat, 0)
     return 0.0 if config.model.remat == "none" else 1 - kept / (8 * dim**2 + 2 * dim * hidden)
 
 

@@ -77,7 +77,7 @@ def lowered_step(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
     with jax.set_mesh(mesh):
         task = task_of(config)
         state = abstract_state(task, mesh)
-        frozen, batch = _inputs(task, mesh)
+        frozen, batch = inputs(task, mesh)
         running = jax.tree.map(
             lambda leaf: _with(leaf, replicated(mesh)), jax.eval_shape(TrainMetrics.empty)
         )
@@ -99,7 +99,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         task = task_of(other)
         params = jax.eval_shape(task.init_params)
         params = _placed(params, tree_shardings(params, mesh))
-        frozen, batch = _inputs(task, mesh)
+        frozen, batch = inputs(task, mesh)
         sigma_B = _with(_array(videos), batch_sharding(mesh))
         guided = config.sampling.guidance != 1
 
@@ -121,7 +121,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma_B, conditions)
 
 
-def _inputs(task: Task, mesh: Mesh) -> tuple[dict, dict]:
+def inputs(task: Task, mesh: Mesh) -> tuple[dict, dict]:
     """Shapes of the frozen arrays and of a batch, laid out on a mesh."""
     frozen = task.frozen() if isinstance(task, _Unloaded) else {}
     batch = jax.tree.map(lambda leaf: _with(leaf, batch_sharding(mesh)), encoded_batch(task))
@@ -130,20 +130,20 @@ def _inputs(task: Task, mesh: Mesh) -> tuple[dict, dict]:
 
 def encoded_batch(task: Task) -> dict[str, Any]:
     """Shapes of a batch that was encoded beforehand."""
-    pictures = _pictures(task)
+    pictures = pictures_of(task)
 
     def encode(batch, frozen):
         reference_BHWC = reverse_painting.to_float(batch["reference_BHWC"])
         encoders = task.model.encoders(frozen)
         return reverse_painting.encode(batch, reference_BHWC, task.model, encoders)
 
-    latents, conditions = jax.eval_shape(encode, pictures, _encoders(task))
+    latents, conditions = jax.eval_shape(encode, pictures, encoders_of(task))
     arrays = reverse_painting.by_name(conditions)
     judged = {"judged_BHW": pictures["judged_BHW"]} if "judged_BHW" in pictures else {}
     return {reverse_painting.LATENTS: latents, reverse_painting.CONDITIONS: arrays, **judged}
 
 
-def _encoders(task: Task) -> dict[str, Any]:
+def encoders_of(task: Task) -> dict[str, Any]:
     """Shapes of the parameters of the encoders."""
     model, params = task.model, {}
     if isinstance(model.codec, nnx.Module):
@@ -156,7 +156,7 @@ def _encoders(task: Task) -> dict[str, Any]:
     return params
 
 
-def _pictures(task: Task) -> dict[str, Any]:
+def pictures_of(task: Task) -> dict[str, Any]:
     """Shapes of a batch of `data.pipeline`."""
     data, section = task.config.data, task.config.model
     b, size = data.batch_size, (data.height, data.width)

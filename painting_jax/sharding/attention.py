@@ -11,11 +11,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from painting_jax.sharding import plain_attention, sequence_parallel, splash
+from painting_jax.sharding import cudnn, plain_attention, sequence_parallel, splash
 from painting_jax.sharding.padding import Padding
 from painting_jax.sharding.rules import fitting_spec
 from painting_jax.sharding.sequence_parallel import (
@@ -97,15 +96,24 @@ def _on_device(q_BSNK, k_BLNK, v_BLNK, padding: Padding | None, strategy: Strate
     implementation = strategy.implementation
     if implementation == "auto":
         implementation = _fastest(q_BSNK)
-    name = CROSS_ATTENTION if padding is None else SELF_ATTENTION
-    if implementation == "cudnn" and ring.groups == 1:
-        local = functools.partial(_cudnn, padding=padding, name=name)
-    else:
-        counts = _all_count if padding is None else padding.counts
-        kernel = _kernel(implementation, target_device().device_kind)
-        local = functools.partial(
-            sequence_parallel.around, counts=counts, kernel=kernel, ring=ring, name=name
-        )
+    padded = padding is not None and padding.counts(0, 1) is not None
+    if implementation == "cudnn" and padded and ring.groups > 1:
+        # Its kernels know no keys in between that do not count, and a ring cannot cut them out.
+        implementation = "plain"
+    cut = implementation == "cudnn" and padded
+    around = functools.partial(
+        sequence_parallel.around,
+        counts=_all_count if padding is None or cut else padding.counts,
+        kernel=_kernel(implementation, target_device().device_kind),
+        ring=ring,
+        name=CROSS_ATTENTION if padding is None else SELF_ATTENTION,
+    )
+
+    def local(q_BNSK, k_BNLK, v_BNLK):
+        if cut:
+            k_BNLK, v_BNLK = padding.cut(k_BNLK), padding.cut(v_BNLK)
+        return around(q_BNSK, k_BNLK, v_BNLK)
+
     return sequence_parallel.attend(local, q_BSNK, k_BLNK, v_BLNK, ring)
 
 
@@ -113,18 +121,11 @@ def _all_count(first, tokens) -> None:
     del first, tokens
 
 
-def _cudnn(q_BNSK, k_BNLK, v_BNLK, padding: Padding | None, name: str):
-    if padding is not None:
-        k_BNLK, v_BNLK = padding.cut(k_BNLK), padding.cut(v_BNLK)
-    q, k, v = (x.swapaxes(1, 2) for x in (q_BNSK, k_BNLK, v_BNLK))
-    out = jax.nn.dot_product_attention(q, k, v, implementation="cudnn")
-    return checkpoint_name(out.swapaxes(1, 2), name)
-
-
 def _kernel(implementation: str, device_kind: str) -> Kernel:
-    # cuDNN's backward pass cannot be had for the statistics of a whole ring.
-    if implementation in ("plain", "cudnn"):
+    if implementation == "plain":
         return Kernel(plain_attention.forward, plain_attention.backward)
+    if implementation == "cudnn":
+        return Kernel(cudnn.forward, cudnn.backward)
     return Kernel(
         functools.partial(splash.forward, device_kind=device_kind),
         functools.partial(splash.backward, device_kind=device_kind),

@@ -33,7 +33,7 @@ from painting_jax.models.layers import (
     stack,
     unpatchify,
 )
-from painting_jax.models.remat import FEED_FORWARD, rematerialised
+from painting_jax.models.remat import FEED_FORWARD, PROJECTIONS, rematerialised
 from painting_jax.sharding.attention import FASTEST, Strategy, attention
 from painting_jax.sharding.padding import Padding
 from painting_jax.sharding.rules import constrain
@@ -213,7 +213,8 @@ class Attention(nnx.Module):
         self, x_BSD: Float[Array, "b s d"], rope: "Rope", padding: Padding
     ) -> Float[Array, "b s d"]:
         q_BSNK, k_BSNK, v_BSNK = (
-            to_heads(layer, x_BSD, self.heads) for layer in (self.to_q, self.to_k, self.to_v)
+            checkpoint_name(to_heads(layer, x_BSD, self.heads), PROJECTIONS)
+            for layer in (self.to_q, self.to_k, self.to_v)
         )
         q_BSNK = rotate(self.norm_q.of_heads(q_BSNK), rope)
         k_BSNK = rotate(self.norm_k.of_heads(k_BSNK), rope)
