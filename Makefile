@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint check bench bench-wan bench-metrics plan-check soak container-check clean
+.PHONY: demo test lint check bench bench-wan bench-gpu bench-metrics plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -39,6 +39,11 @@ bench: $(BASE)
 
 bench-wan: $(TEST)
 	$(PY) -m benchmarks.wan
+
+# Needs an NVIDIA GPU; at most 12 minutes.
+bench-gpu: $(TEST)
+	$(PIP) install -c constraints.txt -e .[test,cuda]
+	$(PY) -m benchmarks.gpu
 
 # Compiles for TPUs, on any machine. Their compiler is kept apart: where JAX sees it, it looks for one.
 plan-check: $(TEST)

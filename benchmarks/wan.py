@@ -1,8 +1,7 @@
 """Measures Wan's models and prints a markdown table.
 
-  python -m benchmarks.wan                   compared with diffusers, on the CPU
-  python -m benchmarks.wan --what=full_size  1.3B, 81 frames of 480x832, bfloat16, on an accelerator
-  python -m benchmarks.wan --what=loading    host memory while a 1.3B model is loaded
+  python -m benchmarks.wan                 compared with diffusers, on the CPU
+  python -m benchmarks.wan --what=loading  host memory while a 1.3B model is loaded
 
 Each figure is the median of several runs, with minimum and maximum. Progress is printed on standard
 error, so that the table can be redirected into a file.
@@ -11,13 +10,13 @@ error, so that the table can be redirected into a file.
 import jax
 from absl import flags
 
-from benchmarks import full_size, loading, table
+from benchmarks import loading, table
 from benchmarks.timing import Row
 from painting_jax import cli
 from painting_jax.errors import UserError
 
 _WHAT = flags.DEFINE_enum(
-    "what", "against_diffusers", ["against_diffusers", "full_size", "loading"], "To measure."
+    "what", "against_diffusers", ["against_diffusers", "loading"], "To measure."
 )
 _RUNS = flags.DEFINE_integer("runs", 7, "Runs of each measurement, after one that is not counted.")
 _SIZE = flags.DEFINE_string("size", "wan21_t2v_1_3b", "loading: of models.wan.SIZES.")
@@ -39,8 +38,6 @@ def main() -> None:
 def _rows() -> list[Row]:
     if _WHAT.value == "loading":
         return loading.measure(_SIZE.value, _FOLDER.value, table.tell)
-    if _WHAT.value == "full_size":
-        return full_size.measure(_RUNS.value, table.tell)
     try:
         # diffusers is only needed for tests and benchmarks, and is not always installed.
         from benchmarks import against_diffusers  # noqa: PLC0415

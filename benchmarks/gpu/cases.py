@@ -55,7 +55,7 @@ CASES = (
     Case("1.3B full", "1.3B", remat="attention_projections"),
     Case("14B LoRA, 8 of 40 blocks", "14B", lora=True, layers=8, remat="none"),
     Case("5B LoRA", "5B", lora=True, remat="none"),
-    Case("14B full, 6 of 40 blocks", "14B", layers=6, remat="none"),
+    Case("14B full, 6 of 40 blocks", "14B", layers=6, remat="attention_projections"),
     Case("1.3B painting, 4 steps", "1.3B", sampling_steps=4, sides=("ours",)),
     Case("1.3B painting, 50 steps", "1.3B", sampling_steps=50, guidance=5.0, sides=("ours",)),
 )
