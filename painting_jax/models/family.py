@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from painting_jax.models.block_residual import Reuse
 from painting_jax.models.codec import Codec
 from painting_jax.models.tensor_names import NOTHING, PublishedWeights, Table
 
@@ -212,8 +213,21 @@ class Family(Protocol):
         noisy_BTHWC: Float[Array, "b t h w c"],
         timestep_B: Float[Array, " b"],
         conditions: Any,
-    ) -> Float[Array, "b t h w c"]:
-        """Output of the network, clean latents or their velocity, at timesteps in 0..1000."""
+        reuse: Reuse | None = None,
+    ) -> tuple[Float[Array, "b t h w c"], Float[Array, "b s d"] | None]:
+        """Output of the network, clean latents or their velocity, at timesteps in 0..1000.
+
+        Args:
+          transformer: Network.
+          noisy_BTHWC: Noisy latents.
+          timestep_B: Noise level in 0..1000.
+          conditions: Conditions.
+          reuse: A residual of an earlier step that may replace the blocks.
+
+        Returns:
+          The output, and the residual of the network's blocks, see `block_residual`; None for a
+          network without one, of which no step can be skipped.
+        """
         ...
 
     def restore_conditioning_frames(

@@ -141,8 +141,8 @@ class WanFamily:
             return conditions
         return conditioning.drop_text(conditions, dropped_B["text"], encoders.empty_text_LD)
 
-    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
-        return conditioning.velocity(transformer, noisy_BTHWC, timestep_B, conditions)
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions, reuse=None):
+        return conditioning.velocity(transformer, noisy_BTHWC, timestep_B, conditions, reuse)
 
     def restore_conditioning_frames(self, latents_BTHWC, conditions):
         first_BTHWC = conditions.image_BTHWC
