@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 # Sample, noise level and conditions (a tree of arrays, batch first) to the velocity.
 Velocity = Callable[[Float[Array, "b ..."], Float[Array, " b"], Any], Float[Array, "b ..."]]
@@ -64,12 +64,14 @@ def both_passes(
         # A loop, because the compiler might schedule two calls side by side.
         given = jax.lax.map(lambda one: one_pass(sample, sigma_B, one), stacked)
         return jax.tree.map(lambda x: x[0], given), jax.tree.map(lambda x: x[1], given)
-    doubled = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), conditions, negative)
-    given = one_pass(
-        jnp.concatenate([sample, sample]), jnp.concatenate([sigma_B, sigma_B]), doubled
-    )
-    rows = len(sigma_B)
-    return jax.tree.map(lambda x: x[:rows], given), jax.tree.map(lambda x: x[rows:], given)
+    doubled = jax.tree.map(_interleaved, conditions, negative)
+    given = one_pass(_interleaved(sample, sample), _interleaved(sigma_B, sigma_B), doubled)
+    return jax.tree.map(lambda x: x[::2], given), jax.tree.map(lambda x: x[1::2], given)
+
+
+def _interleaved(a: Shaped[Array, "b ..."], b: Shaped[Array, "b ..."]) -> Shaped[Array, "b2 ..."]:
+    """Row by row, so that both passes of a row stay on the devices that hold it."""
+    return jnp.stack([a, b], 1).reshape(2 * len(a), *a.shape[1:])
 
 
 def extrapolated(

@@ -1,6 +1,7 @@
 """Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
+import hashlib
 import math
 import pathlib
 import sys
@@ -14,7 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from painting_jax import media, memory
-from painting_jax.checkpoints import adapters, components
+from painting_jax.checkpoints import adapters, components, hub
 from painting_jax.checkpoints.components import (
     Loaded,
     load_named,
@@ -36,12 +37,14 @@ from painting_jax.diffusion.sampling import (
 from painting_jax.errors import UserError
 from painting_jax.generation import resolution
 from painting_jax.generation.job import Job, Painted
+from painting_jax.generation.magnitudes_file import MagnitudesFile
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text import embeddings
+from painting_jax.user_cache import user_cache
 
 # Aspects closer than this are the same: sides are rounded to multiples of up to 32 pixels.
 _SAME_ASPECT = 0.95
@@ -64,6 +67,7 @@ class PretrainedPainter:
       files: Single files that replace the folder's transformers; None = the folder's own.
       takes_first_frame: Whether these are known to take the picture as the first frame.
       cache: Folder that caches text embeddings; None = the user's.
+      magnitudes: File that keeps what the step cache measures; None = one in the user's cache.
       log: Called with lines that say what each LoRA changes, which size of frames is taken, and
         what may be a mistake; None prints them, apart from the results, to standard error.
 
@@ -86,13 +90,14 @@ class PretrainedPainter:
         files: tuple[str | None, ...] = (),
         takes_first_frame: bool = False,
         cache: str | None = None,
+        magnitudes: pathlib.Path | None = None,
         log: Callable[[str], object] | None = None,
     ):
         log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides = folder, overrides
         self._mesh = mesh or make_mesh({"tensor": -1})
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
-        self._cache, self._keep_apart = cache, keep_apart
+        self._cache, self._magnitudes, self._keep_apart = cache, magnitudes, keep_apart
         self._experts, self._files = folder.experts(files), files
         self._vae_source, vae_config = folder.vae()
         family = family_of_codec(vae_config)
@@ -206,11 +211,19 @@ class PretrainedPainter:
             frozen.pop("image_encoder")
             model = VideoModel(model.family, model.config, model.codec_config)
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
+        file = self._magnitudes_file()
+        cache = file.cache(self._overrides.step_cache)
         with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
-            denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
+            denoised = denoise(
+                model, networks, samples, sampling, mesh, cache=cache, on_step=progress.update
+            )
             for job, (batch, framing), prompt, sample in zip(
                 jobs, placed, prompts, denoised, strict=True
             ):
+                cached = {}
+                if cache:
+                    file.keep(cache)
+                    cached = {"step_cache": cache.threshold, "skipped_steps": cache.skipped}
                 [video_THWC] = decode_video(model, frozen, sample, mesh)
                 # Conditioning frames are not part of the painted process.
                 painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
@@ -218,7 +231,7 @@ class PretrainedPainter:
                 yield Painted(
                     job,
                     frames_THWC if framing is None else framing.cut(frames_THWC),
-                    self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]),
+                    self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]) | cached,
                     raw_THWC=np.asarray((video_THWC + 1) / 2),
                 )
 
@@ -289,6 +302,17 @@ class PretrainedPainter:
             cache=self._cache,
         )
         return {prompt: embeddings.pad([embedding]) for prompt, embedding in embedded.items()}
+
+    def _magnitudes_file(self) -> MagnitudesFile:
+        """The file for these transformers with these LoRAs."""
+        of_experts = []
+        for expert, named in zip(self._experts, self._loras, strict=True):
+            loras = [hub.local_lora(one.name) for one in named]
+            weights = [one.weight for one in named]
+            of_experts.append(embeddings.fingerprint([*expert.source.files, *loras], lora=weights))
+        model = hashlib.sha256(" ".join(of_experts).encode()).hexdigest()[:32]
+        path = self._magnitudes or user_cache("step_caches") / f"{model}.json"
+        return MagnitudesFile(path, model)
 
     def _load(self, index: int) -> Network:
         load = functools.partial(

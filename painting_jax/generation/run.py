@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.config_checks import read_run
 from painting_jax.diffusion.sampling import paint
+from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.published import is_finetuned
@@ -113,6 +114,7 @@ class Run:
         steps: int,
         guidance: float,
         seed: int | np.ndarray,
+        cache: StepCache | None = None,
         on_step: Callable[[], object] | None = None,
     ) -> np.ndarray:
         """Paints the pictures of a batch.
@@ -124,6 +126,7 @@ class Run:
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
           seed: Seed of the noise, one for all pictures or int[B].
+          cache: Step cache that skips steps, see `denoise`.
           on_step: Called after each sampling step; None takes all steps at once.
 
         Returns:
@@ -144,6 +147,7 @@ class Run:
             [conditions],
             self.task.sampling(steps=steps, guidance=guidance),
             self.mesh,
+            cache=cache,
             on_step=on_step,
         )
         return frames_BTHWC

@@ -101,19 +101,17 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         params = _placed(params, tree_shardings(params, mesh))
         frozen, batch = _inputs(task, mesh)
         sigma = _with(_array(), replicated(mesh))
-        sampling, model = task.sampling(), task.model
-        [scale] = {None if scale == 1 else scale for scale in sampling.guidance}
+        section, model = config.sampling, task.model
+        guide_on, scale = tuple(section.guide_on), section.guidance
 
         def step(params, frozen, noisy, sigma, conditions):
             conditions = model.family.conditions(**conditions)
             negative = negative_conditions(
-                model.family, conditions, sampling.guide_on, model.encoders(frozen)
+                model.family, conditions, guide_on, model.encoders(frozen)
             )
             network = nnx.merge(*task.network(params, frozen))
-            given = (sigma, 1000 * sigma, conditions, negative, scale)
-            return noisy - guided_velocity(
-                model, network, noisy, *given, sequential=sampling.sequential
-            )
+            given = (sigma, 1000 * sigma, conditions, negative, None if scale == 1 else scale)
+            return noisy - guided_velocity(model, network, noisy, *given)
 
         latents, conditions = (
             batch[name] for name in (reverse_painting.LATENTS, reverse_painting.CONDITIONS)
