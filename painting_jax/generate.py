@@ -34,6 +34,7 @@ import numpy as np
 from absl import flags
 
 from painting_jax import cli, media, memory
+from painting_jax.compiled_programs import kept
 from painting_jax.data import pictures, subjects
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
@@ -227,7 +228,7 @@ def main() -> None:
         remove_unfinished(output)
         if _SAVE_FRAMES.value:
             remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
-        with with_parents(output), memory.explained(_how_to_need_less):
+        with kept(), with_parents(output), memory.explained(_how_to_need_less):
             for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
                 finished.append(folder)
     finally:
