@@ -42,6 +42,7 @@ from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
 from painting_jax.generation import final_frame, output_folders, outputs
+from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
 from painting_jax.locking import with_parents
 
@@ -82,6 +83,7 @@ _STEP_CACHE = flags.DEFINE_float(
     "it are not computed. 0 computes all; 0.12 is the value of the method's authors for Wan. The "
     "first use of a model computes all steps of one batch, and measures it.",
 )
+_MESH = flags.DEFINE_string("mesh", None, HELP)
 
 # Only with --workdir.
 _HELD_OUT = flags.DEFINE_integer("held_out", 0, "Number of pictures from the dataset's test split.")
@@ -305,8 +307,14 @@ def _trained() -> Painter:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
             )
+        devices = Devices.of(_MESH.value, {"tensor": -1})
         return finetuned_painter(
-            _WORKDIR.value, _overrides(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
+            _WORKDIR.value,
+            _overrides(),
+            mesh=devices.mesh,
+            ring=devices.ring,
+            dtype=_DTYPE.value,
+            cache=_EMBEDDINGS.value,
         )
     for flag in _OF_EITHER:
         if flag.present:
@@ -321,7 +329,8 @@ def _trained() -> Painter:
         )
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
-    run = Run.load(_WORKDIR.value)
+    devices = Devices.of(_MESH.value, {"data": -1})
+    run = Run.load(_WORKDIR.value, devices.mesh, devices.ring)
     return RunPainter(
         run,
         segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
@@ -342,7 +351,8 @@ def _published() -> Painter:
     from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
     from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
-    overrides = _overrides()  # checks the flags before anything is downloaded
+    # Checks the flags before anything is downloaded.
+    overrides, devices = _overrides(), Devices.of(_MESH.value, {"tensor": -1})
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
@@ -350,6 +360,8 @@ def _published() -> Painter:
     return PretrainedPainter(
         Folder.open(_PRETRAINED.value),
         overrides,
+        mesh=devices.mesh,
+        ring=devices.ring,
         dtype=_DTYPE.value,
         loras=loras,
         keep_apart=_KEEP_LORA_APART.value,

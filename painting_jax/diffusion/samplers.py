@@ -101,7 +101,8 @@ def _lcm(steps: int, shift: float, seed: int) -> Sampler:
 
 def _lcm_advance(velocity: Float[Array, "b ..."], sample: Float[Array, "b ..."], step: LCMStep):
     clean = sample - step.sigma * velocity
-    noise = jax.random.normal(jax.random.wrap_key_data(step.key_data), sample.shape)
+    # A picture's noise is the same in every batch.
+    noise = jax.random.normal(jax.random.wrap_key_data(step.key_data), sample.shape[1:])
     return (1 - step.next_sigma) * clean + step.next_sigma * noise
 
 

@@ -126,6 +126,7 @@ def finetuned_painter(
     overrides: SamplingOverrides,
     *,
     mesh: Mesh | None = None,
+    ring: int = 0,
     dtype: str | None = None,
     cache: str | None = None,
 ) -> PretrainedPainter:
@@ -135,6 +136,7 @@ def finetuned_painter(
       workdir: Folder of the run.
       overrides: Sampling overrides. All other settings come from the run's config.
       mesh: Mesh, see `PretrainedPainter`.
+      ring: Groups of its sequence axis, see `PretrainedPainter`.
       dtype: Dtype, see `PretrainedPainter`; None = the run's.
       cache: Folder that caches text embeddings; None = the run's.
 
@@ -161,6 +163,7 @@ def finetuned_painter(
         folder,
         dataclasses.replace(overrides, **own),
         mesh=mesh,
+        ring=ring,
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),

@@ -36,6 +36,7 @@ from painting_jax.diffusion.sampling import (
 )
 from painting_jax.errors import UserError
 from painting_jax.generation import resolution
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import MagnitudesFile
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
@@ -60,6 +61,8 @@ class PretrainedPainter:
       folder: Published model.
       overrides: Sampling overrides.
       mesh: Mesh that the components are laid out on; None puts all devices along its tensor axis.
+        Devices along data and fsdp share pictures of one shape that come one after the other.
+      ring: Groups of its sequence axis, see `attention.Strategy`.
       dtype: Dtype of the weights and the computation of transformer and text encoder; None =
         bfloat16, or float32 on a CPU.
       loras: LoRAs of each transformer.
@@ -84,6 +87,7 @@ class PretrainedPainter:
         overrides: SamplingOverrides,
         *,
         mesh: Mesh | None = None,
+        ring: int = 0,
         dtype=None,
         loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
@@ -95,7 +99,8 @@ class PretrainedPainter:
     ):
         log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides = folder, overrides
-        self._mesh = mesh or make_mesh({"tensor": -1})
+        self._devices = Devices(mesh or make_mesh({"tensor": -1}), ring)
+        self._mesh = self._devices.mesh
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
         self._cache, self._magnitudes, self._keep_apart = cache, magnitudes, keep_apart
         self._experts, self._files = folder.experts(files), files
@@ -115,6 +120,7 @@ class PretrainedPainter:
                 f"--lora and --lora_2 would give the transformers of {folder.name} other channels "
                 "than each other: name LoRAs of one kind for both"
             )
+        self._devices.check(config.heads)
         self._model = VideoModel(family, config, vae_config)
         self._check_takes_pictures(trained=any(self._loras) or any(files))
         if config.image_dim:
@@ -182,12 +188,12 @@ class PretrainedPainter:
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         placed = [self._batch(job) for job in jobs]
-        batches = [batch for batch, _ in placed]
         prompts = [self._prompt(job) for job in jobs]
         texts = self._embed({*prompts, self._overrides.negative_prompt})
-        for batch, prompt in zip(batches, prompts, strict=True):
+        for (batch, _), prompt in zip(placed, prompts, strict=True):
             batch["text_BLD"] = texts[prompt]
             batch["negative_text_BLD"] = texts[self._overrides.negative_prompt]
+        spans = _spans([batch for batch, _ in placed], self._devices.pictures)
         model, mesh, config = self._model, self._mesh, self.sampling
         sampling = Sampling(
             config.sampler,
@@ -204,36 +210,43 @@ class PretrainedPainter:
             frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
         samples = [
             jax.tree.map(np.asarray, prepare(model, frozen, batch, sampling, mesh))
-            for batch in batches
+            for batch in (self._filled([placed[n][0] for n in span]) for span in spans)
         ]
         if model.image_encoder_config is not None:
             # Decoding needs only the codec. The encoder is freed to make room for the transformer.
             frozen.pop("image_encoder")
             model = VideoModel(model.family, model.config, model.codec_config)
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
-        file = self._magnitudes_file()
-        cache = file.cache(self._overrides.step_cache)
-        with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
+        threshold = self._overrides.step_cache
+        file = self._magnitudes_file() if threshold else None
+        cache = file.cache(threshold) if file else None
+        with tqdm.tqdm(total=len(spans) * config.steps, unit="step", disable=None) as progress:
             denoised = denoise(
                 model, networks, samples, sampling, mesh, cache=cache, on_step=progress.update
             )
-            for job, (batch, framing), prompt, sample in zip(
-                jobs, placed, prompts, denoised, strict=True
-            ):
+            for span, sample in zip(spans, denoised, strict=True):
                 cached = {}
                 if cache:
                     file.keep(cache)
-                    cached = {"step_cache": cache.threshold, "skipped_steps": cache.skipped}
-                [video_THWC] = decode_video(model, frozen, sample, mesh)
-                # Conditioning frames are not part of the painted process.
-                painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
-                frames_THWC = np.asarray(to_uint8(painted_THWC))
-                yield Painted(
-                    job,
-                    frames_THWC if framing is None else framing.cut(frames_THWC),
-                    self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]) | cached,
-                    raw_THWC=np.asarray((video_THWC + 1) / 2),
-                )
+                    cached = {"step_cache": threshold, "skipped_steps": cache.skipped}
+                videos_BTHWC = decode_video(model, frozen, sample, mesh)
+                for n, video_THWC in zip(span, videos_BTHWC, strict=False):
+                    batch, framing = placed[n]
+                    # Conditioning frames are not part of the painted process.
+                    painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
+                    frames_THWC = np.asarray(to_uint8(painted_THWC))
+                    size_HW = batch["reference_BHWC"].shape[1:3]
+                    yield Painted(
+                        jobs[n],
+                        frames_THWC if framing is None else framing.cut(frames_THWC),
+                        self._parameters(jobs[n], prompts[n], size_HW) | cached,
+                        raw_THWC=np.asarray((video_THWC + 1) / 2),
+                    )
+
+    def _filled(self, batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """One batch of several of one picture, filled up with the last for all devices."""
+        rows = [*batches, *[batches[-1]] * (self._devices.pictures - len(batches))]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
     def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
         """A checked batch of one picture, without text embeddings.
@@ -316,7 +329,11 @@ class PretrainedPainter:
 
     def _load(self, index: int) -> Network:
         load = functools.partial(
-            load_transformer, self._experts[index], mesh=self._mesh, dtype=self._dtype
+            load_transformer,
+            self._experts[index],
+            mesh=self._mesh,
+            dtype=self._dtype,
+            strategy=self._devices.strategy,
         )
         if not self._loras[index]:
             loaded: Loaded = load()
@@ -354,6 +371,19 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _spans(batches: Sequence[dict[str, np.ndarray]], most: int) -> list[range]:
+    """Runs of at most so many batches of the same shapes."""
+    spans: list[range] = []
+    for n, batch in enumerate(batches):
+        last = spans[-1] if spans else range(0)
+        same = last and batch["reference_BHWC"].shape == batches[last[0]]["reference_BHWC"].shape
+        if same and len(last) < most:
+            spans[-1] = range(last.start, n + 1)
+        else:
+            spans.append(range(n, n + 1))
+    return spans
 
 
 def _size(source: Source) -> int:

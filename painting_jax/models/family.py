@@ -74,7 +74,8 @@ class Component:
       name: Name of its folder in a diffusers model, such as "vae".
       kinds: Class or type that its config.json states.
       read_config: Its sizes, from published weights.
-      make: Its module for these sizes, which computes in a dtype.
+      make: Its module for these sizes, which computes in a dtype. That of a transformer also takes
+        `strategy`, that of attention.
       tables: Tables of tensor names for these sizes, for each layout it is published in.
       to_json: Content of its config.json for these sizes; None = it always comes with one.
       tensors: Regex of a tensor's name, without prefix, that tells the component in a single file.
@@ -87,7 +88,7 @@ class Component:
     name: str
     kinds: tuple[str, ...]
     read_config: Callable[[PublishedWeights], Any]
-    make: Callable[[Any, Any], nnx.Module]
+    make: Callable[..., nnx.Module]
     tables: Callable[[Any], Mapping[Layout, Table]]
     to_json: Callable[[Any], dict] | None = None
     tensors: str = NOTHING

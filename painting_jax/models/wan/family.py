@@ -20,7 +20,9 @@ TRANSFORMER = Component(
     "transformer",
     ("WanTransformer3DModel", "WanModel"),
     read_config=params.wan_config,
-    make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat="none"),
+    make=lambda config, dtype, **execution: WanTransformer(
+        config, rngs=nnx.Rngs(0), dtype=dtype, remat="none", **execution
+    ),
     tables=lambda config: {"diffusers": params.DIFFUSERS, "comfyui": params.ORIGINAL},
     to_json=params.diffusers_config,
     tensors=r"blocks\.\d+\.(self_attn|attn1)\..*|patch_embedding\.weight",
