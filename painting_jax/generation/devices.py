@@ -80,5 +80,5 @@ class Devices:
         if self.ring and self.ring not in fitting:
             raise UserError(
                 f"--mesh: ring={self.ring} must be {', '.join(map(str, fitting))}: {devices} "
-                f"devices along sequence in equal groups, each a divisor of the {local} heads"
+                f"devices along sequence in equal groups, whose size divides the {local} heads"
             )
