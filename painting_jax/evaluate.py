@@ -48,6 +48,7 @@ from painting_jax.evaluation.methods import Method, parse_methods
 from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import versions
 from painting_jax.files import check_destination, destination, remove_unfinished
+from painting_jax.generation.devices import HELP, Devices
 from painting_jax.report import folder as report
 from painting_jax.sharding.mesh import make_mesh
 
@@ -99,12 +100,13 @@ _SPLIT = flags.DEFINE_enum(
 _EXAMPLES = flags.DEFINE_integer("examples", 40, "Maximum number of processes of the split.")
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's].")
 _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the run's].")
+_MESH = flags.DEFINE_string("mesh", None, HELP)
 
 # All devices share the frames.
-_MESH = {"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}
+_BY_FRAMES = {"data": -1}
 
 _OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES, _SIZE)
-_OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE)
+_OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE, _MESH)
 
 
 def main() -> None:
@@ -117,7 +119,7 @@ def main() -> None:
 
 def _evaluate(methods: list[Method], output: pathlib.Path) -> None:
     networks = Networks.open(
-        _BACKBONES.value or (), make_mesh(_MESH) if jax.device_count() > 1 else None
+        _BACKBONES.value or (), make_mesh(_BY_FRAMES) if jax.device_count() > 1 else None
     )
     partial = output.with_name(f"{output.name}.partial")
     for folder in (partial, partial / "videos"):
@@ -203,6 +205,7 @@ def _run_source(partial: pathlib.Path):
         steps=_STEPS.value,
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
+        devices=Devices.of(_MESH.value, {"data": -1}),
     )
 
 

@@ -34,6 +34,7 @@ import numpy as np
 from absl import flags
 
 from painting_jax import cli, media, memory
+from painting_jax.compiled_programs import kept
 from painting_jax.data import pictures, subjects
 from painting_jax.data.subjects import Subject
 from painting_jax.diffusion import schedules
@@ -41,6 +42,7 @@ from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
 from painting_jax.generation import final_frame, output_folders, outputs
+from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
 from painting_jax.locking import with_parents
 
@@ -73,6 +75,15 @@ _PROMPT = flags.DEFINE_string(
 _FPS = flags.DEFINE_float(
     "fps", None, "Frames per second, from 0.01 to 240 [default: six seconds in all]."
 )
+
+_STEP_CACHE = flags.DEFINE_float(
+    "step_cache",
+    0.0,
+    "Threshold of the step cache (MagCache), from 0 to 1: steps whose predicted error stays below "
+    "it are not computed. 0 computes all; 0.12 is the value of the method's authors for Wan. The "
+    "first use of a model computes all steps of one batch, and measures it.",
+)
+_MESH = flags.DEFINE_string("mesh", None, HELP)
 
 # Only with --workdir.
 _HELD_OUT = flags.DEFINE_integer("held_out", 0, "Number of pictures from the dataset's test split.")
@@ -219,7 +230,7 @@ def main() -> None:
         remove_unfinished(output)
         if _SAVE_FRAMES.value:
             remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
-        with with_parents(output), memory.explained(_how_to_need_less):
+        with kept(), with_parents(output), memory.explained(_how_to_need_less):
             for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
                 finished.append(folder)
     finally:
@@ -240,6 +251,9 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
                 np.save(file, painted.raw_THWC)
         differs = final_frame.difference(painted)
+        if "skipped_steps" in painted.parameters:
+            skipped, steps = (painted.parameters[name] for name in ("skipped_steps", "steps"))
+            print(f"step cache: {skipped} of {steps} steps skipped", file=sys.stderr)
         outputs.write(
             painted.job.folder,
             painted.frames_THWC,
@@ -281,6 +295,7 @@ def _trained() -> Painter:
     """A painter with the model of a run."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
+    from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile  # noqa: PLC0415
     from painting_jax.generation.run import Run, guidance_warning  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
 
@@ -292,8 +307,14 @@ def _trained() -> Painter:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
             )
+        devices = Devices.of(_MESH.value, {"tensor": -1})
         return finetuned_painter(
-            _WORKDIR.value, _overrides(), dtype=_DTYPE.value, cache=_EMBEDDINGS.value
+            _WORKDIR.value,
+            _overrides(),
+            mesh=devices.mesh,
+            ring=devices.ring,
+            dtype=_DTYPE.value,
+            cache=_EMBEDDINGS.value,
         )
     for flag in _OF_EITHER:
         if flag.present:
@@ -308,8 +329,10 @@ def _trained() -> Painter:
         )
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
+    devices = Devices.of(_MESH.value, {"data": -1})
+    run = Run.load(_WORKDIR.value, devices.mesh, devices.ring)
     return RunPainter(
-        Run.load(_WORKDIR.value),
+        run,
         segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
         other_look=_OTHER_LOOK.value,
         prompt=_PROMPT.value,
@@ -317,6 +340,8 @@ def _trained() -> Painter:
         steps=_STEPS.value,
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
+        step_cache=_STEP_CACHE.value,
+        magnitudes=MagnitudesFile(pathlib.Path(_WORKDIR.value, NAME), f"step {run.step}"),
     )
 
 
@@ -326,7 +351,8 @@ def _published() -> Painter:
     from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
     from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
-    overrides = _overrides()  # checks the flags before anything is downloaded
+    # Checks the flags before anything is downloaded.
+    overrides, devices = _overrides(), Devices.of(_MESH.value, {"tensor": -1})
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
@@ -334,6 +360,8 @@ def _published() -> Painter:
     return PretrainedPainter(
         Folder.open(_PRETRAINED.value),
         overrides,
+        mesh=devices.mesh,
+        ring=devices.ring,
         dtype=_DTYPE.value,
         loras=loras,
         keep_apart=_KEEP_LORA_APART.value,
@@ -362,6 +390,7 @@ def _overrides():
         noise_BCTHW=load_noise(_NOISE.value) if _NOISE.value else None,
         noise_name=_NOISE.value or "",
         sequential_guidance=_SEQUENTIAL_GUIDANCE.value,
+        step_cache=_STEP_CACHE.value,
     )
 
 
@@ -399,6 +428,7 @@ def _check_flags() -> None:
         (_WIDTH, 1, cli.MOST),
         # A frame of a webp lasts 4.6 hours at most, and a day of video is no tutorial.
         (_FPS, 0.01, 240),
+        (_STEP_CACHE, 0, 1),
     ):
         cli.require_from_to(flag, least, most)
     for flag in (_GUIDANCE, _GUIDANCE_2):

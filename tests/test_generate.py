@@ -7,9 +7,16 @@ import subprocess
 import sys
 import textwrap
 
+import jax
 import pytest
 
 from painting_jax.data import pictures, video
+from painting_jax.data.subjects import Subject
+from painting_jax.generation.from_run import RunPainter
+from painting_jax.generation.job import Job
+from painting_jax.generation.magnitudes_file import MagnitudesFile
+from painting_jax.generation.run import Run
+from painting_jax.sharding.mesh import make_mesh
 from tests import tiny, tiny_run
 from tests.synthetic import scene
 
@@ -47,6 +54,23 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
     assert str(tmp_path) not in json.dumps(record)
     tags = video.read_metadata(output / "bad_udcff-oil70-pencil30" / "process.mp4")
     assert r"bad\udcff" in tags["title"]
+
+
+def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
+    painter = RunPainter(
+        Run.load(run, make_mesh({}, jax.devices()[:1])),
+        steps=6,
+        step_cache=1.0,
+        magnitudes=MagnitudesFile(tmp_path / "step_cache.json", "tiny"),
+    )
+    subject = Subject("cat", "cat.png", lambda: (scene(0), None))
+    # In batches of two.
+    jobs = [Job(subject, "oil", tmp_path)] * 3
+    # Two first steps and the last are always computed.
+    for skipped in ([0, 0, 3], [3, 3, 3]):
+        records = [painted.parameters for painted in painter.generate(jobs)]
+        assert [record["skipped_steps"] for record in records] == skipped
+        assert {record["step_cache"] for record in records} == {1.0}
 
 
 _STOPS = """

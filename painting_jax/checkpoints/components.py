@@ -18,6 +18,7 @@ from painting_jax.checkpoints.source import Source
 from painting_jax.models.family import Component, Layout, published_components
 from painting_jax.models.lora import kernels
 from painting_jax.models.tensor_names import Table
+from painting_jax.sharding.attention import FASTEST, Strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +116,7 @@ def load_component(
     mesh: Mesh,
     dtype=jnp.float32,
     parts: Collection[str] | None = None,
+    **execution,
 ) -> Loaded:
     """Loads a component.
 
@@ -125,9 +127,10 @@ def load_component(
       mesh: Mesh to lay it out on.
       dtype: Dtype that it computes in and is kept in, but for what `Component.float32` matches.
       parts: Names of its outermost parts to load; None = all.
+      **execution: How it is computed, for `Component.make`.
     """
     tables = list(component.tables(sizes).values())
-    make_model = functools.partial(component.make, sizes, dtype)
+    make_model = functools.partial(component.make, sizes, dtype, **execution)
     params = load_params(
         make_model,
         source,
@@ -140,10 +143,16 @@ def load_component(
     return Loaded(nnx.graphdef(nnx.eval_shape(make_model)), params)
 
 
-def load_transformer(expert: Expert, *, mesh: Mesh, dtype) -> Loaded:
-    """Loads a transformer."""
-    component = _named("transformer")
-    return load_component(expert.source, component, expert.config, mesh=mesh, dtype=dtype)
+def load_transformer(expert: Expert, *, mesh: Mesh, dtype, strategy: Strategy = FASTEST) -> Loaded:
+    """Loads a transformer, whose attention is computed by a strategy."""
+    return load_component(
+        expert.source,
+        _named("transformer"),
+        expert.config,
+        mesh=mesh,
+        dtype=dtype,
+        strategy=strategy,
+    )
 
 
 def load_named(folder: Folder, name: str, *, mesh: Mesh, dtype=jnp.float32) -> Loaded:

@@ -15,11 +15,6 @@ from jaxtyping import Array, Float, UInt32
 from painting_jax.diffusion import schedules, unipc
 from painting_jax.diffusion.schedules import Schedule
 
-# Sample, noise level sigma, and the model's timestep in 0..1000 to the velocity.
-Velocity = Callable[
-    [Float[Array, "b ..."], Float[Array, ""], Float[Array, ""]], Float[Array, "b ..."]
-]
-
 # Numbers of steps up to this share one compiled program.
 _TABLE = 64
 
@@ -29,17 +24,19 @@ class Sampler(NamedTuple):
 
     Attributes:
       timesteps: Decreasing timesteps, in 0..1000, at which the model is evaluated.
-      steps: Tree of arrays with the N steps along the first axis of each.
+      steps: Tree of arrays with the N steps along the first axis of each, `timestep` and `sigma`
+        among others.
       start: Noise to the state before the first step.
-      advance: Velocity, state and one step to the next state. It is the same function for all
-        samplers of a kind, so that compiled programs are shared.
+      advance: Velocity of the state's latents at the step's noise level, state and one step to the
+        next state. It is the same function for all samplers of a kind, so that compiled programs
+        are shared.
       sample: State to its latents, which are the result after the last step.
     """
 
     timesteps: Float[np.ndarray, " n"]
     steps: Any
     start: Callable[[Float[Array, "b ..."]], Any]
-    advance: Callable[[Velocity, Any, Any], Any]
+    advance: Callable[[Float[Array, "b ..."], Any, Any], Any]
     sample: Callable[[Any], Float[Array, "b ..."]]
 
     def padded_steps(self) -> Any:
@@ -88,8 +85,8 @@ def _euler(schedule: Schedule) -> Sampler:
     return Sampler(schedule.timesteps, steps, _same, _euler_advance, _same)
 
 
-def _euler_advance(velocity: Velocity, sample: Float[Array, "b ..."], step: EulerStep):
-    return sample + (step.next_sigma - step.sigma) * velocity(sample, step.sigma, step.timestep)
+def _euler_advance(velocity: Float[Array, "b ..."], sample: Float[Array, "b ..."], step: EulerStep):
+    return sample + (step.next_sigma - step.sigma) * velocity
 
 
 def _lcm(steps: int, shift: float, seed: int) -> Sampler:
@@ -102,9 +99,10 @@ def _lcm(steps: int, shift: float, seed: int) -> Sampler:
     return Sampler(timesteps, taken, _same, _lcm_advance, _same)
 
 
-def _lcm_advance(velocity: Velocity, sample: Float[Array, "b ..."], step: LCMStep):
-    clean = sample - step.sigma * velocity(sample, step.sigma, step.timestep)
-    noise = jax.random.normal(jax.random.wrap_key_data(step.key_data), sample.shape)
+def _lcm_advance(velocity: Float[Array, "b ..."], sample: Float[Array, "b ..."], step: LCMStep):
+    clean = sample - step.sigma * velocity
+    # A picture's noise is the same in every batch.
+    noise = jax.random.normal(jax.random.wrap_key_data(step.key_data), sample.shape[1:])
     return (1 - step.next_sigma) * clean + step.next_sigma * noise
 
 

@@ -8,23 +8,27 @@ after the other where progress is shown.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, Sharding
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from painting_jax.diffusion import flow_matching
-from painting_jax.diffusion.guidance import classifier_free_guidance
+from painting_jax.diffusion.model_velocity import (
+    guided_velocity,
+    residual_shapes,
+    reusing_velocity,
+)
 from painting_jax.diffusion.reverse_painting import LATENTS, encoded, reverse
 from painting_jax.diffusion.samplers import Sampler, make_sampler
+from painting_jax.diffusion.step_cache import Kept, StepCache
 from painting_jax.errors import UserError
 from painting_jax.models.codec import to_float, to_uint8
 from painting_jax.models.family import VideoModel, negative_conditions
-from painting_jax.sharding.rules import batch_sharding, replicated
+from painting_jax.sharding.rules import batch_sharding, constrain, replicated
 
 # A transformer: graph and parameters, for `nnx.merge`.
 Network = tuple[Any, dict]
@@ -68,11 +72,13 @@ class Sample:
       conditions: Conditions of the model.
       negative: Conditions that guidance leads away from.
       state: State of the sampler; latents in the end.
+      skipped: Number of steps that the step cache has skipped.
     """
 
     conditions: Any
     negative: Any
     state: Any
+    skipped: int = dataclasses.field(default=0, metadata={"static": True})
 
 
 def paint(
@@ -83,6 +89,7 @@ def paint(
     sampling: Sampling,
     mesh: Mesh,
     *,
+    cache: StepCache | None = None,
     on_step: Callable[[], object] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "b t h w 3"]]:
     """Paints batch after batch; arguments as in `prepare` and `denoise`.
@@ -91,7 +98,7 @@ def paint(
       Frames of each batch in painted order, on the host.
     """
     samples = (prepare(model, frozen, batch, sampling, mesh) for batch in batches)
-    for sample in denoise(model, networks, samples, sampling, mesh, on_step=on_step):
+    for sample in denoise(model, networks, samples, sampling, mesh, cache=cache, on_step=on_step):
         yield decode(model, frozen, sample, mesh)
 
 
@@ -154,6 +161,7 @@ def denoise(
     sampling: Sampling,
     mesh: Mesh,
     *,
+    cache: StepCache | None = None,
     on_step: Callable[[], object] | None = None,
 ) -> Iterator[Sample]:
     """Takes all steps of the sampler for each sample, and yields it.
@@ -167,6 +175,8 @@ def denoise(
       samples: Samples to denoise.
       sampling: How they are sampled.
       mesh: Mesh that the parameters are laid out on.
+      cache: Step cache that skips steps, and says how many each sample skipped when it is yielded;
+        None computes all.
       on_step: Called after each step; None takes all steps of a transformer at once, which is
         faster for small models.
 
@@ -175,24 +185,38 @@ def denoise(
     """
     sampler = sampling.make_sampler()
     stages = [
-        (load, steps, scale)
-        for load, steps, scale in zip(
-            networks, sampler.expert_steps(sampling.boundary), sampling.guidance, strict=True
+        _Stage(expert, steps, None if scale == 1 else scale)
+        for expert, (steps, scale) in enumerate(
+            zip(sampler.expert_steps(sampling.boundary), sampling.guidance, strict=True)
         )
         if steps
     ]
-    for index, (load, steps, scale) in enumerate(stages):
-        network = load()
+    for stage in stages:
+        network = networks[stage.expert]()
         advanced = (
-            _take(model, network, sampler, sample, steps, scale, sampling.sequential, mesh, on_step)
+            _take(model, network, sampler, sample, stage, sampling.sequential, mesh, cache, on_step)
             for sample in samples
         )
-        if index == len(stages) - 1:
+        if stage is stages[-1]:
             for sample in advanced:
+                if cache:
+                    cache.skipped = sample.skipped
                 yield dataclasses.replace(sample, state=sampler.sample(sample.state))
         else:
             samples = [jax.tree.map(np.asarray, sample) for sample in advanced]
         del network, advanced
+
+
+class _Stage(NamedTuple):
+    """The steps that one transformer takes, and its scale of guidance; None = none."""
+
+    expert: int
+    steps: range
+    scale: float | None
+
+    @property
+    def passes(self) -> int:
+        return 1 if self.scale is None else 2
 
 
 def _take(
@@ -200,33 +224,48 @@ def _take(
     network: Network,
     sampler: Sampler,
     sample: Sample,
-    steps: range,
-    scale: float,
+    stage: _Stage,
     sequential: bool,
     mesh: Mesh,
+    cache: StepCache | None,
     on_step: Callable[[], object] | None,
 ) -> Sample:
-    """Takes some steps with one transformer."""
+    """Takes the steps of one transformer."""
     graph, params = network
     sample = _on_mesh(sample, mesh)
     state, table = sample.state, sampler.padded_steps()
+    steps, scale = stage.steps, stage.scale
+    timesteps_N = sampler.timesteps[steps.start : steps.stop]
+    skip_N, kept = None, None
+    if cache:
+        to_skip_N = cache.to_skip(stage.expert, timesteps_N, stage.passes)
+        # A sampling that skips nothing and measures nothing is the plain one.
+        if to_skip_N is None or to_skip_N.any():
+            skip_N = np.zeros(len(table.timestep), bool)
+            skip_N[steps.start : steps.stop] = False if to_skip_N is None else to_skip_N
+            with jax.set_mesh(mesh):
+                latents = sampler.sample(state)
+                kept = _nothing_kept(
+                    model, graph, stage.passes, len(skip_N), params, latents, sample.conditions
+                )
     for first in steps if on_step else steps[:1]:
         end = first + 1 if on_step else steps.stop
         with jax.set_mesh(mesh):
-            state, wrong = _advance(
+            state, kept, wrong = _advance(
                 model,
                 graph,
                 (sampler.advance, sampler.sample),
-                scale != 1,
                 sequential,
                 _placement(state, mesh),
                 params,
                 state,
+                kept,
+                skip_N,
                 table,
                 (np.int32(first), np.int32(end)),
                 sample.conditions,
                 sample.negative,
-                np.float32(scale),
+                None if scale is None else np.float32(scale),
             )
         if (index := int(np.asarray(wrong))) < end:
             raise UserError(
@@ -235,53 +274,72 @@ def _take(
             )
         if on_step:
             on_step()
-    return dataclasses.replace(sample, state=state)
+    if kept is not None and to_skip_N is None:
+        log_ratios_NP = np.asarray(kept.log_ratios_NP)[steps.start : steps.stop]
+        cache.measured(stage.expert, timesteps_N, log_ratios_NP)
+    skipped = sample.skipped if skip_N is None else sample.skipped + int(skip_N.sum())
+    return dataclasses.replace(sample, state=state, skipped=skipped)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _nothing_kept(
+    model: VideoModel, graph, passes: int, steps: int, params: dict, latents, conditions
+) -> Kept | None:
+    """What is kept before the first step; None for a network of which no step can be skipped."""
+    shapes = residual_shapes(model, nnx.merge(graph, params), latents, conditions, passes)
+    return None if None in shapes else _constrained(Kept.nothing(shapes, steps))
+
+
+def _constrained(kept: Kept) -> Kept:
+    """Laid out as tokens, so that all calls share one program."""
+    residuals = tuple(constrain(residual, "tokens") for residual in kept.residuals)
+    return dataclasses.replace(kept, residuals=residuals)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _advance(
     model: VideoModel,
     graph,
     sampler: tuple[Callable, Callable],
-    guided: bool,
     sequential: bool,
     placement: Sharding,
     params: dict,
     state,
+    kept: Kept | None,
+    skip_N: Bool[Array, " n"] | None,
     table,
     span: tuple[Int[Array, ""], Int[Array, ""]],
     conditions,
     negative,
-    scale: Float[Array, ""],
+    scale: Float[Array, ""] | None,
 ):
-    """The state after the steps of a span, and its first step that was not finite, or its end."""
+    """The state after the steps of a span, what is kept, and its first step that was not finite.
+
+    The last is the end of the span if all were.
+    """
     advance, latents = sampler
     network = nnx.merge(graph, params)
 
-    def velocity(noisy, sigma, timestep):
-        def under(noisy, sigma_B, conditions):
-            timestep_B = jnp.broadcast_to(timestep, sigma_B.shape)
-            prediction = model.family.predict(network, noisy, timestep_B, conditions)
-            return flow_matching.velocity(
-                prediction, noisy, sigma_B, clean_prediction=model.clean_prediction
-            )
-
-        sigma_B = jnp.broadcast_to(sigma, noisy.shape[:1])
-        if not guided:
-            return under(noisy, sigma_B, conditions)
-        return classifier_free_guidance(
-            under, noisy, sigma_B, conditions, negative, scale, sequential=sequential
-        )
-
     def take(index, carry):
-        state, wrong = carry
-        state = advance(velocity, state, jax.tree.map(lambda x: x[index], table))
+        state, kept, wrong = carry
+        step = jax.tree.map(lambda x: x[index], table)
+        given = (model, network, latents(state), step.sigma, step.timestep)
+        given = (*given, conditions, negative, scale)
+        if kept is None:
+            velocity = guided_velocity(*given, sequential=sequential)
+        else:
+            velocity, residuals = reusing_velocity(
+                *given, skip=skip_N[index], residuals=kept.residuals, sequential=sequential
+            )
+            kept = kept.after(index, residuals)
+        state = advance(velocity, state, step)
         finite = jnp.isfinite(latents(state)).all()
-        return state, jnp.where(finite, wrong, jnp.minimum(wrong, index))
+        return state, kept, jnp.where(finite, wrong, jnp.minimum(wrong, index))
 
-    state, wrong = jax.lax.fori_loop(*span, take, (state, span[1]))
+    state, kept, wrong = jax.lax.fori_loop(*span, take, (state, kept, span[1]))
     # The same placement before and after, so that all calls share one program.
-    return jax.lax.with_sharding_constraint(state, placement), wrong
+    state = jax.lax.with_sharding_constraint(state, placement)
+    return state, None if kept is None else _constrained(kept), wrong
 
 
 def decode(

@@ -121,15 +121,15 @@ def _corrector(sigma, log_snr, i: int, order: int) -> np.ndarray:
     return weights - growth * (on_before / ratio * to_before + on_now * to_now)
 
 
-def advance(velocity, state: State, step: UniPCStep) -> State:
+def advance(velocity: Float[Array, "b ..."], state: State, step: UniPCStep) -> State:
     """Takes one step.
 
     Args:
-      velocity: Velocity of the model, as in `samplers.Velocity`.
+      velocity: Velocity of the state's sample.
       state: State before the step.
       step: One step of `make_steps`.
     """
-    clean = state.sample - step.sigma * velocity(state.sample, step.sigma, step.timestep)
+    clean = state.sample - step.sigma * velocity
     last, two_ago, one_ago, now = step.corrector
     corrected = last * state.corrected + two_ago * state.before + one_ago * state.last + now * clean
     here, one_ago, now = step.predictor

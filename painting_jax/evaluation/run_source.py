@@ -25,6 +25,7 @@ from painting_jax.evaluation.networks import Networks
 from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.videos import Video
 from painting_jax.evaluation.word_effects import word_effects
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.run import Run
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.tasks.published import is_finetuned
@@ -172,6 +173,7 @@ class RunSource:
         steps: int | None,
         guidance: float | None,
         seed: int,
+        devices: Devices | None = None,
     ) -> "RunSource":
         """Loads the model of a run and its data set.
 
@@ -184,11 +186,13 @@ class RunSource:
           steps: Sampling steps; None = the run's.
           guidance: Guidance scale; None = the run's.
           seed: Seed of the noise and of all statistics.
+          devices: Devices that the model paints on; None = all, along the data axis.
 
         Raises:
           UserError: If the run or its data set cannot be used, or a setting is invalid.
         """
-        model = Run.load(workdir)
+        devices = devices or Devices.of(None, {"data": -1})
+        model = Run.load(workdir, devices.mesh, devices.ring)
         data, sampling = model.config.data, model.config.sampling
         steps = sampling.steps if steps is None else steps
         guidance = sampling.guidance if guidance is None else guidance

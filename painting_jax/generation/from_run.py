@@ -19,6 +19,7 @@ from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
 from painting_jax.generation.job import Job, Painted
+from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.generation.run import Run
@@ -41,6 +42,8 @@ class RunPainter:
       steps: Number of sampling steps; None = the run's.
       guidance: Scale of classifier-free guidance, 1 = none; None = the run's.
       seed: Seed of the noise.
+      step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
+      magnitudes: File that keeps what the step cache measures; needed with a threshold.
     """
 
     run: Run
@@ -51,6 +54,8 @@ class RunPainter:
     steps: int | None = None
     guidance: float | None = None
     seed: int = 0
+    step_cache: float = 0.0
+    magnitudes: MagnitudesFile | None = None
 
     @property
     def label(self) -> str:
@@ -71,13 +76,18 @@ class RunPainter:
             words = ", ".join(unknown)
             print(f"warning: the model does not know these words: {words}", file=sys.stderr)
         size = min(len(jobs), config.data.batch_size)
+        cache = self.magnitudes.cache(self.step_cache) if self.step_cache else None
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
                 chunk = jobs[start : start + size]
                 rows, framings = zip(*[self._row(job) for job in chunk], strict=True)
                 # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
-                frames_BTHWC = self.run.generate(pipeline.stack(filled), **settings)
+                frames_BTHWC = self.run.generate(pipeline.stack(filled), cache=cache, **settings)
+                cached = {}
+                if cache:
+                    self.magnitudes.keep(cache)
+                    cached = {"step_cache": self.step_cache, "skipped_steps": cache.skipped}
                 for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
                     parameters = {
                         "picture": job.subject.origin,
@@ -87,6 +97,7 @@ class RunPainter:
                         "segments": self.segments,
                         "other_look": self.other_look,
                         **settings,
+                        **cached,
                     }
                     yield Painted(job, framing.cut(frames_THWC), parameters)
                     progress.update()
@@ -115,6 +126,7 @@ def finetuned_painter(
     overrides: SamplingOverrides,
     *,
     mesh: Mesh | None = None,
+    ring: int = 0,
     dtype: str | None = None,
     cache: str | None = None,
 ) -> PretrainedPainter:
@@ -124,6 +136,7 @@ def finetuned_painter(
       workdir: Folder of the run.
       overrides: Sampling overrides. All other settings come from the run's config.
       mesh: Mesh, see `PretrainedPainter`.
+      ring: Groups of its sequence axis, see `PretrainedPainter`.
       dtype: Dtype, see `PretrainedPainter`; None = the run's.
       cache: Folder that caches text embeddings; None = the run's.
 
@@ -150,9 +163,11 @@ def finetuned_painter(
         folder,
         dataclasses.replace(overrides, **own),
         mesh=mesh,
+        ring=ring,
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),
         takes_first_frame=True,
         cache=cache or str(run / EMBEDDINGS),
+        magnitudes=run / NAME,
     )

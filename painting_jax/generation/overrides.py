@@ -42,6 +42,7 @@ class SamplingOverrides:
       noise_name: File of this noise, for the record.
       sequential_guidance: Whether guidance is evaluated in two sequential passes, with the memory
         of one.
+      step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
     """
 
     sampler: str | None = None
@@ -60,6 +61,7 @@ class SamplingOverrides:
     noise_BCTHW: np.ndarray | None = None
     noise_name: str = ""
     sequential_guidance: bool = False
+    step_cache: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

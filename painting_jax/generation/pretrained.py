@@ -1,6 +1,7 @@
 """Painter with published weights: turns a picture and a prompt into a painting process."""
 
 import functools
+import hashlib
 import math
 import pathlib
 import sys
@@ -14,7 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from painting_jax import media, memory
-from painting_jax.checkpoints import adapters, components
+from painting_jax.checkpoints import adapters, components, hub
 from painting_jax.checkpoints.components import (
     Loaded,
     load_named,
@@ -35,13 +36,16 @@ from painting_jax.diffusion.sampling import (
 )
 from painting_jax.errors import UserError
 from painting_jax.generation import resolution
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.job import Job, Painted
+from painting_jax.generation.magnitudes_file import MagnitudesFile
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text import embeddings
+from painting_jax.user_cache import user_cache
 
 # Aspects closer than this are the same: sides are rounded to multiples of up to 32 pixels.
 _SAME_ASPECT = 0.95
@@ -57,6 +61,8 @@ class PretrainedPainter:
       folder: Published model.
       overrides: Sampling overrides.
       mesh: Mesh that the components are laid out on; None puts all devices along its tensor axis.
+        Devices along data and fsdp share pictures of one shape that come one after the other.
+      ring: Groups of its sequence axis, see `attention.Strategy`.
       dtype: Dtype of the weights and the computation of transformer and text encoder; None =
         bfloat16, or float32 on a CPU.
       loras: LoRAs of each transformer.
@@ -64,6 +70,7 @@ class PretrainedPainter:
       files: Single files that replace the folder's transformers; None = the folder's own.
       takes_first_frame: Whether these are known to take the picture as the first frame.
       cache: Folder that caches text embeddings; None = the user's.
+      magnitudes: File that keeps what the step cache measures; None = one in the user's cache.
       log: Called with lines that say what each LoRA changes, which size of frames is taken, and
         what may be a mistake; None prints them, apart from the results, to standard error.
 
@@ -80,19 +87,22 @@ class PretrainedPainter:
         overrides: SamplingOverrides,
         *,
         mesh: Mesh | None = None,
+        ring: int = 0,
         dtype=None,
         loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
         files: tuple[str | None, ...] = (),
         takes_first_frame: bool = False,
         cache: str | None = None,
+        magnitudes: pathlib.Path | None = None,
         log: Callable[[str], object] | None = None,
     ):
         log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides = folder, overrides
-        self._mesh = mesh or make_mesh({"tensor": -1})
+        self._devices = Devices(mesh or make_mesh({"tensor": -1}), ring)
+        self._mesh = self._devices.mesh
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
-        self._cache, self._keep_apart = cache, keep_apart
+        self._cache, self._magnitudes, self._keep_apart = cache, magnitudes, keep_apart
         self._experts, self._files = folder.experts(files), files
         self._vae_source, vae_config = folder.vae()
         family = family_of_codec(vae_config)
@@ -110,6 +120,7 @@ class PretrainedPainter:
                 f"--lora and --lora_2 would give the transformers of {folder.name} other channels "
                 "than each other: name LoRAs of one kind for both"
             )
+        self._devices.check(config.heads)
         self._model = VideoModel(family, config, vae_config)
         self._check_takes_pictures(trained=any(self._loras) or any(files))
         if config.image_dim:
@@ -177,12 +188,12 @@ class PretrainedPainter:
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[Painted]:
         placed = [self._batch(job) for job in jobs]
-        batches = [batch for batch, _ in placed]
         prompts = [self._prompt(job) for job in jobs]
         texts = self._embed({*prompts, self._overrides.negative_prompt})
-        for batch, prompt in zip(batches, prompts, strict=True):
+        for (batch, _), prompt in zip(placed, prompts, strict=True):
             batch["text_BLD"] = texts[prompt]
             batch["negative_text_BLD"] = texts[self._overrides.negative_prompt]
+        spans = _spans([batch for batch, _ in placed], self._devices.pictures)
         model, mesh, config = self._model, self._mesh, self.sampling
         sampling = Sampling(
             config.sampler,
@@ -199,28 +210,43 @@ class PretrainedPainter:
             frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
         samples = [
             jax.tree.map(np.asarray, prepare(model, frozen, batch, sampling, mesh))
-            for batch in batches
+            for batch in (self._filled([placed[n][0] for n in span]) for span in spans)
         ]
         if model.image_encoder_config is not None:
             # Decoding needs only the codec. The encoder is freed to make room for the transformer.
             frozen.pop("image_encoder")
             model = VideoModel(model.family, model.config, model.codec_config)
         networks = [functools.partial(self._load, i) for i in range(len(self._experts))]
-        with tqdm.tqdm(total=len(jobs) * config.steps, unit="step", disable=None) as progress:
-            denoised = denoise(model, networks, samples, sampling, mesh, on_step=progress.update)
-            for job, (batch, framing), prompt, sample in zip(
-                jobs, placed, prompts, denoised, strict=True
-            ):
-                [video_THWC] = decode_video(model, frozen, sample, mesh)
-                # Conditioning frames are not part of the painted process.
-                painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
-                frames_THWC = np.asarray(to_uint8(painted_THWC))
-                yield Painted(
-                    job,
-                    frames_THWC if framing is None else framing.cut(frames_THWC),
-                    self._parameters(job, prompt, batch["reference_BHWC"].shape[1:3]),
-                    raw_THWC=np.asarray((video_THWC + 1) / 2),
-                )
+        threshold = self._overrides.step_cache
+        file = self._magnitudes_file() if threshold else None
+        cache = file.cache(threshold) if file else None
+        with tqdm.tqdm(total=len(spans) * config.steps, unit="step", disable=None) as progress:
+            denoised = denoise(
+                model, networks, samples, sampling, mesh, cache=cache, on_step=progress.update
+            )
+            for span, sample in zip(spans, denoised, strict=True):
+                cached = {}
+                if cache:
+                    file.keep(cache)
+                    cached = {"step_cache": threshold, "skipped_steps": cache.skipped}
+                videos_BTHWC = decode_video(model, frozen, sample, mesh)
+                for n, video_THWC in zip(span, videos_BTHWC, strict=False):
+                    batch, framing = placed[n]
+                    # Conditioning frames are not part of the painted process.
+                    painted_THWC = video_THWC[: len(video_THWC) - model.conditioning_frames]
+                    frames_THWC = np.asarray(to_uint8(painted_THWC))
+                    size_HW = batch["reference_BHWC"].shape[1:3]
+                    yield Painted(
+                        jobs[n],
+                        frames_THWC if framing is None else framing.cut(frames_THWC),
+                        self._parameters(jobs[n], prompts[n], size_HW) | cached,
+                        raw_THWC=np.asarray((video_THWC + 1) / 2),
+                    )
+
+    def _filled(self, batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """One batch of several of one picture, filled up with the last for all devices."""
+        rows = [*batches, *[batches[-1]] * (self._devices.pictures - len(batches))]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
     def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
         """A checked batch of one picture, without text embeddings.
@@ -290,9 +316,24 @@ class PretrainedPainter:
         )
         return {prompt: embeddings.pad([embedding]) for prompt, embedding in embedded.items()}
 
+    def _magnitudes_file(self) -> MagnitudesFile:
+        """The file for these transformers with these LoRAs."""
+        of_experts = []
+        for expert, named in zip(self._experts, self._loras, strict=True):
+            loras = [hub.local_lora(one.name) for one in named]
+            weights = [one.weight for one in named]
+            of_experts.append(embeddings.fingerprint([*expert.source.files, *loras], lora=weights))
+        model = hashlib.sha256(" ".join(of_experts).encode()).hexdigest()[:32]
+        path = self._magnitudes or user_cache("step_caches") / f"{model}.json"
+        return MagnitudesFile(path, model)
+
     def _load(self, index: int) -> Network:
         load = functools.partial(
-            load_transformer, self._experts[index], mesh=self._mesh, dtype=self._dtype
+            load_transformer,
+            self._experts[index],
+            mesh=self._mesh,
+            dtype=self._dtype,
+            strategy=self._devices.strategy,
         )
         if not self._loras[index]:
             loaded: Loaded = load()
@@ -330,6 +371,19 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _spans(batches: Sequence[dict[str, np.ndarray]], most: int) -> list[range]:
+    """Runs of at most so many batches of the same shapes."""
+    spans: list[range] = []
+    for n, batch in enumerate(batches):
+        last = spans[-1] if spans else range(0)
+        same = last and batch["reference_BHWC"].shape == batches[last[0]]["reference_BHWC"].shape
+        if same and len(last) < most:
+            spans[-1] = range(last.start, n + 1)
+        else:
+            spans.append(range(n, n + 1))
+    return spans
 
 
 def _size(source: Source) -> int:

@@ -11,7 +11,9 @@ from ml_collections import ConfigDict
 
 from painting_jax.config_checks import read_run
 from painting_jax.diffusion.sampling import paint
+from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
@@ -75,12 +77,13 @@ class Run:
         self._loss = jax.jit(make_held_out_loss(task))
 
     @classmethod
-    def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None) -> "Run":
+    def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None, ring: int = 0) -> "Run":
         """Loads the latest checkpoint of a run that is not damaged.
 
         Args:
           workdir: Folder of the run.
           mesh: Mesh that the parameters are laid out on; None puts all devices along its data axis.
+          ring: Groups of its sequence axis, see `attention.Strategy`.
 
         Raises:
           UserError: If the folder is not a run, has no checkpoint, or its config and checkpoint do
@@ -88,8 +91,11 @@ class Run:
         """
         config = read_run(workdir)
         folder = epath.Path(workdir)
-        task = make_task(config, folder)
         mesh = mesh or make_mesh({"data": -1})
+        Devices(mesh, ring).check(config.model.heads)
+        # Not those that it was trained on.
+        config.mesh.update(dict(mesh.shape), ring=ring)
+        task = make_task(config, folder)
         conditioner = task.text_conditioner(folder, (), mesh)
         if not (folder / "checkpoints").exists():
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
@@ -113,6 +119,7 @@ class Run:
         steps: int,
         guidance: float,
         seed: int | np.ndarray,
+        cache: StepCache | None = None,
         on_step: Callable[[], object] | None = None,
     ) -> np.ndarray:
         """Paints the pictures of a batch.
@@ -124,6 +131,7 @@ class Run:
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
           seed: Seed of the noise, one for all pictures or int[B].
+          cache: Step cache that skips steps, see `denoise`.
           on_step: Called after each sampling step; None takes all steps at once.
 
         Returns:
@@ -137,16 +145,23 @@ class Run:
         progress_T = np.linspace(0, 1, frames, dtype=np.float32)
         conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
         conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
+        # Filled up, so that the devices share the pictures.
+        missing = -count % Devices(self.mesh).pictures
+        filled = {
+            name: np.concatenate([array, np.repeat(array[-1:], missing, 0)])
+            for name, array in conditions.items()
+        }
         [frames_BTHWC] = paint(
             self.task.model,
             self.frozen,
             self.task.networks(self.params, self.frozen),
-            [conditions],
+            [filled],
             self.task.sampling(steps=steps, guidance=guidance),
             self.mesh,
+            cache=cache,
             on_step=on_step,
         )
-        return frames_BTHWC
+        return frames_BTHWC[:count]
 
     def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
         """Training loss on recorded processes, float32[B], without dropping conditions.

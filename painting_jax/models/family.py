@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from painting_jax.models.block_residual import Reuse
 from painting_jax.models.codec import Codec
 from painting_jax.models.tensor_names import NOTHING, PublishedWeights, Table
 
@@ -73,7 +74,8 @@ class Component:
       name: Name of its folder in a diffusers model, such as "vae".
       kinds: Class or type that its config.json states.
       read_config: Its sizes, from published weights.
-      make: Its module for these sizes, which computes in a dtype.
+      make: Its module for these sizes, which computes in a dtype. That of a transformer also takes
+        `strategy`, that of attention.
       tables: Tables of tensor names for these sizes, for each layout it is published in.
       to_json: Content of its config.json for these sizes; None = it always comes with one.
       tensors: Regex of a tensor's name, without prefix, that tells the component in a single file.
@@ -86,7 +88,7 @@ class Component:
     name: str
     kinds: tuple[str, ...]
     read_config: Callable[[PublishedWeights], Any]
-    make: Callable[[Any, Any], nnx.Module]
+    make: Callable[..., nnx.Module]
     tables: Callable[[Any], Mapping[Layout, Table]]
     to_json: Callable[[Any], dict] | None = None
     tensors: str = NOTHING
@@ -212,8 +214,21 @@ class Family(Protocol):
         noisy_BTHWC: Float[Array, "b t h w c"],
         timestep_B: Float[Array, " b"],
         conditions: Any,
-    ) -> Float[Array, "b t h w c"]:
-        """Output of the network, clean latents or their velocity, at timesteps in 0..1000."""
+        reuse: Reuse | None = None,
+    ) -> tuple[Float[Array, "b t h w c"], Float[Array, "b s d"] | None]:
+        """Output of the network, clean latents or their velocity, at timesteps in 0..1000.
+
+        Args:
+          transformer: Network.
+          noisy_BTHWC: Noisy latents.
+          timestep_B: Noise level in 0..1000.
+          conditions: Conditions.
+          reuse: A residual of an earlier step that may replace the blocks.
+
+        Returns:
+          The output, and the residual of the network's blocks, see `block_residual`; None for a
+          network without one, of which no step can be skipped.
+        """
         ...
 
     def restore_conditioning_frames(

@@ -4,7 +4,6 @@ Latents are those cached beforehand, so that encoding is no part of it.
 """
 
 import dataclasses
-import functools
 import re
 from typing import Any
 
@@ -15,6 +14,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.diffusion import reverse_painting
+from painting_jax.diffusion.model_velocity import guided_velocity
 from painting_jax.models.clip.modeling import CLIPVisionConfig
 from painting_jax.models.family import negative_conditions
 from painting_jax.sharding.rules import batch_sharding, replicated, tree_shardings
@@ -100,25 +100,23 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         params = jax.eval_shape(task.init_params)
         params = _placed(params, tree_shardings(params, mesh))
         frozen, batch = inputs(task, mesh)
-        sigma_B = _with(_array(videos), batch_sharding(mesh))
-        guided = config.sampling.guidance != 1
+        sigma = _with(_array(), replicated(mesh))
+        section, model = config.sampling, task.model
+        guide_on, scale = tuple(section.guide_on), section.guidance
 
-        def step(params, frozen, noisy, sigma_B, conditions):
-            conditions = task.model.family.conditions(**conditions)
-            predict = functools.partial(task.predict, params, frozen, noisy, sigma_B)
-            velocity = predict(conditions)
-            if guided:
-                encoders = task.model.encoders(frozen)
-                others = negative_conditions(
-                    task.model.family, conditions, tuple(config.sampling.guide_on), encoders
-                )
-                velocity += (config.sampling.guidance - 1) * (velocity - predict(others))
-            return noisy - velocity
+        def step(params, frozen, noisy, sigma, conditions):
+            conditions = model.family.conditions(**conditions)
+            negative = negative_conditions(
+                model.family, conditions, guide_on, model.encoders(frozen)
+            )
+            network = nnx.merge(*task.network(params, frozen))
+            given = (sigma, 1000 * sigma, conditions, negative, None if scale == 1 else scale)
+            return noisy - guided_velocity(model, network, noisy, *given)
 
         latents, conditions = (
             batch[name] for name in (reverse_painting.LATENTS, reverse_painting.CONDITIONS)
         )
-        return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma_B, conditions)
+        return jax.jit(step, donate_argnums=2).lower(params, frozen, latents, sigma, conditions)
 
 
 def inputs(task: Task, mesh: Mesh) -> tuple[dict, dict]:

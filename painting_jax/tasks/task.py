@@ -153,7 +153,7 @@ class Task(abc.ABC):
     ) -> Float[Array, "b t h w c"]:
         """Output of the trained network, clean latents or their velocity."""
         transformer = nnx.merge(*self.network(params, frozen))
-        return self.model.family.predict(transformer, noisy_BTHWC, 1000 * sigma_B, conditions)
+        return self.model.family.predict(transformer, noisy_BTHWC, 1000 * sigma_B, conditions)[0]
 
     def networks(self, params: dict, frozen: dict) -> list[Callable[[], Network]]:
         """Functions that load each transformer, in sampling order.

@@ -28,17 +28,12 @@ from painting_jax.errors import UserError
 from painting_jax.files import remove_unfinished
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.text import prompts
+from painting_jax.user_cache import user_cache
 
 LENGTH = 512  # tokens, in all Wan models
 
 _MIN_PADDED = 16
 _BLOCKS, _BLOCK_BYTES = 64, 4096
-
-
-def default_cache() -> pathlib.Path:
-    """The cache folder that all runs of a user share."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(caches, "painting_jax", "text_embeddings")
 
 
 def embed_prompts(
@@ -56,7 +51,7 @@ def embed_prompts(
       texts: prompts, repeated or not.
       mesh: mesh to lay the encoder out on.
       dtype: dtype that the encoder computes in.
-      cache: folder of cached embeddings; None = `default_cache`.
+      cache: folder of cached embeddings; None = the user's.
 
     Returns:
       The embeddings of each prompt's tokens, for `pad`.
@@ -74,7 +69,7 @@ def embed_prompts(
 
     return embed_cached(
         texts,
-        cache=default_cache() if cache is None else cache,
+        cache=user_cache("text_embeddings") if cache is None else cache,
         fingerprint=fingerprint([tokenizer, encoder], dtype=jnp.dtype(dtype).name, length=LENGTH),
         open_encoder=open_encoder,
     )
@@ -171,22 +166,22 @@ def pad(embeddings_LD: Sequence[np.ndarray], length: int = LENGTH) -> np.ndarray
     return padded_BLD
 
 
-def fingerprint(folders: Iterable[str | os.PathLike], **settings) -> str:
+def fingerprint(paths: Iterable[str | os.PathLike], **settings) -> str:
     """A hash of published weights that does not read all of them.
 
     Files count by name, size and 64 evenly spaced blocks of 4 KiB. A copy has the same fingerprint;
     training changes it.
 
     Args:
-      folders: folders of components, such as the tokenizer and the text encoder.
+      paths: files, and folders of components such as the tokenizer and the text encoder.
       settings: JSON values to hash as well, such as the dtype and the length.
 
     Returns:
       32 hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for folder in map(pathlib.Path, folders):
-        for path in sorted(folder.iterdir()):
+    for given in map(pathlib.Path, paths):
+        for path in sorted(given.iterdir()) if given.is_dir() else [given]:
             if path.name.startswith(".") or not path.is_file():
                 continue
             size = path.stat().st_size

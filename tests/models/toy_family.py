@@ -77,8 +77,8 @@ class ToyFamily:
         medium_BM = jnp.where(dropped_B["medium"][:, None], 0, conditions.medium_BM)
         return dataclasses.replace(conditions, medium_BM=medium_BM)
 
-    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
-        return transformer(noisy_BTHWC, timestep_B, conditions)
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions, reuse=None):
+        return transformer(noisy_BTHWC, timestep_B, conditions), None
 
     def restore_conditioning_frames(self, latents_BTHWC, conditions):
         return latents_BTHWC

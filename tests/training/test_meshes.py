@@ -10,13 +10,13 @@ import numpy as np
 import optax
 import pytest
 
-from configs import wan21_i2v_14b
 from painting_jax.planning import program
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.training import state as state_lib
 from painting_jax.training import step as step_lib
 from painting_jax.training.step import TrainMetrics, make_train_step
+from tests.tiny_sampler import config, random
 
 _STEPS = 5
 # Devices along the axes, and groups of the ring.
@@ -32,16 +32,6 @@ _MESHES = {
 }
 
 
-def _config(*, lora: bool):
-    config = wan21_i2v_14b.get_config("lora,tiny" if lora else "tiny")
-    config.data.update(height=48, width=80, batch_size=8, buckets=(), text_length=8)
-    config.model.update(dim=32, heads=4, ffn_dim=32, layers=2, text_dim=16, image_dim=16)
-    config.model.update(dtype="float32")
-    config.pretrained.dtype = "float32"
-    config.lora.rank = 4
-    return config
-
-
 def _plain_descent(monkeypatch):
     for module in (state_lib, step_lib):
         monkeypatch.setattr(module, "make_optimizer", lambda config: optax.sgd(0.1))
@@ -52,30 +42,25 @@ def plain_descent(monkeypatch):
     _plain_descent(monkeypatch)
 
 
-def _random(shapes, seed: int):
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: (0.2 * rng.normal(size=leaf.shape)).astype(leaf.dtype), shapes)
-
-
 @functools.cache
 def _batches():
-    shapes = program.encoded_batch(program.task_of(_config(lora=False)))
-    return [_random(shapes, 2 + n) for n in range(_STEPS)]
+    shapes = program.encoded_batch(program.task_of(config(lora=False)))
+    return [random(shapes, 2 + n) for n in range(_STEPS)]
 
 
-def _trained(config, sizes, ring=0, devices=None):
+def _trained(experiment, sizes, ring=0, devices=None):
     """Losses and gradient norms of the steps, and the parameters after them."""
-    config.mesh.update({"data": 1, "ring": ring} | sizes)
-    mesh = make_mesh(config.mesh, devices)
+    experiment.mesh.update({"data": 1, "ring": ring} | sizes)
+    mesh = make_mesh(experiment.mesh, devices)
     with jax.set_mesh(mesh):
-        task = program.task_of(config)
+        task = program.task_of(experiment)
         shapes = state_lib.abstract_state(task, mesh)
-        params = _random(shapes.params, 0)
+        params = random(shapes.params, 0)
         state = jax.jit(
             lambda params: state_lib.init_state(task, params),
             out_shardings=jax.tree.map(lambda leaf: leaf.sharding, shapes),
         )(params)
-        frozen = _random(task.frozen(), 1)
+        frozen = random(task.frozen(), 1)
         frozen = jax.device_put(frozen, tree_shardings(frozen, mesh))
         step = jax.jit(make_train_step(task))
         measured = []
@@ -92,7 +77,7 @@ def one_device():
     with pytest.MonkeyPatch.context() as monkeypatch:
         _plain_descent(monkeypatch)
         alone = jax.devices()[:1]
-        return {lora: _trained(_config(lora=lora), {}, devices=alone) for lora in (True, False)}
+        return {lora: _trained(config(lora=lora), {}, devices=alone) for lora in (True, False)}
 
 
 def _assert_same(actual, expected):
@@ -103,9 +88,9 @@ def _assert_same(actual, expected):
 
 @pytest.mark.parametrize("name", _MESHES)
 def test_every_mesh_trains_as_one_device_does(one_device, name):
-    _assert_same(_trained(_config(lora=False), *_MESHES[name]), one_device[False])
+    _assert_same(_trained(config(lora=False), *_MESHES[name]), one_device[False])
 
 
 @pytest.mark.parametrize("name", ["Ulysses in a ring", "all"])
 def test_adapters_train_as_on_one_device(one_device, name):
-    _assert_same(_trained(_config(lora=True), *_MESHES[name]), one_device[True])
+    _assert_same(_trained(config(lora=True), *_MESHES[name]), one_device[True])

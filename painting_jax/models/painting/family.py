@@ -78,8 +78,8 @@ class PaintingFamily:
         del encoders
         return conditioning.drop(conditions, dropped_B)
 
-    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
-        return transformer(noisy_BTHWC, timestep_B / 1000, conditions)
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions, reuse=None):
+        return transformer(noisy_BTHWC, timestep_B / 1000, conditions, reuse)
 
     def restore_conditioning_frames(self, latents_BTHWC, conditions):
         del conditions

@@ -9,6 +9,7 @@ from flax import nnx, traverse_util
 from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import segments
+from painting_jax.models.block_residual import Reuse
 from painting_jax.models.painting.pixel_head import PixelHead
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 
@@ -153,8 +154,16 @@ class PaintingModel(nnx.Module):
         noisy_BTHWC: Float[Array, "b t h w c"],
         sigma_B: Float[Array, " b"],
         conditions: Conditions,
-    ) -> Float[Array, "b t h w c"]:
-        """The prediction for latents with noise levels `sigma_B` in (0, 1]."""
+        reuse: Reuse | None = None,
+    ) -> tuple[Float[Array, "b t h w c"], Float[Array, "b tokens d"]]:
+        """The prediction for latents, and the residual of the transformer's blocks.
+
+        Args:
+          noisy_BTHWC: noisy latents.
+          sigma_B: noise level in (0, 1].
+          conditions: conditions.
+          reuse: a residual that may replace the blocks.
+        """
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
@@ -163,7 +172,7 @@ class PaintingModel(nnx.Module):
         segments_BHWC = segments.segment_features(
             conditions.segments_BHW, self.config.codec_spatial
         )
-        tokens_BthwD = self.transformer.tokens(
+        tokens_BthwD, residual_BSD = self.transformer.tokens(
             jnp.concatenate([noisy_BTHWC, conditions.image_BTHWC], -1),
             1000 * sigma_B[:, None],
             text_BLD,
@@ -171,14 +180,16 @@ class PaintingModel(nnx.Module):
             segments_BHWC=segments_BHWC,
             progress_BT=conditions.progress_BT,
             summary_BE=summary_BE,
+            reuse=reuse,
         )
         if not self.config.pixel_layers:
-            return self.transformer.project(tokens_BthwD)
+            return self.transformer.project(tokens_BthwD), residual_BSD
         reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-        return self.pixel_head(
+        prediction_BTHWC = self.pixel_head(
             tokens_BthwD,
             reference_BHWC,
             conditions.segments_BHW,
             summary_BE,
             conditions.progress_BT,
         )
+        return prediction_BTHWC, residual_BSD

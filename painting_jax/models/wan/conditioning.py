@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from painting_jax.models.block_residual import Reuse
 from painting_jax.models.clip.modeling import preprocess
 from painting_jax.models.codec import Codec, image_condition, to_uint8
 from painting_jax.models.family import Encoders
@@ -104,8 +105,9 @@ def velocity(
     noisy_BTHWC: Float[Array, "b t h w c"],
     timestep_B: Float[Array, " b"],
     conditions: WanConditions,
-) -> Float[Array, "b t h w c"]:
-    """Velocity of noisy latents.
+    reuse: Reuse | None = None,
+) -> tuple[Float[Array, "b t h w c"], Float[Array, "b s d"]]:
+    """Velocity of noisy latents, and the residual of the transformer's blocks.
 
     Args:
       transformer: A transformer of any published kind; its channels decide how
@@ -114,10 +116,11 @@ def velocity(
         conditions whatever it is here.
       timestep_B: Noise level in 0..1000.
       conditions: Conditions that the transformer takes.
+      reuse: A residual that may replace the blocks.
 
     Returns:
-      float32. It is 0 on a first frame that is the picture, so that a sampler that starts from the
-      picture there leaves it unchanged.
+      The velocity in float32. It is 0 on a first frame that is the picture, so that a sampler that
+      starts from the picture there leaves it unchanged. The residual is in the transformer's dtype.
 
     Raises:
       ValueError: If the channels of latents and image condition do not add up to the transformer's.
@@ -137,9 +140,14 @@ def velocity(
             f"the transformer takes {expected} channels: latents of {channels} and {picture} do "
             "not fit"
         )
-    velocity_BTHWC = transformer(
-        latents_BTHWC, timestep_BF, conditions.text_BLD, image_BLD=conditions.image_BLE
+    tokens_BthwD, residual_BSD = transformer.tokens(
+        latents_BTHWC,
+        timestep_BF,
+        conditions.text_BLD,
+        image_BLD=conditions.image_BLE,
+        reuse=reuse,
     )
+    velocity_BTHWC = transformer.project(tokens_BthwD)
     if first_frame:
-        return with_first_frame(velocity_BTHWC, jnp.zeros_like(velocity_BTHWC[:, :1]))
-    return velocity_BTHWC
+        velocity_BTHWC = with_first_frame(velocity_BTHWC, jnp.zeros_like(velocity_BTHWC[:, :1]))
+    return velocity_BTHWC, residual_BSD

@@ -20,7 +20,9 @@ TRANSFORMER = Component(
     "transformer",
     ("WanTransformer3DModel", "WanModel"),
     read_config=params.wan_config,
-    make=lambda config, dtype: WanTransformer(config, rngs=nnx.Rngs(0), dtype=dtype, remat="none"),
+    make=lambda config, dtype, **execution: WanTransformer(
+        config, rngs=nnx.Rngs(0), dtype=dtype, remat="none", **execution
+    ),
     tables=lambda config: {"diffusers": params.DIFFUSERS, "comfyui": params.ORIGINAL},
     to_json=params.diffusers_config,
     tensors=r"blocks\.\d+\.(self_attn|attn1)\..*|patch_embedding\.weight",
@@ -141,8 +143,8 @@ class WanFamily:
             return conditions
         return conditioning.drop_text(conditions, dropped_B["text"], encoders.empty_text_LD)
 
-    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions):
-        return conditioning.velocity(transformer, noisy_BTHWC, timestep_B, conditions)
+    def predict(self, transformer, noisy_BTHWC, timestep_B, conditions, reuse=None):
+        return conditioning.velocity(transformer, noisy_BTHWC, timestep_B, conditions, reuse)
 
     def restore_conditioning_frames(self, latents_BTHWC, conditions):
         first_BTHWC = conditions.image_BTHWC

@@ -20,6 +20,7 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
+from painting_jax.models.block_residual import Reuse, through_blocks
 from painting_jax.models.head_projections import from_heads, to_heads
 from painting_jax.models.layers import (
     EmbeddingMLP,
@@ -339,7 +340,7 @@ class WanTransformer(nnx.Module):
 
     def __call__(self, *latents_time_text, **conditions) -> Float[Array, "b t h w o"]:
         """The prediction, float32, in the size of the latents; takes the arguments of `tokens`."""
-        return self.project(self.tokens(*latents_time_text, **conditions))
+        return self.project(self.tokens(*latents_time_text, **conditions)[0])
 
     def project(self, tokens_BthwD: Float[Array, "b t2 h2 w2 d"]) -> Float[Array, "b t h w o"]:
         """The prediction from the tokens of `tokens`, float32."""
@@ -356,8 +357,9 @@ class WanTransformer(nnx.Module):
         segments_BHWC: Float[Array, "b h w s"] | None = None,
         progress_BT: Float[Array, "b t"] | None = None,
         summary_BE: Float[Array, "b summary_dim"] | None = None,
-    ) -> Float[Array, "b t2 h2 w2 d"]:
-        """The tokens after the last block, normalised and modulated.
+        reuse: Reuse | None = None,
+    ) -> tuple[Float[Array, "b t2 h2 w2 d"], Float[Array, "b tokens d"]]:
+        """The tokens after the last block, normalised and modulated; and the blocks' residual.
 
         Args:
           latents_BTHWC: noisy latents, concatenated with the image condition if the model has one.
@@ -369,6 +371,7 @@ class WanTransformer(nnx.Module):
           segments_BHWC: features of the segment map at the resolution of the latents.
           progress_BT: share of the painting time of each latent frame.
           summary_BE: a summary of the conditions.
+          reuse: a residual that may replace the blocks, see `through_blocks`.
         """
         config = self.config
         patches_BthwP = patchify(latents_BTHWC, config.patch).astype(self.dtype)
@@ -382,17 +385,21 @@ class WanTransformer(nnx.Module):
 
         embedder = self.condition_embedder
         time_BTD, modulation_BT6D = embedder.time(timestep_BF, progress_BT, summary_BE)
-        context = Context(
-            text_BLD=embedder.text_embedder(text_BLD.astype(self.dtype)),
-            image_BLD=None if image_BLD is None else embedder.image_embedder(image_BLD),
-            medium_BLD=None if medium_BM is None else self._medium_tokens(medium_BM),
-        )
-        rope = Rope.of(grid, config.head_dim).padded(padding)
-        x_BSD = self._blocks(x_BSD, modulation_BT6D, context, rope, padding)
+
+        def blocks(x_BSD):
+            context = Context(
+                text_BLD=embedder.text_embedder(text_BLD.astype(self.dtype)),
+                image_BLD=None if image_BLD is None else embedder.image_embedder(image_BLD),
+                medium_BLD=None if medium_BM is None else self._medium_tokens(medium_BM),
+            )
+            rope = Rope.of(grid, config.head_dim).padded(padding)
+            return self._blocks(x_BSD, modulation_BT6D, context, rope, padding)
+
+        x_BSD, residual_BSD = through_blocks(blocks, x_BSD, reuse)
 
         shift, scale = jnp.moveaxis(self.scale_shift_table[...] + time_BTD[:, :, None], 2, 0)
         x_BSD = modulate(layer_norm(x_BSD), shift, scale).astype(self.dtype)
-        return padding.cut(x_BSD).reshape(batch, *grid, dim)
+        return padding.cut(x_BSD).reshape(batch, *grid, dim), residual_BSD
 
     def _medium_tokens(self, medium_BM: Float[Array, "b m"]) -> Float[Array, "b l d"]:
         return jnp.einsum("bm,mld->bld", medium_BM, self.medium_table[...]).astype(self.dtype)

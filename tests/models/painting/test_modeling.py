@@ -43,7 +43,7 @@ def inputs(batch: int = 2, frames: int = 3, height: int = 8, width: int = 12):
 
 @nnx.jit
 def apply(model, noisy, sigma, conditions):
-    return model(noisy, sigma, conditions)
+    return model(noisy, sigma, conditions)[0]
 
 
 def trained(config: PaintingConfig) -> PaintingModel:

@@ -1,0 +1,81 @@
+"""Compiled programs that are kept for later starts, which then take seconds.
+
+JAX finds them by a hash of the program, its own version, the devices and the options. It neither
+notices damage that leaves an entry readable, nor replaces an entry that it cannot read: entries
+have checksums here, and damaged ones are removed before JAX sees them.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import jax
+
+from painting_jax import json_text
+from painting_jax.errors import UserError
+from painting_jax.files import remove_unfinished, written_beside
+from painting_jax.user_cache import user_cache
+
+_CHECKSUMS = "checksums.json"
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Keeps what is compiled meanwhile in the user's cache, unless the user has named a folder.
+
+    Where that cannot be written, nothing is kept.
+    """
+    folder = user_cache("compiled")
+    if jax.config.jax_compilation_cache_dir is not None or not _writable(folder):
+        yield
+        return
+    _remove_damaged(folder)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # There are many small ones, which take as long as the large ones together.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    try:
+        yield
+    finally:
+        # A full disk does not spoil the work that is done.
+        with contextlib.suppress(OSError, UserError), written_beside(folder / _CHECKSUMS) as file:
+            file.write_text(
+                json.dumps({entry.name: _checksum(entry) for entry in _entries(folder)})
+            )
+
+
+def _writable(folder: pathlib.Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _remove_damaged(folder: pathlib.Path) -> None:
+    """Removes entries that are not as they were written, or of programs that were killed."""
+    remove_unfinished(folder)
+    try:
+        checksums = dict(json_text.read(folder / _CHECKSUMS))
+    except (OSError, ValueError, TypeError):
+        checksums = {}
+    damaged = False
+    for entry in _entries(folder):
+        # Another program may remove it, too.
+        with contextlib.suppress(FileNotFoundError):
+            if checksums.get(entry.name) != _checksum(entry):
+                damaged = damaged or entry.name in checksums
+                entry.unlink()
+    if damaged:
+        print(f"{folder} had a damaged program: it is compiled again", file=sys.stderr)
+
+
+def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(folder.glob("*-cache"))
+
+
+def _checksum(entry: pathlib.Path) -> str:
+    return hashlib.sha256(entry.read_bytes()).hexdigest()

@@ -1,0 +1,84 @@
+"""The devices that a model paints on: a mesh, and how its sequence axis is used."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from jax.sharding import Mesh
+
+from painting_jax.errors import UserError
+from painting_jax.sharding.attention import Strategy
+from painting_jax.sharding.mesh import AXES, make_mesh
+
+_RING = "ring"
+HELP = (
+    "Devices along the axes of the mesh, as in data=2,sequence=4: data and fsdp share the "
+    "pictures, tensor the matrices, sequence the tokens of a picture; -1 is all that are left. "
+    "ring=N makes the devices along sequence pass keys and values round in N groups [default: the "
+    "fewest]."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """A mesh, and the number of groups that its sequence axis forms.
+
+    Attributes:
+      mesh: Mesh that parameters and pictures are laid out on.
+      ring: As in `attention.Strategy`; 0 = the fewest groups that the heads allow.
+    """
+
+    mesh: Mesh
+    ring: int = 0
+
+    @classmethod
+    def of(cls, text: str | None, default: Mapping[str, int]) -> "Devices":
+        """The devices that a flag describes.
+
+        Args:
+          text: Sizes, as in "data=2,sequence=4,ring=4"; None = all devices along `default`.
+          default: Sizes of the mesh without a text.
+
+        Raises:
+          UserError: If the text describes no mesh of the devices that there are.
+        """
+        if text is None:
+            return cls(make_mesh(default))
+        sizes: dict[str, int] = {}
+        for part in text.split(","):
+            name, _, number = part.strip().partition("=")
+            if name not in (*AXES, _RING) or not number.removeprefix("-").isdecimal():
+                raise UserError(
+                    f"--mesh={text}: write sizes of {', '.join(AXES)} and {_RING}, as in "
+                    "data=2,sequence=4"
+                )
+            sizes[name] = int(number)
+        ring = sizes.pop(_RING, 0)
+        if -1 not in sizes.values():
+            sizes.setdefault("data", -1)
+        return cls(make_mesh(sizes), ring)
+
+    @property
+    def strategy(self) -> Strategy:
+        return Strategy(ring=self.ring)
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures that are painted at a time, without copies."""
+        return self.mesh.shape["data"] * self.mesh.shape["fsdp"]
+
+    def check(self, heads: int) -> None:
+        """Checks that the groups of the ring are equal, and that each can share the heads.
+
+        Raises:
+          UserError: If they are not.
+        """
+        devices, tensor = self.mesh.shape["sequence"], self.mesh.shape["tensor"]
+        local = heads // tensor if heads % tensor == 0 else heads
+        fitting = [
+            n for n in range(1, devices + 1) if devices % n == 0 and local % (devices // n) == 0
+        ]
+        if self.ring and self.ring not in fitting:
+            raise UserError(
+                f"--mesh: ring={self.ring} must be {', '.join(map(str, fitting))}: {devices} "
+                f"devices along sequence in equal groups, whose size divides the {local} heads"
+            )

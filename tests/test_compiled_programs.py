@@ -1,0 +1,71 @@
+"""Programs that were compiled once are found by the next start, and damaged ones are not run."""
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.programs import Programs
+
+# Its arguments are the user's cache and the folder that the user has named for compiled programs.
+_SQUARES = """
+    import json
+    import os
+    import sys
+    import jax
+    from painting_jax.compiled_programs import kept
+
+    os.environ["XDG_CACHE_HOME"] = sys.argv[1]
+    jax.config.update("jax_compilation_cache_dir", sys.argv[2] or None)
+    hits = []
+    jax.monitoring.register_event_listener(
+        lambda event, **_: hits.append(event) if event.endswith("/cache_hits") else None
+    )
+    with kept():
+        assert jax.jit(lambda x: x * x)(3.0) == 9
+    print(json.dumps(len(hits)))
+"""
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory) -> Iterator[Callable]:
+    """A start of the program: how many programs it finds, and what it says."""
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "squares.py").write_text(textwrap.dedent(_SQUARES))
+    with Programs(folder, ("painting_jax.compiled_programs",)) as run:
+
+        def started(cache, own="") -> tuple[int, str]:
+            status, output = run("squares.py", str(cache), str(own))
+            assert status == 0, output
+            *said, found = output.splitlines()
+            return json.loads(found), "\n".join(said)
+
+        yield started
+
+
+def test_a_second_start_compiles_nothing_and_a_damaged_program_is_compiled_again(start, tmp_path):
+    folder = tmp_path / "painting_jax" / "compiled"
+    assert start(tmp_path) == (0, "")
+    found, said = start(tmp_path)
+    assert (found > 0, said) == (True, "")
+    for entry in folder.glob("*-cache"):
+        content = bytearray(entry.read_bytes())
+        content[len(content) // 2] ^= 1
+        entry.write_bytes(content)
+    assert start(tmp_path) == (0, f"{folder} had a damaged program: it is compiled again")
+    assert start(tmp_path) == (found, "")
+    # As a program leaves it that was killed while it wrote.
+    (folder / "new-cache").write_bytes(b"half")
+    assert start(tmp_path) == (found, "")
+    assert not (folder / "new-cache").exists()
+
+
+def test_a_folder_that_the_user_names_is_left_to_jax(start, tmp_path):
+    assert start(tmp_path, tmp_path / "own") == (0, "")
+    assert not (tmp_path / "painting_jax" / "compiled").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(start, tmp_path):
+    (tmp_path / "painting_jax").write_text("a file in the place of the folder")
+    assert start(tmp_path) == (0, "")
