@@ -17,6 +17,8 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
+import jax
+
 from tests import compiler
 
 _SECONDS = 300.0  # limit of a training, also on a busy machine
@@ -102,6 +104,8 @@ def _train(arguments: list[str], folder: str, devices: int) -> None:
     for name, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ["XLA_FLAGS"] = compiler.flags(devices)
+    # All of them are compiled again and again.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     sys.argv = ["train", *arguments]
     status = 0
     try:
