@@ -6,6 +6,7 @@ ends as the interpreter does.
 
 import atexit
 import dataclasses
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -104,7 +105,10 @@ def _train(arguments: list[str], folder: str, devices: int) -> None:
     for name, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ["XLA_FLAGS"] = compiler.flags(devices)
-    # All of them are compiled again and again.
+    # Tracing makes millions of objects that stay, as tests.conftest says.
+    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()
+    # Even what compiles in an instant is compiled by each.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     sys.argv = ["train", *arguments]
     status = 0
