@@ -85,6 +85,19 @@ def test_a_run_older_than_fields_of_its_model_is_resumed_without_them(tiny, tmp_
         check_init_from(tiny)
 
 
+def test_a_run_that_is_to_start_from_itself_resumes(tiny, tmp_path):
+    tiny.init_from = str(tmp_path / "run")
+    with pytest.raises(UserError, match="run is no training run"):
+        check_init_from(as_run_began(tiny, tmp_path / "run"))
+    tiny.init_from = ""
+    claim(tmp_path / "run", tiny)
+    (tmp_path / "link").symlink_to("run")
+    tiny.init_from = str(tmp_path / "link")
+    resumed = as_run_began(tiny, tmp_path / "run")
+    assert resumed.init_from == ""
+    claim(tmp_path / "run", resumed)
+
+
 def forget_origin(workdir) -> None:
     """Makes a run one of the time before data sets were known by their origin."""
     config = json.loads((workdir / "config.json").read_text())
