@@ -9,8 +9,9 @@ import pytest
 
 from tests import tiny
 from tests.conftest import TINY
+from tests.forks import Fork
 from tests.training import runs
-from tests.trainings import Training, Trainings, wait_until
+from tests.trainings import Trainings, wait_until
 
 STEPS = 12
 # Each start traces and compiles: the least model that has a transformer.
@@ -64,7 +65,7 @@ def begun(workdir: pathlib.Path, name: str, steps: int) -> Callable[[], bool]:
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(alone, trainings, tmp_path):
     workdir = tmp_path / "run"
 
-    def stopped_at(step: int, number: int) -> Training:
+    def stopped_at(step: int, number: int) -> Fork:
         moment = begun(workdir, "examples.jsonl", step)
         training = trainings.start(devices=2)
         wait_until(moment, [training])
@@ -134,7 +135,7 @@ def test_a_run_goes_on_with_other_devices_and_another_number_of_processes(
 ):
     workdir = tmp_path / "run"
 
-    def stopped(training: list[Training], moment: Callable[[], bool]) -> int:
+    def stopped(training: list[Fork], moment: Callable[[], bool]) -> int:
         wait_until(moment, training)
         training[0].kill(signal.SIGTERM)
         assert {one.status() for one in training} == {143}, [one.errors for one in training]
