@@ -25,9 +25,11 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 
 from absl import flags
 from ml_collections import config_flags
@@ -76,12 +78,12 @@ def main() -> None:
     cli.check_readable(_DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
-    _join_processes()
-    config = cli.experiment(_CONFIG)
-    if _DATA_DIR.value:
-        config.data.data_dir = _DATA_DIR.value
-    with memory.explained(lambda: memory_needs.advice(config)):
-        train(config, _WORKDIR.value)
+    with _joined_processes():
+        config = cli.experiment(_CONFIG)
+        if _DATA_DIR.value:
+            config.data.data_dir = _DATA_DIR.value
+        with memory.explained(lambda: memory_needs.advice(config)):
+            train(config, _WORKDIR.value)
 
 
 def with_config(argv: list[str]) -> list[str]:
@@ -92,14 +94,16 @@ def with_config(argv: list[str]) -> list[str]:
     return [program, *given]
 
 
-def _join_processes() -> None:
+@contextlib.contextmanager
+def _joined_processes() -> Iterator[None]:
     found = processes.find(
         _COORDINATOR_ADDRESS.value, _PROCESS_COUNT.value, _PROCESS_ID.value, os.environ
     )
     if found:
         print(found, flush=True)
-        processes.join(found)
+    with processes.joined(found):
         preemption.share()
+        yield
 
 
 if __name__ == "__main__":

@@ -5,15 +5,17 @@ JAX_NUM_PROCESSES and JAX_PROCESS_ID, as launch/gke.py and Kubeflow set them in 
 Slurm; a TPU slice, on GKE by its variables and on TPU VMs by their metadata server.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 
 from painting_jax.errors import UserError
 from painting_jax.sharding import rendezvous, tpu_metadata
+from painting_jax.sharding.contact import Contact
 
 _ADDRESS = re.compile(r"(\S+):(\d{1,5})")
 _ADDRESS_WORDS = "it must be HOST:PORT, of process 0"
@@ -83,25 +85,31 @@ def find(
     return found if found and found.count > 1 else None
 
 
-def join(processes: Processes, wait: float = 600) -> None:
-    """Joins the processes, before anything else is asked of JAX.
+@contextlib.contextmanager
+def joined(processes: Processes | None, wait: float = 600) -> Iterator[None]:
+    """Joins the processes, before anything else is asked of JAX, for as long as the block runs.
 
     Args:
-      processes: As `find` found them.
+      processes: As `find` found them; None if this process trains alone.
       wait: Seconds until processes that have not come are given up.
 
     Raises:
       UserError: If they do not meet.
     """
-    rendezvous.meet(processes.address, processes.count, processes.index, wait)
-    jax.distributed.initialize(
-        processes.address,
-        processes.count,
-        processes.index,
-        local_device_ids=processes.devices,
-        # JAX itself would take one GPU for each task of Slurm.
-        cluster_detection_method="deactivate",
-    )
+    if processes is None:
+        yield
+        return
+    others = rendezvous.meet(processes.address, processes.count, processes.index, wait)
+    with Contact(processes.count, others).kept():
+        jax.distributed.initialize(
+            processes.address,
+            processes.count,
+            processes.index,
+            local_device_ids=processes.devices,
+            # JAX itself would take one GPU for each task of Slurm.
+            cluster_detection_method="deactivate",
+        )
+        yield
 
 
 def _by_flags(address: str | None, count: int | None, index: int | None) -> Processes | None:

@@ -9,22 +9,26 @@ import socket
 import time
 
 from painting_jax.errors import UserError
+from painting_jax.sharding.lines import heard, say
 
-_OURS = "painting_jax: "  # begins every line: the port may be another program's
 _GO = "go"
 _RETRY = 0.2  # seconds
 _SLOWEST = 5.0  # seconds that a greeting may take once connected: other programs say nothing
-_LONGEST = 300  # bytes of a line
 
 
-def meet(address: str, count: int, index: int, wait: float) -> None:
+def meet(address: str, count: int, index: int, wait: float) -> dict[int, socket.socket]:
     """Waits until all processes have come.
 
     Args:
-      address: HOST:PORT of process 0. The port is free again when the function returns.
+      address: HOST:PORT of process 0. When the function returns, another program of this process
+        may listen at the port, as JAX does.
       count: Number of processes.
       index: Number of this one, from 0.
       wait: Seconds until those that have not come are given up.
+
+    Returns:
+      Number of a process -> connection to it: of process 0 to each of the others, of these to
+      process 0.
 
     Raises:
       UserError: If the port is taken or the address unknown, two processes have the same number or
@@ -33,12 +37,11 @@ def meet(address: str, count: int, index: int, wait: float) -> None:
     host, _, port = address.rpartition(":")
     until = time.monotonic() + wait
     if index == 0:
-        _receive(int(port), count, until, wait)
-    else:
-        _visit(host, int(port), f"{count} {index}", until, wait)
+        return _receive(int(port), count, until, wait)
+    return {0: _visit(host, int(port), f"{count} {index}", until, wait)}
 
 
-def _receive(port: int, count: int, until: float, wait: float) -> None:
+def _receive(port: int, count: int, until: float, wait: float) -> dict[int, socket.socket]:
     """The part of process 0."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
@@ -54,7 +57,7 @@ def _receive(port: int, count: int, until: float, wait: float) -> None:
 
         def refuse(reason: str) -> None:
             for visitor in came.values():
-                _say(visitor, reason)
+                say(visitor, reason)
             raise UserError(reason)
 
         while len(came) < count - 1:
@@ -66,7 +69,7 @@ def _receive(port: int, count: int, until: float, wait: float) -> None:
                 refuse(f"of {count} processes {missing} did not come within {wait:g} s")
             at_end.enter_context(visitor)
             visitor.settimeout(_SLOWEST)
-            words = _heard(visitor).split()
+            words = heard(visitor).split()
             if len(words) != 2 or not all(word.isdecimal() for word in words):
                 continue
             their_count, number = map(int, words)
@@ -77,28 +80,31 @@ def _receive(port: int, count: int, until: float, wait: float) -> None:
             else:
                 came[number] = visitor
                 continue
-            _say(visitor, reason)
+            say(visitor, reason)
             refuse(reason)
         for visitor in came.values():
-            _say(visitor, _GO)
-            # The visitor hangs up first, or the port would stay taken for a while.
-            _heard(visitor)
+            say(visitor, _GO)
+        at_end.pop_all()
+        return came
 
 
-def _visit(host: str, port: int, greeting: str, until: float, wait: float) -> None:
+def _visit(host: str, port: int, greeting: str, until: float, wait: float) -> socket.socket:
     """The part of the others."""
     while True:
         left = until - time.monotonic()
-        try:
-            with socket.create_connection((host, port), timeout=max(0.01, left)) as connection:
-                _say(connection, greeting)
-                answer = _heard(connection)
-        except OSError as error:
-            answer, reason = "", error.strerror or str(error)
-        else:
-            reason = "it gives no answer"
-        if answer == _GO:
-            return
+        with contextlib.ExitStack() as at_end:
+            try:
+                connection = at_end.enter_context(
+                    socket.create_connection((host, port), timeout=max(0.01, left))
+                )
+            except OSError as error:
+                answer, reason = "", error.strerror or str(error)
+            else:
+                say(connection, greeting)
+                answer, reason = heard(connection), "it gives no answer"
+            if answer == _GO:
+                at_end.pop_all()
+                return connection
         if answer:
             raise UserError(answer)
         # Process 0 may not have started yet, nor its name be known.
@@ -108,21 +114,3 @@ def _visit(host: str, port: int, greeting: str, until: float, wait: float) -> No
                 "processes are started with the same address, and one of them has the number 0"
             )
         time.sleep(_RETRY)
-
-
-def _say(connection: socket.socket, line: str) -> None:
-    with contextlib.suppress(OSError):
-        connection.sendall(f"{_OURS}{line}\n".encode())
-
-
-def _heard(connection: socket.socket) -> str:
-    """A line of a process of ours; empty if none comes in time."""
-    text = b""
-    with contextlib.suppress(OSError):
-        while not text.endswith(b"\n") and len(text) < _LONGEST:
-            more = connection.recv(_LONGEST)
-            if not more:
-                break
-            text += more
-    line = text.decode(errors="replace").strip()
-    return line.removeprefix(_OURS) if line.startswith(_OURS) else ""

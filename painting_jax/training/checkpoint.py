@@ -83,7 +83,10 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def last_good(self) -> str:
-        """Says which checkpoint is the latest."""
+        """Says which checkpoint is the latest that has come to the disk."""
+        # Orbax counts one that it still writes. If that fails, `close` says so.
+        with contextlib.suppress(Exception), held_back():
+            self._manager.wait_until_finished()
         last = self.latest()
         good = "there is no checkpoint" if last is None else f"the last good checkpoint is {last}"
         return f"{good} in {self.folder}"

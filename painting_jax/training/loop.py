@@ -114,9 +114,7 @@ def _train(
         )
         meter = throughput.Meter(task, mesh)
         running = jax.device_put(TrainMetrics.empty(), replicated(mesh))
-        log = at_end.enter_context(
-            contextlib.closing(ExamplesLog(folder / _examples_file(), start))
-        )
+        log = at_end.enter_context(contextlib.closing(ExamplesLog.of_process(folder, start)))
         writer = at_end.enter_context(contextlib.closing(Writer(folder if lead else None)))
         table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
         writer.write_texts(start, {"parameters": f"```\n{table}\n```"})
@@ -253,10 +251,6 @@ def _keep_compiled(folder: epath.Path) -> None:
     """Keeps compiled programs in the run's folder, unless the user has named another one."""
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder / _COMPILED))
-
-
-def _examples_file() -> str:
-    return f"examples-{jax.process_index()}.jsonl" if jax.process_count() > 1 else "examples.jsonl"
 
 
 def _computed(running: TrainMetrics) -> dict[str, float]:

@@ -94,7 +94,8 @@ def as_run_began(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
 
     Returns:
       The config with the media of the run, unless the experiment sets its own media, and with the
-      fields of its model that are newer than the run as they were without them.
+      fields of its model that are newer than the run as they were without them. If `init_from` is
+      the run itself, it resumes as it is.
 
     Raises:
       UserError: If the config of the run is damaged.
@@ -104,6 +105,8 @@ def as_run_began(config: ConfigDict, workdir: epath.PathLike) -> ConfigDict:
     resumed = config.copy_and_resolve_references()
     if tuple(config.model.media) == tuple(MEDIA):
         resumed.model.media = tuple(read_config(workdir).model.media)
+    if _same_place(config.init_from, os.fspath(workdir)):
+        resumed.init_from = read_config(workdir).init_from
     newer = {
         name: value
         for name, value in added_since(workdir).items()

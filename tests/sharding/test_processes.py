@@ -38,11 +38,11 @@ import os, sys
 from painting_jax.sharding import processes
 address, count, index = sys.argv[1:] or (None, None, None)
 found = processes.find(address, count and int(count), index and int(index), os.environ)
-processes.join(found, wait=60)
-import jax
-from jax.experimental import multihost_utils
-numbers = multihost_utils.process_allgather(jax.numpy.array([jax.process_index()]))
-print(found.source, jax.process_index(), jax.process_count(), numbers.ravel().tolist())
+with processes.joined(found, wait=60):
+    import jax
+    from jax.experimental import multihost_utils
+    numbers = multihost_utils.process_allgather(jax.numpy.array([jax.process_index()]))
+    print(found.source, jax.process_index(), jax.process_count(), numbers.ravel().tolist())
 """
 
 
@@ -257,7 +257,8 @@ def _meet(*visits: tuple[int, int], wait: float = 5) -> list[str]:
 
     def visit(place: int) -> None:
         try:
-            rendezvous.meet(address, *visits[place], wait)
+            for connection in rendezvous.meet(address, *visits[place], wait).values():
+                connection.close()
         except UserError as error:
             errors[place] = str(error)
 

@@ -1,7 +1,6 @@
 """Two steps of a training on a mesh, as one of several computer processes or as the only one."""
 
 import json
-import sys
 
 import jax
 import numpy as np
@@ -16,8 +15,8 @@ from painting_jax.sharding.rules import replicated
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
-from painting_jax.training import state as state_lib
 from painting_jax.training.step import TrainMetrics, make_train_step
+from tests import initial_state
 
 STEPS = 2
 
@@ -47,8 +46,7 @@ def measure(config: ConfigDict, sizes: dict[str, int]) -> dict:
     found: dict = {"rows": rows, "ids": [], "pixels": [], "losses": [], "gradients": []}
     with jax.set_mesh(mesh):
         task = FromScratch(config)
-        layout = jax.tree.map(lambda leaf: leaf.sharding, state_lib.abstract_state(task, mesh))
-        state = jax.jit(lambda: state_lib.init_state(task), out_shardings=layout)()
+        state = initial_state.make(task, mesh)
         step = jax.jit(make_train_step(task))
         on_all = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
         for number in range(STEPS):
@@ -67,13 +65,11 @@ def measure(config: ConfigDict, sizes: dict[str, int]) -> dict:
     return found
 
 
-def main(address: str, count: str, index: str, data_dir: str, changes: str, meshes: str) -> None:
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(address, int(count), int(index))
-    config = config_of(data_dir, json.loads(changes))
-    print(json.dumps([measure(config, sizes) for sizes in json.loads(meshes)]), flush=True)
+def main(
+    address: str, count: int, index: int, data_dir: str, changes: dict, meshes: list[dict]
+) -> None:
+    """Prints what one of several processes measures, for each mesh."""
+    jax.distributed.initialize(address, count, index)
+    config = config_of(data_dir, changes)
+    print(json.dumps([measure(config, sizes) for sizes in meshes]), flush=True)
     multihost_utils.sync_global_devices("done")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import os
 import pathlib
 import random
 import resource
@@ -250,6 +252,32 @@ def test_who_only_reads_a_damaged_run_leaves_it_as_it_is(two, task, mesh, tmp_pa
     assert step == 0
     assert "checkpoints/1 is damaged" in capfd.readouterr().err
     assert sorted((tmp_path / "run").rglob("*")) == before
+
+
+def test_a_save_that_fails_in_the_background_is_never_the_last_good_one(
+    run, task, mesh, tmp_path, capfd, monkeypatch
+):
+    shutil.copytree(run, tmp_path / "run")
+    state, _ = _restored(tmp_path / "run", task, mesh)
+    later = _stepped(state)
+
+    async def fail(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(checkpoint._SyncedPath, "finalize", fail)
+        checkpoints = Checkpoints(tmp_path / "run", keep=2)
+        checkpoints.save(1, later, next_batch=1)
+        assert checkpoints.last_good().startswith("the last good checkpoint is 0 in ")
+        said = pytest.raises(UserError, match=r"no checkpoint can be written to .*: No space left")
+        with said, contextlib.closing(checkpoints):
+            checkpoints.save(2, _stepped(later), next_batch=2)
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["0"]
+    assert _restored(tmp_path / "run", task, mesh)[1] == 0
+    with contextlib.closing(Checkpoints(tmp_path / "run", keep=2)) as checkpoints:
+        checkpoints.save(1, later, next_batch=1)
+    assert _restored(tmp_path / "run", task, mesh)[1] == 1
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_all_damaged_checkpoints_are_named(two, task, mesh, tmp_path):

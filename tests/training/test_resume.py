@@ -1,167 +1,154 @@
-"""A run that was interrupted and resumed, or spread over two processes, is the run left alone."""
+"""A run that was interrupted and resumed, or spread over processes, is the run left alone."""
 
-import json
-import os
 import pathlib
 import random
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 
-import jax
-import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
-from tests import compiler
+from tests import tiny
 from tests.conftest import TINY
+from tests.forks import Fork
+from tests.training import runs
+from tests.trainings import Trainings, wait_until
+
+STEPS = 12
+# Each start traces and compiles: the least model that has a transformer.
+_CHANGES = TINY | {
+    "steps": STEPS,
+    "model.layers": 1,
+    "model.pixel_layers": 0,
+    "model.ffn_dim": 32,
+    "objective.structure": 0.0,
+    "sampling.steps": 1,
+    "log.every": 1,
+    "checkpoint.every": 4,
+}
 
 
-def command(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
-    overrides = [f"--config.{name}={value}" for name, value in TINY.items()]
-    flags = [f"--data_dir={data_dir}", f"--workdir={workdir}", *overrides, *more]
-    return [sys.executable, "-m", "painting_jax.train", *flags]
-
-
-ENVIRONMENT = os.environ | {"XLA_FLAGS": compiler.flags()}
-
-
-def final_state(workdir: pathlib.Path, steps: int = TINY["steps"]) -> dict[str, np.ndarray]:
-    path = workdir / "checkpoints" / str(steps) / "state"
-    # Whatever devices of whichever process it was saved from.
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    tree = ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(
-        path.resolve(), args=ocp.args.StandardRestore(fallback_sharding=here)
-    )
-    leaves = {}
-
-    def note(name, value):
-        if isinstance(value, dict):
-            for key, entry in value.items():
-                note(f"{name}/{key}", entry)
-        elif isinstance(value, (list, tuple)):
-            for key, entry in enumerate(value):
-                note(f"{name}/{key}", entry)
-        elif value is not None:
-            leaves[name] = np.asarray(value)
-
-    note("", tree)
-    return leaves
-
-
-def seen_examples(workdir: pathlib.Path) -> list[dict]:
-    return [json.loads(line) for line in (workdir / "examples.jsonl").read_text().splitlines()]
-
-
-def run(arguments: list[str]) -> str:
-    done = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def stop_when(
-    arguments: list[str], moment: Callable[[], bool], number: int
-) -> subprocess.CompletedProcess:
-    """Starts a run and sends it a signal as soon as a moment has come."""
-    process = subprocess.Popen(
-        arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not moment():
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it was stopped"
-    process.send_signal(number)
-    out, errors = process.communicate()
-    return subprocess.CompletedProcess(arguments, process.returncode, out, errors)
+def flags(data_dir: pathlib.Path, workdir: pathlib.Path) -> list[str]:
+    """Flags of the run that all these tests train."""
+    config = (f"--config.{name}={value}" for name, value in _CHANGES.items())
+    demo = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
+    return [demo, f"--data_dir={data_dir}", f"--workdir={workdir}", *config]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(painted_dir, tmp_path_factory) -> pathlib.Path:
-    """The workdir of a run that was left alone."""
-    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
-    run(command(painted_dir, workdir))
-    return workdir
+def alone(painted_dir, tmp_path_factory) -> pathlib.Path:
+    """The workdir of a run of one process with two devices that was left alone."""
+    folder = tmp_path_factory.mktemp("alone")
+    training = Trainings(folder, *flags(painted_dir, folder / "run")).start(devices=2)
+    assert training.status() == 0, training.errors
+    return folder / "run"
 
 
-def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
-    uninterrupted, painted_dir, tmp_path
+@pytest.fixture
+def trainings(painted_dir, tmp_path) -> Trainings:
+    """Trainings of a new run in `tmp_path / "run"`."""
+    return Trainings(tmp_path, *flags(painted_dir, tmp_path / "run"))
+
+
+def begun(workdir: pathlib.Path, name: str, steps: int) -> Callable[[], bool]:
+    """Whether the next training has begun so many steps, its first one counted from 0."""
+    log = workdir / name
+    before = log.stat().st_ino if log.exists() else None
+
+    def has_begun() -> bool:
+        # Each start writes the log anew.
+        is_new = log.exists() and log.stat().st_ino != before
+        return is_new and log.read_bytes().count(b"\n") >= steps
+
+    return has_begun
+
+
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(alone, trainings, tmp_path):
+    workdir = tmp_path / "run"
+
+    def stopped_at(step: int, number: int) -> Fork:
+        moment = begun(workdir, "examples.jsonl", step)
+        training = trainings.start(devices=2)
+        wait_until(moment, [training])
+        training.kill(number)
+        return training
+
+    def ended(*more: str) -> str:
+        training = trainings.start(*more, devices=2)
+        assert training.status() == 0, training.errors
+        return training.out
+
+    # Ctrl-C before the first checkpoint is due, and a kill at a step after it that nobody chose.
+    stopped = stopped_at(2, signal.SIGINT)
+    assert stopped.status() == 130, stopped.errors
+    assert stopped.errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in stopped.errors
+    [saved] = runs.saved_steps(workdir)
+    assert saved == len(runs.examples(workdir))
+    said = f"stopped after step {saved} of {STEPS}, saved: the same command resumes"
+    assert said in stopped.out
+    assert stopped_at(random.randrange(5, 11), signal.SIGKILL).status() == -signal.SIGKILL
+    saved = runs.saved_steps(workdir)[-1]
+    assert f"resumed after step {saved};" in ended()
+    assert runs.examples(workdir) == runs.examples(alone)
+    runs.assert_same_state(workdir, alone)
+    longer = STEPS + 2
+    said = ended(f"--config.steps={longer}")
+    assert f"resumed after step {STEPS};" in said
+    assert f"lengthened from {STEPS} to {longer} steps" in said
+    assert runs.saved_steps(workdir)[-1] == longer == len(runs.examples(workdir))
+    assert f"trained {longer} steps" in ended(f"--config.steps={longer}"), "it is left as it is"
+    assert runs.saved_steps(workdir)[-1] == longer
+
+
+def kill_one_of_two(trainings: Trainings, workdir: pathlib.Path, number: int, rng) -> None:
+    """Sends one of two processes a signal in some step; asserts that both end to be restarted."""
+    moment = begun(workdir, "examples-0.jsonl", rng.randrange(1, 5))
+    both = trainings.start_together()
+    wait_until(moment, both)
+    victim = rng.randrange(2)
+    both[victim].kill(number)
+    expected = [143, 143]
+    if number == signal.SIGKILL:
+        expected[victim] = -signal.SIGKILL
+        line = f"process {victim} of 2 is gone: the same command resumes after the last checkpoint"
+    assert [one.status(seconds=60) for one in both] == expected, [one.errors for one in both]
+    if number == signal.SIGKILL:
+        assert line in both[1 - victim].errors.splitlines()
+
+
+def test_two_processes_of_which_one_is_stopped_or_killed_end_as_one_process_left_alone(
+    alone, trainings, tmp_path
 ):
-    arguments = command(painted_dir, tmp_path / "run")
-    log, checkpoints = tmp_path / "run" / "examples.jsonl", tmp_path / "run" / "checkpoints"
-
-    def stopped_at(step: int, number: int) -> subprocess.CompletedProcess:
-        before = log.stat().st_ino if log.exists() else None
-
-        def begun() -> bool:
-            # Each start writes the log anew.
-            is_new = log.exists() and log.stat().st_ino != before
-            return is_new and log.read_bytes().count(b"\n") >= step
-
-        return stop_when(arguments, begun, number)
-
-    def saved() -> int:
-        return max(int(path.name) for path in checkpoints.glob("*") if path.name.isdigit())
-
-    def check_saved(done: subprocess.CompletedProcess, status: int, word: str) -> None:
-        """Asserts that a signal has ended a run once its step was done and saved, out of turn."""
-        assert done.returncode == status, done.stderr
-        assert done.stderr.splitlines()[-1] == word
-        assert "Traceback" not in done.stderr
-        assert saved() == len(seen_examples(tmp_path / "run"))
-        steps = f"stopped after step {saved()} of {TINY['steps']}, saved: the same command resumes"
-        assert steps in done.stdout
-
-    # Ctrl-C before the first checkpoint is due, a kill after it, and a signal at a step that nobody
-    # chose.
-    check_saved(stopped_at(2, signal.SIGINT), 130, "interrupted")
-    assert stopped_at(6, signal.SIGKILL).returncode == -signal.SIGKILL
-    check_saved(stopped_at(random.randrange(7, 10), signal.SIGTERM), 143, "terminated")
-    assert f"resumed after step {saved()};" in run(arguments)
-    assert seen_examples(tmp_path / "run") == seen_examples(uninterrupted)
-    expected, actual = final_state(uninterrupted), final_state(tmp_path / "run")
-    assert expected.keys() == actual.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(actual[name], array, err_msg=name)
-    assert "trained" in run(arguments), "a finished run is left as it is"
-    np.testing.assert_array_equal(final_state(tmp_path / "run")["/step"], expected["/step"])
-    longer = TINY["steps"] + 2
-    said = run([*arguments, f"--config.steps={longer}"])
-    assert f"resumed after step {TINY['steps']};" in said
-    assert f"lengthened from {TINY['steps']} to {longer} steps" in said
-    assert saved() == len(seen_examples(tmp_path / "run")) == longer
+    workdir, rng = tmp_path / "run", random.Random(0)
+    kill_one_of_two(trainings, workdir, signal.SIGTERM, rng)
+    assert runs.saved_steps(workdir)[-1] == len(runs.examples(workdir))
+    kill_one_of_two(trainings, workdir, signal.SIGKILL, rng)
+    both = trainings.start_together()
+    assert [one.status() for one in both] == [0, 0], [one.errors for one in both]
+    assert runs.examples(workdir) == runs.examples(alone)
+    # Two numbers have one sum, wherever they are added.
+    runs.assert_same_state(workdir, alone)
 
 
-def test_two_processes_end_with_the_parameters_of_one(uninterrupted, painted_dir, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    processes = [
-        subprocess.Popen(
-            command(
-                painted_dir,
-                tmp_path / "run",
-                f"--coordinator_address={address}",
-                "--process_count=2",
-                f"--process_id={index}",
-            ),
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for index in range(2)
-    ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    expected, actual = final_state(uninterrupted), final_state(tmp_path / "run")
-    for name, array in expected.items():
-        if name.startswith(("/params", "/ema_params")):
-            np.testing.assert_allclose(actual[name], array, atol=2e-4, err_msg=name)
-    rows = [
-        [json.loads(line)["rows"] for line in path.read_text().splitlines()]
-        for path in sorted((tmp_path / "run").glob("examples-*.jsonl"))
-    ]
-    both = [first + second for first, second in zip(*rows, strict=True)]
-    assert both == [line["rows"] for line in seen_examples(uninterrupted)]
+def test_a_run_goes_on_with_other_devices_and_another_number_of_processes(
+    alone, trainings, tmp_path
+):
+    workdir = tmp_path / "run"
+
+    def stopped(training: list[Fork], moment: Callable[[], bool]) -> int:
+        wait_until(moment, training)
+        training[0].kill(signal.SIGTERM)
+        assert {one.status() for one in training} == {143}, [one.errors for one in training]
+        saved = runs.saved_steps(workdir)[-1]
+        assert saved == len(runs.examples(workdir))
+        return saved
+
+    eight = ("--config.mesh.fsdp=4", "--config.mesh.data=2")
+    stopped([trainings.start(*eight, devices=8)], begun(workdir, "examples.jsonl", 3))
+    both = trainings.start_together("--config.mesh.fsdp=2")
+    saved = stopped(both, begun(workdir, "examples-1.jsonl", 3))
+    last = trainings.start(*eight, devices=8)
+    assert last.status() == 0, last.errors
+    assert f"resumed after step {saved};" in last.out
+    assert runs.examples(workdir) == runs.examples(alone)
+    assert runs.losses(workdir) == pytest.approx(runs.losses(alone), rel=1e-5)

@@ -85,6 +85,19 @@ def test_a_run_older_than_fields_of_its_model_is_resumed_without_them(tiny, tmp_
         check_init_from(tiny)
 
 
+def test_a_run_that_is_to_start_from_itself_resumes(tiny, tmp_path):
+    tiny.init_from = str(tmp_path / "run")
+    with pytest.raises(UserError, match="run is no training run"):
+        check_init_from(as_run_began(tiny, tmp_path / "run"))
+    tiny.init_from = ""
+    claim(tmp_path / "run", tiny)
+    (tmp_path / "link").symlink_to("run")
+    tiny.init_from = str(tmp_path / "link")
+    resumed = as_run_began(tiny, tmp_path / "run")
+    assert resumed.init_from == ""
+    claim(tmp_path / "run", resumed)
+
+
 def forget_origin(workdir) -> None:
     """Makes a run one of the time before data sets were known by their origin."""
     config = json.loads((workdir / "config.json").read_text())
@@ -194,13 +207,33 @@ def test_the_log_forgets_what_came_after_the_checkpoint(tmp_path):
     assert lines[3]["rows"] == [7, 8]
 
 
+def test_logs_of_other_numbers_of_processes_forget_the_same_steps(tmp_path):
+    def write(name: str, steps: range) -> None:
+        lines = (json.dumps({"step": step, "rows": [step]}) + "\n" for step in steps)
+        (tmp_path / name).write_text("".join(lines))
+
+    # Four steps by one process, six by two, of which the last two came after their checkpoint.
+    write("examples.jsonl", range(4))
+    for index in range(2):
+        write(f"examples-{index}.jsonl", range(4, 10))
+    log = ExamplesLog.of_process(tmp_path, 8)
+    log.write(8, np.array([8]))
+    log.close()
+
+    def steps(name: str) -> list[int]:
+        return [json.loads(line)["step"] for line in (tmp_path / name).read_text().splitlines()]
+
+    assert steps("examples.jsonl") == [0, 1, 2, 3, 8]
+    assert steps("examples-0.jsonl") == steps("examples-1.jsonl") == [4, 5, 6, 7]
+
+
 def test_the_log_is_on_the_disk_when_it_is_made_and_before_a_checkpoint(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
     path = tmp_path / "examples.jsonl"
-    path.write_text("a\nb\n")
+    path.write_text('{"step": 0}\n{"step": 1}\n')
     log = ExamplesLog(path, 1)
-    assert synced[0] == len("a\n")
+    assert synced[0] == len('{"step": 0}\n')
     log.write(1, np.array([2]))
     log.sync()
     log.close()
