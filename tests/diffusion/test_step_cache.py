@@ -102,7 +102,7 @@ _HOW = {
 def test_as_many_steps_are_computed_as_predicted_and_the_picture_hardly_changes(name, computed):
     asked = _HOW[name]
     passes = 2 if asked.sequential else 1
-    cache = StepCache(0.002)
+    cache = StepCache(0.02)
     full = np.asarray(tiny_sampler.sampled(asked, cache=cache).state)
     jax.effects_barrier()
     assert (cache.skipped, len(computed)) == (0, asked.steps * passes)
@@ -112,7 +112,7 @@ def test_as_many_steps_are_computed_as_predicted_and_the_picture_hardly_changes(
     spans = asked.make_sampler().expert_steps(asked.boundary)
     timesteps = asked.make_sampler().timesteps
     predicted = sum(
-        skipped_steps(cache.magnitudes[n], timesteps[span.start : span.stop], 0.002).sum()
+        skipped_steps(cache.magnitudes[n], timesteps[span.start : span.stop], cache.threshold).sum()
         for n, span in enumerate(spans)
     )
     assert cache.skipped == predicted > 0
