@@ -4,16 +4,18 @@ Both alternate in one process, so that other load on the machine affects both eq
 """
 
 import contextlib
+import dataclasses
 import io
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from flax import nnx
@@ -30,6 +32,23 @@ from painting_jax.sharding.mesh import make_mesh
 
 _TOLERANCE = 1e-4  # maximum difference, relative to the largest value
 _TEXT = 512
+_CLIP, _RATE, _DECAY = 1.0, 1e-5, 0.01
+
+
+class Steps(NamedTuple):
+    """Sizes of measured training steps.
+
+    Attributes:
+      name: Name of the model.
+      config: Config of the transformer.
+      latents: Number of videos, frames, height and width of the latents.
+      text: Number of text tokens.
+    """
+
+    name: str
+    config: WanConfig
+    latents: tuple[int, int, int, int]
+    text: int
 
 
 class Setting(NamedTuple):
@@ -38,19 +57,34 @@ class Setting(NamedTuple):
     Attributes:
       transformer: Config of the transformer.
       latents: Number of frames, height and width of the transformer's latents.
+      steps: Sizes of the measured training steps.
       vae: Config of the autoencoder.
       video: Number of frames, height and width of the video that is encoded and decoded.
     """
 
     transformer: WanConfig
     latents: tuple[int, int, int]
+    steps: tuple[Steps, ...]
     vae: WanVAEConfig
     video: tuple[int, int, int]
 
 
 # Head size, text and autoencoder of the published models, with width and depth reduced for a CPU.
+_WIDE = WanConfig(512, 8, 4, 2048, in_channels=16, out_channels=16)
 SETTING = Setting(
-    WanConfig(512, 8, 4, 2048, in_channels=16, out_channels=16), (3, 30, 52), SIZES["wan21"],
+    _WIDE,
+    (3, 30, 52),
+    (
+        # Patches of 16x16 pixels are 2x2 latents here, as Wan's weights have them.
+        Steps(
+            "the demo's sizes",
+            WanConfig(128, 3, 4, 512, in_channels=192, out_channels=192, text_dim=64),
+            (4, 9, 8, 8),
+            24,
+        ),
+        Steps("50 M parameters", dataclasses.replace(_WIDE, layers=11), (1, 3, 30, 52), _TEXT),
+    ),
+    SIZES["wan21"],
     (9, 64, 64),
 )  # fmt: skip
 
@@ -84,7 +118,7 @@ def measure(setting: Setting, runs: int, tell: Callable[[str], None]) -> list[Ro
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     rows = []
-    for make in (_transformer, _autoencoder):
+    for make in (_transformer, _training, _autoencoder):
         for contest in make(setting):
             tell(contest.what)
             rows += _contested(contest, runs)
@@ -158,6 +192,66 @@ def _transformer(setting: Setting) -> list[Contest]:
             f"{note}, gradients of all parameters and of the latents",
         ),
     ]
+
+
+def _training(setting: Setting) -> Iterator[Contest]:
+    for steps in setting.steps:
+        yield _step(steps)
+
+
+def _step(steps: Steps) -> Contest:
+    """A step of AdamW with clipping, from the same weights on the same batch."""
+    config = steps.config
+    torch.manual_seed(0)
+    theirs = WanTransformer3DModel.from_config(diffusers_config(config))
+    graph, params = _same(
+        lambda: WanTransformer(config, rngs=nnx.Rngs(0), remat="none"), theirs, wan.RULES
+    )
+    rng = np.random.default_rng(0)
+    batch = steps.latents[0]
+    latents, target = (
+        rng.normal(size=(*steps.latents, config.in_channels)).astype(np.float32) for _ in range(2)
+    )
+    text = rng.normal(size=(batch, steps.text, config.text_dim)).astype(np.float32)
+    timestep = np.full(batch, 500, np.float32)
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(_CLIP), optax.adamw(_RATE, weight_decay=_DECAY)
+    )
+
+    def loss(params, latents, timestep, text, target):
+        return jnp.square(nnx.merge(graph, params)(latents, timestep, text) - target).mean()
+
+    def step(params, state, *given):
+        value, gradient = jax.value_and_grad(loss)(params, *given)
+        updates, state = optimizer.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state, value
+
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+    # On no mesh, as the step returns them: it would compile again for its own results.
+    params = jax.tree.map(jnp.asarray, jax.device_get(params))
+    held = [params, jax.jit(optimizer.init)(params)]
+    given = tuple(map(jnp.asarray, (latents, timestep[:, None], text, target)))
+
+    def ours() -> np.ndarray:
+        *held[:], value = jitted(*held, *given)
+        return np.asarray(jax.block_until_ready((held, value))[1])
+
+    their_optimizer = torch.optim.AdamW(theirs.parameters(), lr=_RATE, weight_decay=_DECAY)
+    their_latents, their_target = _channels_first(latents), _channels_first(target)
+    their_timestep, their_text = torch.from_numpy(timestep), torch.from_numpy(text)
+
+    def their_step() -> np.ndarray:
+        out = theirs(their_latents, their_timestep, their_text, return_dict=False)[0]
+        value = torch.nn.functional.mse_loss(out, their_target)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), _CLIP)
+        their_optimizer.step()
+        their_optimizer.zero_grad()
+        return value.detach().numpy()
+
+    count = sum(parameter.numel() for parameter in theirs.parameters())
+    note = f"{count / 1e6:.1f} M parameters, batch {batch}, AdamW, float32"
+    return Contest(f"training step, {steps.name}", ours, their_step, note)
 
 
 def _autoencoder(setting: Setting) -> list[Contest]:

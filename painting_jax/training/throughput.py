@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+from flax import nnx
 from jax.sharding import Mesh
 
+from painting_jax.diffusion import reverse_painting
+from painting_jax.models.codec import to_float
 from painting_jax.models.family import Work
+from painting_jax.models.product_flops import product_flops
 from painting_jax.tasks.task import Task
 
 # Dense bfloat16 FLOP/s of what JAX counts as one device, as stated by its vendor: a GPU; a chip of
@@ -119,6 +123,7 @@ class Meter:
         peak = peak_flops(mesh.devices.flat[0].device_kind)
         self._peak = peak and peak * mesh.size
         self._work = functools.cache(self._work_of)
+        self._encoding: dict[tuple[int, int], float] = {}
         self._done: dict[str, float] = collections.defaultdict(float)
         self._seconds: dict[str, float] = collections.defaultdict(float)
         self._doing, self._since = _STARTING, time.monotonic()
@@ -147,6 +152,7 @@ class Meter:
                 self.count(height, width)
                 return train_step(state, running, batch, frozen)
             compiled.add((height, width))
+            self._encoding[height, width] = self._encoding_flops(batch, frozen)
             compiling(height, width)
             with self.apart("compiling", state):
                 return jax.block_until_ready(train_step(state, running, batch, frozen))
@@ -156,6 +162,7 @@ class Meter:
     def count(self, height: int, width: int) -> None:
         """Counts a step of training on frames of these sides."""
         tokens, flops = self._work(height, width)
+        flops += self._encoding.get((height, width), 0.0)
         for name, value in (("steps", 1), ("tokens", tokens), ("flops", flops)):
             self._done[name] += value
 
@@ -212,6 +219,18 @@ class Meter:
         work = model.family.work(model.config, model.codec, video, data.text_length)
         flops = step_flops(work, data.batch_size, full_finetune=task.full_finetune)
         return data.batch_size * work.tokens, flops
+
+    def _encoding_flops(self, batch: dict, frozen: dict) -> float:
+        """FLOPs of the frozen networks that encode a batch of pictures within the step."""
+        model = self._task.model
+        if not isinstance(model.codec, nnx.Module) or reverse_painting.LATENTS in batch:
+            return 0.0
+
+        def encode(batch, frozen):
+            reference_BHWC = to_float(batch["reference_BHWC"])
+            return reverse_painting.encode(batch, reference_BHWC, model, model.encoders(frozen))
+
+        return product_flops(encode, batch, frozen)
 
     def _change(self, doing: str) -> None:
         now = time.monotonic()

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from configs import wan21_i2v_14b
+from painting_jax.diffusion import reverse_painting
 from painting_jax.models.family import Work, get_family
+from painting_jax.models.product_flops import product_flops
 from painting_jax.models.wan import flops
 from painting_jax.models.wan.transformer import SIZES, WanTransformer
+from painting_jax.planning import program
 from painting_jax.training import throughput
 
 WORDS = 512
@@ -288,3 +292,29 @@ def test_the_first_step_of_each_shape_is_compiling(clock):
     assert found["seconds_compiling"] == 20
     assert found["steps_per_s"] == 1
     assert found["tokens_per_s"] == (20 + 20 + 80) / 3
+
+
+def test_networks_that_encode_pictures_within_the_step_count(clock):
+    config = wan21_i2v_14b.get_config("tiny")
+    task = program.task_of(config)
+    pictures, frozen = program.pictures_of(task), task.frozen() | program.encoders_of(task)
+    device = types.SimpleNamespace(platform="tpu", device_kind="TPU v5p")
+    mesh = types.SimpleNamespace(devices=np.array([device]), size=1)
+
+    def mfu(batch):
+        meter = throughput.Meter(task, mesh)
+        step = meter.metered(
+            lambda *given: (*given[:2], clock.passes(1)), lambda _: (64, 64), lambda *_: None
+        )
+        for _ in range(3):
+            step("state", "metrics", batch, frozen)
+        return meter.since_last()["mfu"]
+
+    def encode(batch, frozen):
+        reference = batch["reference_BHWC"].astype(np.float32)
+        return reverse_painting.encode(batch, reference, task.model, task.model.encoders(frozen))
+
+    more = mfu(pictures) - mfu(program.encoded_batch(task))
+    encoding = product_flops(encode, pictures, frozen)
+    assert encoding > 0
+    assert more * throughput.peak_flops("TPU v5p") == pytest.approx(encoding)
