@@ -13,8 +13,6 @@ import jax.numpy as jnp
 import qwix
 from jaxtyping import Array, Float
 
-Kernel = Float[Array, "*l i o"] | qwix.QArray
-
 
 def quantised(kernel: Float[Array, "*l i o"]) -> qwix.QArray:
     """The nearest kernel in int8; its scale is float32[*L, 1, O]."""
@@ -23,13 +21,15 @@ def quantised(kernel: Float[Array, "*l i o"]) -> qwix.QArray:
     return qwix.quantize(kernel.astype(jnp.float32), jnp.int8, channelwise_axes=others)
 
 
-def multiplied(product: Callable, x: Array, kernel: Kernel, dtype) -> Array:
+def multiplied(
+    product: Callable, x: Array, kernel: Float[Array, "i o"] | qwix.QArray, dtype
+) -> Array:
     """The product with a kernel that may be quantised.
 
     Args:
       product: function of `x` and of the kernel as an array of `dtype`.
       x: its first argument.
-      kernel: the kernel of one layer, [I, O].
+      kernel: the kernel of one layer.
       dtype: dtype of the computation.
     """
     if not isinstance(kernel, qwix.QArray):

@@ -1,0 +1,88 @@
+"""A LoRA over a base in int8 trains as over the base in float32, on one device and on a mesh."""
+
+import functools
+import math
+
+import jax
+import numpy as np
+
+from painting_jax.models import lora
+from painting_jax.models.quantised_kernel import quantised
+from painting_jax.planning import program
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.sharding.rules import tree_shardings
+from painting_jax.tasks import latents
+from painting_jax.training import state as state_lib
+from painting_jax.training.step import TrainMetrics, make_train_step
+from tests.tiny_sampler import config, random
+
+
+def _experiment(dtype: str):
+    made = config(lora=True)
+    made.pretrained.dtype = dtype
+    return made
+
+
+@functools.cache
+def _frozen() -> tuple[dict, dict]:
+    """Random frozen arrays in float32, and the same with the kernels beside adapters in int8."""
+    plain = random(program.task_of(_experiment("float32")).frozen(), 1)
+    task = program.task_of(_experiment("int8"))
+    transformer = plain["transformer"]
+    for path in task._quantised:
+        tree = {"kernel": quantised(_at(plain, path)["kernel"])}
+        for name in reversed(path.split("/")):
+            tree = {name: tree}
+        transformer = lora.join_params(transformer, tree)
+    return plain, plain | {"transformer": transformer}
+
+
+def _at(frozen: dict, path: str) -> dict:
+    return functools.reduce(lambda tree, name: tree[name], path.split("/"), frozen["transformer"])
+
+
+def _step(dtype: str, frozen: dict, sizes: dict, devices=None) -> tuple[float, float]:
+    """Loss and gradient norm of a step of random adapters."""
+    experiment = _experiment(dtype)
+    experiment.mesh.update({"data": 1} | sizes)
+    mesh = make_mesh(experiment.mesh, devices)
+    with jax.set_mesh(mesh):
+        task = program.task_of(experiment)
+        shapes = state_lib.abstract_state(task, mesh)
+        state = jax.jit(
+            lambda params: state_lib.init_state(task, params),
+            out_shardings=jax.tree.map(lambda leaf: leaf.sharding, shapes),
+        )(random(shapes.params, 0))
+        frozen = jax.device_put(frozen, tree_shardings(frozen, mesh))
+        batch = random(program.encoded_batch(task), 2)
+        _, running, finite = jax.jit(make_train_step(task))(
+            state, TrainMetrics.empty(), batch, frozen
+        )
+    assert finite
+    measured = running.compute()
+    return float(measured["loss"]), float(measured["gradient_norm"])
+
+
+def test_a_step_over_int8_is_near_one_over_float32_and_the_same_on_any_mesh():
+    plain, in_int8 = _frozen()
+    expected = _step("float32", plain, {}, jax.devices()[:1])
+    alone = _step("int8", in_int8, {}, jax.devices()[:1])
+    np.testing.assert_allclose(alone, expected, rtol=0.02)
+    assert alone != expected
+    shared = _step("int8", in_int8, {"fsdp": 2, "tensor": 2, "sequence": 2})
+    np.testing.assert_allclose(shared, alone, rtol=1e-5)
+
+
+def test_the_plan_has_the_kernels_in_int8_and_the_rest_in_bfloat16():
+    def size(dtype):
+        leaves = jax.tree.leaves(program.task_of(_experiment(dtype)).frozen()["transformer"])
+        return sum(leaf.dtype.itemsize * math.prod(leaf.shape) for leaf in leaves)
+
+    task = program.task_of(_experiment("int8"))
+    shapes = [_at(task.frozen(), path)["kernel"].shape for path in task._quantised]
+    scales = sum(4 * layers * outputs for layers, _, outputs in shapes)
+    assert size("bfloat16") - size("int8") == sum(map(math.prod, shapes)) - scales
+
+
+def test_latents_cached_for_bfloat16_are_those_for_int8():
+    assert latents._fields(_experiment("int8")) == latents._fields(_experiment("bfloat16"))
