@@ -163,7 +163,8 @@ def _are_aspects(values: Any) -> bool:
 _ASPECTS = Range(
     "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16'), or none, ()", _are_aspects
 )
-_DTYPE = _one_of(("float32", "bfloat16", "float16"))
+_DTYPES = ("float32", "bfloat16", "float16")
+_DTYPE = _one_of(_DTYPES)
 _CONDITIONS = ("medium", "reference", "segments", "text")
 _MEDIA = Range(
     "media of the registry, each once",
@@ -326,7 +327,12 @@ FIELDS = (
         _one_of(("", "high", "low")),
         "Transformer to train of a model with two, by its noise levels; empty for a model of one.",
     ),
-    Field("pretrained.dtype", "bfloat16", _DTYPE, "Type of the frozen weights."),
+    Field(
+        "pretrained.dtype",
+        "bfloat16",
+        _one_of((*_DTYPES, "int8")),
+        "Type of the frozen weights; int8 is of the kernels beside adapters, the rest is bfloat16.",
+    ),
     Field("lora.enabled", False, None, "Train adapters alone; False trains the whole transformer."),
     Field("lora.rank", 32, _at_least(1, 65536), "Rank of the adapters."),
     Field(

@@ -16,7 +16,7 @@ from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.task import make_model
 
 # On a CPU, XLA has no product of float16 matrices with a sum in float32.
-_ON_CPU = ("float32", "bfloat16")
+_ON_CPU = ("float32", "bfloat16", "int8")
 
 
 def check(config: ConfigDict, mesh: Mesh) -> None:
@@ -203,6 +203,12 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     if on_cpu:
         words = f"{' or '.join(_ON_CPU)} on a CPU"
         require("pretrained.dtype", lambda dtype: dtype in _ON_CPU, words)
+    if not config.lora.enabled:
+        require(
+            "pretrained.dtype",
+            lambda dtype: dtype != "int8",
+            "another type without config.lora.enabled: kernels are in int8 beside adapters alone",
+        )
     _check_noise_levels(config)
     if config.pretrained.expert:
         require("objective.std", lambda std: std > 0, "above 0 to train an expert")

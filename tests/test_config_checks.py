@@ -5,7 +5,7 @@ import re
 import jax
 import pytest
 
-from configs import demo
+from configs import demo, wan21_t2v_1_3b
 from painting_jax.config_checks import check, check_model
 from painting_jax.errors import UserError
 from painting_jax.sharding.mesh import make_mesh
@@ -157,3 +157,14 @@ def test_a_value_of_another_type_is_refused():
         config.sampling.guide_on = "medium"
     with pytest.raises(UserError, match=r"config\.sampling\.guide_on=medium: "):
         check(config, _MESH)
+
+
+def test_a_base_in_int8_is_for_adapters_alone():
+    config = wan21_t2v_1_3b.get_config("lora,tiny")
+    config.pretrained.dtype = "int8"
+    check(config, _MESH)
+    config.lora.enabled = False
+    with pytest.raises(UserError) as caught:
+        check(config, _MESH)
+    assert str(caught.value).startswith("config.pretrained.dtype=int8: it must be another type")
+    assert "\n" not in str(caught.value)

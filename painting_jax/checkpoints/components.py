@@ -116,6 +116,7 @@ def load_component(
     mesh: Mesh,
     dtype=jnp.float32,
     parts: Collection[str] | None = None,
+    quantised: Collection[str] = (),
     **execution,
 ) -> Loaded:
     """Loads a component.
@@ -127,6 +128,7 @@ def load_component(
       mesh: Mesh to lay it out on.
       dtype: Dtype that it computes in and is kept in, but for what `Component.float32` matches.
       parts: Names of its outermost parts to load; None = all.
+      quantised: Paths of linear layers whose kernels are kept in int8 (`quantised_kernel`).
       **execution: How it is computed, for `Component.make`.
     """
     tables = list(component.tables(sizes).values())
@@ -139,12 +141,20 @@ def load_component(
         dtype=dtype,
         float32=component.float32,
         parts=parts,
+        quantised=quantised,
     )
     return Loaded(nnx.graphdef(nnx.eval_shape(make_model)), params)
 
 
-def load_transformer(expert: Expert, *, mesh: Mesh, dtype, strategy: Strategy = FASTEST) -> Loaded:
-    """Loads a transformer, whose attention is computed by a strategy."""
+def load_transformer(
+    expert: Expert,
+    *,
+    mesh: Mesh,
+    dtype,
+    strategy: Strategy = FASTEST,
+    quantised: Collection[str] = (),
+) -> Loaded:
+    """Loads a transformer, whose attention is computed by a strategy; see `load_component`."""
     return load_component(
         expert.source,
         _named("transformer"),
@@ -152,6 +162,7 @@ def load_transformer(expert: Expert, *, mesh: Mesh, dtype, strategy: Strategy = 
         mesh=mesh,
         dtype=dtype,
         strategy=strategy,
+        quantised=quantised,
     )
 
 

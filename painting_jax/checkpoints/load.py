@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+import qwix
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from tqdm import tqdm
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from painting_jax.checkpoints.key_matching import Match, match_tensors
 from painting_jax.checkpoints.quantized import ScaledTensor
 from painting_jax.checkpoints.source import Source
+from painting_jax.models import quantised_kernel
 from painting_jax.models.tensor_names import NOTHING, Table
 from painting_jax.sharding.rules import tree_shardings
 
@@ -35,6 +37,7 @@ def load_params(
     dtype=jnp.float32,
     float32: str = NOTHING,
     parts: Collection[str] | None = None,
+    quantised: Collection[str] = (),
     progress: bool = True,
 ) -> dict:
     """The parameters of a model, filled from published weights.
@@ -47,6 +50,7 @@ def load_params(
       dtype: dtype of the parameters.
       float32: regex of paths that are float32 whatever `dtype` is.
       parts: names of the model's outermost parts to load; None = all. All weights are checked.
+      quantised: paths of linear layers whose kernels are kept in int8 (`quantised_kernel`).
       progress: whether to show a progress bar.
 
     Returns:
@@ -69,10 +73,16 @@ def load_params(
         targets = {path: targets[path] for path in flat(shapes)}
         matches = [match for match in matches if match.slot.path in targets]
 
-    def zeros() -> dict[str, jax.Array]:
-        return {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in targets.items()}
+    kernels = {f"{path}/kernel" for path in quantised}
+    empty = {
+        path: jax.eval_shape(quantised_kernel.quantised, leaf) if path in kernels else leaf
+        for path, leaf in targets.items()
+    }
 
-    params = jax.jit(zeros, out_shardings={path: shardings[path] for path in targets})()
+    def zeros() -> dict[str, jax.Array | qwix.QArray]:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), empty)
+
+    params = jax.jit(zeros, out_shardings=tree_shardings(empty, mesh))()
     with tqdm(
         total=sum(match.tensor.nbytes for match in matches),
         desc="loading weights",
@@ -82,7 +92,8 @@ def load_params(
     ) as bar:
         for match in matches:
             path = match.slot.path
-            params[path] = _filled(params[path], match)
+            fill = _filled_quantised if path in kernels else _filled
+            params[path] = fill(params[path], match)
             bar.update(match.tensor.nbytes)
     return jax.tree.unflatten(jax.tree.structure(shapes), [params[path] for path in targets])
 
@@ -141,6 +152,28 @@ def _filled(param: jax.Array, match: Match) -> jax.Array:
         # Without this the host runs ahead of the devices and queues up copies.
         jax.block_until_ready(param)
     return param
+
+
+def _filled_quantised(kernels: qwix.QArray, match: Match) -> qwix.QArray:
+    """The same for quantised kernels. One layer at a time is held in float32."""
+    layer = match.slot.layer
+    shape = kernels.shape if layer is None else (1, *kernels.shape[1:])
+    kernel = jnp.zeros(shape, jnp.float32, device=kernels.qvalue.sharding)
+    slot = match.slot if layer is None else match.slot._replace(layer=0)
+    kernel = _filled(kernel, match._replace(slot=slot))
+    put = _put(jax.tree.map(lambda array: array.sharding, kernels))
+    return jax.block_until_ready(put(kernels, kernel, np.int32(layer or 0)))
+
+
+@functools.lru_cache
+def _put(shardings: qwix.QArray):
+    def put(kernels, kernel, layer):
+        def update(old, new):
+            return jax.lax.dynamic_update_slice_in_dim(old, new, layer, axis=0)
+
+        return jax.tree.map(update, kernels, quantised_kernel.quantised(kernel))
+
+    return jax.jit(put, donate_argnums=0, out_shardings=shardings)
 
 
 @functools.lru_cache

@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from painting_jax.models import fast_on_cpu
+from painting_jax.models.quantised_kernel import multiplied
 
 
 def to_heads(
@@ -30,12 +31,13 @@ def to_heads(
     x_BSD = x_BSD.astype(dtype)
 
     def product(x_BSI, kernel_IO):
-        kernel_INK = kernel_IO.astype(dtype).reshape(len(kernel_IO), heads, -1)
+        kernel_INK = kernel_IO.reshape(len(kernel_IO), heads, -1)
         return jnp.einsum("bsi,ink->bsnk", x_BSI, kernel_INK)
 
-    y_BSNK = product(x_BSD, layer.kernel[...])
+    y_BSNK = multiplied(product, x_BSD, layer.kernel.get_value(), dtype)
     if _is_adapted(layer):
-        y_BSNK += product(x_BSD @ layer.lora_a[...].astype(dtype), layer.lora_b[...])
+        a_IR, b_RO = layer.lora_a[...].astype(dtype), layer.lora_b[...].astype(dtype)
+        y_BSNK += product(x_BSD @ a_IR, b_RO)
     for bias_O in _biases(layer):
         y_BSNK += bias_O.astype(dtype).reshape(heads, -1)
     return y_BSNK
@@ -53,13 +55,14 @@ def from_heads(layer: nnx.Module, x_BSNK: Float[Array, "b s n k"]) -> Float[Arra
     dtype = layer.dtype or x_BSNK.dtype
     x_BSNK = x_BSNK.astype(dtype)
 
-    def product(kernel_IO):
-        kernel_NKO = kernel_IO.astype(dtype).reshape(*x_BSNK.shape[2:], -1)
+    def product(x_BSNK, kernel_IO):
+        kernel_NKO = kernel_IO.reshape(*x_BSNK.shape[2:], -1)
         return jnp.einsum("bsnk,nko->bso", x_BSNK, kernel_NKO)
 
-    y_BSD = product(layer.kernel[...])
+    y_BSD = multiplied(product, x_BSNK, layer.kernel.get_value(), dtype)
     if _is_adapted(layer):
-        y_BSD += product(layer.lora_a[...]) @ layer.lora_b[...].astype(dtype)
+        a_IR, b_RO = layer.lora_a[...].astype(dtype), layer.lora_b[...].astype(dtype)
+        y_BSD += product(x_BSNK, a_IR) @ b_RO
     for bias_O in _biases(layer):
         y_BSD += bias_O.astype(dtype)
     return y_BSD

@@ -16,6 +16,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from painting_jax.models.quantised_kernel import multiplied
+
 
 class Target(NamedTuple):
     """A linear layer: its path in the model, and its index if it is in a scanned stack."""
@@ -198,7 +200,7 @@ def join_params(frozen: Mapping, adapters: Mapping) -> dict:
 
 
 class AdaptedLinear(nnx.Module):
-    """A linear layer with a branch beside it.
+    """A linear layer with a branch beside it. Its kernel may be quantised (`quantised_kernel`).
 
     The parameters of the layer keep their paths. Those of the branch are `nnx.LoRAParam`s, so that
     `nnx.split(model, nnx.LoRAParam, ...)` separates them.
@@ -215,7 +217,7 @@ class AdaptedLinear(nnx.Module):
     def __call__(self, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:
         dtype = self.dtype or x.dtype
         x = x.astype(dtype)
-        y = x @ self.kernel[...].astype(dtype)
+        y = multiplied(jnp.matmul, x, self.kernel.get_value(), dtype)
         y += (x @ self.lora_a[...].astype(dtype)) @ self.lora_b[...].astype(dtype)
         for bias in (self.bias, self.lora_bias):
             if bias is not None:

@@ -17,6 +17,7 @@ from painting_jax.diffusion import reverse_painting
 from painting_jax.diffusion.model_velocity import guided_velocity
 from painting_jax.models.clip.modeling import CLIPVisionConfig
 from painting_jax.models.family import negative_conditions
+from painting_jax.models.quantised_kernel import quantised
 from painting_jax.sharding.rules import batch_sharding, replicated, tree_shardings
 from painting_jax.tasks import published
 from painting_jax.tasks.finetune import Finetune
@@ -40,7 +41,7 @@ class _Unloaded(Finetune):
         Task.__init__(self, config, model)
         self.full_finetune = not config.lora.enabled
         self._expert, self._boundary = 0, None
-        self._dtype = jnp.dtype(config.pretrained.dtype)
+        self._dtype = published.frozen_dtype(config)
 
     def frozen(self) -> dict:
         """Shapes of what the training step needs of the frozen arrays."""
@@ -56,6 +57,8 @@ class _Unloaded(Finetune):
 
         def loaded(path, leaf):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
+            if name.removesuffix("/kernel") in self._quantised:
+                return jax.eval_shape(quantised, leaf)
             precise = re.search(component.float32, name)
             return _array(*leaf.shape, dtype="float32" if precise else self._dtype)
 

@@ -22,16 +22,19 @@ LOGICAL: dict[str, tuple[str, ...]] = {
     "heads": ("tensor",),
 }
 
+# A quantised kernel is laid out as it would be without, and its scale [..., 1, O] along O alike.
+_KERNEL = r"/kernel(/qvalue|/scale)?$"
+
 # The first pattern that matches a parameter's path decides. Specs are aligned to the *last*
 # dimensions, so that a scanned stack of layers (with one more leading dimension) needs no rule of
 # its own.
 PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (
-        r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|proj_gate|linear_1|time_proj)/kernel$",
+        r"(to_q|to_k|to_v|_k_proj|_v_proj|proj_in|proj_gate|linear_1|time_proj)" + _KERNEL,
         ("storage", "heads"),
     ),
-    (r"(to_out|proj_out|linear_2)/kernel$", ("heads", "storage")),
-    (r"(patch_embedding|segment_embedding)/kernel$", (None, "storage")),
+    (r"(to_out|proj_out|linear_2)" + _KERNEL, ("heads", "storage")),
+    (r"(patch_embedding|segment_embedding)" + _KERNEL, (None, "storage")),
     (r"(medium_table|token_table)", (None, "storage")),
     (r"lora_a$", ("storage", None)),
     (r"lora_b$", (None, "storage")),

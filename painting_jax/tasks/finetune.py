@@ -62,7 +62,7 @@ class Finetune(Task):
         adapters = "" if self.full_finetune else f" with a new LoRA of rank {config.lora.rank}"
         expert = f", the expert for {config.pretrained.expert} noise," if self._boundary else ""
         self.origin = f"{folder.title}{expert}{adapters}"
-        self._dtype = jnp.dtype(config.pretrained.dtype)
+        self._dtype = published.frozen_dtype(config)
 
     @property
     def experts(self):
@@ -79,9 +79,19 @@ class Finetune(Task):
         return transformer
 
     def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
-        settings = self.config.lora
-        shapes = lora_keys.targets(settings.targets, lora.kernels(transformer))
-        return lora.init_branches(jax.random.key(self.config.seed), shapes, settings.rank)
+        key, shapes = jax.random.key(self.config.seed), self._adapted(transformer)
+        return lora.init_branches(key, shapes, self.config.lora.rank)
+
+    def _adapted(self, transformer: nnx.Module) -> dict[str, tuple[int, ...]]:
+        """Shapes of the kernels that have an adapter, by path."""
+        return lora_keys.targets(self.config.lora.targets, lora.kernels(transformer))
+
+    @functools.cached_property
+    def _quantised(self) -> tuple[str, ...]:
+        """Paths of the linear layers of the trained transformer whose kernels are in int8."""
+        if not published.is_quantised(self.config):
+            return ()
+        return tuple(self._adapted(nnx.eval_shape(lambda: self._make(adapters=False))))
 
     @functools.cached_property
     def _graph(self):
@@ -139,13 +149,15 @@ class Finetune(Task):
         """Frozen arrays beside those of the encoders."""
         frozen = {"empty_text_LD": jax.device_put(empty_text_LD, replicated(mesh))}
         if not self.full_finetune:
-            frozen["transformer"] = self._load(self._expert, mesh, self._dtype)
+            frozen["transformer"] = self._load(self._expert, mesh, self._dtype, self._quantised)
         if self._boundary:
+            # It has no adapters, in whose layers alone kernels are quantised.
             frozen["other_expert"] = self._load(1 - self._expert, mesh, self._dtype)
         return frozen
 
-    def _load(self, expert: int, mesh, dtype) -> dict:
-        return load_transformer(self._experts[expert], mesh=mesh, dtype=dtype).params
+    def _load(self, expert: int, mesh, dtype, quantised=()) -> dict:
+        source = self._experts[expert]
+        return load_transformer(source, mesh=mesh, dtype=dtype, quantised=quantised).params
 
     def network(self, params, frozen, expert=None):
         if expert not in (None, self._expert):

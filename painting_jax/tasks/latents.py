@@ -10,10 +10,11 @@ from ml_collections import ConfigDict
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.data import dataset_folder
 from painting_jax.errors import UserError
+from painting_jax.tasks.published import frozen_dtype
 from painting_jax.text.embeddings import fingerprint
 
 # Fields that decide which frames are encoded, in which shape, and what is conditioned on. The
-# prompts are embedded in the type of the frozen weights.
+# prompts are embedded in the type of the frozen weights, but for int8.
 _FIELDS = (
     "model.family",
     "model.in_channels",
@@ -150,6 +151,7 @@ def find(config: ConfigDict) -> epath.Path:
 def _fields(config: ConfigDict) -> dict[str, Any]:
     # As JSON has them, without tuples.
     sections = json.loads(config.to_json())
+    sections["pretrained"]["dtype"] = frozen_dtype(config).name
     return {
         f"{section}.{name}": sections[section][name]
         for section, name in (field.split(".") for field in _FIELDS)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 from etils import epath
 from flax import nnx
 from jax.experimental import multihost_utils
@@ -43,6 +44,17 @@ _RECORD = "pretrained.json"
 def is_finetuned(config: ConfigDict) -> bool:
     """Whether an experiment finetunes a published model."""
     return get_family(config.model.family).published
+
+
+def is_quantised(config: ConfigDict) -> bool:
+    """Whether the frozen kernels beside adapters are in int8 (`models.quantised_kernel`)."""
+    return config.lora.enabled and config.pretrained.dtype == "int8"
+
+
+def frozen_dtype(config: ConfigDict) -> jnp.dtype:
+    """Type of the frozen weights, but for quantised kernels."""
+    name = config.pretrained.dtype
+    return jnp.dtype("bfloat16" if name == "int8" else name)
 
 
 def check_base(config: ConfigDict) -> None:

@@ -7,6 +7,7 @@ refused cannot run; one that is taken may still run out of memory (`painting_jax
 
 import dataclasses
 import math
+from collections.abc import Collection, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from painting_jax.errors import UserError
 from painting_jax.models import lora, remat
 from painting_jax.models.family import VideoModel
 from painting_jax.sharding.rules import tree_shardings
-from painting_jax.tasks.published import is_finetuned
+from painting_jax.tasks.published import frozen_dtype, is_finetuned, is_quantised
 from painting_jax.tasks.task import make_model, make_network
 
 _HOST = "this machine"
@@ -70,12 +71,14 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
     loaded = config.pretrained.path and not config.data.cached_latents
     frozen = _codec_bytes(model) if loaded else 0
     if config.lora.enabled:
-        trained = _lora_size(config, transformer)
-        frozen += _bytes(params, mesh, config.pretrained.dtype)
+        adapted = lora_keys.targets(config.lora.targets, lora.kernels(transformer))
+        trained = _lora_size(config, adapted)
+        kernels = {f"{path}/kernel" for path in adapted} if is_quantised(config) else ()
+        frozen += _bytes(params, mesh, frozen_dtype(config), int8=kernels)
     else:
         trained = _bytes(params, mesh, "int8")
     if config.pretrained.expert:
-        frozen += _bytes(params, mesh, config.pretrained.dtype)
+        frozen += _bytes(params, mesh, frozen_dtype(config))
     data = config.data
     # Latents are a small part of their pictures.
     pixels = 0 if data.cached_latents else data.frames * data.height * data.width * 3
@@ -146,6 +149,8 @@ def advice(config: ConfigDict, needs: Needs | None = None, *, on_host: bool = Fa
         by_size = "take the config of smaller weights"
         if not config.lora.enabled:
             by_size += ", train a LoRA with config.lora.enabled=True"
+        elif not is_quantised(config):
+            by_size += ", freeze the weights in config.pretrained.dtype=int8"
     if not on_host:
         by_size += ", share parameters among more devices with config.mesh.fsdp"
     if needs is None:
@@ -160,22 +165,23 @@ def bytes_of_state(config: ConfigDict) -> int:
     return _TRAINED + 4 * optimizer.ema + jnp.dtype(optimizer.momentum_dtype).itemsize
 
 
-def _bytes(params: dict, mesh: Mesh, dtype: str) -> int:
-    """Bytes of a device's share of parameters, given as shapes."""
-    shares = jax.tree.map(
-        lambda leaf, sharding: math.prod(sharding.shard_shape(leaf.shape)),
-        params,
-        tree_shardings(params, mesh),
-    )
-    return jnp.dtype(dtype).itemsize * sum(jax.tree.leaves(shares))
+def _bytes(params: dict, mesh: Mesh, dtype, int8: Collection[str] = ()) -> int:
+    """Bytes of a device's share of parameters, given as shapes; of those at some paths in int8."""
+    itemsize = jnp.dtype(dtype).itemsize
+
+    def share(path, leaf, sharding):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return (1 if name in int8 else itemsize) * math.prod(sharding.shard_shape(leaf.shape))
+
+    shares = jax.tree_util.tree_map_with_path(share, params, tree_shardings(params, mesh))
+    return sum(jax.tree.leaves(shares))
 
 
-def _lora_size(config: ConfigDict, transformer: nnx.Module) -> int:
-    """Number of parameters of the adapters."""
-    shapes = lora_keys.targets(config.lora.targets, lora.kernels(transformer)).values()
+def _lora_size(config: ConfigDict, adapted: Mapping[str, tuple[int, ...]]) -> int:
+    """Number of parameters of the adapters, given the shapes of their layers' kernels."""
     return sum(
         math.prod(stack) * config.lora.rank * (inputs + outputs)
-        for *stack, inputs, outputs in shapes
+        for *stack, inputs, outputs in adapted.values()
     )
 
 

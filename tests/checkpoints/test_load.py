@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from painting_jax.checkpoints import load, save
 from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.source import open_source
 from painting_jax.errors import UserError
+from painting_jax.models.quantised_kernel import quantised
 from painting_jax.models.tensor_names import spellings
 from painting_jax.models.wan import params as table
 from painting_jax.models.wan import transformer as wan
@@ -265,3 +267,20 @@ def test_the_host_holds_little_more_than_the_parameters(tmp_path):
     assert found["resident"] > 200e6
     # Measured: 80 MB, nearly all of it compiled programs; a second copy would be 220.
     assert found["beyond"] < 150e6
+
+
+def test_kernels_are_quantised_as_they_are_loaded(folder, params):
+    layers = ("blocks/attn1/to_q", "blocks/ffn/proj_out", "proj_out")
+    actual = loaded(folder, mesh=mesh(2, 2), dtype=jnp.bfloat16, quantised=layers)
+    for path in layers:
+        *names, last = path.split("/")
+        ours = functools.reduce(lambda tree, name: tree[name], names, actual)[last]
+        given = functools.reduce(lambda tree, name: tree[name], names, params)[last]
+        # From the float32 of the files, not from bfloat16.
+        jax.tree.map(
+            np.testing.assert_array_equal, ours["kernel"], jax.jit(quantised)(given["kernel"])
+        )
+        assert ours["bias"].dtype == jnp.bfloat16
+        whole, shard = ours["kernel"].shape, ours["kernel"].qvalue.addressable_shards[0].data.shape
+        assert math.prod(whole) == 4 * math.prod(shard)
+    assert actual["blocks"]["attn1"]["to_k"]["kernel"].dtype == jnp.bfloat16

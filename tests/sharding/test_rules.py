@@ -17,6 +17,9 @@ from painting_jax.sharding.rules import batch_sharding, tree_shardings
     [
         ("blocks/attn1/to_q/kernel", (2, 32, 32), P(None, ("fsdp", "sequence"), "tensor")),
         ("blocks/attn1/to_out/kernel", (2, 32, 32), P(None, "tensor", ("fsdp", "sequence"))),
+        ("blocks/attn1/to_out/kernel/qvalue", (2, 32, 32), P(None, "tensor", ("fsdp", "sequence"))),
+        ("blocks/attn1/to_out/kernel/scale", (2, 1, 32), P(None, None, ("fsdp", "sequence"))),
+        ("blocks/attn1/norm_q/scale", (2, 32), P()),
         ("patch_embedding/kernel", (12, 32), P(None, ("fsdp", "sequence"))),
         ("blocks/attn1/to_q/lora_a", (2, 32, 4), P(None, ("fsdp", "sequence"), None)),
         ("blocks/attn1/to_q/bias", (2, 32), P()),

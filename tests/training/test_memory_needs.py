@@ -37,6 +37,12 @@ def test_published_sizes_are_near_what_is_known_of_them():
     rank, dim, hidden = 32, SIZES["wan21_i2v_14b"].dim, SIZES["wan21_i2v_14b"].ffn_dim
     attentions, feed_forward = 8 * 2 * dim, 2 * (dim + hidden)
     assert needs.state == 5 * 4 * 40 * rank * (attentions + feed_forward)
+    # Of the layers with adapters, 14.05 billion parameters have a byte less in int8.
+    in_int8 = wan21_i2v_14b.get_config("lora")
+    in_int8.pretrained.dtype = "int8"
+    assert needs.frozen - memory_needs.estimate(in_int8, _ONE).frozen == pytest.approx(
+        14.05e9, 1e-3
+    )
     # Both experts are held, 14.29 billion parameters each.
     needs = memory_needs.estimate(wan22_i2v_a14b.get_config("lora"), _ONE)
     assert needs.frozen == pytest.approx(2 * 28.6e9 + 0.5e9, rel=0.01)
