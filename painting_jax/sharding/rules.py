@@ -55,6 +55,17 @@ def constrain(x: jax.Array, kind: str) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, fitting_spec(kind, x.shape, mesh))
 
 
+def gathered(tree):
+    """Small arrays, whole on every device of the current mesh (`jax.set_mesh`).
+
+    Gathered once before a loop. In a loop, each array would be an exchange of its own each time.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, PartitionSpec())
+
+
 def fitting_spec(kind: str, shape: tuple[int, ...], mesh) -> PartitionSpec:
     """How an activation of a shape lies on a mesh; axes that do not divide it are left out."""
     return _fitting(_spec(ACTIVATIONS[kind]), shape, mesh)

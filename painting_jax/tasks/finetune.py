@@ -20,7 +20,7 @@ from painting_jax.models import lora
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.wan import params as wan_names
 from painting_jax.models.wan.params import diffusers_config
-from painting_jax.sharding.rules import replicated
+from painting_jax.sharding.rules import gathered, replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
 from painting_jax.tasks.task import Task, make_model, make_network
@@ -163,7 +163,7 @@ class Finetune(Task):
         if expert not in (None, self._expert):
             return self._frozen_graph, frozen["other_expert"]
         if not self.full_finetune:
-            params = lora.join_params(frozen["transformer"], params)
+            params = lora.join_params(frozen["transformer"], gathered(params))
         return self._graph, params
 
     def export(self, params, workdir, *, final):

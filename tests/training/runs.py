@@ -24,7 +24,10 @@ def last_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
         path.resolve(), args=ocp.args.StandardRestore(fallback_sharding=here)
     )
     leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(names): np.asarray(leaf) for names, leaf in leaves}
+    return {
+        jax.tree_util.keystr(names, simple=True, separator="/"): np.asarray(leaf)
+        for names, leaf in leaves
+    }
 
 
 def examples(workdir: pathlib.Path) -> list[list[int]]:

@@ -22,6 +22,7 @@ from painting_jax.training import loop
 from tests import tiny_wan
 from tests.synthetic import recording
 from tests.tiny_cached import cache
+from tests.training import runs
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_resumed_as_left_alone,
@@ -29,7 +30,6 @@ from tests.training.published_run import (
     paint,
     train,
 )
-from tests.training.test_resume import seen_examples
 
 FRAMES, STEPS, SAVED = 5, 6, 3
 LANDSCAPE, PORTRAIT = (16, 32), (32, 16)
@@ -90,7 +90,7 @@ def _shape_of(source: Records, rows: list[int]) -> set[tuple[int, int]]:
 
 def test_each_step_has_one_bucket_and_each_bucket_is_compiled_once(run, config, data_dir):
     source = DataSource(data_dir, "train")
-    shapes = [_shape_of(source, step["rows"]) for step in seen_examples(run.workdir)]
+    shapes = [_shape_of(source, rows) for rows in runs.examples(run.workdir)]
     assert len(shapes) == STEPS
     assert all(len(shape) == 1 for shape in shapes)
     assert set.union(*shapes) == {LANDSCAPE, PORTRAIT}
@@ -115,7 +115,7 @@ def test_on_cached_latents_each_step_has_the_same_processes_in_the_same_bucket(
     path = cache(config)
     config.data.cached_latents, config.objective.augment = True, 0.0
     again = train(config, tmp_path / "run")
-    assert seen_examples(again.workdir) == seen_examples(run.workdir)
+    assert runs.examples(again.workdir) == runs.examples(run.workdir)
     said = re.compile(r"step \d+: compiling for .*|buckets with .*|\d of \d processes fit .*")
     assert said.findall(again.printed) == said.findall(run.printed)
     assert again.sheet.shape == run.sheet.shape

@@ -22,8 +22,8 @@ from painting_jax.training.initialisation import start_state
 from painting_jax.training.step import TrainMetrics, make_held_out_loss, make_train_step
 from tests.caching.test_job import spoil
 from tests.tiny_cached import FRAMES, ONE_DEVICE, SIDE, cache, experiment
+from tests.training import runs
 from tests.training.published_run import assert_resumed_as_left_alone, one_device, train
-from tests.training.test_resume import seen_examples
 
 STEPS = 4
 
@@ -88,7 +88,7 @@ def run(config, tmp_path_factory):
 
 
 def test_a_run_reads_no_pictures_and_loads_no_encoders(run, config):
-    assert len(seen_examples(run.workdir)) == config.steps
+    assert len(runs.examples(run.workdir)) == config.steps
     assert run.frozen["codec"].keys() == {"post_quant_conv", "decoder"}
     assert run.frozen.keys() == {"empty_text_LD", "codec", "transformer"}
     losses = [float(value) for value in re.findall(r"(?<!_)loss (\S+)", run.printed)]

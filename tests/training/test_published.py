@@ -26,6 +26,7 @@ from painting_jax.tasks.finetune import Finetune
 from painting_jax.training import initialisation
 from painting_jax.training.checkpoint import Checkpoints
 from tests import tiny_wan
+from tests.training import runs
 from tests.training.published_run import (
     ONE_DEVICE,
     assert_resumed_as_left_alone,
@@ -33,7 +34,6 @@ from tests.training.published_run import (
     paint,
     train,
 )
-from tests.training.test_resume import final_state
 
 FRAMES, HEIGHT, WIDTH = 5, 32, 64
 STEPS, SAVED = 50, 25
@@ -88,13 +88,13 @@ def test_the_loss_falls(run):
 
 
 def test_only_the_lora_is_trained_and_saved(run):
-    saved = final_state(run.workdir, STEPS)
-    params = [name for name in saved if name.startswith("/params")]
+    saved = runs.last_state(run.workdir)
+    params = [name for name in saved if name.startswith("params/")]
     assert {name.rpartition("/")[2] for name in params} == {"lora_a", "lora_b"}
     assert len(params) == 2 * 10, "queries, keys, values, outputs of two attentions; feed-forward"
     moments = [name for name in saved if re.search(r"/(mu|nu)/", name)]
     assert len(moments) == 2 * len(params)
-    averages = [name for name in saved if name.startswith("/ema_params")]
+    averages = [name for name in saved if name.startswith("ema_params/")]
     assert len(saved) - len(params) - len(moments) - len(averages) < 5, "steps and counts"
 
 
