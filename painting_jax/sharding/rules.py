@@ -44,6 +44,8 @@ ACTIVATIONS: dict[str, tuple[str | None, ...]] = {
     "batch": ("batch",),
     "tokens": ("batch", "tokens"),
     "heads": ("batch", "tokens", "heads", None),
+    # Columns of pixels or latents in an autoencoder: convolutions meet their neighbours' edges.
+    "video": ("batch", None, None, "tokens", None),
 }
 
 

@@ -26,6 +26,7 @@ from painting_jax.models.wan.vae_blocks import (
     UpBlock,
     pointwise,
 )
+from painting_jax.sharding.rules import constrain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,6 +272,7 @@ def over_time(
         change the number of frames pass over it.
       frames: number of frames in each of the other chunks.
     """
+    x_BTHWC = constrain(x_BTHWC, "video")
     past = Past()
     first_BTHWD = network(x_BTHWC[:, :1], past)
     batch, length, *extent = x_BTHWC.shape

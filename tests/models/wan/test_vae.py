@@ -13,6 +13,7 @@ from flax import nnx
 from painting_jax.models.wan import vae as wan_vae
 from painting_jax.models.wan.causal_conv import CausalConv
 from painting_jax.models.wan.vae_params import config_of, diffusers
+from painting_jax.sharding.mesh import make_mesh
 from tests.checkpoints.filling import fill, random_reference
 
 TINY = {"base_dim": 4, "num_res_blocks": 1}
@@ -147,3 +148,25 @@ def test_chunk_by_chunk_equals_the_whole_video_at_once(frames, chunk):
     conv = CausalConv(2, 3, dtype=jnp.float32)
     conv.kernel[...], conv.bias[...] = kernel, bias
     assert_close(np.asarray(wan_vae.over_time(conv, video, chunk)), _channels_last(whole), 1e-5)
+
+
+@pytest.mark.parametrize(("width", "share"), [(64, 0.3), (40, 1.0)])
+def test_devices_along_sequence_share_the_columns_where_they_divide(width, share):
+    config = wan_vae.WanVAEConfig(4, 4, (0.0,) * 4, (1.0,) * 4, depth=1)
+    graph, shapes = nnx.split(nnx.eval_shape(lambda: wan_vae.WanVAE(config)))
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: rng.normal(0, 0.1, x.shape).astype(np.float32), shapes)
+    video = rng.uniform(-1, 1, (1, 5, 16, width, 3)).astype(np.float32)
+
+    def there_and_back(params, video):
+        vae = nnx.merge(graph, params)
+        return vae.decode(vae.encode(video))
+
+    outs, flops = [], []
+    for devices in (1, 4):
+        with jax.set_mesh(make_mesh({"data": 1, "sequence": devices}, jax.devices()[:devices])):
+            compiled = jax.jit(there_and_back).lower(params, video).compile()
+            outs.append(np.asarray(compiled(params, video)))
+            flops.append(compiled.cost_analysis()["flops"])
+    np.testing.assert_allclose(outs[1], outs[0], atol=1e-5 * np.abs(outs[0]).max())
+    assert flops[1] <= share * flops[0]
