@@ -19,20 +19,20 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training.state import init_state
 
 _VIDEO = {"frames": 81, "height": 480, "width": 832, "batch_size": 1, "buckets": ()}
-_BASES = ("", "lora,rank=32")
+_BASES = ("", "lora")
 # Settings that are tried with all parameters trained, and with adapters.
 _SETTINGS = (
     ({}, {"model.remat": "attention"}, {"optimizer.ema": False},
      {"optimizer.ema": False, "optimizer.momentum_dtype": "bfloat16"}),
     ({}, {"model.remat": "attention"}, {"model.remat": "attention_ffn"},
      {"model.remat": "attention_projections"}, {"model.remat": "offload"},
-     {"model.remat": "none"}),
+     {"model.remat": "none"}, {"pretrained.dtype": "int8"}),
 )  # fmt: skip
 
 
 def main() -> None:
     """Prints the table."""
-    print("| trained | setting | parameters, average and optimizer | frozen | kept of the blocks |")
+    print("| trained | setting | trained state | frozen | kept for the backward pass |")
     print("|---|---|--:|--:|--:|")
     for arg, settings in zip(_BASES, _SETTINGS, strict=True):
         for changed in settings:

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import sys
+import time
 from collections.abc import Iterator
 
 import jax
@@ -21,6 +22,7 @@ from painting_jax.files import remove_unfinished, written_beside
 from painting_jax.user_cache import user_cache
 
 _CHECKSUMS = "checksums.json"
+_RECENT = 24 * 3600.0  # seconds
 
 
 @contextlib.contextmanager
@@ -33,7 +35,7 @@ def kept() -> Iterator[None]:
     if jax.config.jax_compilation_cache_dir is not None or not _writable(folder):
         yield
         return
-    _remove_damaged(folder)
+    known, before = _without_damaged(folder), _entries(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # There are many small ones, which take as long as the large ones together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -42,9 +44,10 @@ def kept() -> Iterator[None]:
     finally:
         # A full disk does not spoil the work that is done.
         with contextlib.suppress(OSError, UserError), written_beside(folder / _CHECKSUMS) as file:
-            file.write_text(
-                json.dumps({entry.name: _checksum(entry) for entry in _entries(folder)})
-            )
+            new = {
+                entry.name: _checksum(entry) for entry in _entries(folder) if entry not in before
+            }
+            file.write_text(json.dumps(known | new))
 
 
 def _writable(folder: pathlib.Path) -> bool:
@@ -55,8 +58,12 @@ def _writable(folder: pathlib.Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def _remove_damaged(folder: pathlib.Path) -> None:
-    """Removes entries that are not as they were written, or of programs that were killed."""
+def _without_damaged(folder: pathlib.Path) -> dict[str, str]:
+    """Removes entries that are not as they were written, or of programs that were killed.
+
+    Returns:
+      The checksums of the entries that are left.
+    """
     remove_unfinished(folder)
     try:
         checksums = dict(json_text.read(folder / _CHECKSUMS))
@@ -66,11 +73,21 @@ def _remove_damaged(folder: pathlib.Path) -> None:
     for entry in _entries(folder):
         # Another program may remove it, too.
         with contextlib.suppress(FileNotFoundError):
+            if entry.name not in checksums and _is_recent(entry):
+                continue
             if checksums.get(entry.name) != _checksum(entry):
                 damaged = damaged or entry.name in checksums
                 entry.unlink()
     if damaged:
         print(f"{folder} had a damaged program: it is compiled again", file=sys.stderr)
+    return {
+        entry.name: checksums[entry.name] for entry in _entries(folder) if entry.name in checksums
+    }
+
+
+def _is_recent(entry: pathlib.Path) -> bool:
+    """Whether a program that still runs may have written it."""
+    return time.time() - entry.stat().st_mtime < _RECENT
 
 
 def _entries(folder: pathlib.Path) -> list[pathlib.Path]:

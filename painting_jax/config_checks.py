@@ -3,6 +3,7 @@
 import functools
 import math
 
+import jax.numpy as jnp
 from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -11,6 +12,7 @@ from painting_jax import config as config_lib
 from painting_jax.diffusion.samplers import make_sampler
 from painting_jax.errors import UserError
 from painting_jax.models.family import get_family
+from painting_jax.sharding import cudnn
 from painting_jax.sharding.rules import LOGICAL
 from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.task import make_model
@@ -66,6 +68,7 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             lambda aspects: not aspects,
             f"(): models of the family {config.model.family} are trained and paint in one shape",
         )
+    _check_attention(config, mesh)
     _check_mesh(config, mesh)
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     parts = config.optimizer.gradient_accumulation_steps
@@ -74,6 +77,19 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
         lambda size: size % (shards * parts) == 0,
         f"a multiple of {shards} devices along data and fsdp times {parts} accumulation steps",
     )
+
+
+def _check_attention(config: ConfigDict, mesh: Mesh) -> None:
+    if config.model.attention != "cudnn":
+        return
+    kind, width = mesh.devices.flat[0].device_kind, config.model.dim // config.model.heads
+    dtype = jnp.dtype(config.model.dtype)
+    if not cudnn.takes(kind, dtype, width):
+        raise UserError(
+            f"config.model.attention=cudnn: its kernels are for NVIDIA GPUs, in half precision, "
+            f"with heads of up to {cudnn.WIDEST} channels, a multiple of 8; these are {width} "
+            f"channels in {dtype} on {kind}: set config.model.attention=auto"
+        )
 
 
 def _check_cached(config: ConfigDict) -> None:

@@ -1,6 +1,7 @@
 """Programs that were compiled once are found by the next start, and damaged ones are not run."""
 
 import json
+import os
 import textwrap
 from collections.abc import Callable, Iterator
 
@@ -55,10 +56,14 @@ def test_a_second_start_compiles_nothing_and_a_damaged_program_is_compiled_again
         entry.write_bytes(content)
     assert start(tmp_path) == (0, f"{folder} had a damaged program: it is compiled again")
     assert start(tmp_path) == (found, "")
-    # As a program leaves it that was killed while it wrote.
-    (folder / "new-cache").write_bytes(b"half")
+    # As a program leaves it that was killed while it wrote, or that still writes it.
+    unfinished = folder / "new-cache"
+    unfinished.write_bytes(b"half")
     assert start(tmp_path) == (found, "")
-    assert not (folder / "new-cache").exists()
+    assert unfinished.exists()
+    os.utime(unfinished, (0, 0))
+    assert start(tmp_path) == (found, "")
+    assert not unfinished.exists()
 
 
 def test_a_folder_that_the_user_names_is_left_to_jax(start, tmp_path):

@@ -168,3 +168,11 @@ def test_a_base_in_int8_is_for_adapters_alone():
         check(config, _MESH)
     assert str(caught.value).startswith("config.pretrained.dtype=int8: it must be another type")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_kernels_for_nvidia_gpus_are_refused_on_a_cpu(dtype):
+    config = demo.get_config()
+    config.model.attention, config.model.dtype = "cudnn", dtype
+    with pytest.raises(UserError, match=r"^config.model.attention=cudnn: .* on cpu: set .*=auto$"):
+        check(config, make_mesh({"data": 1}, jax.devices()[:1]))

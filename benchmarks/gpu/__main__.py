@@ -104,7 +104,8 @@ def _run(case: Case, side: str, folder: pathlib.Path, end: float) -> None:
 
 
 def _file(case: Case, side: str, folder: pathlib.Path) -> pathlib.Path:
-    return folder / f"{case.name.replace(' ', '_').replace(',', '')}_{side}.json"
+    tiny = "_tiny" if _TINY.value else ""
+    return folder / f"{case.name.replace(' ', '_').replace(',', '')}_{side}{tiny}.json"
 
 
 def _kept(case: Case, side: str, folder: pathlib.Path) -> Result | None:

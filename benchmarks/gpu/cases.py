@@ -53,7 +53,8 @@ class Case(NamedTuple):
 CASES = (
     Case("14B LoRA", "14B", lora=True, remat="attention_projections", sides=("ours",)),
     Case("1.3B full", "1.3B", remat="attention_projections"),
-    Case("14B LoRA, 8 of 40 blocks", "14B", lora=True, layers=8, remat="none"),
+    Case("14B LoRA, 8 of 40 blocks", "14B", lora=True, layers=8),
+    Case("14B LoRA, 8 blocks, all kept", "14B", lora=True, layers=8, remat="none", sides=("ours",)),
     Case("5B LoRA", "5B", lora=True, remat="none"),
     Case("14B full, 6 of 40 blocks", "14B", layers=6, remat="attention_projections"),
     Case("1.3B painting, 4 steps", "1.3B", sampling_steps=4, sides=("ours",)),

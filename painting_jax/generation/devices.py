@@ -1,6 +1,7 @@
 """The devices that a model paints on: a mesh, and how its sequence axis is used."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 from jax.sharding import Mesh
@@ -46,10 +47,11 @@ class Devices:
         sizes: dict[str, int] = {}
         for part in text.split(","):
             name, _, number = part.strip().partition("=")
-            if name not in (*AXES, _RING) or not number.removeprefix("-").isdecimal():
+            known = name in (*AXES, _RING) and name not in sizes
+            if not known or not re.fullmatch(r"-?\d{1,9}", number, re.ASCII):
                 raise UserError(
-                    f"--mesh={text}: write sizes of {', '.join(AXES)} and {_RING}, as in "
-                    "data=2,sequence=4"
+                    f"--mesh={text[:200]}: write a size of each of {', '.join(AXES)} and {_RING} "
+                    "that you need, as in data=2,sequence=4"
                 )
             sizes[name] = int(number)
         ring = sizes.pop(_RING, 0)
@@ -79,6 +81,7 @@ class Devices:
         ]
         if self.ring and self.ring not in fitting:
             raise UserError(
-                f"--mesh: ring={self.ring} must be {', '.join(map(str, fitting))}: {devices} "
-                f"devices along sequence in equal groups, whose size divides the {local} heads"
+                f"--mesh: ring={self.ring} must be one of {', '.join(map(str, fitting))}: the "
+                f"devices along sequence ({devices}) form equal groups, and the size of a group "
+                f"divides the {local} heads"
             )

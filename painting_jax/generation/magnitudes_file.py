@@ -1,6 +1,7 @@
 """The file that keeps what the step cache has measured of a model, for later starts."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -52,7 +53,7 @@ class MagnitudesFile:
             with written_beside(self.path) as unfinished:
                 unfinished.write_text(json.dumps({"model": self.model, "transformers": experts}))
         except (OSError, UserError) as error:
-            print(f"warning: the step cache is not kept for next time: {error}", file=sys.stderr)
+            _warn(f"warning: the step cache is not kept for next time: {error}")
 
     def _read(self) -> dict[int, Magnitudes] | None:
         """The magnitudes of each transformer of the model; None if the file is damaged."""
@@ -65,6 +66,12 @@ class MagnitudesFile:
             return {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+@functools.cache
+def _warn(line: str) -> None:
+    """Says it once, and not after each picture."""
+    print(line, file=sys.stderr)
 
 
 def _checked(read: dict) -> Magnitudes:

@@ -12,7 +12,7 @@ def product_flops(function: Callable, *arguments: Any) -> float:
     """Multiply-adds of a function's products and convolutions, counted as two FLOPs each.
 
     Nothing is computed. A loop counts as often as it runs; of the branches of a condition, the one
-    with the most work counts; a loop of unknown length counts once.
+    with the most work counts; a loop of unknown length counts once, as does a kernel of Pallas.
 
     Args:
       function: Function of arrays.
@@ -38,4 +38,7 @@ def _of_operation(operation: JaxprEqn) -> float:
     inner = [_of_program(program) for program in jaxprs_in_params(params)]
     if name == "cond":
         return max(inner)
+    if name == "shard_map":
+        # What is written is the work of one device.
+        return sum(inner) * math.prod(params["mesh"].shape[axis] for axis in params["manual_axes"])
     return params.get("length", 1) * sum(inner) if name == "scan" else sum(inner)

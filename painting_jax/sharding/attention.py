@@ -10,7 +10,6 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
@@ -136,6 +135,5 @@ def _fastest(q_BSNK) -> str:
     device = target_device()
     if device.platform == "tpu":
         return "splash"
-    half = q_BSNK.dtype in (jnp.bfloat16, jnp.float16)
-    head_fits = q_BSNK.shape[-1] <= 128 and q_BSNK.shape[-1] % 8 == 0
-    return "cudnn" if half and head_fits and "NVIDIA" in device.device_kind else "plain"
+    fits = cudnn.takes(device.device_kind, q_BSNK.dtype, q_BSNK.shape[-1])
+    return "cudnn" if fits else "plain"

@@ -88,12 +88,14 @@ class Contact:
             while selector.get_map():
                 for key, _ in selector.select():
                     word, _, value = heard(self._others[key.data]).partition(" ")
-                    if word == "ended":
+                    # A line that is torn was the last one.
+                    number = int(value) if value.isdecimal() else None
+                    if word == "ended" and number is not None:
                         ended.add(key.data)
-                        if value != "0":
-                            self._follow(key.data, int(value))
-                    elif word == "gone":
-                        self._give_up(int(value))
+                        if number:
+                            self._follow(key.data, number)
+                    elif word == "gone" and number is not None:
+                        self._give_up(number)
                     else:
                         selector.unregister(key.fileobj)
                         if key.data not in ended:

@@ -8,20 +8,21 @@ tokens in training, which cuDNN does not.
 Shapes: B batch, N heads, S queries, L keys, K head width.
 """
 
+import functools
+from typing import Any
+
 import jax.numpy as jnp
-from jax._src.cudnn import fused_attention_stablehlo as kernels
 from jaxtyping import Array, Float
 
-# Neither dropout nor bias, mask, padding or pages.
-_SETTINGS = {
-    "seed": 42,
-    "dropout_rate": 0.0,
-    "variadic_args": (False, False),
-    "mask_type": kernels.MaskType.NO_MASK,
-    "layout": kernels.AttentionLayout.BTNH.value,
-    "sliding_window_length": None,
-}
-_UNUSED = 7  # Arrays of these, behind queries, keys and values.
+WIDEST = 128  # channels of a head
+# Arrays behind queries, keys and values: bias, lengths, offsets and pages, of which there are none.
+_UNUSED = 7
+
+
+def takes(device_kind: str, dtype: jnp.dtype, width: int) -> bool:
+    """Whether the kernels are made for a kind of device, a dtype, and heads of a width."""
+    half = dtype in (jnp.bfloat16, jnp.float16)
+    return "NVIDIA" in device_kind and half and width <= WIDEST and width % 8 == 0
 
 
 def forward(
@@ -34,9 +35,14 @@ def forward(
     del counts_L
     # Tokens first: so the projections make them, and the kernel takes them without a copy.
     q, k, v = (x.swapaxes(1, 2) for x in (q_BNSK, k_BNLK, v_BNLK))
-    version = kernels.check_cudnn_version()
-    out, log_total_BNS = kernels._dot_product_attention_fwd(
-        q, k, v, *_unused(q), _scale(q), *_SETTINGS.values(), version, True
+    out, log_total_BNS = _kernels()._dot_product_attention_fwd(
+        q,
+        k,
+        v,
+        *_unused(q),
+        **_settings(q),
+        cudnn_version=_kernels().check_cudnn_version(),
+        return_residual=True,
     )
     return out.swapaxes(1, 2), log_total_BNS
 
@@ -56,8 +62,8 @@ def backward(
         x.swapaxes(1, 2) for x in (q_BNSK, k_BNLK, v_BNLK, out_BNSK, grad_BNSK.astype(q_BNSK.dtype))
     )
     kept = (q, k, v, *_unused(q), log_total_BNS, out)
-    gradients = kernels._dot_product_attention_bwd_rule(
-        _scale(q), *_SETTINGS.values(), True, False, kept, grad
+    gradients = _kernels()._dot_product_attention_bwd_rule(
+        **_settings(q), is_training=True, return_residual=False, res=kept, grad_output=grad
     )
     q_grad, k_grad, v_grad = (x.swapaxes(1, 2) for x in gradients[:3])
     return q_grad, k_grad, v_grad
@@ -67,5 +73,22 @@ def _unused(q_BSNK) -> list[Array]:
     return [jnp.zeros(0, q_BSNK.dtype)] * _UNUSED
 
 
-def _scale(q_BSNK) -> float:
-    return q_BSNK.shape[-1] ** -0.5
+def _settings(q_BSNK) -> dict[str, Any]:
+    """Neither dropout nor bias, mask or window."""
+    return {
+        "scale": q_BSNK.shape[-1] ** -0.5,
+        "seed": 42,
+        "dropout_rate": 0.0,
+        "variadic_args": (False, False),
+        "mask_type": _kernels().MaskType.NO_MASK,
+        "layout": _kernels().AttentionLayout.BTNH.value,
+        "sliding_window_length": None,
+    }
+
+
+@functools.cache
+def _kernels():
+    # Private: where a version of JAX has moved it, all other devices still work.
+    from jax._src.cudnn import fused_attention_stablehlo  # noqa: PLC0415
+
+    return fused_attention_stablehlo

@@ -57,9 +57,20 @@ def test_a_flag_describes_the_devices():
     assert Devices.of(None, {"tensor": -1}).mesh.shape["tensor"] == jax.device_count()
 
 
-@pytest.mark.parametrize("text", ["", "sequence", "rings=2", "sequence=two", "sequence=4;data=2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sequence",
+        "rings=2",
+        "sequence=two",
+        "sequence=4;data=2",
+        "data=2,data=1",
+        "data=" + 5000 * "9",
+    ],
+)
 def test_another_text_is_refused_in_a_line_that_shows_how(text):
-    with pytest.raises(UserError, match=r"^--mesh=.*: write sizes of data, .*, as in "):
+    with pytest.raises(UserError, match=r"^--mesh=.*: write a size of each of data, .*, as in "):
         Devices.of(text, {})
 
 

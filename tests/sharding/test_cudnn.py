@@ -20,7 +20,7 @@ _FORWARD, _BACKWARD = (f"dot_product_attention_{half}_wrapper" for half in ("fwd
 
 @pytest.fixture(autouse=True)
 def _version():
-    with mock.patch.object(cudnn.kernels, "check_cudnn_version", return_value=91_000):
+    with mock.patch.object(cudnn._kernels(), "check_cudnn_version", return_value=91_000):
         yield
 
 
