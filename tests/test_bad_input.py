@@ -144,7 +144,7 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         (f"--steps={10**20}", f"--steps={10**20}: "),
         ("--guidance=1e300", "--guidance=1e+300: "),
         ("--image=http://host/a.png", "--image=http://host/a.png: "),
-        ("--image=gs://bucket/a.png", "needs the package gcsfs"),
+        ("--image=s3://bucket/a.png", "needs the package s3fs"),
         ("--image=s3://bucket/a.png", "needs the package s3fs"),
         ("--output=gs://bucket/out", "--output=gs://bucket/out "),
         ("--workdir=s3://bucket/run", "--workdir=s3://bucket/run "),
