@@ -109,10 +109,12 @@ def _row(name: str, made: dict) -> str:
     if "seconds" not in made:
         return f"{start} | does not fit |" + " |" * 9
     seconds = made["seconds"]
-    exchanged = sum(exchange["bytes"] for exchange in made["exchanges"])
+    exchanged, calls = (
+        sum(exchange[what] for exchange in made["exchanges"]) for what in ("bytes", "calls")
+    )
     flops = made["product_flops"] + made["kernel_flops"]
     return (
-        f"{start} | {flops / 1e12:,.0f} TFLOP | {exchanged / 1e9:.0f} GB | "
+        f"{start} | {flops / 1e12:,.0f} TFLOP | {exchanged / 1e9:.0f} GB in {calls:,.0f} | "
         f"{seconds['matrix']:.1f} s | {seconds['memory']:.1f} s | {seconds['cycles']:.1f} s | "
         f"{seconds['kernels']:.1f} s | {sum(seconds['interconnect'].values()):.1f} s | "
         f"{seconds['predicted']:.1f} s ({seconds['ideal']:.1f} s) | {100 * made['mfu']:.0f} % | "
