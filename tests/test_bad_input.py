@@ -145,7 +145,6 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         ("--guidance=1e300", "--guidance=1e+300: "),
         ("--image=http://host/a.png", "--image=http://host/a.png: "),
         ("--image=s3://bucket/a.png", "needs the package s3fs"),
-        ("--image=s3://bucket/a.png", "needs the package s3fs"),
         ("--output=gs://bucket/out", "--output=gs://bucket/out "),
         ("--workdir=s3://bucket/run", "--workdir=s3://bucket/run "),
         ("--segments=https://host/map.png", "--segments=https://host/map.png "),
