@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from painting_jax.diffusion import flow_matching
-from painting_jax.diffusion.guidance import both_passes, classifier_free_guidance, extrapolated
+from painting_jax.diffusion.guidance import classifier_free_guidance
 from painting_jax.models.block_residual import Reuse
 from painting_jax.models.family import VideoModel
 
@@ -27,9 +27,11 @@ def guided_velocity(
     negative: Any,
     scale: Float[Array, ""] | float | None,
     *,
+    skip: Bool[Array, ""] | None = None,
+    residuals: Residuals = (None, None),
     sequential: bool = False,
-) -> Float[Array, "b t h w c"]:
-    """The velocity of noisy latents.
+) -> tuple[Float[Array, "b t h w c"], Residuals]:
+    """The velocity of noisy latents, and the residuals of its passes for the next step.
 
     Args:
       model: Model of the network.
@@ -40,55 +42,38 @@ def guided_velocity(
       conditions: Conditions to follow.
       negative: Conditions that guidance leads away from.
       scale: Scale of guidance; None = none, in one pass.
-      sequential: Whether the two passes of guidance come one after the other, see `both_passes`.
-    """
-
-    def one_pass(noisy_BTHWC, sigma_B, conditions):
-        return _velocity(model, network, noisy_BTHWC, sigma_B, timestep, conditions, None)[0]
-
-    sigma_B = jnp.broadcast_to(sigma, noisy_BTHWC.shape[:1])
-    if scale is None:
-        return one_pass(noisy_BTHWC, sigma_B, conditions)
-    return classifier_free_guidance(
-        one_pass, noisy_BTHWC, sigma_B, conditions, negative, scale, sequential=sequential
-    )
-
-
-def reusing_velocity(
-    model: VideoModel,
-    network: nnx.Module,
-    noisy_BTHWC: Float[Array, "b t h w c"],
-    sigma: Float[Array, ""],
-    timestep: Float[Array, ""],
-    conditions: Any,
-    negative: Any,
-    scale: Float[Array, ""] | float | None,
-    *,
-    skip: Bool[Array, ""] | None,
-    residuals: Residuals,
-    sequential: bool = False,
-) -> tuple[Float[Array, "b t h w c"], Residuals]:
-    """The velocity as in `guided_velocity`, and the residuals of its passes for the next step.
-
-    Args:
-      skip: Whether the residuals given replace the blocks, in all passes; None = there are none.
-      residuals: Residual of each pass, of an earlier step.
+      skip: Whether the residuals given replace the blocks, in all passes.
+      residuals: Residual of each pass, of an earlier step; None where none is to be kept.
+      sequential: As in `classifier_free_guidance`.
     """
 
     def one_pass(noisy_BTHWC, sigma_B, given):
         conditions, residual_BSD = given
-        reuse = None if skip is None else Reuse(skip, residual_BSD)
-        return _velocity(model, network, noisy_BTHWC, sigma_B, timestep, conditions, reuse)
+        reuse = None if residual_BSD is None else Reuse(skip, residual_BSD)
+        timestep_B = jnp.broadcast_to(timestep, sigma_B.shape)
+        prediction, new_BSD = model.family.predict(
+            network, noisy_BTHWC, timestep_B, conditions, reuse
+        )
+        velocity = flow_matching.velocity(
+            prediction, noisy_BTHWC, sigma_B, clean_prediction=model.clean_prediction
+        )
+        return velocity, None if reuse is None else new_BSD
 
     sigma_B = jnp.broadcast_to(sigma, noisy_BTHWC.shape[:1])
+    positive = (conditions, residuals[0])
     if scale is None:
-        velocity, residual = one_pass(noisy_BTHWC, sigma_B, (conditions, residuals[0]))
-        return velocity, (residual,)
-    given = [(conditions, residuals[0]), (negative, residuals[1])]
-    (positive_v, positive_r), (negative_v, negative_r) = both_passes(
-        one_pass, noisy_BTHWC, sigma_B, *given, sequential=sequential
+        velocity, residual_BSD = one_pass(noisy_BTHWC, sigma_B, positive)
+        return velocity, (residual_BSD,)
+    return classifier_free_guidance(
+        one_pass,
+        noisy_BTHWC,
+        sigma_B,
+        positive,
+        (negative, residuals[1]),
+        scale,
+        sequential=sequential,
+        has_aux=True,
     )
-    return extrapolated(positive_v, negative_v, scale), (positive_r, negative_r)
 
 
 def residual_shapes(
@@ -105,14 +90,3 @@ def residual_shapes(
         return model.family.predict(network, noisy_BTHWC, level_B, conditions)[1]
 
     return (jax.eval_shape(residual, noisy_BTHWC, level_B, conditions),) * passes
-
-
-def _velocity(model: VideoModel, network, noisy_BTHWC, sigma_B, timestep, conditions, reuse):
-    timestep_B = jnp.broadcast_to(timestep, sigma_B.shape)
-    prediction, residual_BSD = model.family.predict(
-        network, noisy_BTHWC, timestep_B, conditions, reuse
-    )
-    velocity = flow_matching.velocity(
-        prediction, noisy_BTHWC, sigma_B, clean_prediction=model.clean_prediction
-    )
-    return velocity, residual_BSD

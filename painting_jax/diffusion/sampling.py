@@ -20,7 +20,6 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 from painting_jax.diffusion.model_velocity import (
     guided_velocity,
     residual_shapes,
-    reusing_velocity,
 )
 from painting_jax.diffusion.reverse_painting import LATENTS, encoded, reverse
 from painting_jax.diffusion.samplers import Sampler, make_sampler
@@ -326,9 +325,9 @@ def _advance(
         given = (model, network, latents(state), step.sigma, step.timestep)
         given = (*given, conditions, negative, scale)
         if kept is None:
-            velocity = guided_velocity(*given, sequential=sequential)
+            velocity, _ = guided_velocity(*given, sequential=sequential)
         else:
-            velocity, residuals = reusing_velocity(
+            velocity, residuals = guided_velocity(
                 *given, skip=skip_N[index], residuals=kept.residuals, sequential=sequential
             )
             kept = kept.after(index, residuals)

@@ -114,7 +114,8 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
             )
             network = nnx.merge(*task.network(params, frozen))
             given = (sigma, 1000 * sigma, conditions, negative, None if scale == 1 else scale)
-            return noisy - guided_velocity(model, network, noisy, *given)
+            velocity, _ = guided_velocity(model, network, noisy, *given)
+            return noisy - velocity
 
         latents, conditions = (
             batch[name] for name in (reverse_painting.LATENTS, reverse_painting.CONDITIONS)
