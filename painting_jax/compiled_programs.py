@@ -35,7 +35,7 @@ def kept() -> Iterator[None]:
     if jax.config.jax_compilation_cache_dir is not None or not _writable(folder):
         yield
         return
-    known, before = _without_damaged(folder), _entries(folder)
+    known, before = _without_damaged(folder), {*_entries(folder)}
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # There are many small ones, which take as long as the large ones together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

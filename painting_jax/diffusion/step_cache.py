@@ -94,6 +94,11 @@ class StepCache:
     magnitudes: dict[int, Magnitudes] = dataclasses.field(default_factory=dict)
     skipped: int = 0
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """What the record of the last sample says of the cache."""
+        return {"step_cache": self.threshold, "skipped_steps": self.skipped}
+
     def to_skip(
         self, expert: int, timesteps_N: Float[np.ndarray, " n"], passes: int
     ) -> Bool[np.ndarray, " n"] | None:

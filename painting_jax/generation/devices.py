@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+import numpy as np
 from jax.sharding import Mesh
 
 from painting_jax.errors import UserError
@@ -67,6 +68,13 @@ class Devices:
     def pictures(self) -> int:
         """Number of pictures that are painted at a time, without copies."""
         return self.mesh.shape["data"] * self.mesh.shape["fsdp"]
+
+    def filled(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A batch filled up with its last row, so that the devices share it evenly."""
+        return {
+            name: np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % self.pictures, 0)])
+            for name, rows in batch.items()
+        }
 
     def check(self, heads: int) -> None:
         """Checks that the groups of the ring are equal, and that each can share the heads.

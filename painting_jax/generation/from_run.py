@@ -87,7 +87,7 @@ class RunPainter:
                 cached = {}
                 if cache:
                     self.magnitudes.keep(cache)
-                    cached = {"step_cache": self.step_cache, "skipped_steps": cache.skipped}
+                    cached = cache.parameters
                 for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
                     parameters = {
                         "picture": job.subject.origin,

@@ -209,8 +209,10 @@ class PretrainedPainter:
         if model.image_encoder_config is not None:
             frozen["image_encoder"] = load_named(self._folder, "image_encoder", mesh=mesh).params
         samples = [
-            jax.tree.map(np.asarray, prepare(model, frozen, batch, sampling, mesh))
-            for batch in (self._filled([placed[n][0] for n in span]) for span in spans)
+            jax.tree.map(
+                np.asarray, prepare(model, frozen, self._devices.filled(batch), sampling, mesh)
+            )
+            for batch in (_joined([placed[n][0] for n in span]) for span in spans)
         ]
         if model.image_encoder_config is not None:
             # Decoding needs only the codec. The encoder is freed to make room for the transformer.
@@ -228,7 +230,7 @@ class PretrainedPainter:
                 cached = {}
                 if cache:
                     file.keep(cache)
-                    cached = {"step_cache": threshold, "skipped_steps": cache.skipped}
+                    cached = cache.parameters
                 videos_BTHWC = decode_video(model, frozen, sample, mesh)
                 for n, video_THWC in zip(span, videos_BTHWC, strict=False):
                     batch, framing = placed[n]
@@ -242,11 +244,6 @@ class PretrainedPainter:
                         self._parameters(jobs[n], prompts[n], size_HW) | cached,
                         raw_THWC=np.asarray((video_THWC + 1) / 2),
                     )
-
-    def _filled(self, batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """One batch of several of one picture, filled up with the last for all devices."""
-        rows = [*batches, *[batches[-1]] * (self._devices.pictures - len(batches))]
-        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
     def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
         """A checked batch of one picture, without text embeddings.
@@ -371,6 +368,11 @@ class PretrainedPainter:
             "seed": overrides.seed,
             **noise,
         }
+
+
+def _joined(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """One batch of several of the same shapes."""
+    return {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
 
 
 def _spans(batches: Sequence[dict[str, np.ndarray]], most: int) -> list[range]:

@@ -145,17 +145,11 @@ class Run:
         progress_T = np.linspace(0, 1, frames, dtype=np.float32)
         conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
         conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
-        # Filled up, so that the devices share the pictures.
-        missing = -count % Devices(self.mesh).pictures
-        filled = {
-            name: np.concatenate([array, np.repeat(array[-1:], missing, 0)])
-            for name, array in conditions.items()
-        }
         [frames_BTHWC] = paint(
             self.task.model,
             self.frozen,
             self.task.networks(self.params, self.frozen),
-            [filled],
+            [Devices(self.mesh).filled(conditions)],
             self.task.sampling(steps=steps, guidance=guidance),
             self.mesh,
             cache=cache,
