@@ -285,6 +285,13 @@ FIELDS = (
         "Guide the pixel head along the direction that the text gives to the strokes.",
     ),
     Field(
+        "model.spatial",
+        1,
+        _at_least(1, 16),
+        "Pixels of the picture along one side of a pixel that the tokens of a pixel model see: "
+        "above 1, its head is also trained on parts of the picture at its full size.",
+    ),
+    Field(
         "model.in_channels",
         0,
         _at_least(0, 4096),
@@ -509,6 +516,7 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     ),
     "model.mark_other_looks": lambda run: False,
     "model.direction_guides": lambda run: False,
+    "model.spatial": lambda run: 1,
     "log.eval_every": lambda run: run["log.samples_every"],
     "profile_steps": lambda run: 0,
     "data.buckets": lambda run: (),

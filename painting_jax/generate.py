@@ -93,6 +93,12 @@ _SEGMENTS = flags.DEFINE_string(
     "Map of the regions, one flat colour each, painted from the darkest to the lightest; or a "
     "folder of maps named like the pictures [default: automatic segmentation].",
 )
+_SIZE = flags.DEFINE_integer(
+    "size",
+    None,
+    "Longer side of the paintings in pixels, from 16 to 4096: the model's tokens see a small "
+    "picture and its head paints a large one [default: the picture's own, up to 1024].",
+)
 _OTHER_LOOK = flags.DEFINE_bool(
     "other_look",
     False,
@@ -180,7 +186,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _OTHER_LOOK)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -303,6 +309,10 @@ def _trained() -> Painter:
     if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
+        if _SIZE.value:
+            raise UserError(
+                "--size: published weights take --max_area, or --height and --width, instead"
+            )
         if _OTHER_LOOK.value:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
@@ -327,6 +337,11 @@ def _trained() -> Painter:
             f"--other_look: the model of {_WORKDIR.value} was not told of looks in its training, "
             "see config.model.mark_other_looks"
         )
+    if _SIZE.value and not config.model.pixel_layers:
+        raise UserError(
+            f"--size: the model of {_WORKDIR.value} has no pixel head, see "
+            "config.model.pixel_layers"
+        )
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
     devices = Devices.of(_MESH.value, {"data": -1})
@@ -340,6 +355,7 @@ def _trained() -> Painter:
         steps=_STEPS.value,
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
+        size=_SIZE.value,
         step_cache=_STEP_CACHE.value,
         magnitudes=MagnitudesFile(pathlib.Path(_WORKDIR.value, NAME), f"step {run.step}"),
     )
@@ -421,6 +437,7 @@ def _check_flags() -> None:
     for flag, least, most in (
         (_HELD_OUT, 0, 10_000),
         (_SEED, 0, cli.MOST),
+        (_SIZE, 16, 4096),
         (_FRAMES, 2, 512),
         (_STEPS, 1, schedules.TRAINED),
         (_MAX_AREA, 1, cli.MOST),

@@ -162,8 +162,19 @@ def unpatchify(
     return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, t * pt, h * ph, w * pw, -1)
 
 
+# Standard deviation in pixels from which a blur is made of averaged pixels.
+_COARSE = 3.0
+
+
 def gaussian_blur(picture_BHWC: Float[Array, "b h w c"], sigma: float) -> Float[Array, "b h w c"]:
-    """Blurs by `sigma` pixels in two passes; edges are repeated, the kernel is cut at 3 sigma."""
+    """Blurs by `sigma` pixels in two passes; edges are repeated, the kernel is cut at 3 sigma.
+
+    Above twice `_COARSE` pixels, it blurs the means of blocks and interpolates between them, which
+    costs the same for any sigma.
+    """
+    block = int(sigma / _COARSE)
+    if block > 1:
+        return _blurred_coarsely(picture_BHWC, sigma, block)
     radius = max(1, round(3 * sigma))
     kernel = jax.nn.softmax(-jnp.square(jnp.arange(-radius, radius + 1) / sigma) / 2)
 
@@ -178,3 +189,19 @@ def gaussian_blur(picture_BHWC: Float[Array, "b h w c"], sigma: float) -> Float[
         )
 
     return along(along(picture_BHWC, 1), 2)
+
+
+def _blurred_coarsely(
+    picture_BHWC: Float[Array, "b h w c"], sigma: float, block: int
+) -> Float[Array, "b h w c"]:
+    """`gaussian_blur` of the means of blocks of so many pixels, enlarged by interpolation."""
+    b, height, width, c = picture_BHWC.shape
+    pad = [(0, 0), (0, -height % block), (0, -width % block), (0, 0)]
+    x = jnp.pad(picture_BHWC, pad, mode="edge")
+    rows, columns = x.shape[1] // block, x.shape[2] // block
+    x = x.reshape(b, rows, block, columns, block, c).mean((2, 4))
+    # A box of so many pixels has a variance of a twelfth of its square, and linear interpolation
+    # between their centres adds a sixth.
+    x = gaussian_blur(x, ((sigma / block) ** 2 - 1 / 4) ** 0.5)
+    x = jax.image.resize(x, (b, rows * block, columns * block, c), "linear")
+    return x[:, :height, :width]

@@ -10,16 +10,16 @@ _OCTAVES = 3
 
 
 def segment_features(
-    segments_BHW: UInt8[Array, "b h w"], spatial: int
-) -> Float[Array, "b h2 w2 9"]:
-    """Features of a segment map at the resolution of the latents.
+    segments_BHW: UInt8[Array, "b h w"], outline: int = 1
+) -> Float[Array, "b h w 9"]:
+    """Features of the pixels of a segment map.
 
     A label says when a region is painted, not what it shows. So the features are the label over the
     number of regions, sinusoids of this rank, and the outlines. Unlabelled pixels are zero.
 
     Args:
       segments_BHW: labels 1..K in painting order, 0 = unlabelled; all 0 = no map.
-      spatial: height and width of a latent in pixels, over which the features are averaged.
+      outline: width of the outlines in pixels.
     """
     labelled = (segments_BHW > 0).astype(jnp.float32)
     labels = segments_BHW.astype(jnp.float32)
@@ -27,19 +27,19 @@ def segment_features(
     angles = jnp.pi * rank[..., None] * 2.0 ** jnp.arange(_OCTAVES)
     right = jnp.pad(labels[:, :, 1:] != labels[:, :, :-1], ((0, 0), (0, 0), (0, 1)))
     below = jnp.pad(labels[:, 1:] != labels[:, :-1], ((0, 0), (0, 1), (0, 0)))
-    outline = (right | below).astype(jnp.float32)
+    border = right | below
+    if outline > 1:
+        window = (1, outline, outline)
+        border = jax.lax.reduce_window(border, False, jax.lax.bitwise_or, window, (1, 1, 1), "SAME")
     features = jnp.concatenate(
         [
-            jnp.stack([jnp.ones_like(rank), rank, outline], -1),
+            jnp.stack([jnp.ones_like(rank), rank, border.astype(jnp.float32)], -1),
             jnp.sin(angles),
             jnp.cos(angles),
         ],
         -1,
     )
-    features = features * labelled[..., None]
-    b, h, w, c = features.shape
-    blocks = features.reshape(b, h // spatial, spatial, w // spatial, spatial, c)
-    return blocks.mean((2, 4))
+    return features * labelled[..., None]
 
 
 def flat_colours(

@@ -198,7 +198,7 @@ def make_model(config: ConfigDict) -> VideoModel:
     return VideoModel(
         family=family,
         config=family.config(config.model, tuple(config.model.media)),
-        codec_config=family.codec_config(),
+        codec_config=family.codec_config(config.model),
         clean_prediction=config.objective.clean_prediction,
     )
 

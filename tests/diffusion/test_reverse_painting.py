@@ -19,8 +19,8 @@ from painting_jax.models.painting.modeling import PaintingConfig
 
 MODEL = VideoModel(
     PAINTING,
-    PaintingConfig(8, 1, 1, 8, (1, 2, 2), 3, 1, 1, 8, 4, tuple(media.MEDIA), 2),
-    codec_config=None,
+    PaintingConfig(8, 1, 1, 8, (1, 2, 2), 3, 1, 8, 4, tuple(media.MEDIA), 2),
+    codec_config=1,
     clean_prediction=True,
 )
 OBJECTIVE = reverse_painting.Objective(

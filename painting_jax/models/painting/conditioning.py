@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from painting_jax import media
 from painting_jax.models.codec import Codec, image_condition
-from painting_jax.models.painting.modeling import Conditions
+from painting_jax.models.painting.modeling import Conditions, FullSize
 
 # Names under which a condition can be dropped, shuffled or guided on.
 FIELDS = {
@@ -21,6 +21,9 @@ FIELDS = {
     "text": "text_BL",
     "segments": "segments_BHW",
 }
+
+# Those of them that the pixel head takes at full size.
+_AT_FULL_SIZE = {"reference": "reference_BHWC", "segments": "segments_BHW"}
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
@@ -61,16 +64,20 @@ def condition(
     Args:
       codec: Picture space.
       batch: medium_BM, text_BL, segments_BHW and progress_BT in painted order. Optional:
-        other_look_B, whether the reference is another look of the painting.
+        other_look_B, whether the reference is another look of the painting. The pictures may be
+        larger than the latents of the codec: the pixel head then paints them at their size.
       reference_BHWC: Conditioning picture, RGB in [-1, 1].
       names: Names of the media.
       everywhere: Whether the reference is on every frame or on the first alone.
       mark_other_looks: Whether the mask of the image condition tells a reference in another look.
     """
     progress_BT = jnp.flip(batch["progress_BT"], 1)
+    reference_BHWC = without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names)
+    segments_BHW, side = batch["segments_BHW"], codec.spatial
+    full = FullSize(reference_BHWC, segments_BHW) if side > 1 else None
     image_BTHWC = image_condition(
         codec,
-        without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names),
+        reference_BHWC,
         progress_BT.shape[1],
         everywhere=everywhere,
     )
@@ -80,8 +87,10 @@ def condition(
         image_BTHWC=image_BTHWC,
         medium_BM=batch["medium_BM"],
         text_BL=batch["text_BL"],
-        segments_BHW=batch["segments_BHW"],
+        # Labels are not averaged: that of the middle of a block stands for it.
+        segments_BHW=segments_BHW[:, side // 2 :: side, side // 2 :: side],
         progress_BT=progress_BT,
+        full=full,
     )
 
 
@@ -105,9 +114,18 @@ def drop(conditions: Conditions, dropped_B: dict[str, Bool[Array, " b"]]) -> Con
       conditions: Conditions of a batch.
       dropped_B: By name (of `FIELDS`), the samples in which to drop it.
     """
-    changes = {}
+    changes, full = {}, conditions.full
     for name, sample_B in dropped_B.items():
-        value = getattr(conditions, FIELDS[name])
-        dropped = sample_B.reshape(sample_B.shape + (1,) * (value.ndim - 1))
-        changes[FIELDS[name]] = jnp.where(dropped, jnp.zeros_like(value), value)
-    return dataclasses.replace(conditions, **changes)
+        changes[FIELDS[name]] = _zero_where(sample_B, getattr(conditions, FIELDS[name]))
+        if full is not None and name in _AT_FULL_SIZE:
+            field = _AT_FULL_SIZE[name]
+            empty = _zero_where(sample_B, getattr(full, field))
+            full = dataclasses.replace(full, **{field: empty})
+    return dataclasses.replace(conditions, full=full, **changes)
+
+
+def _zero_where(
+    sample_B: Bool[Array, " b"], value: Shaped[Array, "b ..."]
+) -> Shaped[Array, "b ..."]:
+    chosen = sample_B.reshape(sample_B.shape + (1,) * (value.ndim - 1))
+    return jnp.where(chosen, jnp.zeros_like(value), value)

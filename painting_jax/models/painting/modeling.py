@@ -10,8 +10,22 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from painting_jax.models import segments
 from painting_jax.models.block_residual import Reuse
-from painting_jax.models.painting.pixel_head import PixelHead
+from painting_jax.models.painting.pixel_head import PixelHead, Window
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class FullSize:
+    """What the pixel head paints from, at the size at which it paints.
+
+    Attributes:
+      reference_BHWC: RGB in [-1, 1]; zeros = no reference.
+      segments_BHW: segment map with labels in painting order; zeros = none.
+    """
+
+    reference_BHWC: Float[Array, "b h w 3"]
+    segments_BHW: UInt8[Array, "b h w"]
 
 
 @jax.tree_util.register_dataclass
@@ -24,8 +38,10 @@ class Conditions:
         is 1 where the reference is, or -1 if it is another look of the painting.
       medium_BM: weights of the media; zeros = no medium.
       text_BL: token ids; zeros = no text.
-      segments_BHW: segment map with labels in painting order; zeros = none.
+      segments_BHW: segment map of the latents' size with labels in painting order; zeros = none.
       progress_BT: share of the painting time of each frame.
+      full: the picture for the pixel head, where it is larger than the latents.
+      window: the part of it that is predicted beside the latents.
     """
 
     image_BTHWC: Float[Array, "b t h w c"]
@@ -33,6 +49,8 @@ class Conditions:
     text_BL: Int[Array, "b l"]
     segments_BHW: UInt8[Array, "b h w"]
     progress_BT: Float[Array, "b t"]
+    full: FullSize | None = None
+    window: Window | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +64,6 @@ class PaintingConfig:
       ffn_dim: hidden width of the feed-forward.
       patch: size of a patch of latents along time, height and width.
       codec_channels: channels of the latents.
-      codec_spatial: height and width of a latent in pixels.
       codec_temporal: frames per latent.
       vocabulary: number of token ids.
       text_dim: width of the learned embeddings of tokens.
@@ -63,7 +80,6 @@ class PaintingConfig:
     ffn_dim: int
     patch: tuple[int, int, int]
     codec_channels: int
-    codec_spatial: int
     codec_temporal: int
     vocabulary: int
     text_dim: int
@@ -155,41 +171,67 @@ class PaintingModel(nnx.Module):
         sigma_B: Float[Array, " b"],
         conditions: Conditions,
         reuse: Reuse | None = None,
-    ) -> tuple[Float[Array, "b t h w c"], Float[Array, "b tokens d"]]:
+    ) -> tuple[Float[Array, "b t2 h w c"], Float[Array, "b tokens d"]]:
         """The prediction for latents, and the residual of the transformer's blocks.
 
         Args:
           noisy_BTHWC: noisy latents.
           sigma_B: noise level in (0, 1].
-          conditions: conditions.
+          conditions: conditions; with a window, the prediction of that part of the full size
+            follows along the frames, so it has as many pixels as the latents.
           reuse: a residual that may replace the blocks.
         """
+        tokens_BthwD, residual_BSD, summary_BE = self._tokens(
+            noisy_BTHWC, sigma_B, conditions, reuse
+        )
+        if not self.config.pixel_layers:
+            return self.transformer.project(tokens_BthwD), residual_BSD
+        given = (summary_BE, conditions.progress_BT)
+        reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
+        latents_BTHWC = self.pixel_head(
+            tokens_BthwD, reference_BHWC, conditions.segments_BHW, *given
+        )
+        if conditions.window is None:
+            return latents_BTHWC, residual_BSD
+        full, window = conditions.full, conditions.window
+        part_BTHWC = self.pixel_head(
+            tokens_BthwD, full.reference_BHWC, full.segments_BHW, *given, window=window
+        )
+        return jnp.concatenate([latents_BTHWC, part_BTHWC], 1), residual_BSD
+
+    def at_full_size(
+        self,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        sigma_B: Float[Array, " b"],
+        conditions: Conditions,
+    ) -> Float[Array, "b t h2 w2 3"]:
+        """The prediction at the size of `conditions.full`, from the same tokens."""
+        tokens_BthwD, _, summary_BE = self._tokens(noisy_BTHWC, sigma_B, conditions, None)
+        full = conditions.full
+        return self.pixel_head(
+            tokens_BthwD,
+            full.reference_BHWC,
+            full.segments_BHW,
+            summary_BE,
+            conditions.progress_BT,
+            in_strips=True,
+        )
+
+    def _tokens(self, noisy_BTHWC, sigma_B, conditions: Conditions, reuse: Reuse | None):
+        """Tokens after the last block, the residual of the blocks, and the summary of the text."""
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
         words_B1 = jnp.maximum((~padding_BL1).sum(1), 1)
         summary_BE = jnp.concatenate([text_BLD.sum(1) / words_B1, conditions.medium_BM], -1)
-        segments_BHWC = segments.segment_features(
-            conditions.segments_BHW, self.config.codec_spatial
-        )
         tokens_BthwD, residual_BSD = self.transformer.tokens(
             jnp.concatenate([noisy_BTHWC, conditions.image_BTHWC], -1),
             1000 * sigma_B[:, None],
             text_BLD,
             medium_BM=conditions.medium_BM,
-            segments_BHWC=segments_BHWC,
+            segments_BHWC=segments.segment_features(conditions.segments_BHW),
             progress_BT=conditions.progress_BT,
             summary_BE=summary_BE,
             reuse=reuse,
         )
-        if not self.config.pixel_layers:
-            return self.transformer.project(tokens_BthwD), residual_BSD
-        reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-        prediction_BTHWC = self.pixel_head(
-            tokens_BthwD,
-            reference_BHWC,
-            conditions.segments_BHW,
-            summary_BE,
-            conditions.progress_BT,
-        )
-        return prediction_BTHWC, residual_BSD
+        return tokens_BthwD, residual_BSD, summary_BE

@@ -1,4 +1,8 @@
-"""What is known of each pixel before anything is painted: paints of the reference, and guides."""
+"""What is known of each pixel before anything is painted: paints of the reference, and guides.
+
+A picture may be larger than the one that the tokens see. Masses grow with it: blurs are as wide in
+parts of the picture. Lines and edges grow more slowly, as a painter's do (`_LINES`).
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
@@ -8,7 +12,9 @@ from painting_jax.models.layers import gaussian_blur
 
 # Filtered versions of the reference that layers of paint are mixed from.
 PAINTS = ("sharp", "grey", "soft", "wide", "flat")
-_SOFT, _WIDE = 1.5, 4.0  # standard deviations of the blurs in pixels
+_SOFT, _WIDE = 1.5, 4.0  # standard deviations of the blurs in pixels of the tokens' picture
+# Exponent of the scale with which lines become wider.
+_LINES = 0.65
 # Channels that the gates of the layers are linear functions of.
 GUIDES = (
     *("light_soft", "light_wide", "light_flat"),
@@ -27,6 +33,7 @@ def paints_and_guides(
     reference_BHWC: Float[Array, "b h w 3"],
     segments_BHW: UInt8[Array, "b h w"],
     direction_B3: Float[Array, "b 3"] | None = None,
+    scale: float = 1.0,
 ) -> tuple[Float[Array, "b h w l 3"], Float[Array, "b h w f"]]:
     """The `PAINTS` and `GUIDES` of a picture.
 
@@ -35,6 +42,7 @@ def paints_and_guides(
       segments_BHW: labels 1..K in painting order; zeros = no segment map.
       direction_B3: how far strokes advance downwards, to the right, and outwards, -1..1 each; None
         leaves the guides `DIRECTED` out.
+      scale: size of the picture relative to the one that the tokens see.
 
     Returns:
       The `PAINTS`: the picture, its brightness, two blurs, and the mean colours of its regions. The
@@ -42,19 +50,20 @@ def paints_and_guides(
       those of `DIRECTED`, when it is painted if strokes advance in the direction.
     """
     grey = jnp.broadcast_to(reference_BHWC.mean(-1, keepdims=True), reference_BHWC.shape)
-    blurs = [gaussian_blur(reference_BHWC, sigma) for sigma in (_SOFT, _WIDE)]
+    blurs = [gaussian_blur(reference_BHWC, scale * sigma) for sigma in (_SOFT, _WIDE)]
     flat = segments.flat_colours(reference_BHWC, segments_BHW)
     paints_BHWLC = jnp.stack([reference_BHWC, grey, *blurs, flat], 3)
     sharp, _, soft, wide, plain = jnp.unstack(paints_BHWLC.mean(-1), axis=3)
-    edges_BHW = _edges(gaussian_blur(reference_BHWC, 0.8))
-    broad_BHW = gaussian_blur(edges_BHW[..., None], 2.0)[..., 0]
+    line = scale**_LINES
+    edges_BHW = _edges(gaussian_blur(reference_BHWC, 0.8 * line), line, line / scale)
+    broad_BHW = gaussian_blur(edges_BHW[..., None], 2.0 * line)[..., 0]
     lights = [soft, wide, plain]
     drawn = [edges_BHW, broad_BHW, 4 * (edges_BHW - broad_BHW), jnp.tanh(12 * (wide - soft))]
     detail = [4 * jnp.abs(a - b) for a, b in ((sharp, soft), (soft, wide), (soft, plain))]
     guides_BHWF = jnp.concatenate(
         [
             jnp.stack([*lights, *drawn, *detail, jnp.ones_like(sharp)], -1),
-            segments.segment_features(segments_BHW, 1),
+            segments.segment_features(segments_BHW, round(line)),
             segments.painting_times(segments_BHW),
             jnp.broadcast_to(_positions(*sharp.shape[1:]), (*sharp.shape, 3)),
             *([] if direction_B3 is None else _directed(segments_BHW, direction_B3)),
@@ -64,11 +73,20 @@ def paints_and_guides(
     return paints_BHWLC, guides_BHWF
 
 
-def _edges(picture_BHWC: Float[Array, "b h w 3"]) -> Float[Array, "b h w"]:
-    """Strength of the gradients; 1 = among the strongest of the picture."""
-    slope = jnp.stack(jnp.gradient(picture_BHWC, axis=(1, 2)))
+def _edges(
+    picture_BHWC: Float[Array, "b h w 3"], line: float, density: float
+) -> Float[Array, "b h w"]:
+    """Strength of the gradients; 1 = among the strongest of the picture.
+
+    Args:
+      picture_BHWC: blurred picture.
+      line: width of an edge, relative to the picture that the tokens see.
+      density: share of the picture that lines of this width cover, relative to there.
+    """
+    slope = line * jnp.stack(jnp.gradient(picture_BHWC, axis=(1, 2)))
     steep_BHW = jnp.sqrt(jnp.square(slope).sum((0, -1)) + 1e-8)
-    strong_B = jnp.quantile(steep_BHW.reshape(steep_BHW.shape[0], -1), 0.97, axis=1)
+    steep_BP = steep_BHW.reshape(steep_BHW.shape[0], -1)
+    strong_B = jnp.quantile(steep_BP, 1 - 0.03 * density, axis=1)
     return jnp.minimum(steep_BHW / jnp.maximum(strong_B, 0.04)[:, None, None], 1)
 
 

@@ -10,16 +10,22 @@ is added to the tokens and gives the palette. The text also gives the direction 
 advance. Guides along that direction make every direction one case: gates alone would have to learn
 each one anew for each stage of each medium.
 
+The guides are known of every pixel, whatever the size of the picture. So the tokens may see a small
+picture while their layers are laid over a large one.
+
 A mixture keeps the colours of the picture. The weights are interpolated between the centres of
 patches, so that there are no seams. The method is related to patch-wise neural fields in pixel
 diffusion models (arXiv 2507.23268).
 """
 
+import dataclasses
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, Shaped, UInt8
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
 from painting_jax.models.painting.pixel_guides import (
@@ -37,6 +43,46 @@ _SINUSOIDS = 8  # of the progress, fine enough to tell stages apart
 _STEEPNESS = 4.0 * len(GUIDES) ** -0.5
 # Scale of the direction: one word of a dozen soon decides it.
 _SWIFT = 3.0
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A part of a picture, counted in quarters of patches.
+
+    Attributes:
+      corner_B2: first row and first column.
+      rows: number of rows.
+      columns: number of columns.
+    """
+
+    corner_B2: Int[Array, "b 2"]
+    rows: int = dataclasses.field(metadata={"static": True})
+    columns: int = dataclasses.field(metadata={"static": True})
+
+    def cut(self, cells_Bhwx: Shaped[Array, "b h w *x"]) -> Shaped[Array, "b h2 w2 *x"]:
+        """The cells of the window."""
+        size = (self.rows, self.columns, *cells_Bhwx.shape[3:])
+        rest = (0,) * (cells_Bhwx.ndim - 3)
+
+        def of_one(cells_hwx, corner_2):
+            return jax.lax.dynamic_slice(cells_hwx, (corner_2[0], corner_2[1], *rest), size)
+
+        return jax.vmap(of_one)(cells_Bhwx, self.corner_B2)
+
+
+class _Cells(NamedTuple):
+    """What the pixels of each quarter of a patch are made of.
+
+    P are its pixels, side by side in memory, N the four patches whose centres are around it, F the
+    guides, X the channels of the paints, G the layers and M their shares of the paints.
+    """
+
+    hats_BhwNP: Float[Array, "b h w 4 p"]
+    guides_BhwFP: Float[Array, "b h w f p"]
+    paints_BhwXP: Float[Array, "b h w x p"]
+    gates_BhwNtGF: Float[Array, "b h w 4 t g f"]
+    shares_BhwNtGM: Float[Array, "b h w 4 t g2 m"]
 
 
 class PixelHead(nnx.Module):
@@ -65,7 +111,6 @@ class PixelHead(nnx.Module):
         dtype,
     ):
         self.patch = patch
-        self.quarter = (1, patch[1] // 2, patch[2] // 2)
         self.layers = layers
         self.dtype = dtype
         self.text_dim = text_dim
@@ -104,51 +149,91 @@ class PixelHead(nnx.Module):
         segments_BHW: UInt8[Array, "b h w"],
         summary_BE: Float[Array, "b e"],
         progress_BT: Float[Array, "b t"],
-    ) -> Float[Array, "b t h w 3"]:
+        *,
+        window: Window | None = None,
+        in_strips: bool = False,
+    ) -> Float[Array, "b t h3 w3 3"]:
         """The video, float32.
 
         Args:
           tokens_BthwD: tokens after the last block, normalised.
-          reference_BHWC: RGB in [-1, 1]; zeros = no reference.
-          segments_BHW: segment map; zeros = none.
+          reference_BHWC: RGB in [-1, 1]; zeros = no reference. It may be larger than the picture
+            that the tokens saw: its sides are even multiples of the grid of tokens.
+          segments_BHW: segment map of the same size; zeros = none.
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
+          window: part of the picture that is wanted; None = all of it.
+          in_strips: whether the pixels are made strip by strip, which bounds the memory.
         """
+        side_HW = self._pixels_of_a_patch(tokens_BthwD.shape[2:4], reference_BHWC.shape[1:3])
+        quarter = (1, side_HW[0] // 2, side_HW[1] // 2)
         direction_B3 = None
         if self.text_dim:
             direction_B3 = _SWIFT * self.direction(summary_BE[:, : self.text_dim])
-        paints_BHWLC, guides_BHWF = paints_and_guides(reference_BHWC, segments_BHW, direction_B3)
+        paints_BHWLC, guides_BHWF = paints_and_guides(
+            reference_BHWC, segments_BHW, direction_B3, side_HW[0] / self.patch[1]
+        )
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
-        # P are the pixels of a quarter of a patch, side by side in memory, and N the four patches
-        # whose centres are around it.
-        hats_1hwNP = self._quarters(self._hats(*reference_BHWC.shape[1:3])[None])
-        guides_BhwNFP = hats_1hwNP[..., None, :] * self._quarters(guides_BHWF)[:, :, :, None]
         gates_BhwtGF = self.gates(tokens_BhwtD)
         shape = (*tokens_BhwtD.shape[:-1], self.layers, len(self.guides))
         gates_BhwtGF = gates_BhwtGF.reshape(shape)
+        hats_1HWN = self._hats(side_HW, reference_BHWC.shape[1:3])[None]
+        paints_BHWX = paints_BHWLC.reshape(*guides_BHWF.shape[:3], -1)
+        cells = _Cells(
+            self._quarters(jnp.broadcast_to(hats_1HWN, (*guides_BHWF.shape[:3], 4)), quarter),
+            self._quarters(guides_BHWF, quarter),
+            self._quarters(paints_BHWX, quarter),
+            _around(gates_BhwtGF),
+            _around(self._mixture(tokens_BhwtD, manner_BtD)),
+        )
+        if window is not None:
+            cells = jax.tree.map(window.cut, cells)
+        if in_strips:
+            strips = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0)[:, :, None], cells)
+            video_BhwtPC = jnp.moveaxis(jax.lax.map(self._mixed, strips)[:, :, 0], 0, 1)
+        else:
+            video_BhwtPC = self._mixed(cells)
+        video = jnp.moveaxis(video_BhwtPC, 3, 1)
+        return unpatchify(video.reshape(*video.shape[:4], -1), quarter)
+
+    def _mixed(self, cells: "_Cells") -> Float[Array, "b h w t p 3"]:
+        """The pixels of quarters: layers of paint, each seen through the gates above it."""
+        guides_BhwNFP = cells.hats_BhwNP[..., None, :] * cells.guides_BhwFP[:, :, :, None]
         # The guides of a pixel are the same on every frame: one matrix product serves all frames.
-        gates_BhwtGP = jnp.einsum("bhwntgf,bhwnfp->bhwtgp", _around(gates_BhwtGF), guides_BhwNFP)
+        gates_BhwtGP = jnp.einsum("bhwntgf,bhwnfp->bhwtgp", cells.gates_BhwNtGF, guides_BhwNFP)
         seen_GBhwtP = _visible(jax.nn.sigmoid(_STEEPNESS * gates_BhwtGP))
         # Sums of few terms are written out: as reductions they crash the CPU compiler of jaxlib
         # 0.10.2.
         parts = [
-            hats_1hwNP[:, :, :, None, corner] * seen_BhwtP
+            cells.hats_BhwNP[:, :, :, None, corner] * seen_BhwtP
             for corner in range(4)
             for seen_BhwtP in seen_GBhwtP
         ]
-        shares_BhwtXM = jnp.moveaxis(_around(self._mixture(tokens_BhwtD, manner_BtD)), 3, 4)
+        shares_BhwtXM = jnp.moveaxis(cells.shares_BhwNtGM, 3, 4)
         shares_BhwtXM = shares_BhwtXM.reshape(*shares_BhwtXM.shape[:4], len(parts), -1)
         paint_BhwtMP = jnp.einsum("bhwtxm,bhwtxp->bhwtmp", shares_BhwtXM, jnp.stack(parts, 4))
         *shares, red, green, blue = jnp.unstack(paint_BhwtMP, axis=4)
-        paints_BhwLCP = self._quarters(paints_BHWLC.reshape(*guides_BHWF.shape[:3], -1))
-        paints_BhwLCP = paints_BhwLCP.reshape(*paints_BhwLCP.shape[:3], len(PAINTS), 3, -1)
+        paints_BhwXP = cells.paints_BhwXP
+        paints_BhwLCP = paints_BhwXP.reshape(*paints_BhwXP.shape[:3], len(PAINTS), 3, -1)
         channels = [
             own + sum(share * paints_BhwLCP[:, :, :, None, l, c] for l, share in enumerate(shares))
             for c, own in enumerate((red, green, blue))
         ]
-        video = jnp.moveaxis(jnp.stack(channels, -1).astype(jnp.float32), 3, 1)
-        return unpatchify(video.reshape(*video.shape[:4], -1), self.quarter)
+        return jnp.stack(channels, -1).astype(jnp.float32)
+
+    def _pixels_of_a_patch(
+        self, grid_HW: tuple[int, int], size_HW: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Height and width of a token's pixels in a picture of this size."""
+        side_HW = size_HW[0] // grid_HW[0], size_HW[1] // grid_HW[1]
+        even = side_HW[0] % 2 == side_HW[1] % 2 == 0
+        # A picture is enlarged alike in both directions.
+        alike = side_HW[0] * self.patch[2] == side_HW[1] * self.patch[1]
+        whole = size_HW == (side_HW[0] * grid_HW[0], side_HW[1] * grid_HW[1])
+        if not (even and alike and whole):
+            raise ValueError(f"a picture of {size_HW} pixels for {grid_HW} tokens")
+        return side_HW
 
     def moment(
         self, summary_BE: Float[Array, "b e"], progress_BT: Float[Array, "b t"]
@@ -168,21 +253,19 @@ class PixelHead(nnx.Module):
         own = shares[..., len(PAINTS) :] * palette_BtGC[:, None, None]
         return jnp.concatenate([shares[..., : len(PAINTS)], own], -1)
 
-    def _hats(self, height: int, width: int) -> Float[Array, "h w 4"]:
+    def _hats(self, side_HW: tuple[int, int], size_HW: tuple[int, int]) -> Float[Array, "h w 4"]:
         """Bilinear weights of the four patches whose centres are around each pixel."""
         v, u = (
             ((jnp.arange(extent) + 0.5) / side + 0.5) % 1
-            for extent, side in zip((height, width), self.patch[1:], strict=True)
+            for extent, side in zip(size_HW, side_HW, strict=True)
         )
         v, u = jnp.meshgrid(v, u, indexing="ij")
         return jnp.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u], -1)
 
-    def _quarters(self, values_BHWF) -> Float[Array, "b h w f p"]:
-        """Cuts a picture into quarters of patches."""
-        cells = patchify(values_BHWF[:, None].astype(self.dtype), self.quarter)[:, 0]
-        return cells.reshape(*cells.shape[:-1], self.quarter[1] * self.quarter[2], -1).swapaxes(
-            -1, -2
-        )
+    def _quarters(self, values_BHWF, quarter: tuple[int, int, int]) -> Float[Array, "b h w f p"]:
+        """Cuts a picture into quarters of patches, whose pixels lie side by side in memory."""
+        cells = patchify(values_BHWF[:, None].astype(self.dtype), quarter)[:, 0]
+        return cells.reshape(*cells.shape[:-1], quarter[1] * quarter[2], -1).swapaxes(-1, -2)
 
 
 def firm(params: dict, firmness: float) -> dict:

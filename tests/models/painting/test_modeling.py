@@ -18,7 +18,6 @@ CONFIG = PaintingConfig(
     ffn_dim=48,
     patch=(1, 4, 4),
     codec_channels=3,
-    codec_spatial=1,
     codec_temporal=1,
     vocabulary=20,
     text_dim=8,
@@ -110,10 +109,10 @@ def test_padding_of_the_text_is_zero_whatever_its_row_of_the_table_holds():
 
 def test_unlabelled_pixels_have_no_features():
     maps = np.zeros((1, 8, 8), np.uint8)
-    assert not np.any(segments.segment_features(jnp.asarray(maps), 1))
+    assert not np.any(segments.segment_features(jnp.asarray(maps)))
     maps[0, :, 4:] = 2
     maps[0, :4, 4:] = 1
-    features = np.asarray(segments.segment_features(jnp.asarray(maps), 1))
+    features = np.asarray(segments.segment_features(jnp.asarray(maps)))
     assert features.shape == (1, 8, 8, segments.CHANNELS)
     assert not np.any(features[0, :, :3])
     np.testing.assert_allclose(features[0, 0, 5, :2], [1, 0.5])
@@ -121,11 +120,11 @@ def test_unlabelled_pixels_have_no_features():
     np.testing.assert_array_equal(features[0, :, 5, 2], [0, 0, 0, 1, 0, 0, 0, 0])
 
 
-def test_features_at_a_coarser_grid_are_averages():
-    maps = jnp.asarray(np.random.default_rng(0).integers(0, 4, (2, 8, 8)), jnp.uint8)
-    fine = np.asarray(segments.segment_features(maps, 1))
-    coarse = segments.segment_features(maps, 4)
-    np.testing.assert_allclose(coarse, fine.reshape(2, 2, 4, 2, 4, -1).mean((2, 4)), atol=1e-6)
+def test_wide_outlines_lie_around_the_border():
+    maps = np.ones((1, 3, 8), np.uint8)
+    maps[0, :, 4:] = 2
+    outline = np.asarray(segments.segment_features(jnp.asarray(maps), 3))[0, 1, :, 2]
+    np.testing.assert_array_equal(outline, [0, 0, 1, 1, 1, 0, 0, 0])
 
 
 def test_flat_colours_are_the_regions_means():

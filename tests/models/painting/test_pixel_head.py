@@ -12,7 +12,7 @@ from painting_jax.models.painting import pixel_guides, pixel_head
 from painting_jax.models.painting.pixel_head import PixelHead
 
 DIM, SUMMARY = 16, 5
-see = jax.jit(pixel_guides.paints_and_guides)
+see = jax.jit(pixel_guides.paints_and_guides, static_argnums=3)
 
 
 def inputs(height: int, width: int, patch: tuple[int, int, int], *, frames: int = 2):
@@ -38,7 +38,9 @@ def apply(model: PixelHead, given: dict):
     return model(**given)
 
 
-def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np.ndarray:
+def worked_out(
+    model: PixelHead, given: dict, patch: tuple[int, int, int], scale: float = 1.0
+) -> np.ndarray:
     """The same in plain numpy: weights interpolated by SciPy, layers laid one over the other."""
     direction_B3 = None
     if model.text_dim:
@@ -46,7 +48,7 @@ def worked_out(model: PixelHead, given: dict, patch: tuple[int, int, int]) -> np
         direction_B3 = 3 * (text_BE @ model.direction.kernel[...] + model.direction.bias[...])
     looks_BHWLC, forms_BHWF = (
         np.asarray(x, np.float64)
-        for x in see(given["reference_BHWC"], given["segments_BHW"], direction_B3)
+        for x in see(given["reference_BHWC"], given["segments_BHW"], direction_B3, scale)
     )
     manner_BTD = np.asarray(model.moment(given["summary_BE"], given["progress_BT"]))
     tokens = given["tokens_BthwD"] + manner_BTD[:, :, None, None]
