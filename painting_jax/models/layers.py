@@ -3,6 +3,8 @@
 Shapes: B batch, T frames, F frames that a modulation tells apart (T or 1), S tokens, D width.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -196,12 +198,18 @@ def _blurred_coarsely(
 ) -> Float[Array, "b h w c"]:
     """`gaussian_blur` of the means of blocks of so many pixels, enlarged by interpolation."""
     b, height, width, c = picture_BHWC.shape
-    pad = [(0, 0), (0, -height % block), (0, -width % block), (0, 0)]
+    # As far as the kernel reaches, edges are repeated before pixels are averaged.
+    before = block * math.ceil(3 * sigma / block)
+    after = (before + -height % block, before + -width % block)
+    pad = [(0, 0), (before, after[0]), (before, after[1]), (0, 0)]
     x = jnp.pad(picture_BHWC, pad, mode="edge")
     rows, columns = x.shape[1] // block, x.shape[2] // block
     x = x.reshape(b, rows, block, columns, block, c).mean((2, 4))
     # A box of so many pixels has a variance of a twelfth of its square, and linear interpolation
     # between their centres adds a sixth.
     x = gaussian_blur(x, ((sigma / block) ** 2 - 1 / 4) ** 0.5)
-    x = jax.image.resize(x, (b, rows * block, columns * block, c), "linear")
-    return x[:, :height, :width]
+    # Half a block beyond the picture is all that the interpolation needs.
+    edge = before // block - 1
+    x = x[:, edge : rows - edge, edge : columns - edge]
+    x = jax.image.resize(x, (b, block * x.shape[1], block * x.shape[2], c), "linear")
+    return x[:, block : block + height, block : block + width]
