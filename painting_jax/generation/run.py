@@ -128,7 +128,8 @@ class Run:
 
         Args:
           batch: Arrays reference_BHWC, other_look_B, medium_BM and segments_BHW, and those of
-            `text_conditioner`; see `data.pipeline`.
+            `text_conditioner`; see `data.pipeline`. Where the model paints at any size, the sides
+            of the pictures may be any multiple of those that the tokens see.
           frames: Number T of frames of the process, evenly spaced in progress.
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
@@ -140,8 +141,11 @@ class Run:
           Frames, uint8[B, T, H, W, 3], in painted order.
         """
         conditions = self._conditions(batch, frames, seed)
+        model = self.task.model
+        if self.paints_any_size:
+            model = self._model_at(batch["reference_BHWC"].shape[1])
         [frames_BTHWC] = paint(
-            self.task.model,
+            model,
             self.frozen,
             self.task.networks(self.params, self.frozen),
             [Devices(self.mesh).filled(conditions)],
@@ -202,6 +206,23 @@ class Run:
         """Height and width of the pictures that the tokens see."""
         spatial = self.task.model.codec.spatial
         return self.config.data.height // spatial, self.config.data.width // spatial
+
+    def sides(self, longer: int) -> tuple[int, int]:
+        """Height and width of a painting with this longer side, in pixels.
+
+        Raises:
+          UserError: If the model does not paint that size.
+        """
+        if not self.paints_any_size:
+            raise UserError(f"--size={longer}: the model has no pixel head that paints other sizes")
+        seen = self.seen_HW
+        times, rest = divmod(longer, max(seen))
+        if rest or not times:
+            near = max(1, times) * max(seen)
+            raise UserError(
+                f"--size={longer}: it must be a multiple of {max(seen)}, such as {near}"
+            )
+        return times * seen[0], times * seen[1]
 
     def _model_at(self, height: int) -> VideoModel:
         """The model for pictures of a height, of which the tokens see the same as in training."""
