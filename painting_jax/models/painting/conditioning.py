@@ -4,26 +4,31 @@ Training and sampling both call these functions, so that a model is conditioned 
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
 from painting_jax import media
-from painting_jax.models.codec import Codec, image_condition
-from painting_jax.models.painting.modeling import Conditions, FullSize
+from painting_jax.models.codec import Codec, image_condition, to_float
+from painting_jax.models.painting.modeling import Conditions
+from painting_jax.models.painting.picture import Picture
 
 # Names under which a condition can be dropped, shuffled or guided on.
 FIELDS = {
-    "reference": "image_BTHWC",
-    "medium": "medium_BM",
-    "text": "text_BL",
-    "segments": "segments_BHW",
+    "reference": ("image_BTHWC",),
+    "medium": ("medium_BM",),
+    "text": ("text_BL",),
+    "segments": (),
 }
-
-# Those of them that the pixel head takes at full size.
-_AT_FULL_SIZE = {"reference": "reference_BHWC", "segments": "segments_BHW"}
+# The parts of a `Picture` that go with them.
+_OF_A_PICTURE = {
+    "reference": ("reference_BHWC", "behind_BHWC"),
+    "segments": ("segments_BHW", "behind_BHWC", "behind_segments_BHW"),
+}
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
@@ -64,34 +69,84 @@ def condition(
     Args:
       codec: Picture space.
       batch: medium_BM, text_BL, segments_BHW and progress_BT in painted order. Optional:
-        other_look_B, whether the reference is another look of the painting. The pictures may be
-        larger than the latents of the codec: the pixel head then paints them at their size.
+        other_look_B, whether the reference is another look of the painting; behind_BHWC and
+        behind_segments_BHW, what lies behind the regions; canvas_BHWC and given_B, the canvas from
+        which a process goes on, and where there is one. The pictures may be larger than the latents
+        of the codec: the pixel head then paints them at their size.
       reference_BHWC: Conditioning picture, RGB in [-1, 1].
       names: Names of the media.
       everywhere: Whether the reference is on every frame or on the first alone.
       mark_other_looks: Whether the mask of the image condition tells a reference in another look.
     """
     progress_BT = jnp.flip(batch["progress_BT"], 1)
-    reference_BHWC = without_unpaintable_colour(reference_BHWC, batch["medium_BM"], names)
-    segments_BHW, side = batch["segments_BHW"], codec.spatial
-    full = FullSize(reference_BHWC, segments_BHW) if side > 1 else None
+    picture = _picture(batch, reference_BHWC, names)
+    small = _seen(picture, codec)
     image_BTHWC = image_condition(
-        codec,
-        reference_BHWC,
-        progress_BT.shape[1],
-        everywhere=everywhere,
+        codec, picture.reference_BHWC, progress_BT.shape[1], everywhere=everywhere
     )
     if mark_other_looks and "other_look_B" in batch:
         image_BTHWC = _marked(image_BTHWC, batch["other_look_B"], codec.temporal)
     return Conditions(
-        image_BTHWC=image_BTHWC,
+        image_BTHWC=_with_canvas(image_BTHWC, small, codec.temporal),
         medium_BM=batch["medium_BM"],
         text_BL=batch["text_BL"],
-        # Labels are not averaged: that of the middle of a block stands for it.
-        segments_BHW=segments_BHW[:, side // 2 :: side, side // 2 :: side],
         progress_BT=progress_BT,
-        full=full,
+        picture=small,
+        full=picture if codec.spatial > 1 else None,
     )
+
+
+def _picture(
+    batch: dict[str, Array], reference_BHWC: Float[Array, "b h w 3"], names: Sequence[str]
+) -> Picture:
+    """What is painted, at the size of the batch's pictures."""
+    paintable = functools.partial(
+        without_unpaintable_colour, medium_BM=batch["medium_BM"], names=names
+    )
+    behind_BHWC = canvas_BHWC = None
+    if "behind_BHWC" in batch:
+        behind_BHWC = paintable(to_float(batch["behind_BHWC"]))
+    if "canvas_BHWC" in batch:
+        given_B111 = batch["given_B"][:, None, None, None]
+        canvas_BHWC = jnp.where(given_B111, to_float(batch["canvas_BHWC"]), 0)
+    return Picture(
+        paintable(reference_BHWC),
+        batch["segments_BHW"],
+        behind_BHWC,
+        batch.get("behind_segments_BHW"),
+        canvas_BHWC,
+        batch.get("given_B"),
+    )
+
+
+def _seen(picture: Picture, codec: Codec) -> Picture:
+    """The picture at the size of the latents."""
+    side = codec.spatial
+    if side == 1:
+        return picture
+
+    def small(values: Array | None) -> Array | None:
+        if values is None or values.ndim == 1:
+            return values
+        if values.ndim == 4:
+            return codec.encode(values)
+        # Labels are not averaged: that of the middle of a block stands for it.
+        return values[:, side // 2 :: side, side // 2 :: side]
+
+    parts = {field.name: getattr(picture, field.name) for field in dataclasses.fields(picture)}
+    return Picture(**{name: small(values) for name, values in parts.items()})
+
+
+def _with_canvas(
+    image_BTHWC: Float[Array, "b t h w c"], picture: Picture, mask_channels: int
+) -> Float[Array, "b t h w c"]:
+    """Puts a given canvas in the place of the reference on the process's first frame, mask 0."""
+    if picture.canvas_BHWC is None:
+        return image_BTHWC
+    mask_BHWC = jnp.zeros((*picture.canvas_BHWC.shape[:3], mask_channels))
+    canvas_BHWC = jnp.concatenate([mask_BHWC, picture.canvas_BHWC], -1)
+    given_B111 = picture.given_B[:, None, None, None]
+    return image_BTHWC.at[:, -1].set(jnp.where(given_B111, canvas_BHWC, image_BTHWC[:, -1]))
 
 
 def _marked(
@@ -114,14 +169,20 @@ def drop(conditions: Conditions, dropped_B: dict[str, Bool[Array, " b"]]) -> Con
       conditions: Conditions of a batch.
       dropped_B: By name (of `FIELDS`), the samples in which to drop it.
     """
-    changes, full = {}, conditions.full
+    changes: dict[str, Any] = {}
+    pictures = {"picture": conditions.picture, "full": conditions.full}
     for name, sample_B in dropped_B.items():
-        changes[FIELDS[name]] = _zero_where(sample_B, getattr(conditions, FIELDS[name]))
-        if full is not None and name in _AT_FULL_SIZE:
-            field = _AT_FULL_SIZE[name]
-            empty = _zero_where(sample_B, getattr(full, field))
-            full = dataclasses.replace(full, **{field: empty})
-    return dataclasses.replace(conditions, full=full, **changes)
+        for field in FIELDS[name]:
+            changes[field] = _zero_where(sample_B, getattr(conditions, field))
+        for size, picture in pictures.items():
+            if picture is not None:
+                parts = {
+                    part: _zero_where(sample_B, getattr(picture, part))
+                    for part in _OF_A_PICTURE.get(name, ())
+                    if getattr(picture, part) is not None
+                }
+                pictures[size] = dataclasses.replace(picture, **parts)
+    return dataclasses.replace(conditions, **changes, **pictures)
 
 
 def _zero_where(

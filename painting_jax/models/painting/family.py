@@ -42,6 +42,8 @@ class PaintingFamily:
             reference_everywhere=model.get("reference_everywhere", True),
             mark_other_looks=model.get("mark_other_looks", False),
             direction_guides=model.get("direction_guides", False),
+            behind_guides=model.get("behind_guides", False),
+            canvas_guides=model.get("canvas_guides", False),
         )
 
     def codec_config(self, model):

@@ -20,7 +20,7 @@ class HeadDecoder:
     def with_window(
         self, key: PRNGKeyArray, conditions: Conditions, patch: tuple[int, int, int]
     ) -> Conditions:
-        batch, height, width = conditions.segments_BHW.shape
+        batch, height, width = conditions.picture.segments_BHW.shape
         side = conditions.full.segments_BHW.shape[1] // height
         # Quarters of patches along each side of the picture, and of the part.
         whole = 2 * height // patch[1], 2 * width // patch[2]

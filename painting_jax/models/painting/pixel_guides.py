@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, UInt8
 
 from painting_jax.models import segments
 from painting_jax.models.layers import gaussian_blur
+from painting_jax.models.painting.picture import Picture
 
 # Filtered versions of the reference that layers of paint are mixed from.
 PAINTS = ("sharp", "grey", "soft", "wide", "flat")
@@ -25,35 +26,51 @@ GUIDES = (
     *("turn_down", "turn_right", "turn_outward"),
     *("row", "column", "radius"),
 )
-# Further guides of a model that is told the direction in which strokes advance.
+# Further guides of a model that is told the direction in which strokes advance, what lies behind
+# the regions, or the canvas from which the process goes on.
 DIRECTED = ("turn", "ahead")
+BEHIND = ("behind", "behind_turn")
+CANVAS = ("given", "canvas_light", "unlike_canvas")
+
+
+def paint_names(*, behind: bool, canvas: bool) -> tuple[str, ...]:
+    """Names of the paints of `paints_and_guides`."""
+    return PAINTS + ("behind",) * behind + ("canvas",) * canvas
+
+
+def guide_names(*, directed: bool, behind: bool, canvas: bool) -> tuple[str, ...]:
+    """Names of the guides of `paints_and_guides`."""
+    return GUIDES + DIRECTED * directed + BEHIND * behind + CANVAS * canvas
 
 
 def paints_and_guides(
-    reference_BHWC: Float[Array, "b h w 3"],
-    segments_BHW: UInt8[Array, "b h w"],
+    picture: Picture,
     direction_B3: Float[Array, "b 3"] | None = None,
     scale: float = 1.0,
 ) -> tuple[Float[Array, "b h w l 3"], Float[Array, "b h w f"]]:
-    """The `PAINTS` and `GUIDES` of a picture.
+    """The paints and guides of a picture, see `paint_names` and `guide_names`.
 
     Args:
-      reference_BHWC: RGB in [-1, 1].
-      segments_BHW: labels 1..K in painting order; zeros = no segment map.
+      picture: picture. The parts that it lacks are left out.
       direction_B3: how far strokes advance downwards, to the right, and outwards, -1..1 each; None
         leaves the guides `DIRECTED` out.
       scale: size of the picture relative to the one that the tokens see.
 
     Returns:
-      The `PAINTS`: the picture, its brightness, two blurs, and the mean colours of its regions. The
-      `GUIDES`, a few units large: brightness, edges, detail, and when each pixel is painted; then
-      those of `DIRECTED`, when it is painted if strokes advance in the direction.
+      The paints: the picture, its brightness, two blurs, and the mean colours of its regions; what
+      lies behind them; the canvas. The guides, a few units large: brightness, edges, detail, and
+      when each pixel is painted; when it is if strokes advance in the direction; whether something
+      lies behind it, and when that is painted; whether there is a canvas, its brightness, and how
+      far it is from the picture.
     """
+    reference_BHWC, segments_BHW = picture.reference_BHWC, picture.segments_BHW
     grey = jnp.broadcast_to(reference_BHWC.mean(-1, keepdims=True), reference_BHWC.shape)
     blurs = [gaussian_blur(reference_BHWC, scale * sigma) for sigma in (_SOFT, _WIDE)]
     flat = segments.flat_colours(reference_BHWC, segments_BHW)
-    paints_BHWLC = jnp.stack([reference_BHWC, grey, *blurs, flat], 3)
-    sharp, _, soft, wide, plain = jnp.unstack(paints_BHWLC.mean(-1), axis=3)
+    further = (picture.behind_BHWC, picture.canvas_BHWC)
+    further = [paint_BHWC for paint_BHWC in further if paint_BHWC is not None]
+    paints_BHWLC = jnp.stack([reference_BHWC, grey, *blurs, flat, *further], 3)
+    sharp, _, soft, wide, plain, *_ = jnp.unstack(paints_BHWLC.mean(-1), axis=3)
     line = scale**_LINES
     edges_BHW = _edges(gaussian_blur(reference_BHWC, 0.8 * line), line, line / scale)
     broad_BHW = gaussian_blur(edges_BHW[..., None], 2.0 * line)[..., 0]
@@ -67,6 +84,8 @@ def paints_and_guides(
             segments.painting_times(segments_BHW),
             jnp.broadcast_to(_positions(*sharp.shape[1:]), (*sharp.shape, 3)),
             *([] if direction_B3 is None else _directed(segments_BHW, direction_B3)),
+            *_of_what_lies_behind(picture, direction_B3),
+            *_of_the_canvas(picture),
         ],
         -1,
     )
@@ -106,3 +125,27 @@ def _directed(
     ahead_HW3 = jnp.stack([row, column, 2**0.5 * radius - 2], -1)
     ahead_BHW1 = jnp.einsum("hwd,bd->bhw", ahead_HW3, direction_B3)[..., None]
     return [segments.painting_times(segments_BHW, direction_B3), ahead_BHW1]
+
+
+def _of_what_lies_behind(
+    picture: Picture, direction_B3: Float[Array, "b 3"] | None
+) -> list[Float[Array, "b h w 1"]]:
+    """Whether something lies behind a pixel, and when it is painted: in its region's turn."""
+    behind_BHW = picture.behind_segments_BHW
+    if behind_BHW is None:
+        return []
+    if direction_B3 is None:
+        direction_B3 = jnp.zeros((len(behind_BHW), 3))
+    there_BHW1 = (behind_BHW > 0).astype(jnp.float32)[..., None]
+    return [there_BHW1, segments.painting_times(picture.segments_BHW, direction_B3, behind_BHW)]
+
+
+def _of_the_canvas(picture: Picture) -> list[Float[Array, "b h w 1"]]:
+    """Whether there is a canvas, its brightness, and how far it is from the picture."""
+    canvas_BHWC = picture.canvas_BHWC
+    if canvas_BHWC is None:
+        return []
+    given_B111 = picture.given_B.astype(jnp.float32)[:, None, None, None]
+    unlike = 4 * jnp.abs(canvas_BHWC - picture.reference_BHWC).mean(-1, keepdims=True)
+    light = canvas_BHWC.mean(-1, keepdims=True)
+    return [jnp.broadcast_to(given_B111, light.shape), given_B111 * light, given_B111 * unlike]

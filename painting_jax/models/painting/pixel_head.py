@@ -25,19 +25,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int, Shaped, UInt8
+from jaxtyping import Array, Float, Int, Shaped
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
+from painting_jax.models.painting.picture import Picture
 from painting_jax.models.painting.pixel_guides import (
+    BEHIND,
     DIRECTED,
     GUIDES,
     PAINTS,
+    guide_names,
+    paint_names,
     paints_and_guides,
 )
 
-_PALETTE = len(PAINTS)  # index of the palette's colour among the paints of a layer
-# Initial paints of the layers, from the ground up.
-_INITIAL = (_PALETTE, _PALETTE, *(PAINTS.index(paint) for paint in ("flat", "wide", "soft")))
+# Initial paints of the ground and the layers over it; the palette's colour comes after the paints.
+_INITIAL = ("palette", "palette", "behind", "flat", "wide", "soft")
 _SINUSOIDS = 8  # of the progress, fine enough to tell stages apart
 # Scale of the gates: boundaries become sharp although the weights start small.
 _STEEPNESS = 4.0 * len(GUIDES) ** -0.5
@@ -95,6 +98,8 @@ class PixelHead(nnx.Module):
       patch: patch of the transformer, one frame deep.
       text_dim: width of the text in a summary, which precedes the medium, if the text gives the
         direction in which strokes advance; 0 = no direction.
+      behind: whether it is told what lies behind the regions.
+      canvas: whether it is told the canvas from which a process goes on.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation.
     """
@@ -107,6 +112,8 @@ class PixelHead(nnx.Module):
         patch: tuple[int, int, int],
         *,
         text_dim: int = 0,
+        behind: bool = False,
+        canvas: bool = False,
         rngs,
         dtype,
     ):
@@ -114,9 +121,11 @@ class PixelHead(nnx.Module):
         self.layers = layers
         self.dtype = dtype
         self.text_dim = text_dim
-        self.guides = GUIDES + (DIRECTED if text_dim else ())
+        self.paints = paint_names(behind=behind, canvas=canvas)
+        self.guides = guide_names(directed=bool(text_dim), behind=behind, canvas=canvas)
         self.gates = linear(dim, len(self.guides) * layers, rngs=rngs, dtype=dtype)
-        self.shares = linear(dim, (_PALETTE + 1) * (1 + layers), rngs=rngs, dtype=dtype)
+        mixed = (len(self.paints) + 1) * (1 + layers)
+        self.shares = linear(dim, mixed, rngs=rngs, dtype=dtype)
         self.manner = EmbeddingMLP(
             summary_dim + _SINUSOIDS, dim, jax.nn.silu, rngs=rngs, dtype=dtype
         )
@@ -127,15 +136,23 @@ class PixelHead(nnx.Module):
 
     def _start_in_painting_order(self) -> None:
         """Sets biases: dark lines on a light ground, masses, finer forms, the picture on top."""
-        shares = np.zeros((1 + self.layers, _PALETTE + 1), np.float32)
+        names = (*self.paints, "palette")
+        initial = [name for name in _INITIAL if name in names]
+        shares = np.zeros((1 + self.layers, len(names)), np.float32)
         for layer in range(self.layers):
-            shares[layer, _INITIAL[min(layer, len(_INITIAL) - 1)]] = 3
+            shares[layer, names.index(initial[min(layer, len(initial) - 1)])] = 3
         shares[-1, PAINTS.index("sharp")] = 3
         gates = np.zeros((self.layers, len(self.guides)), np.float32)
         gates[0, GUIDES.index("edges")], gates[0, GUIDES.index("one")] = 6, -3
         # What comes later is painted less at any moment. Without this, neither the direction nor
         # the weight of its guides would be learned before the other is.
-        gates[:, len(GUIDES) :] = -1
+        for name in set(DIRECTED) & set(self.guides):
+            gates[:, self.guides.index(name)] = -1
+        if "behind" in self.paints and self.layers > 1:
+            # What lies behind has its own turn. The ground is no layer with a gate.
+            layer = initial.index("behind") - 1
+            gates[layer] = 0
+            gates[layer, [self.guides.index(name) for name in BEHIND]] = 1, -1
         colours = np.zeros((1 + self.layers, 3), np.float32)
         colours[0], colours[1] = 0.5, -0.5
         self.palette.bias[...] = colours.reshape(-1)
@@ -145,8 +162,7 @@ class PixelHead(nnx.Module):
     def __call__(
         self,
         tokens_BthwD: Float[Array, "b t h2 w2 d"],
-        reference_BHWC: Float[Array, "b h w 3"],
-        segments_BHW: UInt8[Array, "b h w"],
+        picture: Picture,
         summary_BE: Float[Array, "b e"],
         progress_BT: Float[Array, "b t"],
         *,
@@ -157,28 +173,28 @@ class PixelHead(nnx.Module):
 
         Args:
           tokens_BthwD: tokens after the last block, normalised.
-          reference_BHWC: RGB in [-1, 1]; zeros = no reference. It may be larger than the picture
-            that the tokens saw: its sides are even multiples of the grid of tokens.
-          segments_BHW: segment map of the same size; zeros = none.
+          picture: what is painted. It may be larger than the picture that the tokens saw: its sides
+            are even multiples of the grid of tokens.
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
           window: part of the picture that is wanted; None = all of it.
           in_strips: whether the pixels are made strip by strip, which bounds the memory.
         """
-        side_HW = self._pixels_of_a_patch(tokens_BthwD.shape[2:4], reference_BHWC.shape[1:3])
+        size_HW = picture.segments_BHW.shape[1:]
+        side_HW = self._pixels_of_a_patch(tokens_BthwD.shape[2:4], size_HW)
         quarter = (1, side_HW[0] // 2, side_HW[1] // 2)
         direction_B3 = None
         if self.text_dim:
             direction_B3 = _SWIFT * self.direction(summary_BE[:, : self.text_dim])
         paints_BHWLC, guides_BHWF = paints_and_guides(
-            reference_BHWC, segments_BHW, direction_B3, side_HW[0] / self.patch[1]
+            picture, direction_B3, side_HW[0] / self.patch[1]
         )
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
         gates_BhwtGF = self.gates(tokens_BhwtD)
         shape = (*tokens_BhwtD.shape[:-1], self.layers, len(self.guides))
         gates_BhwtGF = gates_BhwtGF.reshape(shape)
-        hats_1HWN = self._hats(side_HW, reference_BHWC.shape[1:3])[None]
+        hats_1HWN = self._hats(side_HW, size_HW)[None]
         paints_BHWX = paints_BHWLC.reshape(*guides_BHWF.shape[:3], -1)
         cells = _Cells(
             self._quarters(jnp.broadcast_to(hats_1HWN, (*guides_BHWF.shape[:3], 4)), quarter),
@@ -215,7 +231,7 @@ class PixelHead(nnx.Module):
         paint_BhwtMP = jnp.einsum("bhwtxm,bhwtxp->bhwtmp", shares_BhwtXM, jnp.stack(parts, 4))
         *shares, red, green, blue = jnp.unstack(paint_BhwtMP, axis=4)
         paints_BhwXP = cells.paints_BhwXP
-        paints_BhwLCP = paints_BhwXP.reshape(*paints_BhwXP.shape[:3], len(PAINTS), 3, -1)
+        paints_BhwLCP = paints_BhwXP.reshape(*paints_BhwXP.shape[:3], len(self.paints), 3, -1)
         channels = [
             own + sum(share * paints_BhwLCP[:, :, :, None, l, c] for l, share in enumerate(shares))
             for c, own in enumerate((red, green, blue))
@@ -247,11 +263,11 @@ class PixelHead(nnx.Module):
     def _mixture(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
         """Shares of the paints per layer, ground first; the palette's share times its colour."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
-        shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
+        shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, len(self.paints) + 1))
         # One palette for the whole picture: colours from tokens are wrong on unseen pictures.
         palette_BtGC = self.palette(manner_BtD).reshape(shape[0], shape[3], shape[4], 3)
-        own = shares[..., len(PAINTS) :] * palette_BtGC[:, None, None]
-        return jnp.concatenate([shares[..., : len(PAINTS)], own], -1)
+        own = shares[..., len(self.paints) :] * palette_BtGC[:, None, None]
+        return jnp.concatenate([shares[..., : len(self.paints)], own], -1)
 
     def _hats(self, side_HW: tuple[int, int], size_HW: tuple[int, int]) -> Float[Array, "h w 4"]:
         """Bilinear weights of the four patches whose centres are around each pixel."""
