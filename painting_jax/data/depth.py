@@ -1,4 +1,4 @@
-"""What lies behind the regions of a picture: how regions further back continue under nearer ones."""
+"""What lies behind the regions of a picture: those further back continue under nearer ones."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from painting_jax.data.region_borders import resized
 
 _SIDE = 64  # longer side at which continuations are computed, in pixels
 _MARGIN = 0.05  # how far any region continues under a nearer one, as a share of the sides
+_FURTHEST = 0.25  # the same between two sides
 _CORNER = 0.15  # the same where it is seen above and on one side
 _EDGE = 0.3  # how far a region continues sideways to the picture's edge, as a share of the width
 _FAR = 1e4  # distance of what does not continue, in pixels
@@ -32,9 +33,10 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     """Continues regions under those that lie in front of them.
 
     A region continues where it is seen on both sides, to the left and right or above and below; to
-    the near edge of the picture, where a nearer region hides it until there; and a little under
-    every border, more so below it at a corner. Of several regions the nearest one does. Its colours are continued smoothly, as
-    broad masses, by a pyramid of averages (push-pull, Gortler et al. 1996).
+    the near edge of the picture, where a nearer region hides it until there; a little under every
+    border, and more so at corners; but never far. Of several regions the nearest one does. Its
+    colours are continued smoothly, as broad masses, by a pyramid of averages (push-pull, Gortler et
+    al. 1996).
 
     Args:
       picture_HWC: uint8 RGB.
@@ -75,10 +77,9 @@ def _distances(labels_YX: np.ndarray, back_L: np.ndarray) -> np.ndarray:
     left_LYX, right_LYX = _seen(inside_LYX, 2, _EDGE)
     reach = max(labels_YX.shape)
     continues_LYX = (
-        (above_LYX & below_LYX)
-        | (left_LYX & right_LYX)
-        | (away_LYX <= max(1, _MARGIN * reach))
+        (away_LYX <= _FURTHEST * reach) & ((above_LYX & below_LYX) | (left_LYX & right_LYX))
         | (away_LYX <= _CORNER * reach) & above_LYX & (left_LYX | right_LYX)
+        | (away_LYX <= max(1, _MARGIN * reach))
     )
     continues_LYX &= labels_YX >= back_L[:, None, None]
     return np.where(continues_LYX, away_LYX, _FAR).astype(np.float32)

@@ -6,15 +6,16 @@ from scipy import ndimage
 from painting_jax.data.region_merging import means
 
 _REACH = 4  # radius in pixels within which a border's convexity is seen
+_LOWER = 0.1  # how clearly a region that lies below another is in front, as a convexity
 
 
 def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     """Renumbers regions 0..K-1 from back to front.
 
-    What touches the upper or lateral border of the picture, is large, high, far from the centre, blurred, or of the
-    common colour lies behind. Where two regions meet, the one that the border bulges out of lies in
-    front (convexity, Kanizsa and Gerbino 1976); where three meet, the one whose contour runs
-    straight on (T-junction).
+    What touches the upper or lateral border of the picture, is large, high, far from the centre,
+    blurred, or of the common colour lies behind. Where two regions meet, the convex one lies in
+    front (Kanizsa and Gerbino 1976), and the lower one; where three meet, the one whose contour
+    runs straight on (T-junction).
 
     Args:
       labels_HW: Labels 0..K-1.
@@ -37,13 +38,14 @@ def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     back_K = (
         1.5 * on_border_K
         + area_K / area_K.sum()
-        - 0.6 * y_K
+        - 0.8 * y_K
         - 0.8 * detail_K / (detail_K.max() + 1e-6)
-        + 1.5 * off_centre_K
+        + 1.0 * off_centre_K
         - 0.2 * rare_K / (rare_K.max() + 1e-6)
     )
+    back_K += 0.4 * _behind(labels_HW, len(area_K))
     rank_K = np.empty(len(back_K), np.int64)
-    rank_K[np.argsort(-back_K - 0.3 * _behind(labels_HW, len(area_K)), kind="stable")] = np.arange(len(back_K))
+    rank_K[np.argsort(-back_K, kind="stable")] = np.arange(len(back_K))
     return rank_K[labels_HW]
 
 
@@ -65,6 +67,8 @@ def _behind(labels_HW: np.ndarray, count: int) -> np.ndarray:
         third_P = 1 - first_P - second_P > 0.15
         # At a junction, the region in front keeps its half.
         lost_P = np.where(third_P, -lost_P, lost_P)
+        if axis == 0:
+            lost_P = lost_P + _LOWER
         for label_P, sign in ((one_P, 1), (other_P, -1)):
             lost_K += np.bincount(label_P, sign * lost_P, minlength=count)
             length_K += np.bincount(label_P, minlength=count)

@@ -93,7 +93,5 @@ def without_specks(labels_HW: np.ndarray, least: float) -> np.ndarray:
     speck_HW = (area_I < np.minimum(least * labels_HW.size, most_K[label_I]))[islands_HW]
     if not speck_HW.any():
         return labels_HW
-    nearest = ndimage.distance_transform_edt(
-        speck_HW, return_distances=False, return_indices=True
-    )
+    nearest = ndimage.distance_transform_edt(speck_HW, return_distances=False, return_indices=True)
     return labels_HW[tuple(nearest)]

@@ -95,7 +95,8 @@ def _borders(
     border_KK, contrast_KK = np.zeros((2, count * count))
     for turn in (False, True):
         labels_YX = seeds_HW.T if turn else seeds_HW
-        lab_YXC = np.pad(lab_HWC.swapaxes(0, 1) if turn else lab_HWC, ((1, 1), (0, 0), (0, 0)), "edge")
+        lab_YXC = lab_HWC.swapaxes(0, 1) if turn else lab_HWC
+        lab_YXC = np.pad(lab_YXC, ((1, 1), (0, 0), (0, 0)), "edge")
         # One pixel further from the border on each side, since borders of photos are soft.
         jump_YX = ((lab_YXC[:-3] - lab_YXC[3:]) ** 2).sum(-1) ** 0.25
         differ_YX = labels_YX[1:] != labels_YX[:-1]

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.depth import behind
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -64,6 +65,25 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     # A segment border counts only where the picture has an edge.
     edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
     return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
+
+
+def see_behind(guides: Guides, photo_HWC: np.ndarray, medium: Medium, blend: str) -> Guides:
+    """Guides of what lies behind the regions; label 0 where nothing is painted there.
+
+    Transparent paint cannot cover what is behind: it is continued only under what is darker.
+
+    Args:
+      guides: Guides of the photo.
+      photo_HWC: uint8 photo.
+      medium: Medium of the painting.
+      blend: How the strokes are laid, as in a `Stage`.
+    """
+    hidden = behind(photo_HWC, guides.labels_HW)
+    target_HWC, labels_HW = palette(hidden.picture_HWC, medium), hidden.labels_HW
+    if blend != "cover":
+        lighter_HW = (target_HWC - guides.target_HWC).min(-1) > -0.02
+        labels_HW = np.where(lighter_HW, labels_HW, 0)
+    return dataclasses.replace(guides, target_HWC=target_HWC, labels_HW=labels_HW)
 
 
 def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
