@@ -3,9 +3,10 @@
 import numpy as np
 
 from painting_jax.data.painter.guides import LUMA, Guides, at, blur
+from painting_jax.data.painter.lines import contours
 from painting_jax.data.painter.loomis import construction
 from painting_jax.data.painter.manner import ALLA_PRIMA, SCALES, Manner, advance
-from painting_jax.data.painter.placing import contours, lattice
+from painting_jax.data.painter.placing import lattice
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.painter.turns import Turns
 from painting_jax.media import Medium, Stage
@@ -131,10 +132,15 @@ def _ordered(
     guides: Guides,
     rng: np.random.Generator,
 ) -> Strokes:
-    """Sorts strokes by turn, by region and along the manner's direction, and sets their times."""
+    """Sorts strokes by turn, by region and along the manner's direction, and sets their times.
+
+    Lines keep the order in which they are drawn.
+    """
     height, width = guides.labels_HW.shape
-    ahead_N = advance(manner.direction, strokes.y_N / height, strokes.x_N / width)
-    ahead_N = ahead_N + rng.uniform(-0.03, 0.03, len(ahead_N))
+    ahead_N = np.arange(len(strokes))
+    if stage.marks == "strokes":
+        ahead_N = advance(manner.direction, strokes.y_N / height, strokes.x_N / width)
+        ahead_N = ahead_N + rng.uniform(-0.03, 0.03, len(ahead_N))
     by_region = stage.by_region and manner.order != ALLA_PRIMA
     sequence_K = np.arange(len(turns.group_K)) * by_region + len(turns.group_K) * turns.group_K
     strokes = strokes.take(np.lexsort((ahead_N, sequence_K[strokes.label_N])))
