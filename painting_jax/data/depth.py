@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from painting_jax.data.region_borders import resized
 
-_SIDE = 64  # longer side at which continuations are computed, in pixels
+_SIDE = 48  # longer side at which continuations are computed, in pixels
 _MARGIN = 0.05  # how far any region continues under a nearer one, as a share of the sides
 _FURTHEST = 0.25  # the same between two sides
 _CORNER = 0.15  # the same where it is seen above and on one side
@@ -50,22 +50,22 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     small_YX = labels_HW[rows][:, columns]
     back_L = np.unique(small_YX[small_YX > 0])[:-1]
     away_LYX = _distances(small_YX, back_L)
+    away_HWL = resized(np.moveaxis(away_LYX, 0, -1), labels_HW.shape)
     nearest_HW = np.full(labels_HW.shape, _FAR / 2, np.float32)
     behind_HW = np.zeros(labels_HW.shape, np.uint8)
-    for label, away_YX in zip(back_L, away_LYX, strict=True):
-        away_HW = resized(away_YX, labels_HW.shape)
+    for label, away_HW in zip(back_L, np.moveaxis(away_HWL, -1, 0), strict=True):
         here_HW = (labels_HW > label) & (away_HW < nearest_HW)
         behind_HW[here_HW] = label
         nearest_HW[here_HW] = away_HW[here_HW]
     colours_YXC = resized(picture_HWC, shape)
-    core_YXL = np.stack([_core(small_YX == label) for label in back_L], -1)
+    core_YXL = _core(small_YX[..., None] == back_L)
     paint_YXLC = _continued(np.repeat(colours_YXC[:, :, None], len(back_L), 2), core_YXL)
     result_HWC = picture_HWC.copy()
-    for label, paint_YXC in zip(back_L, np.moveaxis(paint_YXLC, 2, 0), strict=True):
-        here_HW = behind_HW == label
-        if here_HW.any():
-            paint_PC = resized(paint_YXC, labels_HW.shape)[here_HW]
-            result_HWC[here_HW] = np.clip(paint_PC + 0.5, 0, 255).astype(np.uint8)
+    for index, label in enumerate(back_L):
+        here = np.flatnonzero(behind_HW == label)
+        if len(here):
+            paint_PC = resized(paint_YXLC[:, :, index], labels_HW.shape).reshape(-1, 3)[here]
+            result_HWC.reshape(-1, 3)[here] = np.clip(paint_PC + 0.5, 0, 255).astype(np.uint8)
     return Behind(result_HWC, behind_HW)
 
 
@@ -103,12 +103,12 @@ def _seen(inside_LYX: np.ndarray, axis: int, edge: float) -> tuple[np.ndarray, n
     )
 
 
-def _core(inside_YX: np.ndarray) -> np.ndarray:
-    """Weights of a region's colours: those on its border are mixed with the neighbours'."""
-    inner_YX = np.pad(inside_YX, 1, "edge")
-    inner_YX = inner_YX[:-2] & inner_YX[1:-1] & inner_YX[2:]
-    inner_YX = inner_YX[:, :-2] & inner_YX[:, 1:-1] & inner_YX[:, 2:]
-    return np.where(inner_YX, 1, 1e-3 * inside_YX).astype(np.float32)
+def _core(inside_YXL: np.ndarray) -> np.ndarray:
+    """Weights of regions' colours: those on a border are mixed with the neighbours'."""
+    inner_YXL = np.pad(inside_YXL, ((1, 1), (1, 1), (0, 0)), "edge")
+    inner_YXL = inner_YXL[:-2] & inner_YXL[1:-1] & inner_YXL[2:]
+    inner_YXL = inner_YXL[:, :-2] & inner_YXL[:, 1:-1] & inner_YXL[:, 2:]
+    return np.where(inner_YXL, np.float32(1), np.float32(1e-3) * inside_YXL)
 
 
 def _continued(values_YXLC: np.ndarray, weight_YXL: np.ndarray) -> np.ndarray:

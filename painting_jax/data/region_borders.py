@@ -36,9 +36,8 @@ def refined(labels_YX: np.ndarray, lab_YXC: np.ndarray, lab_HWC: np.ndarray) -> 
     best_HW, least_HW = np.zeros(shape, np.uint8), np.full(shape, np.inf, np.float32)
     for label in range(count):
         near_HW = resized(weight_KYX[label], shape)
-        apart_HW = np.zeros(shape, np.float32)
-        for c in range(3):
-            apart_HW += (lab_HWC[..., c] - resized(mean_KCYX[label, c], shape)) ** 2
+        mean_HWC = resized(np.moveaxis(mean_KCYX[label], 0, -1), shape)
+        apart_HW = ((lab_HWC - mean_HWC) ** 2).sum(-1)
         cost_HW = blurred(np.minimum(apart_HW / _NOISE**2, 4), 0.5 * zoom)
         cost_HW -= _PULL * np.log(near_HW + 0.01)
         cost_HW[near_HW < 0.03] = np.inf
@@ -73,10 +72,20 @@ def resized(map_HWx: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if map_HWx.shape[:2] == shape:
         return map_HWx.astype(np.float32, copy=False)
+    if shape[0] >= map_HWx.shape[0] and shape[1] >= map_HWx.shape[1]:
+        rows, columns = (_linear(old, new) for old, new in zip(map_HWx.shape, shape, strict=False))
+        taller_HxW = np.moveaxis(np.tensordot(rows, map_HWx, (1, 0)), 1, -1)
+        return np.moveaxis(taller_HxW @ columns.T, -1, 1)
     if map_HWx.ndim == 3:
         return np.stack([resized(map_HW, shape) for map_HW in np.moveaxis(map_HWx, -1, 0)], -1)
     image = Image.fromarray(np.ascontiguousarray(map_HWx, np.float32))
     return np.asarray(image.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _linear(old: int, new: int) -> np.ndarray:
+    """Matrix [new, old] of linear interpolation along one axis."""
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old))).astype(np.float32)
 
 
 def without_specks(labels_HW: np.ndarray, least: float) -> np.ndarray:

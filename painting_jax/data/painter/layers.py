@@ -46,8 +46,8 @@ def over_time(layers: Sequence[Layer], progress_T: np.ndarray) -> Iterator[np.nd
     for progress in progress_T:
         for (first, last), layer in zip(spans, layers, strict=True):
             if first <= progress and last > before:
-                new_YX = (layer.due_YX <= progress) & (layer.due_YX > before)
-                np.copyto(seen_YXC, layer.canvas_YXC, where=new_YX[..., None])
+                new = np.flatnonzero((layer.due_YX <= progress) & (layer.due_YX > before))
+                seen_YXC.reshape(-1, 3)[new] = layer.canvas_YXC.reshape(-1, 3)[new]
         before = progress
         yield seen_YXC
 
