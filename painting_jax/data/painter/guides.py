@@ -1,4 +1,4 @@
-"""Maps that guide the painter: the photo in the medium's palette, its forms and its edges."""
+"""Maps that guide the painter: the photo in the medium's palette and its forms."""
 
 import dataclasses
 import functools
@@ -6,6 +6,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.depth import behind
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -21,7 +22,6 @@ class Guides:
       labels_HW: Labels of the segments.
       angle_HW: Direction of the photo's forms (along edges), in radians.
       firm_HW: Certainty of that direction, 0..1.
-      edge_HW: Strength of contours, 0..1.
       unit: Scale of stroke sizes, relative to a 64 x 64 picture.
     """
 
@@ -30,7 +30,6 @@ class Guides:
     labels_HW: np.ndarray
     angle_HW: np.ndarray
     firm_HW: np.ndarray
-    edge_HW: np.ndarray
     unit: float
 
 
@@ -57,13 +56,27 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     mean_KC = np.stack(
         [np.bincount(labels_HW.ravel(), target_HWC[..., c].ravel()) / area_K for c in range(3)], -1
     ).astype(np.float32)
-    angle_HW, firm_HW, edge_HW = forms(target_HWC, unit)
-    border_HW = np.zeros_like(edge_HW)
-    border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
-    border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
-    # A segment border counts only where the picture has an edge.
-    edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
-    return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
+    angle_HW, firm_HW = forms(target_HWC, unit)
+    return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, unit)
+
+
+def see_behind(guides: Guides, photo_HWC: np.ndarray, medium: Medium, blend: str) -> Guides:
+    """Guides of what lies behind the regions; label 0 where nothing is painted there.
+
+    Transparent paint cannot cover what is behind: it is continued only under what is darker.
+
+    Args:
+      guides: Guides of the photo.
+      photo_HWC: uint8 photo.
+      medium: Medium of the painting.
+      blend: How the strokes are laid, as in a `Stage`.
+    """
+    hidden = behind(photo_HWC, guides.labels_HW)
+    target_HWC, labels_HW = palette(hidden.picture_HWC, medium), hidden.labels_HW
+    if blend != "cover":
+        lighter_HW = (target_HWC - guides.target_HWC).min(-1) > -0.02
+        labels_HW = np.where(lighter_HW, labels_HW, 0)
+    return dataclasses.replace(guides, target_HWC=target_HWC, labels_HW=labels_HW)
 
 
 def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
@@ -75,18 +88,16 @@ def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
     return np.clip(0.5 + medium.contrast * (picture_HWC - 0.5), 0, 1)
 
 
-def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction, its certainty, and edge strength, computed from the colour structure tensor."""
+def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Direction and its certainty, computed from the colour structure tensor."""
     fine_HWC = blur(target_HWC, 0.7 * unit)
     dy_HWC, dx_HWC = np.gradient(fine_HWC, axis=(0, 1))
     yy_HW, xx_HW = (dy_HWC**2).sum(-1), (dx_HWC**2).sum(-1)
     xy_HW = (dy_HWC * dx_HWC).sum(-1)
-    edge_HW = np.sqrt(yy_HW + xx_HW)
-    edge_HW = np.clip(edge_HW / max(np.quantile(edge_HW, 0.97), 0.02), 0, 1)
     yy_HW, xx_HW, xy_HW = blur(np.stack([yy_HW, xx_HW, xy_HW], -1), 1.5 * unit).transpose(2, 0, 1)
     angle_HW = 0.5 * np.arctan2(2 * xy_HW, xx_HW - yy_HW) + np.pi / 2
     firm_HW = np.hypot(xx_HW - yy_HW, 2 * xy_HW) / (xx_HW + yy_HW + 1e-4)
-    return angle_HW, np.clip(2 * firm_HW, 0, 1), edge_HW
+    return angle_HW, np.clip(2 * firm_HW, 0, 1)
 
 
 @functools.lru_cache(maxsize=8)

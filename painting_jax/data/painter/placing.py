@@ -1,4 +1,4 @@
-"""Placement of strokes: on a lattice, or along the picture's contours."""
+"""Placement of strokes on a lattice."""
 
 import numpy as np
 
@@ -43,32 +43,6 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
     return strokes_at(
         guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=long * size_N, wide=wide
     )
-
-
-def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """Strokes along the strongest edges, at most one in each cell of a grid."""
-    wide, long = max(stage.width * guides.unit, 0.7), stage.length * scale**0.5 * guides.unit
-    height, width = guides.labels_HW.shape
-    cell = max(2, round(0.4 * long))
-    rows, columns = -(-height // cell), -(-width // cell)
-    padded_HW = np.zeros((rows * cell, columns * cell), np.float32)
-    padded_HW[:height, :width] = guides.edge_HW
-    cells_NP = padded_HW.reshape(rows, cell, columns, cell).swapaxes(1, 2).reshape(-1, cell * cell)
-    best_N = cells_NP.argmax(1)
-    strength_N = cells_NP.max(1)
-    corner_y, corner_x = np.divmod(np.arange(rows * columns), columns)
-    y_N, x_N = corner_y * cell + best_N // cell, corner_x * cell + best_N % cell
-    keep_N = strength_N > max(0.3, np.quantile(strength_N, 1 - stage.share))
-    y_N, x_N, strength_N = y_N[keep_N], x_N[keep_N], strength_N[keep_N]
-    angle_N, bend_N = _along_forms(
-        guides, y_N, x_N, angle_N=np.zeros(len(y_N)), long=long, follow=1
-    )
-    length_N = long * rng.uniform(0.8, 1.2, len(y_N))
-    strokes = strokes_at(
-        guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=length_N, wide=wide
-    )
-    strokes.colour_NC = (stage.strength * np.clip(0.4 + 0.7 * strength_N, 0, 1))[:, None]
-    return strokes
 
 
 def strokes_at(
