@@ -239,6 +239,13 @@ FIELDS = (
         _SHARE,
         "Probability of a caption beside the medium.",
     ),
+    Field(
+        "data.part_probability",
+        0.3,
+        _SHARE,
+        "Probability that an example is a part of a process, from a given canvas in half of the "
+        "cases; 0 for models that are not told the progress of a frame.",
+    ),
     Field("model.family", "painting", _one_of(FAMILIES), "Family of the model."),
     Field("model.dim", 128, _at_least(2, 65536), "Width of the tokens."),
     Field("model.layers", 3, _at_least(1, 1024), "Transformer blocks."),

@@ -177,6 +177,11 @@ def check_model(config: ConfigDict) -> None:
             f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
         )
         require("model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
+        require(
+            "data.part_probability",
+            lambda share: share == 0,
+            "0 for published weights, which are not told the progress of a frame",
+        )
         require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
     elif config.model.pixel_layers:
         require(

@@ -69,6 +69,12 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     return Behind(result_HWC, behind_HW)
 
 
+def arrays(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> dict[str, np.ndarray]:
+    """What lies behind a picture's regions, as arrays of one row of a batch."""
+    continued = behind(picture_HWC, labels_HW)
+    return {"behind_BHWC": continued.picture_HWC, "behind_segments_BHW": continued.labels_HW}
+
+
 def _distances(labels_YX: np.ndarray, back_L: np.ndarray) -> np.ndarray:
     """Distance in pixels to each region where it continues, `_FAR` elsewhere: float32[L, Y, X]."""
     inside_LYX = labels_YX == back_L[:, None, None]

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from painting_jax.diffusion import cross_media, flow_matching, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
-from painting_jax.models.codec import Codec, to_float
+from painting_jax.models.codec import Codec, to_float, to_uint8
 from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
 # Arrays of a batch that was encoded beforehand: the clean latents, and the conditions by name.
@@ -98,6 +98,12 @@ def draw_example(
             look_key, reference_BHWC, looks_BA, objective.augment
         )
         batch = batch | {"other_look_B": batch.get("other_look_B", False) | changed_B}
+        if "behind_BHWC" in batch:
+            # What lies behind is seen in the same look.
+            behind_BHWC, _ = cross_media.augment(
+                look_key, to_float(batch["behind_BHWC"]), looks_BA, objective.augment
+            )
+            batch = batch | {"behind_BHWC": to_uint8(behind_BHWC)}
         clean_BTHWC, conditions = encode(batch, reference_BHWC, model, encoders)
     conditions = drop_randomly(drop_key, model.family, conditions, objective.drop, encoders)
     if decoder:

@@ -208,14 +208,7 @@ class RunSource:
         remedy = "name that one with --data_dir"
         dataset_folder.check_same(source.path, data.get("fingerprint", ""), workdir, remedy)
         model.text_conditioner.prepare(source.captions_and_media())
-        rows = pipeline.Examples(
-            model.task.frames,
-            data.height,
-            data.width,
-            model.text_conditioner,
-            model.config.model.media,
-            even_frames=not model.task.model.family.told_progress,
-        )
+        rows = dataclasses.replace(model.task.examples(model.text_conditioner), buckets=())
         held_out = HeldOut.load(source, rows, batch_size=data.batch_size, at_most=examples)
         in_one_shape = held_out
         if size is not None:

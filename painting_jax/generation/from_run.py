@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.config_checks import read_run
-from painting_jax.data import pipeline
+from painting_jax.data import depth, pipeline
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
@@ -137,15 +137,16 @@ class RunPainter:
         picture_HWC, labels_HW = job.subject.load()
         framing = self._framing(picture_HWC.shape[:2])
         reference_HWC = framing.place(picture_HWC)
-        mixture = media.mixture(job.medium)
+        mixture, model = media.mixture(job.medium), self.run.config.model
         # Without a map, the framed picture is segmented, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
             "other_look_B": np.asarray(self.other_look),
-            "medium_BM": media.row_weights(mixture, self.run.config.model.media),
+            "medium_BM": media.row_weights(mixture, model.media),
             **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
+            **(depth.arrays(reference_HWC, labels_HW) if model.behind_guides else {}),
         }
         return row, framing
 

@@ -30,6 +30,7 @@ _MOST_GUIDANCE = 1.5
 _CONDITIONS = (
     *("reference_BHWC", "other_look_B"),
     *("medium_BM", "text_BL", "text_BLD", "segments_BHW"),
+    *("behind_BHWC", "behind_segments_BHW", "canvas_BHWC", "given_B"),
 )
 
 

@@ -5,7 +5,7 @@ Training and sampling both call these functions, so that a model is conditioned 
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -63,6 +63,8 @@ def condition(
     names: Sequence[str],
     everywhere: bool,
     mark_other_looks: bool = False,
+    behind: bool = False,
+    canvas: bool = False,
 ) -> Conditions:
     """Conditions of a batch in reverse painting order.
 
@@ -77,9 +79,19 @@ def condition(
       names: Names of the media.
       everywhere: Whether the reference is on every frame or on the first alone.
       mark_other_looks: Whether the mask of the image condition tells a reference in another look.
+      behind: Whether the model is told what lies behind regions; nothing does where the batch does
+        not tell.
+      canvas: Whether the model is told of canvases; none is given where the batch has none.
     """
     progress_BT = jnp.flip(batch["progress_BT"], 1)
-    picture = _picture(batch, reference_BHWC, names)
+    paintable = functools.partial(
+        without_unpaintable_colour, medium_BM=batch["medium_BM"], names=names
+    )
+    picture = Picture(paintable(reference_BHWC), batch["segments_BHW"])
+    if behind:
+        picture = _with_behind(picture, batch, paintable)
+    if canvas:
+        picture = _with_canvas(picture, batch)
     small = _seen(picture, codec)
     image_BTHWC = image_condition(
         codec, picture.reference_BHWC, progress_BT.shape[1], everywhere=everywhere
@@ -87,7 +99,7 @@ def condition(
     if mark_other_looks and "other_look_B" in batch:
         image_BTHWC = _marked(image_BTHWC, batch["other_look_B"], codec.temporal)
     return Conditions(
-        image_BTHWC=_with_canvas(image_BTHWC, small, codec.temporal),
+        image_BTHWC=_canvas_shown(image_BTHWC, small, codec.temporal),
         medium_BM=batch["medium_BM"],
         text_BL=batch["text_BL"],
         progress_BT=progress_BT,
@@ -96,27 +108,31 @@ def condition(
     )
 
 
-def _picture(
-    batch: dict[str, Array], reference_BHWC: Float[Array, "b h w 3"], names: Sequence[str]
-) -> Picture:
-    """What is painted, at the size of the batch's pictures."""
-    paintable = functools.partial(
-        without_unpaintable_colour, medium_BM=batch["medium_BM"], names=names
+def _with_behind(picture: Picture, batch: dict[str, Array], paintable: Callable) -> Picture:
+    """The picture with what lies behind its regions, which is nothing where the batch has none."""
+    if "behind_BHWC" not in batch:
+        nothing_BHW = jnp.zeros_like(picture.segments_BHW)
+        return dataclasses.replace(
+            picture, behind_BHWC=picture.reference_BHWC, behind_segments_BHW=nothing_BHW
+        )
+    return dataclasses.replace(
+        picture,
+        behind_BHWC=paintable(to_float(batch["behind_BHWC"])),
+        behind_segments_BHW=batch["behind_segments_BHW"],
     )
-    behind_BHWC = canvas_BHWC = None
-    if "behind_BHWC" in batch:
-        behind_BHWC = paintable(to_float(batch["behind_BHWC"]))
-    if "canvas_BHWC" in batch:
-        given_B111 = batch["given_B"][:, None, None, None]
-        canvas_BHWC = jnp.where(given_B111, to_float(batch["canvas_BHWC"]), 0)
-    return Picture(
-        paintable(reference_BHWC),
-        batch["segments_BHW"],
-        behind_BHWC,
-        batch.get("behind_segments_BHW"),
-        canvas_BHWC,
-        batch.get("given_B"),
-    )
+
+
+def _with_canvas(picture: Picture, batch: dict[str, Array]) -> Picture:
+    """The picture with the given canvas; zeros where the batch has none."""
+    reference_BHWC = picture.reference_BHWC
+    if "canvas_BHWC" not in batch:
+        none_B = jnp.zeros(len(reference_BHWC), bool)
+        return dataclasses.replace(
+            picture, canvas_BHWC=jnp.zeros_like(reference_BHWC), given_B=none_B
+        )
+    given_B = batch["given_B"]
+    canvas_BHWC = _zero_where(~given_B, to_float(batch["canvas_BHWC"]))
+    return dataclasses.replace(picture, canvas_BHWC=canvas_BHWC, given_B=given_B)
 
 
 def _seen(picture: Picture, codec: Codec) -> Picture:
@@ -137,7 +153,7 @@ def _seen(picture: Picture, codec: Codec) -> Picture:
     return Picture(**{name: small(values) for name, values in parts.items()})
 
 
-def _with_canvas(
+def _canvas_shown(
     image_BTHWC: Float[Array, "b t h w c"], picture: Picture, mask_channels: int
 ) -> Float[Array, "b t h w c"]:
     """Puts a given canvas in the place of the reference on the process's first frame, mask 0."""
@@ -182,7 +198,7 @@ def drop(conditions: Conditions, dropped_B: dict[str, Bool[Array, " b"]]) -> Con
                     if getattr(picture, part) is not None
                 }
                 pictures[size] = dataclasses.replace(picture, **parts)
-    return dataclasses.replace(conditions, **changes, **pictures)
+    return dataclasses.replace(conditions, **(changes | pictures))
 
 
 def _zero_where(

@@ -74,6 +74,8 @@ class PaintingFamily:
             names=config.media,
             everywhere=config.reference_everywhere,
             mark_other_looks=config.mark_other_looks,
+            behind=config.behind_guides,
+            canvas=config.canvas_guides,
         )
 
     def drop(self, conditions, dropped_B, encoders):

@@ -35,15 +35,7 @@ class HeadDecoder:
         video_BTHWC: Float[Array, "b t h2 w2 3"],
         conditions: Conditions,
     ) -> Float[Array, "b t2 h w 3"]:
-        window, (height, width) = conditions.window, clean_BTHWC.shape[2:4]
-        size = (*video_BTHWC.shape[1:2], height, width, 3)
-        quarter_2 = jnp.array([height // window.rows, width // window.columns])
-
-        def part(video_THWC, corner_2):
-            row, column = corner_2 * quarter_2
-            return jax.lax.dynamic_slice(video_THWC, (0, row, column, 0), size)
-
-        part_BTHWC = jax.vmap(part)(video_BTHWC, window.corner_B2)
+        part_BTHWC = conditions.window.pixels(video_BTHWC, clean_BTHWC.shape[2:4])
         return jnp.concatenate([clean_BTHWC, part_BTHWC], 1)
 
     def paint(

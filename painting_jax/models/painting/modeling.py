@@ -188,6 +188,11 @@ class PaintingModel(nnx.Module):
             return latents_BTHWC, residual_BSD
         full, window = conditions.full, conditions.window
         part_BTHWC = self.pixel_head(tokens_BthwD, full, *given, window=window)
+        if full.canvas_BHWC is not None:
+            [canvas_BHWC] = jnp.unstack(
+                window.pixels(full.canvas_BHWC[:, None], part_BTHWC.shape[2:4]), axis=1
+            )
+            part_BTHWC = with_canvas(part_BTHWC, dataclasses.replace(full, canvas_BHWC=canvas_BHWC))
         return jnp.concatenate([latents_BTHWC, part_BTHWC], 1), residual_BSD
 
     def at_full_size(

@@ -73,6 +73,19 @@ class Window:
 
         return jax.vmap(of_one)(cells_Bhwx, self.corner_B2)
 
+    def pixels(
+        self, video_BTHWC: Float[Array, "b t h w c"], size_HW: tuple[int, int]
+    ) -> Float[Array, "b t h2 w2 c"]:
+        """The window of a video, which has that many pixels."""
+        size = (video_BTHWC.shape[1], *size_HW, video_BTHWC.shape[-1])
+        quarter_2 = jnp.array([size_HW[0] // self.rows, size_HW[1] // self.columns])
+
+        def of_one(video_THWC, corner_2):
+            row, column = corner_2 * quarter_2
+            return jax.lax.dynamic_slice(video_THWC, (0, row, column, 0), size)
+
+        return jax.vmap(of_one)(video_BTHWC, self.corner_B2)
+
 
 class _Cells(NamedTuple):
     """What the pixels of each quarter of a patch are made of.

@@ -9,10 +9,9 @@ import pytest
 from flax import nnx
 
 from painting_jax.models.painting.full_size import HeadDecoder
-from painting_jax.models.painting.modeling import FullSize
 from painting_jax.models.painting.pixel_head import PixelHead, Window
 from tests.models.painting.test_modeling import CONFIG, apply, inputs, trained
-from tests.models.painting.test_pixel_head import head, worked_out
+from tests.models.painting.test_pixel_head import head, picture, worked_out
 from tests.models.painting.test_pixel_head import inputs as head_inputs
 
 DECODER = HeadDecoder()
@@ -69,8 +68,7 @@ def test_a_window_is_that_part_of_the_whole():
 @pytest.mark.parametrize("size", [(16, 26), (18, 27), (16, 48), (2, 3)])
 def test_a_picture_that_the_grid_does_not_divide_is_refused(size):
     model, given = head(3, (1, 4, 4)), head_inputs(8, 12, (1, 4, 4))
-    given["reference_BHWC"] = np.zeros((2, *size, 3), np.float32)
-    given["segments_BHW"] = np.zeros((2, *size), np.uint8)
+    given["picture"] = picture(np.zeros((2, *size, 3), np.float32), np.zeros((2, *size), np.uint8))
     with pytest.raises(ValueError, match="pixels for"):
         model(**given)
 
@@ -79,15 +77,15 @@ def test_a_full_size_of_the_latents_is_painted_as_without():
     model = trained(CONFIG)
     noisy, sigma, conditions = inputs()
     plain = apply(model, noisy, sigma, conditions)
-    full = FullSize(conditions.image_BTHWC[:, 0, ..., 1:], conditions.segments_BHW)
-    conditions = dataclasses.replace(conditions, full=full)
+    conditions = dataclasses.replace(conditions, full=conditions.picture)
     np.testing.assert_allclose(at_full_size(model, noisy, sigma, conditions), plain, atol=1e-5)
 
 
 def at_twice_the_size(conditions):
     """The conditions of pictures whose latents are the given ones."""
-    reference, labels = conditions.image_BTHWC[:, 0, ..., 1:], conditions.segments_BHW
-    full = FullSize(*(x.repeat(2, 1).repeat(2, 2) for x in (reference, labels)))
+    full = jax.tree.map(
+        lambda x: x.repeat(2, 1).repeat(2, 2) if x.ndim > 1 else x, conditions.picture
+    )
     return dataclasses.replace(conditions, full=full)
 
 
