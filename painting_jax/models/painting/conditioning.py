@@ -145,7 +145,7 @@ def _seen(picture: Picture, codec: Codec) -> Picture:
         if values is None or values.ndim == 1:
             return values
         if values.ndim == 4:
-            return codec.encode(values)
+            return codec.encode(values[:, None])[:, 0]
         # Labels are not averaged: that of the middle of a block stands for it.
         return values[:, side // 2 :: side, side // 2 :: side]
 
