@@ -147,8 +147,7 @@ def _located(spectrum: _Spectrum, period: float) -> np.ndarray | None:
     for width, count in _REFINEMENTS:
         steps = np.arange(-count, count + 1) * width / pattern.MOST
         down, across = (
-            inverse + steps / side
-            for inverse, side in zip(inverses, picture_HW.shape, strict=True)
+            inverse + steps / side for inverse, side in zip(inverses, picture_HW.shape, strict=True)
         )
         found = [
             (_agreement(amplitude_K / np.sqrt(noise_K), _COARSE)[0], places)

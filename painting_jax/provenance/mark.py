@@ -15,7 +15,7 @@ from painting_jax.provenance.payload import Origin
 LEAST_SIDE = 128  # shorter side in pixels; smaller frames have no room
 
 _TILES = 4.3  # along the shorter side; a fraction, since codecs treat each tile alike if blocks fit
-_LEAST_PERIOD = 64  # pixels; waves of four pixels at least
+_LEAST_PERIOD, _MOST_PERIOD = 64, 480  # pixels: waves of 4 at least, and what a reader looks for
 # Strength in levels of 255, as a root mean square: on flat ground, its growth with the picture's
 # own contrast nearby, and the most.
 _ON_FLAT = 1.2
@@ -43,7 +43,7 @@ def embed(frames_THWC: np.ndarray, origin: Origin) -> np.ndarray:
       The marked frames, uint8; the PSNR of each to its own is at least 40 dB.
     """
     _, height, width, _ = frames_THWC.shape
-    period = max(_LEAST_PERIOD, min(height, width) / _TILES)
+    period = min(max(_LEAST_PERIOD, min(height, width) / _TILES), _MOST_PERIOD)
     pattern_HW = pattern.draw(payload.encode(origin), height, width, period)
     return np.stack([_embed(frame_HWC, pattern_HW) for frame_HWC in frames_THWC])
 
