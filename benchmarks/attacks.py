@@ -12,13 +12,16 @@ from painting_jax.data import pictures
 Attack = Callable[[np.ndarray], np.ndarray]  # uint8 [T, H, W, 3] to the like
 
 
-def h264(frames_THWC: np.ndarray, *, crf: int = 23, kbits: int = 0, repeat: int = 1) -> np.ndarray:
+def h264(
+    frames_THWC: np.ndarray, *, crf: int = 23, kbits: int = 0, rate: int = 3, repeat: int = 1
+) -> np.ndarray:
     """Encodes frames as H.264 and decodes them.
 
     Args:
       frames_THWC: uint8 RGB; an odd last row or column is left out.
       crf: Quality, the lower the better.
-      kbits: Bits a second in thousands, at 25 frames a second, instead of a quality.
+      kbits: Bits a second in thousands, instead of a quality.
+      rate: Frames a second.
       repeat: Times that each frame is shown.
     """
     _, height, width, _ = frames_THWC.shape
@@ -26,7 +29,7 @@ def h264(frames_THWC: np.ndarray, *, crf: int = 23, kbits: int = 0, repeat: int 
     file = io.BytesIO()
     options = {"threads": "1"} | ({} if kbits else {"crf": str(crf)})
     with av.open(file, "w", format="mp4") as out:
-        stream = out.add_stream("libx264", rate=25, options=options)
+        stream = out.add_stream("libx264", rate=rate, options=options)
         stream.height, stream.width = shown_THWC.shape[1:3]
         stream.pix_fmt = "yuv420p"
         if kbits:
@@ -75,8 +78,9 @@ ATTACKS: Mapping[str, Attack] = {
     "none": lambda frames: frames,
     "H.264, CRF 23": h264,
     "H.264, CRF 35": lambda frames: h264(frames, crf=35),
+    "H.264, CRF 35, 25 frames/s": lambda frames: h264(frames, crf=35, rate=25, repeat=9),
     "H.264, CRF 40": lambda frames: h264(frames, crf=40),
-    "H.264, 300 kbit/s": lambda frames: h264(frames, kbits=300, repeat=9),
+    "H.264, 300 kbit/s": lambda frames: h264(frames, kbits=300, rate=25, repeat=9),
     "crop 5 % left": lambda frames: crop(frames, left=0.05),
     "crop 5 % top": lambda frames: crop(frames, top=0.05),
     "crop 5 % right": lambda frames: crop(frames, right=0.05),

@@ -19,7 +19,7 @@ _LEAST_PERIOD, _MOST_PERIOD = 64, 480  # pixels: waves of 4 at least, and what a
 # Strength in levels of 255, as a root mean square: on flat ground, its growth with the picture's
 # own contrast nearby, and the most.
 _ON_FLAT = 1.2
-_BY_CONTRAST = 0.25
+_BY_CONTRAST = 0.35
 _MOST = 4.5
 _MOST_ERROR = 5.5  # mean square over a frame, in squared levels: 40.7 dB
 _NEARBY = 5  # of every other pixel
