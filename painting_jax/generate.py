@@ -7,7 +7,8 @@
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
 with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Unreadable
-pictures in a folder or pattern are skipped.
+pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
+re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
 
 With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
 split of the run's dataset, which it was not trained on.
@@ -82,6 +83,12 @@ _STEP_CACHE = flags.DEFINE_float(
     "Threshold of the step cache (MagCache), from 0 to 1: steps whose predicted error stays below "
     "it are not computed. 0 computes all; 0.12 is the value of the method's authors for Wan. The "
     "first use of a model computes all steps of one batch, and measures it.",
+)
+_MARK = flags.DEFINE_bool(
+    "mark",
+    True,
+    "Mark every frame invisibly with the day, the model and the medium. --nomark leaves that out, "
+    "and the metadata say so.",
 )
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
@@ -267,6 +274,7 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             model=readable(painter.label),
             parameters={**painted.parameters, "final_difference": round(differs, 2)},
             fps=_FPS.value,
+            with_mark=_MARK.value,
         )
         # Another look is to end in other colours than it has.
         if not _OTHER_LOOK.value and (line := final_frame.warning(painted, differs)):
