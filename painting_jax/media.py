@@ -32,6 +32,9 @@ class Stage:
       share: Share of the strokes that are painted: those where the canvas differs most from the
         target.
       accents: Whether `share` prefers the lightest and darkest places.
+      only: "lighter" or "darker" if strokes are only put where they make the canvas so; "" for all.
+      values: Degree to which colours are reduced to the values of an underpainting, between the
+        medium's line, the ground and white: 1 = a grisaille.
       by_region: Whether segments are painted one after the other, back to front, instead of the
         whole picture at once.
       flowing: Whether colour or pressure varies along a stroke as the picture does.
@@ -50,17 +53,20 @@ class Stage:
     strength: float = 1.0
     share: float = 1.0
     accents: bool = False
+    only: str = ""
+    values: float = 0.0
     by_region: bool = False
     flowing: bool = False
     soft: float = 0.0
 
 
 PAINTING = (
-    Stage(0.15, "contours", "glaze", width=1.1, length=7, strength=0.6),
-    Stage(0.45, width=7, length=16, gap=0.7, flat=0.7, angle=25, by_region=True),
-    Stage(0.75, width=3.4, length=9, gap=0.6, follow=1),
-    Stage(0.92, width=1.7, length=5, gap=0.6, follow=1, share=0.6, by_region=True),
-    Stage(1.0, width=1.1, length=3.5, gap=0.7, follow=1, share=0.35, accents=True),
+    Stage(0.06, "contours", "glaze", width=1.1, length=7, strength=0.6),
+    Stage(0.2, width=9, length=18, gap=0.7, flat=0.3, values=1, angle=-35),
+    Stage(0.45, width=7, length=16, gap=0.7, flat=0.6, angle=25, by_region=True),
+    Stage(0.66, width=3.4, length=9, gap=0.6, follow=1),
+    Stage(0.88, width=1.7, length=5, gap=0.6, follow=1, share=0.7, by_region=True),
+    Stage(1.0, width=1.1, length=3.5, gap=0.6, follow=1, share=0.5),
 )
 
 
@@ -78,9 +84,11 @@ class Medium:
       scale, direction: Default manner, names in `painting_jax.data.painter.manner`.
       blunt: Shape of a stroke: 2 = pointed, larger values are squarer.
       tooth: Share of the ground's grain that a stroke leaves uncovered, 0..1.
+      dry: Share of the bristles that have run out of paint at the end of a broad stroke, 0..1.
+      pressure: Share of its pigment that a stroke loses towards its ends, 0..1.
       bristle: Lightness differences across a stroke, 0..1.
       impasto: Strength of light and shade on the relief of the paint, 0..1.
-      rim: Amount of pigment that gathers at the edges of a stroke, 0..1.
+      rim: Amount of pigment that gathers at the edges of a wash, 0..1.
       darkest: Least light that one layer of a glaze lets through, 0..1.
       jitter: Colour differences between strokes, 0..1.
       looks: Looks that the conditioning picture may be given, names in
@@ -100,6 +108,8 @@ class Medium:
     direction: str = "from the top down"
     blunt: float = 6.0
     tooth: float = 0.0
+    dry: float = 0.0
+    pressure: float = 0.0
     bristle: float = 0.0
     impasto: float = 0.0
     rim: float = 0.0
@@ -155,13 +165,14 @@ MEDIA: dict[str, Medium] = {
         contrast=1.1,
         line=(0.35, 0.4, 0.6),
         blunt=10,
+        dry=0.25,
         jitter=0.01,
         stages=(
-            Stage(0.15, "contours", "glaze", width=1.2, length=7, strength=0.8),
-            Stage(0.45, width=8, length=14, gap=0.75, flat=1, angle=0, by_region=True),
-            Stage(0.75, width=4, length=8, gap=0.65, follow=1, flat=0.1),
-            Stage(0.92, width=2, length=5, gap=0.65, follow=1, share=0.55),
-            Stage(1, width=1.3, length=3.5, gap=0.7, follow=1, share=0.3, accents=True),
+            Stage(0.08, "contours", "glaze", width=1.2, length=7, strength=0.8),
+            Stage(0.35, width=8, length=14, gap=0.75, flat=0.9, angle=0, by_region=True),
+            Stage(0.58, width=4, length=8, gap=0.65, follow=1, flat=0.1),
+            Stage(0.85, width=1.9, length=5, gap=0.6, follow=1, share=0.7, by_region=True),
+            Stage(1, width=1.1, length=3.5, gap=0.6, follow=1, share=0.5),
         ),
     ),
     "oil": Medium(
@@ -170,6 +181,7 @@ MEDIA: dict[str, Medium] = {
         line=(0.3, 0.2, 0.13),
         bristle=0.07,
         impasto=0.5,
+        dry=0.3,
         jitter=0.015,
     ),
     "watercolor": Medium(

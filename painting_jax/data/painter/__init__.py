@@ -16,6 +16,7 @@ from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import line_art, see
 from painting_jax.data.painter.manner import DIRECTIONS, Manner, describe, every_word
 from painting_jax.data.painter.planning import plan
+from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.strokes import stamp
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
@@ -99,7 +100,14 @@ def paint(
             rng=rng,
         )
         clip = stage.marks == "strokes" and stage.blend != "lift"
-        marks = stamp(strokes, labels_YX, scale=scale, blunt=entry.blunt, clip=clip)
+        marks = stamp(
+            strokes,
+            labels_YX,
+            scale=scale,
+            blunt=entry.blunt,
+            clip=clip,
+            dry=entry.dry if stage.width >= BROAD else 0,
+        )
         after_YXC = surface.laid(
             canvas_YXC,
             strokes,
@@ -113,11 +121,15 @@ def paint(
         )
         due_YX = np.full(labels_YX.shape, np.inf, np.float32)
         due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)
+        before_HWC, after_HWC = _shown(canvas_YXC, scale), _shown(after_YXC, scale)
         for t in np.flatnonzero((progress_T > start) & (progress_T < stage.until)):
-            done_YX = due_YX <= progress_T[t]
-            frames_THWC[t] = _shown(np.where(done_YX[..., None], after_YXC, canvas_YXC), scale)
+            done_YX1 = (due_YX <= progress_T[t])[..., None]
+            if scale == 1:
+                frames_THWC[t] = np.where(done_YX1, after_HWC, before_HWC)
+            else:
+                frames_THWC[t] = _shown(np.where(done_YX1, after_YXC, canvas_YXC), scale)
         canvas_YXC = after_YXC
-        frames_THWC[progress_T >= stage.until] = _shown(canvas_YXC, scale)
+        frames_THWC[progress_T >= stage.until] = after_HWC
         start = stage.until
     return Painting(frames_THWC, progress_T, segments_HW.astype(np.uint8), manner)
 

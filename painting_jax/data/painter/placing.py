@@ -6,6 +6,26 @@ from painting_jax.data.painter.guides import Guides, at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.media import Stage
 
+# Widths, in pixels of a 64 x 64 picture, of the finest brush and of one that blocks in.
+_FINE, BROAD = 1.1, 7.0
+
+
+def enlarged(width: float, height_px: int, width_px: int) -> float:
+    """By how much the strokes of a stage are larger than in a 64 x 64 picture.
+
+    Broad strokes grow nearly as the picture does. Fine ones hardly grow: they have to reach detail
+    of two to three pixels at any size, so a larger picture has many more of them.
+
+    Args:
+      width: Width of the stage's strokes in a 64 x 64 picture.
+      height_px: Height of the picture in pixels.
+      width_px: Width of the picture in pixels.
+    """
+    broad = np.clip(np.log(width / _FINE) / np.log(BROAD / _FINE), 0, 1)
+    side = np.sqrt(height_px * width_px) / 64
+    # A picture below 64 x 64 has fewer strokes of nearly the same size.
+    return float(side ** (0.28 + 0.62 * broad if side > 1 else 0.65))
+
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Strokes on a brick lattice, rotated by the stage's angle.
@@ -13,8 +33,11 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
     The jitter is just enough to look hand-made. A model can learn the lattice but not the jitter.
     """
     height, width = guides.labels_HW.shape
-    wide = max(stage.width * scale * guides.unit, 0.8)
-    long = max(stage.length * scale * guides.unit, 1.5 * wide)
+    larger = enlarged(stage.width, height, width)
+    wide = max(stage.width * scale * larger, 0.8)
+    # Hatching is as long as the hand moves, however thin the line is.
+    longer = larger if stage.follow else max(larger, guides.unit)
+    long = max(stage.length * scale * longer, 1.5 * wide)
     along, across = 0.72 * long, stage.gap * wide
     # Strokes that follow forms have any direction, so they need equal density along both axes.
     square = np.sqrt(along * across)
@@ -47,8 +70,9 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
 
 def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Strokes along the strongest edges, at most one in each cell of a grid."""
-    wide, long = max(stage.width * guides.unit, 0.7), stage.length * scale**0.5 * guides.unit
     height, width = guides.labels_HW.shape
+    wide = max(stage.width * enlarged(stage.width, height, width), 0.7)
+    long = stage.length * scale**0.5 * guides.unit
     cell = max(2, round(0.4 * long))
     rows, columns = -(-height // cell), -(-width // cell)
     padded_HW = np.zeros((rows * cell, columns * cell), np.float32)
