@@ -9,7 +9,7 @@ from painting_jax.data.painter.texture import grain
 from painting_jax.media import Medium, Stage
 
 # Width of a stroke, in pixels of the canvas, from which on its relief shows fully.
-_THICK = 5.0
+_THICK = 8.0
 
 
 def laid(
@@ -52,7 +52,7 @@ def laid(
         load_P *= 1 - medium.pressure * ((stamp.along_P + 0.3) / 1.3) ** 2
     if stage.blend == "cover":
         if medium.bristle or medium.impasto:
-            paint_PC = paint_PC + _relief(strokes, stamp, medium, scale)[:, None]
+            paint_PC = paint_PC + _relief(strokes, stamp, stage, medium, scale)[:, None]
         # Opaque paint either covers the grain or leaves it bare.
         change_PC = (paint_PC - before_PC) * np.clip(2.5 * load_P - 0.4, 0, 1)[:, None]
     elif stage.blend == "lift":
@@ -72,14 +72,19 @@ def laid(
     return after_HWC
 
 
-def _relief(strokes: Strokes, stamp: Stamp, medium: Medium, scale: int) -> np.ndarray:
+def _relief(strokes: Strokes, stamp: Stamp, stage: Stage, medium: Medium, scale: int) -> np.ndarray:
     """Lightness that bristle marks and the lit relief of the paint add to each pixel."""
+    # Fat over lean: the first layers are thin.
+    lean = float(np.clip(4 / stage.width, 0.3, 1))
+    thick_N = lean * np.clip(strokes.width_N * scale / _THICK, 0, 1)
     # Light from the upper left falls on the stroke's edges and on the ridges along it.
     lit_N = np.cos(strokes.angle_N + np.pi / 4)
-    thick_N = np.clip(strokes.width_N * scale / _THICK, 0, 1)
     lit_P = (medium.impasto * lit_N * thick_N).astype(np.float32)[stamp.stroke_P]
     mark_P = (medium.bristle * 0.6 * thick_N).astype(np.float32)[stamp.stroke_P]
-    edge_P = stamp.across_P**5 * (1 - 0.5 * np.abs(stamp.along_P))
+    # An edge is as wide as the paint is thick, however broad the brush is.
+    sharp_N = np.maximum(5, 0.5 * strokes.width_N * scale).astype(np.float32)
+    edge_P = np.abs(stamp.across_P) ** sharp_N[stamp.stroke_P] * np.sign(stamp.across_P)
+    edge_P *= 1 - 0.5 * np.abs(stamp.along_P)
     return stamp.paint_P * (mark_P + 0.05 * lit_P) - 0.16 * lit_P * edge_P
 
 

@@ -24,13 +24,14 @@ def enlarged(width: float, height_px: int, width_px: int) -> float:
     broad = np.clip(np.log(width / _FINE) / np.log(BROAD / _FINE), 0, 1)
     side = np.sqrt(height_px * width_px) / 64
     # A picture below 64 x 64 has fewer strokes of nearly the same size.
-    return float(side ** (0.28 + 0.62 * broad if side > 1 else 0.65))
+    return float(side ** (0.28 + 0.5 * broad if side > 1 else 0.65))
 
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Strokes on a brick lattice, rotated by the stage's angle.
 
-    The jitter is just enough to look hand-made. A model can learn the lattice but not the jitter.
+    The jitter is just enough to look hand-made: a small picture hardly shows it, and a model can
+    learn the lattice but not the jitter.
     """
     height, width = guides.labels_HW.shape
     larger = enlarged(stage.width, height, width)
@@ -47,8 +48,9 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         np.arange(-np.ceil(reach / along) - 1, np.ceil(reach / along) + 2),
         np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
     )
-    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.1, 0.1, u.size)
-    v = v.ravel() + rng.uniform(-0.05, 0.05, v.size)
+    loose = 1 + min(2.0, max(0.0, np.log2(guides.unit)))
+    u = (u + 0.5 * (v % 2)).ravel() + 0.1 * loose * rng.uniform(-1, 1, u.size)
+    v = v.ravel() + 0.05 * loose * rng.uniform(-1, 1, v.size)
     turn = np.deg2rad(stage.angle)
     y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across
     x_N = width / 2 + np.cos(turn) * u * along - np.sin(turn) * v * across
@@ -61,8 +63,8 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         angle_N, bend_N = _along_forms(
             guides, y_N, x_N, angle_N=angle_N, long=long, follow=stage.follow
         )
-    angle_N = angle_N + rng.normal(0, 0.03, len(y_N))
-    size_N = rng.uniform(0.9, 1.1, len(y_N))
+    angle_N = angle_N + rng.normal(0, 0.03 * loose, len(y_N))
+    size_N = 1 + 0.1 * loose * rng.uniform(-1, 1, len(y_N))
     return strokes_at(
         guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=long * size_N, wide=wide
     )

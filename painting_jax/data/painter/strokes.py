@@ -115,8 +115,10 @@ def stamp(
         label_N = strokes.label_N.astype(labels_HW.dtype)
         kept_E = label_YX.reshape(-1)[pixel_E] == np.repeat(label_N, A * B)
     if dry:
-        # A bristle that has run out leaves a gap, through which later strokes are seen.
-        out_BA = paint_BA < ndtri(dry) - 4 * (1 - along_B[:, None]).clip(0.0, 1.0)
+        # A bristle that has run out leaves a gap, through which later strokes are seen. Bristles
+        # touch the canvas and leave it at slightly different places.
+        out_BA = paint_BA < ndtri(dry * ((along_B + 0.3) / 1.3).clip(0) ** 1.5)[:, None]
+        out_BA |= np.abs(along_B)[:, None] > 1 - 0.08 * np.abs(paint_BA).clip(0, 2)
         wet_E = np.tile(~out_BA.ravel(), len(strokes))
         kept_E = wet_E if kept_E is None else kept_E & wet_E
     if kept_E is not None:
