@@ -147,14 +147,14 @@ def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
             **thin,
         ),
         Stage(
-            start + 0.6 * span,
+            start + 0.64 * span,
             width=1.4 * width,
             angle=-15,
             strength=0.8 * strength,
             share=0.8,
             **thin,
         ),
-        Stage(start + 0.82 * span, width=width, length=5, gap=1.0, strength=strength, **fine),
+        Stage(start + 0.86 * span, width=width, length=5, gap=1.0, strength=strength, **fine),
         Stage(1.0, width=0.9 * width, length=3.5, gap=0.6, **fine),
     )
 
@@ -197,7 +197,7 @@ MEDIA: dict[str, Medium] = {
             Stage(0.1, "contours", "glaze", width=0.8, length=8, strength=0.35),
             # Light to dark: what stays white is never painted.
             Stage(
-                0.35,
+                0.4,
                 blend="glaze",
                 width=9,
                 length=16,
@@ -208,10 +208,10 @@ MEDIA: dict[str, Medium] = {
                 by_region=True,
             ),
             Stage(
-                0.6, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
+                0.68, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
             ),
             Stage(
-                0.85,
+                0.92,
                 blend="glaze",
                 width=2,
                 length=5,
@@ -371,10 +371,10 @@ MEDIA: dict[str, Medium] = {
         stages=(
             Stage(0.08, "contours", "glaze", width=1.4, length=8, strength=0.8),
             # Darks and middle tones on the toned paper, then colour over colour, highlights last.
-            Stage(0.35, width=6, length=14, gap=0.75, flat=0.5, angle=-35, by_region=True),
-            Stage(0.6, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
+            Stage(0.38, width=6, length=14, gap=0.75, flat=0.5, angle=-35, by_region=True),
+            Stage(0.66, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
             Stage(
-                0.85,
+                0.9,
                 width=1.7,
                 length=6,
                 gap=0.6,
@@ -384,7 +384,7 @@ MEDIA: dict[str, Medium] = {
                 by_region=True,
             ),
             Stage(
-                0.94, width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True, only="darker"
+                0.96, width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True, only="darker"
             ),
             Stage(
                 1, width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True, only="lighter"
@@ -405,7 +405,7 @@ MEDIA: dict[str, Medium] = {
             Stage(0.5, width=5, length=9, gap=0.55, follow=1, flowing=True, only="darker"),
             Stage(0.75, width=4, length=8, gap=0.55, follow=1, flowing=True, only="lighter"),
             Stage(
-                0.92,
+                0.95,
                 width=2,
                 length=5,
                 gap=0.6,

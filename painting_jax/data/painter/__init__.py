@@ -3,7 +3,7 @@
 Each `Stage` of the medium is planned as strokes (`planning`). The strokes are stamped all at once
 (`strokes`) and applied to the canvas (`canvas`). Within a stage a pixel changes at most once.
 Frames are therefore made from the canvas before the stage, the canvas after it, and the time at
-which each pixel changes.
+which each pixel changes (`timeline`).
 """
 
 import dataclasses
@@ -14,10 +14,12 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import line_art, see
+from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, Manner, describe, every_word
 from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.strokes import stamp
+from painting_jax.data.painter.timeline import Timeline
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
@@ -47,7 +49,7 @@ def paint(
     photo_HWC: np.ndarray,
     medium: str,
     *,
-    frames: int,
+    frames: int | None = None,
     seed: int,
     manner: Manner | None = None,
     segments_HW: np.ndarray | None = None,
@@ -57,7 +59,8 @@ def paint(
     Args:
       photo_HWC: uint8 RGB.
       medium: Name from `media.MEDIA`.
-      frames: Number of frames, at least 2, evenly spaced in progress.
+      frames: Number of frames, at least 2, evenly spaced in progress; None for 9 to 49 frames,
+        as many as the process needs, where the canvas changes.
       seed: Seed of stroke placement and colour.
       manner: Manner of painting; None for the medium's default.
       segments_HW: uint8 labels in painting order; None for automatic segmentation.
@@ -68,7 +71,7 @@ def paint(
     """
     if medium not in media.MEDIA:
         raise UserError(f"unknown medium {medium!r}: known are {', '.join(media.MEDIA)}")
-    if frames < 2:
+    if frames is not None and frames < 2:
         raise UserError(f"a process needs at least 2 frames, not {frames}")
     entry = media.MEDIA[medium]
     manner = manner or Manner.default(medium)
@@ -85,9 +88,7 @@ def paint(
     labels_YX = surface.finer(segments_HW, scale)
     ground_C = np.array(entry.grounds[manner.ground], np.float32)
     canvas_YXC = np.broadcast_to(ground_C, (*labels_YX.shape, 3)).copy()
-    progress_T = np.linspace(0, 1, frames, dtype=np.float32)
-    frames_THWC = np.empty((frames, *photo_HWC.shape), np.uint8)
-    frames_THWC[0] = _shown(canvas_YXC, scale)
+    timeline = Timeline(canvas_YXC, scale)
     start = 0.0
     for stage in entry.stages:
         strokes, flow_HWC = plan(
@@ -121,23 +122,16 @@ def paint(
         )
         due_YX = np.full(labels_YX.shape, np.inf, np.float32)
         due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)
-        before_HWC, after_HWC = _shown(canvas_YXC, scale), _shown(after_YXC, scale)
-        for t in np.flatnonzero((progress_T > start) & (progress_T < stage.until)):
-            done_YX1 = (due_YX <= progress_T[t])[..., None]
-            if scale == 1:
-                frames_THWC[t] = np.where(done_YX1, after_HWC, before_HWC)
-            else:
-                frames_THWC[t] = _shown(np.where(done_YX1, after_YXC, canvas_YXC), scale)
+        timeline.add(after_YXC, due_YX, stage.until)
         canvas_YXC = after_YXC
-        frames_THWC[progress_T >= stage.until] = after_HWC
         start = stage.until
-    return Painting(frames_THWC, progress_T, segments_HW.astype(np.uint8), manner)
+    if frames is None:
+        progress_T = moments(timeline.work)
+    else:
+        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+    return Painting(timeline.frames(progress_T), progress_T, segments_HW.astype(np.uint8), manner)
 
 
 def _due(time_P: np.ndarray, along_P: np.ndarray, start: float, stage: media.Stage) -> np.ndarray:
     """Progress at which each pixel is painted. A stroke takes 1/25 of its stage."""
     return time_P + 0.02 * (stage.until - start) * (along_P + 1)
-
-
-def _shown(canvas_YXC: np.ndarray, scale: int) -> np.ndarray:
-    return (surface.coarser(canvas_YXC, scale) * 255 + 0.5).astype(np.uint8)

@@ -5,14 +5,14 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-# Sigma, in pixels, up to which every pixel is computed. Wider blurs are smooth enough to be
-# computed on a coarser grid and interpolated.
-_DIRECT = 2.5
+# Sigma in pixels, and number of values, up to which every pixel is computed. Wider blurs are smooth
+# enough to be computed on a coarser grid and interpolated.
+_SHARP, _FEW = 2.5, 100_000
 
 
 def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur over the first two axes; borders are repeated outwards."""
-    if sigma <= _DIRECT:
+    if sigma <= _SHARP or values_HWx.size < _FEW:
         sigmas = (sigma, sigma) + (0,) * (values_HWx.ndim - 2)
         return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
     height, width = values_HWx.shape[:2]

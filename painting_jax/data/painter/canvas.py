@@ -39,11 +39,11 @@ def laid(
     """
     height, width, channels = before_HWC.shape
     place_P = np.flatnonzero(stamp.touched_HW)
-    before_PC = before_HWC.reshape(-1, channels)[place_P]
+    before_PC = before_HWC.reshape(-1, channels).take(place_P, axis=0)
     if flow_HWC is None:
-        paint_PC = strokes.colour_NC[stamp.stroke_P]
+        paint_PC = strokes.colour_NC.take(stamp.stroke_P, axis=0)
     else:
-        paint_PC = finer(flow_HWC, scale).reshape(-1, channels)[place_P]
+        paint_PC = finer(flow_HWC, scale).reshape(-1, channels).take(place_P, axis=0)
     load_P = np.ones(len(place_P), np.float32)
     if medium.tooth:
         load_P -= medium.tooth * grain(height // scale, width // scale, scale).reshape(-1)[place_P]
@@ -109,5 +109,10 @@ def coarser(map_HWC: np.ndarray, scale: int) -> np.ndarray:
     """Averages `scale` x `scale` pixels into one."""
     if scale == 1:
         return map_HWC
-    parts = [map_HWC[y::scale, x::scale] for y in range(scale) for x in range(scale)]
-    return np.asarray(sum(parts) / scale**2)
+    rows_HXC = map_HWC[::scale].copy()
+    for y in range(1, scale):
+        rows_HXC += map_HWC[y::scale]
+    mean_HWC = rows_HXC[:, ::scale].copy()
+    for x in range(1, scale):
+        mean_HWC += rows_HXC[:, x::scale]
+    return mean_HWC / scale**2

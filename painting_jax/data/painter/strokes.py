@@ -109,20 +109,20 @@ def stamp(
     pixel_E = y_NBA.reshape(-1)
     event_E = np.arange(pixel_E.size, dtype=np.int32)
     paint_BA = bristles(B, A)
-    kept_E = None
+    kept_NE = np.ones((len(strokes), A * B), bool)
     if clip:
         label_YX = np.pad(labels_HW, margin)
         label_N = strokes.label_N.astype(labels_HW.dtype)
-        kept_E = label_YX.reshape(-1)[pixel_E] == np.repeat(label_N, A * B)
+        kept_NE = label_YX.reshape(-1).take(y_NBA.reshape(kept_NE.shape)) == label_N[:, None]
     if dry:
         # A bristle that has run out leaves a gap, through which later strokes are seen. Bristles
         # touch the canvas and leave it at slightly different places.
         out_BA = paint_BA < ndtri(dry * ((along_B + 0.3) / 1.3).clip(0) ** 1.5)[:, None]
         out_BA |= np.abs(along_B)[:, None] > 1 - 0.08 * np.abs(paint_BA).clip(0, 2)
-        wet_E = np.tile(~out_BA.ravel(), len(strokes))
-        kept_E = wet_E if kept_E is None else kept_E & wet_E
-    if kept_E is not None:
-        pixel_E, event_E = pixel_E[kept_E], event_E[kept_E]
+        kept_NE &= ~out_BA.ravel()
+    if clip or dry:
+        event_E = np.flatnonzero(kept_NE).astype(np.int32)
+        pixel_E = pixel_E.take(event_E)
     winner = np.full((height + 2 * margin) * wide, -1, np.int32)
     winner[pixel_E[::-1]] = event_E[::-1]
     winner_HW = winner.reshape(-1, wide)[margin : margin + height, margin : margin + width]
