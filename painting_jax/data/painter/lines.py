@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from painting_jax.data.painter.guides import LUMA, Guides, at, blur
-from painting_jax.data.painter.placing import strokes_at
+from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.guides import LUMA, Guides, at
+from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.region_borders import blurred, resized
 from painting_jax.media import Stage
@@ -58,8 +59,7 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
     dy_N, dx_N = y_3N[2] - y_3N[0], x_3N[2] - x_3N[0]
     angle_N = np.arctan2(dy_N, dx_N)
     sag_y_N, sag_x_N = (ends[[0, 2]].mean(0) - ends[1] for ends in (y_3N, x_3N))
-    # Lines grow less than brushes do: they stay thin in a large picture.
-    wide = max(stage.width * guides.unit**0.7, 0.7)
+    wide = max(stage.width * enlarged(stage.width, *guides.labels_HW.shape), 0.7)
     strokes = strokes_at(
         guides,
         y_3N[1],
