@@ -14,7 +14,7 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data.painter import canvas as surface
-from painting_jax.data.painter.guides import line_art, see, see_behind
+from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
 from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, LAYERED, Manner, describe, every_word
 from painting_jax.data.painter.placing import BROAD
@@ -93,7 +93,7 @@ def paint(
     for stage, turn in zip(
         entry.stages, turns(entry.stages, manner.order, segments_HW), strict=True
     ):
-        passes = [(guides, None)]
+        passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
         if manner.order == LAYERED and stage is masses(entry.stages):
             hidden = see_behind(guides, photo_HWC, entry, stage.blend)
             passes.insert(0, (hidden, hidden.labels_HW > 0))
