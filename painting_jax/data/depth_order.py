@@ -12,10 +12,10 @@ _LOWER = 0.1  # how clearly a region that lies below another is in front, as a c
 def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     """Renumbers regions 0..K-1 from back to front.
 
-    What touches the upper or lateral border of the picture, is large, high, to the side, blurred, or
-    of the common colour lies behind. Where two regions meet, the convex one lies in
-    front (Kanizsa and Gerbino 1976), and the lower one; where three meet, the one whose contour
-    runs straight on (T-junction).
+    What touches the upper or lateral border of the picture, is large, high, to the side, blurred,
+    or of the common colour lies behind. Where two regions meet, the convex one lies in front
+    (Kanizsa and Gerbino 1976), and the lower one; where three meet, the one whose contour runs
+    straight on (T-junction).
 
     Args:
       labels_HW: Labels 0..K-1.

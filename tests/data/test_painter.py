@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage import data, transform
 
 from painting_jax import media
-from painting_jax.data.painter import Manner, describe, line_art, paint
+from painting_jax.data.painter import Manner, describe, every_word, line_art, paint
 from painting_jax.data.painter.guides import palette
-from painting_jax.data.painter.manner import DIRECTIONS, SCALES
+from painting_jax.data.painter.manner import DIRECTIONS, SCALES, orders
 from painting_jax.errors import UserError
 
 
@@ -69,6 +70,13 @@ def test_every_medium_paints_every_size(medium, shape):
     assert not np.array_equal(painting.frames_THWC[0], painting.frames_THWC[-1])
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (400, 390)])
+def test_every_frame_is_a_state_of_its_own(shape):
+    frames = paint(photo(*shape), "acrylic", frames=7, seed=0).frames_THWC.astype(int)
+    left_T = np.abs(frames - frames[-1]).mean((1, 2, 3))
+    assert (np.diff(left_T) < 0).all()
+
+
 def test_progress_rises_evenly_from_0_to_1():
     painting = paint(photo(), "oil", frames=6, seed=0)
     np.testing.assert_allclose(painting.progress_T, np.arange(6) / 5, rtol=1e-6)
@@ -112,17 +120,75 @@ def test_transparent_media_only_darken(medium):
     assert np.diff(frames, axis=0).max() <= 1
 
 
-@pytest.mark.parametrize("medium", ["acrylic", "watercolor", "pastel", "digital"])
+def tree():
+    """A brown tree in front of a pale sky, and its segments: 2 in the tree."""
+    picture = np.full((64, 64, 3), (170, 200, 235), np.uint8)
+    segments = np.ones((64, 64), np.uint8)
+    segments[16:56, 22:42] = 2
+    picture[segments == 2] = (90, 60, 30)
+    return picture, segments
+
+
+def painted_in(order, medium, picture, segments, frames=61):
+    manner = dataclasses.replace(
+        Manner.default(medium), order=order, direction="from the top down", ground="white"
+    )
+    return paint(picture, medium, frames=frames, seed=0, manner=manner, segments_HW=segments)
+
+
+def inner(mask):
+    """A mask without its margin, where strokes of both sides meet."""
+    return ndimage.binary_erosion(mask, iterations=6, border_value=1)
+
+
+@pytest.mark.parametrize("medium", ["acrylic", "watercolor", "pastel", "digital", "pencil"])
+@pytest.mark.parametrize("order", ["layered", "sectional"])
 @pytest.mark.parametrize("swapped", [False, True])
-def test_regions_are_blocked_in_segment_order(medium, swapped):
+def test_a_region_is_finished_before_the_next_begins(medium, order, swapped):
     picture, segments = halves()
     segments = 3 - segments if swapped else segments
-    manner = dataclasses.replace(Manner.default(medium), direction="from the top down")
-    painting = paint(picture, medium, frames=101, seed=0, manner=manner, segments_HW=segments)
-    blocked = when_blocked(painting, medium, by_region=True)
-    inside = np.abs(np.arange(64) - 31.5) > 8
-    first, last = (blocked[(segments == k) & inside] for k in (1, 2))
-    assert np.nanquantile(first, 0.95) <= np.nanquantile(last, 0.05) + 0.01
+    frames = painted_in(order, medium, picture, segments).frames_THWC.astype(int)
+    lines = int(60 * stage_times(medium, marks="strokes", by_region=True)[0]) + 1
+    first, last = (inner(segments == k) for k in (1, 2))
+    changed = (np.abs(frames - frames[lines]).max(-1) > 20)[:, last].mean(1)
+    begun = int((changed > 0.02).argmax())
+    assert begun > lines
+    aim = frames[-1][first]
+    left = np.abs(frames[begun][first] - aim).mean() / np.abs(frames[lines][first] - aim).mean()
+    assert left < 0.3
+
+
+@pytest.mark.parametrize("medium", ["acrylic", "pencil"])
+def test_alla_prima_works_on_all_regions_at_once(medium):
+    picture, segments = halves()
+    frames = painted_in("alla prima", medium, picture, segments).frames_THWC.astype(int)
+    left_TK = np.stack(
+        [np.abs(frames - frames[-1])[:, segments == k].mean((1, 2)) for k in (1, 2)], 1
+    )
+    left_TK = left_TK / left_TK[0]
+    assert np.abs(left_TK[:, 0] - left_TK[:, 1]).max() < 0.3
+
+
+@pytest.mark.parametrize("medium", ["acrylic", "oil", "pastel", "digital", "watercolor"])
+def test_sky_is_painted_behind_the_tree_and_covered_later(medium):
+    picture, segments = tree()
+    frames = painted_in("layered", medium, picture, segments).frames_THWC.astype(int)
+    sky = frames[:, :12].mean((1, 2))
+    there = frames[:, 30:40, 28:36].mean((1, 2))
+    # Where the tree will be, the canvas once looks as the finished sky does, or as its first wash.
+    assert np.abs(there - sky[-1]).max(-1)[5:].min() < (55 if medium == "watercolor" else 22)
+    assert np.abs(there[-1] - sky[-1]).max() > 60
+    by_sections = painted_in("sectional", medium, picture, segments).frames_THWC.astype(int)
+    assert np.abs(by_sections[20, 30:40, 28:36] - frames[20, 30:40, 28:36]).mean() > 10
+
+
+def test_watercolour_is_not_laid_behind_what_is_lighter():
+    picture, segments = tree()
+    picture = 255 - picture
+    frames = painted_in("layered", "watercolor", picture, segments).frames_THWC.astype(int)
+    by_sections = painted_in("sectional", "watercolor", picture, segments).frames_THWC.astype(int)
+    last = frames[-1, 24:48, 28:36].mean((0, 1))
+    assert np.abs(last - by_sections[-1, 24:48, 28:36].mean((0, 1))).max() < 4
 
 
 @pytest.mark.parametrize("medium", ["oil", "pencil"])
@@ -175,9 +241,26 @@ def test_loomis_head_is_constructed_before_it_is_drawn_and_fades():
 
 
 def test_manner_in_words():
-    assert describe(Manner("warm", "broad", "from the top down")) == (
-        "on a warm ground, broad strokes, from the top down"
+    assert describe(Manner("warm", "broad", "from the top down", "sectional")) == (
+        "on a warm ground, broad strokes, from the top down, sectional"
     )
+
+
+def test_every_word_of_every_manner_is_listed():
+    words = set(" ".join(every_word()).split())
+    for medium in media.MEDIA:
+        for order in orders(medium):
+            manner = dataclasses.replace(Manner.default(medium), order=order)
+            assert set(describe(manner).split()) <= words
+
+
+def test_a_medium_without_passes_by_region_allows_no_order_of_regions(monkeypatch):
+    stages = (media.Stage(1.0),)
+    monkeypatch.setitem(media.MEDIA, "wash", media.Medium("Wash process.", stages=stages))
+    assert Manner.default("wash").order == "alla prima"
+    with pytest.raises(UserError, match="unknown order for wash 'layered'"):
+        dataclasses.replace(Manner.default("wash"), order="layered").check("wash")
+    assert paint(photo(), "wash", frames=3, seed=0).frames_THWC.shape == (3, 64, 64, 3)
 
 
 @pytest.mark.parametrize("medium", media.MEDIA)
@@ -217,6 +300,11 @@ def test_stages_of_every_medium_follow_each_other_to_the_end(medium):
         ),
         ("oil", {"manner": Manner("warm", "huge", DIRECTIONS[0])}, "unknown stroke scale"),
         ("oil", {"manner": Manner("warm", "fine", "sideways")}, "unknown direction"),
+        (
+            "oil",
+            {"manner": Manner("warm", "fine", DIRECTIONS[0], "backwards")},
+            "unknown order for oil 'backwards'",
+        ),
         ("oil", {"segments_HW": np.ones((3, 3), np.uint8)}, "sizes must match"),
     ],
 )

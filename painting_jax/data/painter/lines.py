@@ -18,6 +18,7 @@ _SOFT = 1.0  # blur in which edges are sought, as pixels of a picture of 64
 _SHORTEST = 0.11  # length of an outline, as a share of the picture's longer side
 _SHORTEST_INSIDE = 0.17  # length of an edge inside a region
 _CLEAR = 0.012  # gradient of a visible edge, per pixel, of lightness 0..1
+_FIRM = 0.6  # certainty of the direction of an edge; points and texture have none
 _NEAR = 2.5  # pixels from an outline within which an edge is the same line
 _GAP = 6  # points of a curve that are bridged
 _BELL = np.array([1, 4, 8, 10, 8, 4, 1]) / 36  # smooths a curve
@@ -87,7 +88,8 @@ def composition(guides: Guides) -> Lines:
     labels_YX = guides.labels_HW[rows][:, columns]
     soft_YX = blur(luma_YX, _SOFT * max(shape) / 64)
     slope_YX = np.hypot(*np.gradient(soft_YX))
-    runs = [*_outlines(labels_YX), *_edges(soft_YX, slope_YX, labels_YX)]
+    clear_YX = (slope_YX > _CLEAR) & (resized(guides.firm_HW, shape) > _FIRM)
+    runs = [*_outlines(labels_YX), *_edges(soft_YX, clear_YX, labels_YX)]
     if not runs:
         none = np.zeros(0)
         return Lines(np.zeros((1, 2)), np.zeros(1), none, none, none, none.astype(int))
@@ -128,14 +130,13 @@ def _outlines(labels_YX: np.ndarray) -> list[np.ndarray]:
     return _runs(curves, keep_L, _SHORTEST * max(labels_YX.shape))
 
 
-def _edges(soft_YX: np.ndarray, slope_YX: np.ndarray, labels_YX: np.ndarray) -> list[np.ndarray]:
+def _edges(soft_YX: np.ndarray, clear_YX: np.ndarray, labels_YX: np.ndarray) -> list[np.ndarray]:
     """Long edges inside the regions: zero crossings of the Laplacian (Marr and Hildreth 1980)."""
     border_YX = np.zeros(labels_YX.shape, bool)
     border_YX[1:] |= labels_YX[1:] != labels_YX[:-1]
     border_YX[:, 1:] |= labels_YX[:, 1:] != labels_YX[:, :-1]
-    clear_YX = slope_YX > _CLEAR
     if border_YX.any():
-        clear_YX &= ndimage.distance_transform_edt(~border_YX) > _NEAR
+        clear_YX = clear_YX & (ndimage.distance_transform_edt(~border_YX) > _NEAR)
     bends_YX = ndimage.laplace(soft_YX, mode="nearest")
     shortest = _SHORTEST_INSIDE * max(labels_YX.shape)
     curves = measure.find_contours(bends_YX, 0.0, mask=ndimage.maximum_filter(clear_YX, 3))

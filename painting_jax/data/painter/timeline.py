@@ -40,7 +40,7 @@ class Timeline:
                     new = np.flatnonzero(new_YX)
                     flat_PC[new] = self._canvas[i + 1].reshape(flat_PC.shape)[new]
             before = progress
-            frames.append(self._shown(seen_YXC))
+            frames.append(self._shown(seen_YXC).copy())
         return np.stack(frames)
 
     def work(self, progress_S: np.ndarray) -> np.ndarray:
