@@ -31,7 +31,7 @@ def night(side, stars):
 @pytest.mark.parametrize("side", [64, 256, 512])
 def test_a_starry_sky_is_no_thicket(side):
     _, plain = drawn(night(side, 0))
-    _, starry = drawn(night(side, 100))
+    _, starry = drawn(night(side, min(200, side * 3 // 4)))
     assert len(plain) > 4
     assert len(starry) <= 1.3 * len(plain) + 4
 
