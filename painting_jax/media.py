@@ -365,7 +365,7 @@ MEDIA: dict[str, Medium] = {
         saturation=1.2,
         line=(0.4, 0.35, 0.33),
         blunt=5,
-        tooth=0.6,
+        tooth=0.7,
         dry=0.3,
         jitter=0.02,
         stages=(
@@ -380,7 +380,6 @@ MEDIA: dict[str, Medium] = {
                 gap=0.6,
                 follow=1,
                 share=0.7,
-                flowing=True,
                 by_region=True,
             ),
             Stage(
@@ -402,8 +401,8 @@ MEDIA: dict[str, Medium] = {
             Stage(0.05, "contours", "glaze", width=0.8, length=7),
             # Flats, shadows, lights, and then the forms.
             Stage(0.22, width=10, length=16, gap=0.5, flat=1, angle=0, by_region=True),
-            Stage(0.5, width=5, length=9, gap=0.55, follow=1, flowing=True, only="darker"),
-            Stage(0.75, width=4, length=8, gap=0.55, follow=1, flowing=True, only="lighter"),
+            Stage(0.5, width=4.5, length=9, gap=0.55, follow=1, only="darker"),
+            Stage(0.75, width=4, length=8, gap=0.55, follow=1, only="lighter"),
             Stage(
                 0.95,
                 width=2,

@@ -212,7 +212,7 @@ def test_direction_orders_the_strokes_of_a_region(medium, direction):
 def test_ground_of_the_manner_shows_under_the_first_strokes():
     manners = [Manner(ground, "broad", DIRECTIONS[0]) for ground in media.MEDIA["oil"].grounds]
     for manner in manners:
-        painting = paint(photo(), "oil", frames=9, seed=0, manner=manner)
+        painting = paint(photo(), "oil", frames=17, seed=0, manner=manner)
         ground = 255 * np.array(media.MEDIA["oil"].grounds[manner.ground])
         bare = np.abs(painting.frames_THWC[1] - ground).max(-1) < 3
         assert bare.mean() > 0.2

@@ -108,9 +108,9 @@ def mixed(
     if medium.mono:
         aim_HWC, now_HWC = (aim_HWC @ LUMA)[..., None], (now_HWC @ LUMA)[..., None]
     if stage.blend == "lift":
-        lighter_HWC = (aim_HWC - now_HWC).clip(0)
+        gain_HWC = (aim_HWC - now_HWC).clip(0)
         ground = ground_C @ LUMA if medium.mono else ground_C
-        paint_HWC = lighter_HWC / (ground - now_HWC).clip(0.05)
+        paint_HWC = gain_HWC / (ground - now_HWC).clip(0.05)
     else:
         through_HWC = np.clip(aim_HWC / np.maximum(now_HWC, 1e-3), 1e-3, 1)
         through_HWC = through_HWC**stage.strength
@@ -122,9 +122,9 @@ def mixed(
         most_HW1 = held_HWC.max(-1, keepdims=True)
         held_HWC *= np.minimum(1, (1 - medium.darkest) / np.maximum(most_HW1, 1e-6))
         paint_HWC = 1 - held_HWC
-        lighter_HWC = 1 - through_HWC
+        gain_HWC = now_HWC * (1 - through_HWC)
     paint_HWC = np.broadcast_to(paint_HWC.clip(0, 1), canvas_HWC.shape)
-    return paint_HWC, lighter_HWC.mean(-1)
+    return paint_HWC, gain_HWC.mean(-1)
 
 
 def in_values(picture_HWC: np.ndarray, medium: Medium, ground_C: np.ndarray) -> np.ndarray:
