@@ -182,6 +182,18 @@ def test_sky_is_painted_behind_the_tree_and_covered_later(medium):
     assert np.abs(by_sections[20, 30:40, 28:36] - frames[20, 30:40, 28:36]).mean() > 10
 
 
+def test_hatching_leaves_out_what_lies_in_front():
+    picture, segments = tree()
+    layered, sectional = (
+        painted_in(order, "pencil", picture, segments).frames_THWC.astype(int)[:, 24:48, 28:36]
+        for order in ("layered", "sectional")
+    )
+    begun = [
+        int((np.abs(x - x[13]).mean((1, 2, 3)) > 4)[13:].argmax()) for x in (layered, sectional)
+    ]
+    assert abs(begun[0] - begun[1]) <= 2
+
+
 def test_watercolour_is_not_laid_behind_what_is_lighter():
     picture, segments = tree()
     picture = 255 - picture

@@ -21,7 +21,7 @@ from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.strokes import stamp
 from painting_jax.data.painter.timeline import Timeline
-from painting_jax.data.painter.turns import due, masses, turns
+from painting_jax.data.painter.turns import due, laid_behind, turns
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
@@ -94,7 +94,7 @@ def paint(
         entry.stages, turns(entry.stages, manner.order, segments_HW), strict=True
     ):
         passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
-        if manner.order == LAYERED and stage is masses(entry.stages):
+        if manner.order == LAYERED and stage is laid_behind(entry.stages):
             hidden = see_behind(guides, photo_HWC, entry, stage.blend)
             passes.insert(0, (hidden, hidden.labels_HW > 0))
         for seen, where_HW in passes:

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
-# Sigma, in pixels, up to which every pixel is computed. Wider blurs are smooth enough to be computed
-# on a coarser grid and interpolated.
+# Sigma, in pixels, up to which every pixel is computed. Wider blurs are smooth enough to be
+# computed on a coarser grid and interpolated.
 _SHARP = 4.0
 
 
