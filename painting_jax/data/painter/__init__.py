@@ -16,8 +16,8 @@ from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import line_art, see
 from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, Manner, describe, every_word
-from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.placing import BROAD
+from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.strokes import stamp
 from painting_jax.data.painter.timeline import Timeline
 from painting_jax.data.segmentation import segment
