@@ -84,11 +84,13 @@ class Medium:
       scale, direction: Default manner, names in `painting_jax.data.painter.manner`.
       blunt: Shape of a stroke: 2 = pointed, larger values are squarer.
       tooth: Share of the ground's grain that a stroke leaves uncovered, 0..1.
+      weave: Lightness differences by which the canvas shows through thin paint, 0..1.
       dry: Share of the bristles that have run out of paint at the end of a broad stroke, 0..1.
       pressure: Share of its pigment that a stroke loses towards its ends, 0..1.
       bristle: Lightness differences across a stroke, 0..1.
       impasto: Strength of light and shade on the relief of the paint, 0..1.
       rim: Amount of pigment that gathers at the edges of a wash, 0..1.
+      reserve: Lightness of the picture from which on the paper is left bare, 0..1; 0 = nowhere.
       darkest: Least light that one layer of a glaze lets through, 0..1.
       jitter: Colour differences between strokes, 0..1.
       looks: Looks that the conditioning picture may be given, names in
@@ -108,11 +110,13 @@ class Medium:
     direction: str = "from the top down"
     blunt: float = 6.0
     tooth: float = 0.0
+    weave: float = 0.0
     dry: float = 0.0
     pressure: float = 0.0
     bristle: float = 0.0
     impasto: float = 0.0
     rim: float = 0.0
+    reserve: float = 0.0
     darkest: float = 0.03
     jitter: float = 0.015
     looks: tuple[str, ...] = (
@@ -167,6 +171,7 @@ MEDIA: dict[str, Medium] = {
         contrast=1.1,
         line=(0.35, 0.4, 0.6),
         blunt=10,
+        weave=0.04,
         dry=0.25,
         jitter=0.01,
         stages=(
@@ -183,6 +188,7 @@ MEDIA: dict[str, Medium] = {
         line=(0.3, 0.2, 0.13),
         bristle=0.07,
         impasto=0.5,
+        weave=0.045,
         dry=0.3,
         jitter=0.015,
     ),
@@ -193,6 +199,7 @@ MEDIA: dict[str, Medium] = {
         line=_GRAPHITE,
         tooth=0.25,
         rim=0.5,
+        reserve=0.95,
         stages=(
             Stage(0.1, "contours", "glaze", width=0.8, length=8, strength=0.35),
             # Light to dark: what stays white is never painted.

@@ -230,6 +230,73 @@ def test_ground_of_the_manner_shows_under_the_first_strokes():
         assert bare.mean() > 0.2
 
 
+@pytest.mark.parametrize("medium", ["oil", "acrylic", "pastel", "digital"])
+def test_a_large_picture_ends_with_detail_of_three_pixels(medium):
+    picture = np.full((512, 512, 3), 90, np.uint8)
+    picture[128:384, 128:384] = np.where(np.arange(256) // 3 % 2, 40, 200)[None, :, None]
+    segments = np.ones((512, 512), np.uint8)
+    last = paint(picture, medium, frames=3, seed=0, segments_HW=segments).frames_THWC[-1]
+    aim = palette(picture, media.MEDIA[medium]) * 255
+    shown, aimed = (x[160:352, 160:352, 1].astype(float) for x in (last, aim))
+    assert shown.std() > 0.6 * aimed.std()
+    assert np.corrcoef(shown.ravel(), aimed.ravel())[0, 1] > 0.8
+
+
+def test_oil_is_underpainted_in_values_before_it_has_colour():
+    picture, segments = halves()
+    picture[:] = (40, 60, 160)
+    frames = paint(picture, "oil", frames=101, seed=0, segments_HW=segments).frames_THWC
+    since, until = (round(100 * time) for time in stage_times("oil", values=1))
+    redness = frames[..., 0].astype(int) - frames[..., 2]
+    assert redness[until].min() > 0
+    assert (np.abs(frames[until].astype(int) - frames[since]).max(-1) > 20).mean() > 0.8
+    assert redness[-1].mean() < -60
+
+
+def test_watercolor_reserves_its_whites():
+    picture, segments = halves()
+    picture[:, :32] = 255
+    frames = paint(picture, "watercolor", frames=17, seed=0, segments_HW=segments).frames_THWC
+    np.testing.assert_array_equal(
+        frames[:, :, :24], np.broadcast_to(frames[:1, :, :24], (17, 64, 24, 3))
+    )
+
+
+def test_a_wash_dries_darker_at_its_border(monkeypatch):
+    picture, segments = halves(96, 96)
+    picture[:, :48] = 255
+    _, until = stage_times("watercolor", by_region=True)
+    washes = []
+    for rim in (media.MEDIA["watercolor"].rim, 0.0):
+        entry = dataclasses.replace(media.MEDIA["watercolor"], rim=rim)
+        monkeypatch.setitem(media.MEDIA, "watercolor", entry)
+        painting = paint(picture, "watercolor", frames=101, seed=0, segments_HW=segments)
+        washes.append(painting.frames_THWC[round(100 * until), 16:-16].astype(float).mean((0, 2)))
+    darker = washes[1] - washes[0]
+    assert darker[48:50].mean() > 5
+    assert darker[60:84].mean() < 1
+
+
+@pytest.mark.parametrize("only", ["darker", "lighter"])
+@pytest.mark.parametrize("medium", ["digital", "pastel"])
+def test_shadows_darken_and_lights_lighten(medium, only):
+    frames = paint(photo(), medium, frames=101, seed=0).frames_THWC.astype(float)
+    since, until = (round(100 * time) for time in stage_times(medium, only=only))
+    change = (frames[until] - frames[since]).mean(-1)
+    away = -change if only == "lighter" else change
+    assert np.maximum(away, 0).sum() < 0.2 * np.abs(change).sum()
+    assert np.abs(change).mean() > 0.3
+
+
+def test_charcoal_is_lifted_out_after_it_is_blocked_in():
+    frames = paint(photo(), "charcoal", frames=101, seed=0).frames_THWC.astype(float)
+    since, until = (round(100 * time) for time in stage_times("charcoal", blend="lift"))
+    change = (frames[until] - frames[since]).mean(-1)
+    assert change.min() >= -1
+    assert change.max() > 40
+    assert frames[since].mean() < frames[0].mean() - 40
+
+
 def test_broad_strokes_are_broader_than_fine_ones():
     rough = {}
     for scale in SCALES:

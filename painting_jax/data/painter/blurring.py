@@ -20,7 +20,7 @@ def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     sums_yxx = np.add.reduceat(sums_yXx, np.arange(0, padded_YXx.shape[1], step), axis=1)
     # Averages and interpolation blur, too: by boxes and triangles of the step's width.
     narrow = np.sqrt((sigma / step) ** 2 - 1 / 12 - 1 / 6)
-    coarse_yxx = _gaussian(sums_yxx / step**2, narrow)
+    coarse_yxx = _gaussian(sums_yxx / np.float32(step**2), narrow)
     return _interpolated(_interpolated(coarse_yxx, height, step, 0), width, step, 1)
 
 
@@ -34,6 +34,6 @@ def _interpolated(coarse: np.ndarray, size: int, step: int, axis: int) -> np.nda
     last = coarse.shape[axis] - 1
     place = np.clip((np.arange(size, dtype=np.float32) + 0.5) / step - 0.5, 0, last)
     left = place.astype(int)
-    part = (place - left).reshape(-1, *(1,) * (coarse.ndim - 1 - axis))
+    part = (place - left).astype(np.float32).reshape(-1, *(1,) * (coarse.ndim - 1 - axis))
     before = coarse.take(left, axis)
     return before + part * (coarse.take(np.minimum(left + 1, last), axis) - before)

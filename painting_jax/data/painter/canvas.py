@@ -3,13 +3,16 @@
 import numpy as np
 
 from painting_jax.data.painter.blurring import blur
-from painting_jax.data.painter.guides import Guides
+from painting_jax.data.painter.guides import LUMA, Guides
 from painting_jax.data.painter.strokes import Stamp, Strokes
-from painting_jax.data.painter.texture import grain
+from painting_jax.data.painter.texture import grain, weave
 from painting_jax.media import Medium, Stage
 
 # Width of a stroke, in pixels of the canvas, from which on its relief shows fully.
 _THICK = 8.0
+
+# Width of a stage's strokes above which the paint is thin enough to show the canvas under it.
+_THIN = 3.0
 
 
 def laid(
@@ -44,17 +47,18 @@ def laid(
         paint_PC = strokes.colour_NC.take(stamp.stroke_P, axis=0)
     else:
         paint_PC = finer(flow_HWC, scale).reshape(-1, channels).take(place_P, axis=0)
-    load_P = np.ones(len(place_P), np.float32)
-    if medium.tooth:
-        load_P -= medium.tooth * grain(height // scale, width // scale, scale).reshape(-1)[place_P]
-    if medium.pressure:
-        # The hand presses most soon after the beginning of a stroke, and lifts at its end.
-        load_P *= 1 - medium.pressure * ((stamp.along_P + 0.3) / 1.3) ** 2
+    load_P = _load(stamp, place_P, stage, medium, guides, scale)
     if stage.blend == "cover":
         if medium.bristle or medium.impasto:
             paint_PC = paint_PC + _relief(strokes, stamp, stage, medium, scale)[:, None]
+        if medium.weave and stage.width > _THIN:
+            thread_P = weave(height // scale, width // scale, scale).reshape(-1)[place_P]
+            paint_PC = paint_PC + (medium.weave * (thread_P - 0.5))[:, None]
         # Opaque paint either covers the grain or leaves it bare.
         change_PC = (paint_PC - before_PC) * np.clip(2.5 * load_P - 0.4, 0, 1)[:, None]
+        if stage.only and stage.flowing:
+            darker_P = change_PC @ LUMA < 0
+            change_PC = change_PC * (darker_P == (stage.only == "darker"))[:, None]
     elif stage.blend == "lift":
         change_PC = (ground_C - before_PC) * (paint_PC * load_P[:, None])
     else:
@@ -65,11 +69,28 @@ def laid(
         change_HWC = blur(change_HWC, stage.soft * guides.unit * scale)
         change_PC = change_HWC.reshape(-1, channels)[place_P]
     if medium.rim and stage.blend == "glaze" and stage.marks == "strokes":
-        rim_HW = _rim(stamp.touched_HW, finer(guides.labels_HW, scale), 0.5 * guides.unit * scale)
+        rim_HW = _rim(stamp.touched_HW, finer(guides.labels_HW, scale), 0.8 * guides.unit * scale)
         change_PC = change_PC * (1 + medium.rim * (rim_HW.reshape(-1)[place_P] - 0.1))[:, None]
     after_HWC = before_HWC.copy()
     after_HWC.reshape(-1, channels)[place_P] = np.clip(before_PC + change_PC, 0, 1)
     return after_HWC
+
+
+def _load(
+    stamp: Stamp, place_P: np.ndarray, stage: Stage, medium: Medium, guides: Guides, scale: int
+) -> np.ndarray:
+    """Share of the paint that each pixel takes, by the ground, the hand and what is left bare."""
+    load_P = np.ones(len(place_P), np.float32)
+    if medium.tooth:
+        load_P -= medium.tooth * grain(*guides.labels_HW.shape, scale).reshape(-1)[place_P]
+    if medium.pressure:
+        # The hand presses most soon after the beginning of a stroke, and lifts at its end.
+        load_P *= 1 - medium.pressure * ((stamp.along_P + 0.3) / 1.3) ** 2
+    if medium.reserve and stage.marks == "strokes":
+        # Whites are paper that no wash touches.
+        white_P = finer(guides.target_HWC.min(-1), scale).reshape(-1)[place_P]
+        load_P *= np.clip((medium.reserve - white_P) / 0.05, 0, 1)
+    return load_P
 
 
 def _relief(strokes: Strokes, stamp: Stamp, stage: Stage, medium: Medium, scale: int) -> np.ndarray:
@@ -95,7 +116,8 @@ def _rim(touched_HW: np.ndarray, labels_HW: np.ndarray, wide: float) -> np.ndarr
     across_HW, down_HW = wet_HW[:, 1:] != wet_HW[:, :-1], wet_HW[1:] != wet_HW[:-1]
     border_HW[:, 1:][across_HW] = border_HW[:, :-1][across_HW] = 1
     border_HW[1:][down_HW] = border_HW[:-1][down_HW] = 1
-    return np.clip(1.5 * blur(border_HW, wide), 0, 1)
+    # A line of two pixels is spread over the width of the rim, where it is 1 again.
+    return np.clip(1.25 * wide * blur(border_HW, wide), 0, 1)
 
 
 def finer(map_HWx: np.ndarray, scale: int) -> np.ndarray:

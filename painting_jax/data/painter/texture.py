@@ -31,11 +31,14 @@ def grain(height: int, width: int, scale: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def weave(height: int, width: int, scale: int) -> np.ndarray:
-    """Threads of canvas at `scale` times the given size, 0 (between threads) to 1 (on them)."""
-    turn = np.pi / (1.25 * scale * _enlarged(height, width))
-    y_Y1 = np.arange(height * scale, dtype=np.float32)[:, None] * turn
-    x_X = np.arange(width * scale, dtype=np.float32) * turn
-    weave_YX = 0.5 + 0.25 * (np.sin(y_Y1) * np.sign(np.cos(x_X / 2)) + np.sin(x_X))
+    """Threads of canvas at `scale` times the given size, from 0 (between them) to 1 (on them)."""
+    period = 2.5 * scale * _enlarged(height, width)
+    y_Y1, x_X = np.arange(height * scale)[:, None], np.arange(width * scale)
+    # Threads along and across, which pass over and under each other.
+    weave_YX = 0.5 - 0.5 * np.sin(np.pi / period * (x_X + y_Y1)) * np.sin(
+        np.pi / period * (x_X - y_Y1)
+    )
+    weave_YX = weave_YX.astype(np.float32)
     weave_YX.flags.writeable = False
     return weave_YX
 
