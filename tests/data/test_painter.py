@@ -270,7 +270,7 @@ def test_a_wash_dries_darker_at_its_border(monkeypatch):
     for rim in (media.MEDIA["watercolor"].rim, 0.0):
         entry = dataclasses.replace(media.MEDIA["watercolor"], rim=rim)
         monkeypatch.setitem(media.MEDIA, "watercolor", entry)
-        painting = paint(picture, "watercolor", frames=101, seed=0, segments_HW=segments)
+        painting = painted_in("alla prima", "watercolor", picture, segments, frames=101)
         washes.append(painting.frames_THWC[round(100 * until), 16:-16].astype(float).mean((0, 2)))
     darker = washes[1] - washes[0]
     assert darker[48:50].mean() > 5
@@ -280,7 +280,8 @@ def test_a_wash_dries_darker_at_its_border(monkeypatch):
 @pytest.mark.parametrize("only", ["darker", "lighter"])
 @pytest.mark.parametrize("medium", ["digital", "pastel"])
 def test_shadows_darken_and_lights_lighten(medium, only):
-    frames = paint(photo(), medium, frames=101, seed=0).frames_THWC.astype(float)
+    manner = dataclasses.replace(Manner.default(medium), order="alla prima")
+    frames = paint(photo(), medium, frames=101, seed=0, manner=manner).frames_THWC.astype(float)
     since, until = (round(100 * time) for time in stage_times(medium, only=only))
     change = (frames[until] - frames[since]).mean(-1)
     away = -change if only == "lighter" else change
