@@ -49,6 +49,8 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
     small_YX = labels_HW[rows][:, columns]
     back_L = np.unique(small_YX[small_YX > 0])[:-1]
+    if not len(back_L):
+        return Behind(picture_HWC.copy(), np.zeros_like(labels_HW))
     away_LYX = _distances(small_YX, back_L)
     away_HWL = resized(np.moveaxis(away_LYX, 0, -1), labels_HW.shape)
     nearest_HW = np.full(labels_HW.shape, _FAR / 2, np.float32)

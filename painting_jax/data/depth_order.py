@@ -12,10 +12,10 @@ _LOWER = 0.1  # how clearly a region that lies below another is in front, as a c
 def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     """Renumbers regions 0..K-1 from back to front.
 
-    What touches the upper or lateral border of the picture, is large, high, far from the centre,
-    blurred, or of the common colour lies behind. Where two regions meet, the convex one lies in
-    front (Kanizsa and Gerbino 1976), and the lower one; where three meet, the one whose contour
-    runs straight on (T-junction).
+    What touches the upper or lateral border of the picture, is large, high, to the side, blurred,
+    or of the common colour lies behind. Where two regions meet, the convex one lies in front
+    (Kanizsa and Gerbino 1976), and the lower one; where three meet, the one whose contour runs
+    straight on (T-junction).
 
     Args:
       labels_HW: Labels 0..K-1.
@@ -29,9 +29,10 @@ def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     # What touches the lower border is often near.
     rim_HW = (np.minimum(rim_HW, (1 - x_HW) * width) < 1) * (1 - y_HW)
     detail_HW = ndimage.gaussian_gradient_magnitude(lab_HWC[..., 0], 1)
-    off_centre_HW = np.hypot(y_HW - 0.5, x_HW - 0.5)
-    features_HWC = np.stack([rim_HW, y_HW, detail_HW, off_centre_HW], -1)
-    rim_K, y_K, detail_K, off_centre_K = means(features_HWC, labels_HW, area_K).T
+    # The contrast to the neighbours is no detail.
+    detail_HW *= ndimage.maximum_filter(labels_HW, 5) == ndimage.minimum_filter(labels_HW, 5)
+    features_HWC = np.stack([rim_HW, y_HW, detail_HW, np.abs(x_HW - 0.5)], -1)
+    rim_K, y_K, detail_K, aside_K = means(features_HWC, labels_HW, area_K).T
     on_border_K = rim_K * area_K / rim_HW.sum()
     colour_KC = means(lab_HWC, labels_HW, area_K)
     rare_K = np.sqrt(((colour_KC[:, None] - colour_KC) ** 2).sum(-1)) @ area_K / area_K.sum()
@@ -40,7 +41,7 @@ def back_to_front(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
         + area_K / area_K.sum()
         - 0.8 * y_K
         - 0.8 * detail_K / (detail_K.max() + 1e-6)
-        + 1.0 * off_centre_K
+        + 1.5 * aside_K
         - 0.2 * rare_K / (rare_K.max() + 1e-6)
     )
     back_K += 0.4 * _behind(labels_HW, len(area_K))

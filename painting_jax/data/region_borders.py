@@ -8,6 +8,7 @@ from skimage import measure
 _BAND = 2.0  # pixels of the small map by which a border may move
 _PULL = 0.6  # weight of the small map against the colours
 _NOISE = 8.0  # Lab distance that says little
+_SMALL = 128  # side up to which products with matrices are the fastest way to enlarge, in pixels
 
 
 def refined(labels_YX: np.ndarray, lab_YXC: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
@@ -72,7 +73,7 @@ def resized(map_HWx: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if map_HWx.shape[:2] == shape:
         return map_HWx.astype(np.float32, copy=False)
-    if shape[0] >= map_HWx.shape[0] and shape[1] >= map_HWx.shape[1]:
+    if min(shape) >= max(map_HWx.shape[:2]) and max(shape) <= _SMALL:
         rows, columns = (_linear(old, new) for old, new in zip(map_HWx.shape, shape, strict=False))
         taller_HxW = np.moveaxis(np.tensordot(rows, map_HWx, (1, 0)), 1, -1)
         return np.moveaxis(taller_HxW @ columns.T, -1, 1)

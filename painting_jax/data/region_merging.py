@@ -38,7 +38,7 @@ def merged(seeds_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
         apart_K = np.sqrt(((mean_KC[k][..., None, :] - mean_KC) ** 2).sum(-1))
         touching_K = border_KK[k] > 0
         contrast_K = (contrast_KK[k] / np.maximum(border_KK[k], 1)) ** 2
-        differ_K = np.where(touching_K, np.minimum(apart_K, contrast_K + 0.1 * apart_K), apart_K)
+        differ_K = np.where(touching_K, np.minimum(apart_K, contrast_K + 0.05 * apart_K), apart_K)
         ward_K = differ_K**2 * area_K[k][..., None] * area_K / (area_K[k][..., None] + area_K)
         shared_K = border_KK[k] / np.maximum(np.minimum(round_K[k][..., None], round_K), 1)
         # A long common border lowers the cost, so that halos along an edge join their region.
@@ -90,7 +90,8 @@ def _borders(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths of common borders in pixels, and the sums of the contrast along them, [K, K].
 
-    Sums are of square roots, so that a thin line that crosses a border counts little.
+    Sums are of square roots, so that a thin line that crosses a border counts little. The contrast
+    is that of a picture of 96 pixels, in whose smaller copies gradients are steeper.
     """
     border_KK, contrast_KK = np.zeros((2, count * count))
     for turn in (False, True):
@@ -103,5 +104,6 @@ def _borders(
         pair_P = (labels_YX[1:] * count + labels_YX[:-1])[differ_YX]
         border_KK += np.bincount(pair_P, minlength=count**2)
         contrast_KK += np.bincount(pair_P, jump_YX[differ_YX], minlength=count**2)
+    contrast_KK *= min(1.0, max(seeds_HW.shape) / 96) ** 0.5
     border_KK, contrast_KK = (x.reshape(count, count) for x in (border_KK, contrast_KK))
     return border_KK + border_KK.T, contrast_KK + contrast_KK.T

@@ -17,7 +17,7 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import painter, pictures, subjects
 from painting_jax.data.painter import Manner, describe
-from painting_jax.data.painter.manner import SCALES, advance
+from painting_jax.data.painter.manner import ALLA_PRIMA, SCALES, advance
 from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.result import WordEffect
@@ -140,7 +140,8 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
             dataclasses.replace(manner, direction=opposite),
             functools.partial(delay, direction=direction),
         )
-    manner = Manner.default(medium)
+    # Strokes half-way are compared where the whole picture is painted at once.
+    manner = dataclasses.replace(Manner.default(medium), order=ALLA_PRIMA)
     for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
         yield _Question(

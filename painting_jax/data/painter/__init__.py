@@ -1,9 +1,9 @@
 """The procedural painter: paints any photo in any medium and returns the whole process.
 
 Each `Stage` of the medium is planned as strokes (`planning`), in the order of `turns`. The strokes
-are stamped all at once (`strokes`) and applied to the canvas (`canvas`). A pixel changes at most
-once in such a layer of paint. Frames are therefore made from the canvas after each layer and the
-time at which each pixel changes (`layers`). Where a region is painted behind nearer ones, its
+are stamped all at once (`strokes`) and applied to the canvas (`canvas`). In such a layer of paint a
+pixel changes at most once. Frames are therefore made from the canvas after each layer and the time
+at which each pixel changes (`timeline`). Where regions are painted behind nearer ones, their
 strokes there are a layer of their own.
 """
 
@@ -14,12 +14,14 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data.painter import canvas as surface
-from painting_jax.data.painter.guides import line_art, see, see_behind
-from painting_jax.data.painter.layers import Layer, due, over_time
+from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
+from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, LAYERED, Manner, describe, every_word
+from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.strokes import stamp
-from painting_jax.data.painter.turns import masses, turns
+from painting_jax.data.painter.timeline import Timeline
+from painting_jax.data.painter.turns import due, laid_behind, turns
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
@@ -49,7 +51,7 @@ def paint(
     photo_HWC: np.ndarray,
     medium: str,
     *,
-    frames: int,
+    frames: int | None = None,
     seed: int,
     manner: Manner | None = None,
     segments_HW: np.ndarray | None = None,
@@ -59,7 +61,8 @@ def paint(
     Args:
       photo_HWC: uint8 RGB.
       medium: Name from `media.MEDIA`.
-      frames: Number of frames, at least 2, evenly spaced in progress.
+      frames: Number of frames, at least 2, evenly spaced in progress; None for 9 to 49 frames,
+        as many as the process needs, where the canvas changes.
       seed: Seed of stroke placement and colour.
       manner: Manner of painting; None for the medium's default.
       segments_HW: uint8 labels in painting order; None for automatic segmentation.
@@ -70,7 +73,7 @@ def paint(
     """
     if medium not in media.MEDIA:
         raise UserError(f"unknown medium {medium!r}: known are {', '.join(media.MEDIA)}")
-    if frames < 2:
+    if frames is not None and frames < 2:
         raise UserError(f"a process needs at least 2 frames, not {frames}")
     entry = media.MEDIA[medium]
     manner = manner or Manner.default(medium)
@@ -85,17 +88,16 @@ def paint(
     scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
     guides = see(photo_HWC, entry, segments_HW)
     ground_C = np.array(entry.grounds[manner.ground], np.float32)
-    shape_YX = tuple(scale * side for side in segments_HW.shape)
-    layers = [Layer(np.zeros(shape_YX, np.float32), np.broadcast_to(ground_C, (*shape_YX, 3)))]
+    canvas_YXC = np.broadcast_to(ground_C, (*surface.finer(segments_HW, scale).shape, 3)).copy()
+    timeline = Timeline(canvas_YXC, scale)
     for stage, turn in zip(
         entry.stages, turns(entry.stages, manner.order, segments_HW), strict=True
     ):
-        passes = [(guides, None)]
-        if manner.order == LAYERED and stage is masses(entry.stages):
+        passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
+        if manner.order == LAYERED and stage is laid_behind(entry.stages):
             hidden = see_behind(guides, photo_HWC, entry, stage.blend)
             passes.insert(0, (hidden, hidden.labels_HW > 0))
         for seen, where_HW in passes:
-            canvas_YXC = layers[-1].canvas_YXC
             strokes, flow_HWC = plan(
                 stage,
                 turn,
@@ -106,10 +108,16 @@ def paint(
                 rng=rng,
                 where_HW=where_HW,
             )
-            labels_YX = surface.finer(seen.labels_HW, scale)
             clip = stage.marks == "strokes" and stage.blend != "lift"
-            marks = stamp(strokes, labels_YX, scale=scale, blunt=entry.blunt, clip=clip)
-            after_YXC = surface.laid(
+            marks = stamp(
+                strokes,
+                surface.finer(seen.labels_HW, scale),
+                scale=scale,
+                blunt=entry.blunt,
+                clip=clip,
+                dry=entry.dry if stage.width >= BROAD else 0,
+            )
+            canvas_YXC = surface.laid(
                 canvas_YXC,
                 strokes,
                 marks,
@@ -120,11 +128,9 @@ def paint(
                 guides=seen,
                 scale=scale,
             )
-            layers.append(Layer(due(strokes, marks, turn), after_YXC))
-    progress_T = np.linspace(0, 1, frames, dtype=np.float32)
-    shown = [_shown(canvas_YXC, scale) for canvas_YXC in over_time(layers, progress_T)]
-    return Painting(np.stack(shown), progress_T, segments_HW.astype(np.uint8), manner)
-
-
-def _shown(canvas_YXC: np.ndarray, scale: int) -> np.ndarray:
-    return (surface.coarser(canvas_YXC, scale) * 255 + 0.5).astype(np.uint8)
+            timeline.add(canvas_YXC, due(strokes, marks, turn))
+    if frames is None:
+        progress_T = moments(timeline.work)
+    else:
+        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+    return Painting(timeline.frames(progress_T), progress_T, segments_HW.astype(np.uint8), manner)

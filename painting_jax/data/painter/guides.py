@@ -1,12 +1,12 @@
 """Maps that guide the painter: the photo in the medium's palette and its forms."""
 
 import dataclasses
-import functools
 
 import numpy as np
 from scipy import ndimage
 
 from painting_jax.data.depth import behind
+from painting_jax.data.painter.blurring import blur
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -31,12 +31,6 @@ class Guides:
     angle_HW: np.ndarray
     firm_HW: np.ndarray
     unit: float
-
-
-def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur over the first two axes."""
-    sigmas = (sigma, sigma) + (0,) * (values_HWx.ndim - 2)
-    return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
 
 
 def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
@@ -98,20 +92,6 @@ def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     angle_HW = 0.5 * np.arctan2(2 * xy_HW, xx_HW - yy_HW) + np.pi / 2
     firm_HW = np.hypot(xx_HW - yy_HW, 2 * xy_HW) / (xx_HW + yy_HW + 1e-4)
     return angle_HW, np.clip(2 * firm_HW, 0, 1)
-
-
-@functools.lru_cache(maxsize=8)
-def grain(height: int, width: int, scale: int) -> np.ndarray:
-    """Grain of the ground at `scale` times the given size, nearly uniform in 0..1.
-
-    It is the same for every picture, like one kind of paper, so that a model can learn it.
-    """
-    noise_HW = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
-    noise_HW = blur(np.repeat(np.repeat(noise_HW, scale, 0), scale, 1), 0.5 * scale)
-    noise_HW = noise_HW / noise_HW.std()
-    grain_HW = 1 / (1 + np.exp(-1.7 * noise_HW))
-    grain_HW.flags.writeable = False
-    return grain_HW
 
 
 def line_art(picture_HWC: np.ndarray) -> np.ndarray:

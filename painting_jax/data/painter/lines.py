@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from painting_jax.data.painter.guides import LUMA, Guides, at, blur
-from painting_jax.data.painter.placing import strokes_at
+from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.guides import LUMA, Guides, at
+from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.region_borders import blurred, resized
 from painting_jax.media import Stage
@@ -17,6 +18,7 @@ _SOFT = 1.0  # blur in which edges are sought, as pixels of a picture of 64
 _SHORTEST = 0.11  # length of an outline, as a share of the picture's longer side
 _SHORTEST_INSIDE = 0.17  # length of an edge inside a region
 _CLEAR = 0.012  # gradient of a visible edge, per pixel, of lightness 0..1
+_FIRM = 0.6  # certainty of the direction of an edge; points and texture have none
 _NEAR = 2.5  # pixels from an outline within which an edge is the same line
 _GAP = 6  # points of a curve that are bridged
 _BELL = np.array([1, 4, 8, 10, 8, 4, 1]) / 36  # smooths a curve
@@ -58,8 +60,7 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
     dy_N, dx_N = y_3N[2] - y_3N[0], x_3N[2] - x_3N[0]
     angle_N = np.arctan2(dy_N, dx_N)
     sag_y_N, sag_x_N = (ends[[0, 2]].mean(0) - ends[1] for ends in (y_3N, x_3N))
-    # Lines grow less than brushes do: they stay thin in a large picture.
-    wide = max(stage.width * guides.unit**0.7, 0.7)
+    wide = max(stage.width * enlarged(stage.width, *guides.labels_HW.shape), 0.7)
     strokes = strokes_at(
         guides,
         y_3N[1],
@@ -87,7 +88,8 @@ def composition(guides: Guides) -> Lines:
     labels_YX = guides.labels_HW[rows][:, columns]
     soft_YX = blur(luma_YX, _SOFT * max(shape) / 64)
     slope_YX = np.hypot(*np.gradient(soft_YX))
-    runs = [*_outlines(labels_YX), *_edges(soft_YX, slope_YX, labels_YX)]
+    clear_YX = (slope_YX > _CLEAR) & (resized(guides.firm_HW, shape) > _FIRM)
+    runs = [*_outlines(labels_YX), *_edges(soft_YX, clear_YX, labels_YX)]
     if not runs:
         none = np.zeros(0)
         return Lines(np.zeros((1, 2)), np.zeros(1), none, none, none, none.astype(int))
@@ -128,14 +130,13 @@ def _outlines(labels_YX: np.ndarray) -> list[np.ndarray]:
     return _runs(curves, keep_L, _SHORTEST * max(labels_YX.shape))
 
 
-def _edges(soft_YX: np.ndarray, slope_YX: np.ndarray, labels_YX: np.ndarray) -> list[np.ndarray]:
+def _edges(soft_YX: np.ndarray, clear_YX: np.ndarray, labels_YX: np.ndarray) -> list[np.ndarray]:
     """Long edges inside the regions: zero crossings of the Laplacian (Marr and Hildreth 1980)."""
     border_YX = np.zeros(labels_YX.shape, bool)
     border_YX[1:] |= labels_YX[1:] != labels_YX[:-1]
     border_YX[:, 1:] |= labels_YX[:, 1:] != labels_YX[:, :-1]
-    clear_YX = slope_YX > _CLEAR
     if border_YX.any():
-        clear_YX &= ndimage.distance_transform_edt(~border_YX) > _NEAR
+        clear_YX = clear_YX & (ndimage.distance_transform_edt(~border_YX) > _NEAR)
     bends_YX = ndimage.laplace(soft_YX, mode="nearest")
     shortest = _SHORTEST_INSIDE * max(labels_YX.shape)
     curves = measure.find_contours(bends_YX, 0.0, mask=ndimage.maximum_filter(clear_YX, 3))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from painting_jax.data.painter.manner import LAYERED, SECTIONAL
+from painting_jax.data.painter.strokes import Stamp, Strokes
 from painting_jax.media import Stage
 
 _LAYERS = 3  # number of layers in depth, at most
+_BROAD = 4.0  # width of strokes that lay in a mass, in pixels of a 64 x 64 picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +67,36 @@ def masses(stages: Sequence[Stage]) -> Stage | None:
     return next(laid, None)
 
 
+def laid_behind(stages: Sequence[Stage]) -> Stage | None:
+    """The stage in which regions are also painted behind nearer ones: the masses, if broad.
+
+    Hatching leaves out what lies in front.
+    """
+    first = masses(stages)
+    return first if first and first.width >= _BROAD else None
+
+
 def _in_parts(stages: Sequence[Stage]) -> range:
-    """Indices of the stages that are painted group by group: the first strokes and what follows.
+    """Indices of the stages that are painted group by group: the masses and what follows.
 
     The last stage pulls the picture together, and lines and erasers go over all of it.
     """
-    is_part = [stage.marks == "strokes" and stage.blend != "lift" for stage in stages[:-1]]
-    first = is_part.index(True) if any(is_part) else len(is_part)
-    end = first
-    while end < len(is_part) and is_part[end]:
+    first = masses(stages)
+    begin = next((i for i, stage in enumerate(stages) if stage is first), len(stages))
+    end = begin
+    while end < len(stages) - 1 and stages[end].marks == "strokes" and stages[end].blend != "lift":
         end += 1
-    return range(first, end)
+    return range(begin, end)
+
+
+def due(strokes: Strokes, stamp: Stamp, turns: Turns) -> np.ndarray:
+    """Progress at which each pixel is painted; a stroke takes 1/25 of the turn of its region.
+
+    Returns:
+      float32[H, W], infinite where no stroke is.
+    """
+    span_N = np.ptp(turns.window_G2, axis=1)[turns.group_K[strokes.label_N]]
+    due_YX = np.full(stamp.touched_HW.shape, np.inf, np.float32)
+    time_P = strokes.time_N[stamp.stroke_P]
+    due_YX[stamp.touched_HW] = time_P + 0.02 * span_N[stamp.stroke_P] * (stamp.along_P + 1)
+    return due_YX
