@@ -49,6 +49,8 @@ class RunPainter:
       seed: Seed of the noise.
       size: Longer side of the paintings in pixels, where the model paints at any size; None = the
         picture's own, up to `OWN_SIZE`.
+      part: Progress of the first and of the last frame; only where the model paints at any size.
+      canvas_HWC: Canvas from which the process goes on, of the picture's shape; None = a blank one.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       magnitudes: File that keeps what the step cache measures; needed with a threshold.
     """
@@ -62,6 +64,8 @@ class RunPainter:
     guidance: float | None = None
     seed: int = 0
     size: int | None = None
+    part: tuple[float, float] = (0.0, 1.0)
+    canvas_HWC: np.ndarray | None = None
     step_cache: float = 0.0
     magnitudes: MagnitudesFile | None = None
 
@@ -104,10 +108,13 @@ class RunPainter:
                         "unknown_words": unknown,
                         "segments": self.segments,
                         "other_look": self.other_look,
+                        "goes_on_from_a_canvas": self.canvas_HWC is not None,
                         **settings,
                         **cached,
                     }
-                    yield Painted(job, framing.cut(frames_THWC), parameters)
+                    progress_T = np.linspace(*self.part, len(frames_THWC))
+                    cut_THWC = framing.cut(frames_THWC)
+                    yield Painted(job, cut_THWC, parameters, progress_T=progress_T)
                     progress.update()
 
     def _painted(
@@ -116,7 +123,7 @@ class RunPainter:
         """Frames of each row, at the row's size."""
         if self.run.paints_any_size:
             single = [pipeline.stack([row]) for row in rows]
-            return self.run.generate_each(single, cache=cache, **settings)
+            return self.run.generate_each(single, part=self.part, cache=cache, **settings)
         return self.run.generate(pipeline.stack(rows), cache=cache, **settings)
 
     def _framing(self, shape_HW: tuple[int, int]) -> Framing:
@@ -148,6 +155,8 @@ class RunPainter:
             "segments_BHW": labels_HW,
             **(depth.arrays(reference_HWC, labels_HW) if model.behind_guides else {}),
         }
+        if self.canvas_HWC is not None:
+            row |= {"canvas_BHWC": framing.place(self.canvas_HWC), "given_B": np.asarray(True)}
         return row, framing
 
 

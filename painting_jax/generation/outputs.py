@@ -26,6 +26,7 @@ def write(
     title: str,
     model: str,
     parameters: dict,
+    progress_T: np.ndarray | None = None,
     fps: float | None = None,
     with_mark: bool = True,
 ) -> pathlib.Path:
@@ -43,6 +44,7 @@ def write(
       model: Name of the model that painted it.
       parameters: All settings that it was painted with, in plain types, for process.json; the file
         name of the picture as "picture" and the weights of the media as "medium", among others.
+      progress_T: Progress of each frame; None = even from 0 to 1.
       fps: Frames per second; None makes the process last six seconds.
       with_mark: Whether frames are marked. The metadata and process.json say so, and what is too
         small for a mark.
@@ -52,6 +54,8 @@ def write(
     """
     folder = pathlib.Path(folder)
     count = len(frames_THWC)
+    if progress_T is None:
+        progress_T = np.linspace(0, 1, count)
     fps = fps or count / _SECONDS
     day = datetime.datetime.now(datetime.UTC).date()
     shown_THWC = video.enlarged(frames_THWC, _LEAST_SIDE)
@@ -87,7 +91,7 @@ def write(
             "generated": True,
             "model": model,
             "title": title,
-            "progress": np.linspace(0, 1, count).round(6).tolist(),
+            "progress": np.round(progress_T, 6).tolist(),
             "fps": fps,
             **stated,
             **parameters,

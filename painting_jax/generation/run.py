@@ -165,6 +165,7 @@ class Run:
         steps: int,
         guidance: float,
         seed: int,
+        part: tuple[float, float] = (0.0, 1.0),
         cache: StepCache | None = None,
     ) -> Iterator[np.ndarray]:
         """Paints pictures at their own sizes, where the model paints at any (`paints_any_size`).
@@ -176,6 +177,7 @@ class Run:
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance.
           seed: Seed of the noise.
+          part: Progress of the first and of the last frame.
           cache: Step cache.
 
         Yields:
@@ -187,7 +189,7 @@ class Run:
             [self._model_at(row["reference_BHWC"].shape[1]) for row in filled],
             self.frozen,
             self.task.networks(self.params, self.frozen),
-            [self._conditions(row, frames, seed) for row in filled],
+            [self._conditions(row, frames, seed, part) for row in filled],
             self.task.sampling(steps=steps, guidance=guidance),
             self.mesh,
             cache=cache,
@@ -230,7 +232,11 @@ class Run:
         return dataclasses.replace(self.task.model, codec_config=height // self.seen_HW[0])
 
     def _conditions(
-        self, batch: dict[str, np.ndarray], frames: int, seed: int | np.ndarray
+        self,
+        batch: dict[str, np.ndarray],
+        frames: int,
+        seed: int | np.ndarray,
+        part: tuple[float, float] = (0.0, 1.0),
     ) -> dict[str, np.ndarray]:
         """What a batch is painted from.
 
@@ -242,7 +248,7 @@ class Run:
             raise UserError(f"{frames} frames: this model makes multiples of {patch}")
         conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(conditions["medium_BM"])
-        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+        progress_T = np.linspace(*part, frames, dtype=np.float32)
         conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
         conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
         return conditions
