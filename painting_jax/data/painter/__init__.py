@@ -115,7 +115,8 @@ def paint(
                 scale=scale,
                 blunt=entry.blunt,
                 clip=clip,
-                dry=entry.dry if stage.width >= BROAD else 0,
+                # Small pictures show no gaps between bristles.
+                dry=entry.dry if stage.width >= BROAD and guides.unit > 1 else 0,
             )
             canvas_YXC = surface.laid(
                 canvas_YXC,

@@ -4,6 +4,7 @@ import numpy as np
 
 from painting_jax.data.painter.blurring import blur
 from painting_jax.data.painter.guides import LUMA, Guides
+from painting_jax.data.painter.placing import enlarged
 from painting_jax.data.painter.strokes import Stamp, Strokes
 from painting_jax.data.painter.texture import grain, weave
 from painting_jax.media import Medium, Stage
@@ -50,10 +51,13 @@ def laid(
     load_P = _load(stamp, place_P, stage, medium, guides, scale)
     if stage.blend == "cover":
         if medium.bristle or medium.impasto:
-            paint_PC = paint_PC + _relief(strokes, stamp, stage, medium, scale)[:, None]
+            wide = stage.width * enlarged(stage.width, *guides.labels_HW.shape) * scale
+            paint_PC = paint_PC + _relief(strokes, stamp, stage, medium, wide)[:, None]
         if medium.weave and stage.width > _THIN:
             thread_P = weave(height // scale, width // scale, scale).reshape(-1)[place_P]
-            paint_PC = paint_PC + (medium.weave * (thread_P - 0.5))[:, None]
+            # Small pictures do not show threads.
+            seen = medium.weave * float(np.clip(guides.unit - 1, 0, 1))
+            paint_PC = paint_PC + (seen * (thread_P - 0.5))[:, None]
         # Opaque paint either covers the grain or leaves it bare.
         change_PC = (paint_PC - before_PC) * np.clip(2.5 * load_P - 0.4, 0, 1)[:, None]
         if stage.only and stage.flowing:
@@ -93,20 +97,24 @@ def _load(
     return load_P
 
 
-def _relief(strokes: Strokes, stamp: Stamp, stage: Stage, medium: Medium, scale: int) -> np.ndarray:
-    """Lightness that bristle marks and the lit relief of the paint add to each pixel."""
+def _relief(
+    strokes: Strokes, stamp: Stamp, stage: Stage, medium: Medium, wide: float
+) -> np.ndarray:
+    """Lightness that bristle marks and the lit relief of the paint add to each pixel.
+
+    The paint is as thick as a brush of `wide` pixels of the canvas leaves it.
+    """
     # Fat over lean: the first layers are thin.
     lean = float(np.clip(4 / stage.width, 0.3, 1))
-    thick_N = lean * np.clip(strokes.width_N * scale / _THICK, 0, 1)
+    thick = lean * min(1.0, wide / _THICK)
     # Light from the upper left falls on the stroke's edges and on the ridges along it.
     lit_N = np.cos(strokes.angle_N + np.pi / 4)
-    lit_P = (medium.impasto * lit_N * thick_N).astype(np.float32)[stamp.stroke_P]
-    mark_P = (medium.bristle * 0.6 * thick_N).astype(np.float32)[stamp.stroke_P]
+    lit_P = (medium.impasto * lit_N * thick).astype(np.float32)[stamp.stroke_P]
     # An edge is as wide as the paint is thick, however broad the brush is.
-    sharp_N = np.maximum(5, 0.5 * strokes.width_N * scale).astype(np.float32)
-    edge_P = np.abs(stamp.across_P) ** sharp_N[stamp.stroke_P] * np.sign(stamp.across_P)
+    edge_P = np.abs(stamp.across_P) ** max(5.0, 0.5 * wide) * np.sign(stamp.across_P)
     edge_P *= 1 - 0.5 * np.abs(stamp.along_P)
-    return stamp.paint_P * (mark_P + 0.05 * lit_P) - 0.16 * lit_P * edge_P
+    mark = 0.6 * medium.bristle * thick
+    return stamp.paint_P * (mark + 0.05 * lit_P) - 0.16 * lit_P * edge_P
 
 
 def _rim(touched_HW: np.ndarray, labels_HW: np.ndarray, wide: float) -> np.ndarray:
