@@ -18,8 +18,9 @@ from tests.synthetic import scene
 _OIL = painter.Manner.default("oil")
 
 
-def _paint(manner: painter.Manner, seed: int = 0, medium: str = "oil") -> np.ndarray:
-    return painter.paint(scene(seed, 32, 32), medium, frames=9, seed=0, manner=manner).frames_THWC
+def _paint(manner: painter.Manner, seed: int = 0, side: int = 32) -> np.ndarray:
+    picture_HWC = scene(seed, side, side)
+    return painter.paint(picture_HWC, "oil", frames=9, seed=0, manner=manner).frames_THWC
 
 
 @functools.cache
@@ -87,7 +88,7 @@ def test_delay_of_a_canvas_filled_from_the_left_is_known():
 
 def test_fine_strokes_are_finer_and_grounds_are_near_themselves():
     broad, fine = (
-        _paint(dataclasses.replace(_OIL, scale=scale, order="alla prima"))
+        _paint(dataclasses.replace(_OIL, scale=scale, order="alla prima"), side=64)
         for scale in ("broad", "fine")
     )
     assert word_effects.fineness(fine) > word_effects.fineness(broad)
