@@ -269,7 +269,7 @@ FIELDS = (
     ),
     Field(
         "model.pixel_layers",
-        4,
+        5,
         _at_least(0, 64),
         "Layers of paint that a token writes in picture space; 0 = no pixel head.",
     ),

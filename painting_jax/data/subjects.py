@@ -110,7 +110,9 @@ def _from_record(source: DataSource, row: int) -> Subject:
     record = source.record(row)
 
     def load() -> PictureAndLabels:
-        return photo_of(record), record.segments if record.segments.size else None
+        photo_HWC, labels_HW = photo_of(record), record.segments
+        # A photo that is larger than the frames shows borders that their map does not.
+        return photo_HWC, labels_HW if labels_HW.shape == photo_HWC.shape[:2] else None
 
     name = "".join(
         letter if letter.isalnum() else "_" for letter in pathlib.Path(record.source).stem

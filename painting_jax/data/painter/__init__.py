@@ -95,7 +95,7 @@ def paint(
     ):
         passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
         if manner.order == LAYERED and stage is laid_behind(entry.stages):
-            hidden = see_behind(guides, photo_HWC, entry, stage.blend)
+            hidden = see_behind(guides, entry, stage.blend)
             passes.insert(0, (hidden, hidden.labels_HW > 0))
         for seen, where_HW in passes:
             strokes, flow_HWC = plan(

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from painting_jax.data.depth import behind
 from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.keeping import kept
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -17,6 +18,7 @@ class Guides:
     """Maps at the photo's size.
 
     Attributes:
+      photo_HWC: uint8 photo.
       target_HWC: Photo in the medium's palette, 0..1.
       mean_KC: Mean colour of the target in each segment.
       labels_HW: Labels of the segments.
@@ -25,6 +27,7 @@ class Guides:
       unit: Scale of stroke sizes, relative to a 64 x 64 picture.
     """
 
+    photo_HWC: np.ndarray
     target_HWC: np.ndarray
     mean_KC: np.ndarray
     labels_HW: np.ndarray
@@ -40,32 +43,38 @@ def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
     return map_HWx[rows, np.clip(np.rint(x_N), 0, width - 1).astype(int)]
 
 
+def unit_of(height: int, width: int) -> float:
+    """Scale of stroke sizes; strokes grow more slowly than the picture, so it also has more."""
+    return float((np.sqrt(height * width) / 64) ** 0.65)
+
+
 def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     """Computes the guides of a uint8 photo for a medium."""
     height, width = labels_HW.shape
-    # Strokes grow more slowly than the picture, so a larger picture also has more of them.
-    unit = (np.sqrt(height * width) / 64) ** 0.65
+    unit = unit_of(height, width)
     target_HWC = palette(photo_HWC, medium)
     area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
     mean_KC = np.stack(
         [np.bincount(labels_HW.ravel(), target_HWC[..., c].ravel()) / area_K for c in range(3)], -1
     ).astype(np.float32)
     angle_HW, firm_HW = forms(target_HWC, unit)
-    return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, unit)
+    return Guides(photo_HWC, target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, unit)
 
 
-def see_behind(guides: Guides, photo_HWC: np.ndarray, medium: Medium, blend: str) -> Guides:
+_behind = kept(behind)
+
+
+def see_behind(guides: Guides, medium: Medium, blend: str) -> Guides:
     """Guides of what lies behind the regions; label 0 where nothing is painted there.
 
     Transparent paint cannot cover what is behind: it is continued only under what is darker.
 
     Args:
       guides: Guides of the photo.
-      photo_HWC: uint8 photo.
       medium: Medium of the painting.
       blend: How the strokes are laid, as in a `Stage`.
     """
-    hidden = behind(photo_HWC, guides.labels_HW)
+    hidden = _behind(guides.photo_HWC, guides.labels_HW)
     target_HWC, labels_HW = palette(hidden.picture_HWC, medium), hidden.labels_HW
     if blend != "cover":
         lighter_HW = (target_HWC - guides.target_HWC).min(-1) > -0.02

@@ -7,7 +7,8 @@ from scipy import ndimage
 from skimage import measure
 
 from painting_jax.data.painter.blurring import blur
-from painting_jax.data.painter.guides import LUMA, Guides, at
+from painting_jax.data.painter.guides import LUMA, Guides, at, forms, unit_of
+from painting_jax.data.painter.keeping import kept
 from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.region_borders import blurred, resized
@@ -46,7 +47,7 @@ class Lines:
 
 def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Strokes along the lines of the composition, one line after the other, long ones first."""
-    lines = composition(guides)
+    lines = composition(guides.photo_HWC, guides.labels_HW)
     share = int(np.ceil(stage.share * len(lines.begin_L)))
     begin_L, length_L = lines.begin_L[:share], (lines.end_L - lines.begin_L)[:share]
     long = stage.length * scale**0.5 * guides.unit
@@ -77,18 +78,21 @@ def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generato
     return strokes
 
 
-def composition(guides: Guides) -> Lines:
-    """The lines with which a picture is laid out."""
-    height, width = guides.labels_HW.shape
+@kept
+def composition(photo_HWC: np.ndarray, labels_HW: np.ndarray) -> Lines:
+    """The lines with which a picture is laid out, in any medium."""
+    height, width = labels_HW.shape
     zoom = min(1.0, _SIDE / max(height, width))
     shape = (max(2, round(height * zoom)), max(2, round(width * zoom)))
-    luma_YX = resized(guides.target_HWC @ LUMA, shape)
+    small_YXC = resized(photo_HWC.astype(np.float32) / 255, shape)
+    luma_YX = small_YXC @ LUMA
+    _, firm_YX = forms(small_YXC, unit_of(*shape))
     rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
-    labels_YX = guides.labels_HW[rows][:, columns]
+    labels_YX = labels_HW[rows][:, columns]
     soft_YX = blur(luma_YX, _SOFT * max(shape) / 64)
     slope_YX = np.hypot(*np.gradient(soft_YX))
-    clear_YX = (slope_YX > _CLEAR) & (resized(guides.firm_HW, shape) > _FIRM)
+    clear_YX = (slope_YX > _CLEAR) & (firm_YX > _FIRM)
     runs = [*_outlines(labels_YX), *_edges(soft_YX, clear_YX, labels_YX)]
     if not runs:
         none = np.zeros(0)

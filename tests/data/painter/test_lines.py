@@ -61,7 +61,7 @@ def test_texture_of_a_bush_is_not_drawn():
 
 def test_long_lines_come_first_and_each_is_drawn_to_its_end():
     guides, strokes = drawn(night(256, 0))
-    lines = composition(guides)
+    lines = composition(guides.photo_HWC, guides.labels_HW)
     length_L = lines.end_L - lines.begin_L
     assert length_L[0] == length_L.max()
     # Strokes of a line follow each other.
