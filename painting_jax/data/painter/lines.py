@@ -86,7 +86,7 @@ def composition(photo_HWC: np.ndarray, labels_HW: np.ndarray) -> Lines:
     shape = (max(2, round(height * zoom)), max(2, round(width * zoom)))
     small_YXC = resized(photo_HWC.astype(np.float32) / 255, shape)
     luma_YX = small_YXC @ LUMA
-    _, firm_YX = forms(small_YXC, unit_of(*shape))
+    _, firm_YX = forms(small_YXC, zoom * unit_of(height, width))
     rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
     labels_YX = labels_HW[rows][:, columns]
