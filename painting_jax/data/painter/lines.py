@@ -84,15 +84,15 @@ def composition(photo_HWC: np.ndarray, labels_HW: np.ndarray) -> Lines:
     height, width = labels_HW.shape
     zoom = min(1.0, _SIDE / max(height, width))
     shape = (max(2, round(height * zoom)), max(2, round(width * zoom)))
-    small_YXC = resized(photo_HWC.astype(np.float32) / 255, shape)
-    luma_YX = small_YXC @ LUMA
-    _, firm_YX = forms(small_YXC, zoom * unit_of(height, width))
+    picture_HWC = photo_HWC.astype(np.float32) / 255
+    luma_YX = resized(picture_HWC @ LUMA, shape)
+    _, firm_HW = forms(picture_HWC, unit_of(height, width))
     rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
     labels_YX = labels_HW[rows][:, columns]
     soft_YX = blur(luma_YX, _SOFT * max(shape) / 64)
     slope_YX = np.hypot(*np.gradient(soft_YX))
-    clear_YX = (slope_YX > _CLEAR) & (firm_YX > _FIRM)
+    clear_YX = (slope_YX > _CLEAR) & (resized(firm_HW, shape) > _FIRM)
     runs = [*_outlines(labels_YX), *_edges(soft_YX, clear_YX, labels_YX)]
     if not runs:
         none = np.zeros(0)
