@@ -59,7 +59,7 @@ def write(
     fps = fps or count / _SECONDS
     day = datetime.datetime.now(datetime.UTC).date()
     shown_THWC = video.enlarged(frames_THWC, _LEAST_SIDE)
-    sheet_1HWC = contact_sheet(frames_THWC, title=title)[None]
+    sheet_1HWC = contact_sheet(frames_THWC, progress_T, title=title)[None]
     steps_THWC = frames_THWC
     stated: dict[str, Any] = {"made_by": "painting_jax", "made_on": day.isoformat(), "mark": False}
     if with_mark:
