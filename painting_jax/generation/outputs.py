@@ -59,7 +59,6 @@ def write(
     fps = fps or count / _SECONDS
     day = datetime.datetime.now(datetime.UTC).date()
     shown_THWC = video.enlarged(frames_THWC, _LEAST_SIDE)
-    sheet_1HWC = contact_sheet(frames_THWC, progress_T, title=title)[None]
     steps_THWC = frames_THWC
     stated: dict[str, Any] = {"made_by": "painting_jax", "made_on": day.isoformat(), "mark": False}
     if with_mark:
@@ -67,8 +66,7 @@ def write(
         is_enlarged = shown_THWC is not frames_THWC
         shown_THWC = _marked(shown_THWC, origin)
         steps_THWC = _marked(steps_THWC, origin) if is_enlarged else shown_THWC
-        sheet_1HWC = _marked(sheet_1HWC, origin)
-        written = {MOVIE: shown_THWC, STEPS: steps_THWC, SHEET: sheet_1HWC}
+        written = {MOVIE: shown_THWC, STEPS: steps_THWC}
         too_small = [name for name, frames in written.items() if not _has_room(frames)]
         stated["mark"] = {"model": origin.model, "too_small": too_small}
     told = {
@@ -81,7 +79,9 @@ def write(
     with folder_written_beside(folder) as unfinished:
         video.write_mp4(unfinished / MOVIE, shown_THWC, fps, told)
         video.write_webp(unfinished / ANIMATION, shown_THWC, fps, told)
-        (unfinished / SHEET).write_bytes(pictures.encode(sheet_1HWC[0], "png", packet))
+        # Of marked frames: a mark over the whole sheet would be seen on its paper.
+        sheet_HWC = contact_sheet(steps_THWC, progress_T, title=title)
+        (unfinished / SHEET).write_bytes(pictures.encode(sheet_HWC, "png", packet))
         (unfinished / STEPS).mkdir()
         digits = max(2, len(str(count - 1)))
         for index, frame_HWC in enumerate(steps_THWC):
