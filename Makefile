@@ -16,7 +16,7 @@ demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
 	$(PY) -m painting_jax.train --config=configs/demo.py --data_dir=$(DATA) --workdir=$(RUN)
 	$(PY) -m painting_jax.generate --workdir=$(RUN) --held_out=1 \
-		--medium=oil --medium=watercolor --medium=pencil --output=$(RUN)/samples
+		--medium=oil --medium=watercolor --medium=pencil --size=512 --output=$(RUN)/samples
 	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --output=$(RUN)/report
 	@echo
 	@echo "The model painted a picture it never saw: $(RUN)/samples/*/process.mp4"

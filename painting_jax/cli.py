@@ -25,7 +25,7 @@ _ABSL_ON_REPETITION = "; repeat this option to specify a list of values"
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 
-def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
+def run(main: Callable[..., None], argv: list[str] | None = None) -> None:
     """Runs a program: parses its flags and calls `main`.
 
     A `UserError` prints one line and exits with status 2. absl itself would print its whole help
@@ -33,19 +33,21 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     status that shells report for them, 130 and 143.
 
     Args:
-      main: Function to run.
+      main: Function to run. If it has a parameter, it takes what stands on the command line besides
+        options, a list; other programs refuse that.
       argv: Program and arguments, by default those of the command line.
     """
     module = inspect.getmodule(main)
+    takes_names = bool(inspect.signature(main).parameters)
 
     def parse_or_help(argv: list[str]) -> list[str]:
         if any(arg in ("--help", "-help", "-h") for arg in argv[1:]):
             print(help_of(module))
             sys.exit(0)
-        return parse(argv)
+        return parse(argv, takes_names=takes_names)
 
-    def guarded(_: list[str]) -> None:
-        main()
+    def guarded(rest: list[str]) -> None:
+        main(*[rest[1:]] * takes_names)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path need not be valid UTF-8. Invalid bytes are shown as escapes, as on standard error.
@@ -87,15 +89,18 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
         interruption.leave(stopped_by)
 
 
-def parse(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> list[str]:
+def parse(
+    argv: list[str], values: flags.FlagValues = flags.FLAGS, *, takes_names: bool = False
+) -> list[str]:
     """Parses a command line.
 
     Args:
       argv: Program and arguments.
       values: Where the flags are defined and set.
+      takes_names: Whether arguments may stand behind the options.
 
     Returns:
-      The program.
+      The program, and these arguments.
 
     Raises:
       UserError: If a flag is unknown, a value invalid, or the config file cannot be read.
@@ -112,7 +117,7 @@ def parse(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> list[str]:
         raise UserError(f"the config has no field {_field(error)}") from error
     except (ImportError, NameError, SyntaxError) as error:
         raise UserError(f"the config file has a mistake: {error}") from error
-    if rest[1:]:
+    if rest[1:] and not takes_names:
         raise UserError(
             f"unexpected argument {rest[1]!r}: write options as --name=value or --name value"
         )

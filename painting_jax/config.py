@@ -239,6 +239,13 @@ FIELDS = (
         _SHARE,
         "Probability of a caption beside the medium.",
     ),
+    Field(
+        "data.part_probability",
+        0.3,
+        _SHARE,
+        "Probability that an example is a part of a process, from a given canvas in half of the "
+        "cases; 0 for models that are not told the progress of a frame.",
+    ),
     Field("model.family", "painting", _one_of(FAMILIES), "Family of the model."),
     Field("model.dim", 128, _at_least(2, 65536), "Width of the tokens."),
     Field("model.layers", 3, _at_least(1, 1024), "Transformer blocks."),
@@ -262,7 +269,7 @@ FIELDS = (
     ),
     Field(
         "model.pixel_layers",
-        4,
+        5,
         _at_least(0, 64),
         "Layers of paint that a token writes in picture space; 0 = no pixel head.",
     ),
@@ -283,6 +290,25 @@ FIELDS = (
         True,
         None,
         "Guide the pixel head along the direction that the text gives to the strokes.",
+    ),
+    Field(
+        "model.behind_guides",
+        True,
+        None,
+        "Tell the pixel head what lies behind the regions: it is painted, and covered later.",
+    ),
+    Field(
+        "model.canvas_guides",
+        True,
+        None,
+        "Tell a pixel model of a given canvas, from which a process goes on.",
+    ),
+    Field(
+        "model.spatial",
+        1,
+        _at_least(1, 16),
+        "Pixels of the picture along one side of a pixel that the tokens of a pixel model see: "
+        "above 1, its head is also trained on parts of the picture at its full size.",
     ),
     Field(
         "model.in_channels",
@@ -509,6 +535,10 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     ),
     "model.mark_other_looks": lambda run: False,
     "model.direction_guides": lambda run: False,
+    "model.behind_guides": lambda run: False,
+    "model.canvas_guides": lambda run: False,
+    "model.spatial": lambda run: 1,
+    "data.part_probability": lambda run: 0.0,
     "log.eval_every": lambda run: run["log.samples_every"],
     "profile_steps": lambda run: 0,
     "data.buckets": lambda run: (),

@@ -177,6 +177,11 @@ def check_model(config: ConfigDict) -> None:
             f"{step}k+1, such as {step + 1}, {4 * step + 1} or {20 * step + 1}",
         )
         require("model.patch", lambda patch: tuple(patch) == (1, 2, 2), "(1, 2, 2)")
+        require(
+            "data.part_probability",
+            lambda share: share == 0,
+            "0 for published weights, which are not told the progress of a frame",
+        )
         require("model.image_dim", lambda dim: dim % 2 == 0, "even, or 0 for none")
     elif config.model.pixel_layers:
         require(
@@ -192,6 +197,24 @@ def check_model(config: ConfigDict) -> None:
             name,
             lambda side, multiple=patch * codec.spatial: side % multiple == 0,  # type: ignore[misc]
             f"a multiple of the patch, {patch * codec.spatial}",
+        )
+    if config.model.family == "painting" and codec.spatial > 1:
+        _check_full_size(config)
+
+
+def _check_full_size(config: ConfigDict) -> None:
+    """Checks what painting at the full size of a picture needs."""
+    require, spatial = functools.partial(config_lib.require, config), config.model.spatial
+    why = f"with model.spatial={spatial}"
+    require("model.pixel_layers", lambda layers: layers > 0, f"above 0 {why}")
+    require("objective.clean_prediction", bool, f"True {why}")
+    require("data.buckets", lambda shapes: not shapes, f"empty {why}")
+    for name, patch in zip(("data.height", "data.width"), config.model.patch[1:], strict=True):
+        require(
+            name,
+            # A part of the picture is a whole number of quarters of patches.
+            lambda side, tokens=patch * spatial: 2 * (side // tokens) % spatial == 0,  # type: ignore[misc]
+            f"{patch * spatial} times a multiple of {spatial / 2:g} {why}",
         )
 
 

@@ -64,6 +64,7 @@ def base(
     data.text_length = 512
     # In use, the medium is often given without a caption.
     data.caption_probability = 0.5
+    data.part_probability = 0.0
     # Encoding takes seconds a clip. Latents are made once, of the pictures as they are.
     data.cached_latents = True
     config.objective.augment = 0.0

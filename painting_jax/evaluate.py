@@ -90,7 +90,13 @@ _EDITS = flags.DEFINE_enum(
     "also turns recorded videos round; of generated ones --order decides.",
 )
 _FRAMES = flags.DEFINE_integer("frames", 33, "Maximum number of measured frames per video.")
-_SIZE = flags.DEFINE_integer("size", 256, "Longer sides of videos are scaled down to this.")
+_SIZE = flags.DEFINE_integer(
+    "size",
+    None,
+    "Longer sides of videos are scaled down to this [default: 256]. With --workdir, the longer "
+    "side in pixels at which a model with a pixel head paints and is measured [default: as in "
+    "training].",
+)
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model is evaluated.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Data sets, if they moved since training.")
@@ -102,10 +108,12 @@ _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's
 _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the run's].")
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
+# Longer side of the videos in folders.
+_SHOWN_AT = 256
 # All devices share the frames.
 _BY_FRAMES = {"data": -1}
 
-_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES, _SIZE)
+_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE, _MESH)
 
 
@@ -140,7 +148,9 @@ def _evaluate(methods: list[Method], output: pathlib.Path) -> None:
 def _how_to_need_less() -> str:
     """What to change when memory is short."""
     if _GENERATED.value:
-        return f"lower --size={_SIZE.value} or --frames={_FRAMES.value}"
+        return f"lower --size={_SIZE.value or _SHOWN_AT} or --frames={_FRAMES.value}"
+    if _SIZE.value:
+        return f"lower --size={_SIZE.value}"
     return "use a machine or a device with more memory, such as the one that trained the run"
 
 
@@ -181,7 +191,7 @@ def _folder_source(methods: list[Method]) -> FolderSource:
         _RECORDED.value,
         unpaired=_UNPAIRED.value,
         frames=_FRAMES.value,
-        size=_SIZE.value,
+        size=_SIZE.value or _SHOWN_AT,
         with_baselines=_YARDSTICKS.value,
         order=_ORDER.value,
         edits=_EDITS.value,
@@ -205,6 +215,7 @@ def _run_source(partial: pathlib.Path):
         steps=_STEPS.value,
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
+        size=_SIZE.value,
         devices=Devices.of(_MESH.value, {"data": -1}),
     )
 

@@ -7,7 +7,8 @@
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
 with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Unreadable
-pictures in a folder or pattern are skipped.
+pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
+re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
 
 With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
 split of the run's dataset, which it was not trained on.
@@ -83,6 +84,12 @@ _STEP_CACHE = flags.DEFINE_float(
     "it are not computed. 0 computes all; 0.12 is the value of the method's authors for Wan. The "
     "first use of a model computes all steps of one batch, and measures it.",
 )
+_MARK = flags.DEFINE_bool(
+    "mark",
+    True,
+    "Mark every frame invisibly with the day, the model and the medium. --nomark leaves that out, "
+    "and the metadata say so.",
+)
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
 # Only with --workdir.
@@ -92,6 +99,22 @@ _SEGMENTS = flags.DEFINE_string(
     None,
     "Map of the regions, one flat colour each, painted from the darkest to the lightest; or a "
     "folder of maps named like the pictures [default: automatic segmentation].",
+)
+_SIZE = flags.DEFINE_integer(
+    "size",
+    None,
+    "Longer side of the paintings in pixels, from 16 to 4096: the model's tokens see a small "
+    "picture and its head paints a large one [default: the picture's own, up to 1024].",
+)
+_FROM = flags.DEFINE_float(
+    "from", None, "Progress of the first frame, from 0 to 1: a part of the process is painted."
+)
+_UNTIL = flags.DEFINE_float("until", None, "Progress of the last frame, from 0 to 1; see --from.")
+_CANVAS = flags.DEFINE_string(
+    "canvas",
+    None,
+    "Photo of your canvas, half-finished and cropped to its edges: the process goes on from there "
+    "to the picture. --from says how far it is, such as 0.4. For one picture.",
 )
 _OTHER_LOOK = flags.DEFINE_bool(
     "other_look",
@@ -180,7 +203,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _OTHER_LOOK)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _CANVAS, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -202,6 +225,7 @@ _PATHS = (
     _IMAGE,
     _OUTPUT,
     _SEGMENTS,
+    _CANVAS,
     _LORA,
     _LORA_2,
     _TRANSFORMER,
@@ -220,6 +244,8 @@ def main() -> None:
         given, skipped = subjects.from_files(_IMAGE.value, _SEGMENTS.value, _OUTPUT.value)
     if _SAVE_FRAMES.value and (len(given) + _HELD_OUT.value) * len(_MEDIUM.value) > 1:
         raise UserError("--save_frames takes one picture in one medium")
+    if _CANVAS.value and len(given) + _HELD_OUT.value > 1:
+        raise UserError("--canvas takes one picture")
     if _HELD_OUT.value:
         given += _held_out()
     jobs = output_folders.jobs(given, _MEDIUM.value, _OUTPUT.value)
@@ -260,10 +286,13 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             title=f"{painted.job.subject.name}, {painted.job.medium}",
             model=readable(painter.label),
             parameters={**painted.parameters, "final_difference": round(differs, 2)},
+            progress_T=painted.progress_T,
             fps=_FPS.value,
+            with_mark=_MARK.value,
         )
-        # Another look is to end in other colours than it has.
-        if not _OTHER_LOOK.value and (line := final_frame.warning(painted, differs)):
+        # Another look is to end in other colours than it has, and a part in an unfinished state.
+        finished = _part()[1] == 1 and not _OTHER_LOOK.value
+        if finished and (line := final_frame.warning(painted, differs)):
             print(line, file=sys.stderr)
         yield painted.job.folder
 
@@ -303,6 +332,13 @@ def _trained() -> Painter:
     if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
+        if _SIZE.value:
+            raise UserError(
+                "--size: published weights take --max_area, or --height and --width, instead"
+            )
+        for flag in (_FROM, _UNTIL, _CANVAS):
+            if flag.present:
+                raise UserError(f"--{flag.name}: published weights paint whole processes")
         if _OTHER_LOOK.value:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
@@ -322,11 +358,8 @@ def _trained() -> Painter:
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
                 f"{_WORKDIR.value} has a model of its own"
             )
-    if _OTHER_LOOK.value and not config.model.mark_other_looks:
-        raise UserError(
-            f"--other_look: the model of {_WORKDIR.value} was not told of looks in its training, "
-            "see config.model.mark_other_looks"
-        )
+    _check_model(config)
+    canvas_HWC = pictures.load(_CANVAS.value) if _CANVAS.value else None
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
     devices = Devices.of(_MESH.value, {"data": -1})
@@ -340,9 +373,48 @@ def _trained() -> Painter:
         steps=_STEPS.value,
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
+        size=_SIZE.value,
+        part=_part(),
+        canvas_HWC=canvas_HWC,
         step_cache=_STEP_CACHE.value,
         magnitudes=MagnitudesFile(pathlib.Path(_WORKDIR.value, NAME), f"step {run.step}"),
     )
+
+
+def _check_model(config) -> None:
+    """Refuses what the model of a run cannot do."""
+    if _OTHER_LOOK.value and not config.model.mark_other_looks:
+        raise UserError(
+            f"--other_look: the model of {_WORKDIR.value} was not told of looks in its training, "
+            "see config.model.mark_other_looks"
+        )
+    for flag in (_SIZE, _FROM, _UNTIL, _CANVAS):
+        if flag.present and not config.model.pixel_layers:
+            raise UserError(
+                f"--{flag.name}: the model of {_WORKDIR.value} has no pixel head, see "
+                "config.model.pixel_layers"
+            )
+    if _CANVAS.value and not config.model.canvas_guides:
+        raise UserError(
+            f"--canvas: the model of {_WORKDIR.value} was not told of canvases in its training, "
+            "see config.model.canvas_guides"
+        )
+
+
+def _check_part() -> None:
+    """Refuses a part of a process that does not get further, and a canvas without its progress."""
+    if _part()[0] >= _part()[1]:
+        raise UserError(
+            f"--from={_part()[0]:g} --until={_part()[1]:g}: a process must get further, as with "
+            "--from=0.3 --until=0.7"
+        )
+    if _CANVAS.value and _FROM.value is None:
+        raise UserError("--canvas needs --from, its progress from 0 to 1, such as --from=0.4")
+
+
+def _part() -> tuple[float, float]:
+    """Progress of the first and of the last frame."""
+    return _FROM.value or 0.0, 1.0 if _UNTIL.value is None else _UNTIL.value
 
 
 def _published() -> Painter:
@@ -421,6 +493,9 @@ def _check_flags() -> None:
     for flag, least, most in (
         (_HELD_OUT, 0, 10_000),
         (_SEED, 0, cli.MOST),
+        (_SIZE, 16, 4096),
+        (_FROM, 0, 1),
+        (_UNTIL, 0, 1),
         (_FRAMES, 2, 512),
         (_STEPS, 1, schedules.TRAINED),
         (_MAX_AREA, 1, cli.MOST),
@@ -431,6 +506,7 @@ def _check_flags() -> None:
         (_STEP_CACHE, 0, 1),
     ):
         cli.require_from_to(flag, least, most)
+    _check_part()
     for flag in (_GUIDANCE, _GUIDANCE_2):
         cli.require(
             flag, lambda scale: abs(scale) <= 1000, "a number from -1000 to 1000, 1 for none"

@@ -32,6 +32,9 @@ class Stage:
       share: Share of the strokes that are painted: those where the canvas differs most from the
         target.
       accents: Whether `share` prefers the lightest and darkest places.
+      only: "lighter" or "darker" if strokes are only put where they make the canvas so; "" for all.
+      values: Degree to which colours are reduced to the values of an underpainting, between the
+        medium's line, the ground and white: 1 = a grisaille.
       by_region: Whether segments are painted one after the other, back to front, instead of the
         whole picture at once.
       flowing: Whether colour or pressure varies along a stroke as the picture does.
@@ -50,17 +53,20 @@ class Stage:
     strength: float = 1.0
     share: float = 1.0
     accents: bool = False
+    only: str = ""
+    values: float = 0.0
     by_region: bool = False
     flowing: bool = False
     soft: float = 0.0
 
 
 PAINTING = (
-    Stage(0.15, "contours", "glaze", width=1.1, length=7, strength=0.6),
-    Stage(0.45, width=7, length=16, gap=0.7, flat=0.7, angle=25, by_region=True),
-    Stage(0.75, width=3.4, length=9, gap=0.6, follow=1),
-    Stage(0.92, width=1.7, length=5, gap=0.6, follow=1, share=0.6, by_region=True),
-    Stage(1.0, width=1.1, length=3.5, gap=0.7, follow=1, share=0.35, accents=True),
+    Stage(0.06, "contours", "glaze", width=1.1, length=7, strength=0.6),
+    Stage(0.2, width=9, length=18, gap=0.7, flat=0.3, values=1, angle=-35),
+    Stage(0.45, width=7, length=16, gap=0.7, flat=0.6, angle=25, by_region=True),
+    Stage(0.66, width=3.4, length=9, gap=0.6, follow=1),
+    Stage(0.88, width=1.7, length=5, gap=0.6, follow=1, share=0.7, by_region=True),
+    Stage(1.0, width=1.1, length=3.5, gap=0.6, follow=1, share=0.5, flowing=True),
 )
 
 
@@ -78,9 +84,13 @@ class Medium:
       scale, direction: Default manner, names in `painting_jax.data.painter.manner`.
       blunt: Shape of a stroke: 2 = pointed, larger values are squarer.
       tooth: Share of the ground's grain that a stroke leaves uncovered, 0..1.
+      weave: Lightness differences by which the canvas shows through thin paint, 0..1.
+      dry: Share of the bristles that have run out of paint at the end of a broad stroke, 0..1.
+      pressure: Share of its pigment that a stroke loses towards its ends, 0..1.
       bristle: Lightness differences across a stroke, 0..1.
       impasto: Strength of light and shade on the relief of the paint, 0..1.
-      rim: Amount of pigment that gathers at the edges of a stroke, 0..1.
+      rim: Amount of pigment that gathers at the edges of a wash, 0..1.
+      reserve: Lightness of the picture from which on the paper is left bare, 0..1; 0 = nowhere.
       darkest: Least light that one layer of a glaze lets through, 0..1.
       jitter: Colour differences between strokes, 0..1.
       looks: Looks that the conditioning picture may be given, names in
@@ -100,9 +110,13 @@ class Medium:
     direction: str = "from the top down"
     blunt: float = 6.0
     tooth: float = 0.0
+    weave: float = 0.0
+    dry: float = 0.0
+    pressure: float = 0.0
     bristle: float = 0.0
     impasto: float = 0.0
     rim: float = 0.0
+    reserve: float = 0.0
     darkest: float = 0.03
     jitter: float = 0.015
     looks: tuple[str, ...] = (
@@ -124,26 +138,28 @@ _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
     """Four passes of hatching from progress `start` to the end, each across the previous one."""
     span = 1 - start
-    thin: dict[str, Any] = {
-        "blend": "glaze",
-        "length": 9.0,
-        "gap": 1.7,
-        "strength": strength,
-        "flowing": True,
-    }
+    thin: dict[str, Any] = {"blend": "glaze", "length": 12.0, "gap": 1.5, "flowing": True}
+    fine: dict[str, Any] = {"blend": "glaze", "follow": 1, "share": 0.8, "flowing": True}
+    # Light layers first: what a pencil has darkened cannot be made lighter.
     return (
-        Stage(start + 0.35 * span, width=1.6 * width, angle=-50, by_region=True, **thin),
-        Stage(start + 0.65 * span, width=1.4 * width, angle=-15, share=0.7, **thin),
-        Stage(start + 0.85 * span, width=width, follow=1, share=0.6, **(thin | {"length": 5.0})),
         Stage(
-            1.0,
-            blend="glaze",
-            width=0.8 * width,
-            length=3.5,
-            gap=1.2,
-            follow=1,
-            share=0.45,
+            start + 0.35 * span,
+            width=1.6 * width,
+            angle=-50,
+            strength=0.6 * strength,
+            by_region=True,
+            **thin,
         ),
+        Stage(
+            start + 0.64 * span,
+            width=1.4 * width,
+            angle=-15,
+            strength=0.8 * strength,
+            share=0.8,
+            **thin,
+        ),
+        Stage(start + 0.86 * span, width=width, length=5, gap=1.0, strength=strength, **fine),
+        Stage(1.0, width=0.9 * width, length=3.5, gap=0.6, **fine),
     )
 
 
@@ -155,13 +171,15 @@ MEDIA: dict[str, Medium] = {
         contrast=1.1,
         line=(0.35, 0.4, 0.6),
         blunt=10,
+        weave=0.04,
+        dry=0.25,
         jitter=0.01,
         stages=(
-            Stage(0.15, "contours", "glaze", width=1.2, length=7, strength=0.8),
-            Stage(0.45, width=8, length=14, gap=0.75, flat=1, angle=0, by_region=True),
-            Stage(0.75, width=4, length=8, gap=0.65, follow=1, flat=0.1),
-            Stage(0.92, width=2, length=5, gap=0.65, follow=1, share=0.55),
-            Stage(1, width=1.3, length=3.5, gap=0.7, follow=1, share=0.3, accents=True),
+            Stage(0.08, "contours", "glaze", width=1.2, length=7, strength=0.8),
+            Stage(0.35, width=8, length=14, gap=0.75, flat=0.9, angle=0, by_region=True),
+            Stage(0.58, width=4, length=8, gap=0.65, follow=1, flat=0.1),
+            Stage(0.85, width=1.9, length=5, gap=0.6, follow=1, share=0.7, by_region=True),
+            Stage(1, width=1.1, length=3.5, gap=0.6, follow=1, share=0.5, flowing=True),
         ),
     ),
     "oil": Medium(
@@ -170,6 +188,8 @@ MEDIA: dict[str, Medium] = {
         line=(0.3, 0.2, 0.13),
         bristle=0.07,
         impasto=0.5,
+        weave=0.045,
+        dry=0.3,
         jitter=0.015,
     ),
     "watercolor": Medium(
@@ -179,35 +199,37 @@ MEDIA: dict[str, Medium] = {
         line=_GRAPHITE,
         tooth=0.25,
         rim=0.5,
+        reserve=0.95,
         stages=(
-            Stage(0.15, "contours", "glaze", width=0.8, length=8, strength=0.35),
+            Stage(0.1, "contours", "glaze", width=0.8, length=8, strength=0.35),
+            # Light to dark: what stays white is never painted.
             Stage(
-                0.45,
+                0.4,
                 blend="glaze",
                 width=9,
                 length=16,
-                gap=0.7,
+                gap=0.45,
                 flat=0.6,
                 strength=0.4,
-                soft=0.8,
+                soft=1.5,
                 by_region=True,
             ),
             Stage(
-                0.75, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
+                0.68, blend="glaze", width=4, length=9, gap=0.65, follow=1, strength=0.6, soft=0.5
             ),
             Stage(
                 0.92,
                 blend="glaze",
                 width=2,
                 length=5,
-                gap=0.7,
+                gap=0.6,
                 follow=1,
-                share=0.6,
-                soft=0.3,
+                share=0.7,
+                flowing=True,
                 by_region=True,
             ),
             Stage(
-                1, blend="glaze", width=1.2, length=3.5, gap=0.7, follow=1, share=0.4, accents=True
+                1, blend="glaze", width=1.1, length=3.5, gap=0.6, share=0.6, follow=1, flowing=True
             ),
         ),
     ),
@@ -219,6 +241,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.3,
+        pressure=0.3,
         darkest=0.4,
         stages=(
             Stage(0.2, "contours", "glaze", width=0.9, length=7, strength=0.6),
@@ -233,6 +256,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.4,
+        pressure=0.3,
         darkest=0.15,
         stages=(
             Stage(0.15, "contours", "glaze", width=0.9, length=7, strength=0.6),
@@ -247,43 +271,99 @@ MEDIA: dict[str, Medium] = {
         line=(0.2, 0.2, 0.2),
         blunt=4,
         tooth=0.35,
+        pressure=0.3,
         stages=(
-            Stage(0.12, "contours", "glaze", width=1.6, length=10, strength=0.5),
+            Stage(0.08, "contours", "glaze", width=1.6, length=10, strength=0.5),
+            # Values first, with the side of the stick; lights are lifted out of them.
             Stage(
-                0.5,
+                0.35,
                 blend="glaze",
                 width=8,
                 length=15,
                 gap=0.6,
+                flat=0.3,
                 angle=-40,
-                strength=0.9,
-                soft=1.2,
+                strength=0.8,
+                soft=0.8,
                 by_region=True,
             ),
-            Stage(0.7, blend="glaze", width=2.6, length=8, gap=0.8, follow=1, share=0.6, soft=0.2),
-            Stage(0.85, "contours", "glaze", width=1.2, length=5, strength=0.7, by_region=True),
-            Stage(0.92, blend="glaze", width=1.2, length=4, follow=1, share=0.4),
-            Stage(1, blend="lift", width=1.5, length=4, follow=1, share=0.3),
+            Stage(0.55, blend="glaze", width=3, length=8, gap=0.7, follow=1, share=0.7, soft=0.2),
+            Stage(0.68, blend="lift", width=2.2, length=6, gap=0.7, follow=1, share=0.5),
+            Stage(0.76, "contours", "glaze", width=1.1, length=5, strength=0.6, by_region=True),
+            Stage(
+                0.92, blend="glaze", width=1.2, length=4, gap=0.6, follow=1, share=0.7, flowing=True
+            ),
+            Stage(1, blend="lift", width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True),
         ),
     ),
     "ink": Medium(
         "Ink drawing process step by step.",
         grounds=_PAPERS,
         mono=True,
-        contrast=1.6,
+        contrast=1.15,
         line=(0.05, 0.05, 0.05),
         scale="fine",
         blunt=2.5,
+        pressure=0.3,
+        rim=0.3,
         stages=(
-            Stage(0.3, "contours", "glaze", width=0.8, length=6, share=0.5, by_region=True),
-            Stage(0.5, blend="glaze", width=0.8, length=7, gap=2.4, angle=-45, strength=0.7),
             Stage(
-                0.65, blend="glaze", width=0.8, length=6, gap=2.4, angle=45, strength=1, share=0.5
+                0.3,
+                "contours",
+                "glaze",
+                width=0.7,
+                length=6,
+                strength=0.8,
+                share=0.4,
+                by_region=True,
             ),
             Stage(
-                0.85, blend="glaze", width=4, length=8, gap=0.7, follow=1, share=0.5, by_region=True
+                0.42,
+                blend="glaze",
+                width=0.7,
+                length=8,
+                gap=2.4,
+                angle=-45,
+                strength=0.5,
+                share=0.5,
+                flowing=True,
             ),
-            Stage(1, blend="glaze", width=1.2, length=3.5, follow=1, share=0.4, accents=True),
+            # Washes over the dry lines, from light to dark, and the deepest blacks last.
+            Stage(
+                0.62,
+                blend="glaze",
+                width=6,
+                length=12,
+                gap=0.5,
+                strength=0.6,
+                soft=0.8,
+                by_region=True,
+            ),
+            Stage(
+                0.8,
+                blend="glaze",
+                width=3,
+                length=7,
+                gap=0.6,
+                follow=1,
+                share=0.8,
+                strength=0.8,
+                soft=0.3,
+            ),
+            Stage(
+                0.93,
+                blend="glaze",
+                width=1.5,
+                length=5,
+                gap=0.6,
+                follow=1,
+                share=0.7,
+                flowing=True,
+                by_region=True,
+            ),
+            Stage(
+                1, blend="glaze", width=1, length=3.5, gap=0.6, follow=1, share=0.6, flowing=True
+            ),
         ),
     ),
     "pastel": Medium(
@@ -292,14 +372,29 @@ MEDIA: dict[str, Medium] = {
         saturation=1.2,
         line=(0.4, 0.35, 0.33),
         blunt=5,
-        tooth=0.75,
+        tooth=0.7,
+        dry=0.3,
         jitter=0.02,
         stages=(
-            Stage(0.15, "contours", "glaze", width=1.4, length=8, strength=0.8),
-            Stage(0.45, width=6, length=14, gap=0.75, flat=0.5, angle=-35, by_region=True),
-            Stage(0.75, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
-            Stage(0.92, width=1.7, length=6, gap=0.6, follow=1, share=0.7, by_region=True),
-            Stage(1, width=1.3, length=4, gap=0.7, follow=1, share=0.35, accents=True),
+            Stage(0.08, "contours", "glaze", width=1.4, length=8, strength=0.8),
+            # Darks and middle tones on the toned paper, then colour over colour, highlights last.
+            Stage(0.38, width=6, length=14, gap=0.75, flat=0.5, angle=-35, by_region=True),
+            Stage(0.66, width=3, length=9, gap=0.65, follow=0.6, angle=-35, soft=0.3),
+            Stage(
+                0.9,
+                width=1.7,
+                length=6,
+                gap=0.6,
+                follow=1,
+                share=0.7,
+                by_region=True,
+            ),
+            Stage(
+                0.96, width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True, only="darker"
+            ),
+            Stage(
+                1, width=1.1, length=4, gap=0.6, follow=1, share=0.5, flowing=True, only="lighter"
+            ),
         ),
     ),
     "digital": Medium(
@@ -310,20 +405,22 @@ MEDIA: dict[str, Medium] = {
         blunt=8,
         jitter=0,
         stages=(
-            Stage(0.15, "contours", "glaze", width=0.8, length=7),
-            Stage(0.45, width=10, length=16, gap=0.5, flat=1, angle=0, by_region=True),
-            Stage(0.75, width=4, length=8, gap=0.55, follow=1, flowing=True),
+            Stage(0.05, "contours", "glaze", width=0.8, length=7),
+            # Flats, shadows, lights, and then the forms.
+            Stage(0.22, width=10, length=16, gap=0.5, flat=1, angle=0, by_region=True),
+            Stage(0.5, width=4.5, length=9, gap=0.55, follow=1, only="darker"),
+            Stage(0.75, width=4, length=8, gap=0.55, follow=1, only="lighter"),
             Stage(
-                0.92,
-                width=2.2,
+                0.95,
+                width=2,
                 length=5,
                 gap=0.6,
                 follow=1,
-                share=0.6,
+                share=0.7,
                 flowing=True,
                 by_region=True,
             ),
-            Stage(1, width=1.4, length=3, gap=0.6, follow=1, share=0.4, flowing=True),
+            Stage(1, width=1.1, length=3, gap=0.6, follow=1, share=0.5, flowing=True),
         ),
     ),
     "loomis_portrait": Medium(
@@ -334,6 +431,7 @@ MEDIA: dict[str, Medium] = {
         scale="fine",
         blunt=3,
         tooth=0.3,
+        pressure=0.3,
         darkest=0.4,
         stages=(
             Stage(0.25, "construction", "glaze", width=1, length=3, strength=1),

@@ -80,6 +80,35 @@ def test_senseless_values_are_refused(field, value):
         check(config, _MESH)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model.spatial", 0),
+        ("model.spatial", 17),
+        ("model.pixel_layers", 0),
+        ("objective.clean_prediction", False),
+        ("data.buckets", ("1:1",)),
+        ("data.height", 64 + 16),
+        ("data.width", 3 * 32),
+        ("data.part_probability", 1.5),
+    ],
+)
+def test_a_head_of_a_larger_size_needs_what_it_paints_with(field, value):
+    config = demo.get_config()
+    config.model.spatial, config.data.height, config.data.width = 4, 128, 256
+    check(config, _MESH)
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=rf"^config\.{re.escape(field)}="):
+        check(config, _MESH)
+
+
+def test_published_weights_are_not_trained_on_parts_of_a_process():
+    config = wan21_t2v_1_3b.get_config()
+    config.data.part_probability = 0.3
+    with pytest.raises(UserError, match=r"^config\.data\.part_probability=0.3: it must be 0 "):
+        check_model(config)
+
+
 def test_a_refusal_says_what_would_be_right():
     config = demo.get_config()
     config.data.buckets = ("16:9", "1")

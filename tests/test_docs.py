@@ -42,7 +42,9 @@ def test_options_exist(path):
     sources += (tiny.ROOT / "benchmarks").glob("*.py")
     defined = set(_FOREIGN)
     for source in sources:
-        defined |= set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source.read_text("utf-8")))
+        text = source.read_text("utf-8")
+        defined |= set(re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", text))
+        defined |= {f"no{name}" for name in re.findall(r"DEFINE_bool\(\s*\"(\w+)\"", text)}
     code = "\n".join(_spans(path.read_text("utf-8")))
     named = set(re.findall(r"(?<![\w-])--([a-z][\w-]*)(?![\w.-])", code))
     assert named - defined == set()

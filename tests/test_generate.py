@@ -8,12 +8,13 @@ import sys
 import textwrap
 
 import jax
+import numpy as np
 import pytest
 
 from painting_jax.data import pictures, video
 from painting_jax.data.subjects import Subject
 from painting_jax.generation.from_run import RunPainter
-from painting_jax.generation.job import Job
+from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import MagnitudesFile
 from painting_jax.generation.run import Run
 from painting_jax.sharding.mesh import make_mesh
@@ -71,6 +72,81 @@ def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
         records = [painted.parameters for painted in painter.generate(jobs)]
         assert [record["skipped_steps"] for record in records] == skipped
         assert {record["step_cache"] for record in records} == {1.0}
+
+
+def painted(run: pathlib.Path, picture_HWC: np.ndarray, medium: str = "oil", **asked) -> Painted:
+    painter = RunPainter(Run.load(run, make_mesh({}, jax.devices()[:1])), **asked)
+    subject = Subject("picture", "made up", lambda: (picture_HWC, None))
+    [process] = painter.generate([Job(subject, medium, pathlib.Path())])
+    return process
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [
+        ((40, 70), None, (40, 70)),
+        ((40, 70), 35, (20, 35)),
+        ((40, 70), 100, (57, 100)),
+        ((1100, 220), None, (1024, 205)),
+        # One that the tokens see whole is not made smaller than that.
+        ((20, 10), None, (32, 16)),
+    ],
+)
+def test_a_picture_is_painted_at_its_own_size_up_to_a_limit_or_at_the_one_asked_for(
+    run, shape, size, expected
+):
+    process = painted(run, scene(0, *shape), size=size)
+    assert process.frames_THWC.shape[1:3] == expected
+
+
+def test_a_part_of_a_process_has_all_frames_and_its_own_progress(run):
+    picture_HWC = scene(0, 32, 32)
+    whole, part = (painted(run, picture_HWC, part=part) for part in ((0, 1), (0.25, 0.5)))
+    assert part.frames_THWC.shape == whole.frames_THWC.shape
+    np.testing.assert_allclose(part.progress_T, [0.25, 0.375, 0.5])
+    assert np.abs(part.frames_THWC.astype(int) - whole.frames_THWC).max() > 0
+
+
+@pytest.mark.parametrize("size", [None, 96])
+def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
+    picture_HWC, canvas_HWC = scene(0, 48, 48), scene(1, 48, 48)
+    given = painted(run, picture_HWC, canvas_HWC=canvas_HWC, part=(0.4, 1), size=size)
+    first_HWC = pictures.resize(canvas_HWC, *given.frames_THWC.shape[1:3])
+    np.testing.assert_array_equal(given.frames_THWC[0], first_HWC)
+    assert given.parameters["goes_on_from_a_canvas"]
+    fresh = painted(run, picture_HWC, part=(0.4, 1), size=size)
+    # Every later frame knows of it.
+    differences_T = np.abs(given.frames_THWC.astype(int) - fresh.frames_THWC).mean((1, 2, 3))
+    assert (differences_T > 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--size=15"], "--size=15: it must be from 16 to 4096"),
+        (["--size=5000"], "--size=5000: it must be from 16 to 4096"),
+        (["--from=0.5", "--until=0.5"], "--from=0.5 --until=0.5: a process must get further"),
+        (["--until=0"], "a process must get further"),
+        (["--from=1.5"], "--from=1.5: it must be from 0 to 1"),
+        (["--canvas=picture.png"], "--canvas needs --from"),
+        (["--canvas=none.png", "--from=0.5"], "none.png"),
+        (["--canvas=picture.png", "--from=0.5", "--held_out=1"], "--canvas takes one picture"),
+    ],
+)
+def test_sizes_parts_and_canvases_out_of_range_end_in_a_line(run, tmp_path, flags, said):
+    (tmp_path / "picture.png").write_bytes(pictures.encode(scene(0, 32, 32), "png"))
+    flags = [flag.replace("=picture", f"={tmp_path}/picture") for flag in flags]
+    done = tiny.verb(
+        "generate",
+        *(
+            f"--workdir={run}",
+            f"--image={tmp_path / 'picture.png'}",
+            f"--output={tmp_path / 'out'}",
+        ),
+        *flags,
+    )
+    tiny.assert_one_line(done, said)
+    assert not (tmp_path / "out").exists()
 
 
 _STOPS = """

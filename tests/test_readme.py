@@ -101,7 +101,8 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("readme")
     (root / "configs").symlink_to(tiny.ROOT / "configs")
     write_photos(root / "photos", 3)
-    (root / "cat.jpg").write_bytes(pictures.encode(scene(0), "jpeg"))
+    for name, seed in (("cat", 0), ("my_canvas", 1)):
+        (root / f"{name}.jpg").write_bytes(pictures.encode(scene(seed), "jpeg"))
     for folder, seed in (("recordings", 0), ("videos", 1), ("others", 2)):
         write_movie(root / folder / "cat.mp4", recording(seed, count=4, height=32, width=32))
     build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)

@@ -50,9 +50,11 @@ def run(tmp_path_factory) -> pathlib.Path:
 
 def paint(model: Run, medium: str) -> np.ndarray:
     picture_HWC = pictures.decode((FIXTURES / "picture.png").read_bytes())
-    subject = Subject("picture", "made up", lambda: (picture_HWC, None))
+    # The regions that were found when the frames were painted.
+    labels_HW = pictures.decode((FIXTURES / "regions.png").read_bytes())[..., 0] // 25
+    subject = Subject("picture", "made up", lambda: (picture_HWC, labels_HW))
     asked = {"prompt": "", "segments": "", "frames": None, "steps": None, "guidance": None}
-    painter = RunPainter(model, **asked, seed=3)
+    painter = RunPainter(model, **asked, seed=3, size=16)
     [painted] = painter.generate([Job(subject, medium, pathlib.Path())])
     return painted.frames_THWC
 

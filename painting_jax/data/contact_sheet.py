@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_LEAST_SIDE = 128
+_LEAST_SIDE, _MOST_SIDE = 128, 512
 _PAPER, _INK = (250, 249, 246), (40, 38, 36)
 _FAINT, _RULE = (120, 116, 110), (214, 210, 204)
 
@@ -28,7 +28,7 @@ def contact_sheet(
       progress: Progress of each frame in [0, 1]; None = evenly spaced.
       columns: Frames per row; None = as many as make the sheet about 3:2.
       title: Title above the frames.
-      scale: Scale of the frames; None = their longer side gets at least 128 pixels.
+      scale: Scale of the frames; None = their longer side gets from 128 to 512 pixels.
       labels: Labels below the frames instead of the progress.
       row_titles: Titles above the rows.
 
@@ -37,7 +37,7 @@ def contact_sheet(
     """
     count, height, width, _ = frames_THWC.shape
     if scale is None:
-        scale = max(1.0, _LEAST_SIDE / max(height, width))
+        scale = min(max(1.0, _LEAST_SIDE / max(height, width)), _MOST_SIDE / max(height, width))
     height, width = round(height * scale), round(width * scale)
     if labels is None:
         shares = np.linspace(0, 1, count) if progress is None else progress

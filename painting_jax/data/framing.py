@@ -33,6 +33,11 @@ class Framing:
         scale = min(height / shape_HW[0], width / shape_HW[1])
         rows = max(1, min(height, round(shape_HW[0] * scale)))
         columns = max(1, min(width, round(shape_HW[1] * scale)))
+        return cls.around(rows, columns, height, width)
+
+    @classmethod
+    def around(cls, rows: int, columns: int, height: int, width: int) -> "Framing":
+        """A picture of that many rows and columns in the middle of the canvas."""
         return cls(height, width, (height - rows) // 2, (width - columns) // 2, rows, columns)
 
     def place(self, picture_HWC: np.ndarray) -> np.ndarray:

@@ -10,6 +10,9 @@ from painting_jax.data import painter, pictures, segmentation, tones
 from painting_jax.data.photos import Photo
 from painting_jax.data.process import Process, Variant
 
+# Largest side in pixels of the photo that is kept beside a held-out process: a model with a pixel
+# head paints at any size.
+_LARGE = 512
 # Smallest side of a training crop, relative to the largest crop of its shape.
 _SMALLEST_CROP = 0.6
 
@@ -53,20 +56,28 @@ def paint_photo(task: PhotoTask) -> list[Process]:
     photo_HWC = _load(task.photo.path)
     if task.variant is None:
         crop_HWC = pictures.fit(photo_HWC, task.height, task.width)
+        kept_HWC = _larger(photo_HWC, task.height, task.width)
         if task.tone is not None:
-            crop_HWC = tones.HELD_OUT[task.tone](crop_HWC)
+            crop_HWC, kept_HWC = map(tones.HELD_OUT[task.tone], (crop_HWC, kept_HWC))
     else:
         rng = np.random.default_rng(_seed(task, "crop"))
         crop_HWC = _random_crop(photo_HWC, task.height, task.width, rng)
         if task.vary_tone:
             crop_HWC = tones.varied(crop_HWC, rng)
-        crop_HWC = _jittered(crop_HWC, rng)
+        kept_HWC = crop_HWC = _jittered(crop_HWC, rng)
     segments_HW = segmentation.segment(crop_HWC)
     variants = (
-        Variant("photo", pictures.encode(crop_HWC)),
+        Variant("photo", pictures.encode(kept_HWC)),
         Variant("line_art", pictures.encode(painter.line_art(crop_HWC))),
     )
     return [_process(task, medium, crop_HWC, segments_HW, variants) for medium in task.media]
+
+
+def _larger(photo_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The photo cropped at its centre, a whole multiple of a frame in size, for paintings of it."""
+    sides = (*photo_HWC.shape[:2], _LARGE, _LARGE)
+    times = max(1, min(have // need for have, need in zip(sides, (height, width) * 2, strict=True)))
+    return pictures.fit(photo_HWC, times * height, times * width)
 
 
 def _process(

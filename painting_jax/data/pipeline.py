@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 
 from painting_jax import media, remote_paths
-from painting_jax.data import dataset_folder, process
+from painting_jax.data import dataset_folder, depth, process
 from painting_jax.data import index as index_lib
 from painting_jax.data.buckets import Shapes
 from painting_jax.data.canvas import Canvas
@@ -63,8 +63,9 @@ def choose_frames(
     rng: np.random.Generator | None = None,
     *,
     even: bool = False,
+    part: tuple[float, float] = (0.0, 1.0),
 ) -> np.ndarray:
-    """Chooses the stored frames whose progress is nearest to T evenly spaced targets in [0, 1].
+    """Chooses the stored frames whose progress is nearest to T evenly spaced targets in a part.
 
     With `rng`, the targets between the ends are moved: each by itself by up to half of their
     spacing, or with `even` all by the same random share of it, so that the steps between them stay
@@ -73,26 +74,28 @@ def choose_frames(
 
     Args:
       progress_N: Progress of the stored frames, strictly increasing from 0 to 1; N >= 1.
-      count: Number of frames T. If T >= 2, the first and the last frame are always chosen; if
-        T = 1, the last.
+      count: Number of frames T. If T >= 2, the first and the last frame of the part are always
+        chosen; if T = 1, the last.
       rng: Random generator for training; None for evaluation.
       even: Even steps between different frames, for models that are not told the progress: they
         would learn uneven steps as stutter.
+      part: Progress at which the part begins and ends.
 
     Returns:
       int64[T], indices of the frames in non-decreasing order.
     """
-    last = len(progress_N) - 1
+    middles = (progress_N[1:] + progress_N[:-1]) / 2
+    first, last = np.searchsorted(middles, part).tolist()
     if count == 1:
         return np.array([last])
     targets_T = np.arange(count) / (count - 1)
     if rng is not None:
         moved = rng.uniform(-0.5, 0.5, 1 if even else count - 2)
         targets_T[1:-1] += moved / (count - 1)
-    middles = (progress_N[1:] + progress_N[:-1]) / 2
-    chosen_T = np.searchsorted(middles, targets_T)
-    chosen_T[[0, -1]] = 0, last
-    if even and last + 1 >= count:
+    start, end = part
+    chosen_T = np.searchsorted(middles, start + (end - start) * targets_T)
+    chosen_T[[0, -1]] = first, last
+    if even and last + 1 - first >= count:
         # A frame that is chosen already is exchanged for the next one, as far as there are some.
         place_T = np.arange(count)
         chosen_T = np.maximum.accumulate(chosen_T - place_T) + place_T
@@ -122,6 +125,30 @@ def choose_conditions(
     if rng is not None and rng.random() < variant_probability and variants:
         variant = int(rng.integers(variants))
     return variant, rng is None or bool(rng.random() < caption_probability)
+
+
+# Latest start of a part of a process, and its shortest share of what is left from there.
+_LATEST, _SHORTEST = 0.8, 0.25
+
+
+def choose_part(
+    rng: np.random.Generator | None, probability: float
+) -> tuple[tuple[float, float], bool]:
+    """Chooses the part of a process that an example shows.
+
+    Args:
+      rng: Random generator for training; None for evaluation, which takes the whole process.
+      probability: Probability of a part.
+
+    Returns:
+      Progress at which the part begins and ends, and whether its first frame is given as a canvas.
+      Half of the parts go on from a given one; half of those end in the finished picture.
+    """
+    if rng is None or not probability or rng.random() >= probability:
+        return (0.0, 1.0), False
+    start, length = rng.uniform(0, _LATEST), rng.uniform(_SHORTEST, 1)
+    given, to_the_end = rng.random(2) < 0.5
+    return (start, 1.0 if to_the_end else start + length * (1 - start)), bool(given)
 
 
 def check_probabilities(**probabilities: float) -> None:
@@ -185,6 +212,11 @@ class Examples:
       buckets: Shapes of pictures to choose from, as in `Shapes`; rows then have the array
         judged_BHW, 1 where the picture is and 0 on its padding, which the loss leaves out.
       even_frames: As `even` in `choose_frames`.
+      part_probability: Probability, in training, that a row is a part of its process.
+      with_behind: Whether rows have the arrays behind_BHWC and behind_segments_BHW, what lies
+        behind the regions of the reference.
+      with_canvas: Whether rows have the arrays canvas_BHWC and given_B, the first frame and whether
+        the model is given it.
     """
 
     frames: int
@@ -196,6 +228,9 @@ class Examples:
     caption_probability: float = 1.0
     buckets: tuple[tuple[int, int], ...] = ()
     even_frames: bool = False
+    part_probability: float = 0.0
+    with_behind: bool = False
+    with_canvas: bool = False
 
     def __post_init__(self):
         for name in ("frames", "height", "width"):
@@ -204,6 +239,7 @@ class Examples:
         check_probabilities(
             variant_probability=self.variant_probability,
             caption_probability=self.caption_probability,
+            part_probability=self.part_probability,
         )
 
     @property
@@ -223,7 +259,10 @@ class Examples:
         Raises:
           UserError: If a picture is damaged, or the model does not have the medium.
         """
-        chosen_T = choose_frames(process.progress, self.frames, rng, even=self.even_frames)
+        part, given = choose_part(rng, self.part_probability)
+        chosen_T = choose_frames(
+            process.progress, self.frames, rng, even=self.even_frames, part=part
+        )
         canvas = self.canvas(process)
         decoded = {n: canvas.picture(process.frames[n]) for n in set(chosen_T.tolist())}
         variant, with_caption = choose_conditions(
@@ -234,16 +273,23 @@ class Examples:
             chosen = process.variants[variant]
             reference, other_look = chosen.image, chosen.other_look
         caption = process.caption if with_caption else ""
-        # The finished picture is usually the last frame, which has been decoded.
-        same = reference == process.frames[-1]
+        # The finished picture is usually the last frame, which has often been decoded.
+        finished = len(process.frames) - 1
+        if finished in decoded and reference == process.frames[finished]:
+            reference_HWC = decoded[finished]
+        else:
+            reference_HWC = canvas.picture(reference)
+        segments_HW = canvas.segments(process.segments)
         return {
             "frames_BTHWC": np.stack([decoded[n] for n in chosen_T]),
             "progress_BT": process.progress[chosen_T].astype(np.float32),
             "medium_BM": media.row_weights({process.medium: 1.0}, self.media),
             **self.text_conditioner.encode(caption, {process.medium: 1.0}),
-            "reference_BHWC": decoded[chosen_T[-1]] if same else canvas.picture(reference),
+            "reference_BHWC": reference_HWC,
             "other_look_B": np.bool_(other_look),
-            "segments_BHW": canvas.segments(process.segments),
+            "segments_BHW": segments_HW,
+            **(depth.arrays(reference_HWC, segments_HW) if self.with_behind else {}),
+            **(_canvas(decoded[chosen_T[0]], given) if self.with_canvas else {}),
             **({"judged_BHW": canvas.judged()} if self.buckets else {}),
             "index_B": np.int32(index),
         }
@@ -258,6 +304,10 @@ class Examples:
         """Height and width in pixels of the pictures of a row, or of a batch."""
         height, width = batch["reference_BHWC"].shape[-3:-1]
         return height, width
+
+
+def _canvas(frame_HWC: np.ndarray, given: bool) -> Batch:
+    return {"canvas_BHWC": frame_HWC, "given_B": np.bool_(given)}
 
 
 class _Batches:

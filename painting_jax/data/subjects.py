@@ -11,6 +11,7 @@ import tqdm
 
 from painting_jax.data import label_maps, pictures
 from painting_jax.data.building import Skipped
+from painting_jax.data.painting import tone_of
 from painting_jax.data.pipeline import DataSource
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError, readable
@@ -87,17 +88,20 @@ def _load(file: str, maps: pathlib.Path | None) -> PictureAndLabels:
 
 
 def held_out(source: DataSource, count: int) -> list[Subject]:
-    """The photos (else the finished pictures) of the first `count` distinct sources of a split."""
-    found: dict[str, Subject] = {}
+    """The photos (else the finished pictures) of the first `count` distinct sources of a split.
+
+    A photo that was painted in several tones is taken in its own.
+    """
+    found: dict[str, int] = {}
     for row in range(len(source)):
         record = source.record(row)
-        if record.source not in found:
-            found[record.source] = _from_record(source, row)
+        if tone_of(record.id) is None:
+            found.setdefault(record.source, row)
         if len(found) == count:
             break
     if len(found) < count:
         raise UserError(f"{source.path} holds out {len(found)} pictures, fewer than {count}")
-    return list(found.values())
+    return [_from_record(source, row) for row in found.values()]
 
 
 def photo_of(record: Process) -> np.ndarray:
@@ -110,7 +114,9 @@ def _from_record(source: DataSource, row: int) -> Subject:
     record = source.record(row)
 
     def load() -> PictureAndLabels:
-        return photo_of(record), record.segments if record.segments.size else None
+        photo_HWC, labels_HW = photo_of(record), record.segments
+        # A photo that is larger than the frames shows borders that their map does not.
+        return photo_HWC, labels_HW if labels_HW.shape == photo_HWC.shape[:2] else None
 
     name = "".join(
         letter if letter.isalnum() else "_" for letter in pathlib.Path(record.source).stem

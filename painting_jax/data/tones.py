@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from painting_jax.data.painter.guides import LUMA, blur, line_art
+from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.guides import LUMA, line_art
 
 # Share of the training pictures that keep their tone, apart from mild changes.
 _KEPT = 0.4

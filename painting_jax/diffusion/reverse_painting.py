@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from painting_jax.diffusion import cross_media, flow_matching, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
-from painting_jax.models.codec import Codec, to_float
+from painting_jax.models.codec import Codec, to_float, to_uint8
 from painting_jax.models.family import Encoders, VideoModel, drop_randomly
 
 # Arrays of a batch that was encoded beforehand: the clean latents, and the conditions by name.
@@ -54,6 +54,7 @@ class Example:
       sigma_B: Noise level in (0, 1).
       conditions: Conditions of the model, a tree of arrays.
       judged_BHW: Share of each latent that shows the picture and not its padding; None = all of it.
+      target_BTHWC: What the network is to predict, where that is more than the clean latents.
     """
 
     clean_BTHWC: Float[Array, "b t h w c"]
@@ -61,6 +62,7 @@ class Example:
     sigma_B: Float[Array, " b"]
     conditions: Any
     judged_BHW: Float[Array, "b h w"] | None = None
+    target_BTHWC: Float[Array, "b t2 h w c"] | None = None
 
 
 def reverse(video_BTdots: Array) -> Array:
@@ -86,6 +88,7 @@ def draw_example(
       objective: Training objective.
     """
     look_key, drop_key, level_key, noise_key = jax.random.split(key, 4)
+    decoder, target_BTHWC = model.network_decoder, None
     if LATENTS in batch:
         clean_BTHWC, conditions = encoded(batch, model)
     else:
@@ -95,11 +98,23 @@ def draw_example(
             look_key, reference_BHWC, looks_BA, objective.augment
         )
         batch = batch | {"other_look_B": batch.get("other_look_B", False) | changed_B}
+        if "behind_BHWC" in batch:
+            # What lies behind is seen in the same look.
+            behind_BHWC, _ = cross_media.augment(
+                look_key, to_float(batch["behind_BHWC"]), looks_BA, objective.augment
+            )
+            batch = batch | {"behind_BHWC": to_uint8(behind_BHWC)}
         clean_BTHWC, conditions = encode(batch, reference_BHWC, model, encoders)
     conditions = drop_randomly(drop_key, model.family, conditions, objective.drop, encoders)
+    if decoder:
+        window_key = jax.random.fold_in(key, 4)
+        conditions = decoder.with_window(window_key, conditions, model.config.patch)
+        video_BTHWC = to_float(reverse(batch["frames_BTHWC"]))
+        target_BTHWC = decoder.target(clean_BTHWC, video_BTHWC, conditions)
     sigma_B = objective.noise.sample(level_key, len(clean_BTHWC))
     noise_BTHWC = jax.random.normal(noise_key, clean_BTHWC.shape)
-    return Example(clean_BTHWC, noise_BTHWC, sigma_B, conditions, judged(batch, encoders.codec))
+    judged_BHW = judged(batch, encoders.codec)
+    return Example(clean_BTHWC, noise_BTHWC, sigma_B, conditions, judged_BHW, target_BTHWC)
 
 
 def encode(
@@ -176,11 +191,12 @@ def loss(
     """
     noisy_BTHWC = flow_matching.noisy(example.clean_BTHWC, example.noise_BTHWC, example.sigma_B)
     prediction = predict(noisy_BTHWC, example.sigma_B, example.conditions)
+    target_BTHWC = example.clean_BTHWC if example.target_BTHWC is None else example.target_BTHWC
     # Conditioning frames do not enter the loss.
     painted = slice(model.conditioning_frames, None)
     loss_B = losses.velocity_loss(
         prediction[:, painted],
-        example.clean_BTHWC[:, painted],
+        target_BTHWC[:, painted],
         example.noise_BTHWC[:, painted],
         example.sigma_B,
         clean_prediction=model.clean_prediction,
@@ -189,5 +205,5 @@ def loss(
     )
     for name, weight in objective.picture_terms.items():
         if weight:
-            loss_B += weight * losses.PICTURE_TERMS[name](prediction, example.clean_BTHWC)
+            loss_B += weight * losses.PICTURE_TERMS[name](prediction, target_BTHWC)
     return loss_B

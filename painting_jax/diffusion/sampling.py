@@ -1,4 +1,4 @@
-"""The one sampling driver: conditions and noise to painting processes, for every model.
+"""The one sampling driver: conditions and noise to latents, and their video, for every model.
 
 Contact sheets of a training, `evaluate` on a run, and `generate` with a run or with published
 weights all sample here. One compiled program takes any number of steps: all of them at once, or one
@@ -80,27 +80,6 @@ class Sample:
     skipped: int = dataclasses.field(default=0, metadata={"static": True})
 
 
-def paint(
-    model: VideoModel,
-    frozen: dict,
-    networks: Sequence[Callable[[], Network]],
-    batches: Iterable[dict[str, Array]],
-    sampling: Sampling,
-    mesh: Mesh,
-    *,
-    cache: StepCache | None = None,
-    on_step: Callable[[], object] | None = None,
-) -> Iterator[UInt8[np.ndarray, "b t h w 3"]]:
-    """Paints batch after batch; arguments as in `prepare` and `denoise`.
-
-    Yields:
-      Frames of each batch in painted order, on the host.
-    """
-    samples = (prepare(model, frozen, batch, sampling, mesh) for batch in batches)
-    for sample in denoise(model, networks, samples, sampling, mesh, cache=cache, on_step=on_step):
-        yield decode(model, frozen, sample, mesh)
-
-
 def prepare(
     model: VideoModel, frozen: dict, batch: dict[str, Array], sampling: Sampling, mesh: Mesh
 ) -> Sample:
@@ -116,7 +95,7 @@ def prepare(
       sampling: How it is sampled.
       mesh: Mesh that the parameters are laid out on.
     """
-    batch = _on_mesh(batch, mesh)
+    batch = on_mesh(batch, mesh)
     with jax.set_mesh(mesh):
         conditions, negative, noise_BTHWC = _prepare(model, sampling.guide_on, frozen, batch)
     return Sample(conditions, negative, sampling.make_sampler().start(noise_BTHWC))
@@ -162,8 +141,9 @@ def denoise(
     *,
     cache: StepCache | None = None,
     on_step: Callable[[], object] | None = None,
+    but_last: bool = False,
 ) -> Iterator[Sample]:
-    """Takes all steps of the sampler for each sample, and yields it.
+    """Takes the steps of the sampler for each sample, and yields it.
 
     Only one transformer is held at a time: all samples pass the first expert before the second is
     loaded, and wait on the host meanwhile.
@@ -178,18 +158,23 @@ def denoise(
         None computes all.
       on_step: Called after each step; None takes all steps of a transformer at once, which is
         faster for small models.
+      but_last: Whether the last step is left out, for a network that makes the video in it.
 
     Raises:
       UserError: If a step gives latents that are not finite.
     """
     sampler = sampling.make_sampler()
+    taken = len(sampler.timesteps) - but_last
     stages = [
-        _Stage(expert, steps, None if scale == 1 else scale)
+        _Stage(expert, steps[: max(0, taken - steps.start)], None if scale == 1 else scale)
         for expert, (steps, scale) in enumerate(
             zip(sampler.expert_steps(sampling.boundary), sampling.guidance, strict=True)
         )
-        if steps
+        if steps and steps.start < taken
     ]
+    if not stages:
+        for sample in samples:
+            yield dataclasses.replace(sample, state=sampler.sample(sample.state))
     for stage in stages:
         network = networks[stage.expert]()
         advanced = (
@@ -231,7 +216,7 @@ def _take(
 ) -> Sample:
     """Takes the steps of one transformer."""
     graph, params = network
-    sample = _on_mesh(sample, mesh)
+    sample = on_mesh(sample, mesh)
     state, table = sample.state, sampler.padded_steps()
     steps, scale = stage.steps, stage.scale
     timesteps_N = sampler.timesteps[steps.start : steps.stop]
@@ -360,7 +345,7 @@ def decode_clean(
       batch: The arrays `LATENTS` and `CONDITIONS` of `reverse_painting`.
       mesh: Mesh that the parameters are laid out on.
     """
-    clean_BTHWC, conditions = encoded(_on_mesh(batch, mesh), model)
+    clean_BTHWC, conditions = encoded(on_mesh(batch, mesh), model)
     return decode(model, frozen, Sample(conditions, None, clean_BTHWC), mesh)
 
 
@@ -385,7 +370,8 @@ def _decode(model: VideoModel, everywhere, frozen: dict, latents, conditions):
 _to_uint8 = jax.jit(to_uint8)
 
 
-def _on_mesh(tree, mesh: Mesh):
+def on_mesh(tree, mesh: Mesh):
+    """A tree of batches on the devices."""
     return jax.device_put(tree, _placement(tree, mesh))
 
 

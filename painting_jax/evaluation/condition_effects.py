@@ -15,6 +15,9 @@ CONDITIONS = {
     "reference": ("reference_BHWC",),
 }
 
+# Arrays that are exchanged with them, where a batch has them.
+_TOGETHER = {"segments": ("behind_segments_BHW",), "reference": ("behind_BHWC",)}
+
 Losses = Callable[..., np.ndarray]
 
 
@@ -50,23 +53,32 @@ def condition_effects(
         return np.mean([losses(batch, seed=seed + draw) for draw in range(draws)], axis=0)
 
     first, _ = batches[0]
-    arrays = {name: next(k for k in keys if k in first) for name, keys in CONDITIONS.items()}
+    arrays = {
+        name: (
+            next(key for key in keys if key in first),
+            *(key for key in _TOGETHER.get(name, ()) if key in first),
+        )
+        for name, keys in CONDITIONS.items()
+    }
     # Exchange across batches: one batch may hold the processes of a single picture.
     values = {
-        name: np.concatenate([batch[key][:count] for batch, count in batches])
-        for name, key in arrays.items()
+        key: np.concatenate([batch[key][:count] for batch, count in batches])
+        for keys in arrays.values()
+        for key in keys
     }
-    exchanges = {name: exchange(values_N, rng) for name, values_N in values.items()}
+    exchanges = {name: exchange(values[keys[0]], rng) for name, keys in arrays.items()}
     before, rise, start = [], {name: [] for name in CONDITIONS}, 0
     for batch, count in watch(batches, "exchanging conditions"):
         loss_B = mean_loss(batch)
         before.append(loss_B[:count])
-        for name, key in arrays.items():
+        for name, keys in arrays.items():
             order_N, changed_N = (x[start : start + count] for x in exchanges[name])
             exchanged_B = loss_B
             if changed_N.any():
-                array = np.concatenate([values[name][order_N], batch[key][count:]])
-                exchanged_B = mean_loss({**batch, key: array})
+                exchanged = {
+                    key: np.concatenate([values[key][order_N], batch[key][count:]]) for key in keys
+                }
+                exchanged_B = mean_loss({**batch, **exchanged})
             rise[name].append(np.where(changed_N, (exchanged_B - loss_B)[:count], np.nan))
         start += count
     loss_N = np.concatenate(before)

@@ -173,6 +173,7 @@ class RunSource:
         steps: int | None,
         guidance: float | None,
         seed: int,
+        size: int | None = None,
         devices: Devices | None = None,
     ) -> "RunSource":
         """Loads the model of a run and its data set.
@@ -186,6 +187,8 @@ class RunSource:
           steps: Sampling steps; None = the run's.
           guidance: Guidance scale; None = the run's.
           seed: Seed of the noise and of all statistics.
+          size: Longer side in pixels at which the model paints and is measured; None = as in
+            training.
           devices: Devices that the model paints on; None = all, along the data axis.
 
         Raises:
@@ -205,16 +208,13 @@ class RunSource:
         remedy = "name that one with --data_dir"
         dataset_folder.check_same(source.path, data.get("fingerprint", ""), workdir, remedy)
         model.text_conditioner.prepare(source.captions_and_media())
-        rows = pipeline.Examples(
-            model.task.frames,
-            data.height,
-            data.width,
-            model.text_conditioner,
-            model.config.model.media,
-            even_frames=not model.task.model.family.told_progress,
-        )
+        rows = dataclasses.replace(model.task.examples(model.text_conditioner), buckets=())
         held_out = HeldOut.load(source, rows, batch_size=data.batch_size, at_most=examples)
         in_one_shape = held_out
+        if size is not None:
+            height, width = model.sides(size)
+            at_size = dataclasses.replace(rows, height=height, width=width)
+            held_out = HeldOut.load(source, at_size, batch_size=1, at_most=examples)
         if buckets := model.task.shapes.buckets:
             # Processes of different buckets do not fit into one batch.
             in_buckets = dataclasses.replace(rows, buckets=buckets)
@@ -270,6 +270,7 @@ class RunSource:
                 "sampling_steps": steps,
                 "guidance": guidance,
                 "seed": seed,
+                **({"size": size} if size else {}),
             },
             # A retrained run or a new data set of the same name is a different one.
             depends_on={

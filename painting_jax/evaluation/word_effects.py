@@ -5,7 +5,7 @@ of the painter's manners should change is known:
 
   ground      the colour of the first frame
   direction   by how much later the far end of it is finished
-  scale       how fine the strokes are half-way
+  scale       how fine the strokes are in the second half
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import painter, pictures, subjects
 from painting_jax.data.painter import Manner, describe
-from painting_jax.data.painter.manner import SCALES, advance
+from painting_jax.data.painter.manner import ALLA_PRIMA, SCALES, advance
 from painting_jax.data.pipeline import Batch, DataSource, Examples, stack
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.result import WordEffect
@@ -140,13 +140,14 @@ def _questions(names: Sequence[str]) -> Iterator[_Question]:
             dataclasses.replace(manner, direction=opposite),
             functools.partial(delay, direction=direction),
         )
-    manner = Manner.default(medium)
+    # Strokes are compared where the whole picture is painted at once.
+    manner = dataclasses.replace(Manner.default(medium), order=ALLA_PRIMA)
     for scale, score in (("broad", coarseness), ("fine", fineness)):
         [opposite] = set(SCALES) - {scale}
         yield _Question(
             f"{scale} strokes",
             f"{opposite} strokes",
-            "difference of neighbouring pixels half-way, of 255"
+            "difference of neighbouring pixels in the second half, of 255"
             + (", negative" if score is coarseness else ""),
             medium,
             dataclasses.replace(manner, scale=scale),
@@ -282,10 +283,13 @@ def delay(
 
 
 def fineness(frames_THWC: np.ndarray, segments_HW: np.ndarray | None = None) -> float:
-    """Mean difference of neighbouring pixels half-way, of 255."""
+    """Mean difference of neighbouring pixels in the second half of the process, of 255.
+
+    The finished picture is left out: it hardly depends on the strokes.
+    """
     del segments_HW
-    middle_HWC = frames_THWC[len(frames_THWC) // 2].astype(np.float32)
-    steps = [np.abs(np.diff(middle_HWC, axis=axis)).mean() for axis in (0, 1)]
+    late_THWC = frames_THWC[len(frames_THWC) // 2 : -1].astype(np.float32)
+    steps = [np.abs(np.diff(late_THWC, axis=axis)).mean() for axis in (1, 2)]
     return float(np.mean(steps))
 
 

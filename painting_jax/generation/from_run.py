@@ -1,10 +1,11 @@
 """Painters with the model of a training run: one of its own, or a finetuned published model."""
 
 import dataclasses
+import math
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from jax.sharding import Mesh
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.config_checks import read_run
-from painting_jax.data import pipeline
+from painting_jax.data import depth, pipeline
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
+from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.overrides import SamplingOverrides
@@ -27,6 +29,9 @@ from painting_jax.tasks.exports import left_by
 from painting_jax.tasks.finetune import EMBEDDINGS
 from painting_jax.tasks.published import expert_index, open_base
 from painting_jax.tasks.task import make_model, shapes_of
+
+# Longer side in pixels up to which a picture is painted at its own size.
+OWN_SIZE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +47,10 @@ class RunPainter:
       steps: Number of sampling steps; None = the run's.
       guidance: Scale of classifier-free guidance, 1 = none; None = the run's.
       seed: Seed of the noise.
+      size: Longer side of the paintings in pixels, where the model paints at any size; None = the
+        picture's own, up to `OWN_SIZE`.
+      part: Progress of the first and of the last frame; only where the model paints at any size.
+      canvas_HWC: Canvas from which the process goes on, of the picture's shape; None = a blank one.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       magnitudes: File that keeps what the step cache measures; needed with a threshold.
     """
@@ -54,6 +63,9 @@ class RunPainter:
     steps: int | None = None
     guidance: float | None = None
     seed: int = 0
+    size: int | None = None
+    part: tuple[float, float] = (0.0, 1.0)
+    canvas_HWC: np.ndarray | None = None
     step_cache: float = 0.0
     magnitudes: MagnitudesFile | None = None
 
@@ -83,12 +95,12 @@ class RunPainter:
                 rows, framings = zip(*[self._row(job) for job in chunk], strict=True)
                 # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
-                frames_BTHWC = self.run.generate(pipeline.stack(filled), cache=cache, **settings)
-                cached = {}
-                if cache:
-                    self.magnitudes.keep(cache)
-                    cached = cache.parameters
-                for job, framing, frames_THWC in zip(chunk, framings, frames_BTHWC, strict=False):
+                painted = self._painted(filled, cache, settings)
+                for job, framing, frames_THWC in zip(chunk, framings, painted, strict=False):
+                    cached = {}
+                    if cache:
+                        self.magnitudes.keep(cache)
+                        cached = cache.parameters
                     parameters = {
                         "picture": job.subject.origin,
                         "medium": media.mixture(job.medium),
@@ -96,28 +108,55 @@ class RunPainter:
                         "unknown_words": unknown,
                         "segments": self.segments,
                         "other_look": self.other_look,
+                        "goes_on_from_a_canvas": self.canvas_HWC is not None,
                         **settings,
                         **cached,
                     }
-                    yield Painted(job, framing.cut(frames_THWC), parameters)
+                    progress_T = np.linspace(*self.part, len(frames_THWC))
+                    cut_THWC = framing.cut(frames_THWC)
+                    yield Painted(job, cut_THWC, parameters, progress_T=progress_T)
                     progress.update()
+
+    def _painted(
+        self, rows: Sequence[dict], cache: StepCache | None, settings: dict
+    ) -> Iterable[np.ndarray]:
+        """Frames of each row, at the row's size."""
+        if self.run.paints_any_size:
+            single = [pipeline.stack([row]) for row in rows]
+            return self.run.generate_each(single, part=self.part, cache=cache, **settings)
+        return self.run.generate(pipeline.stack(rows), cache=cache, **settings)
+
+    def _framing(self, shape_HW: tuple[int, int]) -> Framing:
+        """Where a picture of this shape lies on the canvas, and how large the canvas is."""
+        seen = self.run.seen_HW
+        if not self.run.paints_any_size:
+            return Framing.of(shape_HW, *seen)
+        zoom = (self.size or min(max(shape_HW), OWN_SIZE)) / max(shape_HW)
+        sides = [max(1, round(side * zoom)) for side in shape_HW]
+        # Whole multiples of what the tokens see: few sizes of canvas need few compiled programs.
+        times = math.ceil(max(side / least for side, least in zip(sides, seen, strict=True)))
+        if times == 1 and not self.size:
+            return Framing.of(shape_HW, *seen)
+        return Framing.around(*sides, *(times * least for least in seen))
 
     def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
         """Conditions of one job, and the framing of its picture on the model's canvas."""
-        data = self.run.config.data
         picture_HWC, labels_HW = job.subject.load()
-        framing = Framing.of(picture_HWC.shape[:2], data.height, data.width)
+        framing = self._framing(picture_HWC.shape[:2])
         reference_HWC = framing.place(picture_HWC)
-        mixture = media.mixture(job.medium)
+        mixture, model = media.mixture(job.medium), self.run.config.model
         # Without a map, the framed picture is segmented, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
             "other_look_B": np.asarray(self.other_look),
-            "medium_BM": media.row_weights(mixture, self.run.config.model.media),
+            "medium_BM": media.row_weights(mixture, model.media),
             **self.run.text_conditioner.encode(self.prompt, mixture),
             "segments_BHW": labels_HW,
+            **(depth.arrays(reference_HWC, labels_HW) if model.behind_guides else {}),
         }
+        if self.canvas_HWC is not None:
+            row |= {"canvas_BHWC": framing.place(self.canvas_HWC), "given_B": np.asarray(True)}
         return row, framing
 
 

@@ -1,7 +1,8 @@
 """The model of a training run, loaded from its latest checkpoint for painting and evaluation."""
 
 import contextlib
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -10,10 +11,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from painting_jax.config_checks import read_run
-from painting_jax.diffusion.sampling import paint
+from painting_jax.diffusion.painting import paint, paint_each
 from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.errors import UserError
 from painting_jax.generation.devices import Devices
+from painting_jax.models.family import VideoModel
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
@@ -28,6 +30,7 @@ _MOST_GUIDANCE = 1.5
 _CONDITIONS = (
     *("reference_BHWC", "other_look_B"),
     *("medium_BM", "text_BL", "text_BLD", "segments_BHW"),
+    *("behind_BHWC", "behind_segments_BHW", "canvas_BHWC", "given_B"),
 )
 
 
@@ -126,7 +129,8 @@ class Run:
 
         Args:
           batch: Arrays reference_BHWC, other_look_B, medium_BM and segments_BHW, and those of
-            `text_conditioner`; see `data.pipeline`.
+            `text_conditioner`; see `data.pipeline`. Where the model paints at any size, the sides
+            of the pictures may be any multiple of those that the tokens see.
           frames: Number T of frames of the process, evenly spaced in progress.
           steps: Number of sampling steps.
           guidance: Scale of classifier-free guidance; 1 = none.
@@ -137,16 +141,12 @@ class Run:
         Returns:
           Frames, uint8[B, T, H, W, 3], in painted order.
         """
-        patch = self.config.model.patch[0]
-        if frames % patch:
-            raise UserError(f"{frames} frames: this model makes multiples of {patch}")
-        conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
-        count = len(conditions["medium_BM"])
-        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
-        conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
-        conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
+        conditions = self._conditions(batch, frames, seed)
+        model = self.task.model
+        if self.paints_any_size:
+            model = self._model_at(batch["reference_BHWC"].shape[1])
         [frames_BTHWC] = paint(
-            self.task.model,
+            model,
             self.frozen,
             self.task.networks(self.params, self.frozen),
             [Devices(self.mesh).filled(conditions)],
@@ -155,7 +155,103 @@ class Run:
             cache=cache,
             on_step=on_step,
         )
-        return frames_BTHWC[:count]
+        return frames_BTHWC[: len(batch["medium_BM"])]
+
+    def generate_each(
+        self,
+        rows: Sequence[dict[str, np.ndarray]],
+        *,
+        frames: int,
+        steps: int,
+        guidance: float,
+        seed: int,
+        part: tuple[float, float] = (0.0, 1.0),
+        cache: StepCache | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Paints pictures at their own sizes, where the model paints at any (`paints_any_size`).
+
+        Args:
+          rows: Batches of one picture each, see `generate`. The sides of a picture are whole
+            multiples of those that the tokens see, the same multiple for both.
+          frames: As in `generate`, as are the other arguments.
+          steps: Number of sampling steps.
+          guidance: Scale of classifier-free guidance.
+          seed: Seed of the noise.
+          part: Progress of the first and of the last frame.
+          cache: Step cache.
+
+        Yields:
+          Frames of each picture, uint8[T, H, W, 3], in painted order.
+        """
+        # The devices share the batch of latents evenly.
+        filled = [*rows, *[rows[-1]] * (-len(rows) % Devices(self.mesh).pictures)]
+        painted = paint_each(
+            [self._model_at(row["reference_BHWC"].shape[1]) for row in filled],
+            self.frozen,
+            self.task.networks(self.params, self.frozen),
+            [self._conditions(row, frames, seed, part) for row in filled],
+            self.task.sampling(steps=steps, guidance=guidance),
+            self.mesh,
+            cache=cache,
+        )
+        for _, frames_THWC in zip(rows, painted, strict=False):
+            yield frames_THWC
+
+    @property
+    def paints_any_size(self) -> bool:
+        """Whether the network makes the video from the latents, so that its size is free."""
+        return self.task.model.family.network_decoder is not None and bool(
+            self.config.model.pixel_layers
+        )
+
+    @property
+    def seen_HW(self) -> tuple[int, int]:
+        """Height and width of the pictures that the tokens see."""
+        spatial = self.task.model.codec.spatial
+        return self.config.data.height // spatial, self.config.data.width // spatial
+
+    def sides(self, longer: int) -> tuple[int, int]:
+        """Height and width of a painting with this longer side, in pixels.
+
+        Raises:
+          UserError: If the model does not paint that size.
+        """
+        if not self.paints_any_size:
+            raise UserError(f"--size={longer}: the model has no pixel head that paints other sizes")
+        seen = self.seen_HW
+        times, rest = divmod(longer, max(seen))
+        if rest or not times:
+            near = max(1, times) * max(seen)
+            raise UserError(
+                f"--size={longer}: it must be a multiple of {max(seen)}, such as {near}"
+            )
+        return times * seen[0], times * seen[1]
+
+    def _model_at(self, height: int) -> VideoModel:
+        """The model for pictures of a height, of which the tokens see the same as in training."""
+        return dataclasses.replace(self.task.model, codec_config=height // self.seen_HW[0])
+
+    def _conditions(
+        self,
+        batch: dict[str, np.ndarray],
+        frames: int,
+        seed: int | np.ndarray,
+        part: tuple[float, float] = (0.0, 1.0),
+    ) -> dict[str, np.ndarray]:
+        """What a batch is painted from.
+
+        Raises:
+          UserError: If the model does not make that many frames.
+        """
+        patch = self.config.model.patch[0]
+        if frames % patch:
+            raise UserError(f"{frames} frames: this model makes multiples of {patch}")
+        conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
+        count = len(conditions["medium_BM"])
+        progress_T = np.linspace(*part, frames, dtype=np.float32)
+        conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
+        conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
+        return conditions
 
     def losses(self, batch: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
         """Training loss on recorded processes, float32[B], without dropping conditions.

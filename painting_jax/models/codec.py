@@ -1,5 +1,6 @@
 """Picture spaces: what the transformer's latents are made of, and how a picture enters them."""
 
+import dataclasses
 from typing import Protocol
 
 import jax.numpy as jnp
@@ -36,17 +37,25 @@ class Codec(Protocol):
     def decode(self, latents_BTHWC: Float[Array, "b t2 h2 w2 c"]) -> Float[Array, "b t h w 3"]: ...
 
 
+@dataclasses.dataclass(frozen=True)
 class PixelCodec:
-    """The identity: latents are the pixels."""
+    """Latents are the pixels, or the means of blocks of pixels.
 
+    Attributes:
+      spatial: Height and width of a block.
+    """
+
+    spatial: int = 1
     channels = 3
-    spatial = 1
     temporal = 1
 
-    def encode(self, video_BTHWC: Float[Array, "b t h w 3"]) -> Float[Array, "b t h w 3"]:
-        return video_BTHWC
+    def encode(self, video_BTHWC: Float[Array, "b t h w 3"]) -> Float[Array, "b t h2 w2 3"]:
+        side, (*rest, height, width, channels) = self.spatial, video_BTHWC.shape
+        blocks = (*rest, height // side, side, width // side, side, channels)
+        return video_BTHWC.reshape(blocks).mean((-4, -2)) if side > 1 else video_BTHWC
 
     def decode(self, latents_BTHWC: Float[Array, "b t h w 3"]) -> Float[Array, "b t h w 3"]:
+        """The latents as pixels, without what the blocks held: the pixel head paints that."""
         return latents_BTHWC
 
 

@@ -119,6 +119,52 @@ class Encoders:
     empty_text_LD: Float[Array, "l d"] | None = None
 
 
+class NetworkDecoder(Protocol):
+    """How a network makes the video from latents that are means of its pixels.
+
+    Its methods are pure and may be traced.
+    """
+
+    def with_window(self, key: PRNGKeyArray, conditions: Any, patch: tuple[int, int, int]) -> Any:
+        """Conditions of a training example whose network also predicts a part of the video.
+
+        Args:
+          key: Random key of the place of the part.
+          conditions: Conditions.
+          patch: Patch of the transformer.
+        """
+        ...
+
+    def target(
+        self,
+        clean_BTHWC: Float[Array, "b t h w c"],
+        video_BTHWC: Float[Array, "b t h2 w2 3"],
+        conditions: Any,
+    ) -> Float[Array, "b t2 h w c"]:
+        """What the network is to predict under conditions with a window.
+
+        Args:
+          clean_BTHWC: Clean latents.
+          video_BTHWC: The video that they stand for, RGB in [-1, 1].
+          conditions: Conditions.
+        """
+        ...
+
+    def paint(
+        self,
+        transformer: nnx.Module,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        timestep_B: Float[Array, " b"],
+        conditions: Any,
+    ) -> Float[Array, "b t h2 w2 3"]:
+        """The clean video at the size of the picture, from latents of the last step."""
+        ...
+
+    def latents_alone(self, conditions: Any) -> Any:
+        """The conditions without what the network decodes with."""
+        ...
+
+
 class Family(Protocol):
     """A family of video diffusion transformers. Its methods are pure and may be traced.
 
@@ -134,6 +180,8 @@ class Family(Protocol):
         its field `text_BLD` is that of the batch, and no other depends on the prompt.
       frames: Frames of a video that the published weights make by default.
       max_area: Largest area of their frames, in pixels.
+      network_decoder: How its networks make the video from latents of more than one pixel; None
+        where a codec does.
     """
 
     published: bool
@@ -143,6 +191,7 @@ class Family(Protocol):
     conditions: type
     frames: int
     max_area: int
+    network_decoder: NetworkDecoder | None
 
     def __hash__(self) -> int: ...
 
@@ -150,8 +199,12 @@ class Family(Protocol):
         """Sizes of the transformer, hashable, from the section `model` of an experiment."""
         ...
 
-    def codec_config(self) -> Any:
-        """Sizes of the codec that the family was published with, hashable."""
+    def codec_config(self, model: Mapping) -> Any:
+        """Sizes of the codec, hashable: those that the family was published with.
+
+        Args:
+          model: Section `model` of an experiment.
+        """
         ...
 
     def has_codec(self, config: Any) -> bool:
@@ -283,6 +336,11 @@ class VideoModel:
         return _codec(self.family, self.codec_config)
 
     @property
+    def network_decoder(self) -> NetworkDecoder | None:
+        """How the network makes the video from its last latents; None where the codec does."""
+        return self.family.network_decoder if self.codec.spatial > 1 else None
+
+    @property
     def conditioning_frames(self) -> int:
         """Number of frames at the beginning of a video that the model is given."""
         return self.family.conditioning_frames(self.config, self.codec)
@@ -309,7 +367,7 @@ class VideoModel:
 @functools.cache
 def _codec(family: Family, config: Any) -> Codec:
     codec = family.make_codec
-    return nnx.eval_shape(lambda: codec(config)) if config is not None else codec(None)
+    return nnx.eval_shape(lambda: codec(config)) if family.published else codec(config)
 
 
 @functools.cache

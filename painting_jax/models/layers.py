@@ -3,6 +3,8 @@
 Shapes: B batch, T frames, F frames that a modulation tells apart (T or 1), S tokens, D width.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -162,8 +164,19 @@ def unpatchify(
     return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, t * pt, h * ph, w * pw, -1)
 
 
+# Standard deviation in pixels from which a blur is made of averaged pixels.
+_COARSE = 3.0
+
+
 def gaussian_blur(picture_BHWC: Float[Array, "b h w c"], sigma: float) -> Float[Array, "b h w c"]:
-    """Blurs by `sigma` pixels in two passes; edges are repeated, the kernel is cut at 3 sigma."""
+    """Blurs by `sigma` pixels in two passes; edges are repeated, the kernel is cut at 3 sigma.
+
+    Above twice `_COARSE` pixels, it blurs the means of blocks and interpolates between them, which
+    costs the same for any sigma.
+    """
+    block = int(sigma / _COARSE)
+    if block > 1:
+        return _blurred_coarsely(picture_BHWC, sigma, block)
     radius = max(1, round(3 * sigma))
     kernel = jax.nn.softmax(-jnp.square(jnp.arange(-radius, radius + 1) / sigma) / 2)
 
@@ -178,3 +191,25 @@ def gaussian_blur(picture_BHWC: Float[Array, "b h w c"], sigma: float) -> Float[
         )
 
     return along(along(picture_BHWC, 1), 2)
+
+
+def _blurred_coarsely(
+    picture_BHWC: Float[Array, "b h w c"], sigma: float, block: int
+) -> Float[Array, "b h w c"]:
+    """`gaussian_blur` of the means of blocks of so many pixels, enlarged by interpolation."""
+    b, height, width, c = picture_BHWC.shape
+    # As far as the kernel reaches, edges are repeated before pixels are averaged.
+    before = block * math.ceil(3 * sigma / block)
+    after = (before + -height % block, before + -width % block)
+    pad = [(0, 0), (before, after[0]), (before, after[1]), (0, 0)]
+    x = jnp.pad(picture_BHWC, pad, mode="edge")
+    rows, columns = x.shape[1] // block, x.shape[2] // block
+    x = x.reshape(b, rows, block, columns, block, c).mean((2, 4))
+    # A box of so many pixels has a variance of a twelfth of its square, and linear interpolation
+    # between their centres adds a sixth.
+    x = gaussian_blur(x, ((sigma / block) ** 2 - 1 / 4) ** 0.5)
+    # Half a block beyond the picture is all that the interpolation needs.
+    edge = before // block - 1
+    x = x[:, edge : rows - edge, edge : columns - edge]
+    x = jax.image.resize(x, (b, block * x.shape[1], block * x.shape[2], c), "linear")
+    return x[:, block : block + height, block : block + width]

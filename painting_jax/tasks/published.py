@@ -223,7 +223,7 @@ def _check_same_sizes(config: ConfigDict, folder: Folder):
     family = get_family(name)
     ours, theirs = (
         nnx.eval_shape(lambda config=config: family.make_codec(config)).spatial
-        for config in (family.codec_config(), folder.vae()[1])
+        for config in (family.codec_config(config.model), folder.vae()[1])
     )
     if ours != theirs:
         raise UserError(

@@ -119,17 +119,21 @@ class Task(abc.ABC):
 
         Args:
           text_conditioner: Encoder of the captions.
-          **probabilities: `variant_probability` and `caption_probability` of a training.
+          **probabilities: `variant_probability`, `caption_probability` and `part_probability` of a
+            training.
         """
-        data = self.config.data
+        data, model = self.config.data, self.config.model
+        own = not self.model.family.published
         return pipeline.Examples(
             frames=self.frames,
             height=data.height,
             width=data.width,
             text_conditioner=text_conditioner,
-            media=self.config.model.media,
+            media=model.media,
             buckets=self.shapes.buckets,
             even_frames=not self.model.family.told_progress,
+            with_behind=own and model.behind_guides,
+            with_canvas=own and model.canvas_guides,
             **probabilities,
         )
 
@@ -198,7 +202,7 @@ def make_model(config: ConfigDict) -> VideoModel:
     return VideoModel(
         family=family,
         config=family.config(config.model, tuple(config.model.media)),
-        codec_config=family.codec_config(),
+        codec_config=family.codec_config(config.model),
         clean_prediction=config.objective.clean_prediction,
     )
 

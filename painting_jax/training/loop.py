@@ -223,7 +223,9 @@ def _examples(
         )
         return cached, load
     text_conditioner = task.text_conditioner(folder, (source, validation or source), mesh)
-    examples = task.examples(text_conditioner, **probabilities)
+    examples = task.examples(
+        text_conditioner, part_probability=data.part_probability, **probabilities
+    )
     return examples, functools.partial(task.load_frozen, mesh, text_conditioner)
 
 

@@ -13,7 +13,8 @@ from painting_jax.data.cached_latents import CachedSource
 from painting_jax.data.contact_sheet import contact_sheet
 from painting_jax.data.pipeline import by_shape
 from painting_jax.data.records import Named, Records
-from painting_jax.diffusion.sampling import decode_clean, paint
+from painting_jax.diffusion.painting import paint
+from painting_jax.diffusion.sampling import decode_clean
 from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 from painting_jax.sharding.rules import batch_sharding

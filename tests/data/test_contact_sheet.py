@@ -17,6 +17,11 @@ def test_small_frames_are_enlarged_to_be_seen():
     assert _count_blocks(sheet, [200, 10, 10]) == 96 * 128
 
 
+def test_large_frames_are_made_smaller():
+    frames = np.zeros((1, 600, 1200, 3), np.uint8) + np.array([200, 10, 10], np.uint8)
+    assert _count_blocks(contact_sheet(frames), [200, 10, 10]) == 256 * 512
+
+
 def test_every_frame_is_there_once_in_its_place():
     colours = np.arange(7) * 30 + 20
     frames = np.broadcast_to(colours[:, None, None, None], (7, 128, 128, 3)).astype(np.uint8)

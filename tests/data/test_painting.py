@@ -51,6 +51,15 @@ def test_variants_and_seeds_show_other_crops(task):
     assert len(photos_shown) == 3
 
 
+def test_held_out_photos_are_kept_in_a_whole_multiple_of_the_frames_size(task, tmp_path):
+    path = tmp_path / "large.png"
+    path.write_bytes(pictures.encode(scene(0, 300, 210), "png"))
+    photo = dataclasses.replace(task.photo, path=str(path))
+    [record, _] = painting.paint_photo(dataclasses.replace(task, photo=photo, variant=None))
+    assert pictures.decode(record.variants[0].image).shape == (192, 192, 3)
+    assert pictures.decode(record.frames[0]).shape == (32, 32, 3)
+
+
 def test_held_out_photos_are_shown_as_they_are(task):
     [record, _] = painting.paint_photo(dataclasses.replace(task, variant=None))
     expected = pictures.fit(scene(0, 60, 90), 32, 32)

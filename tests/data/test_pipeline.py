@@ -9,7 +9,7 @@ import pytest
 from etils import epath
 
 from painting_jax import media
-from painting_jax.data import building, pictures, pipeline, splits
+from painting_jax.data import building, depth, pictures, pipeline, splits
 from painting_jax.data import index as index_lib
 from painting_jax.data.builders import recorded_processes
 from painting_jax.errors import UserError
@@ -244,6 +244,52 @@ def test_other_shapes_are_cropped_not_stretched(source):
     assert row["frames_BTHWC"].shape == (4, 16, 8, 3)
     assert row["segments_BHW"].shape == (16, 8)
     np.testing.assert_array_equal(row["reference_BHWC"], pictures.resize(whole[:, 8:24], 16, 8))
+
+
+def test_parts_of_a_process_begin_and_end_where_they_are_asked_to():
+    progress = np.linspace(0, 1, 11)
+    chosen = pipeline.choose_frames(progress, 5, part=(0.2, 0.6))
+    assert chosen.tolist() == [2, 3, 4, 5, 6]
+    jittered = [
+        pipeline.choose_frames(progress, 5, np.random.default_rng(seed), part=(0.2, 0.6))
+        for seed in range(50)
+    ]
+    assert {(chosen[0], chosen[-1]) for chosen in jittered} == {(2, 6)}
+    assert {n for chosen in jittered for n in chosen} == {2, 3, 4, 5, 6}
+    whole = pipeline.choose_frames(progress, 5, np.random.default_rng(3))
+    same = pipeline.choose_frames(progress, 5, np.random.default_rng(3), part=(0, 1))
+    np.testing.assert_array_equal(whole, same)
+
+
+def test_parts_are_drawn_with_their_probability_and_half_go_on_from_a_canvas():
+    rng = np.random.default_rng(0)
+    drawn = [pipeline.choose_part(rng, 0.4) for _ in range(2000)]
+    parts = [(part, given) for part, given in drawn if part != (0.0, 1.0)]
+    assert abs(len(parts) / 2000 - 0.4) < 0.04
+    assert not any(given for part, given in drawn if part == (0.0, 1.0))
+    assert abs(np.mean([given for _, given in parts]) - 0.5) < 0.06
+    assert all(0 <= start < end <= 1 for (start, end), _ in parts)
+    assert abs(np.mean([end == 1 for (_, end), _ in parts]) - 0.5) < 0.06
+    assert pipeline.choose_part(None, 1.0) == ((0.0, 1.0), False)
+
+
+def test_the_canvas_of_a_part_is_its_first_frame(source):
+    examples = _examples(source, part_probability=1.0, with_canvas=True)
+    rows = [examples.of(source.record(0), 0, np.random.default_rng(seed)) for seed in range(40)]
+    assert {bool(row["given_B"]) for row in rows} == {True, False}
+    for row in rows:
+        np.testing.assert_array_equal(row["canvas_BHWC"], row["frames_BTHWC"][0])
+    assert any(row["progress_BT"][0] > 0 for row in rows)
+    held_out = examples.of(source.record(0), 0, None)
+    assert not held_out["given_B"]
+    np.testing.assert_allclose(held_out["progress_BT"][[0, -1]], [0, 1])
+
+
+def test_rows_tell_what_lies_behind_the_regions_of_the_reference_they_show(source):
+    row = _examples(source, with_behind=True).of(source.record(0), 0, None)
+    expected = depth.behind(row["reference_BHWC"], row["segments_BHW"])
+    np.testing.assert_array_equal(row["behind_BHWC"], expected.picture_HWC)
+    np.testing.assert_array_equal(row["behind_segments_BHW"], expected.labels_HW)
 
 
 def test_no_stored_segments_are_all_unlabelled(source):

@@ -67,6 +67,57 @@ def test_sky_comes_before_the_ground():
     assert labels[0, 32] < labels[-1, 32]
 
 
+def sky_over_hills(side):
+    """A sky from deep blue to nearly white over hills; and where the hills are."""
+    y, x = np.mgrid[:side, :side] / side
+    share = np.minimum(y / 0.7, 1)[..., None]
+    picture = (1 - share) * (60, 110, 210) + share * (235, 240, 245)
+    hills = y > 0.7 + 0.05 * np.sin(9 * x)
+    picture[hills] = (60, 80, 40)
+    return picture.astype(np.uint8), hills
+
+
+@pytest.mark.parametrize("side", [64, 512, 1024])
+def test_a_sky_with_a_gradient_is_one_region(side):
+    picture, hills = sky_over_hills(side)
+    labels = segment(picture)
+    assert labels.max() == 2
+    assert ((labels == 2) == hills).mean() > 0.995
+
+
+def test_a_wire_does_not_cut_a_sky():
+    picture, _ = sky_over_hills(512)
+    picture[:, 250:253] = 20
+    labels = segment(picture)
+    assert (labels[20:300] == labels[20, 20]).all()
+
+
+@pytest.mark.parametrize("side", [256, 512, 1024])
+def test_borders_follow_the_contours_of_a_large_picture(side):
+    y, x = np.mgrid[:side, :side] / side - 0.5
+    star = np.hypot(y, x) < 0.25 + 0.04 * np.sin(9 * np.arctan2(y, x))
+    picture = np.where(star[..., None], (200, 60, 40), (90, 140, 200)).astype(np.uint8)
+    wrong = (segment(picture) == 2) != star
+    contour = (star[1:] != star[:-1]).sum() + (star[:, 1:] != star[:, :-1]).sum()
+    assert wrong.sum() < 1.2 * contour
+
+
+def test_margins_of_one_colour_are_one_region():
+    picture = np.full((128, 128, 3), 250, np.uint8)
+    picture[:, 20:108] = (40, 60, 90)
+    labels = segment(picture)
+    assert labels.max() == 2
+    assert labels[60, 5] == labels[60, 122] != labels[60, 64]
+
+
+def test_regions_are_no_slivers():
+    for name in ("astronaut", "coffee", "chelsea", "rocket"):
+        labels = segment(photo(name, 256, 256))
+        for label in range(1, labels.max() + 1):
+            deep = ndimage.distance_transform_edt(np.pad(labels == label, 1)).max()
+            assert deep > 256 * 0.015
+
+
 @hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(
     seed=st.integers(0, 2**32 - 1),

@@ -19,8 +19,8 @@ from painting_jax.models.painting.modeling import PaintingConfig
 
 MODEL = VideoModel(
     PAINTING,
-    PaintingConfig(8, 1, 1, 8, (1, 2, 2), 3, 1, 1, 8, 4, tuple(media.MEDIA), 2),
-    codec_config=None,
+    PaintingConfig(8, 1, 1, 8, (1, 2, 2), 3, 1, 8, 4, tuple(media.MEDIA), 2),
+    codec_config=1,
     clean_prediction=True,
 )
 OBJECTIVE = reverse_painting.Objective(
@@ -155,3 +155,30 @@ def test_the_loss_leaves_out_the_padding():
     shares_BHW = reverse_painting.judged({"judged_BHW": judged_BHW}, coarse)
     np.testing.assert_array_equal(shares_BHW, np.tile([[[0.25], [0.5]]], (2, 1, 2)))
     assert reverse_painting.judged(batch(), coarse) is None
+
+
+def test_a_head_of_a_larger_size_is_held_to_its_latents_and_to_a_part_of_the_picture():
+    model = dataclasses.replace(
+        MODEL, codec_config=2, config=dataclasses.replace(MODEL.config, canvas_guides=True)
+    )
+    example = reverse_painting.draw_example(
+        jax.random.key(0), batch(), model, model.encoders({}), OBJECTIVE
+    )
+    video = np.asarray(to_float(batch()["frames_BTHWC"]))[:, ::-1]
+    latents = video.reshape(2, 5, 4, 2, 4, 2, 3).mean((3, 5))
+    np.testing.assert_allclose(example.clean_BTHWC, latents, atol=1e-6)
+    target = np.asarray(example.target_BTHWC)
+    np.testing.assert_allclose(target[:, :5], latents, atol=1e-6)
+    # A quarter of a patch of 2 x 2 latents has 2 x 2 pixels.
+    for b, (row, column) in enumerate(2 * np.asarray(example.conditions.window.corner_B2)):
+        np.testing.assert_array_equal(
+            target[b, 5:], video[b, :, row : row + 4, column : column + 4]
+        )
+    prediction = np.random.default_rng(1).normal(size=target.shape).astype(np.float32)
+    loss_B = reverse_painting.loss(lambda *_: jnp.asarray(prediction), example, model, OBJECTIVE)
+    sigma_B = np.maximum(np.asarray(example.sigma_B), 0.05)
+    halves = [
+        np.square(prediction[:, part] - target[:, part]).mean((1, 2, 3, 4))
+        for part in (slice(5), slice(5, None))
+    ]
+    np.testing.assert_allclose(loss_B, np.mean(halves, 0) / sigma_B**2, rtol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 
 from painting_jax import media
 from painting_jax.data import painter, pipeline
-from painting_jax.data.painter.manner import DIRECTIONS
+from painting_jax.data.painter.manner import DIRECTIONS, ORDERS
 from painting_jax.evaluation import word_effects
 from painting_jax.evaluation.cache import Cache
 from painting_jax.text.conditioner import TokenConditioner
@@ -18,8 +18,9 @@ from tests.synthetic import scene
 _OIL = painter.Manner.default("oil")
 
 
-def _paint(manner: painter.Manner, seed: int = 0, medium: str = "oil") -> np.ndarray:
-    return painter.paint(scene(seed, 32, 32), medium, frames=9, seed=0, manner=manner).frames_THWC
+def _paint(manner: painter.Manner, seed: int = 0, side: int = 32) -> np.ndarray:
+    picture_HWC = scene(seed, side, side)
+    return painter.paint(picture_HWC, "oil", frames=9, seed=0, manner=manner).frames_THWC
 
 
 @functools.cache
@@ -86,7 +87,10 @@ def test_delay_of_a_canvas_filled_from_the_left_is_known():
 
 
 def test_fine_strokes_are_finer_and_grounds_are_near_themselves():
-    broad, fine = (_paint(dataclasses.replace(_OIL, scale=scale)) for scale in ("broad", "fine"))
+    broad, fine = (
+        _paint(dataclasses.replace(_OIL, scale=scale, order="alla prima"), side=64)
+        for scale in ("broad", "fine")
+    )
     assert word_effects.fineness(fine) > word_effects.fineness(broad)
     grounds = media.MEDIA["oil"].grounds
     for name, colour in grounds.items():
@@ -159,8 +163,9 @@ def _asked(conditioner: TokenConditioner, ids_L: np.ndarray) -> painter.Manner:
 def _every_manner() -> list[painter.Manner]:
     grounds = {ground for medium in media.MEDIA.values() for ground in medium.grounds}
     return [
-        painter.Manner(ground, scale, direction)
+        painter.Manner(ground, scale, direction, order)
         for ground in sorted(grounds)
         for scale in ("broad", "fine")
         for direction in DIRECTIONS
+        for order in ORDERS
     ]

@@ -33,6 +33,8 @@ class _Stub:
     """A run that keeps what it is conditioned on."""
 
     label = "stub"
+    paints_any_size = False
+    seen_HW = (64, 64)
 
     def __init__(self):
         self.config = demo.get_config()

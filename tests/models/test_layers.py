@@ -7,8 +7,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from flax import nnx
+from scipy import ndimage
 
-from painting_jax.models.layers import LayerNorm, RMSNorm, gated, layer_norm, linear, modulate
+from painting_jax.models.layers import (
+    LayerNorm,
+    RMSNorm,
+    gated,
+    gaussian_blur,
+    layer_norm,
+    linear,
+    modulate,
+)
 from tests.elsewhere import on_other_platforms
 
 _SHAPES = [(2, 6, 8), (1, 21, 5)]
@@ -126,3 +135,13 @@ def test_layers_of_a_kind_share_what_is_compiled():
     graphs = [nnx.split(linear(3, 6, rngs=nnx.Rngs(n), dtype=jnp.float32))[0] for n in (0, 1)]
     assert graphs[0] == graphs[1]
     assert hash(graphs[0]) == hash(graphs[1])
+
+
+@pytest.mark.parametrize("sigma", [2.0, 7.0, 40.0])
+def test_a_blur_of_any_width_is_scipys(sigma):
+    y, x = np.mgrid[:150, :170]
+    picture = np.stack([np.sin(y / 30) + x / 100, np.cos((x + y) / 25)], -1)[None]
+    picture[:, 40:90, 60:110] += 1
+    expected = ndimage.gaussian_filter(picture, (0, sigma, sigma, 0), mode="nearest", truncate=3)
+    blurred = jax.jit(gaussian_blur, static_argnums=1)(picture.astype(np.float32), sigma)
+    np.testing.assert_allclose(blurred, expected, atol=0.02)

@@ -48,18 +48,19 @@ class ToyFamily:
     droppable = ("medium",)
     told_progress = True
     conditions = ToyConditions
+    network_decoder = None
 
     def config(self, model, media):
         return ToyConfig(model.dim, len(media))
 
-    def codec_config(self):
-        return None
+    def codec_config(self, model):
+        return 1
 
     def has_codec(self, config):
         return False
 
     def make_codec(self, config):
-        return PixelCodec()
+        return PixelCodec(config)
 
     def make_image_encoder(self, config):
         raise AssertionError("there is none")

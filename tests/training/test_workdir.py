@@ -271,6 +271,7 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
     from flax import nnx  # noqa: PLC0415
 
     from painting_jax.models.painting.modeling import Conditions  # noqa: PLC0415
+    from painting_jax.models.painting.picture import Picture  # noqa: PLC0415
 
     tiny.model.update(dim=192, layers=1, heads=4, ffn_dim=768, pixel_layers=0)
     config = make_model(tiny).config
@@ -284,8 +285,11 @@ def test_forward_flops_are_those_the_compiler_counts(tiny):
             jax.ShapeDtypeStruct((*shape[:-1], 4), np.float32),
             jax.ShapeDtypeStruct((1, len(config.media)), np.float32),
             jax.ShapeDtypeStruct((1, words), np.int32),
-            jax.ShapeDtypeStruct((1, side, side), np.uint8),
             jax.ShapeDtypeStruct((1, frames), np.float32),
+            Picture(
+                jax.ShapeDtypeStruct((1, side, side, 3), np.float32),
+                jax.ShapeDtypeStruct((1, side, side), np.uint8),
+            ),
         ),
     )
     forward = jax.jit(lambda state, *arguments: nnx.merge(graph, state)(*arguments))

@@ -1,9 +1,10 @@
 """The procedural painter: paints any photo in any medium and returns the whole process.
 
-Each `Stage` of the medium is planned as strokes (`planning`). The strokes are stamped all at once
-(`strokes`) and applied to the canvas (`canvas`). Within a stage a pixel changes at most once.
-Frames are therefore made from the canvas before the stage, the canvas after it, and the time at
-which each pixel changes.
+Each `Stage` of the medium is planned as strokes (`planning`), in the order of `turns`. The strokes
+are stamped all at once (`strokes`) and applied to the canvas (`canvas`). In such a layer of paint a
+pixel changes at most once. Frames are therefore made from the canvas after each layer and the time
+at which each pixel changes (`timeline`). Where regions are painted behind nearer ones, their
+strokes there are a layer of their own.
 """
 
 import dataclasses
@@ -13,10 +14,14 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data.painter import canvas as surface
-from painting_jax.data.painter.guides import line_art, see
-from painting_jax.data.painter.manner import DIRECTIONS, Manner, describe, every_word
+from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
+from painting_jax.data.painter.length import moments
+from painting_jax.data.painter.manner import DIRECTIONS, LAYERED, Manner, describe, every_word
+from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.planning import plan
 from painting_jax.data.painter.strokes import stamp
+from painting_jax.data.painter.timeline import Timeline
+from painting_jax.data.painter.turns import due, laid_behind, turns
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
@@ -46,7 +51,7 @@ def paint(
     photo_HWC: np.ndarray,
     medium: str,
     *,
-    frames: int,
+    frames: int | None = None,
     seed: int,
     manner: Manner | None = None,
     segments_HW: np.ndarray | None = None,
@@ -56,7 +61,8 @@ def paint(
     Args:
       photo_HWC: uint8 RGB.
       medium: Name from `media.MEDIA`.
-      frames: Number of frames, at least 2, evenly spaced in progress.
+      frames: Number of frames, at least 2, evenly spaced in progress; None for 9 to 49 frames,
+        as many as the process needs, where the canvas changes.
       seed: Seed of stroke placement and colour.
       manner: Manner of painting; None for the medium's default.
       segments_HW: uint8 labels in painting order; None for automatic segmentation.
@@ -67,7 +73,7 @@ def paint(
     """
     if medium not in media.MEDIA:
         raise UserError(f"unknown medium {medium!r}: known are {', '.join(media.MEDIA)}")
-    if frames < 2:
+    if frames is not None and frames < 2:
         raise UserError(f"a process needs at least 2 frames, not {frames}")
     entry = media.MEDIA[medium]
     manner = manner or Manner.default(medium)
@@ -81,51 +87,51 @@ def paint(
     rng = np.random.default_rng([seed, zlib.crc32(medium.encode())])
     scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
     guides = see(photo_HWC, entry, segments_HW)
-    labels_YX = surface.finer(segments_HW, scale)
     ground_C = np.array(entry.grounds[manner.ground], np.float32)
-    canvas_YXC = np.broadcast_to(ground_C, (*labels_YX.shape, 3)).copy()
-    progress_T = np.linspace(0, 1, frames, dtype=np.float32)
-    frames_THWC = np.empty((frames, *photo_HWC.shape), np.uint8)
-    frames_THWC[0] = _shown(canvas_YXC, scale)
-    start = 0.0
-    for stage in entry.stages:
-        strokes, flow_HWC = plan(
-            stage,
-            start,
-            medium=entry,
-            manner=manner,
-            guides=guides,
-            canvas_HWC=surface.coarser(canvas_YXC, scale),
-            rng=rng,
-        )
-        clip = stage.marks == "strokes" and stage.blend != "lift"
-        marks = stamp(strokes, labels_YX, scale=scale, blunt=entry.blunt, clip=clip)
-        after_YXC = surface.laid(
-            canvas_YXC,
-            strokes,
-            marks,
-            flow_HWC=flow_HWC,
-            ground_C=ground_C,
-            stage=stage,
-            medium=entry,
-            guides=guides,
-            scale=scale,
-        )
-        due_YX = np.full(labels_YX.shape, np.inf, np.float32)
-        due_YX[marks.touched_HW] = _due(strokes.time_N[marks.stroke_P], marks.along_P, start, stage)
-        for t in np.flatnonzero((progress_T > start) & (progress_T < stage.until)):
-            done_YX = due_YX <= progress_T[t]
-            frames_THWC[t] = _shown(np.where(done_YX[..., None], after_YXC, canvas_YXC), scale)
-        canvas_YXC = after_YXC
-        frames_THWC[progress_T >= stage.until] = _shown(canvas_YXC, scale)
-        start = stage.until
-    return Painting(frames_THWC, progress_T, segments_HW.astype(np.uint8), manner)
-
-
-def _due(time_P: np.ndarray, along_P: np.ndarray, start: float, stage: media.Stage) -> np.ndarray:
-    """Progress at which each pixel is painted. A stroke takes 1/25 of its stage."""
-    return time_P + 0.02 * (stage.until - start) * (along_P + 1)
-
-
-def _shown(canvas_YXC: np.ndarray, scale: int) -> np.ndarray:
-    return (surface.coarser(canvas_YXC, scale) * 255 + 0.5).astype(np.uint8)
+    canvas_YXC = np.broadcast_to(ground_C, (*surface.finer(segments_HW, scale).shape, 3)).copy()
+    timeline = Timeline(canvas_YXC, scale)
+    for stage, turn in zip(
+        entry.stages, turns(entry.stages, manner.order, segments_HW), strict=True
+    ):
+        passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
+        if manner.order == LAYERED and stage is laid_behind(entry.stages):
+            hidden = see_behind(guides, entry, stage.blend)
+            passes.insert(0, (hidden, hidden.labels_HW > 0))
+        for seen, where_HW in passes:
+            strokes, flow_HWC = plan(
+                stage,
+                turn,
+                medium=entry,
+                manner=manner,
+                guides=seen,
+                canvas_HWC=surface.coarser(canvas_YXC, scale),
+                rng=rng,
+                where_HW=where_HW,
+            )
+            clip = stage.marks == "strokes" and stage.blend != "lift"
+            marks = stamp(
+                strokes,
+                surface.finer(seen.labels_HW, scale),
+                scale=scale,
+                blunt=entry.blunt,
+                clip=clip,
+                # Small pictures show no gaps between bristles.
+                dry=entry.dry if stage.width >= BROAD and guides.unit > 1 else 0,
+            )
+            canvas_YXC = surface.laid(
+                canvas_YXC,
+                strokes,
+                marks,
+                flow_HWC=flow_HWC,
+                ground_C=ground_C,
+                stage=stage,
+                medium=entry,
+                guides=seen,
+                scale=scale,
+            )
+            timeline.add(canvas_YXC, due(strokes, marks, turn))
+    if frames is None:
+        progress_T = moments(timeline.work)
+    else:
+        progress_T = np.linspace(0, 1, frames, dtype=np.float32)
+    return Painting(timeline.frames(progress_T), progress_T, segments_HW.astype(np.uint8), manner)

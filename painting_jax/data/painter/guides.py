@@ -1,11 +1,13 @@
-"""Maps that guide the painter: the photo in the medium's palette, its forms and its edges."""
+"""Maps that guide the painter: the photo in the medium's palette and its forms."""
 
 import dataclasses
-import functools
 
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.depth import behind
+from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.keeping import kept
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -16,28 +18,22 @@ class Guides:
     """Maps at the photo's size.
 
     Attributes:
+      photo_HWC: uint8 photo.
       target_HWC: Photo in the medium's palette, 0..1.
       mean_KC: Mean colour of the target in each segment.
       labels_HW: Labels of the segments.
       angle_HW: Direction of the photo's forms (along edges), in radians.
       firm_HW: Certainty of that direction, 0..1.
-      edge_HW: Strength of contours, 0..1.
       unit: Scale of stroke sizes, relative to a 64 x 64 picture.
     """
 
+    photo_HWC: np.ndarray
     target_HWC: np.ndarray
     mean_KC: np.ndarray
     labels_HW: np.ndarray
     angle_HW: np.ndarray
     firm_HW: np.ndarray
-    edge_HW: np.ndarray
     unit: float
-
-
-def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur over the first two axes."""
-    sigmas = (sigma, sigma) + (0,) * (values_HWx.ndim - 2)
-    return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
 
 
 def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
@@ -47,23 +43,43 @@ def at(map_HWx: np.ndarray, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
     return map_HWx[rows, np.clip(np.rint(x_N), 0, width - 1).astype(int)]
 
 
+def unit_of(height: int, width: int) -> float:
+    """Scale of stroke sizes; strokes grow more slowly than the picture, so it also has more."""
+    return float((np.sqrt(height * width) / 64) ** 0.65)
+
+
 def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     """Computes the guides of a uint8 photo for a medium."""
     height, width = labels_HW.shape
-    # Strokes grow more slowly than the picture, so a larger picture also has more of them.
-    unit = (np.sqrt(height * width) / 64) ** 0.65
+    unit = unit_of(height, width)
     target_HWC = palette(photo_HWC, medium)
     area_K = np.maximum(np.bincount(labels_HW.ravel()), 1)
     mean_KC = np.stack(
         [np.bincount(labels_HW.ravel(), target_HWC[..., c].ravel()) / area_K for c in range(3)], -1
     ).astype(np.float32)
-    angle_HW, firm_HW, edge_HW = forms(target_HWC, unit)
-    border_HW = np.zeros_like(edge_HW)
-    border_HW[1:] += labels_HW[1:] != labels_HW[:-1]
-    border_HW[:, 1:] += labels_HW[:, 1:] != labels_HW[:, :-1]
-    # A segment border counts only where the picture has an edge.
-    edge_HW = np.maximum(edge_HW, 0.5 * (border_HW > 0) * np.clip(5 * edge_HW, 0, 1))
-    return Guides(target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, edge_HW, unit)
+    angle_HW, firm_HW = forms(target_HWC, unit)
+    return Guides(photo_HWC, target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, unit)
+
+
+_behind = kept(behind)
+
+
+def see_behind(guides: Guides, medium: Medium, blend: str) -> Guides:
+    """Guides of what lies behind the regions; label 0 where nothing is painted there.
+
+    Transparent paint cannot cover what is behind: it is continued only under what is darker.
+
+    Args:
+      guides: Guides of the photo.
+      medium: Medium of the painting.
+      blend: How the strokes are laid, as in a `Stage`.
+    """
+    hidden = _behind(guides.photo_HWC, guides.labels_HW)
+    target_HWC, labels_HW = palette(hidden.picture_HWC, medium), hidden.labels_HW
+    if blend != "cover":
+        lighter_HW = (target_HWC - guides.target_HWC).min(-1) > -0.02
+        labels_HW = np.where(lighter_HW, labels_HW, 0)
+    return dataclasses.replace(guides, target_HWC=target_HWC, labels_HW=labels_HW)
 
 
 def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
@@ -75,32 +91,16 @@ def palette(photo_HWC: np.ndarray, medium: Medium) -> np.ndarray:
     return np.clip(0.5 + medium.contrast * (picture_HWC - 0.5), 0, 1)
 
 
-def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction, its certainty, and edge strength, computed from the colour structure tensor."""
+def forms(target_HWC: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Direction and its certainty, computed from the colour structure tensor."""
     fine_HWC = blur(target_HWC, 0.7 * unit)
     dy_HWC, dx_HWC = np.gradient(fine_HWC, axis=(0, 1))
     yy_HW, xx_HW = (dy_HWC**2).sum(-1), (dx_HWC**2).sum(-1)
     xy_HW = (dy_HWC * dx_HWC).sum(-1)
-    edge_HW = np.sqrt(yy_HW + xx_HW)
-    edge_HW = np.clip(edge_HW / max(np.quantile(edge_HW, 0.97), 0.02), 0, 1)
     yy_HW, xx_HW, xy_HW = blur(np.stack([yy_HW, xx_HW, xy_HW], -1), 1.5 * unit).transpose(2, 0, 1)
     angle_HW = 0.5 * np.arctan2(2 * xy_HW, xx_HW - yy_HW) + np.pi / 2
     firm_HW = np.hypot(xx_HW - yy_HW, 2 * xy_HW) / (xx_HW + yy_HW + 1e-4)
-    return angle_HW, np.clip(2 * firm_HW, 0, 1), edge_HW
-
-
-@functools.lru_cache(maxsize=8)
-def grain(height: int, width: int, scale: int) -> np.ndarray:
-    """Grain of the ground at `scale` times the given size, nearly uniform in 0..1.
-
-    It is the same for every picture, like one kind of paper, so that a model can learn it.
-    """
-    noise_HW = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
-    noise_HW = blur(np.repeat(np.repeat(noise_HW, scale, 0), scale, 1), 0.5 * scale)
-    noise_HW = noise_HW / noise_HW.std()
-    grain_HW = 1 / (1 + np.exp(-1.7 * noise_HW))
-    grain_HW.flags.writeable = False
-    return grain_HW
+    return angle_HW, np.clip(2 * firm_HW, 0, 1)
 
 
 def line_art(picture_HWC: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from painting_jax.data.painter.guides import Guides
-from painting_jax.data.painter.placing import strokes_at
+from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.media import Stage
 
@@ -56,7 +56,7 @@ def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Gene
         angle_N=np.arctan2(dy_N, dx_N),
         bend_N=np.zeros(len(y_N)),
         length_N=1.6 * radius * np.hypot(dy_N, dx_N),
-        wide=max(stage.width * guides.unit, 0.7),
+        wide=max(stage.width * enlarged(stage.width, *guides.labels_HW.shape), 0.7),
     )
     strokes.colour_NC = np.full((len(y_N), 1), stage.strength)
     strokes.time_N = np.linspace(0, 1, len(y_N), endpoint=False)

@@ -14,6 +14,7 @@ DIRECTIONS = (
     "from the right",
     "from the centre outward",
 )
+ALLA_PRIMA, LAYERED, SECTIONAL = ORDERS = ("alla prima", "layered", "sectional")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,24 +25,31 @@ class Manner:
       ground: Name of the ground, a key of the medium's `grounds`.
       scale: Size of the strokes, a key of `SCALES`.
       direction: Order of strokes within a pass or region, one of `DIRECTIONS`.
+      order: Order of regions, one of `ORDERS`: everywhere at once, in layers from back to front
+        with what lies behind nearer ones, or region by region, each finished before the next.
     """
 
     ground: str
     scale: str
     direction: str
+    order: str = LAYERED
 
     @classmethod
     def default(cls, medium: str) -> "Manner":
         """The default manner of a medium."""
         entry = media.MEDIA[medium]
-        return cls(next(iter(entry.grounds)), entry.scale, entry.direction)
+        order = LAYERED if LAYERED in orders(medium) else ALLA_PRIMA
+        return cls(next(iter(entry.grounds)), entry.scale, entry.direction, order)
 
     @classmethod
     def sample(cls, medium: str, rng: np.random.Generator) -> "Manner":
         """A manner drawn uniformly from those that the medium allows."""
         choose = lambda names: names[rng.integers(len(names))]  # noqa: E731
         return cls(
-            choose(list(media.MEDIA[medium].grounds)), choose(list(SCALES)), choose(DIRECTIONS)
+            choose(list(media.MEDIA[medium].grounds)),
+            choose(list(SCALES)),
+            choose(DIRECTIONS),
+            choose(orders(medium)),
         )
 
     def check(self, medium: str) -> None:
@@ -54,26 +62,37 @@ class Manner:
             (self.ground, media.MEDIA[medium].grounds, f"ground for {medium}"),
             (self.scale, SCALES, "stroke scale"),
             (self.direction, DIRECTIONS, "direction"),
+            (self.order, orders(medium), f"order for {medium}"),
         ):
             if value not in known:
                 raise UserError(f"unknown {what} {value!r}: known are {', '.join(known)}")
+
+
+def orders(medium: str) -> tuple[str, ...]:
+    """The orders that a medium allows: without a pass by region, only everywhere at once."""
+    by_region = any(stage.by_region for stage in media.MEDIA[medium].stages)
+    return ORDERS if by_region else (ALLA_PRIMA,)
 
 
 def every_word() -> list[str]:
     """Texts that together hold every word with which a manner is described."""
     grounds = {ground for medium in media.MEDIA.values() for ground in medium.grounds}
     return [
-        describe(Manner(ground, scale, direction))
+        describe(Manner(ground, scale, direction, order))
         for ground in sorted(grounds)
         for scale in SCALES
         for direction in DIRECTIONS
+        for order in ORDERS
     ]
 
 
 def describe(manner: Manner) -> str:
-    """The manner in words, such as "on a warm ground, broad strokes, from the top down"."""
+    """The manner in words: "on a warm ground, broad strokes, from the top down, layered"."""
     article = "an" if manner.ground[0] in "aeiou" else "a"
-    return f"on {article} {manner.ground} ground, {manner.scale} strokes, {manner.direction}"
+    return (
+        f"on {article} {manner.ground} ground, {manner.scale} strokes, {manner.direction}, "
+        f"{manner.order}"
+    )
 
 
 def advance(direction: str, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:

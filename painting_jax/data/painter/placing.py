@@ -1,4 +1,4 @@
-"""Placement of strokes: on a lattice, or along the picture's contours."""
+"""Placement of strokes on a lattice."""
 
 import numpy as np
 
@@ -6,15 +6,39 @@ from painting_jax.data.painter.guides import Guides, at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.media import Stage
 
+# Widths, in pixels of a 64 x 64 picture, of the finest brush and of one that blocks in.
+_FINE, BROAD = 1.1, 7.0
+
+
+def enlarged(width: float, height_px: int, width_px: int) -> float:
+    """By how much the strokes of a stage are larger than in a 64 x 64 picture.
+
+    Broad strokes grow nearly as the picture does. Fine ones hardly grow: they have to reach detail
+    of two to three pixels at any size, so a larger picture has many more of them.
+
+    Args:
+      width: Width of the stage's strokes in a 64 x 64 picture.
+      height_px: Height of the picture in pixels.
+      width_px: Width of the picture in pixels.
+    """
+    broad = np.clip(np.log(width / _FINE) / np.log(BROAD / _FINE), 0, 1)
+    side = np.sqrt(height_px * width_px) / 64
+    # A picture below 64 x 64 has fewer strokes of nearly the same size.
+    return float(side ** (0.28 + 0.5 * broad if side > 1 else 0.65))
+
 
 def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
     """Strokes on a brick lattice, rotated by the stage's angle.
 
-    The jitter is just enough to look hand-made. A model can learn the lattice but not the jitter.
+    The jitter is just enough to look hand-made: a small picture hardly shows it, and a model can
+    learn the lattice but not the jitter.
     """
     height, width = guides.labels_HW.shape
-    wide = max(stage.width * scale * guides.unit, 0.8)
-    long = max(stage.length * scale * guides.unit, 1.5 * wide)
+    larger = enlarged(stage.width, height, width)
+    wide = max(stage.width * scale * larger, 0.8)
+    # Hatching is as long as the hand moves, however thin the line is.
+    longer = larger if stage.follow else max(larger, guides.unit)
+    long = max(stage.length * scale * longer, 1.5 * wide)
     along, across = 0.72 * long, stage.gap * wide
     # Strokes that follow forms have any direction, so they need equal density along both axes.
     square = np.sqrt(along * across)
@@ -24,8 +48,9 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         np.arange(-np.ceil(reach / along) - 1, np.ceil(reach / along) + 2),
         np.arange(-np.ceil(reach / across), np.ceil(reach / across) + 1),
     )
-    u = (u + 0.5 * (v % 2)).ravel() + rng.uniform(-0.1, 0.1, u.size)
-    v = v.ravel() + rng.uniform(-0.05, 0.05, v.size)
+    loose = 1 + min(2.0, max(0.0, np.log2(guides.unit)))
+    u = (u + 0.5 * (v % 2)).ravel() + 0.1 * loose * rng.uniform(-1, 1, u.size)
+    v = v.ravel() + 0.05 * loose * rng.uniform(-1, 1, v.size)
     turn = np.deg2rad(stage.angle)
     y_N = height / 2 + np.sin(turn) * u * along + np.cos(turn) * v * across
     x_N = width / 2 + np.cos(turn) * u * along - np.sin(turn) * v * across
@@ -38,37 +63,11 @@ def lattice(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator
         angle_N, bend_N = _along_forms(
             guides, y_N, x_N, angle_N=angle_N, long=long, follow=stage.follow
         )
-    angle_N = angle_N + rng.normal(0, 0.03, len(y_N))
-    size_N = rng.uniform(0.9, 1.1, len(y_N))
+    angle_N = angle_N + rng.normal(0, 0.03 * loose, len(y_N))
+    size_N = 1 + 0.1 * loose * rng.uniform(-1, 1, len(y_N))
     return strokes_at(
         guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=long * size_N, wide=wide
     )
-
-
-def contours(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """Strokes along the strongest edges, at most one in each cell of a grid."""
-    wide, long = max(stage.width * guides.unit, 0.7), stage.length * scale**0.5 * guides.unit
-    height, width = guides.labels_HW.shape
-    cell = max(2, round(0.4 * long))
-    rows, columns = -(-height // cell), -(-width // cell)
-    padded_HW = np.zeros((rows * cell, columns * cell), np.float32)
-    padded_HW[:height, :width] = guides.edge_HW
-    cells_NP = padded_HW.reshape(rows, cell, columns, cell).swapaxes(1, 2).reshape(-1, cell * cell)
-    best_N = cells_NP.argmax(1)
-    strength_N = cells_NP.max(1)
-    corner_y, corner_x = np.divmod(np.arange(rows * columns), columns)
-    y_N, x_N = corner_y * cell + best_N // cell, corner_x * cell + best_N % cell
-    keep_N = strength_N > max(0.3, np.quantile(strength_N, 1 - stage.share))
-    y_N, x_N, strength_N = y_N[keep_N], x_N[keep_N], strength_N[keep_N]
-    angle_N, bend_N = _along_forms(
-        guides, y_N, x_N, angle_N=np.zeros(len(y_N)), long=long, follow=1
-    )
-    length_N = long * rng.uniform(0.8, 1.2, len(y_N))
-    strokes = strokes_at(
-        guides, y_N, x_N, angle_N=angle_N, bend_N=bend_N, length_N=length_N, wide=wide
-    )
-    strokes.colour_NC = (stage.strength * np.clip(0.4 + 0.7 * strength_N, 0, 1))[:, None]
-    return strokes
 
 
 def strokes_at(

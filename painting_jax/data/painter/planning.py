@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from painting_jax.data.painter.guides import LUMA, Guides, at, blur
+from painting_jax.data.painter.blurring import blur
+from painting_jax.data.painter.guides import LUMA, Guides, at
+from painting_jax.data.painter.lines import contours
 from painting_jax.data.painter.loomis import construction
-from painting_jax.data.painter.manner import SCALES, Manner, advance
-from painting_jax.data.painter.placing import contours, lattice
+from painting_jax.data.painter.manner import ALLA_PRIMA, SCALES, Manner, advance
+from painting_jax.data.painter.placing import lattice
 from painting_jax.data.painter.strokes import Strokes
+from painting_jax.data.painter.turns import Turns
 from painting_jax.media import Medium, Stage
 
 _PLACE = {"contours": contours, "construction": construction, "strokes": lattice}
@@ -14,24 +17,26 @@ _PLACE = {"contours": contours, "construction": construction, "strokes": lattice
 
 def plan(
     stage: Stage,
-    start: float,
+    turns: Turns,
     *,
     medium: Medium,
     manner: Manner,
     guides: Guides,
     canvas_HWC: np.ndarray,
     rng: np.random.Generator,
+    where_HW: np.ndarray | None = None,
 ) -> tuple[Strokes, np.ndarray | None]:
-    """Plans the strokes of a stage, sorted by time from `start` to just before `stage.until`.
+    """Plans the strokes of a stage, sorted by region, each within the turn of its region.
 
     Args:
       stage: Stage to plan.
-      start: Progress at which the stage begins.
+      turns: When each region is painted.
       medium: Medium of the painting.
       manner: Manner of painting.
       guides: Guides of the photo.
       canvas_HWC: Canvas at the beginning of the stage, at the photo's size, 0..1.
       rng: Random generator for placement, order and colour.
+      where_HW: Where strokes of colour are laid, bool; None = everywhere.
 
     Returns:
       The strokes, and a map [H, W, 3] of paint if `stage.flowing`, otherwise None.
@@ -43,15 +48,21 @@ def plan(
         paint_HWC, gain_HW = mixed(
             stage, medium, guides, canvas_HWC, wide=strokes.width_N[0], ground_C=ground_C
         )
+        if where_HW is not None:
+            strokes = strokes.take(at(where_HW, strokes.y_N, strokes.x_N))
         strokes = _worthwhile(strokes, stage, gain_HW, guides)
         strokes.colour_NC = at(paint_HWC, strokes.y_N, strokes.x_N)
-        uneven_N1 = rng.normal(0, medium.jitter, (len(strokes), 1)).astype(np.float32)
+        # Differences that enliven broad strokes would be noise in fine ones.
+        uneven = medium.jitter * min(1.0, stage.width / 3)
+        uneven_N1 = rng.normal(0, uneven, (len(strokes), 1)).astype(np.float32)
         strokes.colour_NC = np.clip(strokes.colour_NC + uneven_N1, 0, 1)
     else:
         strokes.colour_NC = 1 - strokes.colour_NC * (1 - np.array(medium.line, np.float32))
-    if stage.marks != "construction":
-        strokes = _ordered(strokes, stage, manner, guides, rng)
-    strokes.time_N = start + (stage.until - start) * 0.95 * strokes.time_N
+    if stage.marks == "construction":
+        begin, end = turns.window_G2[0]
+        strokes.time_N = begin + (end - begin) * 0.95 * strokes.time_N
+    else:
+        strokes = _ordered(strokes, stage, turns, manner, guides, rng)
     return strokes, paint_HWC if stage.flowing else None
 
 
@@ -77,31 +88,52 @@ def mixed(
     Returns:
       The paint at each pixel, [H, W, 3], and by how much it would improve the pixel, [H, W].
     """
-    aim_HWC = blur(guides.target_HWC, (0.2 if stage.flowing else 0.35) * wide)
+    seen_HWC = blur(guides.target_HWC, (0.2 if stage.flowing else 0.35) * wide)
+    aim_HWC = seen_HWC
     if stage.flat:
         aim_HWC = aim_HWC + stage.flat * (guides.mean_KC[guides.labels_HW] - aim_HWC)
-    now_HWC = blur(canvas_HWC, max(0.5, stage.gap) * wide)
+    if stage.values:
+        aim_HWC = aim_HWC + stage.values * (in_values(aim_HWC, medium, ground_C) - aim_HWC)
     if stage.blend == "cover":
-        return aim_HWC, np.abs(aim_HWC - now_HWC).sum(-1)
+        gain_HW = np.abs(aim_HWC - canvas_HWC).sum(-1)
+        if stage.share < 1:
+            # Such a brush does not paint what it is too broad for.
+            gain_HW = np.abs(guides.target_HWC - canvas_HWC).sum(-1)
+            gain_HW = blur(gain_HW - np.abs(guides.target_HWC - seen_HWC).sum(-1), 0.4 * wide)
+        if stage.only:
+            sign = 1 if stage.only == "lighter" else -1
+            gain_HW = gain_HW * (sign * ((aim_HWC - canvas_HWC) @ LUMA) > 0)
+        return aim_HWC, gain_HW
+    now_HWC = blur(canvas_HWC, max(0.5, stage.gap) * wide)
     if medium.mono:
         aim_HWC, now_HWC = (aim_HWC @ LUMA)[..., None], (now_HWC @ LUMA)[..., None]
     if stage.blend == "lift":
-        lighter_HWC = (aim_HWC - now_HWC).clip(0)
+        gain_HWC = (aim_HWC - now_HWC).clip(0)
         ground = ground_C @ LUMA if medium.mono else ground_C
-        paint_HWC = lighter_HWC / (ground - now_HWC).clip(0.05)
+        paint_HWC = gain_HWC / (ground - now_HWC).clip(0.05)
     else:
         through_HWC = np.clip(aim_HWC / np.maximum(now_HWC, 1e-3), 1e-3, 1)
         through_HWC = through_HWC**stage.strength
         # Gaps and grain stay bare, so the paint between them must be darker.
         cover = min(1.0, 0.85 / stage.gap) * (1 - 0.5 * medium.tooth)
+        cover *= 1 - 0.25 * medium.pressure
         held_HWC = (1 - through_HWC) / cover
         # A layer that cannot be dark enough is scaled as a whole, to keep its hue.
         most_HW1 = held_HWC.max(-1, keepdims=True)
         held_HWC *= np.minimum(1, (1 - medium.darkest) / np.maximum(most_HW1, 1e-6))
         paint_HWC = 1 - held_HWC
-        lighter_HWC = 1 - through_HWC
+        gain_HWC = now_HWC * (1 - through_HWC)
     paint_HWC = np.broadcast_to(paint_HWC.clip(0, 1), canvas_HWC.shape)
-    return paint_HWC, lighter_HWC.mean(-1)
+    return paint_HWC, gain_HWC.mean(-1)
+
+
+def in_values(picture_HWC: np.ndarray, medium: Medium, ground_C: np.ndarray) -> np.ndarray:
+    """The picture as an underpainting: values from the medium's line over the ground to white."""
+    luma_HW = picture_HWC @ LUMA
+    middle = float(np.clip(ground_C @ LUMA, 0.3, 0.9))
+    knots, colours = (0, middle, 1), (0.5 * np.array(medium.line), ground_C, np.ones(3))
+    sides = [np.interp(luma_HW, knots, side) for side in zip(*colours, strict=True)]
+    return np.stack(sides, -1).astype(np.float32)
 
 
 def _worthwhile(strokes: Strokes, stage: Stage, gain_HW: np.ndarray, guides: Guides) -> Strokes:
@@ -117,18 +149,32 @@ def _worthwhile(strokes: Strokes, stage: Stage, gain_HW: np.ndarray, guides: Gui
 
 
 def _ordered(
-    strokes: Strokes, stage: Stage, manner: Manner, guides: Guides, rng: np.random.Generator
+    strokes: Strokes,
+    stage: Stage,
+    turns: Turns,
+    manner: Manner,
+    guides: Guides,
+    rng: np.random.Generator,
 ) -> Strokes:
-    """Sorts strokes by region and along the manner's direction, and sets their times in 0..1."""
+    """Sorts strokes by turn, by region and along the manner's direction, and sets their times.
+
+    Lines keep the order in which they are drawn.
+    """
     height, width = guides.labels_HW.shape
-    ahead_N = advance(manner.direction, strokes.y_N / height, strokes.x_N / width)
-    ahead_N = ahead_N + rng.uniform(-0.03, 0.03, len(ahead_N))
-    label_N = strokes.label_N.astype(int) * stage.by_region
-    strokes = strokes.take(np.lexsort((ahead_N, label_N)))
-    label_N = strokes.label_N.astype(int) * stage.by_region
+    ahead_N = np.arange(len(strokes))
+    if stage.marks == "strokes":
+        ahead_N = advance(manner.direction, strokes.y_N / height, strokes.x_N / width)
+        ahead_N = ahead_N + rng.uniform(-0.03, 0.03, len(ahead_N))
+    by_region = stage.by_region and manner.order != ALLA_PRIMA
+    sequence_K = np.arange(len(turns.group_K)) * by_region + len(turns.group_K) * turns.group_K
+    strokes = strokes.take(np.lexsort((ahead_N, sequence_K[strokes.label_N])))
+    sequence_N, group_N = sequence_K[strokes.label_N], turns.group_K[strokes.label_N]
     # The time of a region is proportional to the square root of its number of strokes, so that the
     # painting of a small region is visible.
-    count_K = np.bincount(label_N)
-    step_N = 1 / np.sqrt(count_K[label_N])
-    strokes.time_N = (np.cumsum(step_N) - step_N) / max(step_N.sum(), 1e-9)
+    step_N = 1 / np.sqrt(np.bincount(sequence_N)[sequence_N])
+    total_G = np.bincount(group_N, step_N, minlength=len(turns.window_G2))
+    before_G = np.cumsum(total_G) - total_G
+    done_N = np.cumsum(step_N) - step_N - before_G[group_N]
+    begin_N, end_N = turns.window_G2[group_N].T
+    strokes.time_N = begin_N + (end_N - begin_N) * 0.95 * done_N / total_G[group_N]
     return strokes

@@ -3,6 +3,9 @@
 import dataclasses
 
 import numpy as np
+from scipy.special import ndtri
+
+from painting_jax.data.painter.texture import bristles
 
 _STEP = 0.8  # pixels between stamped points; small enough that a rotated grid leaves no holes
 
@@ -50,18 +53,18 @@ class Stamp:
       stroke_P: Index of the stroke.
       along_P: Position along the stroke, from -1 (its beginning) to 1.
       across_P: Position across the stroke, from -1 to 1.
-      bristle_P: Index of the bristle, counted across the brush.
+      paint_P: Paint that the bristles leave there, mean 0 and deviation 1.
     """
 
     touched_HW: np.ndarray
     stroke_P: np.ndarray
     along_P: np.ndarray
     across_P: np.ndarray
-    bristle_P: np.ndarray
+    paint_P: np.ndarray
 
 
 def stamp(
-    strokes: Strokes, labels_HW: np.ndarray, *, scale: int, blunt: float, clip: bool
+    strokes: Strokes, labels_HW: np.ndarray, *, scale: int, blunt: float, clip: bool, dry: float = 0
 ) -> Stamp:
     """Stamps strokes on a canvas.
 
@@ -74,13 +77,12 @@ def stamp(
       scale: Resolution of the canvas relative to the photo.
       blunt: Bluntness of the strokes: 2 for ellipses; large values for square brushes.
       clip: Keep strokes inside their own segment.
+      dry: Share of the bristles that leave gaps at the end of a stroke, 0..1.
     """
     height, width = labels_HW.shape
     if len(strokes) == 0:
         none = np.zeros(0, np.float32)
-        return Stamp(
-            np.zeros((height, width), bool), none.astype(int), none, none, none.astype(int)
-        )
+        return Stamp(np.zeros((height, width), bool), none.astype(int), none, none, none)
     longest, widest = strokes.length_N.max() * scale, strokes.width_N.max() * scale
     B = max(3, int(np.ceil(longest / _STEP)))
     A = max(2, int(np.ceil(widest / _STEP)))
@@ -106,16 +108,27 @@ def stamp(
     y_NBA += x_NBA
     pixel_E = y_NBA.reshape(-1)
     event_E = np.arange(pixel_E.size, dtype=np.int32)
+    paint_BA = bristles(B, A)
+    kept_NE = np.ones((len(strokes), A * B), bool)
     if clip:
         label_YX = np.pad(labels_HW, margin)
-        inside_E = label_YX.reshape(-1)[pixel_E] == np.repeat(
-            strokes.label_N.astype(labels_HW.dtype), A * B
-        )
-        pixel_E, event_E = pixel_E[inside_E], event_E[inside_E]
+        label_N = strokes.label_N.astype(labels_HW.dtype)
+        kept_NE = label_YX.reshape(-1).take(y_NBA.reshape(kept_NE.shape)) == label_N[:, None]
+    if dry:
+        # A bristle that has run out leaves a gap, through which later strokes are seen. Bristles
+        # touch the canvas and leave it at slightly different places.
+        out_BA = paint_BA < ndtri(dry * ((along_B + 0.3) / 1.3).clip(0) ** 1.5)[:, None]
+        out_BA |= np.abs(along_B)[:, None] > 1 - 0.08 * np.abs(paint_BA).clip(0, 2)
+        kept_NE &= ~out_BA.ravel()
+    if clip or dry:
+        event_E = np.flatnonzero(kept_NE).astype(np.int32)
+        pixel_E = pixel_E.take(event_E)
     winner = np.full((height + 2 * margin) * wide, -1, np.int32)
     winner[pixel_E[::-1]] = event_E[::-1]
     winner_HW = winner.reshape(-1, wide)[margin : margin + height, margin : margin + width]
     touched_HW = winner_HW >= 0
     stroke_P, place_P = np.divmod(winner_HW[touched_HW], A * B)
-    along_P, bristle_P = np.divmod(place_P, A)
-    return Stamp(touched_HW, stroke_P, along_B[along_P], across_A[bristle_P], bristle_P)
+    along_P, across_P = np.divmod(place_P, A)
+    return Stamp(
+        touched_HW, stroke_P, along_B[along_P], across_A[across_P], paint_BA.reshape(-1)[place_P]
+    )

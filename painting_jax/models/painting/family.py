@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from painting_jax.models.codec import PixelCodec
 from painting_jax.models.family import Work
 from painting_jax.models.painting import conditioning, pixel_head
+from painting_jax.models.painting.full_size import HeadDecoder
 from painting_jax.models.painting.modeling import (
     Conditions,
     PaintingConfig,
@@ -22,9 +23,10 @@ class PaintingFamily:
     droppable = tuple(conditioning.FIELDS)
     told_progress = True
     conditions = Conditions
+    network_decoder = HeadDecoder()
 
     def config(self, model, media):
-        codec = PixelCodec()
+        codec = self.make_codec(self.codec_config(model))
         return PaintingConfig(
             dim=model.dim,
             layers=model.layers,
@@ -32,7 +34,6 @@ class PaintingFamily:
             ffn_dim=model.ffn_dim,
             patch=tuple(model.patch),
             codec_channels=codec.channels,
-            codec_spatial=codec.spatial,
             codec_temporal=codec.temporal,
             vocabulary=model.vocabulary,
             text_dim=model.text_dim,
@@ -41,18 +42,19 @@ class PaintingFamily:
             reference_everywhere=model.get("reference_everywhere", True),
             mark_other_looks=model.get("mark_other_looks", False),
             direction_guides=model.get("direction_guides", False),
+            behind_guides=model.get("behind_guides", False),
+            canvas_guides=model.get("canvas_guides", False),
         )
 
-    def codec_config(self):
-        return None
+    def codec_config(self, model):
+        return model.get("spatial", 1)
 
     def has_codec(self, config):
         del config
         return False
 
     def make_codec(self, config):
-        del config
-        return PixelCodec()
+        return PixelCodec(config)
 
     def make_image_encoder(self, config):
         raise NotImplementedError("pixel models have no image encoder")
@@ -72,6 +74,8 @@ class PaintingFamily:
             names=config.media,
             everywhere=config.reference_everywhere,
             mark_other_looks=config.mark_other_looks,
+            behind=config.behind_guides,
+            canvas=config.canvas_guides,
         )
 
     def drop(self, conditions, dropped_B, encoders):

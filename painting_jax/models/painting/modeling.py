@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import nnx, traverse_util
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 
 from painting_jax.models import segments
 from painting_jax.models.block_residual import Reuse
-from painting_jax.models.painting.pixel_head import PixelHead
+from painting_jax.models.painting.picture import Picture
+from painting_jax.models.painting.pixel_head import PixelHead, Window
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 
 
@@ -21,18 +22,24 @@ class Conditions:
 
     Attributes:
       image_BTHWC: image condition (mask, then latents), concatenated to the noisy latents. The mask
-        is 1 where the reference is, or -1 if it is another look of the painting.
+        is 1 where the reference is, or -1 if it is another look of the painting, and 0 where the
+        canvas is.
       medium_BM: weights of the media; zeros = no medium.
       text_BL: token ids; zeros = no text.
-      segments_BHW: segment map with labels in painting order; zeros = none.
       progress_BT: share of the painting time of each frame.
+      picture: what is painted, at the size of the latents. A canvas in it is the process's first
+        frame, which is the last here: it is held.
+      full: what is painted at the size of the picture, where that is larger than the latents.
+      window: the part of it that is predicted beside the latents.
     """
 
     image_BTHWC: Float[Array, "b t h w c"]
     medium_BM: Float[Array, "b m"]
     text_BL: Int[Array, "b l"]
-    segments_BHW: UInt8[Array, "b h w"]
     progress_BT: Float[Array, "b t"]
+    picture: Picture
+    full: Picture | None = None
+    window: Window | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +53,6 @@ class PaintingConfig:
       ffn_dim: hidden width of the feed-forward.
       patch: size of a patch of latents along time, height and width.
       codec_channels: channels of the latents.
-      codec_spatial: height and width of a latent in pixels.
       codec_temporal: frames per latent.
       vocabulary: number of token ids.
       text_dim: width of the learned embeddings of tokens.
@@ -55,6 +61,8 @@ class PaintingConfig:
       reference_everywhere: whether the reference is on every frame or on the first alone.
       mark_other_looks: whether the mask tells a reference in another look than the painting's.
       direction_guides: whether the pixel head has guides along the direction that the text gives.
+      behind_guides: whether the pixel head is told what lies behind the regions.
+      canvas_guides: whether a process may go on from a given canvas.
     """
 
     dim: int
@@ -63,7 +71,6 @@ class PaintingConfig:
     ffn_dim: int
     patch: tuple[int, int, int]
     codec_channels: int
-    codec_spatial: int
     codec_temporal: int
     vocabulary: int
     text_dim: int
@@ -72,6 +79,8 @@ class PaintingConfig:
     reference_everywhere: bool = True
     mark_other_looks: bool = False
     direction_guides: bool = False
+    behind_guides: bool = False
+    canvas_guides: bool = False
 
     def transformer(self) -> WanConfig:
         """Config of the transformer inside."""
@@ -145,6 +154,8 @@ class PaintingModel(nnx.Module):
                 config.text_dim + len(config.media),
                 config.patch,
                 text_dim=config.text_dim if config.direction_guides else 0,
+                behind=config.behind_guides,
+                canvas=config.canvas_guides,
                 rngs=rngs,
                 dtype=dtype,
             )
@@ -155,41 +166,75 @@ class PaintingModel(nnx.Module):
         sigma_B: Float[Array, " b"],
         conditions: Conditions,
         reuse: Reuse | None = None,
-    ) -> tuple[Float[Array, "b t h w c"], Float[Array, "b tokens d"]]:
+    ) -> tuple[Float[Array, "b t2 h w c"], Float[Array, "b tokens d"]]:
         """The prediction for latents, and the residual of the transformer's blocks.
 
         Args:
           noisy_BTHWC: noisy latents.
           sigma_B: noise level in (0, 1].
-          conditions: conditions.
+          conditions: conditions; with a window, the prediction of that part of the full size
+            follows along the frames, so it has as many pixels as the latents.
           reuse: a residual that may replace the blocks.
         """
+        tokens_BthwD, residual_BSD, summary_BE = self._tokens(
+            noisy_BTHWC, sigma_B, conditions, reuse
+        )
+        if not self.config.pixel_layers:
+            return self.transformer.project(tokens_BthwD), residual_BSD
+        given = (summary_BE, conditions.progress_BT)
+        latents_BTHWC = self.pixel_head(tokens_BthwD, conditions.picture, *given)
+        latents_BTHWC = with_canvas(latents_BTHWC, conditions.picture)
+        if conditions.window is None:
+            return latents_BTHWC, residual_BSD
+        full, window = conditions.full, conditions.window
+        part_BTHWC = self.pixel_head(tokens_BthwD, full, *given, window=window)
+        if full.canvas_BHWC is not None:
+            [canvas_BHWC] = jnp.unstack(
+                window.pixels(full.canvas_BHWC[:, None], part_BTHWC.shape[2:4]), axis=1
+            )
+            part_BTHWC = with_canvas(part_BTHWC, dataclasses.replace(full, canvas_BHWC=canvas_BHWC))
+        return jnp.concatenate([latents_BTHWC, part_BTHWC], 1), residual_BSD
+
+    def at_full_size(
+        self,
+        noisy_BTHWC: Float[Array, "b t h w c"],
+        sigma_B: Float[Array, " b"],
+        conditions: Conditions,
+    ) -> Float[Array, "b t h2 w2 3"]:
+        """The prediction at the size of `conditions.full`, from the same tokens."""
+        tokens_BthwD, _, summary_BE = self._tokens(noisy_BTHWC, sigma_B, conditions, None)
+        video_BTHWC = self.pixel_head(
+            tokens_BthwD, conditions.full, summary_BE, conditions.progress_BT, in_strips=True
+        )
+        return with_canvas(video_BTHWC, conditions.full)
+
+    def _tokens(self, noisy_BTHWC, sigma_B, conditions: Conditions, reuse: Reuse | None):
+        """Tokens after the last block, the residual of the blocks, and the summary of the text."""
+        noisy_BTHWC = with_canvas(noisy_BTHWC, conditions.picture)
         # Padding is zero, as it is after Wan's text encoder.
         padding_BL1 = (conditions.text_BL == 0)[..., None]
         text_BLD = jnp.where(padding_BL1, 0.0, self.token_table[...][conditions.text_BL])
         words_B1 = jnp.maximum((~padding_BL1).sum(1), 1)
         summary_BE = jnp.concatenate([text_BLD.sum(1) / words_B1, conditions.medium_BM], -1)
-        segments_BHWC = segments.segment_features(
-            conditions.segments_BHW, self.config.codec_spatial
-        )
         tokens_BthwD, residual_BSD = self.transformer.tokens(
             jnp.concatenate([noisy_BTHWC, conditions.image_BTHWC], -1),
             1000 * sigma_B[:, None],
             text_BLD,
             medium_BM=conditions.medium_BM,
-            segments_BHWC=segments_BHWC,
+            segments_BHWC=segments.segment_features(conditions.picture.segments_BHW),
             progress_BT=conditions.progress_BT,
             summary_BE=summary_BE,
             reuse=reuse,
         )
-        if not self.config.pixel_layers:
-            return self.transformer.project(tokens_BthwD), residual_BSD
-        reference_BHWC = conditions.image_BTHWC[:, 0, ..., self.config.codec_temporal :]
-        prediction_BTHWC = self.pixel_head(
-            tokens_BthwD,
-            reference_BHWC,
-            conditions.segments_BHW,
-            summary_BE,
-            conditions.progress_BT,
-        )
-        return prediction_BTHWC, residual_BSD
+        return tokens_BthwD, residual_BSD, summary_BE
+
+
+def with_canvas(
+    video_BTHWC: Float[Array, "b t h w c"], picture: Picture
+) -> Float[Array, "b t h w c"]:
+    """The video with the given canvas as the process's first frame, which is the last here."""
+    if picture.canvas_BHWC is None:
+        return video_BTHWC
+    given_B111 = picture.given_B[:, None, None, None]
+    first_BHWC = jnp.where(given_B111, picture.canvas_BHWC, video_BTHWC[:, -1])
+    return video_BTHWC.at[:, -1].set(first_BHWC)

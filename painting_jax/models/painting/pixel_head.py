@@ -10,33 +10,95 @@ is added to the tokens and gives the palette. The text also gives the direction 
 advance. Guides along that direction make every direction one case: gates alone would have to learn
 each one anew for each stage of each medium.
 
+The guides are known of every pixel, whatever the size of the picture. So the tokens may see a small
+picture while their layers are laid over a large one.
+
 A mixture keeps the colours of the picture. The weights are interpolated between the centres of
 patches, so that there are no seams. The method is related to patch-wise neural fields in pixel
 diffusion models (arXiv 2507.23268).
 """
 
+import dataclasses
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, Shaped
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
+from painting_jax.models.painting.picture import Picture
 from painting_jax.models.painting.pixel_guides import (
+    BEHIND,
     DIRECTED,
     GUIDES,
     PAINTS,
+    guide_names,
+    paint_names,
     paints_and_guides,
 )
 
-_PALETTE = len(PAINTS)  # index of the palette's colour among the paints of a layer
-# Initial paints of the layers, from the ground up.
-_INITIAL = (_PALETTE, _PALETTE, *(PAINTS.index(paint) for paint in ("flat", "wide", "soft")))
+# Initial paints of the ground and the layers over it; the palette's colour comes after the paints.
+_INITIAL = ("palette", "palette", "behind", "flat", "wide", "soft")
 _SINUSOIDS = 8  # of the progress, fine enough to tell stages apart
 # Scale of the gates: boundaries become sharp although the weights start small.
 _STEEPNESS = 4.0 * len(GUIDES) ** -0.5
 # Scale of the direction: one word of a dozen soon decides it.
 _SWIFT = 3.0
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A part of a picture, counted in quarters of patches.
+
+    Attributes:
+      corner_B2: first row and first column.
+      rows: number of rows.
+      columns: number of columns.
+    """
+
+    corner_B2: Int[Array, "b 2"]
+    rows: int = dataclasses.field(metadata={"static": True})
+    columns: int = dataclasses.field(metadata={"static": True})
+
+    def cut(self, cells_Bhwx: Shaped[Array, "b h w *x"]) -> Shaped[Array, "b h2 w2 *x"]:
+        """The cells of the window."""
+        size = (self.rows, self.columns, *cells_Bhwx.shape[3:])
+        rest = (0,) * (cells_Bhwx.ndim - 3)
+
+        def of_one(cells_hwx, corner_2):
+            return jax.lax.dynamic_slice(cells_hwx, (corner_2[0], corner_2[1], *rest), size)
+
+        return jax.vmap(of_one)(cells_Bhwx, self.corner_B2)
+
+    def pixels(
+        self, video_BTHWC: Float[Array, "b t h w c"], size_HW: tuple[int, int]
+    ) -> Float[Array, "b t h2 w2 c"]:
+        """The window of a video, which has that many pixels."""
+        size = (video_BTHWC.shape[1], *size_HW, video_BTHWC.shape[-1])
+        quarter_2 = jnp.array([size_HW[0] // self.rows, size_HW[1] // self.columns])
+
+        def of_one(video_THWC, corner_2):
+            row, column = corner_2 * quarter_2
+            return jax.lax.dynamic_slice(video_THWC, (0, row, column, 0), size)
+
+        return jax.vmap(of_one)(video_BTHWC, self.corner_B2)
+
+
+class _Cells(NamedTuple):
+    """What the pixels of each quarter of a patch are made of.
+
+    P are its pixels, side by side in memory, N the four patches whose centres are around it, F the
+    guides, X the channels of the paints, G the layers and M their shares of the paints.
+    """
+
+    hats_BhwNP: Float[Array, "b h w 4 p"]
+    guides_BhwFP: Float[Array, "b h w f p"]
+    paints_BhwXP: Float[Array, "b h w x p"]
+    gates_BhwNtGF: Float[Array, "b h w 4 t g f"]
+    shares_BhwNtGM: Float[Array, "b h w 4 t g2 m"]
 
 
 class PixelHead(nnx.Module):
@@ -49,6 +111,8 @@ class PixelHead(nnx.Module):
       patch: patch of the transformer, one frame deep.
       text_dim: width of the text in a summary, which precedes the medium, if the text gives the
         direction in which strokes advance; 0 = no direction.
+      behind: whether it is told what lies behind the regions.
+      canvas: whether it is told the canvas from which a process goes on.
       rngs: random numbers for the initial parameters.
       dtype: dtype of the computation.
     """
@@ -61,17 +125,20 @@ class PixelHead(nnx.Module):
         patch: tuple[int, int, int],
         *,
         text_dim: int = 0,
+        behind: bool = False,
+        canvas: bool = False,
         rngs,
         dtype,
     ):
         self.patch = patch
-        self.quarter = (1, patch[1] // 2, patch[2] // 2)
         self.layers = layers
         self.dtype = dtype
         self.text_dim = text_dim
-        self.guides = GUIDES + (DIRECTED if text_dim else ())
+        self.paints = paint_names(behind=behind, canvas=canvas)
+        self.guides = guide_names(directed=bool(text_dim), behind=behind, canvas=canvas)
         self.gates = linear(dim, len(self.guides) * layers, rngs=rngs, dtype=dtype)
-        self.shares = linear(dim, (_PALETTE + 1) * (1 + layers), rngs=rngs, dtype=dtype)
+        mixed = (len(self.paints) + 1) * (1 + layers)
+        self.shares = linear(dim, mixed, rngs=rngs, dtype=dtype)
         self.manner = EmbeddingMLP(
             summary_dim + _SINUSOIDS, dim, jax.nn.silu, rngs=rngs, dtype=dtype
         )
@@ -82,15 +149,23 @@ class PixelHead(nnx.Module):
 
     def _start_in_painting_order(self) -> None:
         """Sets biases: dark lines on a light ground, masses, finer forms, the picture on top."""
-        shares = np.zeros((1 + self.layers, _PALETTE + 1), np.float32)
+        names = (*self.paints, "palette")
+        initial = [name for name in _INITIAL if name in names]
+        shares = np.zeros((1 + self.layers, len(names)), np.float32)
         for layer in range(self.layers):
-            shares[layer, _INITIAL[min(layer, len(_INITIAL) - 1)]] = 3
+            shares[layer, names.index(initial[min(layer, len(initial) - 1)])] = 3
         shares[-1, PAINTS.index("sharp")] = 3
         gates = np.zeros((self.layers, len(self.guides)), np.float32)
         gates[0, GUIDES.index("edges")], gates[0, GUIDES.index("one")] = 6, -3
         # What comes later is painted less at any moment. Without this, neither the direction nor
         # the weight of its guides would be learned before the other is.
-        gates[:, len(GUIDES) :] = -1
+        for name in set(DIRECTED) & set(self.guides):
+            gates[:, self.guides.index(name)] = -1
+        if "behind" in self.paints and self.layers > 1:
+            # What lies behind has its own turn. The ground is no layer with a gate.
+            layer = initial.index("behind") - 1
+            gates[layer] = 0
+            gates[layer, [self.guides.index(name) for name in BEHIND]] = 1, -1
         colours = np.zeros((1 + self.layers, 3), np.float32)
         colours[0], colours[1] = 0.5, -0.5
         self.palette.bias[...] = colours.reshape(-1)
@@ -100,55 +175,94 @@ class PixelHead(nnx.Module):
     def __call__(
         self,
         tokens_BthwD: Float[Array, "b t h2 w2 d"],
-        reference_BHWC: Float[Array, "b h w 3"],
-        segments_BHW: UInt8[Array, "b h w"],
+        picture: Picture,
         summary_BE: Float[Array, "b e"],
         progress_BT: Float[Array, "b t"],
-    ) -> Float[Array, "b t h w 3"]:
+        *,
+        window: Window | None = None,
+        in_strips: bool = False,
+    ) -> Float[Array, "b t h3 w3 3"]:
         """The video, float32.
 
         Args:
           tokens_BthwD: tokens after the last block, normalised.
-          reference_BHWC: RGB in [-1, 1]; zeros = no reference.
-          segments_BHW: segment map; zeros = none.
+          picture: what is painted. It may be larger than the picture that the tokens saw: its sides
+            are even multiples of the grid of tokens.
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
+          window: part of the picture that is wanted; None = all of it.
+          in_strips: whether the pixels are made strip by strip, which bounds the memory.
         """
+        size_HW = picture.segments_BHW.shape[1:]
+        side_HW = self._pixels_of_a_patch(tokens_BthwD.shape[2:4], size_HW)
+        quarter = (1, side_HW[0] // 2, side_HW[1] // 2)
         direction_B3 = None
         if self.text_dim:
             direction_B3 = _SWIFT * self.direction(summary_BE[:, : self.text_dim])
-        paints_BHWLC, guides_BHWF = paints_and_guides(reference_BHWC, segments_BHW, direction_B3)
+        paints_BHWLC, guides_BHWF = paints_and_guides(
+            picture, direction_B3, side_HW[0] / self.patch[1]
+        )
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
-        # P are the pixels of a quarter of a patch, side by side in memory, and N the four patches
-        # whose centres are around it.
-        hats_1hwNP = self._quarters(self._hats(*reference_BHWC.shape[1:3])[None])
-        guides_BhwNFP = hats_1hwNP[..., None, :] * self._quarters(guides_BHWF)[:, :, :, None]
         gates_BhwtGF = self.gates(tokens_BhwtD)
         shape = (*tokens_BhwtD.shape[:-1], self.layers, len(self.guides))
         gates_BhwtGF = gates_BhwtGF.reshape(shape)
+        hats_1HWN = self._hats(side_HW, size_HW)[None]
+        paints_BHWX = paints_BHWLC.reshape(*guides_BHWF.shape[:3], -1)
+        cells = _Cells(
+            self._quarters(jnp.broadcast_to(hats_1HWN, (*guides_BHWF.shape[:3], 4)), quarter),
+            self._quarters(guides_BHWF, quarter),
+            self._quarters(paints_BHWX, quarter),
+            _around(gates_BhwtGF),
+            _around(self._mixture(tokens_BhwtD, manner_BtD)),
+        )
+        if window is not None:
+            cells = jax.tree.map(window.cut, cells)
+        if in_strips:
+            strips = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0)[:, :, None], cells)
+            video_BhwtPC = jnp.moveaxis(jax.lax.map(self._mixed, strips)[:, :, 0], 0, 1)
+        else:
+            video_BhwtPC = self._mixed(cells)
+        video = jnp.moveaxis(video_BhwtPC, 3, 1)
+        return unpatchify(video.reshape(*video.shape[:4], -1), quarter)
+
+    def _mixed(self, cells: "_Cells") -> Float[Array, "b h w t p 3"]:
+        """The pixels of quarters: layers of paint, each seen through the gates above it."""
+        guides_BhwNFP = cells.hats_BhwNP[..., None, :] * cells.guides_BhwFP[:, :, :, None]
         # The guides of a pixel are the same on every frame: one matrix product serves all frames.
-        gates_BhwtGP = jnp.einsum("bhwntgf,bhwnfp->bhwtgp", _around(gates_BhwtGF), guides_BhwNFP)
+        gates_BhwtGP = jnp.einsum("bhwntgf,bhwnfp->bhwtgp", cells.gates_BhwNtGF, guides_BhwNFP)
         seen_GBhwtP = _visible(jax.nn.sigmoid(_STEEPNESS * gates_BhwtGP))
         # Sums of few terms are written out: as reductions they crash the CPU compiler of jaxlib
         # 0.10.2.
         parts = [
-            hats_1hwNP[:, :, :, None, corner] * seen_BhwtP
+            cells.hats_BhwNP[:, :, :, None, corner] * seen_BhwtP
             for corner in range(4)
             for seen_BhwtP in seen_GBhwtP
         ]
-        shares_BhwtXM = jnp.moveaxis(_around(self._mixture(tokens_BhwtD, manner_BtD)), 3, 4)
+        shares_BhwtXM = jnp.moveaxis(cells.shares_BhwNtGM, 3, 4)
         shares_BhwtXM = shares_BhwtXM.reshape(*shares_BhwtXM.shape[:4], len(parts), -1)
         paint_BhwtMP = jnp.einsum("bhwtxm,bhwtxp->bhwtmp", shares_BhwtXM, jnp.stack(parts, 4))
         *shares, red, green, blue = jnp.unstack(paint_BhwtMP, axis=4)
-        paints_BhwLCP = self._quarters(paints_BHWLC.reshape(*guides_BHWF.shape[:3], -1))
-        paints_BhwLCP = paints_BhwLCP.reshape(*paints_BhwLCP.shape[:3], len(PAINTS), 3, -1)
+        paints_BhwXP = cells.paints_BhwXP
+        paints_BhwLCP = paints_BhwXP.reshape(*paints_BhwXP.shape[:3], len(self.paints), 3, -1)
         channels = [
             own + sum(share * paints_BhwLCP[:, :, :, None, l, c] for l, share in enumerate(shares))
             for c, own in enumerate((red, green, blue))
         ]
-        video = jnp.moveaxis(jnp.stack(channels, -1).astype(jnp.float32), 3, 1)
-        return unpatchify(video.reshape(*video.shape[:4], -1), self.quarter)
+        return jnp.stack(channels, -1).astype(jnp.float32)
+
+    def _pixels_of_a_patch(
+        self, grid_HW: tuple[int, int], size_HW: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Height and width of a token's pixels in a picture of this size."""
+        side_HW = size_HW[0] // grid_HW[0], size_HW[1] // grid_HW[1]
+        even = side_HW[0] % 2 == side_HW[1] % 2 == 0
+        # A picture is enlarged alike in both directions.
+        alike = side_HW[0] * self.patch[2] == side_HW[1] * self.patch[1]
+        whole = size_HW == (side_HW[0] * grid_HW[0], side_HW[1] * grid_HW[1])
+        if not (even and alike and whole):
+            raise ValueError(f"a picture of {size_HW} pixels for {grid_HW} tokens")
+        return side_HW
 
     def moment(
         self, summary_BE: Float[Array, "b e"], progress_BT: Float[Array, "b t"]
@@ -162,27 +276,25 @@ class PixelHead(nnx.Module):
     def _mixture(self, tokens_BhwtD, manner_BtD) -> Float[Array, "b h w t g m"]:
         """Shares of the paints per layer, ground first; the palette's share times its colour."""
         shape = (*tokens_BhwtD.shape[:-1], 1 + self.layers)
-        shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, _PALETTE + 1))
+        shares = jax.nn.softmax(self.shares(tokens_BhwtD).reshape(*shape, len(self.paints) + 1))
         # One palette for the whole picture: colours from tokens are wrong on unseen pictures.
         palette_BtGC = self.palette(manner_BtD).reshape(shape[0], shape[3], shape[4], 3)
-        own = shares[..., len(PAINTS) :] * palette_BtGC[:, None, None]
-        return jnp.concatenate([shares[..., : len(PAINTS)], own], -1)
+        own = shares[..., len(self.paints) :] * palette_BtGC[:, None, None]
+        return jnp.concatenate([shares[..., : len(self.paints)], own], -1)
 
-    def _hats(self, height: int, width: int) -> Float[Array, "h w 4"]:
+    def _hats(self, side_HW: tuple[int, int], size_HW: tuple[int, int]) -> Float[Array, "h w 4"]:
         """Bilinear weights of the four patches whose centres are around each pixel."""
         v, u = (
             ((jnp.arange(extent) + 0.5) / side + 0.5) % 1
-            for extent, side in zip((height, width), self.patch[1:], strict=True)
+            for extent, side in zip(size_HW, side_HW, strict=True)
         )
         v, u = jnp.meshgrid(v, u, indexing="ij")
         return jnp.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u], -1)
 
-    def _quarters(self, values_BHWF) -> Float[Array, "b h w f p"]:
-        """Cuts a picture into quarters of patches."""
-        cells = patchify(values_BHWF[:, None].astype(self.dtype), self.quarter)[:, 0]
-        return cells.reshape(*cells.shape[:-1], self.quarter[1] * self.quarter[2], -1).swapaxes(
-            -1, -2
-        )
+    def _quarters(self, values_BHWF, quarter: tuple[int, int, int]) -> Float[Array, "b h w f p"]:
+        """Cuts a picture into quarters of patches, whose pixels lie side by side in memory."""
+        cells = patchify(values_BHWF[:, None].astype(self.dtype), quarter)[:, 0]
+        return cells.reshape(*cells.shape[:-1], quarter[1] * quarter[2], -1).swapaxes(-1, -2)
 
 
 def firm(params: dict, firmness: float) -> dict:

@@ -102,6 +102,7 @@ class WanFamily:
     droppable = ("text",)
     told_progress = False
     conditions = conditioning.WanConditions
+    network_decoder = None
 
     def config(self, model, media):
         del media
@@ -117,7 +118,8 @@ class WanFamily:
             image_dim=model.image_dim,
         )
 
-    def codec_config(self):
+    def codec_config(self, model):
+        del model
         return vae.SIZES[self.name]
 
     def has_codec(self, config):

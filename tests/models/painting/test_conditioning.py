@@ -10,6 +10,7 @@ from painting_jax.models.family import Encoders, drop_randomly, negative_conditi
 from painting_jax.models.painting import conditioning as conditions
 from painting_jax.models.painting.family import PAINTING
 from painting_jax.models.painting.modeling import Conditions
+from painting_jax.models.painting.picture import Picture
 
 ENCODERS = Encoders(PixelCodec())
 
@@ -20,9 +21,25 @@ def some(batch: int = 6) -> Conditions:
         image_BTHWC=jnp.asarray(rng.normal(size=(batch, 3, 4, 4, 4)), jnp.float32),
         medium_BM=jnp.ones((batch, 5)),
         text_BL=jnp.ones((batch, 7), jnp.int32),
-        segments_BHW=jnp.ones((batch, 4, 4), jnp.uint8),
         progress_BT=jnp.ones((batch, 3)),
+        picture=whole(batch, 4),
+        full=whole(batch, 8),
     )
+
+
+def whole(batch: int, side: int) -> Picture:
+    shape = (batch, side, side)
+    colours, labels = jnp.ones((*shape, 3)), jnp.ones(shape, jnp.uint8)
+    return Picture(colours, labels, colours, labels, colours, jnp.ones(batch, bool))
+
+
+# Arrays that are emptied with each condition.
+EMPTIED = {
+    "reference": {"image_BTHWC", "reference_BHWC", "behind_BHWC"},
+    "medium": {"medium_BM"},
+    "text": {"text_BL"},
+    "segments": {"segments_BHW", "behind_BHWC", "behind_segments_BHW"},
+}
 
 
 class CausalCodec:
@@ -94,10 +111,10 @@ def test_dropping_empties_one_condition_of_the_samples_named(name):
     given = some()
     gone_B = jnp.array([True, False] * 3)
     dropped = conditions.drop(given, {name: gone_B})
-    for field in conditions.FIELDS.values():
-        before, after = getattr(given, field), getattr(dropped, field)
+    pairs = zip(jax.tree.leaves_with_path(given), jax.tree.leaves(dropped), strict=True)
+    for (path, before), after in pairs:
         assert after.dtype == before.dtype
-        if field == conditions.FIELDS[name]:
+        if path[-1].name in EMPTIED[name]:
             assert not np.any(np.asarray(after[::2]))
             np.testing.assert_array_equal(after[1::2], before[1::2])
         else:
@@ -110,7 +127,7 @@ def test_conditions_are_dropped_independently_with_their_probability():
     assert np.all(np.any(np.asarray(dropped.image_BTHWC), axis=(1, 2, 3, 4)))
     assert not np.any(np.asarray(dropped.medium_BM))
     text = np.any(np.asarray(dropped.text_BL), axis=1)
-    segments = np.any(np.asarray(dropped.segments_BHW), axis=(1, 2))
+    segments = np.any(np.asarray(dropped.picture.segments_BHW), axis=(1, 2))
     assert abs(text.mean() - 0.5) < 0.05
     assert abs(segments.mean() - 0.75) < 0.05
     assert abs((text & segments).mean() - 0.5 * 0.75) < 0.05
@@ -122,7 +139,7 @@ def test_guidance_leads_away_from_the_conditions_it_is_on():
     assert not np.any(np.asarray(negative.medium_BM))
     assert not np.any(np.asarray(negative.text_BL))
     np.testing.assert_array_equal(negative.image_BTHWC, given.image_BTHWC)
-    np.testing.assert_array_equal(negative.segments_BHW, given.segments_BHW)
+    np.testing.assert_array_equal(negative.full.segments_BHW, given.full.segments_BHW)
 
 
 def test_media_of_one_pigment_are_shown_no_colours_and_others_all():
