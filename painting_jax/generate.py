@@ -6,7 +6,7 @@
 
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
-with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json. Unreadable
+with process.mp4, process.webp, contact_sheet.png, regions.png, steps/NN.png and process.json. Unreadable
 pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
 re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
 
@@ -27,7 +27,9 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
+import dataclasses
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 
@@ -42,7 +44,7 @@ from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
-from painting_jax.generation import final_frame, output_folders, outputs
+from painting_jax.generation import colours, final_frame, output_folders, outputs
 from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
 from painting_jax.locking import with_parents
@@ -77,6 +79,12 @@ _FPS = flags.DEFINE_float(
     "fps", None, "Frames per second, from 0.01 to 240 [default: six seconds in all]."
 )
 
+_MATCH_COLORS = flags.DEFINE_bool(
+    "match_colors",
+    False,
+    "Carry the picture's colours through the process: the gain and offset of each channel that the "
+    "last frame needs are applied to every frame. For models that shift colours.",
+)
 _STEP_CACHE = flags.DEFINE_float(
     "step_cache",
     0.0,
@@ -110,6 +118,12 @@ _FROM = flags.DEFINE_float(
     "from", None, "Progress of the first frame, from 0 to 1: a part of the process is painted."
 )
 _UNTIL = flags.DEFINE_float("until", None, "Progress of the last frame, from 0 to 1; see --from.")
+_ORDER = flags.DEFINE_list(
+    "order",
+    [],
+    "Numbers of the regions to paint first, in this order, as in 3,1,2; the others follow in their "
+    "own. regions.png beside each result shows the numbers.",
+)
 _CANVAS = flags.DEFINE_string(
     "canvas",
     None,
@@ -203,7 +217,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _CANVAS, _OTHER_LOOK)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _ORDER, _CANVAS, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -276,6 +290,8 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
                 np.save(file, painted.raw_THWC)
+        if _MATCH_COLORS.value:
+            painted = dataclasses.replace(painted, frames_THWC=colours.matched(painted))
         differs = final_frame.difference(painted)
         if "skipped_steps" in painted.parameters:
             skipped, steps = (painted.parameters[name] for name in ("skipped_steps", "steps"))
@@ -285,8 +301,14 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             painted.frames_THWC,
             title=f"{painted.job.subject.name}, {painted.job.medium}",
             model=readable(painter.label),
-            parameters={**painted.parameters, "final_difference": round(differs, 2)},
+            parameters={
+                **painted.parameters,
+                "match_colors": _MATCH_COLORS.value,
+                "final_difference": round(differs, 2),
+                "colour_shift": colours.shifts(painted),
+            },
             progress_T=painted.progress_T,
+            regions_HWC=painted.regions_HWC,
             fps=_FPS.value,
             with_mark=_MARK.value,
         )
@@ -332,6 +354,8 @@ def _trained() -> Painter:
     if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
+        if _ORDER.value:
+            raise UserError(f"--order: published weights, as of {_WORKDIR.value}, take no map")
         if _SIZE.value:
             raise UserError(
                 "--size: published weights take --max_area, or --height and --width, instead"
@@ -375,6 +399,7 @@ def _trained() -> Painter:
         seed=_SEED.value,
         size=_SIZE.value,
         part=_part(),
+        order=tuple(map(int, _ORDER.value)),
         canvas_HWC=canvas_HWC,
         step_cache=_STEP_CACHE.value,
         magnitudes=MagnitudesFile(pathlib.Path(_WORKDIR.value, NAME), f"step {run.step}"),
@@ -402,12 +427,14 @@ def _check_model(config) -> None:
 
 
 def _check_part() -> None:
-    """Refuses a part of a process that does not get further, and a canvas without its progress."""
+    """Refuses parts that do not get further, orders of no numbers, canvases without progress."""
     if _part()[0] >= _part()[1]:
         raise UserError(
             f"--from={_part()[0]:g} --until={_part()[1]:g}: a process must get further, as with "
             "--from=0.3 --until=0.7"
         )
+    if not all(re.fullmatch(r"[0-9]{1,3}", number, re.ASCII) for number in _ORDER.value):
+        raise UserError(f"--order={','.join(_ORDER.value)[:200]}: write numbers, as in 3,1,2")
     if _CANVAS.value and _FROM.value is None:
         raise UserError("--canvas needs --from, its progress from 0 to 1, such as --from=0.4")
 

@@ -107,6 +107,16 @@ def test_a_part_of_a_process_has_all_frames_and_its_own_progress(run):
     assert np.abs(part.frames_THWC.astype(int) - whole.frames_THWC).max() > 0
 
 
+def test_regions_are_painted_in_the_order_that_is_asked_for(run):
+    picture_HWC = np.full((64, 64, 3), 200, np.uint8)
+    picture_HWC[:, 32:] = 40
+    plain = painted(run, picture_HWC)
+    labels = {size: painted(run, picture_HWC, order=size).frames_THWC for size in ((1,), (2,))}
+    np.testing.assert_array_equal(labels[1,], plain.frames_THWC)
+    assert np.abs(labels[2,].astype(int) - plain.frames_THWC).max() > 0
+    assert plain.regions_HWC.shape == (64, 64, 3)
+
+
 @pytest.mark.parametrize("size", [None, 96])
 def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
     picture_HWC, canvas_HWC = scene(0, 48, 48), scene(1, 48, 48)
@@ -128,6 +138,8 @@ def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
         (["--from=0.5", "--until=0.5"], "--from=0.5 --until=0.5: a process must get further"),
         (["--until=0"], "a process must get further"),
         (["--from=1.5"], "--from=1.5: it must be from 0 to 1"),
+        (["--order=1,sky"], "--order=1,sky: write numbers, as in 3,1,2"),
+        (["--order=1,99"], "--order=1,99: name regions of the picture, each once: 1, "),
         (["--canvas=picture.png"], "--canvas needs --from"),
         (["--canvas=none.png", "--from=0.5"], "none.png"),
         (["--canvas=picture.png", "--from=0.5", "--held_out=1"], "--canvas takes one picture"),

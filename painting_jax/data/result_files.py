@@ -4,4 +4,5 @@ RECORD = "process.json"
 MOVIE = "process.mp4"
 ANIMATION = "process.webp"
 SHEET = "contact_sheet.png"
+REGIONS = "regions.png"
 STEPS = "steps"  # folder of numbered pictures

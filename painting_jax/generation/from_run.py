@@ -15,11 +15,12 @@ from jax.sharding import Mesh
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.config_checks import read_run
-from painting_jax.data import depth, pipeline
+from painting_jax.data import depth, pipeline, region_map
 from painting_jax.data.framing import Framing
 from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
 from painting_jax.diffusion.step_cache import StepCache
+from painting_jax.errors import UserError
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.overrides import SamplingOverrides
@@ -50,6 +51,7 @@ class RunPainter:
       size: Longer side of the paintings in pixels, where the model paints at any size; None = the
         picture's own, up to `OWN_SIZE`.
       part: Progress of the first and of the last frame; only where the model paints at any size.
+      order: Numbers of the regions that are painted first, in this order; the others follow.
       canvas_HWC: Canvas from which the process goes on, of the picture's shape; None = a blank one.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       magnitudes: File that keeps what the step cache measures; needed with a threshold.
@@ -65,6 +67,7 @@ class RunPainter:
     seed: int = 0
     size: int | None = None
     part: tuple[float, float] = (0.0, 1.0)
+    order: tuple[int, ...] = ()
     canvas_HWC: np.ndarray | None = None
     step_cache: float = 0.0
     magnitudes: MagnitudesFile | None = None
@@ -92,11 +95,13 @@ class RunPainter:
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
                 chunk = jobs[start : start + size]
-                rows, framings = zip(*[self._row(job) for job in chunk], strict=True)
+                rows, framings, maps = zip(*[self._row(job) for job in chunk], strict=True)
                 # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
                 painted = self._painted(filled, cache, settings)
-                for job, framing, frames_THWC in zip(chunk, framings, painted, strict=False):
+                for job, framing, regions_HWC, frames_THWC in zip(
+                    chunk, framings, maps, painted, strict=False
+                ):
                     cached = {}
                     if cache:
                         self.magnitudes.keep(cache)
@@ -108,13 +113,20 @@ class RunPainter:
                         "unknown_words": unknown,
                         "segments": self.segments,
                         "other_look": self.other_look,
+                        "order": list(self.order),
                         "goes_on_from_a_canvas": self.canvas_HWC is not None,
                         **settings,
                         **cached,
                     }
                     progress_T = np.linspace(*self.part, len(frames_THWC))
                     cut_THWC = framing.cut(frames_THWC)
-                    yield Painted(job, cut_THWC, parameters, progress_T=progress_T)
+                    yield Painted(
+                        job,
+                        cut_THWC,
+                        parameters,
+                        progress_T=progress_T,
+                        regions_HWC=regions_HWC,
+                    )
                     progress.update()
 
     def _painted(
@@ -139,14 +151,18 @@ class RunPainter:
             return Framing.of(shape_HW, *seen)
         return Framing.around(*sides, *(times * least for least in seen))
 
-    def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing]:
-        """Conditions of one job, and the framing of its picture on the model's canvas."""
+    def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing, np.ndarray]:
+        """Conditions of one job, the framing of its picture on the canvas, and its regions' map."""
         picture_HWC, labels_HW = job.subject.load()
         framing = self._framing(picture_HWC.shape[:2])
         reference_HWC = framing.place(picture_HWC)
         mixture, model = media.mixture(job.medium), self.run.config.model
         # Without a map, the framed picture is segmented, as in training.
         labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
+        regions_HWC = region_map.numbered(
+            *(framing.cut(x[None])[0] for x in (reference_HWC, labels_HW))
+        )
+        labels_HW = self._in_order(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
             "other_look_B": np.asarray(self.other_look),
@@ -157,7 +173,19 @@ class RunPainter:
         }
         if self.canvas_HWC is not None:
             row |= {"canvas_BHWC": framing.place(self.canvas_HWC), "given_B": np.asarray(True)}
-        return row, framing
+        return row, framing, regions_HWC
+
+    def _in_order(self, labels_HW: np.ndarray) -> np.ndarray:
+        """The regions in the order that is asked for."""
+        try:
+            return region_map.reordered(labels_HW, self.order) if self.order else labels_HW
+        except ValueError:
+            numbers = np.unique(labels_HW[labels_HW > 0]).tolist()
+            there = ", ".join(map(str, numbers)) or "none"
+            raise UserError(
+                f"--order={','.join(map(str, self.order))}: name regions of the picture, each "
+                f"once: {there}; regions.png, which generate leaves, shows them"
+            ) from None
 
 
 def finetuned_painter(

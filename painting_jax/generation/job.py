@@ -34,6 +34,7 @@ class Painted:
       frames_THWC: Frames, uint8, from the blank canvas to the finished picture.
       parameters: All settings that it was painted with, in plain types.
       progress_T: Progress of each frame; None = even from 0 to 1.
+      regions_HWC: Map of the regions with their numbers, uint8; None if the painter has none.
       raw_THWC: All frames that the model made, at the model's size, float32 in [0, 1], in the same
         order; None if the painter does not provide them.
     """
@@ -43,6 +44,7 @@ class Painted:
     parameters: dict
     raw_THWC: np.ndarray | None = None
     progress_T: np.ndarray | None = None
+    regions_HWC: np.ndarray | None = None
 
 
 class Painter(Protocol):

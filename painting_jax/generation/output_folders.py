@@ -7,13 +7,13 @@ import pathlib
 from collections.abc import Sequence
 
 from painting_jax import media
-from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SHEET, STEPS
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.generation.job import Job
 
 # Files of an earlier result, which may be replaced. No other file may be.
-_FILES = {RECORD, MOVIE, ANIMATION, SHEET}
+_FILES = {RECORD, MOVIE, ANIMATION, SHEET, REGIONS}
 _OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # written by file browsers
 
 _LONGEST = 255  # maximum bytes of a file name on nearly every file system

@@ -10,7 +10,7 @@ import numpy as np
 
 from painting_jax.data import pictures, video
 from painting_jax.data.contact_sheet import contact_sheet
-from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, SHEET, STEPS
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SHEET, STEPS
 from painting_jax.files import folder_written_beside
 from painting_jax.provenance import mark
 from painting_jax.provenance.payload import Origin
@@ -27,6 +27,7 @@ def write(
     model: str,
     parameters: dict,
     progress_T: np.ndarray | None = None,
+    regions_HWC: np.ndarray | None = None,
     fps: float | None = None,
     with_mark: bool = True,
 ) -> pathlib.Path:
@@ -45,6 +46,7 @@ def write(
       parameters: All settings that it was painted with, in plain types, for process.json; the file
         name of the picture as "picture" and the weights of the media as "medium", among others.
       progress_T: Progress of each frame; None = even from 0 to 1.
+      regions_HWC: Map of the regions, uint8, for regions.png; None = none.
       fps: Frames per second; None makes the process last six seconds.
       with_mark: Whether frames are marked. The metadata and process.json say so, and what is too
         small for a mark.
@@ -82,6 +84,8 @@ def write(
         # Of marked frames: a mark over the whole sheet would be seen on its paper.
         sheet_HWC = contact_sheet(steps_THWC, progress_T, title=title)
         (unfinished / SHEET).write_bytes(pictures.encode(sheet_HWC, "png", packet))
+        if regions_HWC is not None:
+            (unfinished / REGIONS).write_bytes(pictures.encode(regions_HWC, "png"))
         (unfinished / STEPS).mkdir()
         digits = max(2, len(str(count - 1)))
         for index, frame_HWC in enumerate(steps_THWC):
