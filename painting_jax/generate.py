@@ -7,8 +7,9 @@
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
 with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json, and with a small
-model regions.png. Unreadable pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
-re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
+model regions.png. Unreadable pictures in a folder or pattern are skipped. Frames carry an
+invisible mark that survives re-encoding, cropping and scaling: python -m painting_jax.verify reads
+it.
 
 With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
 split of the run's dataset, which it was not trained on.
