@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.keeping import kept
 from painting_jax.data.region_borders import resized
 
 _SIDE = 48  # longer side at which continuations are computed, in pixels
@@ -29,6 +30,7 @@ class Behind(NamedTuple):
     labels_HW: np.ndarray
 
 
+@kept
 def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     """Continues regions under those that lie in front of them.
 
@@ -41,6 +43,9 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     Args:
       picture_HWC: uint8 RGB.
       labels_HW: uint8 labels 1..K in painting order, from back to front; 0 = unlabelled.
+
+    Returns:
+      Arrays that are shared and must not be changed.
     """
     height, width = labels_HW.shape
     zoom = min(1.0, _SIDE / max(height, width))

@@ -7,7 +7,6 @@ from scipy import ndimage
 
 from painting_jax.data.depth import behind
 from painting_jax.data.painter.blurring import blur
-from painting_jax.data.painter.keeping import kept
 from painting_jax.media import Medium
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -61,9 +60,6 @@ def see(photo_HWC: np.ndarray, medium: Medium, labels_HW: np.ndarray) -> Guides:
     return Guides(photo_HWC, target_HWC, mean_KC, labels_HW, angle_HW, firm_HW, unit)
 
 
-_behind = kept(behind)
-
-
 def see_behind(guides: Guides, medium: Medium, blend: str) -> Guides:
     """Guides of what lies behind the regions; label 0 where nothing is painted there.
 
@@ -74,7 +70,7 @@ def see_behind(guides: Guides, medium: Medium, blend: str) -> Guides:
       medium: Medium of the painting.
       blend: How the strokes are laid, as in a `Stage`.
     """
-    hidden = _behind(guides.photo_HWC, guides.labels_HW)
+    hidden = behind(guides.photo_HWC, guides.labels_HW)
     target_HWC, labels_HW = palette(hidden.picture_HWC, medium), hidden.labels_HW
     if blend != "cover":
         lighter_HW = (target_HWC - guides.target_HWC).min(-1) > -0.02

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
+from painting_jax.data.keeping import kept
 from painting_jax.data.painter.blurring import blur
 from painting_jax.data.painter.guides import LUMA, Guides, at, forms, unit_of
-from painting_jax.data.painter.keeping import kept
 from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.region_borders import blurred, resized
