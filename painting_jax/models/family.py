@@ -367,7 +367,8 @@ class VideoModel:
 @functools.cache
 def _codec(family: Family, config: Any) -> Codec:
     codec = family.make_codec
-    return nnx.eval_shape(lambda: codec(config)) if family.published else codec(config)
+    is_module = family.published and config is not None
+    return nnx.eval_shape(lambda: codec(config)) if is_module else codec(config)
 
 
 @functools.cache

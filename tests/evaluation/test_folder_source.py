@@ -216,11 +216,13 @@ def test_results_of_generate_are_read_as_they_are(tmp_path):
 
 def test_one_picture_in_several_media_pairs_by_its_medium_or_with_the_only_recording(tmp_path):
     for medium in ("oil", "ink"):
-        _write_result(tmp_path / "ours" / f"cat-{medium}", process(0, frames=4), "cat.png", medium)
+        _write_result(
+            tmp_path / "ours" / f"cat-{medium}", process(0, frames=4), "cat.png", {medium: 1.0}
+        )
         _write_told(tmp_path / "stated" / f"the_{medium}", process(0, frames=4), medium)
         told = tmp_path / "stated" / f"the_{medium}" / "process.json"
         told.write_text(json.dumps({"medium": medium, "picture": "cat"}))
-    _write_result(tmp_path / "theirs" / "cat-ink", process(1, frames=4), "cat.png", "ink")
+    _write_result(tmp_path / "theirs" / "cat-ink", process(1, frames=4), "cat.png", {"ink": 1.0})
     write_movie(tmp_path / "unstated" / "cat.mp4", process(0, frames=4))
     methods = {"ours": tmp_path / "ours", "theirs": tmp_path / "theirs"}
     found = evaluate(methods, recorded=tmp_path / "stated")
@@ -248,7 +250,7 @@ def test_two_recordings_that_may_be_meant_pair_with_none(tmp_path):
         folder = tmp_path / "recorded" / name
         write_pictures(folder / "steps", process(seed, frames=4))
         (folder / "process.json").write_text(json.dumps({"picture": "cat"}))
-    _write_result(tmp_path / "made" / "cat-oil", process(0, frames=4), "cat.png", "oil")
+    _write_result(tmp_path / "made" / "cat-oil", process(0, frames=4), "cat.png", {"oil": 1.0})
     with pytest.raises(UserError, match="state the picture of each in"):
         evaluate(tmp_path / "made", recorded=tmp_path / "recorded")
 

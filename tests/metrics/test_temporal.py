@@ -75,7 +75,8 @@ def test_added_noise_is_seen_to_be_everywhere_and_undone(painted_BTHWC):
     before = temporal.movement(painted_BTHWC, _all(painted_BTHWC))
     noisy = _noisy(painted_BTHWC, 16)
     after = temporal.movement(noisy, _all(noisy))
-    assert np.all(before.flicker_B < 0.05)
+    # Some of it: what lies behind is painted, and covered later.
+    assert np.all(before.flicker_B < 0.15)
     assert np.all(after.flicker_B > before.flicker_B + 0.2)
     assert np.all(temporal.typical_share(after) > temporal.typical_share(before) + 0.2)
     slight = _noisy(painted_BTHWC, 4)
