@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from painting_jax.data.keeping import kept
-from painting_jax.data.region_borders import resized
+from painting_jax.data.region_borders import resized, sampled
 
 _SIDE = 48  # longer side at which continuations are computed, in pixels
 _MARGIN = 0.05  # how far any region continues under a nearer one, as a share of the sides
@@ -50,9 +50,7 @@ def behind(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> Behind:
     height, width = labels_HW.shape
     zoom = min(1.0, _SIDE / max(height, width))
     shape = (max(1, round(height * zoom)), max(1, round(width * zoom)))
-    rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
-    columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
-    small_YX = labels_HW[rows][:, columns]
+    small_YX = sampled(labels_HW, shape)
     back_L = np.unique(small_YX[small_YX > 0])[:-1]
     if not len(back_L):
         return Behind(picture_HWC.copy(), np.zeros_like(labels_HW))

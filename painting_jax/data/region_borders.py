@@ -83,6 +83,15 @@ def resized(map_HWx: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
+def sampled(labels_HW: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A smaller label map: the label in the middle of each of its pixels."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for old, new in zip(labels_HW.shape, shape, strict=True)
+    )
+    return labels_HW[rows][:, columns]
+
+
 def _linear(old: int, new: int) -> np.ndarray:
     """Matrix [new, old] of linear interpolation along one axis."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)

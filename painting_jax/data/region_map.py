@@ -22,7 +22,7 @@ def numbered(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> np.ndarray:
     faded = _FADED * np.array(_PAPER) + (1 - _FADED) * picture_HWC.astype(np.float32)
     width = max(1, round(max(labels_HW.shape) / 400))
     outlines_HW = segmentation.find_boundaries(labels_HW, mode="inner")
-    outlines_HW = ndimage.binary_dilation(outlines_HW, iterations=width - 1 or 1)
+    outlines_HW = ndimage.binary_dilation(outlines_HW, iterations=max(1, width - 1))
     faded[outlines_HW] = _INK
     image = Image.fromarray(faded.astype(np.uint8))
     draw = ImageDraw.Draw(image)

@@ -67,7 +67,6 @@ def paint_each(
     mesh: Mesh,
     *,
     cache: StepCache | None = None,
-    on_step: Callable[[], object] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
     """Paints pictures of different sizes, whose latents are of one size and denoised as one batch.
 
@@ -79,7 +78,6 @@ def paint_each(
       sampling: How they are sampled.
       mesh: Mesh that the parameters are laid out on.
       cache: Step cache.
-      on_step: Called after each step.
 
     Yields:
       Frames of each picture in painted order, on the host.
@@ -97,7 +95,6 @@ def paint_each(
         sampling,
         mesh,
         cache=cache,
-        on_step=on_step,
         but_last=True,
     )
     latents_BTHWC = np.asarray(denoised.state)

@@ -7,8 +7,6 @@ picture here. The process then jumps in its last step, or ends in other colours.
 import numpy as np
 from scipy import ndimage
 
-from painting_jax import media
-from painting_jax.data import pictures
 from painting_jax.generation.job import Painted
 from painting_jax.models.painting.conditioning import LUMA
 
@@ -51,12 +49,10 @@ def matched(painted: Painted) -> np.ndarray:
 
 def _picture(painted: Painted) -> np.ndarray:
     """The picture at the size of the frames; without colours for a medium of one pigment."""
-    picture_HWC, _ = painted.job.subject.load()
-    picture_HWC = pictures.resize(picture_HWC, *painted.frames_THWC.shape[1:3])
-    if any(media.MEDIA[name].mono for name in media.mixture(painted.job.medium)):
-        luma_HW1 = (picture_HWC.astype(np.float32) @ LUMA)[..., None]
-        picture_HWC = np.repeat((luma_HW1 + 0.5).astype(np.uint8), 3, -1)
-    return picture_HWC
+    if not painted.is_mono:
+        return painted.picture_HWC
+    luma_HW1 = (painted.picture_HWC.astype(np.float32) @ LUMA)[..., None]
+    return np.repeat((luma_HW1 + 0.5).astype(np.uint8), 3, -1)
 
 
 def _shift(a_HWC: np.ndarray, b_HWC: np.ndarray) -> float:

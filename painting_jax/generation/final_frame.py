@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from painting_jax import media
-from painting_jax.data import pictures
 from painting_jax.generation.job import Painted
 from painting_jax.models.painting.conditioning import LUMA
 
@@ -17,10 +15,8 @@ def difference(painted: Painted) -> float:
 
     Where the medium has a single pigment, brightness alone is compared.
     """
-    frame_HWC = painted.frames_THWC[-1].astype(np.float32)
-    picture_HWC, _ = painted.job.subject.load()
-    difference_HWC = pictures.resize(picture_HWC, *frame_HWC.shape[:2]) - frame_HWC
-    if any(media.MEDIA[name].mono for name in media.mixture(painted.job.medium)):
+    difference_HWC = painted.picture_HWC - painted.frames_THWC[-1].astype(np.float32)
+    if painted.is_mono:
         return float(np.abs(difference_HWC @ LUMA).mean())
     return float(np.abs(difference_HWC).mean())
 

@@ -17,6 +17,7 @@ from painting_jax.checkpoints.adapters import LoraSpec
 from painting_jax.config_checks import read_run
 from painting_jax.data import depth, pipeline, region_map
 from painting_jax.data.framing import Framing
+from painting_jax.data.keeping import kept
 from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
 from painting_jax.diffusion.step_cache import StepCache
@@ -33,6 +34,10 @@ from painting_jax.tasks.task import make_model, shapes_of
 
 # Longer side in pixels up to which a picture is painted at its own size.
 OWN_SIZE = 1024
+
+
+# A picture is painted in one medium after the other.
+_segment, _numbered = kept(segment), kept(region_map.numbered)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,10 +163,10 @@ class RunPainter:
         reference_HWC = framing.place(picture_HWC)
         mixture, model = media.mixture(job.medium), self.run.config.model
         # Without a map, the framed picture is segmented, as in training.
-        labels_HW = segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
-        regions_HWC = region_map.numbered(
-            *(framing.cut(x[None])[0] for x in (reference_HWC, labels_HW))
+        labels_HW = (
+            _segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
         )
+        regions_HWC = _numbered(*(framing.cut(x[None])[0] for x in (reference_HWC, labels_HW)))
         labels_HW = self._in_order(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,

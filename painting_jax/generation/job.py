@@ -1,12 +1,15 @@
 """The interface of a painter: jobs in, painted processes out."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from painting_jax import media
+from painting_jax.data import pictures
 from painting_jax.data.subjects import Subject
 
 
@@ -45,6 +48,17 @@ class Painted:
     raw_THWC: np.ndarray | None = None
     progress_T: np.ndarray | None = None
     regions_HWC: np.ndarray | None = None
+
+    @functools.cached_property
+    def picture_HWC(self) -> np.ndarray:
+        """The picture at the size of the frames, uint8; it is read once."""
+        picture_HWC, _ = self.job.subject.load()
+        return pictures.resize(picture_HWC, *self.frames_THWC.shape[1:3])
+
+    @property
+    def is_mono(self) -> bool:
+        """Whether the medium, or one of a mixture, has a single pigment."""
+        return any(media.MEDIA[name].mono for name in media.mixture(self.job.medium))
 
 
 class Painter(Protocol):

@@ -11,7 +11,7 @@ from painting_jax.data.painter.blurring import blur
 from painting_jax.data.painter.guides import LUMA, Guides, at, forms, unit_of
 from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
-from painting_jax.data.region_borders import blurred, resized
+from painting_jax.data.region_borders import blurred, resized, sampled
 from painting_jax.media import Stage
 
 _SIDE = 128  # longer side at which lines are found, in pixels
@@ -87,9 +87,7 @@ def composition(photo_HWC: np.ndarray, labels_HW: np.ndarray) -> Lines:
     picture_HWC = photo_HWC.astype(np.float32) / 255
     luma_YX = resized(picture_HWC @ LUMA, shape)
     _, firm_HW = forms(picture_HWC, unit_of(height, width))
-    rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
-    columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
-    labels_YX = labels_HW[rows][:, columns]
+    labels_YX = sampled(labels_HW, shape)
     soft_YX = blur(luma_YX, _SOFT * max(shape) / 64)
     slope_YX = np.hypot(*np.gradient(soft_YX))
     clear_YX = (slope_YX > _CLEAR) & (resized(firm_HW, shape) > _FIRM)

@@ -189,9 +189,8 @@ class PaintingModel(nnx.Module):
         full, window = conditions.full, conditions.window
         part_BTHWC = self.pixel_head(tokens_BthwD, full, *given, window=window)
         if full.canvas_BHWC is not None:
-            [canvas_BHWC] = jnp.unstack(
-                window.pixels(full.canvas_BHWC[:, None], part_BTHWC.shape[2:4]), axis=1
-            )
+            size_HW = part_BTHWC.shape[2:4]
+            canvas_BHWC = window.pixels(full.canvas_BHWC[:, None], size_HW)[:, 0]
             part_BTHWC = with_canvas(part_BTHWC, dataclasses.replace(full, canvas_BHWC=canvas_BHWC))
         return jnp.concatenate([latents_BTHWC, part_BTHWC], 1), residual_BSD
 
