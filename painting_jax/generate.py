@@ -1,5 +1,6 @@
 """Paints pictures: shows how each could be painted, from the blank canvas to the last detail.
 
+  python -m painting_jax.generate --image=PICTURE --medium=oil --output=OUT
   python -m painting_jax.generate --workdir=RUN --image=PICTURE --medium=oil --output=OUT
   python -m painting_jax.generate --pretrained=FOLDER_OR_HUB_ID --lora=FILE:1.0 --image=PICTURE \\
       --medium=oil --output=OUT
@@ -10,6 +11,9 @@ with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json
 model regions.png. Unreadable pictures in a folder or pattern are skipped. Frames carry an
 invisible mark that survives re-encoding, cropping and scaling: python -m painting_jax.verify reads
 it.
+
+By itself, the small model that comes with the package paints; its card is
+painting_jax/weights/README.md.
 
 With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
 split of the run's dataset, which it was not trained on.
@@ -30,7 +34,6 @@ if __name__ == "__main__":
 
 import dataclasses
 import pathlib
-import re
 import sys
 from collections.abc import Iterator
 
@@ -45,12 +48,15 @@ from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
-from painting_jax.generation import colours, final_frame, output_folders, outputs
+from painting_jax.generation import colours, final_frame, output_folders, outputs, painting_order
 from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
 from painting_jax.locking import with_parents
+from painting_jax.user_cache import user_cache
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model paints.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Training run whose model paints [default: the weights of the package]."
+)
 _PRETRAINED = flags.DEFINE_string(
     "pretrained", None, "Published weights: a diffusers folder, or a hub id (owner/repository)."
 )
@@ -101,7 +107,7 @@ _MARK = flags.DEFINE_bool(
 )
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
-# Only with --workdir.
+# Only without --pretrained.
 _HELD_OUT = flags.DEFINE_integer("held_out", 0, "Number of pictures from the dataset's test split.")
 _SEGMENTS = flags.DEFINE_string(
     "segments",
@@ -119,11 +125,13 @@ _FROM = flags.DEFINE_float(
     "from", None, "Progress of the first frame, from 0 to 1: a part of the process is painted."
 )
 _UNTIL = flags.DEFINE_float("until", None, "Progress of the last frame, from 0 to 1; see --from.")
-_ORDER = flags.DEFINE_list(
+_ORDER = flags.DEFINE_string(
     "order",
-    [],
-    "Numbers of the regions to paint first, in this order, as in 3,1,2; the others follow in their "
-    "own. regions.png beside each result shows the numbers.",
+    "",
+    "Order of painting. For small models the numbers of the regions to paint first, as in 3,1,2; "
+    "the others follow in their own order, and regions.png beside each result shows the numbers. "
+    "For published weights words, as in '1. sky 2. far trees 3. water', which the prompt then says "
+    "in the form that VideoSketcher's models are trained with.",
 )
 _CANVAS = flags.DEFINE_string(
     "canvas",
@@ -218,7 +226,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _ORDER, _CANVAS, _OTHER_LOOK)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _CANVAS, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -344,19 +352,19 @@ def _held_out() -> list[Subject]:
 
 
 def _trained() -> Painter:
-    """A painter with the model of a run."""
+    """A painter with the model of a run, or with the weights of the package."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
     from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile  # noqa: PLC0415
     from painting_jax.generation.run import Run, guidance_warning  # noqa: PLC0415
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
+    from painting_jax.training.released import PACKAGED  # noqa: PLC0415
 
-    config = read_config(_WORKDIR.value)
+    workdir = pathlib.Path(_WORKDIR.value or PACKAGED)
+    config = read_config(workdir)
     if is_finetuned(config):
         if _SEGMENTS.present:
             raise UserError(f"--segments: published weights, as of {_WORKDIR.value}, take no map")
-        if _ORDER.value:
-            raise UserError(f"--order: published weights, as of {_WORKDIR.value}, take no map")
         if _SIZE.value:
             raise UserError(
                 "--size: published weights take --max_area, or --height and --width, instead"
@@ -370,7 +378,7 @@ def _trained() -> Painter:
             )
         devices = Devices.of(_MESH.value, {"tensor": -1})
         return finetuned_painter(
-            _WORKDIR.value,
+            workdir,
             _overrides(),
             mesh=devices.mesh,
             ring=devices.ring,
@@ -381,14 +389,16 @@ def _trained() -> Painter:
         if flag.present:
             raise UserError(
                 f"--{flag.name} goes with --pretrained, or with a run on published weights: "
-                f"{_WORKDIR.value} has a model of its own"
+                f"the model of {workdir} is none of these"
             )
-    _check_model(config)
+    _check_model(config, workdir)
     canvas_HWC = pictures.load(_CANVAS.value) if _CANVAS.value else None
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
     devices = Devices.of(_MESH.value, {"data": -1})
-    run = Run.load(_WORKDIR.value, devices.mesh, devices.ring)
+    run = Run.load(workdir, devices.mesh, devices.ring)
+    # The folder of an installed package is not written to.
+    kept_in = workdir if _WORKDIR.value else user_cache("packaged")
     return RunPainter(
         run,
         segments=readable(pathlib.Path(_SEGMENTS.value).name if _SEGMENTS.value else "automatic"),
@@ -400,42 +410,40 @@ def _trained() -> Painter:
         seed=_SEED.value,
         size=_SIZE.value,
         part=_part(),
-        order=tuple(map(int, _ORDER.value)),
+        order=painting_order.numbers(_ORDER.value),
         canvas_HWC=canvas_HWC,
         step_cache=_STEP_CACHE.value,
-        magnitudes=MagnitudesFile(pathlib.Path(_WORKDIR.value, NAME), f"step {run.step}"),
+        magnitudes=MagnitudesFile(kept_in / NAME, f"step {run.step}"),
     )
 
 
-def _check_model(config) -> None:
+def _check_model(config, workdir: pathlib.Path) -> None:
     """Refuses what the model of a run cannot do."""
     if _OTHER_LOOK.value and not config.model.mark_other_looks:
         raise UserError(
-            f"--other_look: the model of {_WORKDIR.value} was not told of looks in its training, "
+            f"--other_look: the model of {workdir} was not told of looks in its training, "
             "see config.model.mark_other_looks"
         )
     for flag in (_SIZE, _FROM, _UNTIL, _CANVAS):
         if flag.present and not config.model.pixel_layers:
             raise UserError(
-                f"--{flag.name}: the model of {_WORKDIR.value} has no pixel head, see "
+                f"--{flag.name}: the model of {workdir} has no pixel head, see "
                 "config.model.pixel_layers"
             )
     if _CANVAS.value and not config.model.canvas_guides:
         raise UserError(
-            f"--canvas: the model of {_WORKDIR.value} was not told of canvases in its training, "
+            f"--canvas: the model of {workdir} was not told of canvases in its training, "
             "see config.model.canvas_guides"
         )
 
 
 def _check_part() -> None:
-    """Refuses parts that do not get further, orders of no numbers, canvases without progress."""
+    """Refuses parts that do not get further, and canvases without progress."""
     if _part()[0] >= _part()[1]:
         raise UserError(
             f"--from={_part()[0]:g} --until={_part()[1]:g}: a process must get further, as with "
             "--from=0.3 --until=0.7"
         )
-    if not all(re.fullmatch(r"[0-9]{1,3}", number, re.ASCII) for number in _ORDER.value):
-        raise UserError(f"--order={','.join(_ORDER.value)[:200]}: write numbers, as in 3,1,2")
     if _CANVAS.value and _FROM.value is None:
         raise UserError("--canvas needs --from, its progress from 0 to 1, such as --from=0.4")
 
@@ -491,6 +499,7 @@ def _overrides():
         noise_name=_NOISE.value or "",
         sequential_guidance=_SEQUENTIAL_GUIDANCE.value,
         step_cache=_STEP_CACHE.value,
+        order=painting_order.parts(_ORDER.value),
     )
 
 
@@ -499,19 +508,21 @@ def _check_flags() -> None:
     cli.refuse_empty(*_PATHS)
     cli.check_readable(_IMAGE)
     cli.refuse_remote(*(flag for flag in _PATHS if flag is not _IMAGE))
-    if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
+    if _WORKDIR.value and _PRETRAINED.value:
         raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
+    if _HELD_OUT.value and not _WORKDIR.value and not _PRETRAINED.value:
+        raise UserError("--held_out: name the run whose dataset has the pictures with --workdir")
     if not _OUTPUT.value:
         raise UserError("--output is missing (see --help)")
-    wrong, mode = (_OF_A_RUN, "--workdir") if _PRETRAINED.value else (_OF_PUBLISHED, "--pretrained")
-    for flag in wrong:
+    published = bool(_PRETRAINED.value)
+    for flag in _OF_A_RUN if published else _OF_PUBLISHED:
         if flag.present:
-            raise UserError(f"--{flag.name} goes with {mode}")
+            raise UserError(f"--{flag.name} goes {'without' if published else 'with'} --pretrained")
     if not _IMAGE.value and not _HELD_OUT.value:
         raise UserError("--image is missing: a picture, a folder or a pattern")
     for medium in _MEDIUM.value:
         media.mixture(medium)
-    cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT)
+    cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT, _ORDER)
     for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False)):
         if flag.value:
             check_destination(flag.name, flag.value, folder=folder)

@@ -178,7 +178,7 @@ def test_generate_refuses_another_look_that_the_model_cannot_be_told(generate, f
     flags = (f"--image={files.root / 'good.png'}", f"--output={files.out}", "--other_look")
     said = "--other_look: the model of"
     generate.refuses(f"--workdir={files.root / 'no_marks'}", *flags, said=said)
-    said = "--other_look goes with --workdir"
+    said = "--other_look goes without --pretrained"
     generate.refuses("--pretrained=none", *flags, said=said)
     assert not files.out.exists()
 

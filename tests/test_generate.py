@@ -138,7 +138,10 @@ def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
         (["--from=0.5", "--until=0.5"], "--from=0.5 --until=0.5: a process must get further"),
         (["--until=0"], "a process must get further"),
         (["--from=1.5"], "--from=1.5: it must be from 0 to 1"),
-        (["--order=1,sky"], "--order=1,sky: write numbers, as in 3,1,2"),
+        (
+            ["--order=1,sky"],
+            "--order=1,sky: this model knows regions by their numbers, as in 3,1,2",
+        ),
         (["--order=1,99"], "--order=1,99: name regions of the picture, each once: 1, "),
         (["--canvas=picture.png"], "--canvas needs --from"),
         (["--canvas=none.png", "--from=0.5"], "none.png"),

@@ -94,7 +94,7 @@ def verb(tmp_path_factory):
         ("owner/repository", "--steps=1", "the hub did not give it"),
         ("nowhere at all", "--steps=1", "name a folder, a .safetensors file or a hub id"),
         ("nowhere", "--workdir=run", "either --workdir=RUN or --pretrained"),
-        ("nowhere", "--held_out=1", "--held_out goes with --workdir"),
+        ("nowhere", "--held_out=1", "--held_out goes without --pretrained"),
         ("nowhere", "--medium=crayon", "unknown medium"),
         ("nowhere", "--shift=-1", "--shift=-1.0: it must be above 0"),
         ("nowhere", "--noise=none.npy", "--noise=none.npy does not exist"),

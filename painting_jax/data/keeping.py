@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_BYTES = 64 << 20  # of the pictures whose results are kept
+_BYTES = 256 << 20  # of the pictures whose results are kept
 
 
 def kept(function: Callable[..., Any]) -> Callable[..., Any]:

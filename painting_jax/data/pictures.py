@@ -419,7 +419,8 @@ def encode(picture_HWC: np.ndarray, format: str = "jpeg", xmp: bytes | None = No
         info = PngImagePlugin.PngInfo()
         if xmp:
             info.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        Image.fromarray(picture_HWC).save(buffer, "PNG", pnginfo=info)
+        # The default level takes four times as long for a tenth fewer bytes.
+        Image.fromarray(picture_HWC).save(buffer, "PNG", pnginfo=info, compress_level=3)
     elif format == "jpeg":
         Image.fromarray(picture_HWC).save(buffer, "JPEG", quality=95, subsampling=0)
     else:

@@ -56,8 +56,6 @@ def _picture(painted: Painted) -> np.ndarray:
 
 
 def _shift(a_HWC: np.ndarray, b_HWC: np.ndarray) -> float:
+    difference_HWC = a_HWC.astype(np.float32) - b_HWC.astype(np.float32)
     sigma = _SOFT * min(a_HWC.shape[:2])
-    a, b = (
-        ndimage.gaussian_filter(x.astype(np.float32), (sigma, sigma, 0)) for x in (a_HWC, b_HWC)
-    )
-    return float(np.abs(a - b).mean())
+    return float(np.abs(ndimage.gaussian_filter(difference_HWC, (sigma, sigma, 0))).mean())

@@ -1,5 +1,6 @@
 """Output files of `generate` for a picture: video, animation, contact sheet, steps, parameters."""
 
+import concurrent.futures
 import datetime
 import json
 import os
@@ -78,19 +79,31 @@ def write(
         "comment": json.dumps({"generated": True, "model": model, **stated, **parameters}),
     }
     packet = video.provenance(told)
-    with folder_written_beside(folder) as unfinished:
-        video.write_mp4(unfinished / MOVIE, shown_THWC, fps, told)
-        video.write_webp(unfinished / ANIMATION, shown_THWC, fps, told)
-        # Of marked frames: a mark over the whole sheet would be seen on its paper.
-        sheet_HWC = contact_sheet(steps_THWC, progress_T, title=title)
-        (unfinished / SHEET).write_bytes(pictures.encode(sheet_HWC, "png", packet))
-        if regions_HWC is not None:
-            (unfinished / REGIONS).write_bytes(pictures.encode(regions_HWC, "png"))
+    # The encoders leave Python free: they share the cores.
+    with (
+        folder_written_beside(folder) as unfinished,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+
+        def write_picture(name: str, picture_HWC: np.ndarray, xmp: bytes | None) -> None:
+            (unfinished / name).write_bytes(pictures.encode(picture_HWC, "png", xmp))
+
         (unfinished / STEPS).mkdir()
         digits = max(2, len(str(count - 1)))
-        for index, frame_HWC in enumerate(steps_THWC):
-            step = unfinished / STEPS / f"{index:0{digits}}.png"
-            step.write_bytes(pictures.encode(frame_HWC, "png", packet))
+        tasks = [
+            pool.submit(video.write_webp, unfinished / ANIMATION, shown_THWC, fps, told),
+            pool.submit(video.write_mp4, unfinished / MOVIE, shown_THWC, fps, told),
+            *(
+                pool.submit(write_picture, f"{STEPS}/{index:0{digits}}.png", frame_HWC, packet)
+                for index, frame_HWC in enumerate(steps_THWC)
+            ),
+        ]
+        if regions_HWC is not None:
+            tasks.append(pool.submit(write_picture, REGIONS, regions_HWC, None))
+        # Of marked frames: a mark over the whole sheet would be seen on its paper.
+        write_picture(SHEET, contact_sheet(steps_THWC, progress_T, title=title), packet)
+        for task in tasks:
+            task.result()
         record = {
             "generated": True,
             "model": model,

@@ -43,6 +43,7 @@ class SamplingOverrides:
       sequential_guidance: Whether guidance is evaluated in two sequential passes, with the memory
         of one.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
+      order: What is painted one after the other, in words, for the prompt.
     """
 
     sampler: str | None = None
@@ -62,6 +63,7 @@ class SamplingOverrides:
     noise_name: str = ""
     sequential_guidance: bool = False
     step_cache: float = 0.0
+    order: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,7 +35,7 @@ from painting_jax.diffusion.sampling import (
     prepare,
 )
 from painting_jax.errors import UserError
-from painting_jax.generation import resolution
+from painting_jax.generation import painting_order, resolution
 from painting_jax.generation.devices import Devices
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import MagnitudesFile
@@ -287,7 +287,8 @@ class PretrainedPainter:
                 f"--medium={job.medium}: a published model is asked in words, for one medium; "
                 "write what you mean with --prompt"
             )
-        return self._overrides.prompt or media.prompt(mixture)
+        prompt = self._overrides.prompt or media.prompt(mixture)
+        return painting_order.in_prompt(prompt, self._overrides.order)
 
     def _initial_noise(
         self, noise: np.ndarray, shape: tuple[int, ...]

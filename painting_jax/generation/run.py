@@ -1,6 +1,5 @@
 """The model of a training run, loaded from its latest checkpoint for painting and evaluation."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
@@ -21,7 +20,7 @@ from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
 from painting_jax.text.conditioner import TextConditioner
-from painting_jax.training.checkpoint import Checkpoints
+from painting_jax.training import sampled
 from painting_jax.training.step import make_held_out_loss
 
 # Largest scale of guidance with which a model of picture space keeps the colours of its pictures.
@@ -81,7 +80,7 @@ class Run:
 
     @classmethod
     def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None, ring: int = 0) -> "Run":
-        """Loads the latest checkpoint of a run that is not damaged.
+        """Loads a released run, or the latest checkpoint of a run that is not damaged.
 
         Args:
           workdir: Folder of the run.
@@ -100,12 +99,9 @@ class Run:
         config.mesh.update(dict(mesh.shape), ring=ring)
         task = make_task(config, folder)
         conditioner = task.text_conditioner(folder, (), mesh)
-        if not (folder / "checkpoints").exists():
+        if not sampled.is_there(folder):
             raise UserError(f"{workdir} has no checkpoint yet: train it first")
-        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
-            if checkpoints.latest() is None:
-                raise UserError(f"{workdir} has no checkpoint yet: train it first")
-            params, step = checkpoints.restore_sampled(task, mesh)
+        params, step = sampled.restore(folder, task, mesh)
         return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 
     @property

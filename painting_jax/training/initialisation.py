@@ -4,7 +4,6 @@ The first of these that exists is used: the run's last checkpoint; the averaged 
 another run, or a LoRA (`init_from`); the task's initial parameters, published or random.
 """
 
-import contextlib
 import json
 
 import jax
@@ -17,6 +16,7 @@ from painting_jax.tasks import initial_lora
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.tasks.published import check_same_base, is_finetuned
 from painting_jax.tasks.task import Task, make_model
+from painting_jax.training import sampled
 from painting_jax.training import state as state_lib
 from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.state import TrainState
@@ -24,7 +24,7 @@ from painting_jax.training.state import TrainState
 # Sections in which two configs must agree for the parameters of one to fit the other, and fields in
 # them that may differ: rows of media are copied by name, and the others take no parameters.
 _MODEL = ("model", "lora")
-_MAY_DIFFER = ("media", "mark_other_looks", "remat", "attention")
+_MAY_DIFFER = ("media", "mark_other_looks", "remat", "attention", "spatial")
 
 
 def start_state(task: Task, checkpoints: Checkpoints, mesh: Mesh) -> tuple[TrainState, int, str]:
@@ -69,9 +69,8 @@ def check_init_from(config: ConfigDict) -> None:
                     f"{config.init_from} has another model: config.{section}.{name} is "
                     f"{there.get(name)} there and {value} here"
                 )
-    with contextlib.closing(Checkpoints(config.init_from, read_only=True)) as checkpoints:
-        if checkpoints.latest() is None:
-            raise UserError(f"{config.init_from} has no checkpoint to start from")
+    if not sampled.is_there(config.init_from):
+        raise UserError(f"{config.init_from} has no checkpoint to start from")
     if is_finetuned(config):
         check_same_base(config, config.init_from)
 
@@ -81,10 +80,10 @@ def _params_of(task: Task, mesh: Mesh) -> dict:
     config = task.config
     names = tuple(read_config(config.init_from).model.media)
     if names == tuple(config.model.media) or is_finetuned(config):
-        return _averaged_params(config.init_from, task, mesh)
+        return sampled.restore(config.init_from, task, mesh)[0]
     their_config = config.copy_and_resolve_references()
     their_config.model.media = names
-    params = _averaged_params(config.init_from, FromScratch(their_config), mesh)
+    params, _ = sampled.restore(config.init_from, FromScratch(their_config), mesh)
     model = task.model
 
     @jax.jit
@@ -92,8 +91,3 @@ def _params_of(task: Task, mesh: Mesh) -> dict:
         return model.family.with_media(model.config, params, task.init_params(), names)
 
     return by_name(params)
-
-
-def _averaged_params(workdir: str, task: Task, mesh: Mesh) -> dict:
-    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        return checkpoints.restore_sampled(task, mesh)[0]

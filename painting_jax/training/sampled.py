@@ -1,0 +1,32 @@
+"""The parameters that samples use: those of a run's last checkpoint, or of a released run."""
+
+import contextlib
+
+from etils import epath
+from jax.sharding import Mesh
+
+from painting_jax.tasks.task import Task
+from painting_jax.training import released
+from painting_jax.training.checkpoint import Checkpoints
+
+
+def is_there(workdir: epath.PathLike) -> bool:
+    """Whether a folder holds such parameters."""
+    if released.is_released(workdir):
+        return True
+    if not (epath.Path(workdir) / "checkpoints").exists():
+        return False
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        return checkpoints.latest() is not None
+
+
+def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]:
+    """The parameters, laid out on the mesh, and the number of training steps done.
+
+    Raises:
+      UserError: If they are damaged, or do not fit the task's model.
+    """
+    if released.is_released(workdir):
+        return released.restore(workdir, task, mesh)
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        return checkpoints.restore_sampled(task, mesh)
