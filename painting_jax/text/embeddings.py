@@ -12,11 +12,11 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import transformers
 from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Float
@@ -29,6 +29,9 @@ from painting_jax.files import remove_unfinished
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.text import prompts
 from painting_jax.user_cache import user_cache
+
+if TYPE_CHECKING:
+    import transformers
 
 LENGTH = 512  # tokens, in all Wan models
 
@@ -89,7 +92,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        tokenizer: transformers.PreTrainedTokenizerBase,
+        tokenizer: "transformers.PreTrainedTokenizerBase",
         model: UMT5Encoder,
         length: int = LENGTH,
     ):

@@ -3,12 +3,15 @@
 import html
 import os
 import re
+from typing import TYPE_CHECKING
 
 import ftfy
 import numpy as np
-import transformers
 
 from painting_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import transformers
 
 # The reference uses Unicode's whitespace. Python's `re` adds the separators of files, groups,
 # records and units to it.
@@ -25,12 +28,15 @@ def clean(prompt: str) -> str:
     return _WHITESPACE.sub(" ", prompt).strip()
 
 
-def load_tokenizer(folder: str | os.PathLike) -> transformers.PreTrainedTokenizerBase:
+def load_tokenizer(folder: str | os.PathLike) -> "transformers.PreTrainedTokenizerBase":
     """Loads a tokenizer in transformers' layout (tokenizer.json or spiece.model) from disk.
 
     Raises:
       UserError: if the folder holds no readable tokenizer, or one that needs code of its own.
     """
+    # Imported here, since it takes a second, and small models do without it.
+    import transformers  # noqa: PLC0415
+
     if not os.path.isdir(folder):
         raise UserError(f"{folder} does not exist: name a folder with a tokenizer.json")
     try:
@@ -49,7 +55,9 @@ def load_tokenizer(folder: str | os.PathLike) -> transformers.PreTrainedTokenize
         raise UserError(f"{folder} holds no readable tokenizer: {reason}") from error
 
 
-def encode(tokenizer: transformers.PreTrainedTokenizerBase, prompt: str, length: int) -> np.ndarray:
+def encode(
+    tokenizer: "transformers.PreTrainedTokenizerBase", prompt: str, length: int
+) -> np.ndarray:
     """The token ids of a cleaned prompt with its end token: int32[L], L at most `length`."""
     ids = tokenizer(prompt, truncation=True, max_length=length, add_special_tokens=True).input_ids
     return np.asarray(ids, np.int32)

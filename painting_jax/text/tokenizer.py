@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tokenizers
-import transformers
 from etils import epath
 
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+
+_FILE = "tokenizer.json"
 
 
 class Tokenizer:
@@ -25,10 +26,10 @@ class Tokenizer:
       vocabulary_size: number of token ids.
     """
 
-    def __init__(self, fast: transformers.PreTrainedTokenizerFast):
-        self._fast = fast
-        self.vocabulary_size: int = len(fast)
-        self._vocabulary: dict[str, int] = fast.get_vocab()
+    def __init__(self, words: tokenizers.Tokenizer):
+        self._words = words
+        self._vocabulary: dict[str, int] = words.get_vocab()
+        self.vocabulary_size = len(self._vocabulary)
         self._ids = functools.lru_cache(maxsize=1 << 16)(self._encode)
 
     @classmethod
@@ -58,11 +59,7 @@ class Tokenizer:
         model = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token=UNKNOWN))
         model.normalizer = tokenizers.normalizers.Lowercase()
         model.pre_tokenizer = _splitter()
-        return cls(
-            transformers.PreTrainedTokenizerFast(
-                tokenizer_object=model, pad_token=PAD, unk_token=UNKNOWN
-            )
-        )
+        return cls(model)
 
     def unknown(self, texts: Iterable[str]) -> list[str]:
         """The words of texts that are not in the vocabulary, the most frequent first."""
@@ -75,18 +72,19 @@ class Tokenizer:
         Raises:
           UserError: if the folder holds no tokenizer, or a damaged one.
         """
-        if not (epath.Path(folder) / "tokenizer.json").exists():
+        path = epath.Path(folder) / _FILE
+        if not path.exists():
             raise UserError(f"{folder} holds no tokenizer: name a run that has begun training")
         try:
-            return cls(transformers.PreTrainedTokenizerFast.from_pretrained(os.fspath(folder)))
+            return cls(tokenizers.Tokenizer.from_str(path.read_text()))
         # The library raises errors of any type for files that it does not understand.
         except Exception as error:
             raise UserError(f"{folder} holds a damaged tokenizer: {error!r}") from error
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Writes the tokenizer's JSON files to a folder, beside it and renamed."""
+        """Writes the tokenizer's JSON file to a folder, beside it and renamed."""
         with folder_written_beside(folder) as unfinished:
-            self._fast.save_pretrained(unfinished)
+            self._words.save(os.fspath(unfinished / _FILE))
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """The token ids of each text, truncated or padded with 0: int32[B, length]."""
@@ -97,7 +95,7 @@ class Tokenizer:
         return ids_BL
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._fast.encode(text, add_special_tokens=False))
+        return tuple(self._words.encode(text, add_special_tokens=False).ids)
 
 
 def _ranked(texts: Iterable[str]) -> list[str]:

@@ -1,0 +1,141 @@
+"""Measures whether the packaged weights follow what is asked: a given canvas, an order of regions.
+
+  python -m benchmarks.following
+  python -m benchmarks.following --workdir=RUN
+
+The stroke painter paints photos that were not trained on, from installed packages. Its processes
+are cut, and go on from there with the weights: their frames are compared with the painter's own
+rest, and with those of a process that the weights paint from a blank canvas. Then the regions of
+each photo are asked for in random orders.
+"""
+
+import pathlib
+
+import numpy as np
+from absl import flags
+from scipy import stats
+
+from benchmarks import machine, table
+from painting_jax import cli
+from painting_jax.data import painter, pictures
+from painting_jax.data.photos import packaged
+from painting_jax.data.segmentation import segment
+from painting_jax.data.subjects import Subject
+from painting_jax.evaluation.networks import Networks
+from painting_jax.generation.from_run import RunPainter
+from painting_jax.generation.job import Job
+from painting_jax.generation.run import Run
+from painting_jax.metrics import bootstrap, perceptual, regions
+from painting_jax.training.released import PACKAGED
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run to measure [default: the packaged weights].")
+
+_SIDE = 256
+_FRAMES = 17
+_MEDIA = ("oil", "watercolor", "acrylic", "pastel")
+_CUTS = (0.3, 0.5, 0.7)
+_ORDERS = 2  # random orders of each photo's regions
+_LEAST_AREA = 0.03  # share of the picture that a region covers, to be ranked
+_HALF = 0.5  # of a region's change, at which it counts as painted
+
+
+def main() -> None:
+    """Measures both, and prints them in markdown."""
+    run = Run.load(_WORKDIR.value or PACKAGED)
+    photos = [
+        pictures.fit(pictures.load(photo.path), _SIDE, _SIDE)
+        for photo in packaged()
+        if len(np.unique(segment(pictures.fit(pictures.load(photo.path), _SIDE, _SIDE)))) > 2
+    ]
+    _continue(run, photos)
+    _reorder(run, photos)
+    for line in machine.describe():
+        print(f"- {line}")
+
+
+def _continue(run: Run, photos: list[np.ndarray]) -> None:
+    distance = Networks.open().distance
+    nearer = {cut: [] for cut in _CUTS}
+    for number, photo_HWC in enumerate(photos):
+        medium = _MEDIA[number % len(_MEDIA)]
+        table.tell(f"going on, {number + 1} of {len(photos)}")
+        progress_T = np.linspace(0, 1, _FRAMES)
+        recorded_THWC = painter.paint(photo_HWC, medium, frames=_FRAMES, seed=number).frames_THWC
+        # The weights are given the finished painting, as in training.
+        fresh_THWC = _painted(run, recorded_THWC[-1], medium)
+        for cut in _CUTS:
+            first = round(cut * (_FRAMES - 1))
+            part = (float(progress_T[first]), 1.0)
+            more_THWC = _painted(
+                run,
+                recorded_THWC[-1],
+                medium,
+                part=part,
+                frames=_FRAMES - first,
+                canvas_HWC=recorded_THWC[first],
+            )
+            rest = slice(first + 1, -1)
+            to_rest = [
+                _distance(distance, frames_THWC, recorded_THWC[rest])
+                for frames_THWC in (fresh_THWC[rest], more_THWC[1:-1])
+            ]
+            nearer[cut].append(to_rest)
+    print("| cut at | fresh, LPIPS to the rest | gone on | nearer by [95 %] |\n|---|--:|--:|--:|")
+    for cut, pairs in nearer.items():
+        fresh_N, more_N = np.array(pairs).T
+        nearer_by = bootstrap.interval(fresh_N - more_N)
+        print(
+            f"| {cut:.0%} | {fresh_N.mean():.3f} | {more_N.mean():.3f} | {nearer_by.mean:.3f} "
+            f"[{nearer_by.low:.3f}, {nearer_by.high:.3f}] |"
+        )
+    print(f"\n{len(photos)} photos, each in one of {', '.join(_MEDIA)}; LPIPS is the proxy here\n")
+
+
+def _reorder(run: Run, photos: list[np.ndarray]) -> None:
+    rng = np.random.default_rng(0)
+    correlations = []
+    for number, photo_HWC in enumerate(photos):
+        table.tell(f"orders, {number + 1} of {len(photos)}")
+        labels_HW = segment(photo_HWC)
+        there, counts = np.unique(labels_HW, return_counts=True)
+        ranked = (there > 0) & (counts >= _LEAST_AREA * labels_HW.size)
+        if ranked.sum() < 3:
+            continue
+        for _ in range(_ORDERS):
+            order = rng.permutation(there[there > 0])
+            frames_THWC = _painted(run, photo_HWC, "oil", order=tuple(order.tolist()), frames=33)
+            asked = [list(order).index(label) for label in there[ranked]]
+            painted = _half_painted_at(frames_THWC, labels_HW)[there[ranked] - 1]
+            correlations.append(stats.spearmanr(asked, painted).statistic)
+    print(
+        f"Rank correlation of the asked and the painted order of regions that cover at least "
+        f"{_LEAST_AREA:.0%}: mean {np.mean(correlations):.2f}, median "
+        f"{np.median(correlations):.2f}, least {np.min(correlations):.2f}, over "
+        f"{len(correlations)} random orders\n"
+    )
+
+
+def _painted(run: Run, picture_HWC: np.ndarray, medium: str, **settings) -> np.ndarray:
+    """Frames of a process, uint8[T, H, W, 3]."""
+    settings = {"frames": _FRAMES, "size": _SIDE} | settings
+    subject = Subject("photo", "photo", lambda: (picture_HWC, None))
+    painting = RunPainter(run, **settings).generate([Job(subject, medium, pathlib.Path())])
+    return next(iter(painting)).frames_THWC
+
+
+def _distance(distance, a_THWC: np.ndarray, b_THWC: np.ndarray) -> float:
+    features_a, features_b = (distance.embed(x) for x in (a_THWC, b_THWC))
+    return float(np.mean(np.asarray(perceptual.squared_distance(features_a, features_b))))
+
+
+def _half_painted_at(frames_THWC: np.ndarray, labels_HW: np.ndarray) -> np.ndarray:
+    """Progress at which each region has half of its colours: float[R]."""
+    map_BTHW = regions.colour_map(frames_THWC[None], frames_THWC[None, -1])
+    far_BRT, _ = regions.by_region(map_BTHW, labels_HW[None], regions=int(labels_HW.max()))
+    progress_BT = np.linspace(0, 1, len(frames_THWC), dtype=np.float32)[None]
+    mask_BT = np.ones(progress_BT.shape, bool)
+    return np.asarray(regions.finished_at(far_BRT, progress_BT, mask_BT, share=_HALF))[0]
+
+
+if __name__ == "__main__":
+    cli.run(main)
