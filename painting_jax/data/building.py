@@ -18,10 +18,21 @@ from etils import epath
 
 import painting_jax
 from painting_jax import media
-from painting_jax.data import dataset_folder, disk, index, looks, pipeline, process, splits
+from painting_jax.data import (
+    dataset_folder,
+    disk,
+    index,
+    looks,
+    pipeline,
+    process,
+    shuffle_files,
+    splits,
+)
 from painting_jax.errors import UserError, readable
 from painting_jax.files import folder_written_beside
 from painting_jax.locking import alone
+
+shuffle_files.use()
 
 
 @dataclasses.dataclass(frozen=True)

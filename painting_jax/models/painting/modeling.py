@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from painting_jax.models import segments
 from painting_jax.models.block_residual import Reuse
+from painting_jax.models.painting.brushwork import brush_of
 from painting_jax.models.painting.picture import Picture
 from painting_jax.models.painting.pixel_head import PixelHead, Window
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
@@ -203,7 +204,12 @@ class PaintingModel(nnx.Module):
         """The prediction at the size of `conditions.full`, from the same tokens."""
         tokens_BthwD, _, summary_BE = self._tokens(noisy_BTHWC, sigma_B, conditions, None)
         video_BTHWC = self.pixel_head(
-            tokens_BthwD, conditions.full, summary_BE, conditions.progress_BT, in_strips=True
+            tokens_BthwD,
+            conditions.full,
+            summary_BE,
+            conditions.progress_BT,
+            brush=brush_of(conditions.medium_BM, self.config.media),
+            in_strips=True,
         )
         return with_canvas(video_BTHWC, conditions.full)
 

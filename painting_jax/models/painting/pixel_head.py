@@ -28,6 +28,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 
 from painting_jax.models.layers import EmbeddingMLP, linear, patchify, unpatchify
+from painting_jax.models.painting.brushwork import Brush, in_strokes
 from painting_jax.models.painting.picture import Picture
 from painting_jax.models.painting.pixel_guides import (
     BEHIND,
@@ -44,6 +45,8 @@ _INITIAL = ("palette", "palette", "behind", "flat", "wide", "soft")
 _SINUSOIDS = 8  # of the progress, fine enough to tell stages apart
 # Scale of the gates: boundaries become sharp although the weights start small.
 _STEEPNESS = 4.0 * len(GUIDES) ** -0.5
+# Widths of the brushes that lay soft paints, in pixels of the tokens' picture.
+_BRUSH_WIDTHS = {"soft": 2.0, "wide": 4.0, "behind": 4.0}
 # Scale of the direction: one word of a dozen soon decides it.
 _SWIFT = 3.0
 
@@ -180,6 +183,7 @@ class PixelHead(nnx.Module):
         progress_BT: Float[Array, "b t"],
         *,
         window: Window | None = None,
+        brush: Brush | None = None,
         in_strips: bool = False,
     ) -> Float[Array, "b t h3 w3 3"]:
         """The video, float32.
@@ -191,6 +195,8 @@ class PixelHead(nnx.Module):
           summary_BE: summary of medium and text.
           progress_BT: share of the painting time.
           window: part of the picture that is wanted; None = all of it.
+          brush: brush of each picture, with which soft paints are laid in strokes where the picture
+            is larger than the one that the tokens saw; None = they stay soft.
           in_strips: whether the pixels are made strip by strip, which bounds the memory.
         """
         size_HW = picture.segments_BHW.shape[1:]
@@ -199,9 +205,10 @@ class PixelHead(nnx.Module):
         direction_B3 = None
         if self.text_dim:
             direction_B3 = _SWIFT * self.direction(summary_BE[:, : self.text_dim])
-        paints_BHWLC, guides_BHWF = paints_and_guides(
-            picture, direction_B3, side_HW[0] / self.patch[1]
-        )
+        scale = side_HW[0] / self.patch[1]
+        paints_BHWLC, guides_BHWF = paints_and_guides(picture, direction_B3, scale)
+        if brush is not None and scale > 1:
+            paints_BHWLC = self._in_strokes(paints_BHWLC, scale, brush)
         manner_BtD = self.moment(summary_BE, progress_BT)
         tokens_BhwtD = jnp.moveaxis(tokens_BthwD, 1, 3) + manner_BtD[:, None, None]
         gates_BhwtGF = self.gates(tokens_BhwtD)
@@ -225,6 +232,21 @@ class PixelHead(nnx.Module):
             video_BhwtPC = self._mixed(cells)
         video = jnp.moveaxis(video_BhwtPC, 3, 1)
         return unpatchify(video.reshape(*video.shape[:4], -1), quarter)
+
+    def _in_strokes(
+        self, paints_BHWLC: Float[Array, "b h w l 3"], scale: float, brush: Brush
+    ) -> Float[Array, "b h w l 3"]:
+        """The paints, those that are soft in strokes of a width that suits each."""
+        widths = {
+            name: scale * width for name, width in _BRUSH_WIDTHS.items() if name in self.paints
+        }
+        soft = [paints_BHWLC[:, :, :, self.paints.index(name)] for name in widths]
+        strokes = dict(zip(widths, in_strokes(soft, [*widths.values()], brush), strict=True))
+        paints = [
+            strokes.get(name, paints_BHWLC[:, :, :, place])
+            for place, name in enumerate(self.paints)
+        ]
+        return jnp.stack(paints, 3)
 
     def _mixed(self, cells: "_Cells") -> Float[Array, "b h w t p 3"]:
         """The pixels of quarters: layers of paint, each seen through the gates above it."""
