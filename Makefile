@@ -15,7 +15,8 @@ TEST := $(VENV)/.test
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
-	$(PY) -m painting_jax.train --config=configs/demo.py --data_dir=$(DATA) --workdir=$(RUN)
+	$(PY) -m painting_jax.train --config=configs/small.py:coarse,steps=300 --data_dir=$(DATA) \
+		--config.init_from=painting_jax/weights --config.optimizer.learning_rate=5e-4 --workdir=$(RUN)
 	$(PY) -m painting_jax.generate --workdir=$(RUN) --held_out=1 \
 		--medium=oil --medium=watercolor --medium=pencil --size=512 --output=$(RUN)/samples
 	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --output=$(RUN)/report
@@ -38,7 +39,7 @@ $(WEIGHTS)/data/painted_images/coarse: | $(WEIGHTS)/photos
 # A fifth of the photos, the landscapes among them: a process of this size takes ten times as long.
 $(WEIGHTS)/data/painted_images/full: | $(WEIGHTS)/photos
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(WEIGHTS)/data \
-		--source='$(WEIGHTS)/photos/*[!1-9b-df].png' --name=full --variants=2 --size=256 --frames=33
+		--source='$(WEIGHTS)/photos/*[!1-9b-df].png' --name=full --variants=1 --size=256 --frames=33
 
 # train resumes by itself, and ends at once where nothing is left to do.
 $(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse $(WEIGHTS)/data/painted_images/full

@@ -23,13 +23,13 @@ def get_config(arg: str | None = None):
     config.objective.augment = 0.4
     config.checkpoint.every = 250
     if arg.coarse:
-        config.steps = arg.steps or 5000
+        config.steps = arg.steps or 3500
         config.data.batch_size = arg.batch or 4
         config.optimizer.learning_rate = 2e-3
         config.optimizer.warmup_steps = min(100, config.steps)
         config.optimizer.ema_decay = 0.998
     else:
-        config.steps = arg.steps or 1000
+        config.steps = arg.steps or 500
         config.data.batch_size = arg.batch or 2
         config.data.frames = 17
         config.data.height = config.data.width = 256

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import json
 import os
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,11 @@ from painting_jax.files import folder_written_beside
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 _FILE = "tokenizer.json"
+_FOR_TRANSFORMERS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "pad_token": PAD,
+    "unk_token": UNKNOWN,
+}
 
 
 class Tokenizer:
@@ -82,9 +88,10 @@ class Tokenizer:
             raise UserError(f"{folder} holds a damaged tokenizer: {error!r}") from error
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Writes the tokenizer's JSON file to a folder, beside it and renamed."""
+        """Writes a folder that transformers reads, too, beside it and renamed."""
         with folder_written_beside(folder) as unfinished:
             self._words.save(os.fspath(unfinished / _FILE))
+            (unfinished / "tokenizer_config.json").write_text(json.dumps(_FOR_TRANSFORMERS))
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """The token ids of each text, truncated or padded with 0: int32[B, length]."""

@@ -4,6 +4,7 @@ It holds the run's config.json and tokenizer, and the parameters that samples us
 file. Whatever reads a run reads it, too.
 """
 
+import json
 import pathlib
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from etils import epath
 from flax import traverse_util
 from jax.sharding import Mesh
 
+from painting_jax import json_text
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.errors import UserError
@@ -28,6 +30,8 @@ WEIGHTS = "model.safetensors"
 PACKAGED = pathlib.Path(__file__).parents[1] / "weights"
 # Files of a run that are passed on beside the weights.
 _CONFIG, _TOKENIZER = "config.json", "tokenizer"
+# In the place of the folder of the data.
+_DATA_DIR = "runs/data"
 # Entry of the header: the number of training steps.
 _STEP = "step"
 
@@ -52,7 +56,12 @@ def write(
     run = pathlib.Path(workdir)
     flat = {name: np.asarray(leaf) for name, leaf in _flat(params).items()}
     with folder_written_beside(target) as unfinished:
-        shutil.copyfile(run / _CONFIG, unfinished / _CONFIG)
+        config = json_text.read(run / _CONFIG)
+        # Where it was trained is nobody's business, and on other machines there is no such folder.
+        config["init_from"] = ""
+        config["data"] |= {"data_dir": _DATA_DIR, "dataset": ""}
+        config["data"].pop("fingerprint", None)
+        (unfinished / _CONFIG).write_text(json.dumps(config, indent=1) + "\n")
         shutil.copytree(run / _TOKENIZER, unfinished / _TOKENIZER)
         safetensors_file.write(unfinished / WEIGHTS, _pending(flat, dtype), {_STEP: str(step)})
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import transformers
 
 from painting_jax.errors import UserError
 from painting_jax.text.tokenizer import Tokenizer
@@ -40,6 +41,18 @@ def test_saved_and_loaded_encodes_the_same(tmp_path):
     assert loaded.vocabulary_size == tokenizer.vocabulary_size
     texts = [*_CAPTIONS, "", "something else"]
     np.testing.assert_array_equal(loaded.encode(texts, 8), tokenizer.encode(texts, 8))
+
+
+def test_transformers_reads_it_alike(tmp_path):
+    tokenizer = Tokenizer.train(_CAPTIONS)
+    tokenizer.save(tmp_path / "tokenizer")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    assert (len(theirs), theirs.pad_token_id) == (tokenizer.vocabulary_size, 0)
+    for text in _CAPTIONS:
+        assert (
+            theirs.encode(text)
+            == tokenizer.encode([text], 20)[0].tolist()[: len(theirs.encode(text))]
+        )
 
 
 def test_order_of_captions_does_not_matter():

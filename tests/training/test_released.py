@@ -47,6 +47,11 @@ def test_a_released_run_has_the_parameters_of_the_run(root):
     assert 1.7 < sizes[0] / sizes[1] < 2
 
 
+def test_a_released_run_names_no_folder_of_its_maker(root):
+    for file in (root / "float32").rglob("*.json"):
+        assert str(root) not in file.read_text()
+
+
 def test_training_starts_from_a_released_run(root):
     done = tiny.verb(
         "train",

@@ -18,7 +18,10 @@ def soft_BHWC():
     return gaussian_blur(picture_BHWC, WIDTH / 1.5)
 
 
-def laid(paint_BHWC, brush=Brush(1.0, 1.0, 4.5), width=WIDTH):
+OIL = BRUSHES["oil"]
+
+
+def laid(paint_BHWC, brush=OIL, width=WIDTH):
     brushes = Brush(*(jnp.full(len(paint_BHWC), part) for part in brush))
     [strokes_BHWC] = in_strokes([paint_BHWC], [width], brushes)
     return np.asarray(strokes_BHWC)
