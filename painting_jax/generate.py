@@ -122,7 +122,10 @@ _SIZE = flags.DEFINE_integer(
     "picture and its head paints a large one [default: the picture's own, up to 1024].",
 )
 _FROM = flags.DEFINE_float(
-    "from", None, "Progress of the first frame, from 0 to 1: a part of the process is painted."
+    "from",
+    None,
+    "Progress of the first frame, from 0 to 1: a part of the process is painted [default: 0, or "
+    "estimated from --canvas].",
 )
 _UNTIL = flags.DEFINE_float("until", None, "Progress of the last frame, from 0 to 1; see --from.")
 _ORDER = flags.DEFINE_string(
@@ -136,8 +139,8 @@ _ORDER = flags.DEFINE_string(
 _CANVAS = flags.DEFINE_string(
     "canvas",
     None,
-    "Photo of your canvas, half-finished and cropped to its edges: the process goes on from there "
-    "to the picture. --from says how far it is, such as 0.4. For one picture.",
+    "Photo of your half-finished canvas, with all its corners: the process goes on from there to "
+    "the picture. --from says how far it is, such as 0.4 [default: estimated]. For one picture.",
 )
 _OTHER_LOOK = flags.DEFINE_bool(
     "other_look",
@@ -242,6 +245,8 @@ _OF_EITHER = (
     _SAVE_FRAMES,
     _EMBEDDINGS,
 )
+_LATEST = 0.95  # progress of a canvas that is estimated: something is left to paint
+
 _PATHS = (
     _WORKDIR,
     _PRETRAINED,
@@ -280,7 +285,7 @@ def main() -> None:
         if _SAVE_FRAMES.value:
             remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
         with kept(), with_parents(output), memory.explained(_how_to_need_less):
-            for folder in generate(_published() if _PRETRAINED.value else _trained(), jobs):
+            for folder in generate(_published() if _PRETRAINED.value else _trained(jobs), jobs):
                 finished.append(folder)
     finally:
         # The finished folders are printed even if a later picture fails.
@@ -351,7 +356,7 @@ def _held_out() -> list[Subject]:
     return subjects.held_out(source, _HELD_OUT.value)
 
 
-def _trained() -> Painter:
+def _trained(jobs: list[Job]) -> Painter:
     """A painter with the model of a run, or with the weights of the package."""
     from painting_jax.config import read_config  # noqa: PLC0415
     from painting_jax.generation.from_run import RunPainter, finetuned_painter  # noqa: PLC0415
@@ -392,7 +397,7 @@ def _trained() -> Painter:
                 f"the model of {workdir} is none of these"
             )
     _check_model(config, workdir)
-    canvas_HWC = pictures.load(_CANVAS.value) if _CANVAS.value else None
+    canvas_HWC, part = _canvas(jobs[0]) if _CANVAS.value else (None, _part())
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
     devices = Devices.of(_MESH.value, {"data": -1})
@@ -409,12 +414,39 @@ def _trained() -> Painter:
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
         size=_SIZE.value,
-        part=_part(),
+        part=part,
         order=painting_order.numbers(_ORDER.value),
         canvas_HWC=canvas_HWC,
+        from_estimated=_CANVAS.value is not None and _FROM.value is None,
         step_cache=_STEP_CACHE.value,
         magnitudes=MagnitudesFile(kept_in / NAME, f"step {run.step}"),
     )
+
+
+def _canvas(job: Job) -> tuple[np.ndarray, tuple[float, float]]:
+    """The canvas of the photo that --canvas names, and the part that is left to paint."""
+    from painting_jax.data import canvas_light, canvas_photo  # noqa: PLC0415
+    from painting_jax.data.rehearsal import Rehearsal  # noqa: PLC0415
+
+    photo_HWC = pictures.load(_CANVAS.value)
+    picture_HWC, _ = job.subject.load()
+    mixture = media.mixture(job.medium)
+    rehearsal = Rehearsal.of(picture_HWC, max(mixture, key=mixture.__getitem__))
+    canvas_HWC = canvas_photo.aligned(photo_HWC, picture_HWC, rehearsal, _CANVAS.value)
+    first, last = _part()
+    # Another look has other colours than the painting.
+    if not _OTHER_LOOK.value:
+        canvas_HWC = canvas_light.taken_away(canvas_HWC, rehearsal.finished_HWC)
+        if _FROM.value is None:
+            first = round(min(rehearsal.progress(canvas_HWC), _LATEST), 2)
+    if first >= last:
+        raise UserError(
+            f"--canvas={_CANVAS.value} seems to be at {first:g}, not before --until={last:g}: give "
+            "--from, or a later --until"
+        )
+    if _FROM.value is None:
+        print(f"--from={first:g}, estimated from the canvas", file=sys.stderr)
+    return canvas_HWC, (first, last)
 
 
 def _check_model(config, workdir: pathlib.Path) -> None:
@@ -438,14 +470,16 @@ def _check_model(config, workdir: pathlib.Path) -> None:
 
 
 def _check_part() -> None:
-    """Refuses parts that do not get further, and canvases without progress."""
+    """Refuses parts that do not get further, and looks without progress."""
     if _part()[0] >= _part()[1]:
         raise UserError(
             f"--from={_part()[0]:g} --until={_part()[1]:g}: a process must get further, as with "
             "--from=0.3 --until=0.7"
         )
-    if _CANVAS.value and _FROM.value is None:
-        raise UserError("--canvas needs --from, its progress from 0 to 1, such as --from=0.4")
+    if _CANVAS.value and _OTHER_LOOK.value and _FROM.value is None:
+        raise UserError(
+            "--canvas with --other_look needs --from, its progress from 0 to 1, such as --from=0.4"
+        )
 
 
 def _part() -> tuple[float, float]:

@@ -124,6 +124,7 @@ def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
     first_HWC = pictures.resize(canvas_HWC, *given.frames_THWC.shape[1:3])
     np.testing.assert_array_equal(given.frames_THWC[0], first_HWC)
     assert given.parameters["goes_on_from_a_canvas"]
+    assert (given.parameters["from"], given.parameters["until"]) == (0.4, 1)
     fresh = painted(run, picture_HWC, part=(0.4, 1), size=size)
     # Every later frame knows of it.
     differences_T = np.abs(given.frames_THWC.astype(int) - fresh.frames_THWC).mean((1, 2, 3))
@@ -143,13 +144,18 @@ def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
             "--order=1,sky: this model knows regions by their numbers, as in 3,1,2",
         ),
         (["--order=1,99"], "--order=1,99: name regions of the picture, each once: 1, "),
-        (["--canvas=picture.png"], "--canvas needs --from"),
+        (["--canvas=picture.png", "--other_look"], "--canvas with --other_look needs --from"),
+        (["--canvas=picture_of_noise.png"], "seems to show another picture: take a photo of"),
+        (["--canvas=picture.png", "--until=0.5"], "seems to be at 0.95, not before --until=0.5"),
+        (["--canvas=picture.png", "--from=0.5", "--until=0.5"], "a process must get further"),
         (["--canvas=none.png", "--from=0.5"], "none.png"),
         (["--canvas=picture.png", "--from=0.5", "--held_out=1"], "--canvas takes one picture"),
     ],
 )
 def test_sizes_parts_and_canvases_out_of_range_end_in_a_line(run, tmp_path, flags, said):
     (tmp_path / "picture.png").write_bytes(pictures.encode(scene(0, 32, 32), "png"))
+    noise_HWC = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    (tmp_path / "picture_of_noise.png").write_bytes(pictures.encode(noise_HWC, "png"))
     flags = [flag.replace("=picture", f"={tmp_path}/picture") for flag in flags]
     done = tiny.verb(
         "generate",
@@ -162,6 +168,21 @@ def test_sizes_parts_and_canvases_out_of_range_end_in_a_line(run, tmp_path, flag
     )
     tiny.assert_one_line(done, said)
     assert not (tmp_path / "out").exists()
+
+
+def test_how_far_a_canvas_is_gets_estimated_said_and_recorded(run, tmp_path):
+    (tmp_path / "picture.png").write_bytes(pictures.encode(scene(0, 32, 32), "png"))
+    picture, output = tmp_path / "picture.png", tmp_path / "out"
+    done = tiny.verb(
+        "generate",
+        *(f"--workdir={run}", f"--image={picture}", f"--canvas={picture}", f"--output={output}"),
+    )
+    assert done.returncode == 0, done.stderr
+    # The finished picture: something is left to paint all the same.
+    assert done.stderr.startswith("--from=0.95, estimated from the canvas\n")
+    record = json.loads((output / "picture-oil" / "process.json").read_text())
+    assert (record["from"], record["from_estimated"], record["until"]) == (0.95, True, 1)
+    assert record["progress"][0] == 0.95
 
 
 _STOPS = """

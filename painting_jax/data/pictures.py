@@ -480,6 +480,12 @@ def resize(picture_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
+def shrunk(picture_HWC: np.ndarray, longer: int) -> np.ndarray:
+    """Resizes uint8[H, W, 3] so that its longer side has so many pixels at most."""
+    scale = min(1.0, longer / max(picture_HWC.shape[:2]))
+    return resize(picture_HWC, *(max(MIN_SIDE, round(scale * n)) for n in picture_HWC.shape[:2]))
+
+
 def fit(picture_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
     """Crops uint8[H, W, 3] around its centre to the aspect height:width, then resizes it."""
     if picture_HWC.shape[:2] == (height, width):

@@ -57,7 +57,10 @@ class RunPainter:
         picture's own, up to `OWN_SIZE`.
       part: Progress of the first and of the last frame; only where the model paints at any size.
       order: Numbers of the regions that are painted first, in this order; the others follow.
-      canvas_HWC: Canvas from which the process goes on, of the picture's shape; None = a blank one.
+      canvas_HWC: Canvas from which the process goes on, of the picture's shape, see
+        `canvas_photo.aligned`; None = a blank one.
+      from_estimated: Whether the progress of the first frame was estimated from the canvas, for the
+        record.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       magnitudes: File that keeps what the step cache measures; needed with a threshold.
     """
@@ -74,6 +77,7 @@ class RunPainter:
     part: tuple[float, float] = (0.0, 1.0)
     order: tuple[int, ...] = ()
     canvas_HWC: np.ndarray | None = None
+    from_estimated: bool = False
     step_cache: float = 0.0
     magnitudes: MagnitudesFile | None = None
 
@@ -120,6 +124,9 @@ class RunPainter:
                         "other_look": self.other_look,
                         "order": list(self.order),
                         "goes_on_from_a_canvas": self.canvas_HWC is not None,
+                        "from": self.part[0],
+                        "from_estimated": self.from_estimated,
+                        "until": self.part[1],
                         **settings,
                         **cached,
                     }
