@@ -74,7 +74,7 @@ def _pictures() -> Iterator[tuple[str, str, np.ndarray]]:
         yield "photo", name, photo_HWC
         tone = _TONES[number % len(_TONES)]
         yield tone, name, tones.HELD_OUT[tone](photo_HWC)
-    for name, draw in _DRAWN.items():
+    for name, draw in DRAWN.items():
         yield "drawn", name, draw()
     for folder in _PICTURES.value:
         for path in pictures.list_pictures(folder):
@@ -197,7 +197,7 @@ def _poster() -> np.ndarray:
     return np.asarray(image)
 
 
-_DRAWN = {
+DRAWN = {
     "balls": _balls,
     "black": _black,
     "chart": _chart,
