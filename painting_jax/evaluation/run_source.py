@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from painting_jax.generation.devices import Devices
 from painting_jax.generation.run import Run
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.tasks.published import is_finetuned
+from painting_jax.training import sampled
 
 # Draws of noise per example when conditions are exchanged, and the number of examples, whose
 # pictures are held in memory at once.
@@ -274,7 +274,7 @@ class RunSource:
             },
             # A retrained run or a new data set of the same name is a different one.
             depends_on={
-                "checkpoint": file_state(os.path.join(workdir, "checkpoints", str(model.step))),
+                "checkpoint": file_state(sampled.path(workdir, model.step)),
                 "rows": file_state(source.path),
             },
             losses=model.losses,

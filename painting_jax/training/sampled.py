@@ -20,6 +20,14 @@ def is_there(workdir: epath.PathLike) -> bool:
         return checkpoints.latest() is not None
 
 
+def path(workdir: epath.PathLike, step: int) -> epath.Path:
+    """The file or folder that holds them, after so many training steps."""
+    folder = epath.Path(workdir)
+    if released.is_released(folder):
+        return folder / released.WEIGHTS
+    return folder / "checkpoints" / str(step)
+
+
 def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]:
     """The parameters, laid out on the mesh, and the number of training steps done.
 
