@@ -43,13 +43,26 @@ def segment(picture_HWC: np.ndarray) -> np.ndarray:
     )
     regions_YX = without_specks(merged(seeds_YX, lab_YXC), _SPECK)
     regions_YX = back_to_front(regions_YX, lab_YXC)
-    labels_HW = refined(regions_YX, lab_YXC, _colours(fine_HWC))
+    fine_lab_HWC = _colours(fine_HWC)
+    labels_HW = _joined(refined(regions_YX, lab_YXC, fine_lab_HWC), fine_lab_HWC)
     labels_HW = without_specks(labels_HW, _SPECK)
     if labels_HW.shape != shape:
         labels_HW = smoothly_resized(labels_HW, shape)
     # A thin region can have been lost.
     labels_HW = np.unique(labels_HW, return_inverse=True)[1]
     return labels_HW.reshape(shape).astype(np.uint8) + 1
+
+
+def _joined(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
+    """Regions that are alike now that their borders are right, as one.
+
+    A superpixel over an edge has the colours of both sides, and differs from either.
+    """
+    groups_HW = merged(labels_HW, lab_HWC)
+    area_GL = np.zeros((groups_HW.max() + 1, labels_HW.max() + 1), np.int64)
+    np.add.at(area_GL, (groups_HW, labels_HW), 1)
+    # Its largest part says where it lies in depth.
+    return area_GL.argmax(1)[groups_HW]
 
 
 def _at_most(picture_HWC: np.ndarray, side: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage import data, transform
 
@@ -130,3 +131,17 @@ def test_any_picture_is_covered(seed, height, width, coarse):
     picture = blocks.repeat(coarse, 0).repeat(coarse, 1)
     rows, columns = np.arange(height) % len(picture), np.arange(width) % len(picture)
     assert_labels_run_from_1_to_K(segment(picture[rows][:, columns]), (height, width))
+
+
+@pytest.mark.parametrize("side", [64, 200, 384])
+def test_a_flat_shape_is_one_region_to_its_corners(side):
+    """Superpixels over its edges have the colours of both sides."""
+    image = Image.new("RGB", (side, side), "#fce94f")
+    draw = ImageDraw.Draw(image)
+    corners = [(0.5, 0.1), (0.9, 0.9), (0.1, 0.9)]
+    draw.polygon([(x * side, y * side) for x, y in corners], fill="#204a87")
+    draw.ellipse((0.37 * side, 0.5 * side, 0.63 * side, 0.76 * side), fill="#ef2929")
+    labels_HW = segment(np.asarray(image))
+    assert labels_HW.max() == 3
+    inside_HW = np.asarray(image)[..., 2] == 0x87
+    assert np.bincount(labels_HW[inside_HW]).max() > 0.97 * inside_HW.sum()
