@@ -30,8 +30,17 @@ class FromScratch(Task):
         return make_network(self.config, self.model, rngs)
 
     @functools.cached_property
+    def _abstract(self) -> nnx.Module:
+        """The network with shapes in the place of arrays: making one takes most of a second."""
+        return nnx.eval_shape(lambda: self._make(nnx.Rngs(0)))
+
+    @functools.cached_property
     def _graph(self):
-        return nnx.graphdef(nnx.eval_shape(lambda: self._make(nnx.Rngs(0))))
+        return nnx.graphdef(self._abstract)
+
+    def params_shapes(self) -> dict:
+        """Shapes and dtypes of `init_params`."""
+        return nnx.to_pure_dict(nnx.state(self._abstract, nnx.Param))
 
     def init_params(self):
         return nnx.to_pure_dict(nnx.state(self._make(nnx.Rngs(self.config.seed)), nnx.Param))

@@ -21,9 +21,9 @@ from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
-from painting_jax.tasks.task import Task
+from painting_jax.sharding.rules import tree_shardings
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import checksums
-from painting_jax.training.state import abstract_state
 
 WEIGHTS = "model.safetensors"
 # The one that comes with the package.
@@ -73,7 +73,7 @@ def _pending(flat: Mapping[str, np.ndarray], dtype) -> dict[str, PendingTensor]:
     }
 
 
-def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]:
+def restore(workdir: epath.PathLike, task: FromScratch, mesh: Mesh) -> tuple[dict, int]:
     """The parameters of a released run, laid out on the mesh, and the number of training steps.
 
     Raises:
@@ -81,7 +81,9 @@ def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]
     """
     path = pathlib.Path(workdir) / WEIGHTS
     tensors, metadata = safetensors_file.read_header(path)
-    target = _flat(abstract_state(task, mesh).sampled_params)
+    shapes = task.params_shapes()
+    target = _flat(shapes)
+    shardings = _flat(tree_shardings(shapes, mesh))
     for name, leaf in target.items():
         if name not in tensors:
             raise UserError(f"{path} does not fit config.json beside it: it has no {name}")
@@ -93,7 +95,7 @@ def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]
     views = safetensors_file.views({name: tensors[name] for name in target})
     params = traverse_util.unflatten_dict(
         {
-            name: jax.device_put(views[name].astype(leaf.dtype), leaf.sharding)
+            name: jax.device_put(views[name].astype(leaf.dtype), shardings[name])
             for name, leaf in target.items()
         },
         sep=".",

@@ -5,6 +5,8 @@ import contextlib
 from etils import epath
 from jax.sharding import Mesh
 
+from painting_jax.errors import UserError
+from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.tasks.task import Task
 from painting_jax.training import released
 from painting_jax.training.checkpoint import Checkpoints
@@ -35,6 +37,8 @@ def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]
       UserError: If they are damaged, or do not fit the task's model.
     """
     if released.is_released(workdir):
+        if not isinstance(task, FromScratch):
+            raise UserError(f"{workdir} is a released run, whose config.json is of another model")
         return released.restore(workdir, task, mesh)
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         return checkpoints.restore_sampled(task, mesh)
