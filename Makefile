@@ -15,11 +15,11 @@ TEST := $(VENV)/.test
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
-	$(PY) -m painting_jax.train --config=configs/small.py:coarse,steps=300 --data_dir=$(DATA) \
+	$(PY) -m painting_jax.train --config=configs/small.py:coarse,steps=150 --data_dir=$(DATA) \
 		--config.init_from=painting_jax/weights --config.optimizer.learning_rate=5e-4 --workdir=$(RUN)
 	$(PY) -m painting_jax.generate --workdir=$(RUN) --held_out=1 \
 		--medium=oil --medium=watercolor --medium=pencil --size=512 --output=$(RUN)/samples
-	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --output=$(RUN)/report
+	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --examples=16 --output=$(RUN)/report
 	@echo
 	@echo "The model painted a picture it never saw: $(RUN)/samples/*/process.mp4"
 	@echo "How well it paints, held against recorded processes: $(RUN)/report/index.html"

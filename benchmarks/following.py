@@ -31,6 +31,7 @@ from painting_jax.training.released import PACKAGED
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run to measure [default: the packaged weights].")
 
 _SIDE = 256
+_MEASURED = 128  # side of the frames whose distance is measured, in pixels
 _FRAMES = 17
 _MEDIA = ("oil", "watercolor", "acrylic", "pastel")
 _CUTS = (0.3, 0.5, 0.7)
@@ -124,7 +125,10 @@ def _painted(run: Run, picture_HWC: np.ndarray, medium: str, **settings) -> np.n
 
 
 def _distance(distance, a_THWC: np.ndarray, b_THWC: np.ndarray) -> float:
-    features_a, features_b = (distance.embed(x) for x in (a_THWC, b_THWC))
+    features_a, features_b = (
+        distance.embed(np.stack([pictures.resize(frame, _MEASURED, _MEASURED) for frame in x]))
+        for x in (a_THWC, b_THWC)
+    )
     return float(np.mean(np.asarray(perceptual.squared_distance(features_a, features_b))))
 
 
