@@ -101,8 +101,10 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("readme")
     (root / "configs").symlink_to(tiny.ROOT / "configs")
     write_photos(root / "photos", 3)
-    for name, seed in (("cat", 0), ("my_canvas", 1)):
-        (root / f"{name}.jpg").write_bytes(pictures.encode(scene(seed), "jpeg"))
+    picture_HWC, canvas_HWC = scene(0), scene(0)
+    canvas_HWC[: len(canvas_HWC) // 3] = 240
+    for name, shown_HWC in (("cat", picture_HWC), ("my_canvas", canvas_HWC)):
+        (root / f"{name}.jpg").write_bytes(pictures.encode(shown_HWC, "jpeg"))
     for folder, seed in (("recordings", 0), ("videos", 1), ("others", 2)):
         write_movie(root / folder / "cat.mp4", recording(seed, count=4, height=32, width=32))
     build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)
