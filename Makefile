@@ -29,20 +29,22 @@ demo: $(BASE)
 weights: $(WEIGHTS)/released
 	cp -r $(WEIGHTS)/released/* painting_jax/weights/
 
-$(WEIGHTS)/photos: $(BASE)
-	$(PY) -m launch.photos --output=$@
+# A mark, since the folder is there before the last photo is.
+$(WEIGHTS)/.photos: | $(BASE)
+	$(PY) -m launch.photos --output=$(WEIGHTS)/photos
+	@touch $@
 
-$(WEIGHTS)/data/painted_images/coarse: | $(WEIGHTS)/photos
+$(WEIGHTS)/data/painted_images/coarse/1.0.0: | $(WEIGHTS)/.photos
 	$(PY) -m painting_jax.prepare --builder=painted_images --source=$(WEIGHTS)/photos \
 		--data_dir=$(WEIGHTS)/data --name=coarse --variants=2
 
 # A fifth of the photos, the landscapes among them: a process of this size takes ten times as long.
-$(WEIGHTS)/data/painted_images/full: | $(WEIGHTS)/photos
+$(WEIGHTS)/data/painted_images/full/1.0.0: | $(WEIGHTS)/.photos
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(WEIGHTS)/data \
 		--source='$(WEIGHTS)/photos/*[!1-9b-df].png' --name=full --variants=1 --size=256 --frames=33
 
 # train resumes by itself, and ends at once where nothing is left to do.
-$(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse $(WEIGHTS)/data/painted_images/full
+$(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse/1.0.0 $(WEIGHTS)/data/painted_images/full/1.0.0
 	$(PY) -m painting_jax.train --config=configs/small.py:coarse --workdir=$(WEIGHTS)/coarse \
 		--data_dir=$(WEIGHTS)/data --config.data.dataset=painted_images/coarse
 	$(PY) -m painting_jax.train --config=configs/small.py --workdir=$(WEIGHTS)/full \

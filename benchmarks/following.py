@@ -9,24 +9,18 @@ rest, and with those of a process that the weights paint from a blank canvas. Th
 each photo are asked for in random orders.
 """
 
-import pathlib
-
 import numpy as np
 from absl import flags
 from scipy import stats
 
-from benchmarks import machine, table
+from benchmarks import machine, packaged, table
 from painting_jax import cli
 from painting_jax.data import painter, pictures
-from painting_jax.data.photos import packaged
+from painting_jax.data import photos as photos_lib
 from painting_jax.data.segmentation import segment
-from painting_jax.data.subjects import Subject
 from painting_jax.evaluation.networks import Networks
-from painting_jax.generation.from_run import RunPainter
-from painting_jax.generation.job import Job
 from painting_jax.generation.run import Run
 from painting_jax.metrics import bootstrap, perceptual, regions
-from painting_jax.training.released import PACKAGED
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run to measure [default: the packaged weights].")
 
@@ -42,12 +36,11 @@ _HALF = 0.5  # of a region's change, at which it counts as painted
 
 def main() -> None:
     """Measures both, and prints them in markdown."""
-    run = Run.load(_WORKDIR.value or PACKAGED)
+    run = packaged.load(_WORKDIR.value)
     photos = [
-        pictures.fit(pictures.load(photo.path), _SIDE, _SIDE)
-        for photo in packaged()
-        if len(np.unique(segment(pictures.fit(pictures.load(photo.path), _SIDE, _SIDE)))) > 2
+        pictures.fit(pictures.load(photo.path), _SIDE, _SIDE) for photo in photos_lib.packaged()
     ]
+    photos = [photo_HWC for photo_HWC in photos if len(np.unique(segment(photo_HWC))) > 2]
     _continue(run, photos)
     _reorder(run, photos)
     for line in machine.describe():
@@ -119,9 +112,8 @@ def _reorder(run: Run, photos: list[np.ndarray]) -> None:
 def _painted(run: Run, picture_HWC: np.ndarray, medium: str, **settings) -> np.ndarray:
     """Frames of a process, uint8[T, H, W, 3]."""
     settings = {"frames": _FRAMES, "size": _SIDE} | settings
-    subject = Subject("photo", "photo", lambda: (picture_HWC, None))
-    painting = RunPainter(run, **settings).generate([Job(subject, medium, pathlib.Path())])
-    return next(iter(painting)).frames_THWC
+    [painted] = packaged.paint(run, picture_HWC, [medium], **settings)
+    return painted.frames_THWC
 
 
 def _distance(distance, a_THWC: np.ndarray, b_THWC: np.ndarray) -> float:

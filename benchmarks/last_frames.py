@@ -9,23 +9,16 @@ of a folder are measured, too.
 """
 
 import pathlib
-import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 from absl import flags
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks import machine, table
+from benchmarks import machine, packaged, table
 from painting_jax import cli
-from painting_jax.data import pictures, tones
-from painting_jax.data.photos import packaged
-from painting_jax.data.subjects import Subject
+from painting_jax.data import photos, pictures, tones
 from painting_jax.generation import final_frame
-from painting_jax.generation.from_run import RunPainter
-from painting_jax.generation.job import Job
-from painting_jax.generation.run import Run
-from painting_jax.training.released import PACKAGED
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run to measure [default: the packaged weights].")
 _PICTURES = flags.DEFINE_multi_string("pictures", [], "Folder of further pictures.")
@@ -40,18 +33,15 @@ _GOAL = 6.0  # of 255
 
 def main() -> None:
     """Paints all pictures in all media, then prints a table in markdown."""
-    run = Run.load(_WORKDIR.value or PACKAGED)
+    run = packaged.load(_WORKDIR.value)
     rows, warned = [], 0
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, name, picture_HWC in _pictures():
-            subject = Subject(name, name, lambda picture_HWC=picture_HWC: (picture_HWC, None))  # type: ignore[misc]
-            jobs = [Job(subject, medium, pathlib.Path(folder)) for medium in _MEDIA.value]
-            table.tell(f"{kind}: {name}")
-            errors = []
-            for painted in RunPainter(run, size=_SIZE.value).generate(jobs):
-                errors.append(final_frame.difference(painted))
-                warned += final_frame.warning(painted, errors[-1]) is not None
-            rows.append((kind, name, errors))
+    for kind, name, picture_HWC in _pictures():
+        table.tell(f"{kind}: {name}")
+        errors = []
+        for painted in packaged.paint(run, picture_HWC, _MEDIA.value, size=_SIZE.value):
+            errors.append(final_frame.difference(painted))
+            warned += final_frame.warning(painted, errors[-1]) is not None
+        rows.append((kind, name, errors))
     print(f"| kind | picture | {' | '.join(_MEDIA.value)} |")
     print("|---|---|" + "--:|" * len(_MEDIA.value))
     for kind, name, errors in rows:
@@ -68,8 +58,8 @@ def main() -> None:
 
 def _pictures() -> Iterator[tuple[str, str, np.ndarray]]:
     """Kind, name and uint8 RGB of each picture."""
-    for number, photo in enumerate(packaged()):
-        photo_HWC = _shrunk(pictures.load(photo.path))
+    for number, photo in enumerate(photos.packaged()):
+        photo_HWC = pictures.shrunk(pictures.load(photo.path), _SIDE)
         name = pathlib.Path(photo.path).stem
         yield "photo", name, photo_HWC
         tone = _TONES[number % len(_TONES)]
@@ -78,12 +68,7 @@ def _pictures() -> Iterator[tuple[str, str, np.ndarray]]:
         yield "drawn", name, draw()
     for folder in _PICTURES.value:
         for path in pictures.list_pictures(folder):
-            yield "given", pathlib.Path(path).stem, _shrunk(pictures.load(path))
-
-
-def _shrunk(picture_HWC: np.ndarray) -> np.ndarray:
-    scale = min(1.0, _SIDE / max(picture_HWC.shape[:2]))
-    return pictures.resize(picture_HWC, *(max(1, round(scale * n)) for n in picture_HWC.shape[:2]))
+            yield "given", pathlib.Path(path).stem, pictures.shrunk(pictures.load(path), _SIDE)
 
 
 def _sheet(colour="white") -> tuple[Image.Image, ImageDraw.ImageDraw]:

@@ -12,16 +12,10 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from benchmarks import last_frames, table
+from benchmarks import last_frames, packaged, table
 from painting_jax import cli
-from painting_jax.data import pictures
-from painting_jax.data.photos import packaged
-from painting_jax.data.subjects import Subject
+from painting_jax.data import photos, pictures
 from painting_jax.errors import UserError
-from painting_jax.generation.from_run import RunPainter
-from painting_jax.generation.job import Job
-from painting_jax.generation.run import Run
-from painting_jax.training.released import PACKAGED
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the sheets.")
 _LANDSCAPE = flags.DEFINE_string("landscape", None, "Photo of a landscape.")
@@ -42,20 +36,18 @@ def main() -> None:
     """Paints all pictures, and writes a sheet for each."""
     if not _OUTPUT.value or not _LANDSCAPE.value:
         raise UserError("--output and --landscape are needed, see --help")
-    run = Run.load(PACKAGED)
+    run = packaged.load()
     folder = pathlib.Path(_OUTPUT.value)
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture_HWC in _pictures().items():
-        subject = Subject(name, name, lambda picture_HWC=picture_HWC: (picture_HWC, None))  # type: ignore[misc]
-        jobs = [Job(subject, medium, folder) for medium in _MEDIA]
         table.tell(name)
-        painter = RunPainter(run, size=_SIZE)
-        rows = [_row(painted.frames_THWC) for painted in painter.generate(jobs)]
+        paintings = packaged.paint(run, picture_HWC, _MEDIA, size=_SIZE)
+        rows = [_row(painted.frames_THWC) for painted in paintings]
         Image.fromarray(np.concatenate(rows)).save(folder / f"{name}.jpg", quality=85)
 
 
 def _pictures() -> dict[str, np.ndarray]:
-    files = {pathlib.Path(photo.path).stem: photo.path for photo in packaged()}
+    files = {pathlib.Path(photo.path).stem: photo.path for photo in photos.packaged()}
     found = {name: pictures.load(files[stem]) for name, stem in _PHOTOS.items()}
     return found | {
         "landscape": pictures.load(_LANDSCAPE.value),

@@ -112,8 +112,6 @@ def _released(config: ConfigDict) -> list[str]:
             f"{source} trained a model of its own, which no other program knows: it becomes a "
             "folder for this one, without --format"
         )
-    if not sampled.is_there(source):
-        raise UserError(f"{source} has no checkpoint yet: train it first")
     params, step = sampled.restore(
         source, make_task(config, pathlib.Path(source)), make_mesh({"data": 1})
     )
@@ -132,7 +130,7 @@ def _convert(loras: Sequence[Sequence[adapters.LoraSpec]]) -> list[str]:
         config = config_lib.read_config(source)
         if not published.is_finetuned(config):
             return _released(config)
-        source, base, default_component, index = exports.to_convert(source)
+        source, base, default_component, index = exports.to_convert(source, config)
         component = component or default_component
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base

@@ -397,6 +397,7 @@ def _trained(jobs: list[Job]) -> Painter:
                 f"the model of {workdir} is none of these"
             )
     _check_model(config, workdir)
+    order = painting_order.numbers(_ORDER.value)
     canvas_HWC, part = _canvas(jobs[0]) if _CANVAS.value else (None, _part())
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
@@ -415,7 +416,7 @@ def _trained(jobs: list[Job]) -> Painter:
         seed=_SEED.value,
         size=_SIZE.value,
         part=part,
-        order=painting_order.numbers(_ORDER.value),
+        order=order,
         canvas_HWC=canvas_HWC,
         from_estimated=_CANVAS.value is not None and _FROM.value is None,
         step_cache=_STEP_CACHE.value,

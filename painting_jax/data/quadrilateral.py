@@ -120,7 +120,12 @@ def support(edges: Edges, corners_42: np.ndarray) -> float:
     beyond_4 = along_4S[:, np.abs(place_S - 0.5) > 0.5 + _CORNER].mean(1)
     border_4 = _on_border(corners_42, ends_42, edges.strength_HW.shape)
     side_4, beyond_4 = np.where(border_4, _ON_BORDER, side_4), np.where(border_4, 0, beyond_4)
-    return float(side_4.mean() + side_4.min()) / 2 - _LESS_BEYOND * float(beyond_4.mean())
+    return float(_judged(side_4, beyond_4))
+
+
+def _judged(side_N4: np.ndarray, beyond_N4: np.ndarray) -> np.ndarray:
+    """The support, of the edges along the sides and beyond them: float[...]."""
+    return (side_N4.mean(-1) + side_N4.min(-1)) / 2 - _LESS_BEYOND * beyond_N4.mean(-1)
 
 
 def _on_border(a_N2: np.ndarray, b_N2: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
@@ -220,7 +225,7 @@ def _supports(
     beyond_N4 = beyond_N4 / 2
     side_N4 = np.where(border_M[sides_N4], _ON_BORDER, side_N4)
     beyond_N4 = np.where(border_M[sides_N4], 0, beyond_N4)
-    return (side_N4.mean(1) + side_N4.min(1)) / 2 - _LESS_BEYOND * beyond_N4.mean(1)
+    return _judged(side_N4, beyond_N4)
 
 
 def _lines(edges: Edges) -> tuple[np.ndarray, np.ndarray]:

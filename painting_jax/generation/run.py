@@ -99,8 +99,6 @@ class Run:
         config.mesh.update(dict(mesh.shape), ring=ring)
         task = make_task(config, folder)
         conditioner = task.text_conditioner(folder, (), mesh)
-        if not sampled.is_there(folder):
-            raise UserError(f"{workdir} has no checkpoint yet: train it first")
         params, step = sampled.restore(folder, task, mesh)
         return cls(task, params, task.load_frozen(mesh, conditioner), conditioner, step, mesh)
 

@@ -8,9 +8,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from painting_jax.checkpoints.diffusers_folder import FIRST_FRAME, TRANSFORMERS
-from painting_jax.config import read_config
 from painting_jax.errors import UserError
-from painting_jax.tasks.published import base_name, expert_index, is_finetuned
+from painting_jax.tasks.published import base_name, expert_index
 from painting_jax.tasks.task import make_model
 
 # Exports of averaged parameters. The LoRA is written at every checkpoint, the transformer once, at
@@ -52,18 +51,16 @@ class Export(NamedTuple):
     index_changes: Mapping
 
 
-def to_convert(workdir: epath.PathLike) -> Export:
-    """The export of a run.
+def to_convert(workdir: epath.PathLike, config: ConfigDict) -> Export:
+    """The export of a run that finetunes a published model.
+
+    Args:
+      workdir: Folder of the run.
+      config: Config of the run.
 
     Raises:
-      UserError: If the run does not finetune a published model, or has not written an export yet.
+      UserError: If the run has not written an export yet.
     """
-    config = read_config(workdir)
-    if not is_finetuned(config):
-        raise UserError(
-            f"{workdir} trained a model of its own, which no other program knows: name a run on "
-            "published weights"
-        )
     left, sizes = left_by(workdir, config), make_model(config).config
     component = TRANSFORMERS[expert_index(config)]
     if config.lora.enabled:

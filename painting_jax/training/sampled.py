@@ -34,11 +34,16 @@ def restore(workdir: epath.PathLike, task: Task, mesh: Mesh) -> tuple[dict, int]
     """The parameters, laid out on the mesh, and the number of training steps done.
 
     Raises:
-      UserError: If they are damaged, or do not fit the task's model.
+      UserError: If there are none, they are damaged, or they do not fit the task's model.
     """
     if released.is_released(workdir):
         if not isinstance(task, FromScratch):
             raise UserError(f"{workdir} is a released run, whose config.json is of another model")
         return released.restore(workdir, task, mesh)
+    none_yet = UserError(f"{workdir} has no checkpoint yet: train it first")
+    if not (epath.Path(workdir) / "checkpoints").exists():
+        raise none_yet
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        if checkpoints.latest() is None:
+            raise none_yet
         return checkpoints.restore_sampled(task, mesh)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from painting_jax.data import pictures
 from painting_jax.errors import UserError
 from painting_jax.generation.run import Run
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training import released
 from tests import tiny, tiny_run
+from tests.synthetic import scene
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +98,11 @@ def test_a_damaged_file_ends_in_one_line(root, tmp_path):
     folder = spoiled(root, tmp_path / "cut", lambda tensors: None)
     with (folder / released.WEIGHTS).open("r+b") as file:
         file.truncate(1000)
-    done = tiny.verb("generate", f"--workdir={folder}", "--image=x.png", f"--output={tmp_path}/out")
-    tiny.assert_one_line(done, "x.png")
+    (tmp_path / "cat.png").write_bytes(pictures.encode(scene(0), "png"))
+    image, output = f"--image={tmp_path}/cat.png", f"--output={tmp_path}/out"
+    done = tiny.verb("generate", f"--workdir={folder}", image, output)
+    tiny.assert_one_line(done, "model.safetensors is truncated, damaged or not a safetensors file")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ BRUSHES = {
     "pencil": Brush(0.9, 0.25, 6.0),
     "watercolor": Brush(0.35, 1.6, 4.0),
 }
-_OTHER = Brush(1.0, 1.0, 4.5)
+_OTHER = BRUSHES["oil"]
 
 
 def brush_of(medium_BM: Float[Array, "b m"], media: Sequence[str]) -> Brush:
