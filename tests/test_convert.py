@@ -459,10 +459,11 @@ def test_of_a_run_the_lora_is_converted(convert, run, layout, tmp_path):
     assert said.startswith("24 matrices of rank 3, 5 in 2 blocks")
 
 
-def test_a_run_that_no_other_program_knows_is_refused(convert, run, tmp_path):
+def test_a_run_of_its_own_model_has_no_other_programs_format(convert, run, tmp_path):
     (run / "config.json").write_text(demo.get_config().to_json())
-    said = "name a run on published weights"
-    convert.refuses(f"--source={run}", f"--target={tmp_path / 'out'}", said=said)
+    arguments = (f"--source={run}", f"--target={tmp_path / 'out'}")
+    convert.refuses(*arguments, "--format=comfyui", said="which no other program knows")
+    convert.refuses(*arguments, said="has no checkpoint yet")
 
 
 def test_help_explains(convert):

@@ -34,7 +34,7 @@ def parts(order: str | None) -> tuple[str, ...]:
     """
     if not order:
         return ()
-    begun, *pieces = re.split(r"(?:^|\s)(\d{1,2})\.\s", f"{order} ")
+    begun, *pieces = re.split(r"(?:^|\s)(\d{1,2})\.(?=\s)", f"{order} ")
     found = [piece.strip().rstrip(".,;").strip() for piece in pieces[1::2]]
     counted = [int(number) for number in pieces[::2]]
     if begun.strip() or not found or counted != [*range(1, len(found) + 1)] or not all(found):
