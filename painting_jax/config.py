@@ -8,6 +8,7 @@ checks of single values, of an experiment (`check_ranges`) and of a run's config
 
 import dataclasses
 import math
+import operator
 import os
 import re
 import textwrap
@@ -80,13 +81,12 @@ def _is_like(value: Any, default: Any) -> bool:
 
 def _type_words(default: Any) -> str:
     if isinstance(default, tuple):
-        return (
-            "a list of whole numbers" if default and _is_like(default[0], 0) else "a list of texts"
-        )
+        return f"a list of {_LIST_WORDS[type(default[0]) if default else str]}"
     return _TYPE_WORDS[type(default)]
 
 
 _TYPE_WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+_LIST_WORDS = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
 # Largest value of a counter: steps are counted in 32 bits.
@@ -165,6 +165,10 @@ _ASPECTS = Range(
 )
 _DTYPES = ("float32", "bfloat16", "float16")
 _DTYPE = _one_of(_DTYPES)
+_PACE = Range(
+    "one or more rising numbers between 0 and 1",
+    lambda shares: bool(shares) and all(map(operator.lt, (0, *shares), (*shares, 1))),
+)
 _CONDITIONS = ("medium", "reference", "segments", "text")
 _MEDIA = Range(
     "media of the registry, each once",
@@ -457,6 +461,14 @@ FIELDS = (
     Field(
         "sampling.guide_on", ("medium", "text"), _GUIDED, "Conditions that guidance strengthens."
     ),
+    Field(
+        "sampling.pace",
+        (0.5,),
+        _PACE,
+        "Progress that a model in picture space is told at even shares of the time, both ends left "
+        "out: `(0.1, 0.2, 0.5)` is for a model that would be ahead, and is told a tenth after a "
+        "quarter of the time.",
+    ),
     *(
         Field(f"mesh.{axis}", -1 if axis == "data" else 1, _DEVICES, meaning)
         for axis, meaning in AXES.items()
@@ -548,6 +560,7 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "optimizer.ema": lambda run: True,
     "optimizer.momentum_dtype": lambda run: "float32",
     "mesh.ring": lambda run: 0,
+    "sampling.pace": lambda run: (0.5,),
 }
 
 

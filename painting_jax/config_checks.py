@@ -252,6 +252,12 @@ def _check_published(config: ConfigDict, *, on_cpu: bool) -> None:
     if config.pretrained.expert:
         require("objective.std", lambda std: std > 0, "above 0 to train an expert")
     require("sampling.guidance", lambda scale: scale >= 1, "at least 1, which is none")
+    even = tuple(config_lib.base().sampling.pace)
+    require(
+        "sampling.pace",
+        lambda pace: tuple(pace) == even,
+        f"{even}: published models are not told the progress",
+    )
 
 
 def _check_noise_levels(config: ConfigDict) -> None:

@@ -201,6 +201,7 @@ def test_a_run_with_a_wrong_value_in_a_field_is_refused_in_one_line(field):
         ("model.media", ["oil", "crayon"], "media of the registry"),
         ("lora.targets", ["("], "the ends of some layers' names"),
         ("sampling.guide_on", "medium", "a list of texts"),
+        ("sampling.pace", 0.5, "a list of numbers, one or more rising numbers between 0 and 1"),
         ("data.data_dir", "", "the path of a folder"),
         ("data.dataset", "../other", "BUILDER or BUILDER/NAME"),
         ("mesh.fsdp", 0, "from 1 to 1048576, or -1"),

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -106,6 +107,19 @@ def test_a_part_of_a_process_has_all_frames_and_its_own_progress(run):
     assert part.frames_THWC.shape == whole.frames_THWC.shape
     np.testing.assert_allclose(part.progress_T, [0.25, 0.375, 0.5])
     assert np.abs(part.frames_THWC.astype(int) - whole.frames_THWC).max() > 0
+
+
+def test_a_model_that_is_ahead_is_told_less_progress(run, tmp_path):
+    slowed, picture_HWC = tmp_path / "slowed", scene(0, 32, 32)
+    shutil.copytree(run, slowed)
+    config = json.loads((slowed / "config.json").read_text())
+    config["sampling"]["pace"] = [0.1, 0.2, 0.5]
+    (slowed / "config.json").write_text(json.dumps(config))
+    quarter = painted(slowed, picture_HWC, part=(0, 0.25))
+    tenth = painted(run, picture_HWC, part=(0, 0.1))
+    np.testing.assert_array_equal(quarter.frames_THWC, tenth.frames_THWC)
+    # What is recorded is the share of the time.
+    np.testing.assert_allclose(quarter.progress_T, [0, 0.125, 0.25])
 
 
 def test_regions_are_painted_in_the_order_that_is_asked_for(run):

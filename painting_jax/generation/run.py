@@ -13,6 +13,7 @@ from painting_jax.config_checks import read_run
 from painting_jax.diffusion.painting import paint, paint_each
 from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.errors import UserError
+from painting_jax.generation import pace
 from painting_jax.generation.devices import Devices
 from painting_jax.models.family import VideoModel
 from painting_jax.sharding.mesh import make_mesh
@@ -242,7 +243,7 @@ class Run:
             raise UserError(f"{frames} frames: this model makes multiples of {patch}")
         conditions = {name: batch[name] for name in _CONDITIONS if name in batch}
         count = len(conditions["medium_BM"])
-        progress_T = np.linspace(*part, frames, dtype=np.float32)
+        progress_T = pace.told(self.config.sampling.pace, np.linspace(*part, frames))
         conditions["progress_BT"] = np.broadcast_to(progress_T, (count, frames))
         conditions["seed_B"] = np.broadcast_to(np.int32(seed), (count,))
         return conditions
