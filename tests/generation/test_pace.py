@@ -1,5 +1,7 @@
 """The progress that a model is told."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_a_model_that_is_ahead_is_slowed_to_the_painter():
 def test_the_pace_rises_where_profiles_do_not_tell():
     flat_NT = np.ones((1, 9))
     found = (0, *nearest(flat_NT, flat_NT), 1)
-    assert all(before < after for before, after in zip(found, found[1:], strict=False))
+    assert all(before < after for before, after in itertools.pairwise(found))
 
 
 def test_the_packaged_weights_paint_at_the_pace_of_their_experiment():
