@@ -140,7 +140,8 @@ _CANVAS = flags.DEFINE_string(
     "canvas",
     None,
     "Photo of your half-finished canvas, with all its corners: the process goes on from there to "
-    "the picture. --from says how far it is, such as 0.4 [default: estimated]. For one picture.",
+    "the picture. --from says how far it is, such as 0.4 [default: estimated]. For one picture. "
+    "Published weights are held to it in the latents of the first frames that are painted.",
 )
 _OTHER_LOOK = flags.DEFINE_bool(
     "other_look",
@@ -229,7 +230,7 @@ _EMBEDDINGS = flags.DEFINE_string(
     "embeddings", None, "Folder that caches prompt embeddings [default: in the user's cache]."
 )
 
-_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _FROM, _UNTIL, _CANVAS, _OTHER_LOOK)
+_OF_A_RUN = (_HELD_OUT, _SEGMENTS, _SIZE, _UNTIL, _OTHER_LOOK)
 _OF_PUBLISHED = (_LORA, _LORA_2, _KEEP_LORA_APART, _TRANSFORMER, _TRANSFORMER_2)
 _OF_EITHER = (
     _NEGATIVE_PROMPT,
@@ -285,7 +286,7 @@ def main() -> None:
         if _SAVE_FRAMES.value:
             remove_unfinished(pathlib.Path(_SAVE_FRAMES.value).parent)
         with kept(), with_parents(output), memory.explained(_how_to_need_less):
-            for folder in generate(_published() if _PRETRAINED.value else _trained(jobs), jobs):
+            for folder in generate((_published if _PRETRAINED.value else _trained)(jobs), jobs):
                 finished.append(folder)
     finally:
         # The finished folders are printed even if a later picture fails.
@@ -374,9 +375,9 @@ def _trained(jobs: list[Job]) -> Painter:
             raise UserError(
                 "--size: published weights take --max_area, or --height and --width, instead"
             )
-        for flag in (_FROM, _UNTIL, _CANVAS):
-            if flag.present:
-                raise UserError(f"--{flag.name}: published weights paint whole processes")
+        if _UNTIL.present:
+            raise UserError("--until: published weights paint to the end")
+        _check_from()
         if _OTHER_LOOK.value:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
@@ -384,7 +385,7 @@ def _trained(jobs: list[Job]) -> Painter:
         devices = Devices.of(_MESH.value, {"tensor": -1})
         return finetuned_painter(
             workdir,
-            _overrides(),
+            _overrides(jobs),
             mesh=devices.mesh,
             ring=devices.ring,
             dtype=_DTYPE.value,
@@ -418,7 +419,7 @@ def _trained(jobs: list[Job]) -> Painter:
         part=part,
         order=order,
         canvas_HWC=canvas_HWC,
-        from_estimated=_CANVAS.value is not None and _FROM.value is None,
+        from_estimated=_is_estimated(),
         step_cache=_STEP_CACHE.value,
         magnitudes=MagnitudesFile(kept_in / NAME, f"step {run.step}"),
     )
@@ -488,14 +489,29 @@ def _part() -> tuple[float, float]:
     return _FROM.value or 0.0, 1.0 if _UNTIL.value is None else _UNTIL.value
 
 
-def _published() -> Painter:
+def _is_estimated() -> bool:
+    """Whether the progress of the first frame is estimated."""
+    return _CANVAS.value is not None and _FROM.value is None
+
+
+def _check_from() -> None:
+    """Refuses parts of a process, which published weights are not told of."""
+    if _FROM.present and not _CANVAS.value:
+        raise UserError(
+            "--from goes with --canvas where published weights paint: from a blank canvas they "
+            "paint whole processes"
+        )
+
+
+def _published(jobs: list[Job]) -> Painter:
     """A painter with published weights."""
     from painting_jax.checkpoints import adapters  # noqa: PLC0415
     from painting_jax.checkpoints.diffusers_folder import Folder  # noqa: PLC0415
     from painting_jax.generation.pretrained import PretrainedPainter  # noqa: PLC0415
 
     # Checks the flags before anything is downloaded.
-    overrides, devices = _overrides(), Devices.of(_MESH.value, {"tensor": -1})
+    _check_from()
+    overrides, devices = _overrides(jobs), Devices.of(_MESH.value, {"tensor": -1})
     loras = [adapters.parse(_LORA.value)]
     if _LORA_2.value:
         loras.append(adapters.parse(_LORA_2.value))
@@ -513,10 +529,11 @@ def _published() -> Painter:
     )
 
 
-def _overrides():
+def _overrides(jobs: list[Job]):
     """The sampling overrides that the flags set."""
     from painting_jax.generation.overrides import SamplingOverrides, load_noise  # noqa: PLC0415
 
+    canvas_HWC, (first, _) = _canvas(jobs[0]) if _CANVAS.value else (None, (0.0, 1.0))
     return SamplingOverrides(
         sampler=_SAMPLER.value,
         steps=_STEPS.value,
@@ -535,6 +552,9 @@ def _overrides():
         sequential_guidance=_SEQUENTIAL_GUIDANCE.value,
         step_cache=_STEP_CACHE.value,
         order=painting_order.parts(_ORDER.value),
+        canvas_HWC=canvas_HWC,
+        canvas_progress=first,
+        from_estimated=_is_estimated(),
     )
 
 

@@ -8,6 +8,7 @@ import torch
 import transformers
 from diffusers import (
     AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanTransformer3DModel,
@@ -145,6 +146,23 @@ def noise(pipe, frames: int, height: int, width: int) -> np.ndarray:
     spatial, z = pipe.vae_scale_factor_spatial, pipe.vae.config.z_dim
     shape = (1, z, (frames - 1) // 4 + 1, height // spatial, width // spatial)
     return np.random.default_rng(frames).normal(size=shape).astype(np.float32)
+
+
+def euler(shift: float) -> FlowMatchEulerDiscreteScheduler:
+    """diffusers' scheduler for our sampler `euler`."""
+    return FlowMatchEulerDiscreteScheduler(shift=shift)
+
+
+def encode(pipe, video_THWC: np.ndarray) -> torch.Tensor:
+    """Normalised latents of a video, uint8, in diffusers' layout."""
+    video_BCTHW = torch.from_numpy(video_THWC).permute(3, 0, 1, 2)[None] / 127.5 - 1
+    with torch.no_grad():
+        latents = pipe.vae.encode(video_BCTHW).latent_dist.mode()
+    mean, std = (
+        torch.tensor(values).view(1, -1, 1, 1, 1)
+        for values in (pipe.vae.config.latents_mean, pipe.vae.config.latents_std)
+    )
+    return (latents - mean) / std
 
 
 def paint(pipe, picture_HWC: np.ndarray, noise_BCTHW: np.ndarray, frames: int, **asked):

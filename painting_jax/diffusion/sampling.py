@@ -17,6 +17,8 @@ from flax import nnx
 from jax.sharding import Mesh, Sharding
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from painting_jax.diffusion import given_latents
+from painting_jax.diffusion.given_latents import GivenLatents
 from painting_jax.diffusion.model_velocity import (
     guided_velocity,
     residual_shapes,
@@ -71,12 +73,14 @@ class Sample:
       conditions: Conditions of the model.
       negative: Conditions that guidance leads away from.
       state: State of the sampler; latents in the end.
+      given: Latents that are known already; None = none.
       skipped: Number of steps that the step cache has skipped.
     """
 
     conditions: Any
     negative: Any
     state: Any
+    given: GivenLatents | None = None
     skipped: int = dataclasses.field(default=0, metadata={"static": True})
 
 
@@ -91,14 +95,15 @@ def prepare(
       batch: The model's conditions as in `data.pipeline`, with reference_BHWC, progress_BT (its
         number of frames is the process's) and seed_B, the seed of each picture's noise; or with
         what was encoded beforehand in the place of pictures and progress. Optional:
-        noise_BTHWC to start from instead, and negative_text_BLD to guide away from.
+        noise_BTHWC to start from instead, negative_text_BLD to guide away from, and
+        going_on_BHWC, a canvas that the process goes on from, of any model with a codec.
       sampling: How it is sampled.
       mesh: Mesh that the parameters are laid out on.
     """
     batch = on_mesh(batch, mesh)
     with jax.set_mesh(mesh):
-        conditions, negative, noise_BTHWC = _prepare(model, sampling.guide_on, frozen, batch)
-    return Sample(conditions, negative, sampling.make_sampler().start(noise_BTHWC))
+        conditions, negative, noise_BTHWC, given = _prepare(model, sampling.guide_on, frozen, batch)
+    return Sample(conditions, negative, sampling.make_sampler().start(noise_BTHWC), given)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -120,7 +125,12 @@ def _prepare(model: VideoModel, guide_on: tuple[str, ...], frozen: dict, batch: 
         noise_BTHWC = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(
             batch["seed_B"]
         )
-    return conditions, negative, family.restore_conditioning_frames(noise_BTHWC, conditions)
+    given = None
+    if "going_on_BHWC" in batch:
+        canvas_BHWC = to_float(batch["going_on_BHWC"])
+        given = given_latents.canvas(encoders.codec, canvas_BHWC, shape[0])
+    noise_BTHWC = family.restore_conditioning_frames(noise_BTHWC, conditions)
+    return conditions, negative, noise_BTHWC, given
 
 
 def latents_shape(
@@ -249,6 +259,7 @@ def _take(
                 (np.int32(first), np.int32(end)),
                 sample.conditions,
                 sample.negative,
+                sample.given,
                 None if scale is None else np.float32(scale),
             )
         if (index := int(np.asarray(wrong))) < end:
@@ -295,6 +306,7 @@ def _advance(
     span: tuple[Int[Array, ""], Int[Array, ""]],
     conditions,
     negative,
+    given: GivenLatents | None,
     scale: Float[Array, ""] | None,
 ):
     """The state after the steps of a span, what is kept, and its first step that was not finite.
@@ -307,15 +319,17 @@ def _advance(
     def take(index, carry):
         state, kept, wrong = carry
         step = jax.tree.map(lambda x: x[index], table)
-        given = (model, network, latents(state), step.sigma, step.timestep)
-        given = (*given, conditions, negative, scale)
+        noisy = latents(state)
+        inputs = (model, network, noisy, step.sigma, step.timestep, conditions, negative, scale)
         if kept is None:
-            velocity, _ = guided_velocity(*given, sequential=sequential)
+            velocity, _ = guided_velocity(*inputs, sequential=sequential)
         else:
             velocity, residuals = guided_velocity(
-                *given, skip=skip_N[index], residuals=kept.residuals, sequential=sequential
+                *inputs, skip=skip_N[index], residuals=kept.residuals, sequential=sequential
             )
             kept = kept.after(index, residuals)
+        if given is not None:
+            velocity = given.held(velocity, noisy, step.sigma)
         state = advance(velocity, state, step)
         finite = jnp.isfinite(latents(state)).all()
         return state, kept, jnp.where(finite, wrong, jnp.minimum(wrong, index))

@@ -44,6 +44,10 @@ class SamplingOverrides:
         of one.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       order: What is painted one after the other, in words, for the prompt.
+      canvas_HWC: Canvas from which the process goes on, uint8, of the picture's shape, see
+        `canvas_photo.aligned`; None = a blank one.
+      canvas_progress: Progress of that canvas, for the record.
+      from_estimated: Whether it was estimated from the canvas, for the record.
     """
 
     sampler: str | None = None
@@ -64,6 +68,9 @@ class SamplingOverrides:
     sequential_guidance: bool = False
     step_cache: float = 0.0
     order: tuple[str, ...] = ()
+    canvas_HWC: np.ndarray | None = None
+    canvas_progress: float = 0.0
+    from_estimated: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -243,6 +243,9 @@ class PretrainedPainter:
                         frames_THWC if framing is None else framing.cut(frames_THWC),
                         self._parameters(jobs[n], prompts[n], size_HW) | cached,
                         raw_THWC=np.asarray((video_THWC + 1) / 2),
+                        progress_T=np.linspace(
+                            self._overrides.canvas_progress, 1, len(painted_THWC)
+                        ),
                     )
 
     def _batch(self, job: Job) -> tuple[dict[str, np.ndarray], Framing | None]:
@@ -265,16 +268,20 @@ class PretrainedPainter:
             height, width = shapes.of(shape_HW)
             if shapes.kept(shape_HW) < _SAME_ASPECT:
                 framing = Framing.of(shape_HW, height, width)
-        if framing is None:
-            reference_HWC = pictures.resize(picture_HWC, height, width)
-        else:
-            reference_HWC = framing.place(picture_HWC)
+
+        def placed(picture_HWC: np.ndarray) -> np.ndarray:
+            if framing is None:
+                return pictures.resize(picture_HWC, height, width)
+            return framing.place(picture_HWC)
+
         frames = self.sampling.frames - model.conditioning_frames
         batch = {
-            "reference_BHWC": reference_HWC[None],
+            "reference_BHWC": placed(picture_HWC)[None],
             "progress_BT": np.linspace(0, 1, frames, dtype=np.float32)[None],
             "seed_B": np.full(1, overrides.seed, np.int32),
         }
+        if overrides.canvas_HWC is not None:
+            batch["going_on_BHWC"] = placed(overrides.canvas_HWC)[None]
         if overrides.noise_BCTHW is not None:
             shape = latents_shape(model, self.sampling.frames, height, width)
             batch["noise_BTHWC"] = self._initial_noise(overrides.noise_BCTHW, shape)
@@ -367,6 +374,9 @@ class PretrainedPainter:
             "guidance": sampling.guidance,
             "dtype": jnp.dtype(self._dtype).name,
             "seed": overrides.seed,
+            "goes_on_from_a_canvas": overrides.canvas_HWC is not None,
+            "from": overrides.canvas_progress,
+            "from_estimated": overrides.from_estimated,
             **noise,
         }
 

@@ -5,6 +5,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
+import torch
 
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
@@ -87,6 +88,31 @@ def test_ti2v_paints_what_diffusers_paints(kinds):
     # The picture itself, which the model's video begins with, was not painted.
     assert len(result.frames_THWC) == frames - 1
     np.testing.assert_allclose(result.frames_THWC / 255, result.raw_THWC[:-1], atol=3e-3)
+
+
+def test_a_canvas_is_held_as_in_diffusers_with_its_latents_put_back_after_each_step(kinds):
+    kind = kinds("wan21_i2v")
+    picture, canvas, frames = tiny_wan.picture(32, 48), 255 - tiny_wan.picture(32, 48), 9
+    noise = tiny_wan.noise(kind.theirs, frames, 32, 48)
+    last = tiny_wan.encode(kind.theirs, np.repeat(canvas[None], 9, axis=0))[:, :, -1]
+
+    def put_back(pipe, step, timestep, given):
+        sigma = pipe.scheduler.sigmas[step + 1]
+        given["latents"][:, :, -1] = (1 - sigma) * last + sigma * torch.from_numpy(noise[:, :, -1])
+        return given
+
+    asked = {"guidance_scale": 3.0, "num_inference_steps": 4, "callback_on_step_end": put_back}
+    scheduler, kind.theirs.scheduler = kind.theirs.scheduler, tiny_wan.euler(shift=3.0)
+    expected = tiny_wan.paint(kind.theirs, picture, noise, frames, **PROMPT, **asked)
+    kind.theirs.scheduler = scheduler
+    wishes = {"guidance": 3.0, "steps": 4, "frames": frames, "height": 32, "width": 48}
+    wishes |= {"sampler": "euler", "shift": 3.0, "noise_BCTHW": noise}
+    result = painted(kind.painter(**wishes, canvas_HWC=canvas, canvas_progress=0.4), picture)
+    assert_close(result.raw_THWC, expected)
+    assert result.parameters["goes_on_from_a_canvas"]
+    np.testing.assert_allclose(result.progress_T[[0, -1]], [0.4, 1])
+    fresh = painted(kind.painter(**wishes), picture)
+    assert np.abs(fresh.raw_THWC - expected).max() > 0.1
 
 
 def test_two_experts_paint_what_diffusers_paints_of_a_prompt_cut_to_512_tokens(kinds):
