@@ -6,7 +6,8 @@
 The stroke painter paints photos that were not trained on, from installed packages. Its processes
 are cut, and go on from there with the weights: their frames are compared with the painter's own
 rest, and with those of a process that the weights paint from a blank canvas. Then the regions of
-each photo are asked for in random orders.
+each photo are asked for in random orders, of the weights and of the stroke painter: its oil begins
+with an underpainting of everything, in which some regions are half painted.
 """
 
 import numpy as np
@@ -29,6 +30,7 @@ _MEASURED = 128  # side of the frames whose distance is measured, in pixels
 _FRAMES = 17
 _MEDIA = ("oil", "watercolor", "acrylic", "pastel")
 _CUTS = (0.3, 0.5, 0.7)
+_LONG = 33  # frames of a process whose order is measured
 _ORDERS = 2  # random orders of each photo's regions
 _LEAST_AREA = 0.03  # share of the picture that a region covers, to be ranked
 _HALF = 0.5  # of a region's change, at which it counts as painted
@@ -86,26 +88,44 @@ def _continue(run: Run, photos: list[np.ndarray]) -> None:
 
 
 def _reorder(run: Run, photos: list[np.ndarray]) -> None:
+    """Random orders of regions, asked of the weights and of the stroke painter."""
     rng = np.random.default_rng(0)
-    correlations = []
+    found: dict[str, list[tuple[float, float]]] = {medium: [] for medium in _MEDIA}
     for number, photo_HWC in enumerate(photos):
         table.tell(f"orders, {number + 1} of {len(photos)}")
         labels_HW = segment(photo_HWC)
         there, counts = np.unique(labels_HW, return_counts=True)
-        ranked = (there > 0) & (counts >= _LEAST_AREA * labels_HW.size)
-        if ranked.sum() < 3:
+        ranked = there[(there > 0) & (counts >= _LEAST_AREA * labels_HW.size)]
+        if len(ranked) < 3:
             continue
         for _ in range(_ORDERS):
             order = rng.permutation(there[there > 0])
-            frames_THWC = _painted(run, photo_HWC, "oil", order=tuple(order.tolist()), frames=33)
-            asked = [list(order).index(label) for label in there[ranked]]
-            painted = _half_painted_at(frames_THWC, labels_HW)[there[ranked] - 1]
-            correlations.append(stats.spearmanr(asked, painted).statistic)
+            place = np.zeros(there.max() + 1, np.uint8)
+            place[order] = 1 + np.arange(len(order))
+            for medium, pairs in found.items():
+                by_painter = painter.paint(
+                    photo_HWC, medium, frames=_LONG, seed=number, segments_HW=place[labels_HW]
+                )
+                asked = {"order": tuple(order.tolist()), "frames": _LONG}
+                by_weights_THWC = _painted(run, photo_HWC, medium, **asked)
+                correlations = [
+                    stats.spearmanr(
+                        place[ranked], _half_painted_at(frames_THWC, labels_HW)[ranked - 1]
+                    ).statistic
+                    for frames_THWC in (by_weights_THWC, by_painter.frames_THWC)
+                ]
+                pairs.append((correlations[0], correlations[1]))
+    print("| medium | weights | least | stroke painter | least |\n|---|--:|--:|--:|--:|")
+    every = [pair for pairs in found.values() for pair in pairs]
+    for medium, pairs in [*found.items(), ("all", every)]:
+        weights_N, painter_N = np.array(pairs).T
+        print(
+            f"| {medium} | {weights_N.mean():.2f} | {weights_N.min():.2f} "
+            f"| {painter_N.mean():.2f} | {painter_N.min():.2f} |"
+        )
     print(
-        f"Rank correlation of the asked and the painted order of regions that cover at least "
-        f"{_LEAST_AREA:.0%}: mean {np.mean(correlations):.2f}, median "
-        f"{np.median(correlations):.2f}, least {np.min(correlations):.2f}, over "
-        f"{len(correlations)} random orders\n"
+        f"\nRank correlation of the asked and the painted order of regions that cover at least "
+        f"{_LEAST_AREA:.0%}, mean over {len(found[_MEDIA[0]])} random orders\n"
     )
 
 

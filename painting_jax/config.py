@@ -466,7 +466,7 @@ FIELDS = (
         (0.5,),
         _PACE,
         "Progress that a model in picture space is told at even shares of the time, both ends left "
-        "out: `(0.1, 0.2, 0.5)` is for a model that would be ahead, and is told a tenth after a "
+        "out: `(0.1, 0.3, 0.5)` is for a model that would be ahead, and is told a tenth after a "
         "quarter of the time.",
     ),
     *(

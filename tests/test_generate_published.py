@@ -80,6 +80,22 @@ def test_wan21_image_to_video_paints_what_diffusers_paints(root):
         )
 
 
+def test_a_process_goes_on_from_a_photo_of_a_canvas(root, verb):
+    model = tiny_wan.save(tiny_wan.pipeline("wan21_i2v"), root / "tiny-canvas")
+    canvas, output = root / "canvas.png", root / "going_on"
+    Image.fromarray(tiny_wan.picture(HEIGHT, WIDTH) // 2 + 100).save(canvas)
+    done = verb(
+        *arguments(root, model),
+        *(f"--output={output}", f"--canvas={canvas}", "--from=0.4", f"--prompt={PROMPT}"),
+        *(f"--frames={FRAMES}", f"--max_area={HEIGHT * WIDTH}", "--steps=2", "--guidance=1"),
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((output / "waves-oil" / "process.json").read_text())
+    assert record["goes_on_from_a_canvas"]
+    assert (record["from"], record["from_estimated"]) == (0.4, False)
+    assert (record["progress"][0], record["progress"][-1]) == (0.4, 1)
+
+
 @pytest.fixture(scope="module")
 def verb(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
