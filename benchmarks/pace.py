@@ -8,6 +8,8 @@ paint its finished pictures, at an even pace and at the config's. Printed are th
 and the value of config.sampling.pace at which they are nearest to each other.
 """
 
+import itertools
+
 import numpy as np
 from absl import flags
 
@@ -88,19 +90,10 @@ def nearest(painter_NT: np.ndarray, even_NT: np.ndarray) -> tuple[float, ...]:
     wanted_NS = np.array([np.interp(_SHARES, time_T, profile_T) for profile_T in painter_NT])
     had_NG = np.array([np.interp(_GRID, time_T, profile_T) for profile_T in even_NT])
     cost_GS = np.abs(had_NG[:, :, None] - wanted_NS[:, None]).mean(0)
-    # The least sum over rising paths, share by share.
-    sum_G = np.where(np.arange(len(_GRID)) == 0, cost_GS[:, 0], np.inf)
-    before = []
-    for cost_G in cost_GS.T[1:]:
-        least_G = np.minimum.accumulate(np.roll(sum_G, 1) + np.where(_GRID == 0, np.inf, 0))
-        before.append(
-            [int(np.argmin(sum_G[:place])) if place else 0 for place in range(len(_GRID))]
-        )
-        sum_G = cost_G + least_G
-    path = [len(_GRID) - 1]
-    for back in reversed(before):
-        path.append(back[path[-1]])
-    return tuple(round(float(_GRID[place]), 2) for place in path[-2:0:-1])
+    rising = itertools.combinations(range(1, len(_GRID) - 1), len(_SHARES) - 2)
+    inner_NS = np.array([*rising])
+    best = cost_GS[inner_NS, np.arange(1, len(_SHARES) - 1)].sum(1).argmin()
+    return tuple(round(float(share), 2) for share in _GRID[inner_NS[best]])
 
 
 if __name__ == "__main__":
