@@ -22,8 +22,6 @@ def get_config(arg: str | None = None):
     config.data.variant_probability = 0.3
     config.objective.augment = 0.4
     config.checkpoint.every = 250
-    # About the nearest by `python -m benchmarks.pace` at 64, 128 and 512 pixels.
-    config.sampling.pace = (0.1, 0.3, 0.5)
     if arg.coarse:
         config.steps = arg.steps or 3500
         config.data.batch_size = arg.batch or 4
@@ -36,6 +34,8 @@ def get_config(arg: str | None = None):
         config.data.frames = 17
         config.data.height = config.data.width = 256
         config.model.spatial = 2
+        # About the nearest by `python -m benchmarks.pace` at 64, 128 and 512 pixels.
+        config.sampling.pace = (0.1, 0.3, 0.5)
         config.optimizer.learning_rate = 7e-4
         config.optimizer.warmup_steps = min(50, config.steps)
     return config
