@@ -8,8 +8,6 @@ paint its finished pictures, at an even pace and at the config's. Printed are th
 and the value of config.sampling.pace at which they are nearest to each other.
 """
 
-import itertools
-
 import numpy as np
 from absl import flags
 
@@ -18,6 +16,7 @@ from painting_jax import cli
 from painting_jax.data import painter, pictures
 from painting_jax.data import photos as photos_lib
 from painting_jax.evaluation.networks import Networks
+from painting_jax.generation import pace
 from painting_jax.generation.run import Run
 from painting_jax.metrics import perceptual
 
@@ -28,8 +27,6 @@ _PHOTOS = 12
 _FRAMES = 17
 _MEDIA = ("oil", "watercolor", "pencil", "digital", "acrylic", "ink", "pastel", "charcoal")
 _EVEN = (0.5,)
-_SHARES = np.linspace(0, 1, 5)  # of the time, at which the pace is given
-_GRID = np.linspace(0, 1, 101)  # progress that the model may be told
 
 
 def main() -> None:
@@ -49,7 +46,7 @@ def main() -> None:
             frames_THWC = _painted(run, finished_HWC, medium, at)
             found.append(_profile(distance, frames_THWC, finished_HWC))
     _show(np.array(by_painter), {_EVEN: np.array(even), own: np.array(by_config)})
-    print(f"\nNearest pace: {nearest(np.array(by_painter), np.array(even))}\n")
+    print(f"\nNearest pace: {pace.nearest(np.array(by_painter), np.array(even))}\n")
     for line in machine.describe():
         print(f"- {line}")
 
@@ -77,23 +74,6 @@ def _show(painter_NT: np.ndarray, paces: dict[tuple[float, ...], np.ndarray]) ->
     for name, profile_NT in rows.items():
         profile = " | ".join(f"{profile_NT[:, t].mean():.3f}" for t in shown_T)
         print(f"| {name} | {profile} | {np.abs(profile_NT - painter_NT).mean():.3f} |")
-
-
-def nearest(painter_NT: np.ndarray, even_NT: np.ndarray) -> tuple[float, ...]:
-    """The rising pace at which profiles are nearest to those of the painter.
-
-    Args:
-      painter_NT: Profiles of the painter, at even shares of the time.
-      even_NT: Profiles of the model at an even pace.
-    """
-    time_T = np.linspace(0, 1, painter_NT.shape[1])
-    wanted_NS = np.array([np.interp(_SHARES, time_T, profile_T) for profile_T in painter_NT])
-    had_NG = np.array([np.interp(_GRID, time_T, profile_T) for profile_T in even_NT])
-    cost_GS = np.abs(had_NG[:, :, None] - wanted_NS[:, None]).mean(0)
-    rising = itertools.combinations(range(1, len(_GRID) - 1), len(_SHARES) - 2)
-    inner_NS = np.array([*rising])
-    best = cost_GS[inner_NS, np.arange(1, len(_SHARES) - 1)].sum(1).argmin()
-    return tuple(round(float(share), 2) for share in _GRID[inner_NS[best]])
 
 
 if __name__ == "__main__":

@@ -100,6 +100,8 @@ def _visit(host: str, port: int, greeting: str, until: float, wait: float) -> so
             except OSError as error:
                 answer, reason = "", error.strerror or str(error)
             else:
+                # Process 0, once reached, says its reason when its own time is up.
+                connection.settimeout(max(0.0, until - time.monotonic()) + _SLOWEST)
                 say(connection, greeting)
                 answer, reason = heard(connection), "it gives no answer"
             if answer == _GO:

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.pace import nearest
 from configs import demo, small
 from painting_jax.config import read_config
 from painting_jax.generation import pace
@@ -29,13 +28,13 @@ def test_a_model_that_is_ahead_is_slowed_to_the_painter():
     # The painter is where the model is at the square of the time.
     painter_NT = np.array([1 - time_T**2, 0.5 - 0.3 * time_T**2])
     even_NT = np.array([1 - time_T, 0.5 - 0.3 * time_T])
-    assert nearest(painter_NT, even_NT) == pytest.approx((1 / 16, 1 / 4, 9 / 16), abs=0.01)
-    assert nearest(even_NT, even_NT) == (0.25, 0.5, 0.75)
+    assert pace.nearest(painter_NT, even_NT) == pytest.approx((1 / 16, 1 / 4, 9 / 16), abs=0.01)
+    assert pace.nearest(even_NT, even_NT) == (0.25, 0.5, 0.75)
 
 
 def test_the_pace_rises_where_profiles_do_not_tell():
     flat_NT = np.ones((1, 9))
-    found = (0, *nearest(flat_NT, flat_NT), 1)
+    found = (0, *pace.nearest(flat_NT, flat_NT), 1)
     assert all(before < after for before, after in itertools.pairwise(found))
 
 
