@@ -18,7 +18,7 @@ class Stage:
     Attributes:
       until: Progress at which the pass ends, 0..1. It starts where the previous pass ended.
       marks: Kind of mark: "contours" (lines along edges), "construction" (guide lines of a head),
-        or "strokes".
+        "perspective" (horizon and lines to the vanishing points), or "strokes".
       blend: Blend mode: "cover" (opaque paint), "glaze" (transparent paint, which only darkens), or
         "lift" (an eraser, which restores the ground).
       width, length: Size of a stroke.
@@ -28,6 +28,8 @@ class Stage:
         strokes along the forms.
       flat: Degree to which colours are flattened: 0 = a stroke takes the colour under it, 1 = it
         takes the mean colour of its segment.
+      planes: Degree to which colours are those of planes of light: 1 = a stroke takes the mean
+        colour of its plane.
       strength: Share of the distance to the target that a glaze covers, or darkness of lines, 0..1.
       share: Share of the strokes that are painted: those where the canvas differs most from the
         target.
@@ -50,6 +52,7 @@ class Stage:
     angle: float = 30.0
     follow: float = 0.0
     flat: float = 0.0
+    planes: float = 0.0
     strength: float = 1.0
     share: float = 1.0
     accents: bool = False
@@ -135,8 +138,13 @@ _PAPERS = {"white": _WHITE, "cream": _CREAM}
 _GRAPHITE: RGB = (0.45, 0.45, 0.45)
 
 
-def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
-    """Four passes of hatching from progress `start` to the end, each across the previous one."""
+def _hatching(
+    strength: float, width: float, start: float, planes: float = 0.0
+) -> tuple[Stage, ...]:
+    """Four passes of hatching from progress `start` to the end, each across the previous one.
+
+    The first shows planes of light to the given degree.
+    """
     span = 1 - start
     thin: dict[str, Any] = {"blend": "glaze", "length": 12.0, "gap": 1.5, "flowing": True}
     fine: dict[str, Any] = {"blend": "glaze", "follow": 1, "share": 0.8, "flowing": True}
@@ -147,6 +155,7 @@ def _hatching(strength: float, width: float, start: float) -> tuple[Stage, ...]:
             width=1.6 * width,
             angle=-50,
             strength=0.6 * strength,
+            planes=planes,
             by_region=True,
             **thin,
         ),
@@ -436,7 +445,7 @@ MEDIA: dict[str, Medium] = {
         stages=(
             Stage(0.25, "construction", "glaze", width=1, length=3, strength=1),
             Stage(0.45, "contours", "glaze", width=0.9, length=6, strength=0.7),
-            *_hatching(0.75, 0.9, 0.45)[:-1],
+            *_hatching(0.75, 0.9, 0.45, planes=1)[:-1],
             Stage(0.97, blend="lift", width=1.5, length=4, follow=1, share=0.5),
             Stage(1, blend="glaze", width=0.8, length=3, gap=1.2, follow=1, share=0.4),
         ),

@@ -101,6 +101,22 @@ def test_a_picture_is_painted_at_its_own_size_up_to_a_limit_or_at_the_one_asked_
     assert process.frames_THWC.shape[1:3] == expected
 
 
+@pytest.mark.parametrize("size", [None, 96])
+def test_bars_around_a_picture_are_not_painted(run, size):
+    inner = scene(0, 48, 30)
+    picture_HWC = np.pad(inner, ((0, 0), (9, 9), (0, 0)), constant_values=255)
+    process = painted(run, picture_HWC, size=size)
+    frames_THWC = process.frames_THWC
+    height, width = (96, 96) if size else (48, 48)
+    assert frames_THWC.shape[1:3] == (height, width)
+    bar = width * 9 // 48
+    assert (frames_THWC[:, :, : bar - 1] == 255).all()
+    assert (frames_THWC[:, :, 1 - bar :] == 255).all()
+    alone = painted(run, inner, size=size).frames_THWC
+    assert (frames_THWC[:, :, bar:-bar] == alone).all()
+    assert process.regions_HWC.shape == frames_THWC.shape[1:]
+
+
 def test_a_part_of_a_process_has_all_frames_and_its_own_progress(run):
     picture_HWC = scene(0, 32, 32)
     whole, part = (painted(run, picture_HWC, part=part) for part in ((0, 1), (0.25, 0.5)))

@@ -25,6 +25,7 @@ from painting_jax.errors import UserError
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.overrides import SamplingOverrides
+from painting_jax.generation.placement import Placement
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.generation.run import Run
 from painting_jax.tasks.exports import left_by
@@ -104,12 +105,12 @@ class RunPainter:
         with tqdm.tqdm(total=len(jobs), unit="process", disable=None) as progress:
             for start in range(0, len(jobs), size):
                 chunk = jobs[start : start + size]
-                rows, framings, maps = zip(*[self._row(job) for job in chunk], strict=True)
+                rows, placements, maps = zip(*[self._row(job) for job in chunk], strict=True)
                 # The last batch is padded, since another size would need another compilation.
                 filled = [*rows, *[rows[-1]] * (size - len(rows))]
                 painted = self._painted(filled, cache, settings)
-                for job, framing, regions_HWC, frames_THWC in zip(
-                    chunk, framings, maps, painted, strict=False
+                for job, placement, regions_HWC, frames_THWC in zip(
+                    chunk, placements, maps, painted, strict=False
                 ):
                     cached = {}
                     if cache:
@@ -131,10 +132,9 @@ class RunPainter:
                         **cached,
                     }
                     progress_T = np.linspace(*self.part, len(frames_THWC))
-                    cut_THWC = framing.cut(frames_THWC)
                     yield Painted(
                         job,
-                        cut_THWC,
+                        placement.between_bars(placement.framing.cut(frames_THWC)),
                         parameters,
                         progress_T=progress_T,
                         regions_HWC=regions_HWC,
@@ -150,12 +150,16 @@ class RunPainter:
             return self.run.generate_each(single, part=self.part, cache=cache, **settings)
         return self.run.generate(pipeline.stack(rows), cache=cache, **settings)
 
-    def _framing(self, shape_HW: tuple[int, int]) -> Framing:
-        """Where a picture of this shape lies on the canvas, and how large the canvas is."""
+    def _framing(self, shape_HW: tuple[int, int], share: float) -> Framing:
+        """Where a picture of this shape lies on the canvas, and how large the canvas is.
+
+        Its longer side is that share of the longer side of the painting with its bars.
+        """
         seen = self.run.seen_HW
         if not self.run.paints_any_size:
             return Framing.of(shape_HW, *seen)
-        zoom = (self.size or min(max(shape_HW), OWN_SIZE)) / max(shape_HW)
+        whole = max(shape_HW) / share
+        zoom = (self.size or min(whole, OWN_SIZE)) / whole
         sides = [max(1, round(side * zoom)) for side in shape_HW]
         # Whole multiples of what the tokens see: few sizes of canvas need few compiled programs.
         times = math.ceil(max(side / least for side, least in zip(sides, seen, strict=True)))
@@ -163,17 +167,18 @@ class RunPainter:
             return Framing.of(shape_HW, *seen)
         return Framing.around(*sides, *(times * least for least in seen))
 
-    def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Framing, np.ndarray]:
-        """Conditions of one job, the framing of its picture on the canvas, and its regions' map."""
+    def _row(self, job: Job) -> tuple[dict[str, np.ndarray], Placement, np.ndarray]:
+        """Conditions of one job, the place of its picture on the canvas, and its regions' map."""
         picture_HWC, labels_HW = job.subject.load()
-        framing = self._framing(picture_HWC.shape[:2])
-        reference_HWC = framing.place(picture_HWC)
+        placement = Placement.of(picture_HWC, self._framing)
+        reference_HWC = placement.place(picture_HWC)
         mixture, model = media.mixture(job.medium), self.run.config.model
         # Without a map, the framed picture is segmented, as in training.
         labels_HW = (
-            _segment(reference_HWC) if labels_HW is None else framing.place_labels(labels_HW)
+            _segment(reference_HWC) if labels_HW is None else placement.place_labels(labels_HW)
         )
-        regions_HWC = _numbered(*(framing.cut(x[None])[0] for x in (reference_HWC, labels_HW)))
+        inner = (placement.framing.cut(x[None])[0] for x in (reference_HWC, labels_HW))
+        regions_HWC = placement.between_bars(_numbered(*inner)[None])[0]
         labels_HW = self._in_order(labels_HW)
         row = {
             "reference_BHWC": reference_HWC,
@@ -184,8 +189,8 @@ class RunPainter:
             **(depth.arrays(reference_HWC, labels_HW) if model.behind_guides else {}),
         }
         if self.canvas_HWC is not None:
-            row |= {"canvas_BHWC": framing.place(self.canvas_HWC), "given_B": np.asarray(True)}
-        return row, framing, regions_HWC
+            row |= {"canvas_BHWC": placement.place(self.canvas_HWC), "given_B": np.asarray(True)}
+        return row, placement, regions_HWC
 
     def _in_order(self, labels_HW: np.ndarray) -> np.ndarray:
         """The regions in the order that is asked for."""

@@ -11,6 +11,7 @@ from painting_jax import media
 from painting_jax.data.painter import Manner, describe, every_word, line_art, paint
 from painting_jax.data.painter.guides import palette
 from painting_jax.data.painter.manner import DIRECTIONS, SCALES, orders
+from painting_jax.data.painter.stages import constructions
 from painting_jax.errors import UserError
 
 
@@ -324,14 +325,46 @@ def test_manner_in_words():
     assert describe(Manner("warm", "broad", "from the top down", "sectional")) == (
         "on a warm ground, broad strokes, from the top down, sectional"
     )
+    assert describe(Manner("grey", "fine", "from the left", "layered", "in planes")) == (
+        "on a grey ground, fine strokes, from the left, layered, in planes"
+    )
+
+
+def test_a_medium_is_not_built_on_what_it_has_no_strokes_for():
+    assert constructions(media.MEDIA["oil"].stages) == ("freely", "in perspective", "in planes")
+    for medium, refused in (("pencil", "in planes"), ("loomis_portrait", "in perspective")):
+        manner = dataclasses.replace(Manner.default(medium), construction=refused)
+        with pytest.raises(UserError, match=f"unknown construction for {medium} '{refused}'"):
+            paint(photo(), medium, frames=3, seed=0, manner=manner)
+
+
+def test_manners_are_sampled_with_all_constructions():
+    rng = np.random.default_rng(0)
+    drawn = [Manner.sample("oil", rng).construction for _ in range(200)]
+    assert 0.55 < drawn.count("freely") / 200 < 0.8
+    assert drawn.count("in planes") > 15
+    assert drawn.count("in perspective") > 15
+
+
+def test_bars_around_a_photo_are_there_from_the_beginning():
+    framed = np.pad(photo(), ((0, 0), (20, 20), (0, 0)), constant_values=255)
+    painting = paint(framed, "oil", frames=5, seed=0)
+    assert (painting.frames_THWC[:, :, :20] == 255).all()
+    assert (painting.frames_THWC[:, :, -20:] == 255).all()
+    inner = paint(photo(), "oil", frames=5, seed=0)
+    np.testing.assert_array_equal(painting.frames_THWC[:, :, 20:-20], inner.frames_THWC)
+    assert painting.segments_HW.shape == (64, 104)
 
 
 def test_every_word_of_every_manner_is_listed():
     words = set(" ".join(every_word()).split())
     for medium in media.MEDIA:
         for order in orders(medium):
-            manner = dataclasses.replace(Manner.default(medium), order=order)
-            assert set(describe(manner).split()) <= words
+            for construction in constructions(media.MEDIA[medium].stages):
+                manner = dataclasses.replace(
+                    Manner.default(medium), order=order, construction=construction
+                )
+                assert set(describe(manner).split()) <= words
 
 
 def test_a_medium_without_passes_by_region_allows_no_order_of_regions(monkeypatch):

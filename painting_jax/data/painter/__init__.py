@@ -13,15 +13,17 @@ import zlib
 import numpy as np
 
 from painting_jax import media
+from painting_jax.data import bars
 from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
 from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, LAYERED, Manner, describe, every_word
 from painting_jax.data.painter.placing import BROAD
 from painting_jax.data.painter.planning import plan
+from painting_jax.data.painter.stages import constructed, laid_behind
 from painting_jax.data.painter.strokes import stamp
 from painting_jax.data.painter.timeline import Timeline
-from painting_jax.data.painter.turns import due, laid_behind, turns
+from painting_jax.data.painter.turns import due, turns
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
@@ -56,7 +58,7 @@ def paint(
     manner: Manner | None = None,
     segments_HW: np.ndarray | None = None,
 ) -> Painting:
-    """Paints a photo; the same arguments give the same bits.
+    """Paints a photo; the same arguments give the same bits. Bars around it are left as they are.
 
     Args:
       photo_HWC: uint8 RGB.
@@ -78,23 +80,36 @@ def paint(
     entry = media.MEDIA[medium]
     manner = manner or Manner.default(medium)
     manner.check(medium)
-    if segments_HW is None:
-        segments_HW = segment(photo_HWC)
-    if segments_HW.shape != photo_HWC.shape[:2]:
+    if segments_HW is not None and segments_HW.shape != photo_HWC.shape[:2]:
         raise UserError(
             f"segments are {segments_HW.shape}, the picture {photo_HWC.shape[:2]}: sizes must match"
         )
+    if inside := bars.inside(photo_HWC):
+        inner = paint(
+            inside.cut(photo_HWC),
+            medium,
+            frames=frames,
+            seed=seed,
+            manner=manner,
+            segments_HW=None if segments_HW is None else inside.cut(segments_HW),
+        )
+        return dataclasses.replace(
+            inner,
+            frames_THWC=inside.framed(inner.frames_THWC, photo_HWC),
+            segments_HW=inside.extended(inner.segments_HW, photo_HWC.shape[:2]),
+        )
+    if segments_HW is None:
+        segments_HW = segment(photo_HWC)
     rng = np.random.default_rng([seed, zlib.crc32(medium.encode())])
     scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
     guides = see(photo_HWC, entry, segments_HW)
     ground_C = np.array(entry.grounds[manner.ground], np.float32)
     canvas_YXC = np.broadcast_to(ground_C, (*surface.finer(segments_HW, scale).shape, 3)).copy()
     timeline = Timeline(canvas_YXC, scale)
-    for stage, turn in zip(
-        entry.stages, turns(entry.stages, manner.order, segments_HW), strict=True
-    ):
+    stages = constructed(entry.stages, manner.construction)
+    for stage, turn in zip(stages, turns(stages, manner.order, segments_HW), strict=True):
         passes: list[tuple[Guides, np.ndarray | None]] = [(guides, None)]
-        if manner.order == LAYERED and stage is laid_behind(entry.stages):
+        if manner.order == LAYERED and stage is laid_behind(stages):
             hidden = see_behind(guides, entry, stage.blend)
             passes.insert(0, (hidden, hidden.labels_HW > 0))
         for seen, where_HW in passes:

@@ -1,11 +1,20 @@
 """Construction of a head by Andrew Loomis's method: ball, face plane, guide lines, jaw."""
 
-import numpy as np
+import functools
 
+import numpy as np
+from skimage import data, feature
+
+from painting_jax.data.keeping import kept
 from painting_jax.data.painter.guides import Guides
 from painting_jax.data.painter.placing import enlarged, strokes_at
 from painting_jax.data.painter.strokes import Strokes
+from painting_jax.data.region_borders import resized
 from painting_jax.media import Stage
+
+_SIDE = 160  # longer side at which a face is sought, in pixels
+_SEEN = 80  # shorter side from which on a face shows, in pixels
+_LEAST, _MOST = 24, 0.8  # side of a face: least in these pixels, most as a share
 
 
 def _arc(y: float, x: float, size: tuple[float, float], first: float = 0, last: float = 360):
@@ -42,9 +51,12 @@ _LINES = (
 
 
 def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Generator) -> Strokes:
-    """Guide lines of a head at the foreground segment, drawn one after the other."""
+    """Guide lines of a head, drawn one after the other.
+
+    The head is at the largest face that looks at the viewer, otherwise at the foreground segment.
+    """
     del scale, rng  # guide lines are the same in every manner
-    cy, cx, radius = _head(guides)
+    cy, cx, radius = _at_face(guides.photo_HWC) or _at_foreground(guides.labels_HW)
     paths = [np.diff(path, axis=1) for path in _LINES]
     middles = [(path[:, 1:] + path[:, :-1]) / 2 for path in _LINES]
     dy_N, dx_N = np.concatenate(paths, 1)
@@ -63,9 +75,38 @@ def construction(stage: Stage, scale: float, guides: Guides, rng: np.random.Gene
     return strokes
 
 
-def _head(guides: Guides) -> tuple[float, float, float]:
+@kept
+def _at_face(photo_HWC: np.ndarray) -> tuple[float, float, float] | None:
+    """Centre (y, x) and radius of the ball of the largest face; None if there is no face.
+
+    The face is the square from the forehead to the chin that a cascade of local binary patterns
+    finds (Liao et al. 2007, as trained for OpenCV).
+    """
+    height, width = photo_HWC.shape[:2]
+    if min(height, width) < _SEEN:
+        return None
+    zoom = _SIDE / max(height, width)
+    shape = (max(1, round(height * zoom)), max(1, round(width * zoom)))
+    small_YXC = np.clip(resized(photo_HWC.astype(np.float32), shape), 0, 255).astype(np.uint8)
+    most = int(_MOST * min(shape))
+    faces = _faces().detect_multi_scale(small_YXC, 1.2, 1, (_LEAST, _LEAST), (most, most))
+    if not faces:
+        return None
+    face = max(faces, key=lambda found: found["width"])
+    side = face["width"] / zoom
+    # Brows lie a third of the way down, at the middle of the ball, and the chin at 1.6 radii.
+    radius = 0.45 * side
+    y, x = face["r"] / zoom + 0.33 * side, face["c"] / zoom + 0.5 * side
+    return y, x - 0.13 * radius, radius
+
+
+@functools.cache
+def _faces() -> feature.Cascade:
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())
+
+
+def _at_foreground(labels_HW: np.ndarray) -> tuple[float, float, float]:
     """Centre (y, x) and radius of the ball, on the frontmost segment in the upper middle."""
-    labels_HW = guides.labels_HW
     height, width = labels_HW.shape
     y_HW, x_HW = np.mgrid[:height, :width]
     off_HW = np.hypot((y_HW / height - 0.4) / 0.25, (x_HW / width - 0.5) / 0.2)

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 
 from painting_jax import media
+from painting_jax.data.painter import stages
+from painting_jax.data.painter.stages import CONSTRUCTIONS, FREELY
 from painting_jax.errors import UserError
 
 SCALES = {"broad": 1.3, "fine": 0.8}
@@ -27,12 +29,16 @@ class Manner:
       direction: Order of strokes within a pass or region, one of `DIRECTIONS`.
       order: Order of regions, one of `ORDERS`: everywhere at once, in layers from back to front
         with what lies behind nearer ones, or region by region, each finished before the next.
+      construction: What the picture is built on, one of `CONSTRUCTIONS`: "in perspective" begins
+        with the horizon and lines to the vanishing points, "in planes" lays the masses in facets
+        of light and shade.
     """
 
     ground: str
     scale: str
     direction: str
     order: str = LAYERED
+    construction: str = FREELY
 
     @classmethod
     def default(cls, medium: str) -> "Manner":
@@ -43,13 +49,16 @@ class Manner:
 
     @classmethod
     def sample(cls, medium: str, rng: np.random.Generator) -> "Manner":
-        """A manner drawn uniformly from those that the medium allows."""
+        """A manner drawn from those that the medium allows, half of them constructed freely."""
         choose = lambda names: names[rng.integers(len(names))]  # noqa: E731
         return cls(
             choose(list(media.MEDIA[medium].grounds)),
             choose(list(SCALES)),
             choose(DIRECTIONS),
             choose(orders(medium)),
+            FREELY
+            if rng.random() < 0.5
+            else choose(stages.constructions(media.MEDIA[medium].stages)),
         )
 
     def check(self, medium: str) -> None:
@@ -63,6 +72,11 @@ class Manner:
             (self.scale, SCALES, "stroke scale"),
             (self.direction, DIRECTIONS, "direction"),
             (self.order, orders(medium), f"order for {medium}"),
+            (
+                self.construction,
+                stages.constructions(media.MEDIA[medium].stages),
+                f"construction for {medium}",
+            ),
         ):
             if value not in known:
                 raise UserError(f"unknown {what} {value!r}: known are {', '.join(known)}")
@@ -78,20 +92,25 @@ def every_word() -> list[str]:
     """Texts that together hold every word with which a manner is described."""
     grounds = {ground for medium in media.MEDIA.values() for ground in medium.grounds}
     return [
-        describe(Manner(ground, scale, direction, order))
+        describe(Manner(ground, scale, direction, order, construction))
         for ground in sorted(grounds)
         for scale in SCALES
         for direction in DIRECTIONS
         for order in ORDERS
+        for construction in CONSTRUCTIONS
     ]
 
 
 def describe(manner: Manner) -> str:
-    """The manner in words: "on a warm ground, broad strokes, from the top down, layered"."""
+    """The manner in words: "on a warm ground, broad strokes, from the top down, layered".
+
+    A construction is said where there is one: "..., layered, in planes".
+    """
     article = "an" if manner.ground[0] in "aeiou" else "a"
+    built = "" if manner.construction == FREELY else f", {manner.construction}"
     return (
         f"on {article} {manner.ground} ground, {manner.scale} strokes, {manner.direction}, "
-        f"{manner.order}"
+        f"{manner.order}{built}"
     )
 
 

@@ -2,17 +2,24 @@
 
 import numpy as np
 
+from painting_jax.data.painter import loomis, perspective
 from painting_jax.data.painter.blurring import blur
 from painting_jax.data.painter.guides import LUMA, Guides, at
 from painting_jax.data.painter.lines import contours
-from painting_jax.data.painter.loomis import construction
 from painting_jax.data.painter.manner import ALLA_PRIMA, SCALES, Manner, advance
 from painting_jax.data.painter.placing import lattice
+from painting_jax.data.painter.planes import in_planes
 from painting_jax.data.painter.strokes import Strokes
 from painting_jax.data.painter.turns import Turns
 from painting_jax.media import Medium, Stage
 
-_PLACE = {"contours": contours, "construction": construction, "strokes": lattice}
+_PLACE = {
+    "contours": contours,
+    "construction": loomis.construction,
+    "perspective": perspective.construction,
+    "strokes": lattice,
+}
+_RULED = ("construction", "perspective")  # marks that are drawn one after the other
 
 
 def plan(
@@ -58,7 +65,7 @@ def plan(
         strokes.colour_NC = np.clip(strokes.colour_NC + uneven_N1, 0, 1)
     else:
         strokes.colour_NC = 1 - strokes.colour_NC * (1 - np.array(medium.line, np.float32))
-    if stage.marks == "construction":
+    if stage.marks in _RULED:
         begin, end = turns.window_G2[0]
         strokes.time_N = begin + (end - begin) * 0.95 * strokes.time_N
     else:
@@ -90,6 +97,10 @@ def mixed(
     """
     seen_HWC = blur(guides.target_HWC, (0.2 if stage.flowing else 0.35) * wide)
     aim_HWC = seen_HWC
+    if stage.planes:
+        aim_HWC = aim_HWC + stage.planes * (
+            in_planes(guides.target_HWC, guides.labels_HW) - aim_HWC
+        )
     if stage.flat:
         aim_HWC = aim_HWC + stage.flat * (guides.mean_KC[guides.labels_HW] - aim_HWC)
     if stage.values:

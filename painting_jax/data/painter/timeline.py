@@ -20,25 +20,28 @@ class Timeline:
         self._scale = scale
         self._canvas = [self._kept(ground_YXC)]
         self._due: list[np.ndarray] = []
+        self._spans: list[tuple[float, float]] = []
 
     def add(self, canvas_YXC: np.ndarray, due_YX: np.ndarray) -> None:
         """Adds a layer: the canvas after it, and the progress at which each pixel changes."""
         self._canvas.append(self._kept(canvas_YXC))
         self._due.append(due_YX)
+        finite_P = due_YX[due_YX < 2]
+        self._spans.append((finite_P.min(initial=2), finite_P.max(initial=0)))
 
     def frames(self, progress_T: np.ndarray) -> np.ndarray:
         """Frames at each progress, which rises from 0 to 1: uint8[T, H, W, 3]."""
         seen_YXC = self._canvas[0].copy()
         flat_PC, before = seen_YXC.reshape(-1, seen_YXC.shape[-1]), 0.0
-        spans = [(due_YX.min(), due_YX.max(initial=0, where=due_YX < 2)) for due_YX in self._due]
         frames = []
         for progress in progress_T:
-            for i, (first, last) in enumerate(spans):
+            for due_YX, after_YXC, (first, last) in zip(
+                self._due, self._canvas[1:], self._spans, strict=True
+            ):
                 if first <= progress and last > before:
                     # Only what is new has to be changed.
-                    new_YX = (self._due[i] <= progress) & (self._due[i] > before)
-                    new = np.flatnonzero(new_YX)
-                    flat_PC[new] = self._canvas[i + 1].reshape(flat_PC.shape)[new]
+                    new = np.flatnonzero((due_YX <= progress) & (due_YX > before))
+                    flat_PC[new] = after_YXC.reshape(flat_PC.shape)[new]
             before = progress
             frames.append(self._shown(seen_YXC).copy())
         return np.stack(frames)

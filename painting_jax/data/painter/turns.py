@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from painting_jax.data.painter.manner import LAYERED, SECTIONAL
+from painting_jax.data.painter.stages import masses
 from painting_jax.data.painter.strokes import Stamp, Strokes
 from painting_jax.media import Stage
 
 _LAYERS = 3  # number of layers in depth, at most
-_BROAD = 4.0  # width of strokes that lay in a mass, in pixels of a 64 x 64 picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +59,6 @@ def turns(stages: Sequence[Stage], order: str, labels_HW: np.ndarray) -> list[Tu
         window_G2 = (end_G - share_G)[:, None] + share_G[:, None] * inner_2
         whole[i] = Turns(group_K, first + (last - first) * window_G2)
     return whole
-
-
-def masses(stages: Sequence[Stage]) -> Stage | None:
-    """The stage that lays in the masses of the regions: the first strokes by region."""
-    laid = (stage for stage in stages if stage.marks == "strokes" and stage.by_region)
-    return next(laid, None)
-
-
-def laid_behind(stages: Sequence[Stage]) -> Stage | None:
-    """The stage in which regions are also painted behind nearer ones: the masses, if broad.
-
-    Hatching leaves out what lies in front.
-    """
-    first = masses(stages)
-    return first if first and first.width >= _BROAD else None
 
 
 def _in_parts(stages: Sequence[Stage]) -> range:
