@@ -88,7 +88,7 @@ def inside(picture_HWC: np.ndarray) -> Inside | None:
 
 def _same(lines_NMC: np.ndarray) -> tuple[int, int]:
     """Number of lines before and after a picture that look like the first and the last one."""
-    return tuple(_run(sides_NMC) for sides_NMC in (lines_NMC, lines_NMC[::-1]))
+    return _run(lines_NMC), _run(lines_NMC[::-1])
 
 
 def _run(lines_NMC: np.ndarray) -> int:
