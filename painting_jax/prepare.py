@@ -11,8 +11,14 @@ A text file beside a photo (cat.txt for cat.jpg) holds its caption.
 recorded_processes reads recordings. A source is a video, an animation (gif, webp, png, avif), a
 tiff of several pages, a folder of numbered pictures, a folder of such recordings, a "pattern*.mp4",
 a "pattern*.png" whose matches are the steps of one recording, or a manifest (.jsonl, .json, .txt).
+Files of painting programs are recordings, too: the time-lapse of a Procreate archive, the layers of
+a psd or ora from the lowest up, the shapes of an svg in their order, and the frame_data.h5 files of
+painvidpro with their media, splits and variants. With --grid=2x2 or 3x3, each picture is a
+recording whose steps lie in a grid in snake order, as MakeAnything publishes them.
+
 Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
-"licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1]}.
+"licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1],
+"split": "test", "grid": "3x3"}.
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 
 --cache_latents encodes a data set that has been prepared, with the frozen networks of the published
@@ -42,6 +48,7 @@ from ml_collections import config_flags
 from painting_jax import cli, media, memory, remote_paths
 from painting_jax.caching.job import cache_latents
 from painting_jax.data import building, packed_arrays, timelapse
+from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
 
@@ -74,6 +81,12 @@ _MAX_FRAMES = flags.DEFINE_integer(
     "max_frames", 128, "recorded_processes: maximum frames per recording, evenly spaced."
 )
 
+_GRID = flags.DEFINE_enum(
+    "grid",
+    None,
+    list(step_grid.GRIDS),
+    "recorded_processes: each picture is a recording whose steps lie in a grid.",
+)
 _EDITS = flags.DEFINE_enum(
     "edits",
     timelapse.CUT,
@@ -101,7 +114,7 @@ _LATENTS_DTYPE = flags.DEFINE_enum(
 
 _ONLY_FOR = {
     "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
-    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _EDITS),
+    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _GRID, _EDITS),
 }
 _ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
@@ -205,6 +218,7 @@ def _recorded() -> recorded_processes.Config:
         medium=_MEDIUM.value,
         size=height,
         edits=_EDITS.value,
+        grid=_GRID.value,
         max_frames=_MAX_FRAMES.value,
     )
 

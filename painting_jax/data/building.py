@@ -62,11 +62,13 @@ class SourceItem:
       name: Unique name, as the user knows it.
       item: Dataclass with everything that the builder needs to make processes. Its field `path`
         is the location of the contents.
+      split: Split that it was published in, one of `splits.SPLITS`; "" for any.
     """
 
     key: str
     name: str
     item: Any
+    split: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,7 +277,8 @@ class ProcessBuilder(
             first = unusable[0]
             raise UserError(f"no source can be used; {first.name}: {first.reason}")
         pairs = self._pairs(sources)
-        assigned = splits.assign([source.key for source in sources], pairs)
+        stated = {source.key: source.split for source in sources if source.split}
+        assigned = splits.assign([source.key for source in sources], pairs, stated)
         self.info.metadata.update(
             fingerprint=self.fingerprint,
             counts={},

@@ -19,12 +19,15 @@ class Kind(enum.Enum):
     Attributes:
       PICTURE: One or several pictures that Pillow reads, or should read.
       VIDEO: A video that FFmpeg reads, or should read.
+      ARTWORK: A file of a painting program, or of a collection, that holds a whole process; see
+        `artwork.opening`.
       COMPANION: Text, metadata or sound, which go with pictures and videos.
       OTHER: None of these.
     """
 
     PICTURE = enum.auto()
     VIDEO = enum.auto()
+    ARTWORK = enum.auto()
     COMPANION = enum.auto()
     OTHER = enum.auto()
 
@@ -37,12 +40,19 @@ PICTURES = (
     *RAW_PHOTOS,
 )
 _JPEG_STREAMS = (".mjpeg", ".mjpg")  # they begin as a picture does
+_ARCHIVES = (
+    ".ora",
+    ".procreate",
+    ".svg",
+    ".svgz",
+)  # their first bytes are those of any zip or text
 VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".qt", ".webm", ".mkv", ".avi", ".divx", ".mpg", ".mpeg", ".m2v"),
     *(".vob", ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv"),
     *(".ogm", ".mxf", ".rm", ".rmvb", ".y4m", ".ivf", ".h264", ".h265", ".hevc", ".nut"),
     *_JPEG_STREAMS,
 )
+ARTWORKS = (".psd", ".psb", ".ora", ".procreate", ".svg", ".svgz", ".h5", ".hdf5")
 _COMPANIONS = (
     *(".json", ".jsonl", ".ndjson", ".txt", ".md", ".rst", ".csv", ".tsv", ".log", ".html", ".htm"),
     *(".xml", ".xmp", ".aae", ".yaml", ".yml", ".toml", ".ini", ".db", ".url", ".py", ".ipynb"),
@@ -62,6 +72,7 @@ _PICTURE_STARTS = (
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 )
+_ARTWORK_STARTS = (b"8BPS", b"\x89HDF\r\n\x1a\n")
 _VIDEO_STARTS = (
     *(b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75"),
     *(b"OggS", b"\x06\x0e\x2b\x34", b".RMF", b"YUV4MPEG2", b"DKIF", b"nut/multimedia container\0"),
@@ -74,7 +85,7 @@ def kind(path: epath.PathLike) -> Kind:
     suffix = path.suffix.lower()
     if suffix in _COMPANIONS:
         return Kind.COMPANION
-    if suffix in (*RAW_PHOTOS, *_JPEG_STREAMS):
+    if suffix in (*RAW_PHOTOS, *_JPEG_STREAMS, *_ARCHIVES):
         return _by_suffix(suffix)
     return _by_content(head(path)) or _by_suffix(suffix)
 
@@ -112,6 +123,8 @@ def check_regular(path: epath.PathLike) -> None:
 def _by_content(start: bytes) -> Kind | None:
     riff = start[8:12] if start.startswith(b"RIFF") else b""
     brands = _brands(start)
+    if start.startswith(_ARTWORK_STARTS):
+        return Kind.ARTWORK
     if (
         start.startswith(_PICTURE_STARTS)
         or riff == b"WEBP"
@@ -152,4 +165,6 @@ def _brands(start: bytes) -> set[bytes]:
 def _by_suffix(suffix: str) -> Kind:
     if suffix in PICTURES:
         return Kind.PICTURE
+    if suffix in ARTWORKS:
+        return Kind.ARTWORK
     return Kind.VIDEO if suffix in VIDEOS else Kind.OTHER

@@ -1,4 +1,4 @@
-"""Reads painting processes from disk: videos, animations and folders of pictures, with metadata.
+"""Reads painting processes from disk: videos, pictures, painting programs' files, and metadata.
 
 `prepare` and `evaluate` share this reader, so that both accept the same files.
 """
@@ -28,11 +28,15 @@ from painting_jax.data import (
     timelapse,
     video,
 )
+from painting_jax.data.artwork import opening
+from painting_jax.data.artwork.frame_data import FrameData
+from painting_jax.data.artwork.states import States
+from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
 from painting_jax.data.building import Skipped
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
-from painting_jax.data.process import Process
+from painting_jax.data.process import Process, Variant
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
 from painting_jax.errors import UserError, readable
 
@@ -63,6 +67,8 @@ class ProcessFile:
         to 1; None to derive it from the times of the frames.
       pictures: names of the pictures in the folder, in painted order, if not all of them; else
         None.
+      grid: "2x2" or "3x3" if the file is one picture with the steps in a grid; see `step_grid`.
+      split: the split that the process was published in, one of `splits.SPLITS`; "" for any.
     """
 
     path: str
@@ -76,6 +82,13 @@ class ProcessFile:
     end: float | None = None
     progress: tuple[float, ...] | None = None
     pictures: tuple[str, ...] | None = None
+    grid: str = ""
+    split: str = ""
+
+    @property
+    def is_artwork(self) -> bool:
+        """Whether the file holds the states of a canvas rather than frames in time."""
+        return bool(self.grid) or file_kinds.kind(self.path) is Kind.ARTWORK
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +115,16 @@ def find(
     *,
     medium: str = "",
     known_media: Collection[str] | None = None,
+    grid: str = "",
 ) -> tuple[list[ProcessFile], list[Skipped]]:
     """Finds the processes in files, folders, glob patterns and manifests.
 
     A folder is searched with its subfolders. A process in it is
 
     - a video or an animation (`video.is_video`), whatever its suffix;
+    - a file of a painting program or a collection (`artwork`): psd, ora, svg, procreate and
+      frame_data.h5;
+    - with `grid`, each picture;
     - a folder with a `process.json`, such as `generate` writes: its `steps`, its `process.mp4`, or
       its own pictures;
     - the numbered pictures of a folder, if there are two or more, in the order of
@@ -130,6 +147,8 @@ def find(
       sources: paths or patterns; `~` is the user's folder.
       medium: default for processes whose metadata states none.
       known_media: names of media, one of which each process must have; None allows any or none.
+      grid: "2x2" or "3x3" if every picture is a process whose steps lie in such a grid; "" if
+        pictures are the steps of processes.
 
     Returns:
       The processes, in natural order within each source, and the files that are none.
@@ -138,7 +157,7 @@ def find(
       UserError: if a source does not exist, none holds a process or picture, a manifest has a
         mistake, or a process lacks a medium although `known_media` is given.
     """
-    search = _Search(medium, known_media)
+    search = _Search(medium, known_media, grid)
     named_pictures = []
     for source in sources:
         text = os.path.expanduser(os.fspath(source))
@@ -187,11 +206,12 @@ def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
 class _Search:
     """Collects processes and the files that are none."""
 
-    def __init__(self, medium: str, known_media: Collection[str] | None):
+    def __init__(self, medium: str, known_media: Collection[str] | None, grid: str):
         self.found: list[ProcessFile] = []
         self.skipped: list[Skipped] = []
         self._medium = medium
         self._known_media = known_media
+        self._grid = grid
 
     def add_source(self, path: epath.Path, *, is_named: bool = False) -> list[epath.Path]:
         """Adds the processes in a file, a folder or a manifest.
@@ -230,7 +250,10 @@ class _Search:
         for path in paths:
             by_folder.setdefault(os.fspath(path.parent), []).append(path)
         for folder, members in by_folder.items():
-            if len(members) == 1:
+            if self._grid:
+                for member in members:
+                    self._add(member, member.name)
+            elif len(members) == 1:
                 self.skipped.append(Skipped(members[0].name, _SINGLE))
             else:
                 self._add_steps(epath.Path(folder), members)
@@ -264,7 +287,7 @@ class _Search:
 
         try:
             with _readable_errors(folder):
-                content = _Folder.list(folder)
+                content = _Folder.list(folder, has_grids=bool(self._grid))
         except UserError as error:
             self.skipped.append(Skipped(name(folder), str(error)))
             return
@@ -281,7 +304,7 @@ class _Search:
             is_named_as_file = path.suffix.lower() in (*file_kinds.PICTURES, *file_kinds.VIDEOS)
             if is_named_as_file and len(self.found) + len(self.skipped) == before:
                 self.skipped.append(Skipped(name(path), "it is a folder, and holds no process"))
-        for path in content.videos:
+        for path in content.files:
             self._add(path, name(path))
         self.skipped += [Skipped(name(path), reason) for path, reason in content.others.items()]
 
@@ -296,7 +319,13 @@ class _Search:
         # A pattern says which pictures are meant.
         path = frames if steps is None else path
         values: dict[str, Any] = {"medium": self._medium, "pictures": steps}
+        is_picture = not path.is_dir() and file_kinds.kind(path) is Kind.PICTURE
+        if self._grid and is_picture and not video.is_video(path):
+            values["grid"] = self._grid
         try:
+            if not path.is_dir() and file_kinds.kind(path) is Kind.ARTWORK:
+                own = opening.opened(path).stated
+                values |= _parse_metadata(own, str(path), self._known_media)
             if sidecar is not None:
                 record = _parse_sidecar(sidecar)
                 values |= _parse_metadata(record, str(sidecar), self._known_media)
@@ -326,7 +355,7 @@ class _Folder:
 
     Attributes:
       folders: its subfolders.
-      videos: its videos and animations.
+      files: its videos, animations and files of painting programs; with grids, its pictures, too.
       steps: the pictures that form a process, in painted order; empty, or two and more.
       others: for each other file that may have been meant, the reason why it is not used.
       has_record: whether a `process.json` says that the folder is one process.
@@ -334,16 +363,16 @@ class _Folder:
     """
 
     folders: list[epath.Path]
-    videos: list[epath.Path]
+    files: list[epath.Path]
     steps: list[epath.Path]
     others: dict[epath.Path, str]
     has_record: bool
     is_guess: bool
 
     @classmethod
-    def list(cls, folder: epath.Path) -> "_Folder":
+    def list(cls, folder: epath.Path, *, has_grids: bool = False) -> "_Folder":
         visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        folders, videos, stills, has_record = [], [], [], False
+        folders, files, stills, has_record = [], [], [], False
         others: dict[epath.Path, str] = {}
         for path in sorted(visible, key=lambda path: natural_order(path.name)):
             has_record = has_record or path.name == RECORD
@@ -355,11 +384,11 @@ class _Folder:
                 continue
             if reason := _why_unreadable(path, kind):
                 others[path] = reason
-            elif video.is_video(path):
-                videos.append(path)
+            elif kind is Kind.ARTWORK or has_grids or video.is_video(path):
+                files.append(path)
             else:
                 stills.append(path)
-        beside = [*(path.stem for path in videos), *(path.name for path in folders)]
+        beside = [*(path.stem for path in files), *(path.name for path in folders)]
         # Cameras store a raw photo beside its jpg.
         developed = {path.stem for path in stills if not _is_raw(path)}
         for path in stills:
@@ -382,7 +411,7 @@ class _Folder:
         by_name = {path.name: path for path in steps}
         ordered, is_guess = painted_order(list(by_name))
         steps = [by_name[name] for name in ordered]
-        return cls(folders, videos, steps, others, has_record, is_guess)
+        return cls(folders, files, steps, others, has_record, is_guess)
 
 
 _SINGLE = "a single picture is no process"
@@ -548,6 +577,15 @@ def _parse_progress(value: Any, where: str) -> tuple[float, ...]:
 
 
 # The keys of a sidecar and of a row of a manifest.
+def _one_of(known: Collection[str]) -> Callable[[Any, str], str]:
+    def parse(value: Any, where: str) -> str:
+        if value not in known:
+            raise UserError(f"{where} must be one of {', '.join(known)}, not {value!r}")
+        return value
+
+    return parse
+
+
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "picture": _parse_text,
     "medium": _parse_medium,
@@ -557,6 +595,8 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "start": _parse_moment,
     "end": _parse_moment,
     "progress": _parse_progress,
+    "grid": _one_of(tuple(GRIDS)),
+    "split": _one_of(splits.SPLITS),
 }
 
 
@@ -654,7 +694,7 @@ _Read = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 def _read(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     path = epath.Path(file.path)
-    read = _read_pictures if path.is_dir() else _read_video
+    read = _read_pictures if path.is_dir() else _read_artwork if file.is_artwork else _read_video
     with _readable_errors(path):
         result = read(file, max_frames, max_side)
     if len(result[0]) < 2:
@@ -676,6 +716,54 @@ def _read_video(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     # later than the file announced.
     index_T = np.minimum(np.searchsorted(second_N, second_T - 1e-6), len(second_N) - 1)
     return frames_THWC, second_T, index_T, len(second_N)
+
+
+def frame_times(file: ProcessFile) -> Sequence[float]:
+    """Moments of the frames in the file, by which `start` and `end` count, without decoding them.
+
+    Raises:
+      UserError: if it cannot be read.
+    """
+    path = epath.Path(file.path)
+    with _readable_errors(path):
+        if path.is_dir():
+            return range(len(file.pictures or _steps(file)[0]))
+        return range(len(_states(file))) if file.is_artwork else video.frame_times(path)
+
+
+def _states(file: ProcessFile) -> States:
+    return StepGrid(file.path, file.grid) if file.grid else opening.opened(file.path)
+
+
+def _read_artwork(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
+    states = _states(file)
+    first = 0 if file.start is None else int(file.start)
+    last = len(states) - 1 if file.end is None else min(int(file.end), len(states) - 1)
+    if first > last:
+        raise UserError(f"{file.path} has {len(states)} states, none from {first} to {last}")
+    index_T = [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
+    frames = []
+    for picture_HWC in states.pictures(index_T):
+        if file.crop is not None:
+            picture_HWC = video.crop_picture(picture_HWC, file.crop, file.path)
+        frames.append(video.shrink(picture_HWC, max_side))
+    if not frames:
+        raise UserError(f"{file.path} holds nothing that can be read")
+    # A canvas may have been enlarged while it was painted: the finished picture sets the size.
+    height, width = frames[-1].shape[:2]
+    if any(abs(f.shape[0] / f.shape[1] * width / height - 1) > _ASPECT_TOLERANCE for f in frames):
+        raise UserError(f"{file.path} changes the shape of its canvas: name a part, as in start")
+    kept_T = np.array(index_T[: len(frames)])
+    frames_THWC = np.stack([pictures.resize(frame_HWC, height, width) for frame_HWC in frames])
+    return frames_THWC, kept_T.astype(np.float64), kept_T, len(states)
+
+
+def _variants(file: ProcessFile) -> tuple[Variant, ...]:
+    """The finished picture in other looks, if the file holds them."""
+    states = _states(file) if file.is_artwork else None
+    if not isinstance(states, FrameData):
+        return ()
+    return tuple(Variant(kind, image) for kind, image in states.variants)
 
 
 def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
@@ -767,6 +855,7 @@ def to_record(
         medium=file.medium,
         caption=file.caption,
         reference=frames[-1],
+        variants=_variants(file),
         segments=segmentation.segment(frames_THWC[-1]),
         source=file.name,
         licence=file.licence,

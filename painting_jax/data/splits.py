@@ -1,7 +1,7 @@
 """Assignment of sources to the training, validation and test splits."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
 from etils import epath
@@ -53,7 +53,11 @@ def joined(
     return {source: tuple(group) for group in members.values() for source in group}
 
 
-def assign(sources: Iterable[str], pairs: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+def assign(
+    sources: Iterable[str],
+    pairs: Iterable[tuple[str, str]] = (),
+    stated: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Assigns each source to a split. Sources that look alike share one.
 
     All processes made from one source share its split, whatever their medium, crop or seed, and so
@@ -76,16 +80,29 @@ def assign(sources: Iterable[str], pairs: Iterable[tuple[str, str]] = ()) -> dic
     Args:
       sources: Content hashes.
       pairs: Pairs of sources that look alike.
+      stated: Splits that sources were published in. A group keeps the one that is stated of a
+        member, the test split before the validation split before the training split; only the
+        other groups are ranked.
     """
     groups = set(joined(sources, pairs).values())
-    ranked = sorted(groups, key=lambda group: min(map(_rank, group)))
+    published = {group: _published(group, stated or {}) for group in groups}
+    kept = {
+        source: split for group, split in published.items() if split is not None for source in group
+    }
+    free = [group for group, split in published.items() if split is None]
+    ranked = sorted(free, key=lambda group: min(map(_rank, group)))
     count = len(ranked)
     held_out = held_out_groups(count)
-    return {
+    return kept | {
         source: "test" if rank < held_out else "validation" if rank < 2 * held_out else "train"
         for rank, group in enumerate(ranked)
         for source in group
     }
+
+
+def _published(group: Iterable[str], stated: Mapping[str, str]) -> str | None:
+    said = [stated[source] for source in group if source in stated]
+    return max(said, key=SPLITS.index, default=None)
 
 
 def held_out_groups(count: int) -> int:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from painting_jax import media
 from painting_jax.data import (
@@ -17,7 +16,6 @@ from painting_jax.data import (
     processes,
     remarks,
     timelapse,
-    video,
     workers,
 )
 from painting_jax.data.process import Process
@@ -38,6 +36,7 @@ class Config(tfds.core.BuilderConfig):
       size: Maximum length of the longer side in pixels; larger frames are scaled down. The default
         is the longer side of Wan's largest videos.
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
+      grid: "2x2" or "3x3" if pictures are processes whose steps lie in a grid; None if not.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
     """
@@ -46,6 +45,7 @@ class Config(tfds.core.BuilderConfig):
     medium: str | None = None
     size: int = 1280
     max_frames: int = 128
+    grid: str | None = None
     edits: str = timelapse.CUT
 
 
@@ -57,7 +57,10 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     def _find(self) -> tuple[list[building.SourceItem], list[building.Skipped]]:
         config = self.builder_config
         found, skipped = processes.find(
-            config.source, medium=config.medium or "", known_media=media.MEDIA
+            config.source,
+            medium=config.medium or "",
+            known_media=media.MEDIA,
+            grid=config.grid or "",
         )
         keys = workers.in_order(_key, found, "looking at recordings", _lost)
         sources, seen = [], {}
@@ -71,7 +74,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 skipped.append(building.Skipped(recording.name, reason))
             else:
                 seen[what] = recording.name
-                sources.append(building.SourceItem(key, recording.name, recording))
+                sources.append(building.SourceItem(key, recording.name, recording, recording.split))
         return sources, skipped
 
     def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
@@ -122,15 +125,11 @@ def _key(recording: processes.ProcessFile) -> str | building.Skipped:
 
 def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -> int:
     """About how many bytes the record of a recording will have; 0 if it cannot be read."""
-    path = epath.Path(recording.path)
     start = -math.inf if recording.start is None else recording.start
     end = math.inf if recording.end is None else recording.end
     # Reading the whole recording makes the same remarks.
     with remarks.collected(), contextlib.suppress(UserError, OSError, IndexError):
-        if path.is_dir():
-            times = range(len(recording.pictures or list(path.iterdir())))
-        else:
-            times = video.frame_times(path)
+        times = processes.frame_times(recording)
         inside = [time for time in times if start <= time <= end]
         # The first two frames tell the size of all.
         opening = dataclasses.replace(

@@ -1,0 +1,206 @@
+"""Reads `frame_data.h5`, the output of painvidpro, the curation tool of Loomis Painter's authors.
+
+Its datasets `frames` and `reference_frames` hold encoded pictures, `frame_metadata` and
+`reference_frame_metadata` a JSON object for each, and the attributes of the file describe the
+video. In an export these files lie in `{train,eval,test}/{source}/{id}/`.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from etils import epath
+from PIL import Image
+
+from painting_jax import json_text
+from painting_jax.data import pictures, remarks
+from painting_jax.errors import UserError, readable
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+_MOST_FRAMES = 100_000
+_MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
+_SPLITS = {"train": "train", "eval": "validation", "test": "test"}
+# Words of a variant's prompt, and the look that they ask for; the first that are there count.
+_LOOKS = (
+    (("photo",), "photo"),
+    (("colouring book", "coloring book", "line art"), "line_art"),
+    (("colour pencil", "color pencil", "coloured pencil", "colored pencil"), "colored_pencil"),
+    (("pencil",), "pencil"),
+    (("watercolor", "watercolour"), "watercolor"),
+    (("acrylic",), "acrylic"),
+    (("oil",), "oil"),
+)
+
+
+class FrameData:
+    """The cleaned frames of a video, as `States`.
+
+    Attributes:
+      stated: Medium, progress, split and licence, as far as they are there.
+      variants: The finished picture in other looks: names as in `process.Variant`, and encoded
+        pictures.
+    """
+
+    def __init__(self, path: epath.PathLike):
+        """Opens a file.
+
+        Raises:
+          UserError: If it is damaged, has no frames, or was excluded by its authors.
+        """
+        self._path = epath.Path(path)
+        with self._opened() as file:
+            self._count = len(_dataset(file, "frames", self._path))
+            self.stated: Mapping[str, Any] = self._described(file)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def pictures(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """As `States.pictures`; one frame is in memory at a time."""
+        with self._opened() as file:
+            frames = _dataset(file, "frames", self._path)
+            for index in indices:
+                yield pictures.decode(_picture(frames, index, self._path))
+
+    @property
+    def variants(self) -> list[tuple[str, bytes]]:
+        with self._opened() as file:
+            if "reference_frames" not in file:
+                return []
+            encoded = _dataset(file, "reference_frames", self._path)
+            described = _objects(file, "reference_frame_metadata", len(encoded), self._path)
+            found = []
+            for index, about in enumerate(described):
+                if (look := _look(about)) is None:
+                    remarks.add(
+                        f"{self._path.name}: reference {index} says no look that is known, and is "
+                        "left out"
+                    )
+                    continue
+                data = _picture(encoded, index, self._path)
+                found.append((look, pictures.encode(pictures.decode(data))))
+            return found
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        try:
+            with h5py.File(str(self._path), "r") as file:
+                yield file
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            line = readable(str(error)).partition("\n")[0]
+            raise UserError(f"{self._path} is damaged or no frame_data.h5: {line}") from None
+
+    def _described(self, file: h5py.File) -> dict[str, Any]:
+        about = {name: _attribute(value) for name, value in _small(file.attrs, self._path).items()}
+        if about.get("exclude_video") is True:
+            raise UserError(f"{self._path} is excluded by its own attribute exclude_video")
+        stated: dict[str, Any] = {}
+        if medium := _medium(about):
+            stated["medium"] = medium
+        if isinstance(about.get("licence") or about.get("license"), str):
+            stated["licence"] = about.get("licence") or about["license"]
+        folders = self._path.absolute().parts[-4:-3]
+        if folders and folders[0] in _SPLITS:
+            stated["split"] = _SPLITS[folders[0]]
+        each = _objects(file, "frame_metadata", self._count, self._path)
+        progress = [one.get("frame_progress") for one in each]
+        if progress and all(type(value) in (int, float) for value in progress):
+            stated["progress"] = progress
+        return stated
+
+
+def _dataset(file: h5py.File, name: str, path: epath.Path) -> h5py.Dataset:
+    """A dataset of the file itself, with one entry for each picture.
+
+    Raises:
+      UserError: If it is elsewhere: a link or external storage would open another file.
+    """
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise UserError(f"{path} has no dataset {name}: it is no frame_data.h5 of painvidpro")
+    if not isinstance(link, h5py.HardLink):
+        raise UserError(f"{path}: {name} is a link to elsewhere, which is not followed")
+    found = file[name]
+    if not isinstance(found, h5py.Dataset) or found.ndim != 1:
+        raise UserError(f"{path}: {name} must be a list of pictures or texts")
+    if found.external or found.is_virtual:
+        raise UserError(f"{path}: {name} is stored in other files, which are not opened")
+    if not 1 <= len(found) <= _MOST_FRAMES:
+        raise UserError(f"{path}: {name} has {len(found)} entries, not 1 to {_MOST_FRAMES}")
+    return found
+
+
+def _picture(encoded: h5py.Dataset, index: int, path: epath.Path) -> bytes:
+    data = np.asarray(encoded[index])
+    if data.dtype != np.uint8 or not 0 < data.size <= _MOST_BYTES:
+        raise UserError(f"{path}: {encoded.name[1:]} {index} is no encoded picture")
+    stored = data.tobytes()
+    try:
+        height, width = pictures.stored_size(stored)
+    except (UserError, Image.DecompressionBombError):
+        raise UserError(f"{path}: {encoded.name[1:]} {index} is no picture") from None
+    if height * width > pictures.MAX_MEGAPIXELS * 10**6 or min(height, width) < pictures.MIN_SIDE:
+        raise UserError(f"{path}: {encoded.name[1:]} {index} has {width}x{height} pixels")
+    return stored
+
+
+def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[Mapping[str, Any]]:
+    """The JSON objects of a dataset; empty ones if it is missing or has another length."""
+    if name not in file:
+        return [{}] * count
+    texts = _dataset(file, name, path)
+    if len(texts) != count:
+        remarks.add(f"{path.name}: {name} has {len(texts)} entries for {count}, and is not used")
+        return [{}] * count
+    found: list[Mapping[str, Any]] = []
+    total = 0
+    for text in texts:
+        total += len(text)
+        if total > _MOST_BYTES:
+            raise UserError(f"{path}: {name} takes more than {_MOST_BYTES >> 20} MiB")
+        value = _attribute(text)
+        found.append(value if isinstance(value, dict) else {})
+    return found
+
+
+def _small(attributes: Mapping[str, Any], path: epath.Path) -> dict[str, Any]:
+    if len(attributes) > 1000:
+        raise UserError(f"{path} has {len(attributes)} attributes: it is no frame_data.h5")
+    return dict(attributes.items())
+
+
+def _attribute(value: Any) -> Any:
+    """A value as Python's; texts that are JSON are parsed, as painvidpro writes them."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if not isinstance(value, str):
+        return value
+    try:
+        return json_text.parse(value)
+    except (json.JSONDecodeError, ValueError):
+        return value
+
+
+def _medium(about: Mapping[str, Any]) -> str:
+    """The medium that a video states: painvidpro names media, and Loomis's method as a style."""
+    styles, media = (_names(about.get(key)) for key in ("art_style", "art_media"))
+    if any("loomis" in style for style in styles):
+        return "loomis_portrait"
+    named = {"colored_pencils": "colored_pencil", "coloured_pencils": "colored_pencil"}
+    return named.get(media[0], media[0]) if len(media) == 1 else ""
+
+
+def _names(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return ["_".join(name.lower().split()) for name in values if isinstance(name, str) and name]
+
+
+def _look(about: Mapping[str, Any]) -> str | None:
+    prompt = " ".join(str(value) for value in about.values()).lower()
+    return next((look for words, look in _LOOKS if any(word in prompt for word in words)), None)

@@ -1,0 +1,44 @@
+"""Opens files of painting programs, each by the reader of its kind."""
+
+from collections.abc import Callable
+
+from etils import epath
+
+from painting_jax.data import file_kinds
+from painting_jax.data.artwork.frame_data import MAGIC, FrameData
+from painting_jax.data.artwork.ora import open_ora
+from painting_jax.data.artwork.procreate import Procreate
+from painting_jax.data.artwork.psd import open_psd
+from painting_jax.data.artwork.states import States
+from painting_jax.data.artwork.svg import open_svg
+from painting_jax.errors import UserError
+
+_BY_SUFFIX: dict[str, Callable[[epath.PathLike], States]] = {
+    ".ora": open_ora,
+    ".procreate": Procreate,
+    ".svg": open_svg,
+    ".svgz": open_svg,
+    ".psd": open_psd,
+    ".psb": open_psd,
+    ".h5": FrameData,
+    ".hdf5": FrameData,
+}
+_BY_CONTENT = ((b"8BPS", open_psd), (MAGIC, FrameData))
+
+
+def opened(path: epath.PathLike) -> States:
+    """The states of a canvas that a file of `file_kinds.Kind.ARTWORK` holds.
+
+    Raises:
+      UserError: If it is damaged or larger than its reader's bounds.
+    """
+    path = epath.Path(path)
+    file_kinds.check_regular(path)
+    start = file_kinds.head(path)
+    for magic, reader in _BY_CONTENT:
+        if start.startswith(magic):
+            return reader(path)
+    reader = _BY_SUFFIX.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"{path} is no file of a painting program that can be read")
+    return reader(path)

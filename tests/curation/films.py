@@ -1,0 +1,17 @@
+"""Small films of a known process, for the tests of cleaning."""
+
+import functools
+
+from skimage import data
+
+from benchmarks.curation.film import Film, Shooting, shot
+from painting_jax.data import painter, pictures
+
+
+@functools.cache
+def film(medium: str = "oil", **shooting) -> Film:
+    """A film of a small painting."""
+    photo_HWC = pictures.fit(data.chelsea(), 128, 128)
+    process = painter.paint(photo_HWC, medium, frames=97, seed=0).frames_THWC
+    asked = {"height": 216, "width": 288, "frames": 96} | shooting
+    return shot(process, Shooting(**asked), seed=1)
