@@ -122,7 +122,7 @@ def opened(path: epath.PathLike, formats: Sequence[str] = _FORMATS) -> Iterator[
         raise UserError(f"{path} is a raw photo, which is not developed here: save it as jpg")
     if (size := _webp_size(file_kinds.head(path))) is not None:
         # Pillow's decoder takes memory for the whole picture before it says how large it is.
-        _check_size(path, *size)
+        check_size(path, *size)
     if file_kinds.is_heif(path):
         _register_heif(path)
         formats = ("HEIF",)
@@ -139,14 +139,19 @@ def opened(path: epath.PathLike, formats: Sequence[str] = _FORMATS) -> Iterator[
             ) from None
         except DAMAGE:
             raise UserError(f"{path} is not a picture: {TYPES} are understood") from None
-        _check_size(path, *image.size)
+        check_size(path, *image.size)
         try:
             yield image
         except DAMAGE as error:
             raise UserError(f"{path} is damaged or cut short: {error}") from None
 
 
-def _check_size(path: epath.Path, width: int, height: int) -> None:
+def check_size(path: epath.PathLike, width: int, height: int) -> None:
+    """Refuses a picture, by the width and height that its header states, before it is decoded.
+
+    Raises:
+      UserError: if it has more than `MAX_MEGAPIXELS`, or a side below `MIN_SIDE`.
+    """
     if width * height > MAX_MEGAPIXELS * 10**6:
         raise UserError(
             f"{path} has {width}x{height} pixels, more than {MAX_MEGAPIXELS} megapixels: "
