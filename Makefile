@@ -11,7 +11,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics plan-check soak container-check clean
+.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics bench-curation plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -76,6 +76,9 @@ bench-gpu: $(TEST)
 	$(PY) -m benchmarks.gpu
 
 # Compiles for TPUs, on any machine. Their compiler is kept apart: where JAX sees it, it looks for one.
+bench-curation: $(TEST)
+	$(PY) -m benchmarks.curation.main
+
 plan-check: $(TEST)
 	$(PIP) install -c constraints.txt --no-deps --target $(VENV)/libtpu --upgrade libtpu
 	PYTHONPATH=$(VENV)/libtpu $(PY) -m pytest tests/test_plan.py

@@ -87,6 +87,13 @@ _GRID = flags.DEFINE_enum(
     list(step_grid.GRIDS),
     "recorded_processes: each picture is a recording whose steps lie in a grid.",
 )
+_CLEAN = flags.DEFINE_bool(
+    "clean",
+    False,
+    "recorded_processes: clean videos that show more than the canvas. It is found, followed "
+    "and seen from the front. Changes of the light are taken out, and what lies before the canvas: "
+    "hands, tools and their shadows. Cleaned frames have up to 854 pixels.",
+)
 _EDITS = flags.DEFINE_enum(
     "edits",
     timelapse.CUT,
@@ -114,7 +121,7 @@ _LATENTS_DTYPE = flags.DEFINE_enum(
 
 _ONLY_FOR = {
     "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
-    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _GRID, _EDITS),
+    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _GRID, _CLEAN, _EDITS),
 }
 _ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
@@ -219,6 +226,7 @@ def _recorded() -> recorded_processes.Config:
         size=height,
         edits=_EDITS.value,
         grid=_GRID.value,
+        clean=_CLEAN.value,
         max_frames=_MAX_FRAMES.value,
     )
 

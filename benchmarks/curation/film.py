@@ -15,6 +15,7 @@ from skimage import transform
 
 _SKIN = ((224, 172, 138), (141, 85, 54), (198, 134, 98), (255, 219, 189))
 _SLEEVES = ((60, 70, 110), (200, 190, 180), (35, 35, 38), (120, 30, 40))
+EXPOSURE = 0.85  # level of white, of 1: a camera keeps some light in reserve
 _RESTS = 0.15  # share of the time in which the hand is away
 
 
@@ -99,7 +100,7 @@ def shot(process_NHWC: np.ndarray, shooting: Shooting, seed: int) -> Film:
         if shooting.hand and not away_T[t]:
             tip_2 = to_canvas.inverse(tips_T2[t][None])[0]
             frame_HWC, mask_HW = hand.over(frame_HWC, tip_2)
-        frame_HWC = frame_HWC * light_T3[t]
+        frame_HWC = EXPOSURE * frame_HWC * light_T3[t]
         if shooting.logo:
             frame_HWC = _with_logo(frame_HWC)
         noisy_HWC = frame_HWC + rng.normal(0, 1.5, frame_HWC.shape)

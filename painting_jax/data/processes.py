@@ -45,6 +45,8 @@ _ASPECT_TOLERANCE = 0.05
 # Suffixes of manifests. Those of sidecars are among them, so a file must be named itself.
 _MANIFESTS = (".jsonl", ".ndjson")
 _MANIFESTS_IF_NAMED = (*_MANIFESTS, ".json", ".txt")
+# Frames of a recording that is cleaned, and their longer side: motion tells a hand from paint.
+_WATCHED, _WATCHED_SIDE = 192, 854
 _LARGEST_MANIFEST, _LARGEST_SIDECAR = 256 << 20, 16 << 20  # bytes
 
 
@@ -818,7 +820,12 @@ def _steps(file: ProcessFile) -> tuple[list[epath.Path], bool]:
 
 
 def to_record(
-    file: ProcessFile, *, max_frames: int, max_side: int, edits: str = timelapse.KEEP
+    file: ProcessFile,
+    *,
+    max_frames: int,
+    max_side: int,
+    edits: str = timelapse.KEEP,
+    clean: bool = False,
 ) -> Process:
     """Reads a process into a record for training.
 
@@ -831,11 +838,21 @@ def to_record(
       max_side: as in `load`.
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
         `timelapse.KEEP` it is remarked on.
+      clean: whether a video is cleaned (`curation.cleaning`), at up to 854 pixels; pictures and
+        files of painting programs are clean.
 
     Raises:
       UserError: as in `load`, or if all frames have the same progress.
     """
-    loaded = load(file, max_frames=max_frames, max_side=max_side, edits=edits)
+    clean = clean and not file.is_artwork and not epath.Path(file.path).is_dir()
+    if clean:
+        watched = max(max_frames, _WATCHED), min(max_side, _WATCHED_SIDE)
+        # A hand hides in which direction a recording runs: that is judged afterwards.
+        cut = timelapse.KEEP if edits == timelapse.KEEP else timelapse.CUT
+        loaded = load(file, max_frames=watched[0], max_side=watched[1], edits=cut)
+        loaded = _cleaned(loaded, file, max_frames, edits)
+    else:
+        loaded = load(file, max_frames=max_frames, max_side=max_side, edits=edits)
     if loaded.looks_reversed:
         backwards = f"{file.name} looks as if it ran backwards"
         if edits == timelapse.CUT:
@@ -860,3 +877,29 @@ def to_record(
         source=file.name,
         licence=file.licence,
     )
+
+
+def _cleaned(
+    loaded: LoadedProcess, file: ProcessFile, max_frames: int, edits: str
+) -> LoadedProcess:
+    """The process of the canvas alone, with so many frames at most."""
+    # Imported here, since JAX takes a second, and only the worker that cleans needs it.
+    from painting_jax.data.curation.cleaning import cleaned  # noqa: PLC0415
+
+    result = cleaned(loaded.frames_THWC)
+    if result.corners_T42 is None:
+        remarks.add(f"{file.name}: no canvas was found in the frame, which is taken whole")
+    hidden = float(result.occluded_THW.mean())
+    if hidden:
+        remarks.add(
+            f"{file.name}: hands and tools hid {hidden:.1%} of the canvas, which is restored"
+        )
+    kept_T = video.evenly_spaced(len(result.frames_THWC), max_frames)
+    frames_THWC, progress_T = result.frames_THWC[kept_T], loaded.progress_T[kept_T]
+    if file.progress is not None:
+        return dataclasses.replace(loaded, frames_THWC=frames_THWC, progress_T=progress_T)
+    looks_reversed = timelapse.direction(frames_THWC).sign < 0
+    if looks_reversed and edits == timelapse.TURN:
+        remarks.add(f"{file.name} looks as if it ran backwards: it is turned round")
+        return LoadedProcess(frames_THWC[::-1], 1 - progress_T[::-1], was_reversed=True)
+    return LoadedProcess(frames_THWC, progress_T, looks_reversed=looks_reversed)

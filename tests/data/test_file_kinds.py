@@ -51,7 +51,7 @@ def test_a_video_is_one_whatever_its_suffix(tmp_path, suffix, codec, named):
         ("a.json", b"{}", Kind.COMPANION),
         ("cat.txt", b"a cat", Kind.COMPANION),
         ("song.mp3", b"ID3", Kind.COMPANION),
-        ("a.psd", b"8BPS", Kind.OTHER),
+        ("a.psd", b"8BPS", Kind.ARTWORK),
         ("a.zip", b"PK\3\4", Kind.OTHER),
         ("README", b"Go on\n" * 200, Kind.OTHER),
         ("a", b"", Kind.OTHER),

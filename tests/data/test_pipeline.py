@@ -398,7 +398,7 @@ def canvases(tmp_path_factory) -> pipeline.DataSource:
             path.write_bytes(pictures.encode(frame_HWC, "png"))
     config = recorded_processes.Config(name="default", source=(str(root / "in"),), medium="oil")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splits, "assign", lambda keys, pairs: dict.fromkeys(keys, "train"))
+        patch.setattr(splits, "assign", lambda keys, pairs, stated: dict.fromkeys(keys, "train"))
         building.build(recorded_processes.Builder, config, root / "data")
     return pipeline.DataSource(root / "data", "train")
 

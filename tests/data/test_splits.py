@@ -88,3 +88,16 @@ def test_content_hash_ignores_the_name(tmp_path):
     (tmp_path / "c").write_bytes(b"x" * 3_000_001)
     hashes = [splits.content_hash(tmp_path / name) for name in "abc"]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_published_splits_are_kept_and_the_rest_is_ranked():
+    sources = [str(number) for number in range(20)]
+    stated = {"0": "test", "1": "train", "2": "validation", "3": "train"}
+    assigned = splits.assign(sources, [("3", "4"), ("0", "5"), ("1", "2")], stated)
+    assert set(assigned) == set(sources)
+    assert assigned["0"] == assigned["5"] == "test"
+    assert assigned["3"] == assigned["4"] == "train"
+    # Of two that look alike the one that is held out decides.
+    assert assigned["1"] == assigned["2"] == "validation"
+    free = splits.assign(sources[6:])
+    assert {source: assigned[source] for source in sources[6:]} == free

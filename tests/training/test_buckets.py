@@ -50,7 +50,7 @@ def data_dir(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         half = len(CANVASES)
 
-        def assign(keys, pairs):
+        def assign(keys, pairs, stated):
             # Sources come in the order of their names.
             ordered = list(dict.fromkeys(keys))
             return {key: splits.SPLITS[place >= half] for place, key in enumerate(ordered)}

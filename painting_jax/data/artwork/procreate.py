@@ -1,10 +1,8 @@
 """Reads the time-lapse of a Procreate archive: a zip with `video/segments/segment-N.mp4`."""
 
-import contextlib
 import pathlib
 import re
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,14 +10,11 @@ import numpy as np
 from etils import epath
 
 from painting_jax.data import containers, remarks
+from painting_jax.data.artwork import archive
 from painting_jax.errors import UserError
 
-_SEGMENT = re.compile(r"(?:^|/)video/segments/segment-(\d{1,9})\.(?:mp4|mov|m4v)$", re.IGNORECASE)
-_MOST_SEGMENTS = 10_000
-_MOST_BYTES = 4 << 30  # of all segments together
-_BLOCK = 1 << 20
-
-_DAMAGE = (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError)
+_SEGMENT = re.compile(r"video/segments/segment-(\d{1,9})\.(?:mp4|mov|m4v)", re.IGNORECASE)
+_MOST_BYTES = 4 << 30  # of all that an archive holds
 
 
 class Procreate:
@@ -64,41 +59,18 @@ class Procreate:
 
     def _unpacked(self, folder: pathlib.Path) -> Iterator[epath.Path]:
         """Writes the segments beside each other, under names of our own, in their order."""
-        try:
-            with self._path.open("rb") as file, zipfile.ZipFile(file) as archive:
-                members = {
-                    int(found[1]): member
-                    for member in archive.infolist()
-                    if (found := _SEGMENT.search(member.filename))
-                }
-                if not members:
-                    raise UserError(
-                        f"{self._path} holds no time-lapse: record one in Procreate "
-                        "(Actions, Video, Time-lapse recording)"
-                    )
-                if len(members) > _MOST_SEGMENTS:
-                    raise UserError(f"{self._path} has {len(members)} segments: too many to read")
-                left = _MOST_BYTES
-                for number, member in sorted(members.items()):
-                    target = folder / f"segment-{number}.mp4"
-                    left -= _copied(archive, member, target, left)
-                    if left < 0:
-                        raise UserError(
-                            f"{self._path} has a time-lapse of more than {_MOST_BYTES >> 30} GiB"
-                        )
-                    yield epath.Path(target)
-        except _DAMAGE as error:
-            raise UserError(f"{self._path} is damaged or no Procreate archive: {error}") from None
-
-
-def _copied(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: pathlib.Path, most: int
-) -> int:
-    """Copies a member to a file and returns its bytes, or more than `most` as soon as it has."""
-    size = 0
-    # What the archive states of its sizes may be wrong: what is read counts.
-    with archive.open(member) as source, contextlib.closing(target.open("wb")) as file:
-        while size <= most and (block := source.read(_BLOCK)):
-            size += len(block)
-            file.write(block)
-    return size
+        with archive.opened(self._path, "Procreate archive", _MOST_BYTES) as file:
+            names = {
+                int(found[1]): name
+                for name in file.namelist()
+                if (found := _SEGMENT.fullmatch(name))
+            }
+            if not names:
+                raise UserError(
+                    f"{self._path} holds no time-lapse: switch on Actions, Video, Time-lapse "
+                    "recording in Procreate before painting"
+                )
+            for number, name in sorted(names.items()):
+                target = epath.Path(folder / f"segment-{number}.mp4")
+                target.write_bytes(archive.read_member(file, name, _MOST_BYTES))
+                yield target

@@ -7,14 +7,12 @@ import numpy as np
 
 
 class States(Protocol):
-    """The N >= 1 states of a canvas, in painted order.
+    """The N >= 1 states of a canvas, in painted order."""
 
-    Attributes:
-      stated: What the file says of itself, with the keys of a sidecar ("medium", "caption",
-        "licence", "progress"), see `processes.find`; may be empty.
-    """
-
-    stated: Mapping[str, Any]
+    @property
+    def stated(self) -> Mapping[str, Any]:
+        """What the file says of itself, with the keys of a sidecar, see `processes.find`."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -37,6 +37,7 @@ class Config(tfds.core.BuilderConfig):
         is the longer side of Wan's largest videos.
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
       grid: "2x2" or "3x3" if pictures are processes whose steps lie in a grid; None if not.
+      clean: Whether videos are cleaned: the canvas from the front, without hands and tools.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
     """
@@ -46,6 +47,7 @@ class Config(tfds.core.BuilderConfig):
     size: int = 1280
     max_frames: int = 128
     grid: str | None = None
+    clean: bool = False
     edits: str = timelapse.CUT
 
 
@@ -89,7 +91,11 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
         read = functools.partial(
-            _read, max_frames=config.max_frames, max_side=config.size, edits=config.edits
+            _read,
+            max_frames=config.max_frames,
+            max_side=config.size,
+            edits=config.edits,
+            clean=config.clean,
         )
         items = [source.item for source in sources]
         results = workers.in_order(
@@ -143,13 +149,13 @@ def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -
 
 
 def _read(
-    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str
+    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str, clean: bool
 ) -> tuple[Process | building.Skipped, list[str]]:
     """The record of a recording, or why there is none, and remarks."""
     with remarks.collected() as notes:
         try:
             record = processes.to_record(
-                recording, max_frames=max_frames, max_side=max_side, edits=edits
+                recording, max_frames=max_frames, max_side=max_side, edits=edits, clean=clean
             )
         except UserError as error:
             return building.Skipped(recording.name, str(error)), notes

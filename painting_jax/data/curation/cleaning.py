@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from painting_jax.curation import canvas, filling, light, occluders
 from painting_jax.data import quadrilateral
+from painting_jax.data.curation import canvas, filling, light, occluders
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,9 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
     """
+    if steps.light:
+        # The whole frame says what the light is: at first, strokes change most of the canvas.
+        frames_THWC = np.asarray(light.evened(frames_THWC, light.gains(frames_THWC)))
     corners_T42 = canvas.found(frames_THWC) if steps.canvas else None
     if corners_T42 is not None:
         height, width = _front(corners_T42)
@@ -56,8 +59,6 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
                 for frame_HWC, corners_42 in zip(frames_THWC, corners_T42, strict=True)
             ]
         )
-    if steps.light:
-        frames_THWC = np.asarray(light.evened(frames_THWC, light.gains(frames_THWC)))
     occluded_THW = np.zeros(frames_THWC.shape[:3], bool)
     if steps.occluders:
         occluded_THW = occluders.occluded(frames_THWC)

@@ -6,20 +6,21 @@ import numpy as np
 from scipy import ndimage
 from skimage import draw, registration
 
-from painting_jax.curation import light
 from painting_jax.data import pictures, quadrilateral
 from painting_jax.data.quadrilateral import Edges
 
 _SOUGHT = 320  # longer side in pixels at which the canvas is sought
 _MEASURED = 640  # and at which its corners are measured
 _LOOKED_AT = 48  # frames that are looked at for that
-_ASPECTS = (0.5, 0.75, 1.0, 1.4, 2.0)  # width by height of canvases; others near them are found
+_ASPECTS = (0.65, 1.0, 1.55)  # width by height of canvases; others near them are found
 _MOST = 30  # quadrilaterals of each that are compared
 _CHANGED = 12.0  # levels of 255 by which a painted pixel differs from the beginning to the end
+_SETTLED = 6.0  # levels of 255 by which a pixel varies at the end, if it is finished
 _INSIDE = 0.85  # share of what changes that lies within the canvas; hands change what is beside it
-_LEAST = 0.55  # support of the edges, see `quadrilateral.support`
+_LEAST = 0.5  # support of the edges, see `quadrilateral.support`
 _ENOUGH = 0.15  # share of the canvas that changes
 _FINE = 16  # steps a pixel to which the camera's motion is measured
+_JUMP = 2.0  # pixels by which no camera on a desk moves between two frames
 _REFINED = (1.0, 0.4, 0.15, 0.05)  # steps by which corners are moved, in pixels
 _MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
@@ -28,15 +29,13 @@ def found(frames_THWC: np.ndarray) -> np.ndarray | None:
     """Corners of the canvas in each frame, float[T, 4, 2], as in `quadrilateral`.
 
     Args:
-      frames_THWC: uint8 RGB, T >= 2.
+      frames_THWC: uint8 RGB, T >= 2, in even light: what the light changes is not painted.
 
     Returns:
       None if no quadrilateral has clear edges and holds nearly all of what changes, as where the
       canvas fills the frame.
     """
     small_THWC = np.stack([pictures.shrunk(frame_HWC, _SOUGHT) for frame_HWC in frames_THWC])
-    # What the light changes is not painted.
-    small_THWC = np.asarray(light.evened(small_THWC, light.gains(small_THWC)))
     moves_T2 = _moves(small_THWC.mean(-1))
     shown_S = np.linspace(0, len(frames_THWC) - 1, min(_LOOKED_AT, len(frames_THWC))).astype(int)
     corners_42 = _corners(_still(small_THWC[shown_S], moves_T2[shown_S]))
@@ -62,15 +61,24 @@ def _still(frames_SHWC: np.ndarray, moves_S2: np.ndarray) -> np.ndarray:
 def _moves(light_THW: np.ndarray) -> np.ndarray:
     """By how much (y, x) each frame is to be moved to lie on the one in the middle."""
     slopes_THW = np.stack([ndimage.gaussian_gradient_magnitude(one, 1.0) for one in light_THW])
+    # Bounded, so that the texture of a desk says as much as the contrast of a logo that stays.
+    slopes_THW /= slopes_THW + 2 * np.median(slopes_THW) + 1e-6
     reference_HW = slopes_THW[len(slopes_THW) // 2]
-    return np.stack(
+    if not reference_HW.any():
+        return np.zeros((len(light_THW), 2))
+    moves_T2 = np.stack(
         [
             registration.phase_cross_correlation(
                 reference_HW, slopes_HW, upsample_factor=_FINE, normalization=None
             )[0]
+            if slopes_HW.any()
+            else np.zeros(2)
             for slopes_HW in slopes_THW
         ]
     )
+    # A frame that is mostly hidden is taken to move as those around it.
+    near_T2 = ndimage.median_filter(moves_T2, (5, 1), mode="nearest")
+    return np.where(np.abs(moves_T2 - near_T2) > _JUMP, near_T2, moves_T2)
 
 
 def _refined(corners_42: np.ndarray, picture_HWC: np.ndarray) -> np.ndarray:
@@ -114,6 +122,9 @@ def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
     # Medians over time hold no hand.
     begin_HWC, end_HWC = (np.median(part, 0) for part in (still_SHWC[:third], still_SHWC[-third:]))
     changed_HW = np.abs(end_HWC - begin_HWC).max(-1) > _CHANGED
+    # Where an arm often rests, what is seen at the end has not settled.
+    moving_HW = np.median(np.abs(still_SHWC[-third:] - end_HWC), 0).max(-1) > _SETTLED
+    changed_HW &= ~moving_HW
     changed_HW = ndimage.binary_opening(changed_HW, iterations=2)
     if not changed_HW.any():
         return None
@@ -125,7 +136,8 @@ def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
             for corners_42 in quadrilateral.candidates(edges, aspect, _MOST):
                 inside_HW = draw.polygon2mask(changed_HW.shape, corners_42[:, ::-1] - 0.5)
                 held = changed_HW[inside_HW].sum() / changed_HW.sum()
-                support = np.mean([quadrilateral.support(one, corners_42) for one in each])
+                # At one time or the other, the border stands out from what is around it.
+                support = max(quadrilateral.support(one, corners_42) for one in each)
                 if held < _INSIDE or support < _LEAST:
                     continue
                 density = changed_HW[inside_HW].mean()

@@ -20,7 +20,7 @@ def filled(
       occluded_THW: Where occluders are.
     """
     clean_THWC = np.array(_filled(frames_THWC, occluded_THW))
-    never_HW = occluded_THW.all(0)
+    never_HW = np.asarray(occluded_THW.all(0))
     if never_HW.any() and not never_HW.all():
         clean_THWC[:, never_HW] = _inpainted(clean_THWC[-1], never_HW)[never_HW]
     return clean_THWC

@@ -13,8 +13,9 @@ from jax import lax
 from jaxtyping import Bool, UInt8
 from scipy import ndimage
 
-REACH = 6  # frames before and after that a pixel is compared with
+REACH = 8  # frames before and after that a pixel is compared with
 
+_SOON = 3  # frames for which paint stays that is soon painted over
 _SHRUNK = 2  # pixels of a frame, in each direction, that one of the mask stands for
 _LEAST, _NOISE = 8.0, 3.0  # difference that shows: levels of 255, and deviations of the noise
 _CLOSED, _GROWN = 2, 3  # pixels of the mask over which gaps are closed, and by which it grows
@@ -60,19 +61,28 @@ def _strange(frames_THWC: jax.Array, reach: int) -> jax.Array:
         return sums_HWC / _SHRUNK**2
 
     small_THWC = lax.map(shrunk, frames_THWC)
-    # Before the first frame and after the last one the film is mirrored.
-    long_NHWC = jnp.pad(small_THWC, ((reach, reach), (0, 0), (0, 0), (0, 0)), mode="reflect")
+    # The first frame and the last one are believed.
+    long_NHWC = jnp.pad(small_THWC, ((reach, reach), (0, 0), (0, 0), (0, 0)), mode="edge")
 
-    def apart(t: jax.Array) -> jax.Array:
-        now_HWC = long_NHWC[t + reach]
-        sides = (lax.dynamic_slice_in_dim(long_NHWC, at, reach) for at in (t, t + reach + 1))
-        apart_2HW = [jnp.abs(now_HWC - jnp.median(side, 0)).max(-1) for side in sides]
-        return jnp.minimum(*apart_2HW)
-
-    apart_THW = lax.map(apart, jnp.arange(len(small_THWC)))
     # Most differences between frames are noise: a normal one of 1 has a median of 0.67.
     noise = jnp.median(jnp.abs(jnp.diff(small_THWC, axis=0)).max(-1)) / 0.67
-    strange_THW = apart_THW > jnp.maximum(_LEAST, _NOISE * noise)
+    seen = jnp.maximum(_LEAST, _NOISE * noise)
+
+    def apart(one_HWC: jax.Array, other_HWC: jax.Array) -> jax.Array:
+        return jnp.abs(one_HWC - other_HWC).max(-1) > seen
+
+    def strange(t: jax.Array) -> jax.Array:
+        now_HWC, soon = long_NHWC[t + reach], min(_SOON, reach)
+        before_HWC, after_HWC, soon_HWC = (
+            jnp.median(lax.dynamic_slice_in_dim(long_NHWC, at, length), 0)
+            for at, length in ((t, reach), (t + reach + 1, reach), (t + reach + 1, soon))
+        )
+        neither_HW = apart(now_HWC, before_HWC) & apart(now_HWC, after_HWC)
+        # What is painted over at once stays for a few frames only, and the canvas is another then.
+        painted_HW = apart(before_HWC, after_HWC) & ~apart(now_HWC, soon_HWC)
+        return neither_HW & ~painted_HW
+
+    strange_THW = lax.map(strange, jnp.arange(len(small_THWC)))
     return _spread(_spread(strange_THW, 1, lax.min), 1, lax.max)
 
 
