@@ -643,7 +643,10 @@ def load(
     path = epath.Path(file.path)
     frames_THWC, time_T, index_T, count = _read(file, max_frames, max_side)
     looks_reversed = False
-    if file.progress is None:
+    if file.progress is None and file.is_artwork:
+        # Nobody edits these: the first state is the first, however it looks.
+        progress_T = (time_T - time_T[0]) / (time_T[-1] - time_T[0])
+    elif file.progress is None:
         found = timelapse.examine(frames_THWC)
         looks_reversed = found.direction.sign < 0
         if found.findings:

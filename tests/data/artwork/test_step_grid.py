@@ -35,6 +35,19 @@ def test_neighbours_do_not_bleed_over_the_border(tmp_path):
     assert middle.shape == (348, 348, 3)
 
 
+def test_the_order_of_steps_is_believed(tmp_path):
+    """A grid that goes from much detail to none, as no painting does."""
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
+    faint, grey, light = noise // 3, np.full_like(noise, 120), np.full_like(noise, 200)
+    grid = np.concatenate([np.concatenate([noise, faint], 1), np.concatenate([light, grey], 1)])
+    Image.fromarray(grid).save(tmp_path / "a.png")
+    [file], _ = processes.find([tmp_path], grid="2x2")
+    loaded = processes.load(file, max_frames=4, max_side=64, edits="cut")
+    assert len(loaded.frames_THWC) == 4
+    np.testing.assert_array_equal(loaded.frames_THWC[2:].mean((1, 2, 3)), [120, 200])
+    assert not loaded.looks_reversed
+
+
 def test_each_picture_of_a_folder_is_a_process(tmp_path):
     for name in ("1.png", "2.png", "cat.png"):
         write(tmp_path / name, "3x3")
