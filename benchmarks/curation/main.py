@@ -14,7 +14,8 @@ from absl import flags
 from benchmarks import machine, table
 from benchmarks.curation.film import Film, Shooting, shot
 from painting_jax import cli
-from painting_jax.data import painter, photos, pictures, quadrilateral
+from painting_jax.data import painter, photos, pictures
+from painting_jax.data.curation import canvas
 from painting_jax.data.curation.cleaning import Steps, cleaned
 
 _FILMS = flags.DEFINE_integer("films", 20, "Number of films.")
@@ -60,12 +61,7 @@ def main() -> None:
 
 
 def _front(frames_THWC: np.ndarray, corners_T42: np.ndarray) -> np.ndarray:
-    return np.stack(
-        [
-            (quadrilateral.rectified(frame_HWC, corners_42, _SIDE, _SIDE) + 0.5).astype(np.uint8)
-            for frame_HWC, corners_42 in zip(frames_THWC, corners_T42, strict=True)
-        ]
-    )
+    return canvas.front(frames_THWC, corners_T42, _SIDE, _SIDE)
 
 
 def _median(frames_THWC: np.ndarray) -> np.ndarray:

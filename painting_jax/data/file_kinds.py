@@ -72,7 +72,7 @@ _PICTURE_STARTS = (
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 )
-_ARTWORK_STARTS = (b"8BPS", b"\x89HDF\r\n\x1a\n")
+PHOTOSHOP, HDF5 = _ARTWORK_STARTS = (b"8BPS", b"\x89HDF\r\n\x1a\n")
 _VIDEO_STARTS = (
     *(b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75"),
     *(b"OggS", b"\x06\x0e\x2b\x34", b".RMF", b"YUV4MPEG2", b"DKIF", b"nut/multimedia container\0"),

@@ -321,11 +321,11 @@ class _Search:
         # A pattern says which pictures are meant.
         path = frames if steps is None else path
         values: dict[str, Any] = {"medium": self._medium, "pictures": steps}
-        is_picture = not path.is_dir() and file_kinds.kind(path) is Kind.PICTURE
-        if self._grid and is_picture and not video.is_video(path):
+        kind = None if path.is_dir() else file_kinds.kind(path)
+        if self._grid and kind is Kind.PICTURE and not video.is_video(path):
             values["grid"] = self._grid
         try:
-            if not path.is_dir() and file_kinds.kind(path) is Kind.ARTWORK:
+            if kind is Kind.ARTWORK:
                 own = opening.opened(path).stated
                 values |= _parse_metadata(own, str(path), self._known_media)
             if sidecar is not None:
@@ -578,7 +578,6 @@ def _parse_progress(value: Any, where: str) -> tuple[float, ...]:
     return tuple(progress_N.tolist())
 
 
-# The keys of a sidecar and of a row of a manifest.
 def _one_of(known: Collection[str]) -> Callable[[Any, str], str]:
     def parse(value: Any, where: str) -> str:
         if value not in known:
@@ -588,6 +587,7 @@ def _one_of(known: Collection[str]) -> Callable[[Any, str], str]:
     return parse
 
 
+# The keys of a sidecar and of a row of a manifest.
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "picture": _parse_text,
     "medium": _parse_medium,
@@ -742,11 +742,7 @@ def _states(file: ProcessFile) -> States:
 
 def _read_artwork(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     states = _states(file)
-    first = 0 if file.start is None else int(file.start)
-    last = len(states) - 1 if file.end is None else min(int(file.end), len(states) - 1)
-    if first > last:
-        raise UserError(f"{file.path} has {len(states)} states, none from {first} to {last}")
-    index_T = [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
+    index_T = _chosen(file, len(states), "states", max_frames)
     frames = []
     for picture_HWC in states.pictures(index_T):
         if file.crop is not None:
@@ -763,12 +759,21 @@ def _read_artwork(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     return frames_THWC, kept_T.astype(np.float64), kept_T, len(states)
 
 
+def _chosen(file: ProcessFile, count: int, what: str, max_frames: int) -> Sequence[int]:
+    """Indices of so many of a file's states at most, evenly spread from its start to its end."""
+    first = 0 if file.start is None else int(file.start)
+    last = count - 1 if file.end is None else min(int(file.end), count - 1)
+    if first > last:
+        raise UserError(f"{file.path} has {count} {what}, none from {first} to {last}")
+    return [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
+
+
 def _variants(file: ProcessFile) -> tuple[Variant, ...]:
     """The finished picture in other looks, if the file holds them."""
-    states = _states(file) if file.is_artwork else None
-    if not isinstance(states, FrameData):
+    # Others have none, and may take long to open.
+    if file.grid or not file.is_artwork or opening.reader(file.path) is not FrameData:
         return ()
-    return tuple(Variant(kind, image) for kind, image in states.variants)
+    return tuple(Variant(kind, image) for kind, image in FrameData(file.path).variants)
 
 
 def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
@@ -780,11 +785,8 @@ def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
             f"the names of the pictures in {file.name} leave their order open; it is taken as "
             + ", ".join(shown)
         )
-    first = 0 if file.start is None else int(file.start)
-    last = len(paths) - 1 if file.end is None else min(int(file.end), len(paths) - 1)
-    if first > last:
-        raise UserError(f"{file.path} has {len(paths)} pictures, none from {first} to {last}")
-    index_T = [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
+    index_T = _chosen(file, len(paths), "pictures", max_frames)
+    last = index_T[-1]
     frames, kept, finished_HW = [], [], None
     for index in reversed(index_T):
         try:

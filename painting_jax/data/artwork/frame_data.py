@@ -6,7 +6,6 @@ video. In an export these files lie in `{train,eval,test}/{source}/{id}/`.
 """
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,10 +16,11 @@ from PIL import Image
 
 from painting_jax import json_text
 from painting_jax.data import pictures, remarks
-from painting_jax.errors import UserError, readable
+from painting_jax.data.artwork import archive
+from painting_jax.errors import UserError
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-
+# What h5py raises on damaged files.
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _MOST_FRAMES = 100_000
 _MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
 _SPLITS = {"train": "train", "eval": "validation", "test": "test"}
@@ -87,12 +87,11 @@ class FrameData:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[h5py.File]:
-        try:
-            with h5py.File(str(self._path), "r") as file:
-                yield file
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            line = readable(str(error)).partition("\n")[0]
-            raise UserError(f"{self._path} is damaged or no frame_data.h5: {line}") from None
+        with (
+            archive.damage(self._path, "frame_data.h5", _DAMAGE),
+            h5py.File(str(self._path), "r") as file,
+        ):
+            yield file
 
     def _described(self, file: h5py.File) -> dict[str, Any]:
         about = {name: _attribute(value) for name, value in _small(file.attrs, self._path).items()}
@@ -143,8 +142,7 @@ def _picture(encoded: h5py.Dataset, index: int, path: epath.Path) -> bytes:
         height, width = pictures.stored_size(stored)
     except (UserError, Image.DecompressionBombError):
         raise UserError(f"{path}: {encoded.name[1:]} {index} is no picture") from None
-    if height * width > pictures.MAX_MEGAPIXELS * 10**6 or min(height, width) < pictures.MIN_SIDE:
-        raise UserError(f"{path}: {encoded.name[1:]} {index} has {width}x{height} pixels")
+    pictures.check_size(f"{path}: {encoded.name[1:]} {index}", width, height)
     return stored
 
 
@@ -183,7 +181,7 @@ def _attribute(value: Any) -> Any:
         return value
     try:
         return json_text.parse(value)
-    except (json.JSONDecodeError, ValueError):
+    except ValueError:
         return value
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from etils import epath
 
 from painting_jax.data import file_kinds
-from painting_jax.data.artwork.frame_data import MAGIC, FrameData
+from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.ora import open_ora
 from painting_jax.data.artwork.procreate import Procreate
 from painting_jax.data.artwork.psd import open_psd
@@ -23,7 +23,7 @@ _BY_SUFFIX: dict[str, Callable[[epath.PathLike], States]] = {
     ".h5": FrameData,
     ".hdf5": FrameData,
 }
-_BY_CONTENT = ((b"8BPS", open_psd), (MAGIC, FrameData))
+_BY_CONTENT = ((file_kinds.PHOTOSHOP, open_psd), (file_kinds.HDF5, FrameData))
 
 
 def opened(path: epath.PathLike) -> States:
@@ -32,13 +32,21 @@ def opened(path: epath.PathLike) -> States:
     Raises:
       UserError: If it is damaged or larger than its reader's bounds.
     """
+    return reader(path)(epath.Path(path))
+
+
+def reader(path: epath.PathLike) -> Callable[[epath.PathLike], States]:
+    """What opens a file, by its content, otherwise by its suffix.
+
+    Raises:
+      UserError: If nothing does.
+    """
     path = epath.Path(path)
     file_kinds.check_regular(path)
     start = file_kinds.head(path)
-    for magic, reader in _BY_CONTENT:
+    for magic, by_content in _BY_CONTENT:
         if start.startswith(magic):
-            return reader(path)
-    reader = _BY_SUFFIX.get(path.suffix.lower())
-    if reader is None:
+            return by_content
+    if (by_suffix := _BY_SUFFIX.get(path.suffix.lower())) is None:
         raise UserError(f"{path} is no file of a painting program that can be read")
-    return reader(path)
+    return by_suffix

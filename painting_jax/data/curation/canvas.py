@@ -48,6 +48,16 @@ def found(frames_THWC: np.ndarray) -> np.ndarray | None:
     return frames_THWC.shape[2] / small_THWC.shape[2] * (corners_42 - moves_T2[:, None, ::-1])
 
 
+def front(frames_THWC: np.ndarray, corners_T42: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The canvas of each frame as seen from the front: uint8[T, height, width, C]."""
+    return np.stack(
+        [
+            (quadrilateral.rectified(frame_HWC, corners_42, height, width) + 0.5).astype(np.uint8)
+            for frame_HWC, corners_42 in zip(frames_THWC, corners_T42, strict=True)
+        ]
+    )
+
+
 def _still(frames_SHWC: np.ndarray, moves_S2: np.ndarray) -> np.ndarray:
     """The frames moved onto each other, float32."""
     return np.stack(

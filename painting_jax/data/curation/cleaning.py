@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from painting_jax.data import quadrilateral
 from painting_jax.data.curation import canvas, filling, light, occluders
 
 
@@ -50,15 +49,7 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
         frames_THWC = np.asarray(light.evened(frames_THWC, light.gains(frames_THWC)))
     corners_T42 = canvas.found(frames_THWC) if steps.canvas else None
     if corners_T42 is not None:
-        height, width = _front(corners_T42)
-        frames_THWC = np.stack(
-            [
-                (quadrilateral.rectified(frame_HWC, corners_42, height, width) + 0.5).astype(
-                    np.uint8
-                )
-                for frame_HWC, corners_42 in zip(frames_THWC, corners_T42, strict=True)
-            ]
-        )
+        frames_THWC = canvas.front(frames_THWC, corners_T42, *_sides(corners_T42))
     occluded_THW = np.zeros(frames_THWC.shape[:3], bool)
     if steps.occluders:
         occluded_THW = occluders.occluded(frames_THWC)
@@ -66,7 +57,7 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
     return Cleaned(frames_THWC, corners_T42, occluded_THW)
 
 
-def _front(corners_T42: np.ndarray) -> tuple[int, int]:
+def _sides(corners_T42: np.ndarray) -> tuple[int, int]:
     """Height and width of the canvas from the front: the longer of each two opposite sides."""
     sides_4 = np.linalg.norm(np.roll(corners_T42, -1, axis=1) - corners_T42, axis=2).mean(0)
     return round(max(sides_4[1], sides_4[3])), round(max(sides_4[0], sides_4[2]))

@@ -14,17 +14,9 @@ from PIL import Image, ImageChops
 from painting_jax.data import remarks
 from painting_jax.data.artwork import archive, ora
 from painting_jax.errors import UserError
+from tests.data.artwork.layered import all_states, assert_close, over_white, patch
 
 WIDTH, HEIGHT = 40, 32
-
-
-def patch(seed, size=(24, 20), opaque=False):
-    """Smooth colours under a gradient of alpha."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (3, 3, 4), np.uint8)
-    image = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-    if opaque:
-        image.putalpha(255)
-    return image
 
 
 def png(image):
@@ -69,26 +61,13 @@ def picture(path):
 
 
 def states(path):
-    opened = ora.open_ora(path)
-    pictures = list(opened.pictures(range(len(opened))))
-    assert len(pictures) == len(opened)
-    return pictures
-
-
-def assert_close(picture, expected, levels=2):
-    assert picture.dtype == np.uint8
-    np.testing.assert_allclose(picture.astype(int), np.asarray(expected).astype(int), atol=levels)
+    return all_states(ora.open_ora(path))
 
 
 def placed(image, x=0, y=0):
     whole = Image.new("RGBA", (WIDTH, HEIGHT))
     whole.paste(image, (x, y))
     return whole
-
-
-def over_white(image):
-    white = Image.new("RGBA", image.size, "white")
-    return np.asarray(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
 
 
 def test_normal_layers_appear_as_pillow_composes_them(tmp_path):

@@ -14,17 +14,9 @@ from psd_tools.psd.layer_and_mask import MaskData
 from painting_jax.data import remarks
 from painting_jax.data.artwork import psd
 from painting_jax.errors import UserError
+from tests.data.artwork.layered import all_states, assert_close, over_white, patch
 
 SIZE = (40, 32)  # width and height
-
-
-def patch(seed, size=(24, 20), opaque=False):
-    """Smooth colours under a gradient of alpha."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (3, 3, 4), np.uint8)
-    image = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-    if opaque:
-        image.putalpha(255)
-    return image
 
 
 def document(mode="RGB", depth=8):
@@ -54,22 +46,8 @@ def saved(file, path):
     return path
 
 
-def over_white(image):
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
-
-
 def states(path):
-    opened = psd.open_psd(path)
-    pictures = list(opened.pictures(range(len(opened))))
-    assert len(pictures) == len(opened)
-    return pictures
-
-
-def assert_close(picture, expected, levels=2):
-    assert picture.dtype == np.uint8
-    np.testing.assert_allclose(picture.astype(int), expected.astype(int), atol=levels)
+    return all_states(psd.open_psd(path))
 
 
 def test_each_state_is_what_psd_tools_composes_of_the_layers_so_far(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.curation.film import EXPOSURE
-from painting_jax.data import pictures, quadrilateral
+from painting_jax.data import pictures
 from painting_jax.data.curation import canvas, filling, light, occluders
 from painting_jax.data.curation.cleaning import Steps, cleaned
 from tests.data.curation.films import film
@@ -13,12 +13,7 @@ SIDE = 128
 
 
 def from_the_front(frames_THWC, corners_T42) -> np.ndarray:
-    return np.stack(
-        [
-            (quadrilateral.rectified(frame, corners, SIDE, SIDE) + 0.5).astype(np.uint8)
-            for frame, corners in zip(frames_THWC, corners_T42, strict=True)
-        ]
-    )
+    return canvas.front(frames_THWC, corners_T42, SIDE, SIDE)
 
 
 def psnr(frames_THWC, clean_THWC) -> float:
