@@ -92,7 +92,23 @@ _CLEAN = flags.DEFINE_bool(
     False,
     "recorded_processes: clean videos that show more than the canvas. It is found, followed "
     "and seen from the front. Changes of the light are taken out, and what lies before the canvas: "
-    "hands, tools and their shadows. Cleaned frames have up to 854 pixels.",
+    "hands, tools and their shadows. Title cards, pauses, and what comes before the painting and "
+    "after it are left out. Cleaned frames have up to 854 pixels.",
+)
+_PROGRESS = flags.DEFINE_enum(
+    "progress",
+    "time",
+    ["time", "change"],
+    "With --clean: what progress is measured by. time is the share of the time without pauses, "
+    "change is the share of what was painted.",
+)
+_MIN_QUALITY = flags.DEFINE_float(
+    "min_quality",
+    0.1,
+    "With --clean: leave out videos whose quality is lower. It falls below 1 where the canvas is "
+    "small, out of focus, hidden most of the time or hardly changes; 0 uses all.",
+    lower_bound=0.0,
+    upper_bound=1.0,
 )
 _EDITS = flags.DEFINE_enum(
     "edits",
@@ -227,6 +243,8 @@ def _recorded() -> recorded_processes.Config:
         edits=_EDITS.value,
         grid=_GRID.value,
         clean=_CLEAN.value,
+        progress=_PROGRESS.value,
+        min_quality=_MIN_QUALITY.value,
         max_frames=_MAX_FRAMES.value,
     )
 

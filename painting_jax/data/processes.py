@@ -46,7 +46,7 @@ _ASPECT_TOLERANCE = 0.05
 _MANIFESTS = (".jsonl", ".ndjson")
 _MANIFESTS_IF_NAMED = (*_MANIFESTS, ".json", ".txt")
 # Frames of a recording that is cleaned, and their longer side: motion tells a hand from paint.
-_WATCHED, _WATCHED_SIDE = 192, 854
+_WATCHED, _WATCHED_SIDE = 256, 854
 _LARGEST_MANIFEST, _LARGEST_SIDECAR = 256 << 20, 16 << 20  # bytes
 
 
@@ -110,6 +110,19 @@ class LoadedProcess:
     progress_T: np.ndarray
     was_reversed: bool = False
     looks_reversed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Cleaning:
+    """How videos are cleaned.
+
+    Attributes:
+      progress: what progress is measured by, one of `curation.recording.MEASURES`.
+      least_quality: a video whose quality is lower is refused; 0..1, see `curation.quality`.
+    """
+
+    progress: str = "time"
+    least_quality: float = 0.0
 
 
 def find(
@@ -830,7 +843,7 @@ def to_record(
     max_frames: int,
     max_side: int,
     edits: str = timelapse.KEEP,
-    clean: bool = False,
+    cleaning: Cleaning | None = None,
 ) -> Process:
     """Reads a process into a record for training.
 
@@ -843,19 +856,19 @@ def to_record(
       max_side: as in `load`.
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
         `timelapse.KEEP` it is remarked on.
-      clean: whether a video is cleaned (`curation.cleaning`), at up to 854 pixels; pictures and
-        files of painting programs are clean.
+      cleaning: how a video is cleaned (`curation.cleaning`), at up to 854 pixels; None for not.
+        Pictures and files of painting programs are clean.
 
     Raises:
-      UserError: as in `load`, or if all frames have the same progress.
+      UserError: as in `load`, if all frames have the same progress, or if the quality of a video
+        that is cleaned is too low.
     """
-    clean = clean and not file.is_artwork and not epath.Path(file.path).is_dir()
-    if clean:
+    if cleaning and not file.is_artwork and not epath.Path(file.path).is_dir():
         watched = max(max_frames, _WATCHED), min(max_side, _WATCHED_SIDE)
         # A hand hides in which direction a recording runs: that is judged afterwards.
         cut = timelapse.KEEP if edits == timelapse.KEEP else timelapse.CUT
         loaded = load(file, max_frames=watched[0], max_side=watched[1], edits=cut)
-        loaded = _cleaned(loaded, file, max_frames, edits)
+        loaded = _cleaned(loaded, file, max_frames, edits, cleaning)
     else:
         loaded = load(file, max_frames=max_frames, max_side=max_side, edits=edits)
     if loaded.looks_reversed:
@@ -885,25 +898,31 @@ def to_record(
 
 
 def _cleaned(
-    loaded: LoadedProcess, file: ProcessFile, max_frames: int, edits: str
+    loaded: LoadedProcess, file: ProcessFile, max_frames: int, edits: str, cleaning: Cleaning
 ) -> LoadedProcess:
     """The process of the canvas alone, with so many frames at most."""
     # Imported here, since JAX takes a second, and only the worker that cleans needs it.
-    from painting_jax.data.curation.cleaning import cleaned  # noqa: PLC0415
+    from painting_jax.data.curation.recording import restored  # noqa: PLC0415
 
-    result = cleaned(loaded.frames_THWC)
-    if result.corners_T42 is None:
-        remarks.add(f"{file.name}: no canvas was found in the frame, which is taken whole")
-    hidden = float(result.occluded_THW.mean())
-    if hidden:
-        remarks.add(
-            f"{file.name}: hands and tools hid {hidden:.1%} of the canvas, which is restored"
+    is_stated = file.progress is not None
+    result = restored(
+        loaded.frames_THWC,
+        loaded.progress_T,
+        max_frames=max_frames,
+        measure=cleaning.progress,
+        is_stated=is_stated,
+    )
+    for remark in result.remarks:
+        remarks.add(f"{file.name}: {remark}")
+    if result.quality.score < cleaning.least_quality:
+        raise UserError(
+            f"its quality is {result.quality.score:.2f}, less than {cleaning.least_quality:g}: "
+            + ", ".join(result.quality.reasons)
         )
-    kept_T = video.evenly_spaced(len(result.frames_THWC), max_frames)
-    frames_THWC, progress_T = result.frames_THWC[kept_T], loaded.progress_T[kept_T]
-    if file.progress is not None:
+    frames_THWC, progress_T = result.frames_KHWC, result.progress_K.astype(np.float32)
+    if is_stated:
         return dataclasses.replace(loaded, frames_THWC=frames_THWC, progress_T=progress_T)
-    looks_reversed = timelapse.direction(frames_THWC).sign < 0
+    looks_reversed = result.sign < 0
     if looks_reversed and edits == timelapse.TURN:
         remarks.add(f"{file.name} looks as if it ran backwards: it is turned round")
         return LoadedProcess(frames_THWC[::-1], 1 - progress_T[::-1], was_reversed=True)

@@ -38,6 +38,9 @@ class Config(tfds.core.BuilderConfig):
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
       grid: "2x2" or "3x3" if pictures are processes whose steps lie in a grid; None if not.
       clean: Whether videos are cleaned: the canvas from the front, without hands and tools.
+      progress: What the progress of videos that are cleaned is measured by, "time" without pauses,
+        or "change".
+      min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
     """
@@ -48,6 +51,8 @@ class Config(tfds.core.BuilderConfig):
     max_frames: int = 128
     grid: str | None = None
     clean: bool = False
+    progress: str = "time"
+    min_quality: float = 0.1
     edits: str = timelapse.CUT
 
 
@@ -95,7 +100,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
-            clean=config.clean,
+            cleaning=processes.Cleaning(config.progress, config.min_quality)
+            if config.clean
+            else None,
         )
         items = [source.item for source in sources]
         results = workers.in_order(
@@ -149,13 +156,18 @@ def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -
 
 
 def _read(
-    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str, clean: bool
+    recording: processes.ProcessFile,
+    *,
+    max_frames: int,
+    max_side: int,
+    edits: str,
+    cleaning: processes.Cleaning | None,
 ) -> tuple[Process | building.Skipped, list[str]]:
     """The record of a recording, or why there is none, and remarks."""
     with remarks.collected() as notes:
         try:
             record = processes.to_record(
-                recording, max_frames=max_frames, max_side=max_side, edits=edits, clean=clean
+                recording, max_frames=max_frames, max_side=max_side, edits=edits, cleaning=cleaning
             )
         except UserError as error:
             return building.Skipped(recording.name, str(error)), notes

@@ -4,7 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from painting_jax.data.curation import canvas, filling, light, occluders
+from painting_jax.data.curation import camera, canvas, filling, light, occluders
+from painting_jax.data.curation.activity import activity
+
+_WATCHED_SIDE = 320  # longer side in pixels at which the light is measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,29 +15,43 @@ class Steps:
     """Which steps are taken.
 
     Attributes:
-      canvas: Whether the canvas is found and seen from the front.
+      camera: Whether the camera is followed, and title cards and inserts are dropped.
       light: Whether changes of the light are taken out.
-      occluders: Whether hands, tools and their shadows are.
+      canvas: Whether the canvas is found and seen from the front.
+      occluders: Whether hands, tools and their shadows are taken away.
+      span: Whether what lies before and after the painting, and pauses, are dropped.
     """
 
-    canvas: bool = True
+    camera: bool = True
     light: bool = True
+    canvas: bool = True
     occluders: bool = True
+    span: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Cleaned:
-    """A cleaned recording.
+    """A cleaned recording of T frames, of which K are kept.
 
     Attributes:
-      frames_THWC: uint8 RGB, the canvas alone.
-      corners_T42: Corners of the canvas in the frames of the recording; None for the whole frame.
-      occluded_THW: Where occluders were, in the cleaned frames.
+      frames_KHWC: uint8 RGB, the canvas alone.
+      kept_K: Indices of these frames in the recording.
+      corners_K42: Corners of the canvas in them; None for the whole frame.
+      occluded_KHW: Where occluders were, in the cleaned frames.
+      never_HW: Where no frame shows the canvas itself; it is inpainted there.
+      cuts: Number of cuts after which the camera stands elsewhere.
+      others: Number of frames dropped since they show something else, such as a title card.
+      idle: Number of frames dropped before the painting, in pauses, and after it.
     """
 
-    frames_THWC: np.ndarray
-    corners_T42: np.ndarray | None
-    occluded_THW: np.ndarray
+    frames_KHWC: np.ndarray
+    kept_K: np.ndarray
+    corners_K42: np.ndarray | None
+    occluded_KHW: np.ndarray
+    never_HW: np.ndarray
+    cuts: int
+    others: int
+    idle: int
 
 
 def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
@@ -44,20 +61,30 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
     """
+    path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
+    kept_K = np.flatnonzero(path.shows_T)
+    frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
     if steps.light:
         # The whole frame says what the light is: at first, strokes change most of the canvas.
-        frames_THWC = np.asarray(light.evened(frames_THWC, light.gains(frames_THWC)))
-    corners_T42 = canvas.found(frames_THWC) if steps.canvas else None
-    if corners_T42 is not None:
-        frames_THWC = canvas.front(frames_THWC, corners_T42, *_sides(corners_T42))
-    occluded_THW = np.zeros(frames_THWC.shape[:3], bool)
+        seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
+        frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
+    corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
+    if corners_K42 is not None:
+        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *canvas.sides(corners_K42))
+    occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
-        occluded_THW = occluders.occluded(frames_THWC)
-        frames_THWC = filling.filled(frames_THWC, occluded_THW)
-    return Cleaned(frames_THWC, corners_T42, occluded_THW)
-
-
-def _sides(corners_T42: np.ndarray) -> tuple[int, int]:
-    """Height and width of the canvas from the front: the longer of each two opposite sides."""
-    sides_4 = np.linalg.norm(np.roll(corners_T42, -1, axis=1) - corners_T42, axis=2).mean(0)
-    return round(max(sides_4[1], sides_4[3])), round(max(sides_4[0], sides_4[2]))
+        occluded_KHW = occluders.occluded(frames_KHWC)
+        frames_KHWC = filling.filled(frames_KHWC, occluded_KHW)
+    shown_K = np.ones(len(kept_K), bool)
+    if steps.span:
+        shown_K = activity(frames_KHWC, occluded_KHW).kept_T
+    return Cleaned(
+        frames_KHWC[shown_K],
+        kept_K[shown_K],
+        None if corners_K42 is None else corners_K42[shown_K],
+        occluded_KHW[shown_K],
+        np.asarray(occluded_KHW.all(0)),
+        len(path.cuts),
+        len(frames_THWC) - len(kept_K),
+        int((~shown_K).sum()),
+    )

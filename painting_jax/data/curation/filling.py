@@ -1,4 +1,4 @@
-"""What lies behind occluders: the last clean view of each pixel."""
+"""What lies behind occluders: the clean view of each pixel that is nearest in time."""
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +7,17 @@ from jax import lax
 from jaxtyping import Bool, UInt8
 from skimage import restoration
 
+_NEVER = 1 << 20  # frames
+
 
 def filled(
     frames_THWC: UInt8[np.ndarray, "t h w 3"], occluded_THW: Bool[np.ndarray, "t h w"]
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """Frames in which occluded pixels show what was last seen there.
+    """Frames in which occluded pixels show what was seen there last, or is seen next.
 
-    Before its first clean view a pixel shows that one. A pixel without any is inpainted.
+    The nearer view in time is shown, the last one if both are as near: what is painted behind a
+    hand is painted early or late, and in the middle on average. A pixel without any clean view is
+    inpainted.
 
     Args:
       frames_THWC: uint8 RGB.
@@ -28,15 +32,19 @@ def filled(
 
 @jax.jit
 def _filled(frames_THWC: jax.Array, occluded_THW: jax.Array) -> jax.Array:
-    first_1HW1 = jnp.argmin(occluded_THW, axis=0)[None, ..., None]
-    begin_HWC = jnp.take_along_axis(frames_THWC, first_1HW1, axis=0)[0]
+    def step(seen, now):
+        """The view of each pixel that was seen last, and for how many frames it has been hidden."""
+        view_HWC, hidden_HW = seen
+        frame_HWC, mask_HW = now
+        view_HWC = jnp.where(mask_HW[..., None], view_HWC, frame_HWC)
+        hidden_HW = jnp.where(mask_HW, jnp.minimum(hidden_HW, _NEVER) + 1, 0)
+        return (view_HWC, hidden_HW), (view_HWC, hidden_HW)
 
-    def step(canvas_HWC, seen):
-        frame_HWC, mask_HW = seen
-        canvas_HWC = jnp.where(mask_HW[..., None], canvas_HWC, frame_HWC)
-        return canvas_HWC, canvas_HWC
-
-    return lax.scan(step, begin_HWC, (frames_THWC, occluded_THW))[1]
+    start = frames_THWC[0], jnp.full(frames_THWC.shape[1:3], _NEVER)
+    film = frames_THWC, occluded_THW
+    _, (last_THWC, since_THW) = lax.scan(step, start, film)
+    _, (next_THWC, until_THW) = lax.scan(step, start, film, reverse=True)
+    return jnp.where((since_THW <= until_THW)[..., None], last_THWC, next_THWC)
 
 
 def _inpainted(picture_HWC: np.ndarray, missing_HW: np.ndarray) -> np.ndarray:

@@ -1,55 +1,111 @@
 """Changes of the light, taken out of a recording."""
 
 import functools
+import warnings
+from collections.abc import Sequence
 
+import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Float, UInt8
 
-# Side of the blocks whose colours are compared, in pixels, and a level of 255 that damps dark ones.
-_BLOCK, _DARK = 8, 8.0
+_BLOCK = 8  # side in pixels of the blocks whose colours are compared
+_DARK = 16.0  # level of 255 below which a block says nothing: the camera adds to the light there
+_LAGS = (1, 2, 4, 8, 16, 32, 64)  # frames by which compared frames lie apart
+_NEAR = (0.06, 0.03)  # what a block's logarithm may differ from what was expected, round by round
+_FEWEST = 0.03  # share of the blocks that must be near
 
 
 def gains(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t 3"]:
     """By what each channel of each frame is to be multiplied for an even light; 1 on average.
 
     From one frame to the next most of a picture stays as it is: what most of its blocks change by
-    is the light. So neither a hand nor a stroke matters, as long as it covers less than half.
+    is the light. So neither a hand nor a stroke matters, as long as it covers less than half. Over
+    more frames, those blocks count that change about as expected; they keep small errors from
+    adding up. All comparisons together are solved by least squares.
 
     Args:
       frames_THWC: uint8 RGB.
     """
-    block = min(_BLOCK, *frames_THWC.shape[1:3])
-    return np.asarray(_gains(frames_THWC, block))
+    blocks_TBC = np.asarray(_blocks(frames_THWC, min(_BLOCK, *frames_THWC.shape[1:3])))
+    known_TBC = blocks_TBC >= _DARK
+    levels_TBC = np.log(np.maximum(blocks_TBC, _DARK))
+    light_T3 = np.zeros((len(frames_THWC), 3))
+    steps_T3 = _differences(levels_TBC, known_TBC, light_T3, 1, np.inf)[0]
+    light_T3[1:] = np.cumsum(steps_T3, axis=0)
+    for near in _NEAR:
+        found = [
+            (lag, *_differences(levels_TBC, known_TBC, light_T3, lag, near))
+            for lag in _LAGS
+            if lag < len(frames_THWC)
+        ]
+        light_T3 = np.stack(
+            [
+                _solved(
+                    len(light_T3),
+                    [(lag, by_S[:, c], share_S[:, c]) for lag, by_S, share_S in found],
+                )
+                for c in range(3)
+            ],
+            axis=1,
+        )
+    gains_T3 = np.exp(-light_T3)
+    return gains_T3 / gains_T3.mean(0)
 
 
 @functools.partial(jax.jit, static_argnames="block")
-def _gains(frames_THWC: jax.Array, block: int) -> jax.Array:
+def _blocks(frames_THWC: jax.Array, block: int) -> jax.Array:
+    """Mean colours of the blocks of each frame, float32[T, B, 3]."""
     _, height, width, _ = frames_THWC.shape
     rows, columns = height // block, width // block
 
     def blocks(frame_HWC: jax.Array) -> jax.Array:
         cut_HWC = frame_HWC[: rows * block, : columns * block].astype(jnp.float32)
-        blocks_RSC = cut_HWC.reshape(rows, block, columns, block, 3).mean((1, 3))
-        return blocks_RSC.reshape(rows * columns, 3) + _DARK
+        return cut_HWC.reshape(rows, block, columns, block, 3).mean((1, 3)).reshape(-1, 3)
 
     # One frame after the other, so that a film is never in memory as floats.
-    blocks_TBC = lax.map(blocks, frames_THWC)
-    steps_T3 = jnp.median(blocks_TBC[:-1] / blocks_TBC[1:], axis=1)
-    gains_T3 = jnp.concatenate([jnp.ones((1, 3)), jnp.cumprod(steps_T3, axis=0)])
-    return gains_T3 / gains_T3.mean(0)
+    return lax.map(blocks, frames_THWC)
 
 
-@jax.jit
+def _differences(
+    levels_TBC: np.ndarray, known_TBC: np.ndarray, light_T3: np.ndarray, lag: int, near: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """By what the light's logarithm changes over a lag, and the share of blocks that tell it."""
+    by_SBC = levels_TBC[lag:] - levels_TBC[:-lag]
+    expected_S1C = (light_T3[lag:] - light_T3[:-lag])[:, None]
+    tells_SBC = known_TBC[lag:] & known_TBC[:-lag] & (np.abs(by_SBC - expected_S1C) < near)
+    share_SC = tells_SBC.mean(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where no block tells anything
+        by_SC = np.nanmedian(np.where(tells_SBC, by_SBC, np.nan), axis=1)
+    enough_SC = share_SC >= _FEWEST
+    return np.where(enough_SC, by_SC, 0.0), np.where(enough_SC, share_SC, 0.0)
+
+
+def _solved(count: int, found: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The light in so many frames, from its weighted differences over lags: float[T], mean 0."""
+    # A frame that nothing tells about stays as those beside it.
+    normal_TT, right_T = np.zeros((count, count)), np.zeros(count)
+    for lag, by_S, weight_S in [*found, (1, np.zeros(count - 1), np.full(count - 1, 1e-6))]:
+        late_S, early_S = np.arange(lag, count), np.arange(count - lag)
+        for one_S, other_S, sign in ((late_S, early_S, 1), (early_S, late_S, -1)):
+            np.add.at(normal_TT, (one_S, one_S), weight_S)
+            np.add.at(normal_TT, (one_S, other_S), -weight_S)
+            np.add.at(right_T, one_S, sign * weight_S * by_S)
+    # Differences leave the mean open.
+    light_T = np.linalg.solve(normal_TT + 1 / count, right_T)
+    return light_T - light_T.mean()
+
+
 def evened(
-    frames_THWC: UInt8[jax.Array, "t h w 3"], gains_T3: Float[jax.Array, "t 3"]
-) -> UInt8[jax.Array, "t h w 3"]:
+    frames_THWC: UInt8[np.ndarray, "t h w 3"], gains_T3: Float[np.ndarray, "t 3"]
+) -> UInt8[np.ndarray, "t h w 3"]:
     """The frames multiplied by `gains`."""
-
-    def one(frame_and_gain: tuple[jax.Array, jax.Array]) -> jax.Array:
-        frame_HWC, gain_3 = frame_and_gain
-        return jnp.clip(frame_HWC * gain_3 + 0.5, 0, 255).astype(jnp.uint8)
-
-    return lax.map(one, (frames_THWC, gains_T3))
+    levels_256 = np.arange(256)[:, None]
+    even_THWC = np.empty_like(frames_THWC)
+    for frame_HWC, gain_3, even_HWC in zip(frames_THWC, gains_T3, even_THWC, strict=True):
+        table_1256C = np.clip(levels_256 * gain_3 + 0.5, 0, 255).astype(np.uint8)[None]
+        cv2.LUT(frame_HWC, table_1256C, even_HWC)
+    return even_THWC

@@ -10,8 +10,9 @@ from painting_jax.data import painter, pictures
 
 @functools.cache
 def film(medium: str = "oil", **shooting) -> Film:
-    """A film of a small painting."""
+    """A film of a small painting, without titles, pause and cut unless they are asked for."""
     photo_HWC = pictures.fit(data.chelsea(), 128, 128)
     process = painter.paint(photo_HWC, medium, frames=97, seed=0).frames_THWC
-    asked = {"height": 216, "width": 288, "frames": 96} | shooting
+    plain = {"titles": False, "pause": 0.0, "cut": False, "still": 0.0, "crf": None}
+    asked = {"height": 216, "width": 288, "frames": 96, "drift": 4.0} | plain | shooting
     return shot(process, Shooting(**asked), seed=1)
