@@ -9,7 +9,7 @@ import dataclasses
 import pickle
 import pickletools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from etils import epath
@@ -71,19 +71,20 @@ def read(path: epath.PathLike, most_bytes: int) -> list[Value]:
     return found
 
 
-def load(path: epath.PathLike, stored: Stored) -> bytes:
-    """The bytes that lie at a place of a file.
+def load(path: epath.PathLike, places: Iterable[Stored]) -> Iterator[bytes]:
+    """Yields the bytes that lie at places of a file.
 
     Raises:
       UserError: If the file has become shorter.
     """
     path = archive.regular(path)
     with archive.damage(path, "pickle", (OSError,)), path.open("rb") as file:
-        file.seek(stored.start)
-        data = file.read(stored.size)
-    if len(data) != stored.size:
-        raise UserError(f"{path} has changed while it was read: start again")
-    return data
+        for stored in places:
+            file.seek(stored.start)
+            data = file.read(stored.size)
+            if len(data) != stored.size:
+                raise UserError(f"{path} has changed while it was read: start again")
+            yield data
 
 
 class _Mark:
@@ -125,7 +126,7 @@ class _Machine:
             return self._error(f"{code!r} is no opcode")
         if known.name in _RUNNING:
             what = "would have to run code to be read, and is not"
-            if pickle.GLOBAL == code:
+            if code == pickle.GLOBAL:
                 what += " (protocols 0 to 2 store even bytes as a call)"
         elif known.stack_after == [pickletools.pyunicode]:
             what = "holds text, by which code to run is named, too"

@@ -26,7 +26,7 @@ def written(folder: pathlib.Path, data: bytes) -> pathlib.Path:
 def resolved(path: pathlib.Path, value):
     if isinstance(value, list):
         return [resolved(path, item) for item in value]
-    return pickled_list.load(path, value) if isinstance(value, Stored) else value
+    return next(pickled_list.load(path, [value])) if isinstance(value, Stored) else value
 
 
 def read(path: pathlib.Path):
@@ -134,7 +134,7 @@ def test_large_files_are_refused_before_they_are_read(tmp_path):
 
 def test_mutated_files_are_read_or_refused(tmp_path):
     rng = np.random.default_rng(0)
-    wholes = [pickle.dumps(_BYTES[:4] + [0.5, 7], protocol) for protocol in (3, 4, 5)]
+    wholes = [pickle.dumps([*_BYTES[:4], 0.5, 7], protocol) for protocol in (3, 4, 5)]
     wholes += [pickle.dumps([0.5, 7, 0.25] * 9, protocol) for protocol in (0, 1, 2)]
     for number in range(1000):
         data = bytearray(wholes[number % len(wholes)])
