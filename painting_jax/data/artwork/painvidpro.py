@@ -46,8 +46,8 @@ def row_of_table(path: epath.Path) -> dict[str, list[str]]:
 
     Nothing if there is no such table or it cannot be read, which is remarked on.
     """
-    *_, source, name, _ = ("", "", *path.absolute().parts)
-    table = path.absolute().parent.parent.parent / _TABLE
+    video = path.absolute().parent
+    table = video.parent.parent / _TABLE
     if not table.is_file():
         return {}
     try:
@@ -56,7 +56,7 @@ def row_of_table(path: epath.Path) -> dict[str, list[str]]:
         if len(data) > _LARGEST_TABLE:
             raise ValueError(f"it has more than {_LARGEST_TABLE >> 20} MiB")
         for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")):
-            if (row.get("source"), row.get("video_url")) == (source, name):
+            if (row.get("source"), row.get("video_url")) == (video.parent.name, video.name):
                 return {key: (row[key] or "").split(";") for key in row if isinstance(key, str)}
     except (OSError, ValueError, csv.Error) as error:
         remarks.add(f"{table} is not used: {error}")

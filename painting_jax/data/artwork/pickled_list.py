@@ -121,7 +121,7 @@ class _Machine:
         return UserError(f"{self._path} is damaged or no pickled list: {what}")
 
     def _refusal(self, code: bytes) -> UserError:
-        known = pickletools.code2op.get(code.decode("latin-1"))
+        known = next((op for op in pickletools.opcodes if op.code == code.decode("latin-1")), None)
         if known is None:
             return self._error(f"{code!r} is no opcode")
         if known.name in _RUNNING:

@@ -59,7 +59,7 @@ def test_the_reference_is_the_finished_picture_of_a_record(tmp_path):
     [file], _ = find(path, medium="oil")
     record = processes.to_record(file, max_frames=10, max_side=999)
     shown_HWC = pictures.decode(record.reference).astype(int)
-    np.testing.assert_allclose(shown_HWC, pictures.resize(other_HWC, 48, 64), atol=12)
+    assert np.abs(shown_HWC - pictures.resize(other_HWC, 48, 64)).mean() < 2
     assert record.frames[-1] != record.reference
 
 
