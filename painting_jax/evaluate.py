@@ -220,10 +220,10 @@ def _checked_flags() -> list[Method]:
     cli.check_readable(_DATA_DIR)
     methods = parse_methods(_GENERATED.value or ())
     inputs = [method.folder for method in methods]
-    inputs += [path for path in (_RECORDED.value, _EXPORT.value) if path]
-    report.check(_OUTPUT.value, inputs)
+    inputs += [_RECORDED.value] if _RECORDED.value else []
+    report.check(_OUTPUT.value, inputs + ([_EXPORT.value] if _EXPORT.value else []))
     if _EXPORT.value:
-        loomis_export.check(_EXPORT.name, _EXPORT.value)
+        loomis_export.check(_EXPORT.name, _EXPORT.value, inputs)
     check_destination(_OUTPUT.name, _OUTPUT.value, folder=True)
     return methods
 

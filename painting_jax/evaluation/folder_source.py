@@ -145,10 +145,13 @@ class FolderSource:
 
     def key(self, files: Files) -> list:
         """Names and states of the files."""
-        return [
+        key: list = [
             [method, file_state(file.path), dataclasses.astuple(dataclasses.replace(file, path=""))]
             for method, file in files.all.items()
         ]
+        if self._protocol and files.recorded:
+            key.append(file_state(loomis_protocol.reference_path(files.recorded)))
+        return key
 
     def is_complete(self, files: Files, outcome: Outcome) -> bool:
         """Whether everything could be read; otherwise the file may have been repaired since."""

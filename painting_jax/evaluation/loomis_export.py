@@ -8,6 +8,7 @@ import os
 import pathlib
 import pickle
 import re
+from collections.abc import Iterable
 
 from painting_jax.data import pickled_files, pictures, processes
 from painting_jax.errors import UserError
@@ -22,14 +23,22 @@ from painting_jax.files import check_destination, folder_written_beside
 _PICKLE_PROTOCOL = 4
 
 
-def check(flag: str, path: str | os.PathLike) -> None:
+def check(flag: str, path: str | os.PathLike, inputs: Iterable[str | os.PathLike]) -> None:
     """Checks that the videos can be written, before any work.
 
+    Args:
+      flag: Name of the flag.
+      path: Value of the flag.
+      inputs: Folders that are evaluated.
+
     Raises:
-      UserError: If they cannot, or there is something already.
+      UserError: If they cannot, there is something already, or they would be found as inputs.
     """
     check_destination(flag, path, folder=True)
     folder = pathlib.Path(path)
+    for evaluated in inputs:
+        if folder.resolve().is_relative_to(pathlib.Path(evaluated).resolve()):
+            raise UserError(f"--{flag}={path} lies in {evaluated}, which is evaluated")
     if not folder.name or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"--{flag}={path} is not empty: name a new folder")
 

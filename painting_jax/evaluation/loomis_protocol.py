@@ -61,13 +61,19 @@ def recorded(files: Sequence[ProcessFile]) -> tuple[list[ProcessFile], list[str]
             "folder with test/SOURCE/ID"
         )
     others = len(files) - len(of_test)
-    lines = [f"{others} recorded videos of other splits than {_SPLIT}"] if others else []
+    plural = "s" if others != 1 else ""
+    lines = [f"{others} recorded video{plural} of other splits than {_SPLIT}"] if others else []
     found: dict[str, ProcessFile] = {}
     for original, file in zip(of_test, named(of_test), strict=True):
         if file.name in found:
             lines.append(f"{original.path} has the source and the id of {found[file.name].path}")
         found.setdefault(file.name, file)
     return list(found.values()), lines
+
+
+def reference_path(file: ProcessFile) -> pathlib.Path:
+    """Where the reference of a recorded video would lie."""
+    return pathlib.Path(file.path).with_name(pickled_files.REFERENCE)
 
 
 def unpadded(read: Mapping[str, Video], file: ProcessFile) -> dict[str, Video]:

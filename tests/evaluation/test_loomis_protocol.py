@@ -76,7 +76,7 @@ def test_padding_is_no_difference_to_the_recorded_process(root):
         assert each["final_distance"] == pytest.approx(0, abs=1e-6)
         assert each["between"] < 0.1
     assert all(row.cut < 0.1 for row in result.rows)
-    assert "1 recorded videos of other splits than test" in result.skipped
+    assert "1 recorded video of other splits than test" in result.skipped
     assert loomis_protocol.NOTE in result.notes
     plain = numbers(measured(root, protocol=None))
     assert min(each["final_distance"] for each in plain.values()) > 0.01
@@ -147,8 +147,11 @@ def test_a_recorded_set_without_test_videos_is_refused(tmp_path):
         source_of(tmp_path)
 
 
-def test_an_export_replaces_nothing(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not empty"):
-        loomis_export.check("export", tmp_path)
-    loomis_export.check("export", tmp_path / "new")
+def test_an_export_replaces_nothing_and_is_not_evaluated(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "videos").mkdir()
+    for name, said in (("full", "is not empty"), ("videos/new", "which is evaluated")):
+        with pytest.raises(UserError, match=said):
+            loomis_export.check("export", tmp_path / name, [tmp_path / "videos"])
+    loomis_export.check("export", tmp_path / "new", [tmp_path / "videos"])
