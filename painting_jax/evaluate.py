@@ -3,6 +3,8 @@
   python -m painting_jax.evaluate --workdir=RUN --output=OUT
   python -m painting_jax.evaluate --generated=DIR --recorded=DIR [--unpaired] --output=OUT
   python -m painting_jax.evaluate --generated=ours:DIR,theirs:DIR2 --recorded=DIR --output=OUT
+  python -m painting_jax.evaluate --generated=... --recorded=DATA --protocol=loomis_painter \\
+      --output=OUT [--export=DIR3]
 
 With --workdir, the run's model paints the held-out processes of its data set. Its processes and
 three baselines are compared with the recorded ones: a cross-fade from the blank canvas to the
@@ -17,6 +19,14 @@ process can be given in cat.json beside cat.mp4, or in process.json in a folder 
 media are compared across media. The progress is the share of the painting time at each frame.
 Without it, the frames of a video are placed by their time stamps and numbered pictures are spaced
 evenly, and the direction of a process is detected.
+
+With --protocol=loomis_painter, methods are compared as the authors of Loomis Painter do it: on the
+videos of the test split, paired by source and id. --recorded is an export of painvidpro, with
+test/SOURCE/ID/frame_data.pkl or frame_data.h5. --generated is what the authors' scripts write,
+test/SOURCE/ID/frame_data.pkl and frame_progress.pkl, or videos named SOURCE/ID, or what generate
+painted of --image="DATA/test/*/*/reference_frame.png". Frames that were padded to squares are
+un-padded. --export writes the generated videos as the authors' scripts do. Pickles are read without
+running anything, as lists of bytes and numbers.
 
 OUT contains index.html (open it), metrics.json, metrics.csv (one row per video), table.md, and with
 --workdir the generated videos. Until they are written, OUT.partial holds what was measured: an
@@ -41,6 +51,7 @@ from painting_jax import cli, memory
 from painting_jax.data import timelapse
 from painting_jax.diffusion import schedules
 from painting_jax.errors import UserError
+from painting_jax.evaluation import loomis_export, loomis_protocol
 from painting_jax.evaluation.cache import Cache
 from painting_jax.evaluation.folder_source import AUTO, ORDERS, FolderSource
 from painting_jax.evaluation.measurement import ProcessSource, evaluate
@@ -89,13 +100,26 @@ _EDITS = flags.DEFINE_enum(
     "it is, which is safe: no number changes unasked. cut leaves out what is not the process. turn "
     "also turns recorded videos round; of generated ones --order decides.",
 )
+_PROTOCOL = flags.DEFINE_enum(
+    "protocol",
+    None,
+    [loomis_protocol.NAME],
+    "Compare as published: loomis_painter takes the test split of --recorded, pairs by source and "
+    "id, un-pads square frames and measures at up to 512 pixels.",
+)
+_EXPORT = flags.DEFINE_string(
+    "export",
+    None,
+    "New folder for the generated videos in the layout of --protocol, as they were measured: with "
+    "up to --frames frames.",
+)
 _FRAMES = flags.DEFINE_integer("frames", 33, "Maximum number of measured frames per video.")
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Longer sides of videos are scaled down to this [default: 256]. With --workdir, the longer "
-    "side in pixels at which a model with a pixel head paints and is measured [default: as in "
-    "training].",
+    "Longer sides of videos are scaled down to this [default: 256, or the protocol's 512]. With "
+    "--workdir, the longer side in pixels at which a model with a pixel head paints and is "
+    "measured [default: as in training].",
 )
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model is evaluated.")
@@ -113,7 +137,10 @@ _SHOWN_AT = 256
 # All devices share the frames.
 _BY_FRAMES = {"data": -1}
 
-_OF_FOLDERS = (_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES)
+_OF_FOLDERS = (
+    *(_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES),
+    *(_PROTOCOL, _EXPORT),
+)
 _OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE, _MESH)
 
 
@@ -132,7 +159,8 @@ def _evaluate(methods: list[Method], output: pathlib.Path) -> None:
     partial = output.with_name(f"{output.name}.partial")
     for folder in (partial, partial / "videos"):
         remove_unfinished(folder)
-    source: ProcessSource = _folder_source(methods) if methods else _run_source(partial)
+    folders = _folder_source(methods) if methods else None
+    source: ProcessSource = folders or _run_source(partial)
     cache = Cache(partial, {**source.depends_on, **networks.identity, "versions": versions()})
     result = evaluate(source, networks, cache, seed=_SEED.value, watch=_watch)
     for line in result.skipped:
@@ -143,15 +171,23 @@ def _evaluate(methods: list[Method], output: pathlib.Path) -> None:
     cache.remove()
     print(f"{result.subtitle} Left out: {len(result.skipped)}.")
     print(f"report: {page}")
+    if _EXPORT.value:
+        count = loomis_export.write(folders, _EXPORT.value, _watch)
+        print(f"export: {count} videos in {_EXPORT.value}")
 
 
 def _how_to_need_less() -> str:
     """What to change when memory is short."""
     if _GENERATED.value:
-        return f"lower --size={_SIZE.value or _SHOWN_AT} or --frames={_FRAMES.value}"
+        return f"lower --size={_shown_at()} or --frames={_FRAMES.value}"
     if _SIZE.value:
         return f"lower --size={_SIZE.value}"
     return "use a machine or a device with more memory, such as the one that trained the run"
+
+
+def _shown_at() -> int:
+    """Longer side of the videos in folders."""
+    return _SIZE.value or (loomis_protocol.SIDE if _PROTOCOL.value else _SHOWN_AT)
 
 
 def _checked_flags() -> list[Method]:
@@ -175,12 +211,19 @@ def _checked_flags() -> list[Method]:
     cli.require(
         _GUIDANCE, lambda scale: abs(scale) <= 1000, "a number from -1000 to 1000, 1 for none"
     )
-    cli.refuse_empty(_WORKDIR, _DATA_DIR, _RECORDED, _OUTPUT)
-    cli.refuse_remote(_WORKDIR, _GENERATED, _RECORDED, _OUTPUT, _BACKBONES)
+    if _PROTOCOL.value and _UNPAIRED.value:
+        raise UserError(f"--protocol={_PROTOCOL.value} compares pairs: leave out --unpaired")
+    if _EXPORT.value and not _PROTOCOL.value:
+        raise UserError(f"--export goes with --protocol={loomis_protocol.NAME}")
+    cli.refuse_empty(_WORKDIR, _DATA_DIR, _RECORDED, _OUTPUT, _EXPORT)
+    cli.refuse_remote(_WORKDIR, _GENERATED, _RECORDED, _OUTPUT, _EXPORT, _BACKBONES)
     cli.check_readable(_DATA_DIR)
     methods = parse_methods(_GENERATED.value or ())
     inputs = [method.folder for method in methods]
-    report.check(_OUTPUT.value, inputs + ([_RECORDED.value] if _RECORDED.value else []))
+    inputs += [_RECORDED.value] if _RECORDED.value else []
+    report.check(_OUTPUT.value, inputs + ([_EXPORT.value] if _EXPORT.value else []))
+    if _EXPORT.value:
+        loomis_export.check(_EXPORT.name, _EXPORT.value, inputs)
     check_destination(_OUTPUT.name, _OUTPUT.value, folder=True)
     return methods
 
@@ -191,10 +234,11 @@ def _folder_source(methods: list[Method]) -> FolderSource:
         _RECORDED.value,
         unpaired=_UNPAIRED.value,
         frames=_FRAMES.value,
-        size=_SIZE.value or _SHOWN_AT,
+        size=_shown_at(),
         with_baselines=_YARDSTICKS.value,
         order=_ORDER.value,
         edits=_EDITS.value,
+        protocol=_PROTOCOL.value,
     )
 
 

@@ -12,9 +12,10 @@ recorded_processes reads recordings. A source is a video, an animation (gif, web
 tiff of several pages, a folder of numbered pictures, a folder of such recordings, a "pattern*.mp4",
 a "pattern*.png" whose matches are the steps of one recording, or a manifest (.jsonl, .json, .txt).
 Files of painting programs are recordings, too: the time-lapse of a Procreate archive, the layers of
-a psd or ora from the lowest up, the shapes of an svg in their order, and the frame_data.h5 files of
-painvidpro with their media, splits and variants. With --grid=2x2 or 3x3, each picture is a
-recording whose steps lie in a grid in snake order, as MakeAnything publishes them.
+a psd or ora from the lowest up, the shapes of an svg in their order, and the exports of painvidpro:
+frame_data.h5, or frame_data.pkl with frame_progress.pkl, reference_frame.png and metadata.csv, with
+their media, splits and variants. With --grid=2x2 or 3x3, each picture is a recording whose steps
+lie in a grid in snake order, as MakeAnything publishes them.
 
 Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
 "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1],

@@ -10,6 +10,7 @@ import stat
 
 from etils import epath
 
+from painting_jax.data import pickled_files
 from painting_jax.errors import UserError
 
 
@@ -61,6 +62,13 @@ _COMPANIONS = (
     *(".thm", ".lrv"),
 )
 
+# A pickle is what its name says.
+_PICKLES = {
+    pickled_files.FRAMES: Kind.ARTWORK,
+    pickled_files.PROGRESS: Kind.COMPANION,
+    pickled_files.TAGS: Kind.COMPANION,
+}
+
 # The packets of a transport stream begin with this byte, one every 188 or (with times) 192 bytes.
 _SYNC = 0x47
 _HEAD = 3 * 192
@@ -83,6 +91,8 @@ def kind(path: epath.PathLike) -> Kind:
     """What a file holds. A file that cannot be opened is what its suffix says."""
     path = epath.Path(path)
     suffix = path.suffix.lower()
+    if path.name in _PICKLES:
+        return _PICKLES[path.name]
     if suffix in _COMPANIONS:
         return Kind.COMPANION
     if suffix in (*RAW_PHOTOS, *_JPEG_STREAMS, *_ARCHIVES):

@@ -21,6 +21,7 @@ from etils import epath
 from painting_jax import json_text
 from painting_jax.data import (
     file_kinds,
+    pickled_files,
     pictures,
     remarks,
     segmentation,
@@ -30,6 +31,7 @@ from painting_jax.data import (
 )
 from painting_jax.data.artwork import opening
 from painting_jax.data.artwork.frame_data import FrameData
+from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
 from painting_jax.data.building import Skipped
@@ -138,7 +140,7 @@ def find(
 
     - a video or an animation (`video.is_video`), whatever its suffix;
     - a file of a painting program or a collection (`artwork`): psd, ora, svg, procreate and
-      frame_data.h5;
+      frame_data.h5, or frame_data.pkl with what belongs to it;
     - with `grid`, each picture;
     - a folder with a `process.json`, such as `generate` writes: its `steps`, its `process.mp4`, or
       its own pictures;
@@ -388,6 +390,7 @@ class _Folder:
     def list(cls, folder: epath.Path, *, has_grids: bool = False) -> "_Folder":
         visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
         folders, files, stills, has_record = [], [], [], False
+        is_pickled = any(path.name == pickled_files.FRAMES for path in visible)
         others: dict[epath.Path, str] = {}
         for path in sorted(visible, key=lambda path: natural_order(path.name)):
             has_record = has_record or path.name == RECORD
@@ -395,7 +398,7 @@ class _Folder:
                 folders.append(path)
                 continue
             kind = file_kinds.kind(path)
-            if kind is Kind.COMPANION:
+            if kind is Kind.COMPANION or (path.name == pickled_files.REFERENCE and is_pickled):
                 continue
             if reason := _why_unreadable(path, kind):
                 others[path] = reason
@@ -789,6 +792,38 @@ def _variants(file: ProcessFile) -> tuple[Variant, ...]:
     return tuple(Variant(kind, image) for kind, image in FrameData(file.path).variants)
 
 
+def reference(file: ProcessFile) -> np.ndarray | None:
+    """The finished picture that lies beside the frames of a whole process, if there is one.
+
+    Returns:
+      uint8[H, W, 3]; the last frame, another file of the same picture, may have another size.
+
+    Raises:
+      UserError: if it cannot be read.
+    """
+    is_part = file.crop is not None or file.end is not None
+    if is_part or file.grid or not file.is_artwork:
+        return None
+    if opening.reader(file.path) is not FramePickles:
+        return None
+    return FramePickles(file.path).reference
+
+
+def _encoded_reference(file: ProcessFile, finished: bytes) -> bytes:
+    """The finished picture at the size of the frames: the one beside them, else the last frame."""
+    picture_HWC = reference(file)
+    if picture_HWC is None:
+        return finished
+    height, width = pictures.stored_size(finished)
+    if abs(picture_HWC.shape[0] / picture_HWC.shape[1] * width / height - 1) > _ASPECT_TOLERANCE:
+        remarks.add(
+            f"{file.name}: {pickled_files.REFERENCE} has another shape than the frames, and is not "
+            "used"
+        )
+        return finished
+    return pictures.encode(pictures.resize(picture_HWC, height, width))
+
+
 def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     paths, is_guess = _steps(file)
     if is_guess:
@@ -889,7 +924,7 @@ def to_record(
         progress=progress_T,
         medium=file.medium,
         caption=file.caption,
-        reference=frames[-1],
+        reference=_encoded_reference(file, frames[-1]),
         variants=_variants(file),
         segments=segmentation.segment(frames_THWC[-1]),
         source=file.name,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tqdm
 
-from painting_jax.data import label_maps, pictures
+from painting_jax.data import label_maps, pickled_files, pictures
 from painting_jax.data.building import Skipped
 from painting_jax.data.painting import tone_of
 from painting_jax.data.pipeline import DataSource
@@ -73,7 +73,12 @@ def from_files(
             skipped.append(Skipped(pathlib.Path(file).name, str(error)))
         else:
             path = pathlib.Path(file)
-            found.append(Subject(readable(path.stem), readable(path.name), load))
+            if path.name == pickled_files.REFERENCE and path.absolute().parent.name:
+                # All references have one name: the folder is named after the video.
+                path = path.absolute().parent
+                found.append(Subject(readable(path.name), readable(path.name), load))
+            else:
+                found.append(Subject(readable(path.stem), readable(path.name), load))
     if not found:
         raise UserError(f"none of the {len(skipped)} pictures can be painted: {skipped[0].reason}")
     return found, skipped

@@ -13,7 +13,7 @@ from painting_jax.data import file_kinds, remarks, timelapse
 from painting_jax.data.processes import ProcessFile
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
-from painting_jax.evaluation import baselines, videos
+from painting_jax.evaluation import baselines, loomis_protocol, videos
 from painting_jax.evaluation.cache import Cache, Outcome, file_state
 from painting_jax.evaluation.comparison import Group
 from painting_jax.evaluation.measurement import Watch
@@ -75,6 +75,7 @@ class FolderSource:
         with_baselines: bool = False,
         order: str = AUTO,
         edits: str = timelapse.KEEP,
+        protocol: str | None = None,
     ):
         """Finds the processes.
 
@@ -88,6 +89,7 @@ class FolderSource:
           order: Order of generated frames without stated progress, one of `ORDERS`.
           edits: What is done about openings, fades and recordings that run backwards, one of
             `timelapse.CHOICES`.
+          protocol: `loomis_protocol.NAME`, or None to pair all that is there.
 
         Raises:
           UserError: If a folder is missing or empty, or no names pair.
@@ -103,6 +105,10 @@ class FolderSource:
             self._unusable += lines
         recorded_files, lines = videos.find(recorded) if recorded else ([], [])
         self._unusable += lines
+        if protocol:
+            generated = {name: loomis_protocol.named(files) for name, files in generated.items()}
+            recorded_files, lines = loomis_protocol.recorded(recorded_files)
+            self._unusable += lines
         if unpaired:
             # Recorded processes first: the textures of the others are compared with theirs.
             every = [(RECORDED, recorded_files), *generated.items()]
@@ -115,6 +121,7 @@ class FolderSource:
         self._has_recorded = recorded is not None
         self._unpaired, self._order, self._edits = unpaired, order, edits
         self._frames, self._size, self._with_baselines = frames, size, with_baselines
+        self._protocol = protocol
         # Settings that the numbers of one group depend on.
         self.depends_on: Mapping[str, object] = {
             "frames": frames,
@@ -123,6 +130,7 @@ class FolderSource:
             "unpaired": unpaired,
             "order": order,
             "edits": edits,
+            "protocol": protocol,
         }
         self.settings: Mapping[str, object] = {
             "generated": {method.name: str(method.folder) for method in methods},
@@ -132,14 +140,18 @@ class FolderSource:
             "edits": edits,
             "frames": frames,
             "size": size,
+            "protocol": protocol or "",
         }
 
     def key(self, files: Files) -> list:
         """Names and states of the files."""
-        return [
+        key: list = [
             [method, file_state(file.path), dataclasses.astuple(dataclasses.replace(file, path=""))]
             for method, file in files.all.items()
         ]
+        if self._protocol and files.recorded:
+            key.append(file_state(loomis_protocol.reference_path(files.recorded)))
+        return key
 
     def is_complete(self, files: Files, outcome: Outcome) -> bool:
         """Whether everything could be read; otherwise the file may have been repaired since."""
@@ -163,6 +175,12 @@ class FolderSource:
                         file, frames=self._frames, size=self._size, edits=edits
                     )
                 except UserError as error:
+                    skipped.append(str(error))
+            if self._protocol and RECORDED in read:
+                try:
+                    read = loomis_protocol.unpadded(read, files.recorded)
+                except UserError as error:
+                    del read[RECORDED]
                     skipped.append(str(error))
         return read, skipped, notes
 
@@ -234,6 +252,7 @@ class FolderSource:
             sets={method: each for method, each in result.sets.items() if method not in few},
             skipped=[*(f"all of {method}" for method in unusable), *skipped],
             notes=[
+                *([loomis_protocol.NOTE] if self._protocol else []),
                 *_order_notes(result, detected=self._order == AUTO),
                 *_crop_notes(result),
                 *_band_notes(band, bands),

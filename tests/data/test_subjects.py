@@ -28,6 +28,16 @@ def test_pictures_of_a_folder_that_cannot_be_read_are_skipped_with_their_reason(
     assert "floating point" in skipped[1].reason
 
 
+def test_references_of_videos_are_named_after_their_folders(tmp_path):
+    for name in ("a.b", "c"):
+        (tmp_path / "test" / "channel" / name).mkdir(parents=True)
+        reference = tmp_path / "test" / "channel" / name / "reference_frame.png"
+        reference.write_bytes(pictures.encode(scene(0), "png"))
+    found, _ = subjects.from_files([f"{tmp_path}/test/*/*/reference_frame.png"])
+    assert [subject.name for subject in found] == ["a.b", "c"]
+    assert [subject.origin for subject in found] == ["a.b", "c"]
+
+
 def test_a_picture_that_is_named_itself_must_be_readable(folder):
     with pytest.raises(UserError, match="cut short"):
         subjects.from_files([str(folder), str(folder / "bee.png")])

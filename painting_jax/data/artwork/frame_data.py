@@ -2,7 +2,7 @@
 
 Its datasets `frames` and `reference_frames` hold encoded pictures, `frame_metadata` and
 `reference_frame_metadata` a JSON object for each, and the attributes of the file describe the
-video. In an export these files lie in `{train,eval,test}/{source}/{id}/`.
+video.
 """
 
 import contextlib
@@ -12,18 +12,15 @@ from typing import Any
 import h5py
 import numpy as np
 from etils import epath
-from PIL import Image
 
 from painting_jax import json_text
 from painting_jax.data import pictures, remarks
-from painting_jax.data.artwork import archive
+from painting_jax.data.artwork import archive, painvidpro
+from painting_jax.data.artwork.painvidpro import MOST_BYTES, MOST_FRAMES
 from painting_jax.errors import UserError
 
 # What h5py raises on damaged files.
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
-_MOST_FRAMES = 100_000
-_MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
-_SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 # Words of a variant's prompt, and the look that they ask for; the first that are there count.
 _LOOKS = (
     (("photo",), "photo"),
@@ -97,14 +94,10 @@ class FrameData:
         about = {name: _attribute(value) for name, value in _small(file.attrs, self._path).items()}
         if about.get("exclude_video") is True:
             raise UserError(f"{self._path} is excluded by its own attribute exclude_video")
-        stated: dict[str, Any] = {}
-        if medium := _medium(about):
-            stated["medium"] = medium
+        stated: dict[str, Any] = painvidpro.stated_by_place(self._path)
+        stated |= painvidpro.stated_medium(about)
         if isinstance(about.get("licence") or about.get("license"), str):
             stated["licence"] = about.get("licence") or about["license"]
-        folders = self._path.absolute().parts[-4:-3]
-        if folders and folders[0] in _SPLITS:
-            stated["split"] = _SPLITS[folders[0]]
         each = _objects(file, "frame_metadata", self._count, self._path)
         progress = [one.get("frame_progress") for one in each]
         if progress and all(type(value) in (int, float) for value in progress):
@@ -128,22 +121,16 @@ def _dataset(file: h5py.File, name: str, path: epath.Path) -> h5py.Dataset:
         raise UserError(f"{path}: {name} must be a list of pictures or texts")
     if found.external or found.is_virtual:
         raise UserError(f"{path}: {name} is stored in other files, which are not opened")
-    if not 1 <= len(found) <= _MOST_FRAMES:
-        raise UserError(f"{path}: {name} has {len(found)} entries, not 1 to {_MOST_FRAMES}")
+    if not 1 <= len(found) <= MOST_FRAMES:
+        raise UserError(f"{path}: {name} has {len(found)} entries, not 1 to {MOST_FRAMES}")
     return found
 
 
 def _picture(encoded: h5py.Dataset, index: int, path: epath.Path) -> bytes:
     data = np.asarray(encoded[index])
-    if data.dtype != np.uint8 or not 0 < data.size <= _MOST_BYTES:
+    if data.dtype != np.uint8 or not 0 < data.size <= MOST_BYTES:
         raise UserError(f"{path}: {encoded.name[1:]} {index} is no encoded picture")
-    stored = data.tobytes()
-    try:
-        height, width = pictures.stored_size(stored)
-    except (UserError, Image.DecompressionBombError):
-        raise UserError(f"{path}: {encoded.name[1:]} {index} is no picture") from None
-    pictures.check_size(f"{path}: {encoded.name[1:]} {index}", width, height)
-    return stored
+    return painvidpro.checked(data.tobytes(), f"{path}: {encoded.name[1:]} {index}")
 
 
 def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[Mapping[str, Any]]:
@@ -158,8 +145,8 @@ def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[M
     total = 0
     for text in texts:
         total += len(text)
-        if total > _MOST_BYTES:
-            raise UserError(f"{path}: {name} takes more than {_MOST_BYTES >> 20} MiB")
+        if total > MOST_BYTES:
+            raise UserError(f"{path}: {name} takes more than {MOST_BYTES >> 20} MiB")
         value = _attribute(text)
         found.append(value if isinstance(value, dict) else {})
     return found
@@ -183,20 +170,6 @@ def _attribute(value: Any) -> Any:
         return json_text.parse(value)
     except ValueError:
         return value
-
-
-def _medium(about: Mapping[str, Any]) -> str:
-    """The medium that a video states: painvidpro names media, and Loomis's method as a style."""
-    styles, media = (_names(about.get(key)) for key in ("art_style", "art_media"))
-    if any("loomis" in style for style in styles):
-        return "loomis_portrait"
-    named = {"colored_pencils": "colored_pencil", "coloured_pencils": "colored_pencil"}
-    return named.get(media[0], media[0]) if len(media) == 1 else ""
-
-
-def _names(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return ["_".join(name.lower().split()) for name in values if isinstance(name, str) and name]
 
 
 def _look(about: Mapping[str, Any]) -> str | None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from etils import epath
 
-from painting_jax.data import file_kinds
+from painting_jax.data import file_kinds, pickled_files
 from painting_jax.data.artwork.frame_data import FrameData
+from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.ora import open_ora
 from painting_jax.data.artwork.procreate import Procreate
 from painting_jax.data.artwork.psd import open_psd
@@ -36,7 +37,7 @@ def opened(path: epath.PathLike) -> States:
 
 
 def reader(path: epath.PathLike) -> Callable[[epath.PathLike], States]:
-    """What opens a file, by its content, otherwise by its suffix.
+    """What opens a file, by its content, otherwise by its name or suffix.
 
     Raises:
       UserError: If nothing does.
@@ -47,6 +48,8 @@ def reader(path: epath.PathLike) -> Callable[[epath.PathLike], States]:
     for magic, by_content in _BY_CONTENT:
         if start.startswith(magic):
             return by_content
+    if path.name == pickled_files.FRAMES:
+        return FramePickles
     if (by_suffix := _BY_SUFFIX.get(path.suffix.lower())) is None:
         raise UserError(f"{path} is no file of a painting program that can be read")
     return by_suffix
