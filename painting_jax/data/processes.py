@@ -38,7 +38,7 @@ from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process, Variant
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
-from painting_jax.errors import UserError, readable
+from painting_jax.errors import UserError, one_line, readable
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.
 _ASPECT_TOLERANCE = 0.05
@@ -179,7 +179,8 @@ def find(
                 f"{file.name} has no medium: give --medium, or state it in a manifest or in "
                 "cat.json beside cat.mp4"
             )
-    return found, search.skipped
+    skipped = [Skipped(one_line(skip.name), skip.reason) for skip in search.skipped]
+    return found, skipped
 
 
 def _matches(pattern: str) -> list[epath.Path]:
@@ -198,7 +199,7 @@ def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
     unique = []
     for file in files:
         # Unicode writes an accent in two ways; one form lets names be compared.
-        name = unicodedata.normalize("NFC", readable(file.name))
+        name = unicodedata.normalize("NFC", one_line(file.name))
         count[name] = count.get(name, 0) + 1
         name = name if count[name] == 1 else f"{name}#{count[name]}"
         unique.append(dataclasses.replace(file, name=name))

@@ -6,6 +6,7 @@ video. In an export these files lie in `{train,eval,test}/{source}/{id}/`.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from painting_jax.errors import UserError
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _MOST_FRAMES = 100_000
 _MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
+_ATTRIBUTES = ("exclude_video", "art_style", "art_media", "licence", "license")
 _SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 # Words of a variant's prompt, and the look that they ask for; the first that are there count.
 _LOOKS = (
@@ -94,7 +96,7 @@ class FrameData:
             yield file
 
     def _described(self, file: h5py.File) -> dict[str, Any]:
-        about = {name: _attribute(value) for name, value in _small(file.attrs, self._path).items()}
+        about = {name: _attribute(file.attrs[name]) for name in _ATTRIBUTES if _is_one(file, name)}
         if about.get("exclude_video") is True:
             raise UserError(f"{self._path} is excluded by its own attribute exclude_video")
         stated: dict[str, Any] = {}
@@ -130,6 +132,10 @@ def _dataset(file: h5py.File, name: str, path: epath.Path) -> h5py.Dataset:
         raise UserError(f"{path}: {name} is stored in other files, which are not opened")
     if not 1 <= len(found) <= _MOST_FRAMES:
         raise UserError(f"{path}: {name} has {len(found)} entries, not 1 to {_MOST_FRAMES}")
+    # One entry is read at a time, and with it the chunk that it lies in, unpacked.
+    together = math.prod(found.chunks or (1,)) * found.id.get_type().get_size()
+    if together > _MOST_BYTES:
+        raise UserError(f"{path}: {name} takes {together} bytes at once: {_MOST_BYTES} are read")
     return found
 
 
@@ -165,10 +171,9 @@ def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[M
     return found
 
 
-def _small(attributes: Mapping[str, Any], path: epath.Path) -> dict[str, Any]:
-    if len(attributes) > 1000:
-        raise UserError(f"{path} has {len(attributes)} attributes: it is no frame_data.h5")
-    return dict(attributes.items())
+def _is_one(file: h5py.File, name: str) -> bool:
+    """Whether a file has an attribute, and that is one value: many could all be the same large text."""
+    return name in file.attrs and file.attrs.get_id(name).shape == ()
 
 
 def _attribute(value: Any) -> Any:

@@ -22,6 +22,7 @@ _ENOUGH = 0.15  # share of the canvas that changes
 _FINE = 16  # steps a pixel to which the camera's motion is measured
 _JUMP = 2.0  # pixels by which no camera on a desk moves between two frames
 _REFINED = (1.0, 0.4, 0.15, 0.05)  # steps by which corners are moved, in pixels
+_ROUNDS = 20  # beyond, corners leave the picture, where nothing holds them
 _MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
@@ -116,14 +117,15 @@ def _refined(corners_42: np.ndarray, picture_HWC: np.ndarray) -> np.ndarray:
 
     best = steepness(corners_42)
     for step in _REFINED:
-        improved = True
-        while improved:
+        for _ in range(_ROUNDS):
             improved = False
             for corner, move_2 in itertools.product(range(4), _MOVES):
                 tried_42 = corners_42.copy()
                 tried_42[corner] += step * np.array(move_2)
                 if (value := steepness(tried_42)) > best:
                     best, corners_42, improved = value, tried_42, True
+            if not improved:
+                break
     return corners_42
 
 

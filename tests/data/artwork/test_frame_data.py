@@ -121,6 +121,17 @@ def broken(kind: str, path: pathlib.Path) -> None:
         elif kind == "huge_picture":
             head = b"P6 100000 100000 255\n"
             file["frames"][3] = np.frombuffer(head + bytes(100), np.uint8)
+        elif kind == "huge_entries":
+            del file["frames"]
+            # Never written, so that the file is small, and read as zeros.
+            file.create_dataset("frames", (4,), np.dtype(("u1", (2 * 10**9,))))
+        elif kind == "huge_texts":
+            del file["frame_metadata"]
+            file.create_dataset("frame_metadata", (4,), "S2000000000")
+        elif kind == "huge_chunk":
+            del file["frames"]
+            size = {"maxshape": (None,), "chunks": (10**8,)}
+            file.create_dataset("frames", (4,), h5py.vlen_dtype(np.uint8), **size)
         elif kind == "two_dimensions":
             del file["frames"]
             file["frames"] = np.zeros((4, 4), np.uint8)
@@ -136,6 +147,9 @@ def broken(kind: str, path: pathlib.Path) -> None:
         ("numbers", "no encoded picture"),
         ("none", "has no dataset frames"),
         ("huge_picture", "is no picture"),
+        ("huge_entries", "frames takes 2000000000 bytes at once"),
+        ("huge_texts", "frame_metadata takes 2000000000 bytes at once"),
+        ("huge_chunk", "frames takes 1600000000 bytes at once"),
         ("two_dimensions", "must be a list of pictures"),
     ],
 )
