@@ -7,7 +7,7 @@ _LONGEST_WORD = 300
 # Longer messages are cut in the middle: beyond this, a line is no line.
 _LONGEST_LINE = 1000
 _LEFT_OUT = " [...] "
-# C0, delete and C1, the separators of lines and paragraphs, and what turns the direction of writing.
+# C0, delete, C1, the separators of lines and paragraphs, and what turns the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 

@@ -468,7 +468,7 @@ def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
 def _check_row(row: object, where: str) -> dict:
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
         raise UserError(f'{where} needs an object with a path, as in {{"path": "cat.mp4"}}')
-    if os.path.normpath(row["path"]) == os.curdir:
+    if os.path.normpath(row["path"]) == os.curdir or "\0" in row["path"]:
         raise UserError(f"{where}: path {row['path']!r} names no video and no folder of pictures")
     for key in row.keys() - {"path", *_PARSERS}:
         raise UserError(f"{where} says {key!r}: known are {', '.join(['path', *_PARSERS])}")

@@ -85,7 +85,7 @@ _WAYS: tuple[Callable[[bytes, bytes, random.Random], bytes], ...] = (
 )
 
 
-def png(data: bytes, chance: random.Random) -> bytes:
+def png(data: bytes, other: bytes, chance: random.Random) -> bytes:
     """A png with damage within its chunks, whose checksums are right again."""
     chunks = _chunks(data)
     for _ in range(chance.choice((1, 2))):

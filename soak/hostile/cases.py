@@ -4,7 +4,7 @@ import dataclasses
 import gzip
 import pathlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from soak.hostile import byte_damage, hdf5_damage, json_damage, seeds, xml_damage, zips
 
@@ -81,22 +81,27 @@ def drawn(seed: int, number: int) -> Case:
 
 def _damaged(data: bytes, other: bytes, chance: random.Random) -> bytes:
     """Damage to what a file holds, or to its bytes."""
-    if chance.random() < 0.4:
-        return byte_damage.damaged(data, other, chance)
-    if zips.is_archive(data):
-        return zips.damaged(data, other, chance)
-    if data.startswith(b"\x89HDF"):
-        return hdf5_damage.damaged(data, chance)
-    if data.startswith(b"\x89PNG"):
-        return byte_damage.png(data, chance)
-    if data.startswith(b"\x1f\x8b"):
-        inner, inner_other = gzip.decompress(data), gzip.decompress(other)
-        return gzip.compress(xml_damage.damaged(inner, inner_other, chance), mtime=0)
-    if data.startswith(b"<"):
-        return xml_damage.damaged(data, other, chance)
-    if data.startswith((b"{", b"[")):
-        return json_damage.damaged(data, other, chance)
+    if chance.random() < 0.6:
+        for start, way in _BY_START:
+            if data.startswith(start):
+                return way(data, other, chance)
     return byte_damage.damaged(data, other, chance)
+
+
+def _gzip(data: bytes, other: bytes, chance: random.Random) -> bytes:
+    inner, other = gzip.decompress(data), gzip.decompress(other)
+    return gzip.compress(xml_damage.damaged(inner, other, chance), mtime=0)
+
+
+_BY_START: tuple[tuple[bytes, Callable[[bytes, bytes, random.Random], bytes]], ...] = (
+    (b"PK\3\4", zips.damaged),
+    (b"\x89HDF", hdf5_damage.damaged),
+    (b"\x89PNG", byte_damage.png),
+    (b"\x1f\x8b", _gzip),
+    (b"<", xml_damage.damaged),
+    (b"{", json_damage.damaged),
+    (b"[", json_damage.damaged),
+)
 
 
 def _renamed(name: str, chance: random.Random) -> str:

@@ -22,11 +22,13 @@ class Guard:
 
     def __enter__(self) -> "Guard":
         self._context = multiprocessing.get_context("spawn")
+        self._folder = tempfile.TemporaryDirectory()
         self._process = None
         return self
 
     def __exit__(self, *_) -> None:
         self._stop()
+        self._folder.cleanup()
 
     def outcome(self, seed: int, number: int, *, cleans: bool = False) -> Outcome:
         """Reads a case. A crash, a hang and a blow-up of memory are faults like others."""
@@ -50,11 +52,9 @@ class Guard:
         return outcome
 
     def _start(self) -> None:
-        self._said = tempfile.NamedTemporaryFile(mode="r")
+        self._said = pathlib.Path(self._folder.name) / "said"
         self._connection, other = self._context.Pipe()
-        self._process = self._context.Process(
-            target=_serve, args=(other, self._said.name), daemon=True
-        )
+        self._process = self._context.Process(target=_serve, args=(other, self._said), daemon=True)
         self._process.start()
         other.close()
         self._connection.recv()
@@ -64,26 +64,24 @@ class Guard:
         if self._process.is_alive():
             os.kill(self._process.pid, signal.SIGABRT)
             self._process.join()
-        return pathlib.Path(self._said.name).read_text(errors="replace").partition("Extension")[0]
+        return self._said.read_text(errors="replace").partition("Extension")[0]
 
     def _stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
             self._connection.close()
-            self._said.close()
             self._process = None
 
 
-def _serve(connection: Connection, said: str) -> None:
+def _serve(connection: Connection, said: pathlib.Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
-    with open(said, "w") as errors:
+    with said.open("w") as errors:
         faulthandler.enable(errors)
         connection.send(None)
         while True:
             seed, number, cleans = connection.recv()
-            # Decoders in C write where nobody reads.
             with tempfile.TemporaryDirectory() as folder:
                 case = cases.drawn(seed, number)
                 connection.send(reading.read(case, pathlib.Path(folder), cleans=cleans))

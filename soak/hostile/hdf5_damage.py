@@ -12,7 +12,7 @@ import numpy as np
 _NAMES = ("frames", "frame_metadata", "reference_frames", "reference_frame_metadata")
 
 
-def damaged(data: bytes, chance: random.Random) -> bytes:
+def damaged(data: bytes, other: bytes, chance: random.Random) -> bytes:
     """A `frame_data.h5` that still opens, with one of its parts replaced."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "a.h5"

@@ -45,13 +45,13 @@ def read(case: Case, folder: pathlib.Path, *, cleans: bool = False) -> Outcome:
 
     Args:
       case: From `cases.drawn`.
-      folder: An empty folder.
+      folder: An empty folder, or none yet.
       cleans: Whether videos are cleaned, too.
     """
     outcome = Outcome()
     source = case.write(folder / "case")
     for beside in ("outside", "here", "temporary"):
-        (folder / beside).mkdir()
+        (folder / beside).mkdir(parents=True)
     (folder / "outside" / "victim").write_text("as it was")
     before, here, temporary = _tree(folder), pathlib.Path.cwd(), tempfile.tempdir
     os.chdir(folder / "here")

@@ -51,7 +51,7 @@ def _content(name: str, content: bytes, other: list[Member], chance: random.Rand
     if name.endswith(".xml") and content:
         return [(name, xml_damage.damaged(content, same, chance))]
     if name.endswith(".png") and content and chance.random() < 0.5:
-        return [(name, byte_damage.png(content, chance))]
+        return [(name, byte_damage.png(content, same, chance))]
     return [(name, byte_damage.damaged(content, same, chance))]
 
 

@@ -172,7 +172,7 @@ def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[M
 
 
 def _is_one(file: h5py.File, name: str) -> bool:
-    """Whether a file has an attribute, and that is one value: many could all be the same large text."""
+    """Whether a file has an attribute that is one value. Many could share one large text."""
     return name in file.attrs and file.attrs.get_id(name).shape == ()
 
 
