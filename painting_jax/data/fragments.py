@@ -7,6 +7,7 @@ import re
 
 from etils import epath
 
+from painting_jax.data import file_kinds
 from painting_jax.errors import UserError
 
 # A run of frames: its name, version and flags, and how many there are.
@@ -21,8 +22,9 @@ def check(path: epath.Path) -> None:
     The whole file is searched, whatever its structure says: FFmpeg follows that in ways of its own.
 
     Raises:
-      UserError: If there are too many.
+      UserError: If there are too many, or if it is no regular file.
     """
+    file_kinds.check_regular(path)
     size, claimed = path.stat().length, 0
     with path.open("rb") as file:
         kept = b""

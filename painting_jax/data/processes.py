@@ -468,11 +468,18 @@ def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
 def _check_row(row: object, where: str) -> dict:
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
         raise UserError(f'{where} needs an object with a path, as in {{"path": "cat.mp4"}}')
-    if os.path.normpath(row["path"]) == os.curdir or "\0" in row["path"]:
+    if os.path.normpath(row["path"]) == os.curdir or not _is_path(row["path"]):
         raise UserError(f"{where}: path {row['path']!r} names no video and no folder of pictures")
     for key in row.keys() - {"path", *_PARSERS}:
         raise UserError(f"{where} says {key!r}: known are {', '.join(['path', *_PARSERS])}")
     return row
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False  # half a letter
 
 
 def _parse_sidecar(path: epath.Path) -> dict:
@@ -610,6 +617,7 @@ def content_key(file: ProcessFile) -> str:
       UserError: if the path does not exist or cannot be read.
     """
     path = epath.Path(file.path)
+    file_kinds.check_regular(path)
     with _readable_errors(path):
         if not path.is_dir():
             return splits.content_hash(path)

@@ -79,7 +79,8 @@ def read(
     Raises:
       UserError: if the file is missing, truncated, not a video or mostly damaged, if it has no
         frame between the times, if its frames exceed `containers.MAX_MEGAPIXELS` or change size,
-        or if the crop does not lie within them.
+        if a side of those returned has fewer than `pictures.MIN_SIDE` pixels, or if the crop does
+        not lie within them.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -110,7 +111,14 @@ def read(
         full_shape = full_shape or frame_HWC.shape
         if frame_HWC.shape != full_shape:
             raise UserError(f"{path} changes the size of its frames: a process has one throughout")
-        decoded.append(_prepared(path, frame_HWC, crop, max_side))
+        prepared_HWC = _prepared(path, frame_HWC, crop, max_side)
+        if min(prepared_HWC.shape[:2]) < pictures.MIN_SIDE:
+            height, width = prepared_HWC.shape[:2]
+            raise UserError(
+                f"{path} has frames of {width}x{height} pixels: each side needs at least "
+                f"{pictures.MIN_SIDE}"
+            )
+        decoded.append(prepared_HWC)
         when.append(second)
         if len(decoded) > max_frames:
             # More frames were decoded than the file announced: the last is the one to keep.

@@ -17,13 +17,14 @@ from PIL import Image
 
 from painting_jax import json_text
 from painting_jax.data import pictures, remarks
-from painting_jax.data.artwork import archive
+from painting_jax.data.artwork import archive, hdf5_heaps
 from painting_jax.errors import UserError
 
 # What h5py raises on damaged files.
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _MOST_FRAMES = 100_000
 _MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
+_SIZES = (8, 8)  # bytes of an address and of a length, as all programs write them
 _ATTRIBUTES = ("exclude_video", "art_style", "art_media", "licence", "license")
 _SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 # Words of a variant's prompt, and the look that they ask for; the first that are there count.
@@ -53,8 +54,11 @@ class FrameData:
         Raises:
           UserError: If it is damaged, has no frames, or was excluded by its authors.
         """
-        self._path = epath.Path(path)
+        self._path = archive.regular(path)
+        hdf5_heaps.check(self._path)
         with self._opened() as file:
+            if file.id.get_create_plist().get_sizes() != _SIZES:
+                raise UserError(f"{self._path} has addresses of an unusual size: save it again")
             self._count = len(_dataset(file, "frames", self._path))
             self.stated: Mapping[str, Any] = self._described(file)
 

@@ -161,6 +161,16 @@ def test_what_reaches_outside_or_is_no_picture_is_refused(tmp_path, kind, said):
     assert "\n" not in str(refusal.value)
 
 
+def test_a_heap_in_which_hdf5_would_stay_for_ever_is_refused(tmp_path):
+    path = write(tmp_path / "frame_data.h5")
+    data = bytearray(path.read_bytes())
+    first = data.index(b"GCOL") + 16
+    data[first : first + 16] = bytes(16)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="a heap of it is torn"):
+        FrameData(path)
+
+
 def test_damaged_files_end_in_a_line(tmp_path):
     whole = write(tmp_path / "frame_data.h5", prompts=("photo",)).read_bytes()
     rng, other = np.random.default_rng(0), tmp_path / "other.h5"
