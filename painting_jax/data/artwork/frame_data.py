@@ -7,6 +7,7 @@ video. In an export these files lie in `{train,eval,test}/{source}/{id}/`.
 
 import contextlib
 import math
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _MOST_FRAMES = 100_000
 _MOST_BYTES = 64 << 20  # of an encoded picture, or of all the metadata of a video
 _SIZES = (8, 8)  # bytes of an address and of a length, as all programs write them
+_ENTRY = struct.Struct("<IQI")  # bytes of a picture or text, its heap, its number in that
 _ATTRIBUTES = ("exclude_video", "art_style", "art_media", "licence", "license")
 _SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 # Words of a variant's prompt, and the look that they ask for; the first that are there count.
@@ -140,7 +142,40 @@ def _dataset(file: h5py.File, name: str, path: epath.Path) -> h5py.Dataset:
     together = math.prod(found.chunks or (1,)) * found.id.get_type().get_size()
     if together > _MOST_BYTES:
         raise UserError(f"{path}: {name} takes {together} bytes at once: {_MOST_BYTES} are read")
+    _check_lengths(found, path)
     return found
+
+
+def _check_lengths(found: h5py.Dataset, path: epath.Path) -> None:
+    """Refuses entries that claim too many bytes: HDF5 takes the memory before it looks for them.
+
+    Packed lengths are not looked at; the format bounds them to 4 GiB.
+    """
+    item = h5py.check_vlen_dtype(found.dtype)
+    if item is None:
+        return
+    if item not in (str, bytes, np.dtype(np.uint8)):
+        raise UserError(f"{path}: {found.name[1:]} holds lists of {item}, not of bytes")
+    stored = found.id
+    if found.chunks is None:
+        places = [(stored.get_offset(), stored.get_storage_size())]
+    elif not stored.get_create_plist().get_nfilters():
+        chunks = map(stored.get_chunk_info, range(stored.get_num_chunks()))
+        places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
+    else:
+        return
+    with path.open("rb") as file:
+        for offset, size in places:
+            file.seek(offset or 0)
+            data = file.read(size) if offset else b""
+            if any(length > _MOST_BYTES for length, _, _ in _ENTRY.iter_unpack(_whole(data))):
+                raise UserError(
+                    f"{path}: an entry of {found.name[1:]} claims over {_MOST_BYTES} bytes"
+                )
+
+
+def _whole(data: bytes) -> bytes:
+    return data[: len(data) // _ENTRY.size * _ENTRY.size]
 
 
 def _picture(encoded: h5py.Dataset, index: int, path: epath.Path) -> bytes:

@@ -22,7 +22,9 @@ _ENOUGH = 0.15  # share of the canvas that changes
 _FINE = 16  # steps a pixel to which the camera's motion is measured
 _JUMP = 2.0  # pixels by which no camera on a desk moves between two frames
 _REFINED = (1.0, 0.4, 0.15, 0.05)  # steps by which corners are moved, in pixels
-_ROUNDS = 20  # beyond, corners leave the picture, where nothing holds them
+# Rounds, and pixels from where they were found, in which corners are moved: beyond the picture,
+# nothing holds them.
+_ROUNDS, _FARTHEST = 20, 8.0
 _MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
@@ -115,13 +117,15 @@ def _refined(corners_42: np.ndarray, picture_HWC: np.ndarray) -> np.ndarray:
                 total += weight * float(np.minimum(at_S, 3 * np.median(at_S) + 1e-6).mean())
         return total
 
-    best = steepness(corners_42)
+    best, found_42 = steepness(corners_42), corners_42
     for step in _REFINED:
         for _ in range(_ROUNDS):
             improved = False
             for corner, move_2 in itertools.product(range(4), _MOVES):
                 tried_42 = corners_42.copy()
                 tried_42[corner] += step * np.array(move_2)
+                if np.abs(tried_42 - found_42).max() > _FARTHEST:
+                    continue
                 if (value := steepness(tried_42)) > best:
                     best, corners_42, improved = value, tried_42, True
             if not improved:

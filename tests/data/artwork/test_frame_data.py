@@ -132,6 +132,9 @@ def broken(kind: str, path: pathlib.Path) -> None:
             del file["frames"]
             size = {"maxshape": (None,), "chunks": (10**8,)}
             file.create_dataset("frames", (4,), h5py.vlen_dtype(np.uint8), **size)
+        elif kind == "lists_of_floats":
+            del file["frames"]
+            file.create_dataset("frames", (4,), h5py.vlen_dtype(np.float64))
         elif kind == "two_dimensions":
             del file["frames"]
             file["frames"] = np.zeros((4, 4), np.uint8)
@@ -150,6 +153,7 @@ def broken(kind: str, path: pathlib.Path) -> None:
         ("huge_entries", "frames takes 2000000000 bytes at once"),
         ("huge_texts", "frame_metadata takes 2000000000 bytes at once"),
         ("huge_chunk", "frames takes 1600000000 bytes at once"),
+        ("lists_of_floats", "frames holds lists of float64"),
         ("two_dimensions", "must be a list of pictures"),
     ],
 )
@@ -168,6 +172,17 @@ def test_a_heap_in_which_hdf5_would_stay_for_ever_is_refused(tmp_path):
     data[first : first + 16] = bytes(16)
     path.write_bytes(data)
     with pytest.raises(UserError, match="a heap of it is torn"):
+        FrameData(path)
+
+
+def test_a_picture_that_claims_gigabytes_is_refused_before_they_are_taken(tmp_path):
+    path = write(tmp_path / "frame_data.h5")
+    with h5py.File(path) as file:
+        start = file["frames"].id.get_offset()
+    data = bytearray(path.read_bytes())
+    data[start + 16 : start + 20] = (2**32 - 1).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="an entry of frames claims over"):
         FrameData(path)
 
 

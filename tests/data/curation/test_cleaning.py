@@ -41,6 +41,14 @@ def test_the_canvas_is_found_and_followed():
     assert off.mean() < 0.005 * 288
 
 
+def test_corners_stay_where_they_are_found_if_nothing_holds_them():
+    """Each step out of this picture is a little better than the one before."""
+    light_HWC = np.zeros((48, 64, 3))
+    light_HWC[:20] = 200.0
+    found_42 = np.array([[1.0, 1], [63, 1], [63, 47], [1, 47]])
+    assert np.abs(canvas._refined(found_42, light_HWC) - found_42).max() <= 8
+
+
 def test_a_recording_of_the_canvas_alone_is_whole():
     assert canvas.found(film().clean_THWC) is None
     result = cleaned(film().clean_THWC, Steps(light=False))
