@@ -7,6 +7,8 @@ _LONGEST_WORD = 300
 # Longer messages are cut in the middle: beyond this, a line is no line.
 _LONGEST_LINE = 1000
 _LEFT_OUT = " [...] "
+# C0, delete, C1, the separators of lines and paragraphs, and what turns the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class UserError(Exception):
@@ -17,12 +19,20 @@ class UserError(Exception):
 
     def __init__(self, message: str):
         # The message may be written to a report, in UTF-8.
-        super().__init__(shortened(readable(message)))
+        super().__init__(shortened(one_line(message)))
 
 
 def readable(text: str) -> str:
     """The text with invalid characters escaped: file names and JSON may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """As `readable`, with line breaks and other control characters escaped.
+
+    File names may hold them all: they would begin a line of their own, or move a terminal's cursor.
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], readable(text))
 
 
 def shortened(text: str) -> str:

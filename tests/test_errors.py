@@ -2,7 +2,7 @@
 
 import os
 
-from painting_jax.errors import UserError, readable, shortened
+from painting_jax.errors import UserError, one_line, readable, shortened
 
 
 def test_names_that_are_no_utf8_become_text():
@@ -12,6 +12,13 @@ def test_names_that_are_no_utf8_become_text():
 
 def test_an_error_can_be_written_down_whatever_it_quotes():
     assert str(UserError("no \udce4")).encode() == b"no \\udce4"
+
+
+def test_an_error_is_one_line_whatever_it_quotes():
+    name = "a\nb\r\x1b[31m\x85\u2028\u202egpj.mp4"
+    assert one_line(name) == r"a\nb\r\x1b[31m\x85\u2028\u202egpj.mp4"
+    assert str(UserError(name)) == one_line(name)
+    assert one_line("à 猫.mp4 \U0001f3a8") == "à 猫.mp4 \U0001f3a8"
 
 
 def test_a_long_word_is_cut_in_its_middle():

@@ -18,7 +18,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from etils import epath
 from PIL import Image
 
-from painting_jax.data import colour, file_kinds, remarks
+from painting_jax.data import colour, file_kinds, fragments, remarks
 from painting_jax.errors import UserError
 
 # 8K has 35. A decoder holds a dozen frames, so fewer are allowed than in a picture.
@@ -145,6 +145,7 @@ def timeline(path: epath.Path) -> Timeline:
     """
     if file_kinds.head(path).startswith(b"GIF8") and not _gif_is_whole(path.read_bytes()):
         raise UserError(f"{path} is cut short: it ends within a frame")
+    fragments.check(path)
     with opened(path) as (container, track):
         shown, last_dts, count, is_backward, end, is_torn = [], None, 0, False, 0, False
         for packet in _packets(container, track):

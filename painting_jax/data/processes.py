@@ -40,7 +40,7 @@ from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process, Variant
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
-from painting_jax.errors import UserError, readable
+from painting_jax.errors import UserError, one_line, readable
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.
 _ASPECT_TOLERANCE = 0.05
@@ -194,7 +194,8 @@ def find(
                 f"{file.name} has no medium: give --medium, or state it in a manifest or in "
                 "cat.json beside cat.mp4"
             )
-    return found, search.skipped
+    skipped = [Skipped(one_line(skip.name), skip.reason) for skip in search.skipped]
+    return found, skipped
 
 
 def _matches(pattern: str) -> list[epath.Path]:
@@ -213,7 +214,7 @@ def _with_unique_names(files: Sequence[ProcessFile]) -> list[ProcessFile]:
     unique = []
     for file in files:
         # Unicode writes an accent in two ways; one form lets names be compared.
-        name = unicodedata.normalize("NFC", readable(file.name))
+        name = unicodedata.normalize("NFC", one_line(file.name))
         count[name] = count.get(name, 0) + 1
         name = name if count[name] == 1 else f"{name}#{count[name]}"
         unique.append(dataclasses.replace(file, name=name))
@@ -483,11 +484,18 @@ def _manifest_rows(path: epath.Path) -> Iterator[tuple[dict, str]]:
 def _check_row(row: object, where: str) -> dict:
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
         raise UserError(f'{where} needs an object with a path, as in {{"path": "cat.mp4"}}')
-    if os.path.normpath(row["path"]) == os.curdir:
+    if os.path.normpath(row["path"]) == os.curdir or not _is_path(row["path"]):
         raise UserError(f"{where}: path {row['path']!r} names no video and no folder of pictures")
     for key in row.keys() - {"path", *_PARSERS}:
         raise UserError(f"{where} says {key!r}: known are {', '.join(['path', *_PARSERS])}")
     return row
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False  # half a letter
 
 
 def _parse_sidecar(path: epath.Path) -> dict:
@@ -625,6 +633,7 @@ def content_key(file: ProcessFile) -> str:
       UserError: if the path does not exist or cannot be read.
     """
     path = epath.Path(file.path)
+    file_kinds.check_regular(path)
     with _readable_errors(path):
         if not path.is_dir():
             return splits.content_hash(path)

@@ -11,7 +11,7 @@ import functools
 import sys
 from collections.abc import Iterator
 
-from painting_jax.errors import readable, shortened
+from painting_jax.errors import one_line, shortened
 
 _collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("remarks")
 
@@ -29,7 +29,7 @@ def collected() -> Iterator[list[str]]:
 
 def add(remark: str) -> None:
     """Makes a remark, one line. Where nobody collects them, it is printed to standard error."""
-    remark = shortened(readable(remark))
+    remark = shortened(one_line(remark))
     remarks = _collected.get(None)
     if remarks is None:
         _print_once(remark)

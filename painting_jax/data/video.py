@@ -25,6 +25,7 @@ _ANIMATED = ("WEBP", "PNG", "AVIF", "TIFF", "GIF")
 # The term of the IPTC's controlled vocabulary for pictures made by a trained model.
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
+_SMALLEST_FRAME = 8  # bytes
 _SUBFILE = 254  # the tag of a tiff that tells pages from small copies
 
 Box = tuple[int, int, int, int]
@@ -44,7 +45,7 @@ def is_video(path: epath.PathLike) -> bool:
         return False  # a jpg; some hold a second picture, of another size or view
     try:
         with pictures.opened(path, _ANIMATED) as image:
-            return len(_frame_numbers(image)) > 1
+            return len(_frame_numbers(image, path)) > 1
     except UserError:
         return path.suffix.lower() == ".gif"
 
@@ -78,7 +79,8 @@ def read(
     Raises:
       UserError: if the file is missing, truncated, not a video or mostly damaged, if it has no
         frame between the times, if its frames exceed `containers.MAX_MEGAPIXELS` or change size,
-        or if the crop does not lie within them.
+        if a side of those returned has fewer than `pictures.MIN_SIDE` pixels, or if the crop does
+        not lie within them.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -109,7 +111,14 @@ def read(
         full_shape = full_shape or frame_HWC.shape
         if frame_HWC.shape != full_shape:
             raise UserError(f"{path} changes the size of its frames: a process has one throughout")
-        decoded.append(_prepared(path, frame_HWC, crop, max_side))
+        prepared_HWC = _prepared(path, frame_HWC, crop, max_side)
+        if min(prepared_HWC.shape[:2]) < pictures.MIN_SIDE:
+            height, width = prepared_HWC.shape[:2]
+            raise UserError(
+                f"{path} has frames of {width}x{height} pixels: each side needs at least "
+                f"{pictures.MIN_SIDE}"
+            )
+        decoded.append(prepared_HWC)
         when.append(second)
         if len(decoded) > max_frames:
             # More frames were decoded than the file announced: the last is the one to keep.
@@ -194,9 +203,11 @@ def enlarged(frames_THWC: np.ndarray, side: int) -> np.ndarray:
     return np.stack([pictures.resize(frame_HWC, *size) for frame_HWC in frames_THWC])
 
 
-def _frame_numbers(image: Image.Image) -> list[int]:
+def _frame_numbers(image: Image.Image, path: epath.PathLike) -> list[int]:
     """Numbers of the frames of an animation, or of the full-size pages of a tiff."""
-    count = getattr(image, "n_frames", 1)
+    # How many there are is a claim in a png: no frame takes fewer bytes than its header.
+    most = max(1, epath.Path(path).stat().length // _SMALLEST_FRAME)
+    count = min(getattr(image, "n_frames", 1), most)
     if image.format == "TIFF":
         pages, size = [], image.size
         for number in range(count):
@@ -216,7 +227,7 @@ def _decoded(image: Image.Image, name: str) -> Iterator[tuple[float, Image.Image
       UserError: If frames at the end cannot be decoded. Others that cannot are left out.
     """
     elapsed, damaged = 0.0, 0
-    numbers = _frame_numbers(image)
+    numbers = _frame_numbers(image, name)
     is_last_whole = False
     for number in numbers:
         try:

@@ -31,6 +31,7 @@ def write(
     flags: int = 0,
     matrix: Sequence[int] | None = None,
     ticks: Sequence[int] | None = None,
+    muxer: Mapping[str, str] | None = None,
 ) -> None:
     """Writes frames with FFmpeg.
 
@@ -46,9 +47,10 @@ def write(
       flags: Of the codec, added to its own.
       matrix: Display matrix.
       ticks: Times of the frames in milliseconds.
+      muxer: Options of the container.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=container) as out:
+    with av.open(str(path), "w", format=container, options=dict(muxer or {})) as out:
         stream = out.add_stream(codec, rate=rate, options=dict(options or {}))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt

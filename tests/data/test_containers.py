@@ -1,9 +1,12 @@
 """Videos as phones, cameras, screen recorders and web tools write them, each made here."""
 
+import contextlib
 import fractions
 import io
 import json
+import resource
 import struct
+import zlib
 
 import av
 import numpy as np
@@ -627,6 +630,19 @@ def test_a_gif_that_ends_within_a_frame_is_refused(tmp_path, share):
         video.read(tmp_path / "a.gif")
 
 
+def test_a_png_that_claims_a_billion_frames_is_refused(tmp_path):
+    first, *others = (Image.fromarray(frame) for frame in movies.filling())
+    path = tmp_path / "a.png"
+    first.save(path, save_all=True, append_images=others)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"acTL")
+    data[at + 4 : at + 8] = (10**9).to_bytes(4, "big")
+    data[at + 12 : at + 16] = zlib.crc32(data[at : at + 12]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.png is cut short or damaged"):
+        video.read(path)
+
+
 def test_a_damaged_frame_of_an_animated_png_is_left_out(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8)
     images = [Image.fromarray(frame) for frame in frames]
@@ -655,6 +671,34 @@ def test_a_frame_that_outgrows_its_header_takes_no_memory(tmp_path):
             out.mux(packet)
     with pytest.raises(UserError, match=r"a\.mkv changes the size of its frames.* 64x48"):
         video.read(tmp_path / "a.mkv")
+
+
+@pytest.mark.parametrize(
+    ("box", "at", "options"),
+    [
+        ("stsz", 8, {}),
+        ("stts", 8, {}),
+        ("ctts", 8, {}),
+        ("stsc", 12, {}),
+        ("trun", 4, {"movflags": "frag_keyframe+empty_moov"}),
+    ],
+)
+@pytest.mark.parametrize("count", [10**9, 8 * 10**7])
+def test_frames_that_an_mp4_claims_and_does_not_hold_take_no_memory(
+    tmp_path, box, at, options, count
+):
+    path = tmp_path / "a.mp4"
+    movies.write(path, movies.filling(), muxer=options)
+    data = bytearray(path.read_bytes())
+    start = data.index(box.encode()) + 4
+    data[start + at : start + at + 4] = count.to_bytes(4, "big")
+    if box == "trun":
+        data[start + 2 : start + 4] = b"\0\1"  # all frames are as the track says
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(UserError):
+        assert len(video.read(path)[0]) == 12
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
 
 
 def test_a_damaged_video_with_stated_progress_keeps_its_places(tmp_path):

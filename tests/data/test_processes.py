@@ -618,6 +618,44 @@ def test_a_manifest_with_a_mistake_ends_in_one_line(tmp_path, text):
         find(tmp_path / "list.json")
 
 
+@pytest.mark.parametrize("path", ["cat\0.mp4", "\ud800.mp4", "", "."])
+def test_a_path_that_no_file_can_have_is_refused(tmp_path, path):
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": path}))
+    with pytest.raises(UserError, match=r"list\.jsonl line 1: path .* names no video"):
+        find(tmp_path / "list.jsonl")
+
+
+def test_a_manifest_with_a_key_that_is_unknown_is_refused(tmp_path):
+    (tmp_path / "list.jsonl").write_text('{"path": "cat.mp4", "colour": "red"}')
+    with pytest.raises(UserError, match=r"list\.jsonl line 1 says 'colour': known are path, pic"):
+        find(tmp_path / "list.jsonl")
+
+
+def test_a_device_in_a_manifest_is_not_read(tmp_path):
+    (tmp_path / "list.jsonl").write_text('{"path": "/dev/zero"}')
+    (file,) = find(tmp_path / "list.jsonl")
+    for read in (processes.content_key, load):
+        with pytest.raises(UserError, match="/dev/zero is a pipe, a socket or a device"):
+            read(file)
+
+
+def test_paths_that_are_there_twice_have_names_of_their_own(tmp_path):
+    write_movie(tmp_path / "猫.mp4", process(0))
+    rows = ({"path": "猫.mp4"}, {"path": "猫.mp4"}, {"path": str(tmp_path / "猫.mp4")})
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = find(tmp_path / "list.jsonl")
+    assert names(found) == ["猫.mp4", "猫.mp4#2", str(tmp_path / "猫.mp4")]
+    assert {len(load(file).frames_THWC) for file in found} == {5}
+
+
+def test_a_name_with_a_line_break_is_said_in_one_line(tmp_path):
+    write_movie(tmp_path / "in" / "a\nb.mp4", process(0))
+    (tmp_path / "in" / "c\nd.bin").write_bytes(b"none")
+    (file,), (skip,) = processes.find([tmp_path / "in"])
+    assert (file.name, skip.name) == (r"a\nb.mp4", r"c\nd.bin")
+    assert len(load(file).frames_THWC) == 5
+
+
 # What was edited in recordings.
 
 

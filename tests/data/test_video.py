@@ -170,6 +170,14 @@ def test_shrinking_keeps_the_aspect_and_never_enlarges():
     assert video.shrink(scene(0, 40, 80), 200).shape == (40, 80, 3)
 
 
+def test_frames_that_are_a_line_are_refused(tmp_path):
+    frames = np.zeros((3, 16, 512, 3), np.uint8)
+    video.write_mp4(tmp_path / "a.mp4", frames, fps=4)
+    assert video.read(tmp_path / "a.mp4")[0].shape == frames.shape
+    with pytest.raises(UserError, match="frames of 64x2 pixels: each side needs at least 8"):
+        video.read(tmp_path / "a.mp4", max_side=64)
+
+
 def test_frames_of_several_sizes_are_refused(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
         stream = out.add_stream("mjpeg", rate=4)

@@ -6,6 +6,8 @@ video.
 """
 
 import contextlib
+import math
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +17,15 @@ from etils import epath
 
 from painting_jax import json_text
 from painting_jax.data import pictures, remarks
-from painting_jax.data.artwork import archive, painvidpro
+from painting_jax.data.artwork import archive, hdf5_heaps, painvidpro
 from painting_jax.data.artwork.painvidpro import MOST_BYTES, MOST_FRAMES
 from painting_jax.errors import UserError
 
 # What h5py raises on damaged files.
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+_SIZES = (8, 8)  # bytes of an address and of a length, as all programs write them
+_ENTRY = struct.Struct("<IQI")  # bytes of a picture or text, its heap, its number in that
+_ATTRIBUTES = ("exclude_video", "art_style", "art_media", "licence", "license")
 # Words of a variant's prompt, and the look that they ask for; the first that are there count.
 _LOOKS = (
     (("photo",), "photo"),
@@ -48,8 +53,11 @@ class FrameData:
         Raises:
           UserError: If it is damaged, has no frames, or was excluded by its authors.
         """
-        self._path = epath.Path(path)
+        self._path = archive.regular(path)
+        hdf5_heaps.check(self._path)
         with self._opened() as file:
+            if file.id.get_create_plist().get_sizes() != _SIZES:
+                raise UserError(f"{self._path} has addresses of an unusual size: save it again")
             self._count = len(_dataset(file, "frames", self._path))
             self.stated: Mapping[str, Any] = self._described(file)
 
@@ -91,7 +99,7 @@ class FrameData:
             yield file
 
     def _described(self, file: h5py.File) -> dict[str, Any]:
-        about = {name: _attribute(value) for name, value in _small(file.attrs, self._path).items()}
+        about = {name: _attribute(file.attrs[name]) for name in _ATTRIBUTES if _is_one(file, name)}
         if about.get("exclude_video") is True:
             raise UserError(f"{self._path} is excluded by its own attribute exclude_video")
         stated: dict[str, Any] = painvidpro.stated_by_place(self._path)
@@ -123,7 +131,44 @@ def _dataset(file: h5py.File, name: str, path: epath.Path) -> h5py.Dataset:
         raise UserError(f"{path}: {name} is stored in other files, which are not opened")
     if not 1 <= len(found) <= MOST_FRAMES:
         raise UserError(f"{path}: {name} has {len(found)} entries, not 1 to {MOST_FRAMES}")
+    # One entry is read at a time, and with it the chunk that it lies in, unpacked.
+    together = math.prod(found.chunks or (1,)) * found.id.get_type().get_size()
+    if together > MOST_BYTES:
+        raise UserError(f"{path}: {name} takes {together} bytes at once: {MOST_BYTES} are read")
+    _check_lengths(found, path)
     return found
+
+
+def _check_lengths(found: h5py.Dataset, path: epath.Path) -> None:
+    """Refuses entries that claim too many bytes: HDF5 takes the memory before it looks for them.
+
+    Packed lengths are not looked at; the format bounds them to 4 GiB.
+    """
+    item = h5py.check_vlen_dtype(found.dtype)
+    if item is None:
+        return
+    if item not in (str, bytes, np.dtype(np.uint8)):
+        raise UserError(f"{path}: {found.name[1:]} holds lists of {item}, not of bytes")
+    stored = found.id
+    if found.chunks is None:
+        places = [(stored.get_offset(), stored.get_storage_size())]
+    elif not stored.get_create_plist().get_nfilters():
+        chunks = map(stored.get_chunk_info, range(stored.get_num_chunks()))
+        places = [(chunk.byte_offset, chunk.size) for chunk in chunks]
+    else:
+        return
+    with path.open("rb") as file:
+        for offset, size in places:
+            file.seek(offset or 0)
+            data = file.read(size) if offset else b""
+            if any(length > MOST_BYTES for length, _, _ in _ENTRY.iter_unpack(_whole(data))):
+                raise UserError(
+                    f"{path}: an entry of {found.name[1:]} claims over {MOST_BYTES} bytes"
+                )
+
+
+def _whole(data: bytes) -> bytes:
+    return data[: len(data) // _ENTRY.size * _ENTRY.size]
 
 
 def _picture(encoded: h5py.Dataset, index: int, path: epath.Path) -> bytes:
@@ -152,10 +197,9 @@ def _objects(file: h5py.File, name: str, count: int, path: epath.Path) -> list[M
     return found
 
 
-def _small(attributes: Mapping[str, Any], path: epath.Path) -> dict[str, Any]:
-    if len(attributes) > 1000:
-        raise UserError(f"{path} has {len(attributes)} attributes: it is no frame_data.h5")
-    return dict(attributes.items())
+def _is_one(file: h5py.File, name: str) -> bool:
+    """Whether a file has an attribute that is one value. Many could share one large text."""
+    return name in file.attrs and file.attrs.get_id(name).shape == ()
 
 
 def _attribute(value: Any) -> Any:

@@ -24,6 +24,7 @@ _LEAST = 0.5  # support of the edges, see `quadrilateral.support`
 _ENOUGH = 0.15  # share of the canvas that changes
 _REACHES = (4.0, 2.5, 1.5)  # pixels at either side of a side where its edge is sought
 _PROFILES, _STEP = 200, 0.25  # places along it, and steps across it in pixels
+_FARTHEST = 8.0  # pixels by which a corner may move in all
 _TIGHT, _FITS = 0.15, 6  # pixels from the line of what counts half in the end; rounds
 
 
@@ -102,13 +103,16 @@ def _refined(corners_42: np.ndarray, pictures: Sequence[np.ndarray]) -> np.ndarr
             for order in ((0, 1), (1, 0))
         ]
     )
+    found_42 = corners_42
     for reach in _REACHES:
         lines = [
             _edge(start_2, end_2, slopes_2HWN, reach)
             for start_2, end_2 in zip(corners_42, np.roll(corners_42, -1, axis=0), strict=True)
         ]
         corners_42 = np.stack([_crossing(lines[i - 1], lines[i]) for i in range(4)])
-    return corners_42
+    # Where nothing holds them, as beyond the picture, they stay where they were found.
+    is_near = np.abs(corners_42 - found_42).max() <= _FARTHEST
+    return corners_42 if is_near else found_42
 
 
 def _edge(

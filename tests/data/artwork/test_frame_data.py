@@ -121,6 +121,20 @@ def broken(kind: str, path: pathlib.Path) -> None:
         elif kind == "huge_picture":
             head = b"P6 100000 100000 255\n"
             file["frames"][3] = np.frombuffer(head + bytes(100), np.uint8)
+        elif kind == "huge_entries":
+            del file["frames"]
+            # Never written, so that the file is small, and read as zeros.
+            file.create_dataset("frames", (4,), np.dtype(("u1", (2 * 10**9,))))
+        elif kind == "huge_texts":
+            del file["frame_metadata"]
+            file.create_dataset("frame_metadata", (4,), "S2000000000")
+        elif kind == "huge_chunk":
+            del file["frames"]
+            size = {"maxshape": (None,), "chunks": (10**8,)}
+            file.create_dataset("frames", (4,), h5py.vlen_dtype(np.uint8), **size)
+        elif kind == "lists_of_floats":
+            del file["frames"]
+            file.create_dataset("frames", (4,), h5py.vlen_dtype(np.float64))
         elif kind == "two_dimensions":
             del file["frames"]
             file["frames"] = np.zeros((4, 4), np.uint8)
@@ -136,6 +150,10 @@ def broken(kind: str, path: pathlib.Path) -> None:
         ("numbers", "no encoded picture"),
         ("none", "has no dataset frames"),
         ("huge_picture", "is no picture"),
+        ("huge_entries", "frames takes 2000000000 bytes at once"),
+        ("huge_texts", "frame_metadata takes 2000000000 bytes at once"),
+        ("huge_chunk", "frames takes 1600000000 bytes at once"),
+        ("lists_of_floats", "frames holds lists of float64"),
         ("two_dimensions", "must be a list of pictures"),
     ],
 )
@@ -145,6 +163,27 @@ def test_what_reaches_outside_or_is_no_picture_is_refused(tmp_path, kind, said):
     with pytest.raises(UserError, match=said) as refusal:
         list(FrameData(path).pictures([0, 3]))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_heap_in_which_hdf5_would_stay_for_ever_is_refused(tmp_path):
+    path = write(tmp_path / "frame_data.h5")
+    data = bytearray(path.read_bytes())
+    first = data.index(b"GCOL") + 16
+    data[first : first + 16] = bytes(16)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="a heap of it is torn"):
+        FrameData(path)
+
+
+def test_a_picture_that_claims_gigabytes_is_refused_before_they_are_taken(tmp_path):
+    path = write(tmp_path / "frame_data.h5")
+    with h5py.File(path) as file:
+        start = file["frames"].id.get_offset()
+    data = bytearray(path.read_bytes())
+    data[start + 16 : start + 20] = (2**32 - 1).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="an entry of frames claims over"):
+        FrameData(path)
 
 
 def test_damaged_files_end_in_a_line(tmp_path):

@@ -235,6 +235,7 @@ def header(width, height, depth=8, mode=3, version=1):
     ("data", "message"),
     [
         (header(100_000, 100_000, version=2), "more than 64 megapixels"),
+        (header(6001, 6000), "6001x6000 pixels: layers are composed at up to 36 megapixels"),
         (header(4, 4), "each side needs at least 8"),
         (header(64, 64, depth=32), "save it as RGB, grey or CMYK"),
         (header(64, 64, mode=9), "save it as RGB, grey or CMYK"),

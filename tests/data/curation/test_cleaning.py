@@ -76,6 +76,14 @@ def test_the_path_of_the_camera_is_measured_over_a_cut():
     assert path.cuts == (int(jump.argmax()) + 1,)
 
 
+def test_corners_stay_where_they_are_found_if_nothing_holds_them():
+    """Each step out of this picture is a little better than the one before."""
+    light_HWC = np.zeros((48, 64, 3))
+    light_HWC[:20] = 200.0
+    found_42 = np.array([[1.0, 1], [63, 1], [63, 47], [1, 47]])
+    assert np.abs(canvas._refined(found_42, [light_HWC]) - found_42).max() <= 8
+
+
 def test_a_recording_of_the_canvas_alone_is_whole():
     clean = film().clean_THWC
     path = camera.followed(clean)
