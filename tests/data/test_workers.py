@@ -46,7 +46,7 @@ def _die(task: int) -> int:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_a_task_that_ends_its_worker_costs_itself_alone():
     """As a file can that crashes its decoder or takes all memory."""
-    results = list(workers.in_order(_die, range(40), "dying", lambda task: -task))
+    results = list(workers.in_order(_die, range(40), "dying", lambda task, reason: -task))
     assert results == [-task if task in (7, 30) else task for task in range(40)]
     with pytest.raises(UserError, match="dying: a worker ended without a result"):
         list(workers.in_order(_die, range(40), "dying"))
