@@ -46,9 +46,7 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
-import contextlib
 import functools
-import importlib.util
 import itertools
 import os
 import re
@@ -58,7 +56,7 @@ from ml_collections import config_flags
 
 from painting_jax import cli, media, memory, remote_paths
 from painting_jax.caching.job import cache_latents
-from painting_jax.data import building, packed_arrays, readings, timelapse, workers
+from painting_jax.data import building, crews, packed_arrays, timelapse
 from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
@@ -212,26 +210,15 @@ def main() -> None:
         summary = build(painted_images.Builder, _painted())
     else:
         config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
-        with _crew(kept_dir) as crew:
+        with crews.chosen(
+            _BEAM_RUNNER.value,
+            _BEAM_OPTIONS.value,
+            seconds=_ITEM_TIMEOUT.value,
+            kept_dir=kept_dir,
+            sources=_SOURCE.value,
+        ) as crew:
             summary = build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
     print("\n".join(summary.lines()))
-
-
-def _crew(kept_dir: str | None) -> contextlib.AbstractContextManager[readings.Crew]:
-    """Those who read the recordings."""
-    if _BEAM_RUNNER.value is None:
-        if _BEAM_OPTIONS.value:
-            raise UserError("--beam_options is for --beam_runner: name the runner")
-        return workers.Crew(_ITEM_TIMEOUT.value)
-    if importlib.util.find_spec("apache_beam") is None:
-        raise UserError(
-            "--beam_runner needs the package apache-beam: pip install 'painting_jax[beam]'"
-        )
-    # Imported here, since Beam is an extra and takes seconds.
-    from painting_jax.data.beam_crew import BeamCrew  # noqa: PLC0415
-
-    crew = BeamCrew(_BEAM_RUNNER.value, _BEAM_OPTIONS.value, _ITEM_TIMEOUT.value, kept_dir)
-    return contextlib.nullcontext(crew)
 
 
 def _cache_latents() -> None:

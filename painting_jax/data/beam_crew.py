@@ -1,6 +1,7 @@
 """Tasks done by a pipeline of Apache Beam: by several processes here, or on other machines."""
 
 import contextlib
+import io
 import json
 import tempfile
 import uuid
@@ -17,9 +18,8 @@ from painting_jax.data import workers
 from painting_jax.data.worker import Ended, OutOfTime, Worker
 from painting_jax.errors import UserError
 
-# Runners that work on this machine: their workers see its folders.
-HERE = ("DirectRunner", "FnApiRunner", "SwitchingDirectRunner", "BundleBasedDirectRunner")
-_DIRECT = {"direct_running_mode": "multi_processing", "direct_num_workers": "0"}
+# One worker per core. Threads, since each has a process of its own for the tasks.
+_DIRECT = {"direct_running_mode": "multi_threading", "direct_num_workers": "0"}
 
 
 class BeamCrew:
@@ -36,7 +36,7 @@ class BeamCrew:
       shared: Folder that all workers see; None for one on this machine.
 
     Raises:
-      UserError: If Beam does not know the runner or an option, or the runner needs `shared`.
+      UserError: If Beam does not know the runner or an option.
     """
 
     def __init__(
@@ -46,11 +46,6 @@ class BeamCrew:
         seconds: float = 0,
         shared: epath.PathLike | None = None,
     ):
-        if shared is None and runner not in HERE:
-            raise UserError(
-                f"--beam_runner={runner}: name a folder that all its workers see, as in "
-                "--kept_dir=gs://BUCKET/FOLDER"
-            )
         self._runner, self._seconds, self._shared = runner, seconds, shared
         self._options = _options(runner, options)
 
@@ -121,19 +116,24 @@ def _options(runner: str, given: Sequence[str]) -> PipelineOptions:
     values = dict(_DIRECT) if runner == "DirectRunner" else {}
     # Beam is talkative.
     values["default_sdk_harness_log_level"] = "ERROR"
-    known = {*PipelineOptions().get_all_options()}
+    known = {*PipelineOptions([]).get_all_options()}
     for option in given:
         name, _, value = option.partition("=")
         if name not in known:
             raise UserError(f"--beam_options: {name} is no option of Beam's, as NAME=VALUE")
         values[name] = value
     flags = [f"--{name}={value}" if value else f"--{name}" for name, value in values.items()]
+    usage = io.StringIO()
     try:
         create_runner(runner)
         options = PipelineOptions(flags)
-        options.get_all_options()
-    except (Exception, SystemExit) as error:
-        raise UserError(f"--beam_runner={runner} with {' '.join(flags)}: {error}") from None
+        with contextlib.redirect_stderr(usage):
+            options.get_all_options()
+    except SystemExit:
+        [*_, last] = usage.getvalue().splitlines()
+        raise UserError(f"--beam_options: {last.partition(': error: ')[2] or last}") from None
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"--beam_runner={runner}: {error}") from None
     return options
 
 

@@ -18,13 +18,14 @@ from etils import epath
 
 import painting_jax
 from painting_jax.data import (
+    crews,
     dataset_folder,
     disk,
     index,
     looks,
     pipeline,
     process,
-    readings,
+    record_size,
     shuffle_files,
     skipping,
     splits,
@@ -146,9 +147,6 @@ class _EmptySplit(Exception):
 # How sources are split, for the fingerprint: other splits are another data set.
 _SPLIT_BY = "perceptual hash"
 
-# A record is a protocol buffer, of 2 GiB at most.
-_MAX_RECORD = 19 * 10**8
-
 
 class ProcessBuilder(
     tfds.core.GeneratorBasedBuilder,
@@ -193,7 +191,7 @@ class ProcessBuilder(
         *,
         unusable: Sequence[Skipped] = (),
         surveyed: Self | None = None,
-        crew: readings.Crew | None = None,
+        crew: crews.Crew | None = None,
         kept: epath.Path | None = None,
         say: Callable[[str], object] = lambda line: None,
         **kwargs,
@@ -316,7 +314,7 @@ class ProcessBuilder(
         self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[tuple[str, dict]]:
         counts: collections.Counter[str] = collections.Counter()
-        for result in map(storable, self._processes(sources, split)):
+        for result in map(_storable, self._processes(sources, split)):
             if isinstance(result, Skipped):
                 self.info.metadata["skipped"].append(dataclasses.astuple(result))
                 self._unusable.append(result)
@@ -329,14 +327,15 @@ class ProcessBuilder(
         self.info.metadata["remarks"] = [dataclasses.astuple(remark) for remark in self._remarks]
 
 
-def storable(result: process.Process | Skipped) -> process.Process | Skipped:
+def _storable(result: process.Process | Skipped) -> process.Process | Skipped:
     """The process, or `Skipped` if it is larger than a record can be."""
-    if isinstance(result, Skipped) or (size := sum(map(len, result.frames))) <= _MAX_RECORD:
+    if isinstance(result, Skipped):
         return result
-    reason = (
-        f"its {len(result.frames)} frames take {disk.in_words(size)}, more than a record can hold"
-    )
-    return Skipped(result.source, f"{reason}: lower --size or --max_frames")
+    try:
+        record_size.check(result)
+    except UserError as error:
+        return Skipped(result.source, str(error))
+    return result
 
 
 class _Info(tfds.core.DatasetInfo):
@@ -371,7 +370,7 @@ def build(
     *,
     overwrite: bool = False,
     say: Callable[[str], object] = lambda line: None,
-    crew: readings.Crew | None = None,
+    crew: crews.Crew | None = None,
     kept_dir: epath.PathLike | None = None,
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.

@@ -32,12 +32,12 @@ from painting_jax.data.artwork import opening
 from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
-from painting_jax.data.building import Skipped
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process, Variant
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
+from painting_jax.data.skipping import Skipped
 from painting_jax.errors import UserError, readable
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.

@@ -6,8 +6,8 @@ What goes to others is pickled for them, and never from a file. What comes back 
 import dataclasses
 import pathlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from painting_jax.data import kept_records, looks, pictures, remarks, workers
 from painting_jax.data.process import Process
@@ -15,19 +15,6 @@ from painting_jax.errors import UserError
 
 # The reason why there is no record, or None; and remarks.
 Outcome = tuple[str | None, Sequence[str]]
-
-
-class Crew(Protocol):
-    """Those who do tasks, see `workers.Crew`; not all of them can return other than JSON."""
-
-    def in_order(
-        self,
-        function: Callable[[Any], Any],
-        tasks: Sequence[Any],
-        description: str,
-        lost: Callable[[Any, str], Any],
-    ) -> Iterator[Any]:
-        """Yields `function(task)` for each task, in their order."""
 
 
 @dataclasses.dataclass(frozen=True)

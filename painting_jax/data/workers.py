@@ -142,12 +142,14 @@ class Crew:
                 yield pending.popleft().result()
         except BaseException:
             # Nobody waits for the results any more.
-            for worker in self._workers:
+            left, self._workers = self._workers, []
+            for worker in left:
                 worker.kill()
-            self._workers = []
-            raise
-        finally:
             threads.shutdown(cancel_futures=True)
+            for worker in left:
+                worker.stop()
+            raise
+        threads.shutdown()
 
 
 class _Room:

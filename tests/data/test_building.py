@@ -15,7 +15,7 @@ import time
 import pytest
 from PIL import Image
 
-from painting_jax.data import building, photos, pictures, pipeline, splits
+from painting_jax.data import building, photos, pictures, pipeline, record_size, splits
 from painting_jax.data import index as index_lib
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
@@ -200,7 +200,7 @@ def test_far_too_little_disk_space_is_refused_before_anything_is_written(place, 
 
 
 def test_a_process_larger_than_a_record_is_skipped(place, monkeypatch):
-    monkeypatch.setattr(building, "_MAX_RECORD", 3900)
+    monkeypatch.setattr(record_size, "_MOST", 3900)
     with pytest.raises(UserError, match=r"its 6 frames take .* kB, more than a record can hold"):
         build_painted(*place)
     assert {path.name for path in _files(place[0])} == {"skipped.jsonl"}

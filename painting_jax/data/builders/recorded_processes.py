@@ -1,6 +1,5 @@
 """Data set of painting processes made from recordings of people who paint."""
 
-import contextlib
 import dataclasses
 import functools
 import math
@@ -9,13 +8,17 @@ from collections.abc import Iterator, Sequence
 import tensorflow_datasets as tfds
 
 from painting_jax import media
-from painting_jax.data import building, kept_records, processes, readings, remarks, timelapse
+from painting_jax.data import (
+    building,
+    kept_records,
+    processes,
+    reading_recordings,
+    readings,
+    timelapse,
+)
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
-# Bytes a pixel of a stored frame, the mean over a process: 0.24 to 0.47 in recordings of oil, ink,
-# pencil and digital painting.
-_BYTES_PER_PIXEL = 0.35
 # Recordings from which the size of all is estimated.
 _ESTIMATED_FROM = 64
 
@@ -59,7 +62,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             known_media=media.MEDIA,
             grid=config.grid or "",
         )
-        keys = self.crew.in_order(_key, found, "looking at recordings", _no_key)
+        keys = self.crew.in_order(
+            reading_recordings.key, found, "looking at recordings", reading_recordings.no_key
+        )
         sources, seen = [], {}
         for recording, (key, reason) in zip(found, keys, strict=True):
             # Parts of one file, or one file in two media, are not duplicates.
@@ -76,7 +81,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
 
     def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
         config = self.builder_config
-        estimate = functools.partial(_size, max_frames=config.max_frames, max_side=config.size)
+        estimate = functools.partial(
+            reading_recordings.size, max_frames=config.max_frames, max_side=config.size
+        )
         some = [source.item for source in sources[:: math.ceil(len(sources) / _ESTIMATED_FROM)]]
         sizes = self.crew.in_order(estimate, some, "estimating the size", lambda *_: 0)
         return round(sum(sizes) * len(sources) / len(some))
@@ -87,7 +94,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
         read = functools.partial(
-            _read,
+            reading_recordings.read,
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
@@ -123,46 +130,3 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         for source in sources:
             yield kept_records.read(self.kept / self.record_name(source))
-
-
-def _key(recording: processes.ProcessFile) -> tuple[str | None, str | None]:
-    # Reading a recording makes the same remarks.
-    with remarks.collected():
-        return readings.attempted(processes.content_key, recording)
-
-
-def _no_key(recording: processes.ProcessFile, reason: str) -> tuple[None, str]:
-    return None, reason
-
-
-def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -> int:
-    """About how many bytes the record of a recording will have; 0 if it cannot be read."""
-    start = -math.inf if recording.start is None else recording.start
-    end = math.inf if recording.end is None else recording.end
-    # Reading the whole recording makes the same remarks, and says why it cannot be read.
-    with remarks.collected(), contextlib.suppress(Exception):
-        times = processes.frame_times(recording)
-        inside = [time for time in times if start <= time <= end]
-        # The first two frames tell the size of all.
-        opening = dataclasses.replace(
-            recording, start=inside[0], end=inside[min(1, len(inside) - 1)], progress=None
-        )
-        frame_HWC = processes.load(opening, max_frames=2, max_side=max_side).frames_THWC[0]
-        # The finished picture is stored once more.
-        count = min(max_frames, len(inside)) + 1
-        return round(count * frame_HWC.shape[0] * frame_HWC.shape[1] * _BYTES_PER_PIXEL)
-    return 0
-
-
-def _read(
-    recording: processes.ProcessFile, *, max_frames: int, max_side: int, edits: str, clean: bool
-) -> Process:
-    """The record of a recording; raises `UserError` if there is none."""
-    record = building.storable(
-        processes.to_record(
-            recording, max_frames=max_frames, max_side=max_side, edits=edits, clean=clean
-        )
-    )
-    if isinstance(record, building.Skipped):
-        raise UserError(record.reason)
-    return record
