@@ -101,7 +101,11 @@ class _Do(beam.DoFn):
     def process(self, numbered: tuple[int, Any]) -> None:
         number, task = numbered
         try:
-            result = self._worker.do(self._function, task, self._seconds)
+            try:
+                result = self._worker.do(self._function, task, self._seconds)
+            except Ended:
+                # Perhaps for lack of memory, which others took.
+                result = self._worker.do(self._function, task, self._seconds)
         except Ended:
             result = self._lost(task, workers.CRASHED)
         except OutOfTime:
@@ -109,6 +113,8 @@ class _Do(beam.DoFn):
         (epath.Path(self._folder) / str(number)).write_text(json.dumps(result))
 
     def teardown(self) -> None:
+        # A pipeline that is interrupted is torn down in the middle of a task.
+        self._worker.kill()
         self._worker.stop()
 
 

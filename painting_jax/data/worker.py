@@ -33,14 +33,14 @@ class OutOfTime(Exception):
 class Worker:
     """A process that is started with its first task, and started again when it has ended.
 
-    It ends with this process, even if this is killed. Only one thread may use it at a time, except
-    for `kill`.
+    It ends with this process, even if this is killed.
     """
 
     def __init__(self) -> None:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._function: Callable[[Any], Any] | None = None
         self._killed = False
+        self._busy = threading.RLock()
 
     def do(self, function: Callable[[Any], Any], task: Any, seconds: float = 0) -> Any:
         """Returns `function(task)`.
@@ -55,29 +55,30 @@ class Worker:
           OutOfTime: If it took longer.
           Exception: What the function raised.
         """
-        if self._process is None and not self._killed:
-            self._start()
-        try:
-            # Perhaps while it was started, when there was nothing to kill.
-            if self._killed:
-                raise Ended
-            if function is not self._function:
-                # Importing its module takes seconds that are not the task's.
-                self._pipe.send((_FUNCTION, function))
+        with self._busy:
+            if self._process is None and not self._killed:
+                self._start()
+            try:
+                # Perhaps while it was started, when there was nothing to kill.
+                if self._killed:
+                    raise Ended
+                if function is not self._function:
+                    # Importing its module takes seconds that are not the task's.
+                    self._pipe.send((_FUNCTION, function))
+                    raised, result = self._pipe.recv()
+                    if raised:
+                        raise result
+                    self._function = function
+                self._pipe.send((_TASK, task))
+                if seconds and not self._pipe.poll(seconds):
+                    raise OutOfTime
                 raised, result = self._pipe.recv()
-                if raised:
-                    raise result
-                self._function = function
-            self._pipe.send((_TASK, task))
-            if seconds and not self._pipe.poll(seconds):
-                raise OutOfTime
-            raised, result = self._pipe.recv()
-        except (EOFError, ConnectionError):
-            self.stop()
-            raise Ended from None
-        except (Ended, OutOfTime):
-            self.stop()
-            raise
+            except (EOFError, ConnectionError):
+                self.stop()
+                raise Ended from None
+            except (Ended, OutOfTime):
+                self.stop()
+                raise
         if raised:
             raise result
         return result
@@ -89,12 +90,13 @@ class Worker:
             process.kill()
 
     def stop(self) -> None:
-        """Ends it; the next task starts it again."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._pipe.close()
-            self._process = self._function = None
+        """Ends it, once its task is done; the next task starts it again."""
+        with self._busy:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+                self._pipe.close()
+                self._process = self._function = None
 
     def _start(self) -> None:
         # Spawn: forking a process that has started threads (FFmpeg's, JAX's) may deadlock.
