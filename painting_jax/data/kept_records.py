@@ -8,9 +8,12 @@ processes and machines may write to one folder.
 import base64
 import dataclasses
 import json
+import os
 import re
+import struct
+import zlib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, BinaryIO
 
 from etils import epath
 
@@ -20,6 +23,7 @@ from painting_jax.errors import UserError
 from painting_jax.files import remove_unfinished, written_beside
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_LENGTH = struct.Struct("<I")  # of the head, which precedes the record
 _LONGEST_HEAD = 1 << 20  # bytes
 _VERSION = 1
 
@@ -40,13 +44,15 @@ class Head:
 def write(path: epath.PathLike, record: process.Process, head: Head) -> None:
     """Writes a record to a file that appears when it is complete. Its folder exists."""
     data = process.serialize(record)
-    line = {
+    said = {
         "version": _VERSION,
         "bytes": len(data),
+        "crc32": zlib.crc32(data),
         "notes": head.notes,
         "look": None if head.look is None else _to_json(head.look),
     }
-    content = b"%b\n%b" % (json.dumps(line).encode(), data)
+    encoded = json.dumps(said).encode()
+    content = _LENGTH.pack(len(encoded)) + encoded + data
     if remote_paths.is_remote(path):
         # Storage in the cloud shows no file before it is closed.
         epath.Path(path).write_bytes(content)
@@ -57,17 +63,16 @@ def write(path: epath.PathLike, record: process.Process, head: Head) -> None:
 
 def head(path: epath.PathLike) -> Head | None:
     """What a file says of its source; None if there is no such file, or it is not whole."""
-    path = epath.Path(path)
     try:
-        with path.open("rb") as file:
-            line = file.readline(_LONGEST_HEAD)
-            size = path.stat().length - len(line)
-        said = json_text.parse(line)
+        with epath.Path(path).open("rb") as file:
+            encoded = _encoded_head(file)
+            size = file.seek(0, os.SEEK_END) - _LENGTH.size - len(encoded)
+        said = json_text.parse(encoded)
         if said["version"] != _VERSION or said["bytes"] != size:
             return None
         look = None if said["look"] is None else _from_json(said["look"])
         return Head(look, tuple(map(str, said["notes"])))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, struct.error):
         return None
 
 
@@ -77,12 +82,13 @@ def read(path: epath.PathLike) -> process.Process:
     Raises:
       UserError: If the file is damaged.
     """
-    with epath.Path(path).open("rb") as file:
-        file.readline(_LONGEST_HEAD)
-        data = file.read()
     try:
+        with epath.Path(path).open("rb") as file:
+            said, data = json_text.parse(_encoded_head(file)), file.read()
+        if said["crc32"] != zlib.crc32(data):
+            raise ValueError
         return process.from_example(data, list(media.MEDIA))
-    except ValueError:
+    except (ValueError, LookupError, TypeError, struct.error):
         raise UserError(f"{path} is damaged: remove it, and start again") from None
 
 
@@ -107,6 +113,13 @@ def only(folder: epath.PathLike, names: Collection[str]) -> set[str]:
     for name in there - whole:
         (folder / name).unlink()
     return whole
+
+
+def _encoded_head(file: BinaryIO) -> bytes:
+    [length] = _LENGTH.unpack(file.read(_LENGTH.size))
+    if length > _LONGEST_HEAD:
+        raise ValueError("no head is as long")
+    return file.read(length)
 
 
 def _to_json(look: looks.Look) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def test_what_is_not_wanted_or_not_whole_is_removed_and_what_is_no_record_stays(
         b"",
         whole[:-1],
         whole + b"0",
-        b"[]\n",
-        b"[" * 99_999,
+        b"\2\0\0\0[]",
+        b"\xff" * 99,
         whole.replace(b'"version": 1', b'"version": 0'),
         whole.replace(b'"hashes": [[', b'"hashes": [[["'),
     ):
@@ -64,7 +64,7 @@ def test_what_is_not_wanted_or_not_whole_is_removed_and_what_is_no_record_stays(
 
 
 def test_a_damaged_record_is_named(folder):
-    line, _, data = (folder / _ONE).read_bytes().partition(b"\n")
-    (folder / _ONE).write_bytes(line + b"\n" + bytes(len(data)))
+    whole = (folder / _ONE).read_bytes()
+    (folder / _ONE).write_bytes(whole[:-99] + bytes(99))
     with pytest.raises(UserError, match=f"{_ONE} is damaged: remove it"):
         kept_records.read(folder / _ONE)
