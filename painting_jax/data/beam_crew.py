@@ -1,5 +1,6 @@
 """Tasks done by a pipeline of Apache Beam: by several processes here, or on other machines."""
 
+import collections
 import contextlib
 import io
 import json
@@ -20,6 +21,11 @@ from painting_jax.errors import UserError
 
 # One worker per core. Threads, since each has a process of its own for the tasks.
 _DIRECT = {"direct_running_mode": "multi_threading", "direct_num_workers": "0"}
+
+
+# Workers of this process, by the folder of their results: Beam may keep those who use them for more
+# work of a pipeline that has ended.
+_hired: dict[str, list[Worker]] = collections.defaultdict(list)
 
 
 class BeamCrew:
@@ -65,7 +71,7 @@ class BeamCrew:
           lost: Makes the result of a task that ended its worker, or took too long.
 
         Raises:
-          UserError: If the pipeline fails.
+          UserError: If a task raises an error, or the pipeline fails.
         """
         if not tasks:
             return
@@ -76,12 +82,18 @@ class BeamCrew:
                     # Without a shuffle, one worker would do them all.
                     _ = pipeline | beam.Create(list(enumerate(tasks))) | beam.Reshuffle() | do
             except Exception as error:
-                reason = str(error).strip() or type(error).__name__
-                raise UserError(
-                    f"{description}: {self._runner} failed: {reason.splitlines()[-1]}"
-                ) from error
+                # The first line: tracebacks of other processes follow.
+                [reason, *_] = str(error).strip().splitlines() or [type(error).__name__]
+                raise UserError(f"{description}: {self._runner} failed: {reason}") from error
+            finally:
+                for worker in _hired.pop(str(folder), ()):
+                    worker.kill()
+                    worker.stop()
             for number in range(len(tasks)):
-                yield json_text.parse((folder / str(number)).read_bytes())
+                said = json_text.parse((folder / str(number)).read_bytes())
+                if "error" in said:
+                    raise UserError(f"{description}: {said['error']}")
+                yield said["result"]
 
 
 class _Do(beam.DoFn):
@@ -97,20 +109,28 @@ class _Do(beam.DoFn):
 
     def setup(self) -> None:
         self._worker = Worker()
+        _hired[self._folder].append(self._worker)
 
     def process(self, numbered: tuple[int, Any]) -> None:
         number, task = numbered
         try:
+            said = {"result": self._result(task)}
+        except Exception as error:
+            # Runners report errors each in their own way, if at all.
+            said = {"error": str(error) or type(error).__name__}
+        (epath.Path(self._folder) / str(number)).write_text(json.dumps(said))
+
+    def _result(self, task: Any) -> Any:
+        try:
             try:
-                result = self._worker.do(self._function, task, self._seconds)
+                return self._worker.do(self._function, task, self._seconds)
             except Ended:
                 # Perhaps for lack of memory, which others took.
-                result = self._worker.do(self._function, task, self._seconds)
+                return self._worker.do(self._function, task, self._seconds)
         except Ended:
-            result = self._lost(task, workers.CRASHED)
+            return self._lost(task, workers.CRASHED)
         except OutOfTime:
-            result = self._lost(task, workers.out_of_time(self._seconds))
-        (epath.Path(self._folder) / str(number)).write_text(json.dumps(result))
+            return self._lost(task, workers.out_of_time(self._seconds))
 
     def teardown(self) -> None:
         # A pipeline that is interrupted is torn down in the middle of a task.

@@ -56,7 +56,7 @@ def chosen(
         with workers.Crew(seconds) as crew:
             yield crew
         return
-    if importlib.util.find_spec("apache_beam") is None:
+    if not _installed("apache_beam"):
         raise UserError(
             "--beam_runner needs the package apache-beam: pip install 'painting_jax[beam]'"
         )
@@ -71,6 +71,11 @@ def chosen(
                 f"{path} is on this machine, where workers of {runner} do not see it: copy it to a "
                 "bucket, and name gs://BUCKET/FOLDER"
             )
+    if runner == _DATAFLOW and not _installed("google.cloud.dataflow"):
+        raise UserError(
+            f"--beam_runner={runner} needs Beam's packages for Google Cloud: pip install "
+            "'apache-beam[gcp]' in an environment of its own, without constraints.txt"
+        )
     # It warns of packages that only some of its parts need.
     logging.disable(logging.WARNING)
     try:
@@ -79,3 +84,10 @@ def chosen(
     finally:
         logging.disable(logging.NOTSET)
     yield BeamCrew(runner, options, seconds, kept_dir)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that holds it
+        return False

@@ -27,6 +27,7 @@ def test_worker_processes_are_the_default():
             {"runner": "DataflowRunner", "kept_dir": "gs://b/k", "sources": ["gs://b/f", "films"]},
             "films is on this machine, where workers of DataflowRunner do not see it",
         ),
+        ({"runner": "DataflowRunner", "kept_dir": "gs://b/k"}, r"pip install 'apache-beam\[gcp\]'"),
         ({"runner": "NoRunner", "kept_dir": "kept"}, "--beam_runner=NoRunner: Unexpected"),
         (
             {"runner": "DirectRunner", "options": ["direct_workers=2"]},
