@@ -22,6 +22,15 @@ Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "
 "split": "test", "grid": "3x3"}.
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 
+A recording that fails, crashes its decoder or takes more than --item_timeout costs itself alone:
+skipped.jsonl in the folder of the data set lists these with their reasons, or in VERSION.unfinished
+beside it if none could be used. What has been read is kept there until the data set is complete: a
+command that was interrupted or killed reads only what is missing when it is repeated.
+
+Recordings are read by one worker process per core, or by Apache Beam (pip install
+'painting_jax[beam]'): --beam_runner=DirectRunner takes several processes of this machine, other
+runners take other machines, which see --kept_dir and the sources.
+
 --cache_latents encodes a data set that has been prepared, with the frozen networks of the published
 model that an experiment finetunes: train takes the result with --config.data.cached_latents, and
 does not load these networks. --config and --config.FIELD=VALUE are those of train, such as
@@ -48,7 +57,7 @@ from ml_collections import config_flags
 
 from painting_jax import cli, media, memory, remote_paths
 from painting_jax.caching.job import cache_latents
-from painting_jax.data import building, packed_arrays, timelapse
+from painting_jax.data import building, crews, packed_arrays, timelapse
 from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.errors import UserError
@@ -111,6 +120,29 @@ _MIN_QUALITY = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+_ITEM_TIMEOUT = flags.DEFINE_float(
+    "item_timeout",
+    1800,
+    "recorded_processes: seconds that reading a recording may take; 0 for no limit.",
+)
+_BEAM_RUNNER = flags.DEFINE_string(
+    "beam_runner",
+    None,
+    "recorded_processes: runner of Apache Beam that reads the recordings, such as DirectRunner or "
+    "DataflowRunner.",
+)
+_BEAM_OPTIONS = flags.DEFINE_list(
+    "beam_options",
+    [],
+    "recorded_processes: options of Beam's pipeline, such as direct_num_workers=4 or "
+    "project=P,region=R,temp_location=gs://B/temp.",
+)
+_KEPT_DIR = flags.DEFINE_string(
+    "kept_dir",
+    None,
+    "recorded_processes: folder for records that have been read, until the data set is complete. "
+    "All workers of Beam must see it: it may be gs://BUCKET/FOLDER [default: beside the data set].",
+)
 _EDITS = flags.DEFINE_enum(
     "edits",
     timelapse.CUT,
@@ -138,7 +170,17 @@ _LATENTS_DTYPE = flags.DEFINE_enum(
 
 _ONLY_FOR = {
     "painted_images": (_MEDIA, _FRAMES, _VARIANTS, _SEED),
-    "recorded_processes": (_MEDIUM, _MAX_FRAMES, _GRID, _CLEAN, _EDITS),
+    "recorded_processes": (
+        _MEDIUM,
+        _MAX_FRAMES,
+        _GRID,
+        _CLEAN,
+        _EDITS,
+        _ITEM_TIMEOUT,
+        _BEAM_RUNNER,
+        _BEAM_OPTIONS,
+        _KEPT_DIR,
+    ),
 }
 _ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
@@ -147,14 +189,15 @@ def main() -> None:
     """Builds the dataset that the flags describe, and prints a summary."""
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
-    cli.refuse_empty(_DATA_DIR, _SOURCE)
+    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR)
     cli.refuse_remote(_DATA_DIR)
-    cli.check_readable(_SOURCE)
+    cli.check_readable(_SOURCE, _KEPT_DIR)
     for flag, least, most in (
         (_FRAMES, 2, 512),
         (_VARIANTS, 1, 10_000),
         (_SEED, 0, cli.MOST),
         (_MAX_FRAMES, 2, 10_000),
+        (_ITEM_TIMEOUT, 0, cli.MOST),
     ):
         cli.require_from_to(flag, least, most)
     if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
@@ -173,18 +216,25 @@ def main() -> None:
         for flag in only_flags:
             if flag.present and builder != _BUILDER.value:
                 raise UserError(f"--{flag.name} is for {builder}, not for {_BUILDER.value}")
-    if _BUILDER.value == "painted_images":
-        builder_class, config = painted_images.Builder, _painted()
-    else:
-        builder_class, config = recorded_processes.Builder, _recorded()
     data_dir = os.path.expanduser(_DATA_DIR.value)
-    summary = building.build(
-        builder_class,
-        config,
-        data_dir,
+    build = functools.partial(
+        building.build,
+        data_dir=data_dir,
         overwrite=_OVERWRITE.value,
         say=functools.partial(print, flush=True),
     )
+    if _BUILDER.value == "painted_images":
+        summary = build(painted_images.Builder, _painted())
+    else:
+        config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
+        with crews.chosen(
+            _BEAM_RUNNER.value,
+            _BEAM_OPTIONS.value,
+            seconds=_ITEM_TIMEOUT.value,
+            kept_dir=kept_dir,
+            sources=_SOURCE.value,
+        ) as crew:
+            summary = build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
     print("\n".join(summary.lines()))
 
 

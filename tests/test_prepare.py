@@ -11,6 +11,7 @@ from tests.verbs import Verb
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _WAN, _DEMO = (_ROOT / "configs" / name for name in ("wan21_i2v_14b.py", "demo.py"))
+_RECORDED = ("--builder=recorded_processes", "--data_dir=d", "--source=s")
 _TINY = ("--size=16", "--frames=2", "--variants=1", "--media=oil")
 
 
@@ -90,6 +91,11 @@ def test_recordings_are_prepared(tmp_path):
         (("--builder=painted_images", "--data_dir=d", "--source=none"), "none does not exist"),
         (("--builder=painted_images", "--data_dir=d", "--name=../up"), "--name=../up"),
         (("--builder=recorded_processes", "--data_dir=d"), "--source is missing"),
+        (("--builder=painted_images", "--data_dir=d", "--item_timeout=9"), "is for recorded"),
+        ((*_RECORDED, "--item_timeout=-1"), "--item_timeout=-1.0: it must be from 0"),
+        ((*_RECORDED, "--kept_dir="), "--kept_dir= is empty"),
+        ((*_RECORDED, "--beam_options=a=b"), "--beam_options is for --beam_runner"),
+        ((*_RECORDED, "--beam_runner=DataflowRunner"), "name a folder that all its workers see"),
         (
             ("--builder=recorded_processes", "--data_dir=d", "--source=s", "--medium=crayon"),
             "unknown medium 'crayon'",

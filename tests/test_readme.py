@@ -55,7 +55,7 @@ _PUBLISHED = (
 # Words of a command, and the options that shrink its work; the first that fits counts.
 _CHEAP = (
     ("--builder=painted_images", ("--size=32", "--frames=4", "--variants=1", "--media=oil")),
-    ("--builder=recorded_processes", ("--size=64",)),
+    ("--builder=recorded_processes", ("--size=64", "--item_timeout=0")),
     (":lora,tiny", _WAN),
     ("--config=configs/wan21_i2v_14b.py:lora ", _PUBLISHED),
     ("painting_jax.train", tiny.FLAGS),

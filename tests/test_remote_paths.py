@@ -2,19 +2,22 @@
 
 import importlib.util
 import os
+import pathlib
 from collections.abc import Iterator
 
 import fsspec
 import numpy as np
 import pytest
+from etils import epath
 from gcp_storage_emulator.server import create_server
 
 from painting_jax import files, remote_paths
 from painting_jax.config import base
-from painting_jax.data import pictures, pipeline, subjects
+from painting_jax.data import kept_records, pictures, pipeline, subjects, unfinished_build
 from painting_jax.errors import UserError
 from painting_jax.training.workdir import claimed
 from tests import tiny
+from tests.data.test_kept_records import head, record
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +154,17 @@ def test_a_training_reads_its_data_from_a_bucket(afar, tmp_path):
     trained = tiny.verb("train", config, f"--data_dir={afar}", workdir, *tiny.FLAGS)
     assert trained.returncode == 0, trained.stderr
     assert "trained 2 steps" in trained.stdout
+
+
+def test_records_are_kept_in_a_bucket(bucket):
+    """Where workers on several machines see them."""
+    folder = epath.Path("gs://bucket/kept/recorded_processes/default/1.0.0")
+    for name in ("1" * 64, "2" * 64):
+        kept_records.write(folder / name, record(), head())
+    assert kept_records.head(folder / ("1" * 64)) == head()
+    assert kept_records.head(folder / ("3" * 64)) is None
+    assert kept_records.only(folder, ["2" * 64, "3" * 64]) == {"2" * 64}
+    assert kept_records.read(folder / ("2" * 64)).frames == record().frames
+    left = unfinished_build.Left(pathlib.Path("none"), folder)
+    left.remove()
+    assert not bucket.find("bucket/kept")

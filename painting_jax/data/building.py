@@ -17,40 +17,27 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import painting_jax
-from painting_jax import media
 from painting_jax.data import (
+    crews,
     dataset_folder,
     disk,
     index,
     looks,
     pipeline,
     process,
+    record_size,
     shuffle_files,
+    skipping,
     splits,
+    unfinished_build,
+    workers,
 )
-from painting_jax.errors import UserError, readable
+from painting_jax.data.skipping import Skipped
+from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
 from painting_jax.locking import alone
 
 shuffle_files.use()
-
-
-@dataclasses.dataclass(frozen=True)
-class Skipped:
-    """A source named by the user that yields no process.
-
-    Attributes:
-      name: Name of the source, as the user knows it.
-      reason: Why it was skipped.
-    """
-
-    name: str
-    reason: str
-
-    def __post_init__(self):
-        # Both may quote file names that are not Unicode, and both are stored in the data set.
-        object.__setattr__(self, "name", readable(self.name))
-        object.__setattr__(self, "reason", readable(self.reason))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +64,9 @@ class Survey:
 
     Attributes:
       look: Look of its finished picture; None if that is too plain to be told from others.
-      kept: File of its record, of a source that had to be read for this; see `keep` and `take`.
     """
 
     look: looks.Look | None
-    kept: pathlib.Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +96,8 @@ class Summary:
         total = sum(sum(media.values()) for media in self.counts.values())
         lines = [f"note: {remark.reason}" for remark in self.remarks]
         lines += [f"skipped {skip.name}: {skip.reason}" for skip in self.skipped]
+        if self.skipped and (listed := pathlib.Path(self.path, skipping.FILE)).exists():
+            lines.append(f"what was skipped is listed in {listed}")
         for split in splits.SPLITS:
             media = self.counts.get(split, {})
             named = ", ".join(f"{medium} {count}" for medium, count in media.items())
@@ -122,10 +109,10 @@ class Summary:
         if self.alike is not None:
             lines.append(f"by perceptual hash of the finished pictures, {_alike(self.alike)}")
         verb = "wrote" if self.built else "unchanged, nothing to do:"
-        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        left_out = f", {len(self.skipped)} skipped" if self.skipped else ""
         noted = len({remark.name for remark in self.remarks})
         notes = f", {noted} with notes" if noted else ""
-        lines.append(f"{verb} {self.path}: {total} processes{notes}{skipped}")
+        lines.append(f"{verb} {self.path}: {total} processes{notes}{left_out}")
         return lines
 
 
@@ -141,15 +128,24 @@ def _first(names: Sequence[str], count: int = 4) -> list[str]:
     return [*names[:count], *([f"{more} more"] if more > 0 else [])]
 
 
+class _NothingUsable(UserError):
+    """Raised when no source can be used.
+
+    Attributes:
+      skipped: The sources.
+    """
+
+    def __init__(self, message: str, skipped: Sequence[Skipped]):
+        super().__init__(message)
+        self.skipped = skipped
+
+
 class _EmptySplit(Exception):
     """Raised when every source of a split proves unusable while it is read."""
 
 
 # How sources are split, for the fingerprint: other splits are another data set.
 _SPLIT_BY = "perceptual hash"
-
-# A record is a protocol buffer, of 2 GiB at most.
-_MAX_RECORD = 19 * 10**8
 
 
 class ProcessBuilder(
@@ -160,7 +156,15 @@ class ProcessBuilder(
 
     A subclass finds its sources (`_find`), estimates the size of their records (`_estimate`), looks
     at them (`_survey`), and turns them into processes (`_processes`).
+
+    Attributes:
+      copies: How often the records are on the disk while they are written.
+      crew: Those who do tasks.
+      kept: Folder of records that are kept until the data set is complete.
+      say: Called with a line on what is being done.
     """
+
+    copies = 1
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -182,14 +186,27 @@ class ProcessBuilder(
         """Yields the processes of a split's sources, and `Skipped` for a source without any."""
         raise NotImplementedError
 
-    def __init__(self, *, unusable: Sequence[Skipped] = (), surveyed: Self | None = None, **kwargs):
+    def __init__(
+        self,
+        *,
+        unusable: Sequence[Skipped] = (),
+        surveyed: Self | None = None,
+        crew: crews.Crew | None = None,
+        kept: epath.Path | None = None,
+        say: Callable[[str], object] = lambda line: None,
+        **kwargs,
+    ):
         """Makes a builder.
 
         Args:
           unusable: Sources to leave out, matched by name.
           surveyed: Another builder of the same sources, which has surveyed them.
+          crew: Those who do tasks; None for workers without a limit of time.
+          kept: Folder of records that are kept until the data set is complete.
+          say: Called with a line on what is being done.
           **kwargs: Arguments of the TFDS builder.
         """
+        self.crew, self.kept, self.say = crew or workers.Crew(), kept, say
         self._unusable = list(unusable)
         self._remarks: list[Skipped] = []
         self._surveys: Mapping[str, Survey | Skipped] = {}
@@ -208,56 +225,48 @@ class ProcessBuilder(
         sources, skipped = self._find()
         if not sources:
             first = f", {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-            raise UserError(f"none of the {len(skipped)} sources can be used{first}")
+            raise _NothingUsable(f"none of the {len(skipped)} sources can be used{first}", skipped)
         return sorted(sources, key=lambda source: source.name), skipped
 
     def estimate(self) -> int:
         """About how many bytes the data set will have."""
         return self._estimate(self._found[0])
 
-    def survey(self, kept: pathlib.Path) -> None:
-        """Looks at all sources, before any of them is written.
+    def survey(self) -> Iterator[Skipped]:
+        """Looks at all sources, before any of them is written; yields those that are skipped."""
+        sources, skipped = self._found
+        yield from skipped
+        surveys: dict[str, Survey | Skipped] = {}
+        for source, survey in zip(sources, self._survey(sources), strict=True):
+            surveys[source.name] = survey
+            if isinstance(survey, Skipped):
+                yield survey
+        self._surveys = surveys
 
-        Args:
-          kept: Folder for the records of sources that must be read for this.
-        """
-        self._kept = kept
-        sources, _ = self._found
-        names = [source.name for source in sources]
-        self._surveys = dict(zip(names, self._survey(sources), strict=True))
-
-    def keep(self, record: process.Process) -> pathlib.Path:
-        """Writes a record to a file during a survey, so that its source need not be read again."""
-        self._kept.mkdir(parents=True, exist_ok=True)
-        # An identifier may have slashes.
-        path = self._kept / hashlib.sha256(record.id.encode()).hexdigest()
-        path.write_bytes(process.serialize(record))
-        return path
-
-    def take(self, source: SourceItem) -> process.Process:
-        """Reads the record of a source that was kept in its survey, and removes the file."""
-        survey = self._surveys[source.name]
-        assert isinstance(survey, Survey)
-        assert survey.kept is not None
-        record = process.from_example(survey.kept.read_bytes(), list(media.MEDIA))
-        survey.kept.unlink()
-        return record
+    def record_name(self, source: SourceItem) -> str:
+        """Hash of everything that determines the record of a source."""
+        return _hash([*self._made_by, source.key, source.name, _without_path(source.item)])
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of everything that determines the records: arguments, versions and contents."""
+        sources, skipped = self._found
+        return _hash(
+            [
+                *self._made_by,
+                [[source.key, source.name, _without_path(source.item)] for source in sources],
+                [dataclasses.astuple(skip) for skip in skipped],
+            ]
+        )
+
+    @functools.cached_property
+    def _made_by(self) -> list:
+        """Versions and arguments."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         config = dataclasses.asdict(self.builder_config)
         # The location of the sources does not affect the records.
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
-        sources, skipped = self._found
-        what = [
-            [str(self.VERSION), painting_jax.__version__, _SPLIT_BY],
-            arguments,
-            [[source.key, source.name, _without_path(source.item)] for source in sources],
-            [dataclasses.astuple(skip) for skip in skipped],
-        ]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        return [[str(self.VERSION), painting_jax.__version__, _SPLIT_BY], arguments]
 
     def _info(self) -> tfds.core.DatasetInfo:
         return _Info(
@@ -275,7 +284,9 @@ class ProcessBuilder(
         sources = [source for source in sources if source.name not in left_out]
         if not sources:
             first = unusable[0]
-            raise UserError(f"no source can be used; {first.name}: {first.reason}")
+            raise _NothingUsable(
+                f"no source can be used; {first.name}: {first.reason}", [*skipped, *unusable]
+            )
         pairs = self._pairs(sources)
         stated = {source.key: source.split for source in sources if source.split}
         assigned = splits.assign([source.key for source in sources], pairs, stated)
@@ -303,7 +314,7 @@ class ProcessBuilder(
         self, sources: Sequence[SourceItem], split: str
     ) -> Iterator[tuple[str, dict]]:
         counts: collections.Counter[str] = collections.Counter()
-        for result in map(storable, self._processes(sources, split)):
+        for result in map(_storable, self._processes(sources, split)):
             if isinstance(result, Skipped):
                 self.info.metadata["skipped"].append(dataclasses.astuple(result))
                 self._unusable.append(result)
@@ -316,14 +327,15 @@ class ProcessBuilder(
         self.info.metadata["remarks"] = [dataclasses.astuple(remark) for remark in self._remarks]
 
 
-def storable(result: process.Process | Skipped) -> process.Process | Skipped:
+def _storable(result: process.Process | Skipped) -> process.Process | Skipped:
     """The process, or `Skipped` if it is larger than a record can be."""
-    if isinstance(result, Skipped) or (size := sum(map(len, result.frames))) <= _MAX_RECORD:
+    if isinstance(result, Skipped):
         return result
-    reason = (
-        f"its {len(result.frames)} frames take {disk.in_words(size)}, more than a record can hold"
-    )
-    return Skipped(result.source, f"{reason}: lower --size or --max_frames")
+    try:
+        record_size.check(result)
+    except UserError as error:
+        return Skipped(result.source, str(error))
+    return result
 
 
 class _Info(tfds.core.DatasetInfo):
@@ -343,6 +355,10 @@ def _names_alike(
     return list(names.values())
 
 
+def _hash(what: list) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
 def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
 
@@ -354,18 +370,25 @@ def build(
     *,
     overwrite: bool = False,
     say: Callable[[str], object] = lambda line: None,
+    crew: crews.Crew | None = None,
+    kept_dir: epath.PathLike | None = None,
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.
 
     The data set is written beside its place, which it takes when it is complete: a data set that it
-    replaces is there until then. What earlier, killed attempts have left is removed first.
+    replaces is there until then. What earlier, killed attempts have left is removed first, except
+    the records that a builder keeps: they are used again.
 
     Args:
       builder_class: Class of the builder.
       config: Arguments of the builder and name of the data set.
       data_dir: Folder of data sets. This one is written to BUILDER/NAME/VERSION below it.
       overwrite: Replace an existing data set, whatever it was made from.
-      say: Called with a line on the disk space that the data set will take, before it is written.
+      say: Called with a line on the disk space that the data set will take, before it is written,
+        and with one on records that were kept.
+      crew: Those who read the sources; None for workers without a limit of time.
+      kept_dir: Folder for records that are kept until the data set is complete, which the crew
+        sees; None for one beside the data set.
 
     Returns:
       Contents of the data set.
@@ -373,32 +396,46 @@ def build(
     Raises:
       UserError: If there is no usable source, if a data set made from other arguments or sources
         exists and `overwrite` is False, if another process is writing the data set, if there is far
-        too little disk space, or if the file system reports an error (no files are left then).
+        too little disk space, or if the file system reports an error. Then no files are left, but
+        records that were kept, and the list of sources when none is usable.
     """
     place = pathlib.Path(builder_class.name, config.name, str(builder_class.VERSION))
     path = pathlib.Path(data_dir) / place
+    left = unfinished_build.Left.of(path, kept_dir, place)
 
     def new(root: epath.PathLike, **options: Any) -> ProcessBuilder:
-        return builder_class(data_dir=root, config=config, **options)
+        return builder_class(
+            data_dir=root, config=config, crew=crew, kept=left.records, say=say, **options
+        )
 
     # Of a folder that does not exist: what lies at the path is not to be trusted.
     surveyed = new(path / "none")
-    if path.exists() and not overwrite:
-        return _summary(path, made_from=surveyed.fingerprint)
-    busy = f"{path} is being written by another prepare: wait for it to end"
-    with alone(path.parent, busy):
-        for left in path.parent.glob("incomplete.*"):  # by TFDS, in earlier versions
-            shutil.rmtree(left, ignore_errors=True)
+    try:
         if path.exists() and not overwrite:
             return _summary(path, made_from=surveyed.fingerprint)
-        with folder_written_beside(path) as unfinished:
-            # The estimate may be wrong, but not so far.
-            remedy = "name another --data_dir, or lower --size"
-            say(disk.use(surveyed.estimate(), path, spare=0.5, remedy=remedy))
-            with disk.refusals_told(path):
-                surveyed.survey(unfinished / "kept")
-                _write(functools.partial(new, surveyed=surveyed), unfinished, place)
-                _write_index(unfinished)
+        busy = f"{path} is being written by another prepare: wait for it to end"
+        with alone(path.parent, busy):
+            for incomplete in path.parent.glob("incomplete.*"):  # by TFDS, in earlier versions
+                shutil.rmtree(incomplete, ignore_errors=True)
+            if path.exists() and not overwrite:
+                return _summary(path, made_from=surveyed.fingerprint)
+            with folder_written_beside(path) as unfinished:
+                # The estimate may be wrong, but not so far.
+                remedy = "name another --data_dir, or lower --size"
+                say(disk.use(surveyed.estimate(), path, spare=0.5 * surveyed.copies, remedy=remedy))
+                with disk.refusals_told(path):
+                    left.list_skipped(surveyed.survey())
+                    _write(functools.partial(new, surveyed=surveyed), unfinished, place)
+                    _write_index(unfinished)
+                    noted = _skipped(dataset_folder.metadata(unfinished))
+                    skipping.write(unfinished, noted)
+            left.remove()
+    except _NothingUsable as error:
+        try:
+            listed = left.list_skipped(error.skipped)
+        except OSError:  # What is wrong with the sources is what matters.
+            raise error from None
+        raise UserError(f"{error} (all are listed in {listed})") from None
     return _summary(path)
 
 
@@ -431,7 +468,6 @@ def _write(new: Callable[..., ProcessBuilder], folder: pathlib.Path, place: path
     for file in (root / place).iterdir():
         file.rename(folder / file.name)
     shutil.rmtree(root)
-    shutil.rmtree(folder / "kept", ignore_errors=True)
 
 
 def _write_index(folder: pathlib.Path) -> None:
@@ -439,6 +475,10 @@ def _write_index(folder: pathlib.Path) -> None:
     shards = dataset_folder.read(folder, process.features()).shards
     sources = {split: pipeline.DataSource(folder, split) for split in shards}
     index.write(epath.Path(folder), {split: source.rows for split, source in sources.items()})
+
+
+def _skipped(metadata: Mapping[str, Any]) -> tuple[Skipped, ...]:
+    return tuple(Skipped(*skip) for skip in metadata["skipped"])
 
 
 def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:
@@ -458,7 +498,7 @@ def _summary(path: pathlib.Path, made_from: str | None = None) -> Summary:
             "give another --name or --data_dir, or --overwrite"
         )
     try:
-        skipped = tuple(Skipped(*skip) for skip in metadata["skipped"])
+        skipped = _skipped(metadata)
         groups = metadata.get("alike")
         alike = None if groups is None else tuple(map(tuple, groups))
         remarks = tuple(Skipped(*remark) for remark in metadata.get("remarks", ()))

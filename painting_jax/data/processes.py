@@ -34,12 +34,12 @@ from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
-from painting_jax.data.building import Skipped
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
 from painting_jax.data.process import Process, Variant
 from painting_jax.data.result_files import MOVIE, RECORD, STEPS
+from painting_jax.data.skipping import Skipped
 from painting_jax.errors import UserError, one_line, readable
 
 # The aspects of scans and exports of one canvas differ by rounding and careless cropping.

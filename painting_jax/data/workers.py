@@ -1,145 +1,186 @@
 """Parallel work on all CPU cores, with ordered results and a progress bar."""
 
 import collections
-import concurrent.futures.process
+import concurrent.futures
 import contextlib
-import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import tqdm
 
+from painting_jax.data.worker import Ended, OutOfTime, Worker
 from painting_jax.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+# Makes the result of a task that has none, from the task and the reason.
+Lost = Callable[[Task, str], Result]
+
 # Fewer tasks than this run in the calling process: starting a worker takes as long as a few tasks.
 _TOO_FEW = 16
 _PENDING = 4  # tasks for each worker that are handed out at a time
-# Tasks are many small array operations. More threads in each worker would only slow them down.
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+CRASHED = "its decoder crashed, or took more memory than there is"
+
+
+def out_of_time(seconds: float) -> str:
+    """What is said of a task that took too long."""
+    return f"it took more than {seconds:g} seconds: --item_timeout gives it longer"
 
 
 def in_order(
     function: Callable[[Task], Result],
     tasks: Sequence[Task],
     description: str,
-    lost: Callable[[Task], Result] | None = None,
+    lost: Lost | None = None,
 ) -> Iterator[Result]:
-    """Yields `function(task)` for each task, in the order of the tasks, with one worker per core.
+    """Yields `function(task)` for each task, in their order, as `Crew.in_order` of a new crew."""
+    with Crew() as crew:
+        yield from crew.in_order(function, tasks, description, lost)
 
-    If there are only a few tasks, they run in this process. At most a few results per worker are
-    pending at a time, so memory stays bounded however slowly the caller takes them. Workers end
-    with this process, even if it is killed.
+
+class Crew:
+    """Worker processes, one per core, that stay for several rounds of tasks; use it as a context.
+
+    Workers end with this process, even if it is killed.
 
     Args:
-      function: Function that can be pickled, as can its arguments and results.
-      tasks: Arguments of the calls.
-      description: Label of the progress bar, which is shown only on a terminal.
-      lost: Makes the result of a task that ended its worker, as a file can that crashes its decoder
-        or takes all memory.
-
-    Raises:
-      UserError: If a task ends its worker and `lost` is None.
+      seconds: Limit of the time of a task; 0 for none. A worker that takes longer is killed.
     """
-    with tqdm.tqdm(total=len(tasks), desc=description, disable=None) as bar:
-        workers = min(len(os.sched_getaffinity(0)), len(tasks))
-        results = (
-            map(function, tasks)
-            if workers < 2 or len(tasks) < _TOO_FEW
-            else _by_workers(function, tasks, workers, description, lost)
-        )
-        for result in results:
-            bar.update()
-            yield result
 
+    def __init__(self, seconds: float = 0):
+        self._seconds = seconds
+        self._workers: list[Worker] = []
 
-def _by_workers(
-    function: Callable[[Task], Result],
-    tasks: Sequence[Task],
-    workers: int,
-    description: str,
-    lost: Callable[[Task], Result] | None,
-) -> Iterator[Result]:
-    done, alone_until = 0, 0
-    while done < len(tasks):
-        is_alone = done < alone_until
-        some = tasks[done:alone_until] if is_alone else tasks[done:]
-        try:
-            for result in _by_pool(function, some, 1 if is_alone else workers):
-                yield result
-                done += 1
-        except concurrent.futures.process.BrokenProcessPool:
-            if not is_alone:
-                # All pending tasks are lost with a worker. One at a time, the guilty one shows.
-                alone_until = done + _PENDING * workers
-                continue
-            if lost is None:
-                raise UserError(
-                    f"{description}: a worker ended without a result, perhaps for lack of memory"
-                ) from None
-            yield lost(tasks[done])
-            done += 1
+    def __enter__(self) -> "Crew":
+        return self
 
+    def __exit__(self, *_) -> None:
+        for worker in self._workers:
+            worker.stop()
 
-def _by_pool(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Iterator[Result]:
-    # Spawn: forking a process that has started threads (FFmpeg's, JAX's) may deadlock.
-    context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
-    pending: collections.deque[concurrent.futures.Future] = collections.deque()
-    try:
-        with _environment(_ONE_THREAD), _signals_blocked():
-            # Workers start at the first submissions and inherit the environment at that time.
-            while len(pending) < min(_PENDING * workers, len(tasks)):
-                pending.append(pool.submit(function, tasks[len(pending)]))
-        for task in tasks[len(pending) :]:
-            yield pending.popleft().result()
-            pending.append(pool.submit(function, task))
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def in_order(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        description: str,
+        lost: Lost | None = None,
+    ) -> Iterator[Result]:
+        """Yields `function(task)` for each task, in the order of the tasks.
 
+        If there are only a few tasks and no limit of their time, they run in this process. At most
+        a few results per worker are pending at a time, so memory stays bounded however slowly the
+        caller takes them.
 
-def _end_with_parent() -> None:
-    """Ends this worker when its parent ends; a killed parent cannot stop its workers itself."""
-    parent = multiprocessing.parent_process()
+        Args:
+          function: Function that can be pickled, as can its arguments and results.
+          tasks: Arguments of the calls.
+          description: Label of the progress bar, which is shown only on a terminal.
+          lost: Makes the result of a task that ended its worker, as a file can that crashes its
+            decoder or takes all memory, or that took too long.
 
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Blocks Ctrl-C and SIGTERM, which reach all processes of a terminal or a job.
-
-    Workers inherit this. They would print tracebacks, and they end with this process anyway.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
+        Raises:
+          UserError: If a task ends its worker or takes too long, and `lost` is None.
+        """
+        with tqdm.tqdm(total=len(tasks), desc=description, disable=None) as bar:
+            count = min(len(os.sched_getaffinity(0)), len(tasks))
+            if count and (self._seconds or (count > 1 and len(tasks) >= _TOO_FEW)):
+                results = self._by_workers(function, tasks, count, description, lost)
             else:
-                os.environ[name] = value
+                results = map(function, tasks)
+            for result in results:
+                bar.update()
+                yield result
+
+    def _by_workers(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        count: int,
+        description: str,
+        lost: Lost | None,
+    ) -> Iterator[Result]:
+        self._workers += [Worker() for _ in range(count - len(self._workers))]
+        room = _Room()
+        idle = collections.deque(self._workers)
+
+        def attempt(task: Task) -> Result:
+            # There are as many workers as threads.
+            worker = idle.pop()
+            try:
+                return worker.do(function, task, self._seconds)
+            finally:
+                idle.append(worker)
+
+        def done(task: Task) -> Result:
+            try:
+                try:
+                    with room.shared():
+                        return attempt(task)
+                except Ended:
+                    # Perhaps for lack of memory, which others took.
+                    with room.alone():
+                        return attempt(task)
+            except Ended:
+                reason = CRASHED
+            except OutOfTime:
+                reason = out_of_time(self._seconds)
+            if lost is None:
+                raise UserError(f"{description}: a worker ended without a result: {reason}")
+            return lost(task, reason)
+
+        pending: collections.deque[concurrent.futures.Future] = collections.deque()
+        threads = concurrent.futures.ThreadPoolExecutor(count)
+        try:
+            for task in tasks:
+                pending.append(threads.submit(done, task))
+                if len(pending) >= _PENDING * count:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BaseException:
+            # Nobody waits for the results any more.
+            left, self._workers = self._workers, []
+            for worker in left:
+                worker.kill()
+            threads.shutdown(cancel_futures=True)
+            for worker in left:
+                worker.stop()
+            raise
+        threads.shutdown()
+
+
+class _Room:
+    """Work of several threads that shares the machine, or has it alone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = self._waiting = 0
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._inside)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._waiting -= 1
+                self._changed.notify_all()

@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -13,7 +15,7 @@ import time
 import pytest
 from PIL import Image
 
-from painting_jax.data import building, photos, pictures, pipeline, splits
+from painting_jax.data import building, photos, pictures, pipeline, record_size, splits
 from painting_jax.data import index as index_lib
 from painting_jax.data.builders import painted_images
 from painting_jax.errors import UserError
@@ -28,6 +30,10 @@ def _contents(folder: pathlib.Path) -> dict[str, tuple[bytes, int]]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -194,10 +200,10 @@ def test_far_too_little_disk_space_is_refused_before_anything_is_written(place, 
 
 
 def test_a_process_larger_than_a_record_is_skipped(place, monkeypatch):
-    monkeypatch.setattr(building, "_MAX_RECORD", 3900)
+    monkeypatch.setattr(record_size, "_MOST", 3900)
     with pytest.raises(UserError, match=r"its 6 frames take .* kB, more than a record can hold"):
         build_painted(*place)
-    assert not place[0].exists()
+    assert {path.name for path in _files(place[0])} == {"skipped.jsonl"}
 
 
 def test_the_index_holds_what_the_records_do(painted_dir, tmp_path):
@@ -218,12 +224,28 @@ def test_the_index_holds_what_the_records_do(painted_dir, tmp_path):
             _ = pipeline.DataSource(copy, "train").rows
 
 
-def test_nothing_usable_is_a_user_error_and_leaves_nothing(tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"none of the 1 sources.*broken\.png"):
-        build_painted(tmp_path / "data", tmp_path / "photos")
-    assert not (tmp_path / "data").exists()
+def test_nothing_usable_is_a_user_error_and_leaves_the_list_of_reasons_alone(place):
+    for photo in place[1].iterdir():
+        photo.write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"none of the 3 sources.*photo0\.png") as raised:
+        build_painted(*place)
+    [listed] = _files(place[0])
+    assert f"all are listed in {listed}" in str(raised.value)
+    lines = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert [line["name"] for line in lines] == [f"photo{number}.png" for number in range(3)]
+    assert all("picture" in line["reason"] for line in lines)
+    write_photos(place[1], 3)
+    build_painted(*place)
+    assert os.listdir(place[0] / "painted_images" / "default") == ["1.0.0"]
+
+
+def test_what_was_skipped_is_listed_in_the_data_set(place):
+    (place[1] / "broken.png").write_bytes(b"no picture")
+    summary = build_painted(*place)
+    listed = pathlib.Path(summary.path) / "skipped.jsonl"
+    assert f"what was skipped is listed in {listed}" in summary.lines()
+    [line] = listed.read_text().splitlines()
+    assert json.loads(line) == dataclasses.asdict(summary.skipped[0])
 
 
 def test_two_sources_all_train_and_the_summary_says_so(tmp_path):

@@ -1,9 +1,13 @@
+import multiprocessing
 import os
 import signal
+import threading
+import time
 
 import pytest
 
 from painting_jax.data import workers
+from painting_jax.data.worker import Worker
 from painting_jax.errors import UserError
 
 
@@ -46,7 +50,60 @@ def _die(task: int) -> int:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_a_task_that_ends_its_worker_costs_itself_alone():
     """As a file can that crashes its decoder or takes all memory."""
-    results = list(workers.in_order(_die, range(40), "dying", lambda task: -task))
+    results = list(workers.in_order(_die, range(40), "dying", lambda task, reason: -task))
     assert results == [-task if task in (7, 30) else task for task in range(40)]
     with pytest.raises(UserError, match="dying: a worker ended without a result"):
         list(workers.in_order(_die, range(40), "dying"))
+
+
+def _hang(task: int) -> tuple[int, int]:
+    if task == 1:
+        time.sleep(600)
+    return task, os.getpid()
+
+
+def test_a_task_that_hangs_is_stopped_and_costs_itself_alone():
+    """Even among a few, which without a limit of time would run here."""
+    with workers.Crew(seconds=1) as crew:
+        results = list(crew.in_order(_hang, range(4), "hanging", lambda task, why: (task, why)))
+        assert [task for task, _ in results] == [0, 1, 2, 3]
+        (_, why), there = results.pop(1), {pid for _, pid in results}
+        assert why == "it took more than 1 seconds: --item_timeout gives it longer"
+        assert os.getpid() not in there
+        # The next round goes to the workers that are there.
+        [(_, pid)] = crew.in_order(_hang, [2], "again")
+        assert pid in {child.pid for child in multiprocessing.active_children()}
+        with pytest.raises(UserError, match=r"hanging: .* took more than 1 seconds"):
+            list(crew.in_order(_hang, range(4), "hanging"))
+    assert not multiprocessing.active_children()
+
+
+def test_a_caller_that_leaves_waits_for_no_task():
+    with workers.Crew(seconds=500) as crew:
+        results = crew.in_order(_hang, range(4), "left")
+        assert next(results)[0] == 0
+        begin = time.monotonic()
+        results.close()
+        assert time.monotonic() - begin < 5
+        assert not multiprocessing.active_children()
+
+
+def _talk(task: int) -> object:
+    if task == 1:
+        raise ConnectionResetError("of the task's own")
+    return threading.Lock() if task == 2 else task
+
+
+def test_errors_of_a_task_are_no_end_of_its_worker():
+    worker = Worker()
+    assert worker.do(_talk, 0) == 0
+    for task, error, said in (
+        (1, ConnectionResetError, "own"),
+        (2, RuntimeError, "cannot be sent"),
+    ):
+        with pytest.raises(error, match=said):
+            worker.do(_talk, task)
+        [child] = multiprocessing.active_children()
+    assert worker.do(_talk, 3) == 3
+    assert multiprocessing.active_children() == [child]
+    worker.stop()

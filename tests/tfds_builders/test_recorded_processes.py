@@ -1,17 +1,34 @@
+import dataclasses
 import json
+import multiprocessing
 import os
 import pathlib
 import re
 import shutil
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from painting_jax.data import building, photos, pictures, pipeline, processes, video
-from painting_jax.data.builders import recorded_processes
+from painting_jax.data import (
+    building,
+    crews,
+    photos,
+    pictures,
+    pipeline,
+    processes,
+    reading_recordings,
+    record_size,
+    video,
+    workers,
+)
 from painting_jax.errors import UserError
+from tests import tiny
 from tests.synthetic import recording, scene
+from tests.tfds_builders import hanging
 from tfds_builders.recorded_processes import recorded_processes_dataset_builder as builder
 
 
@@ -26,11 +43,13 @@ def write_numbered(folder: pathlib.Path, seed: int, count: int = 11) -> None:
         (folder / f"step {number}.jpg").write_bytes(pictures.encode(frame))
 
 
-def build(data_dir, *sources, medium="oil", **changes) -> building.Summary:
+def build(
+    data_dir, *sources, medium="oil", crew=None, say=lambda line: None, **changes
+) -> building.Summary:
     config = builder.Config(
         name="default", source=tuple(map(str, sources)), medium=medium, **changes
     )
-    return building.build(builder.Builder, config, data_dir)
+    return building.build(builder.Builder, config, data_dir, crew=crew, say=say)
 
 
 def records(data_dir) -> dict:
@@ -157,9 +176,9 @@ def test_a_part_with_a_crop_looks_like_its_own_frames(studio, tmp_path):
 def test_disk_use_is_said_before_recordings_are_read_and_is_about_right(tmp_path, monkeypatch):
     said, read = [], []
     monkeypatch.setattr(
-        recorded_processes,
-        "_read",
-        lambda *a, _read=recorded_processes._read, **k: read.append(len(said)) or _read(*a, **k),
+        reading_recordings,
+        "read",
+        lambda *a, _read=reading_recordings.read, **k: read.append(len(said)) or _read(*a, **k),
     )
     for photo in photos.packaged()[:3]:
         (tmp_path / "in" / photo.name).mkdir(parents=True)
@@ -178,10 +197,10 @@ def test_disk_use_is_said_before_recordings_are_read_and_is_about_right(tmp_path
 
 
 def test_a_recording_larger_than_a_record_is_skipped(studio, tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "_MAX_RECORD", 10_000)
+    monkeypatch.setattr(record_size, "_MOST", 10_000)
     with pytest.raises(UserError, match=r"cat.mp4: its 12 frames take .* kB, more than a record"):
         build(tmp_path / "data", studio)
-    assert not (tmp_path / "data").exists()
+    assert [p.name for p in (tmp_path / "data").rglob("*") if p.is_file()] == ["skipped.jsonl"]
 
 
 def test_each_recording_is_read_once_and_nothing_is_left_of_that(studio, tmp_path, monkeypatch):
@@ -407,3 +426,95 @@ def test_one_bad_file_of_each_kind_costs_itself(studio, tmp_path):
     assert set(skipped) == bad
     assert "codec that FFmpeg does not know" in skipped["codec.mov"]
     assert len(records(tmp_path / "data")) == 5
+
+
+def test_a_recording_that_hangs_its_decoder_costs_itself_alone(studio, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading_recordings, "read", hanging.read)
+    with workers.Crew(seconds=3) as crew:
+        summary = build(tmp_path / "data", studio, crew=crew)
+    assert set(records(tmp_path / "data")) == {"cat.mp4", "flowers", "trees/oak"}
+    reasons = {skip.name: skip.reason for skip in summary.skipped}
+    assert reasons.pop("dog.gif").startswith("it took more than 3 seconds")
+    assert set(reasons) == {"final.png"}
+    listed = pathlib.Path(summary.path) / "skipped.jsonl"
+    assert [json.loads(line) for line in listed.read_text().splitlines()] == [
+        dataclasses.asdict(skip) for skip in summary.skipped
+    ]
+
+
+_SLOWLY = """
+    import sys, time
+    from painting_jax.data import reading_recordings
+    from tests.tfds_builders.test_recorded_processes import build
+
+    read = reading_recordings.read
+
+    def slowly(recording, **options):
+        if recording.name == "trees/oak":
+            print("the last", flush=True)
+            time.sleep(600)
+        return read(recording, **options)
+
+    reading_recordings.read = slowly
+    build(*sys.argv[1:])
+"""
+
+
+def test_a_killed_run_is_taken_up_where_it_was(studio, tmp_path, monkeypatch):
+    (studio / "cut.mp4").write_bytes((studio / "cat.mp4").read_bytes()[:500])
+    command = [sys.executable, "-c", textwrap.dedent(_SLOWLY), str(tmp_path / "data"), str(studio)]
+    with subprocess.Popen(command, cwd=tiny.ROOT, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "the last\n"
+        run.kill()
+    left = tmp_path / "data" / "recorded_processes" / "default" / "1.0.0.unfinished"
+    named = [json.loads(line)["name"] for line in (left / "skipped.jsonl").read_text().splitlines()]
+    assert named == ["final.png", "cut.mp4"]
+
+    read, said = [], []
+    really = reading_recordings.read
+
+    def counted(recording, **options):
+        read.append(recording.name)
+        return really(recording, **options)
+
+    monkeypatch.setattr(reading_recordings, "read", counted)
+    summary = build(tmp_path / "data", studio, say=said.append)
+    # What failed is tried again.
+    assert read == ["cut.mp4", "trees/oak"]
+    assert said[1] == "3 of 5 recordings were read by an earlier run"
+    assert os.listdir(left.parent) == ["1.0.0"]
+
+    read.clear()
+    build(tmp_path / "once", studio)
+    assert read == ["cat.mp4", "cut.mp4", "dog.gif", "flowers", "trees/oak"]
+    once = tmp_path / "once" / "recorded_processes" / "default" / "1.0.0"
+    for path in once.iterdir():
+        assert path.read_bytes() == (pathlib.Path(summary.path) / path.name).read_bytes(), path
+
+
+def test_records_kept_for_other_arguments_are_read_again(studio, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "_write_index", fail)
+        with pytest.raises(UserError, match="cannot be written: No space"):
+            build(tmp_path / "data", studio)
+    left = tmp_path / "data" / "recorded_processes" / "default" / "1.0.0.unfinished" / "records"
+    assert len(list(left.iterdir())) == 4
+    said = []
+    build(tmp_path / "data", studio, max_frames=5, say=said.append)
+    assert len(said) == 1
+    assert {len(record.frames) for record in records(tmp_path / "data").values()} == {5}
+
+
+def test_beam_makes_the_same_data_set(studio, tmp_path):
+    (studio / "cut.mp4").write_bytes((studio / "cat.mp4").read_bytes()[:500])
+    ours = build(tmp_path / "ours", studio)
+    with crews.chosen("DirectRunner", [], seconds=60, kept_dir=None, sources=[]) as crew:
+        theirs = build(tmp_path / "theirs", studio, crew=crew)
+    assert theirs.counts == ours.counts
+    assert theirs.skipped == ours.skipped
+    for path in pathlib.Path(ours.path).iterdir():
+        assert path.read_bytes() == (pathlib.Path(theirs.path) / path.name).read_bytes(), path
+    assert not multiprocessing.active_children()

@@ -17,7 +17,6 @@ from painting_jax.data import (
     remarks,
     splits,
     tones,
-    workers,
 )
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
@@ -67,7 +66,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             root = os.path.commonpath([os.path.dirname(path) for path in paths])
             found = [photos.described(path, root) for path in paths]
         sources, skipped, seen = [], [], {}
-        results = workers.in_order(_check, found, "looking at photos", _lost)
+        results = self.crew.in_order(_check, found, "looking at photos", _lost)
         for photo, (checked, notes) in zip(found, results, strict=True):
             self.remark(photo.name, notes)
             if isinstance(checked, building.Skipped):
@@ -96,11 +95,13 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         self, sources: Sequence[building.SourceItem]
     ) -> Iterator[building.Survey | building.Skipped]:
         photos_N = [source.item for source in sources]
-        yield from workers.in_order(
-            _look, photos_N, "looking at pictures", lambda photo: _lost(photo)[0]
+        yield from self.crew.in_order(
+            _look, photos_N, "looking at pictures", lambda photo, reason: _lost(photo, reason)[0]
         )
 
-    def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
+    def _processes(
+        self, sources: Sequence[building.SourceItem], split: str
+    ) -> Iterator[Process | building.Skipped]:
         config = self.builder_config
         training = split == splits.SPLITS[0]
         tasks = []
@@ -120,8 +121,9 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                 tasks += [dataclasses.replace(task, variant=variant) for variant in variants]
             else:
                 tasks += [task, *(_in_tones(task) if config.tones else ())]
-        for processes in workers.in_order(painting.paint_photo, tasks, f"painting {split}"):
-            yield from processes
+        painted = self.crew.in_order(painting.paint_photo, tasks, f"painting {split}", _unpainted)
+        for results in painted:
+            yield from results
 
 
 def _encoded_size(photo: photos.Photo, height: int, width: int) -> int:
@@ -151,9 +153,12 @@ def _in_tones(task: painting.PhotoTask) -> list[painting.PhotoTask]:
     ]
 
 
-def _lost(photo: photos.Photo) -> tuple[building.Skipped, list[str]]:
-    reason = "its decoder crashed, or took more memory than there is"
+def _lost(photo: photos.Photo, reason: str) -> tuple[building.Skipped, list[str]]:
     return building.Skipped(photo.name, reason), []
+
+
+def _unpainted(task: painting.PhotoTask, reason: str) -> list[building.Skipped]:
+    return [building.Skipped(task.photo.name, f"it was not painted: {reason}")]
 
 
 def _check(photo: photos.Photo) -> tuple[str | building.Skipped, list[str]]:

@@ -1,6 +1,5 @@
 """Data set of painting processes made from recordings of people who paint."""
 
-import contextlib
 import dataclasses
 import functools
 import math
@@ -11,19 +10,17 @@ import tensorflow_datasets as tfds
 from painting_jax import media
 from painting_jax.data import (
     building,
-    looks,
-    pictures,
+    kept_records,
     processes,
-    remarks,
+    reading_recordings,
+    readings,
     timelapse,
-    workers,
 )
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
-# Bytes a pixel of a stored frame, the mean over a process: 0.24 to 0.47 in recordings of oil, ink,
-# pencil and digital painting.
-_BYTES_PER_PIXEL = 0.35
+# Recordings from which the size of all is estimated.
+_ESTIMATED_FROM = 64
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -60,6 +57,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     """Recorded painting processes."""
 
     name = "recorded_processes"
+    copies = 2
 
     def _find(self) -> tuple[list[building.SourceItem], list[building.Skipped]]:
         config = self.builder_config
@@ -69,13 +67,15 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             known_media=media.MEDIA,
             grid=config.grid or "",
         )
-        keys = workers.in_order(_key, found, "looking at recordings", _lost)
+        keys = self.crew.in_order(
+            reading_recordings.key, found, "looking at recordings", reading_recordings.no_key
+        )
         sources, seen = [], {}
-        for recording, key in zip(found, keys, strict=True):
+        for recording, (key, reason) in zip(found, keys, strict=True):
             # Parts of one file, or one file in two media, are not duplicates.
             what = (key, dataclasses.replace(recording, path="", name=""))
-            if isinstance(key, building.Skipped):
-                skipped.append(key)
+            if key is None:
+                skipped.append(building.Skipped(recording.name, reason))
             elif what in seen:
                 reason = f"the same recording as {seen[what]}"
                 skipped.append(building.Skipped(recording.name, reason))
@@ -86,9 +86,12 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
 
     def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
         config = self.builder_config
-        estimate = functools.partial(_size, max_frames=config.max_frames, max_side=config.size)
-        items = [source.item for source in sources]
-        return sum(workers.in_order(estimate, items, "estimating the size", lambda recording: 0))
+        estimate = functools.partial(
+            reading_recordings.size, max_frames=config.max_frames, max_side=config.size
+        )
+        some = [source.item for source in sources[:: math.ceil(len(sources) / _ESTIMATED_FROM)]]
+        sizes = self.crew.in_order(estimate, some, "estimating the size", lambda *_: 0)
+        return round(sum(sizes) * len(sources) / len(some))
 
     def _survey(
         self, sources: Sequence[building.SourceItem]
@@ -96,7 +99,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
         read = functools.partial(
-            _read,
+            reading_recordings.read,
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
@@ -104,71 +107,33 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             if config.clean
             else None,
         )
-        items = [source.item for source in sources]
-        results = workers.in_order(
-            read, items, "reading recordings", lambda recording: (_lost(recording), [])
+        names = [self.record_name(source) for source in sources]
+        there = kept_records.only(self.kept, names)
+        if there:
+            self.say(f"{len(there)} of {len(sources)} recordings were read by an earlier run")
+        tasks = [
+            readings.Task(source.item, str(self.kept / name))
+            for source, name in zip(sources, names, strict=True)
+            if name not in there
+        ]
+        outcomes = self.crew.in_order(
+            readings.Keeper(read), tasks, "reading recordings", readings.lost
         )
-        for item, (result, notes) in zip(items, results, strict=True):
-            self.remark(item.name, notes)
-            if isinstance(result, building.Skipped):
-                yield result
-            else:
-                look = looks.look(pictures.decode(result.reference))
-                yield building.Survey(look, self.keep(result))
+        for source, name in zip(sources, names, strict=True):
+            if name not in there:
+                reason, notes = next(outcomes)
+                if reason is not None:
+                    self.remark(source.name, notes)
+                    yield building.Skipped(source.name, reason)
+                    continue
+            head = kept_records.head(self.kept / name)
+            if head is None:
+                raise UserError(
+                    f"{self.kept / name} is gone: let nothing else write to this folder"
+                )
+            self.remark(source.name, head.notes)
+            yield building.Survey(head.look)
 
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         for source in sources:
-            yield self.take(source)
-
-
-def _lost(recording: processes.ProcessFile) -> building.Skipped:
-    return building.Skipped(
-        recording.name, "its decoder crashed, or took more memory than there is"
-    )
-
-
-def _key(recording: processes.ProcessFile) -> str | building.Skipped:
-    try:
-        # Reading a recording makes the same remarks.
-        with remarks.collected():
-            return processes.content_key(recording)
-    except UserError as error:
-        return building.Skipped(recording.name, str(error))
-
-
-def _size(recording: processes.ProcessFile, *, max_frames: int, max_side: int) -> int:
-    """About how many bytes the record of a recording will have; 0 if it cannot be read."""
-    start = -math.inf if recording.start is None else recording.start
-    end = math.inf if recording.end is None else recording.end
-    # Reading the whole recording makes the same remarks.
-    with remarks.collected(), contextlib.suppress(UserError, OSError, IndexError):
-        times = processes.frame_times(recording)
-        inside = [time for time in times if start <= time <= end]
-        # The first two frames tell the size of all.
-        opening = dataclasses.replace(
-            recording, start=inside[0], end=inside[min(1, len(inside) - 1)], progress=None
-        )
-        frame_HWC = processes.load(opening, max_frames=2, max_side=max_side).frames_THWC[0]
-        # The finished picture is stored once more.
-        count = min(max_frames, len(inside)) + 1
-        return round(count * frame_HWC.shape[0] * frame_HWC.shape[1] * _BYTES_PER_PIXEL)
-    return 0
-
-
-def _read(
-    recording: processes.ProcessFile,
-    *,
-    max_frames: int,
-    max_side: int,
-    edits: str,
-    cleaning: processes.Cleaning | None,
-) -> tuple[Process | building.Skipped, list[str]]:
-    """The record of a recording, or why there is none, and remarks."""
-    with remarks.collected() as notes:
-        try:
-            record = processes.to_record(
-                recording, max_frames=max_frames, max_side=max_side, edits=edits, cleaning=cleaning
-            )
-        except UserError as error:
-            return building.Skipped(recording.name, str(error)), notes
-    return building.storable(record), notes
+            yield kept_records.read(self.kept / self.record_name(source))
