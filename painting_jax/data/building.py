@@ -399,6 +399,17 @@ def build(
         too little disk space, or if the file system reports an error. Then no files are left, but
         records that were kept, and the list of sources when none is usable.
     """
+    if crew is None:
+        with workers.Crew() as own:
+            return build(
+                builder_class,
+                config,
+                data_dir,
+                overwrite=overwrite,
+                say=say,
+                crew=own,
+                kept_dir=kept_dir,
+            )
     place = pathlib.Path(builder_class.name, config.name, str(builder_class.VERSION))
     path = pathlib.Path(data_dir) / place
     left = unfinished_build.Left.of(path, kept_dir, place)

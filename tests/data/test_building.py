@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -165,6 +166,8 @@ def test_copies_of_a_photo_share_a_split_and_the_summary_says_so(tmp_path):
     assert (
         build_painted(tmp_path / "data", folder, media=("oil",), variants=1).alike == summary.alike
     )
+    # There are enough photos for workers.
+    assert not multiprocessing.active_children()
 
 
 def test_different_photos_are_said_to_be_different(place):
