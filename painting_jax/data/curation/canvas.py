@@ -110,9 +110,10 @@ def _refined(corners_42: np.ndarray, pictures: Sequence[np.ndarray]) -> np.ndarr
             for start_2, end_2 in zip(corners_42, np.roll(corners_42, -1, axis=0), strict=True)
         ]
         corners_42 = np.stack([_crossing(lines[i - 1], lines[i]) for i in range(4)])
-    # Where nothing holds them, as beyond the picture, they stay where they were found.
-    is_near = np.abs(corners_42 - found_42).max() <= _FARTHEST
-    return corners_42 if is_near else found_42
+        # Where nothing holds them, as beyond the picture, they stay where they were found.
+        if not np.abs(corners_42 - found_42).max() <= _FARTHEST:
+            return found_42
+    return corners_42
 
 
 def _edge(
@@ -139,7 +140,7 @@ def _edge(
     bend_S = np.maximum(2 * top_S - low_S - high_S, 1e-6)
     edge_S = off_O[best_S] + _STEP * np.clip((high_S - low_S) / (2 * bend_S), -1, 1)
     # A line that few strays do not move: least squares of what lies near it, again and again.
-    weight_S = np.minimum(top_S, 2 * np.median(top_S) + 1e-6)
+    weight_S = np.minimum(top_S, 2 * np.median(top_S)) + 1e-6
     line = np.array([0.0, np.median(edge_S)])
     for width in np.geomspace(reach, _TIGHT, _FITS):
         near_S = 1 / (1 + np.square((edge_S - np.polyval(line, share_S)) / width) ** 2)
@@ -157,7 +158,8 @@ def _crossing(
     """Where two lines cross, each given by two of its points: float[2]."""
     lines = [np.cross(np.append(a_2, 1), np.append(b_2, 1)) for a_2, b_2 in (one, other)]
     x, y, w = np.cross(lines[0], lines[1])
-    return np.array([x / w, y / w])
+    # Lines side by side cross nowhere.
+    return np.array([x, y]) / w if w else np.full(2, np.inf)
 
 
 def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
