@@ -10,6 +10,8 @@ _LEFT_OUT = " [...] "
 # C0, delete, C1, the separators of lines and paragraphs, and what turns the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_CONTINUED = re.compile(r"\n[ \t]+")
+
 
 class UserError(Exception):
     """A mistake of the user. The message is one line that states the mistake and how to fix it.
@@ -18,8 +20,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str):
-        # The message may be written to a report, in UTF-8.
-        super().__init__(shortened(one_line(message)))
+        # The message may be written to a report, in UTF-8. A line that is indented goes on.
+        super().__init__(shortened(one_line(_CONTINUED.sub(" ", message))))
 
 
 def readable(text: str) -> str:

@@ -60,6 +60,7 @@ from painting_jax.caching.job import cache_latents
 from painting_jax.data import building, crews, packed_arrays, timelapse
 from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
+from painting_jax.data.curation import options
 from painting_jax.errors import UserError
 
 _BUILDER = flags.DEFINE_enum(
@@ -107,8 +108,8 @@ _CLEAN = flags.DEFINE_bool(
 )
 _PROGRESS = flags.DEFINE_enum(
     "progress",
-    "time",
-    ["time", "change"],
+    options.TIME,
+    list(options.MEASURES),
     "With --clean: what progress is measured by. time is the share of the time without pauses, "
     "change is the share of what was painted.",
 )

@@ -82,7 +82,7 @@ def test_what_is_not_understood_is_one_line_and_status_2(capsys, argv, said):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (UserError("no\n  such medium"), r"error: no\n such medium"),
+        (UserError("no\n  such medium"), "error: no such medium"),
         (OSError(28, "No space left on device", "a.png"), "error: No space left on device: a.png"),
         (PermissionError(13, "Permission denied"), "error: Permission denied"),
     ],

@@ -16,7 +16,7 @@ from etils import epath
 
 from painting_jax import json_text
 from painting_jax.data import workers
-from painting_jax.data.worker import Ended, OutOfTime, Worker
+from painting_jax.data.worker import Worker
 from painting_jax.errors import UserError
 
 # One worker per core. Threads, since each has a process of its own for the tasks.
@@ -121,16 +121,10 @@ class _Do(beam.DoFn):
         (epath.Path(self._folder) / str(number)).write_text(json.dumps(said))
 
     def _result(self, task: Any) -> Any:
-        try:
-            try:
-                return self._worker.do(self._function, task, self._seconds)
-            except Ended:
-                # Perhaps for lack of memory, which others took.
-                return self._worker.do(self._function, task, self._seconds)
-        except Ended:
-            return self._lost(task, workers.CRASHED)
-        except OutOfTime:
-            return self._lost(task, workers.out_of_time(self._seconds))
+        def do(task: Any) -> Any:
+            return self._worker.do(self._function, task, self._seconds)
+
+        return workers.result_of(task, do, do, self._lost, self._seconds)
 
     def teardown(self) -> None:
         # A pipeline that is interrupted is torn down in the middle of a task.

@@ -4,7 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 
-from painting_jax.errors import UserError, readable
+from painting_jax.errors import UserError, one_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,4 +91,4 @@ def described(path: str, root: str) -> Photo:
     subject = " ".join(text.split("\n")[0].split()) if text else "a picture"
     base = pathlib.Path(root)
     name = file.relative_to(base) if file != base and file.is_relative_to(base) else file.name
-    return Photo(path, readable(str(name)), subject, "not stated")
+    return Photo(path, one_line(str(name)), subject, "not stated")

@@ -34,6 +34,7 @@ from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
+from painting_jax.data.curation.options import Cleaning
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
@@ -114,19 +115,6 @@ class LoadedProcess:
     looks_reversed: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class Cleaning:
-    """How videos are cleaned.
-
-    Attributes:
-      progress: what progress is measured by, one of `curation.recording.MEASURES`.
-      least_quality: a video whose quality is lower is refused; 0..1, see `curation.quality`.
-    """
-
-    progress: str = "time"
-    least_quality: float = 0.0
-
-
 def find(
     sources: Sequence[str | os.PathLike],
     *,
@@ -194,8 +182,7 @@ def find(
                 f"{file.name} has no medium: give --medium, or state it in a manifest or in "
                 "cat.json beside cat.mp4"
             )
-    skipped = [Skipped(one_line(skip.name), skip.reason) for skip in search.skipped]
-    return found, skipped
+    return found, search.skipped
 
 
 def _matches(pattern: str) -> list[epath.Path]:
@@ -793,10 +780,15 @@ def _chosen(file: ProcessFile, count: int, what: str, max_frames: int) -> Sequen
     return [first + i for i in video.evenly_spaced(last - first + 1, max_frames)]
 
 
+def _reader(file: ProcessFile) -> Callable[[str], States] | None:
+    """What opens a file of a painting program or an archive; None for others."""
+    return opening.reader(file.path) if file.is_artwork and not file.grid else None
+
+
 def _variants(file: ProcessFile) -> tuple[Variant, ...]:
     """The finished picture in other looks, if the file holds them."""
     # Others have none, and may take long to open.
-    if file.grid or not file.is_artwork or opening.reader(file.path) is not FrameData:
+    if _reader(file) is not FrameData:
         return ()
     return tuple(Variant(kind, image) for kind, image in FrameData(file.path).variants)
 
@@ -811,9 +803,7 @@ def reference(file: ProcessFile) -> np.ndarray | None:
       UserError: if it cannot be read.
     """
     is_part = file.crop is not None or file.end is not None
-    if is_part or file.grid or not file.is_artwork:
-        return None
-    if opening.reader(file.path) is not FramePickles:
+    if is_part or _reader(file) is not FramePickles:
         return None
     return FramePickles(file.path).reference
 
@@ -958,9 +948,9 @@ def _cleaned(
     )
     for remark in result.remarks:
         remarks.add(f"{file.name}: {remark}")
-    if result.quality.score < cleaning.least_quality:
+    if result.quality.score < cleaning.min_quality:
         raise UserError(
-            f"its quality is {result.quality.score:.2f}, less than {cleaning.least_quality:g}: "
+            f"its quality is {result.quality.score:.2f}, less than {cleaning.min_quality:g}: "
             + ", ".join(result.quality.reasons)
         )
     frames_THWC, progress_T = result.frames_KHWC, result.progress_K.astype(np.float32)

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 from painting_jax.data import processes, readings, record_size, remarks
+from painting_jax.data.curation.options import Cleaning
 from painting_jax.data.process import Process
 
 # Bytes a pixel of a stored frame, the mean over a process: 0.24 to 0.47 in recordings of oil, ink,
@@ -52,7 +53,7 @@ def read(
     max_frames: int,
     max_side: int,
     edits: str,
-    cleaning: processes.Cleaning | None,
+    cleaning: Cleaning | None,
 ) -> Process:
     """The record of a recording, see `processes.to_record`.
 

@@ -5,7 +5,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-from painting_jax.errors import readable
+from painting_jax.errors import one_line
 
 # Lists them in the folder of a data set, one JSON object a line.
 FILE = "skipped.jsonl"
@@ -24,9 +24,9 @@ class Skipped:
     reason: str
 
     def __post_init__(self):
-        # Both may quote file names that are not Unicode, and both are stored in the data set.
-        object.__setattr__(self, "name", readable(self.name))
-        object.__setattr__(self, "reason", readable(self.reason))
+        # Both may quote file names, which hold anything, and both are stored in the data set.
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "reason", one_line(self.reason))
 
 
 def write(folder: pathlib.Path, sources: Sequence[Skipped]) -> None:

@@ -25,9 +25,32 @@ _PENDING = 4  # tasks for each worker that are handed out at a time
 CRASHED = "its decoder crashed, or took more memory than there is"
 
 
-def out_of_time(seconds: float) -> str:
-    """What is said of a task that took too long."""
-    return f"it took more than {seconds:g} seconds: --item_timeout gives it longer"
+def result_of(
+    task: Task,
+    first: Callable[[Task], Result],
+    again: Callable[[Task], Result],
+    lost: Lost,
+    seconds: float,
+) -> Result:
+    """The result of a task that a worker does, or what `lost` makes if it has none.
+
+    Args:
+      task: The task.
+      first: Gives it to a worker.
+      again: Gives it to one once more, if the first ended: perhaps for lack of memory, which others
+        took.
+      lost: Makes the result of a task that ended both, or took too long, from it and the reason.
+      seconds: The limit of its time.
+    """
+    try:
+        try:
+            return first(task)
+        except Ended:
+            return again(task)
+    except Ended:
+        return lost(task, CRASHED)
+    except OutOfTime:
+        return lost(task, f"it took more than {seconds:g} seconds: --item_timeout gives it longer")
 
 
 def in_order(
@@ -114,22 +137,21 @@ class Crew:
             finally:
                 idle.append(worker)
 
-        def done(task: Task) -> Result:
-            try:
-                try:
-                    with room.shared():
-                        return attempt(task)
-                except Ended:
-                    # Perhaps for lack of memory, which others took.
-                    with room.alone():
-                        return attempt(task)
-            except Ended:
-                reason = CRASHED
-            except OutOfTime:
-                reason = out_of_time(self._seconds)
+        def first(task: Task) -> Result:
+            with room.shared():
+                return attempt(task)
+
+        def again(task: Task) -> Result:
+            with room.alone():
+                return attempt(task)
+
+        def without(task: Task, reason: str) -> Result:
             if lost is None:
                 raise UserError(f"{description}: a worker ended without a result: {reason}")
             return lost(task, reason)
+
+        def done(task: Task) -> Result:
+            return result_of(task, first, again, without, self._seconds)
 
         pending: collections.deque[concurrent.futures.Future] = collections.deque()
         threads = concurrent.futures.ThreadPoolExecutor(count)
@@ -157,30 +179,28 @@ class _Room:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = self._waiting = 0
+        self._inside = self._alone = 0  # inside, and inside or waiting to be there alone
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting)
+            self._changed.wait_for(lambda: not self._alone)
             self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
+        yield from self._until_left()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         with self._changed:
-            self._waiting += 1
+            self._alone += 1
             self._changed.wait_for(lambda: not self._inside)
             self._inside += 1
+        yield from self._until_left(1)
+
+    def _until_left(self, alone: int = 0) -> Iterator[None]:
         try:
             yield
         finally:
             with self._changed:
                 self._inside -= 1
-                self._waiting -= 1
+                self._alone -= alone
                 self._changed.notify_all()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from painting_jax import media
 from painting_jax.data import processes, remarks, timelapse, video
+from painting_jax.data.curation.options import Cleaning
 from painting_jax.errors import UserError
 from soak.hostile.cases import Case
 
@@ -99,8 +100,7 @@ def _read_all(
         outcome.read += attempt(processes.to_record, file, **sizes) is not None
         if cleans and not file.is_artwork and video.is_video(file.path):
             outcome.read += (
-                attempt(processes.to_record, file, cleaning=processes.Cleaning(), **sizes)
-                is not None
+                attempt(processes.to_record, file, cleaning=Cleaning(), **sizes) is not None
             )
 
 

@@ -16,6 +16,7 @@ from painting_jax.data import (
     readings,
     timelapse,
 )
+from painting_jax.data.curation.options import TIME, Cleaning
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -35,8 +36,8 @@ class Config(tfds.core.BuilderConfig):
       max_frames: Maximum number of frames kept of each recording, evenly spread over its duration.
       grid: "2x2" or "3x3" if pictures are processes whose steps lie in a grid; None if not.
       clean: Whether videos are cleaned: the canvas from the front, without hands and tools.
-      progress: What the progress of videos that are cleaned is measured by, "time" without pauses,
-        or "change".
+      progress: What the progress of videos that are cleaned is measured by, one of
+        `options.MEASURES`.
       min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
@@ -48,7 +49,7 @@ class Config(tfds.core.BuilderConfig):
     max_frames: int = 128
     grid: str | None = None
     clean: bool = False
-    progress: str = "time"
+    progress: str = TIME
     min_quality: float = 0.1
     edits: str = timelapse.CUT
 
@@ -103,9 +104,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
-            cleaning=processes.Cleaning(config.progress, config.min_quality)
-            if config.clean
-            else None,
+            cleaning=Cleaning(config.progress, config.min_quality) if config.clean else None,
         )
         names = [self.record_name(source) for source in sources]
         there = kept_records.only(self.kept, names)

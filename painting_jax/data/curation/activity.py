@@ -2,9 +2,10 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 from scipy import ndimage
+
+from painting_jax.data.curation.averages import averaged
 
 _SHRUNK = 4  # pixels, in each direction, that are averaged before frames are compared
 _CHANGED = 10.0  # levels of 255 by which paint changes a pixel
@@ -48,7 +49,7 @@ def activity(frames_THWC: np.ndarray, occluded_THW: np.ndarray) -> Activity:
       occluded_THW: Where hands and tools were, bool[T, H, W].
     """
     count = len(frames_THWC)
-    small_THWC = _small(frames_THWC)
+    small_THWC = averaged(frames_THWC, max(frames_THWC.shape[1:3]) // _SHRUNK)
     changed_T = np.array([_changed(small_THWC, t, t) for t in range(count)])
     busy_T = changed_T > _LEAST
     seen_T = busy_T | (occluded_THW.mean((1, 2)) > _HIDDEN)
@@ -67,16 +68,6 @@ def activity(frames_THWC: np.ndarray, occluded_THW: np.ndarray) -> Activity:
         if lasts and _changed(small_THWC, begin, end) <= _LEAST_IN_ALL:
             pauses_T[run] = True
     return Activity(first, last, pauses_T, changed_T)
-
-
-def _small(frames_THWC: np.ndarray) -> np.ndarray:
-    height, width = (max(1, n // _SHRUNK) for n in frames_THWC.shape[1:3])
-    return np.stack(
-        [
-            cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-            for frame in frames_THWC
-        ]
-    )
 
 
 def _changed(small_THWC: np.ndarray, begin: int, end: int) -> float:

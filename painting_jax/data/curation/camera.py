@@ -27,6 +27,9 @@ _NO_BETTER = 0.02  # correlation of edges by which a motion must explain more th
 _LAYOUT = (16, 16)  # colours by which something else is told from a bold step of the painting
 _ALIKE = 0.5  # correlation of these from which on it is the same
 
+# From pixel centres at whole numbers, as OpenCV has them, to those at halves.
+_TO_HALVES = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+
 
 @dataclasses.dataclass(frozen=True)
 class Path:
@@ -72,7 +75,7 @@ def followed(frames_THWC: np.ndarray) -> Path:
         for i in order:
             near, far = _facing(parts[known], parts[i])
             views = [_lasting(frames_THWC[one], to_shot_T33[one]) for one in (near, far)]
-            shift_33 = _between(*(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY) for view in views))
+            shift_33 = _between(*views)
             short = parts[i].stop - parts[i].start <= _LONGEST_INSERT * count
             if shift_33 is None and short and not _alike(*views):
                 shows_T[parts[i]] = False
@@ -105,10 +108,9 @@ def warped(
       width: Width of the result.
       sharp: Whether to interpolate cubically rather than linearly.
     """
-    half_33 = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     return cv2.warpPerspective(
         frame_HWC,
-        np.linalg.inv(half_33) @ to_33 @ half_33,
+        np.linalg.inv(_TO_HALVES) @ to_33 @ _TO_HALVES,
         (width, height),
         flags=cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
@@ -166,7 +168,7 @@ def _goes_on(frames_THWC: np.ndarray, start: int) -> bool:
     """Whether the camera stands where it stood before: a bold step of the painting is no cut."""
     around = (slice(max(0, start - _NEAR_CUT), start), slice(start, start + _NEAR_CUT))
     views = [np.median(frames_THWC[part], 0).astype(np.uint8) for part in around]
-    shift_33 = _between(*(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY) for view in views))
+    shift_33 = _between(*views)
     if shift_33 is None:
         return False
     corners_142 = quadrilateral.whole(views[0].shape[:2])[None]
@@ -216,14 +218,22 @@ def _alike(known_HWC: np.ndarray, other_HWC: np.ndarray) -> bool:
     return most == 0 or min(known_D.std(), other_D.std()) < 4 or known_D @ other_D > _ALIKE * most
 
 
-def _between(known_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray | None:
-    """Homography from one view of a scene to another that is known; None for another scene."""
-    height, width = (
-        max(1, round(n * min(1.0, _MATCHED_SIDE / max(known_HW.shape)))) for n in known_HW.shape
-    )
+def _between(known_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
+    """Homography from one view of a scene to another that is known; None for another scene.
+
+    Args:
+      known_HWC: uint8 RGB.
+      other_HWC: uint8 RGB, as large.
+    """
+    scale = min(1.0, _MATCHED_SIDE / max(known_HWC.shape))
+    height, width = (max(1, round(scale * n)) for n in known_HWC.shape[:2])
     views = [
-        cv2.resize(view_HW, (width, height), interpolation=cv2.INTER_AREA)
-        for view_HW in (known_HW, other_HW)
+        cv2.resize(
+            cv2.cvtColor(view_HWC, cv2.COLOR_RGB2GRAY),
+            (width, height),
+            interpolation=cv2.INTER_AREA,
+        )
+        for view_HWC in (known_HWC, other_HWC)
     ]
     sift = cv2.SIFT.create()
     (known, known_KD), (other, other_KD) = (sift.detectAndCompute(view, None) for view in views)
@@ -254,9 +264,8 @@ def _between(known_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray | None:
             1,
         )
         found_33 = np.linalg.inv(back_33.astype(np.float64))
-    half_33 = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    scale_33 = np.diag([known_HW.shape[1] / width, known_HW.shape[0] / height, 1])
-    grown_33 = scale_33 @ half_33
+    scale_33 = np.diag([known_HWC.shape[1] / width, known_HWC.shape[0] / height, 1])
+    grown_33 = scale_33 @ _TO_HALVES
     return grown_33 @ found_33 @ np.linalg.inv(grown_33)
 
 

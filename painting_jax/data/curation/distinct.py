@@ -1,7 +1,8 @@
 """Frames that differ: near-duplicates of the frame before them teach nothing."""
 
-import cv2
 import numpy as np
+
+from painting_jax.data.curation.averages import averaged
 
 _SIDE = 128  # pixels of the longer side at which frames are compared
 _CHANGED = 8.0  # levels of 255 by which a pixel differs
@@ -16,15 +17,10 @@ def distinct(frames_THWC: np.ndarray) -> np.ndarray:
     Args:
       frames_THWC: uint8 RGB.
     """
-    scale = min(1.0, _SIDE / max(frames_THWC.shape[1:3]))
-    height, width = (max(1, round(scale * n)) for n in frames_THWC.shape[1:3])
-    kept, before_HWC = [], None
-    for t, frame_HWC in enumerate(frames_THWC):
-        small_HWC = cv2.resize(frame_HWC, (width, height), interpolation=cv2.INTER_AREA)
-        small_HWC = small_HWC.astype(np.float32)
-        if before_HWC is None or _apart(small_HWC, before_HWC) > _LEAST:
+    small_THWC, kept = averaged(frames_THWC, _SIDE), [0]
+    for t in range(1, len(small_THWC)):
+        if _apart(small_THWC[t], small_THWC[kept[-1]]) > _LEAST:
             kept.append(t)
-            before_HWC = small_HWC
     last = len(frames_THWC) - 1
     if kept[-1] != last:
         # The finished picture rather than the first frame that looks like it.

@@ -1,7 +1,8 @@
 """Progress of a painting, measured by what has changed on the canvas."""
 
-import cv2
 import numpy as np
+
+from painting_jax.data.curation.averages import averaged
 
 _SIDE = 96  # pixels of the longer side at which change is measured
 _NOISE = 6.0  # levels of 255 by which a pixel differs without having been painted
@@ -15,14 +16,9 @@ def changed(frames_THWC: np.ndarray) -> np.ndarray:
     Args:
       frames_THWC: uint8 RGB frames of the canvas alone.
     """
-    scale = min(1.0, _SIDE / max(frames_THWC.shape[1:3]))
-    height, width = (max(1, round(scale * n)) for n in frames_THWC.shape[1:3])
-    before_HWC, steps = None, []
-    for frame_HWC in frames_THWC:
-        small_HWC = cv2.resize(frame_HWC, (width, height), interpolation=cv2.INTER_AREA)
-        small_HWC = small_HWC.astype(np.float32)
-        if before_HWC is None:
-            before_HWC = small_HWC
+    small_THWC = averaged(frames_THWC, _SIDE)
+    before_HWC, steps = small_THWC[0], []
+    for small_HWC in small_THWC:
         apart_HWC = np.abs(small_HWC - before_HWC)
         # Slow change adds up: a pixel is compared with what it was when it last counted.
         counts_HW1 = apart_HWC.max(-1, keepdims=True) > _NOISE

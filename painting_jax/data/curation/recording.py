@@ -7,12 +7,9 @@ import numpy as np
 from painting_jax.data import timelapse, video
 from painting_jax.data.curation.cleaning import Cleaned, Steps, cleaned
 from painting_jax.data.curation.distinct import distinct
+from painting_jax.data.curation.options import CHANGE, TIME
 from painting_jax.data.curation.progress import changed
 from painting_jax.data.curation.quality import Quality, quality
-
-# What the progress of a process is measured by.
-TIME, CHANGE = "time", "change"
-MEASURES = (TIME, CHANGE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,9 @@ import numpy as np
 
 from painting_jax.data.curation import activity, distinct, progress
 from painting_jax.data.curation.cleaning import Steps, cleaned
+from painting_jax.data.curation.options import CHANGE
 from painting_jax.data.curation.quality import quality
-from painting_jax.data.curation.recording import CHANGE, restored
+from painting_jax.data.curation.recording import restored
 from tests.data.curation.films import film
 
 

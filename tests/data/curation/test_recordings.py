@@ -3,6 +3,7 @@
 import numpy as np
 
 from painting_jax.data import pictures, processes, remarks, timelapse, video
+from painting_jax.data.curation.options import Cleaning
 from tests.data.curation.films import film
 
 
@@ -12,7 +13,7 @@ def test_a_recording_is_cleaned_and_then_judged(tmp_path):
     [file], _ = processes.find([tmp_path / "film.mp4"], medium="watercolor")
     with remarks.collected() as notes:
         record = processes.to_record(
-            file, max_frames=9, max_side=1280, edits=timelapse.CUT, cleaning=processes.Cleaning()
+            file, max_frames=9, max_side=1280, edits=timelapse.CUT, cleaning=Cleaning()
         )
     assert any("hands and tools hid" in note for note in notes)
     assert len(record.frames) == 9
@@ -31,7 +32,7 @@ def test_a_recording_that_runs_backwards_is_turned_after_it_was_cleaned(tmp_path
     [file], _ = processes.find([tmp_path / "film.mp4"], medium="watercolor")
     with remarks.collected() as notes:
         record = processes.to_record(
-            file, max_frames=5, max_side=1280, edits=timelapse.TURN, cleaning=processes.Cleaning()
+            file, max_frames=5, max_side=1280, edits=timelapse.TURN, cleaning=Cleaning()
         )
     assert any("turned round" in note for note in notes)
     np.testing.assert_allclose(record.progress, np.linspace(0, 1, 5), atol=0.03)
