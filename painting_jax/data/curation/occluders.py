@@ -23,6 +23,7 @@ _LEAST, _NOISE = 8.0, 3.0  # difference that shows: levels of 255, and deviation
 _CLOSED, _GROWN = 2, 3  # pixels of the mask over which gaps are closed, and by which it grows
 _SMALLEST = 2e-3  # area of an occluder, as a share of the frame
 _USUAL = 0.1  # share of the frames that hold one, where there is a hand at all
+_LONG = 4  # frames, by those that a pixel is compared with, from which on others tell of the ends
 _LIKE_OTHERS = 0.5  # area, by that of others, of what only one side tells
 
 
@@ -43,7 +44,8 @@ def occluded(
     strange_THW, longer_THW, same_THW, ends_THW = map(np.asarray, _strange(frames_THWC, reach))
     certain_THW = _large(strange_THW, _SMALLEST)
     shares_T = certain_THW.mean((1, 2))
-    if (shares_T > 0).mean() > _USUAL:
+    # In a short recording nearly every frame is at an end, and no others tell what is usual.
+    if count >= _LONG * reach and (shares_T > 0).mean() > _USUAL:
         # A hand in the first frame or the last one is about as large as in the others.
         certain_THW |= _large(ends_THW, _LIKE_OTHERS * float(np.median(shares_T[shares_T > 0])))
     # What rests in one place for long counts if it belongs to something that moves.

@@ -189,3 +189,12 @@ def test_a_hand_in_the_first_frame_or_the_last_one_is_found(end):
     hands = (frames == np.array([224, 172, 138])).all(-1)
     assert (found[end] & hands[end]).sum() > 0.97 * hands[end].sum()
     assert filling.filled(frames, found)[end, 50:].min() > 205
+
+
+def test_bold_strokes_of_a_short_recording_are_no_hands_at_its_ends():
+    rng = np.random.default_rng(0)
+    frames = np.full((16, 96, 96, 3), 210, np.uint8)
+    for t in range(16):
+        top, left = rng.integers(0, 64, 2)
+        frames[t:, top : top + 32, left : left + 32] = rng.integers(20, 200, 3)
+    assert occluders.occluded(frames)[[0, -1]].mean() < 0.02
