@@ -28,7 +28,7 @@ from benchmarks.curation import recipe
 from benchmarks.curation.film import Film, Shooting, shot
 from painting_jax import cli
 from painting_jax.data import painter, photos, pictures
-from painting_jax.data.curation import camera, canvas
+from painting_jax.data.curation import camera, canvas, denoising, filling
 from painting_jax.data.curation.cleaning import Steps, cleaned
 
 _FILMS = flags.DEFINE_integer("films", 20, "Number of films.")
@@ -43,6 +43,7 @@ _STEPS = {
     "without following the camera": Steps(camera=False),
     "without the light": Steps(light=False),
     "without the occluders": Steps(occluders=False),
+    "without denoising": Steps(noise=False),
     "without the span": Steps(span=False),
 }
 
@@ -117,6 +118,10 @@ def _given_corners(film: Film) -> list[tuple[str, _Result]]:
         (
             "published recipe, with true masks",
             _Result(recipe.restored(plain_KHWC, true_KHW), span_K),
+        ),
+        (
+            "filled and denoised as we do, with true masks",
+            _Result(denoising.denoised(filling.filled(plain_KHWC, true_KHW)), span_K),
         ),
     ]
 

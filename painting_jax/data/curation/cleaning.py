@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from painting_jax.data.curation import camera, canvas, filling, light, occluders
+from painting_jax.data.curation import camera, canvas, denoising, filling, light, occluders
 from painting_jax.data.curation.activity import activity
 
 _WATCHED_SIDE = 320  # longer side in pixels at which the light is measured
@@ -19,6 +19,7 @@ class Steps:
       light: Whether changes of the light are taken out.
       canvas: Whether the canvas is found and seen from the front.
       occluders: Whether hands, tools and their shadows are taken away.
+      noise: Whether the noise of the camera and the codec is taken out.
       span: Whether what lies before and after the painting, and pauses, are dropped.
     """
 
@@ -26,6 +27,7 @@ class Steps:
     light: bool = True
     canvas: bool = True
     occluders: bool = True
+    noise: bool = True
     span: bool = True
 
 
@@ -75,6 +77,8 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
     if steps.occluders:
         occluded_KHW = occluders.occluded(frames_KHWC)
         frames_KHWC = filling.filled(frames_KHWC, occluded_KHW)
+    if steps.noise:
+        frames_KHWC = denoising.denoised(frames_KHWC)
     shown_K = np.ones(len(kept_K), bool)
     if steps.span:
         shown_K = activity(frames_KHWC, occluded_KHW).kept_T

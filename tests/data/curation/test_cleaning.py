@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.curation.film import EXPOSURE
 from painting_jax.data import pictures
-from painting_jax.data.curation import camera, canvas, filling, light, occluders
+from painting_jax.data.curation import camera, canvas, denoising, filling, light, occluders
 from painting_jax.data.curation.cleaning import Steps, cleaned
 from tests.data.curation.films import film
 
@@ -170,6 +170,28 @@ def test_what_is_never_seen_is_inpainted():
     masks[:, 10:14, 10:14] = True
     frames[:, 10:14, 10:14] = 0
     assert np.abs(filling.filled(frames, masks).astype(int) - 180).max() <= 2
+
+
+def test_noise_is_taken_out_and_paint_is_neither_late_nor_blurred():
+    painted = np.full((32, 41, 43, 3), 200, np.uint8)
+    painted[16:, 10:30, 11:] = (150, 60, 40)
+    noise = np.random.default_rng(0).normal(0, 4, painted.shape)
+    noisy = np.clip(np.round(painted + noise), 0, 255).astype(np.uint8)
+    result = denoising.denoised(noisy)
+    assert np.std(result - painted.astype(float)) < 0.6 * 4
+    assert np.abs(result[16] - painted[16].astype(float)).max() < 16  # the stroke, at once
+    assert np.abs(result[15] - painted[15].astype(float)).max() < 16  # and not before
+
+
+def test_a_denoised_pixel_is_the_weighted_mean_of_other_times():
+    frames = np.random.default_rng(1).integers(90, 110, (9, 3, 4, 3)).astype(np.uint8)
+    t, y, x = 3, 2, 2  # the last row, where a block has one row of its own
+    total, weights = frames[t, y, x].astype(float), 1.0
+    for other in (t - 2, t - 1, t + 1, t + 2, t + 4):
+        apart = frames[other, 2:, 2:].astype(float) - frames[t, 2:, 2:]
+        weight = np.exp(-np.mean(apart**2) / 64)
+        total, weights = total + weight * frames[other, y, x], weights + weight
+    assert np.abs(denoising.denoised(frames)[t, y, x] - total / weights).max() < 0.501
 
 
 def test_few_frames_are_left_as_they_are():
