@@ -825,39 +825,51 @@ def _encoded_reference(file: ProcessFile, finished: bytes) -> bytes:
 
 def _read_pictures(file: ProcessFile, max_frames: int, max_side: int) -> _Read:
     paths, is_guess = _steps(file)
-    if is_guess:
-        names = [path.name for path in paths]
-        shown = names if len(names) <= 4 else [*names[:2], "...", *names[-2:]]
-        remarks.add(
-            f"the names of the pictures in {file.name} leave their order open; it is taken as "
-            + ", ".join(shown)
-        )
-    index_T = _chosen(file, len(paths), "pictures", max_frames)
-    last = index_T[-1]
     frames, kept, finished_HW = [], [], None
-    for index in reversed(index_T):
-        try:
-            picture_HWC = pictures.load(paths[index])
-        except UserError as error:
-            # Without its last picture a process would end with one that is not finished.
-            if index == last:
-                raise
-            remarks.add(f"{error}: it is left out of {file.name}")
-            continue
-        if file.crop is not None:
-            picture_HWC = video.crop_picture(picture_HWC, file.crop, str(paths[index]))
+    for index, picture_HWC in _decoded(file, paths, max_frames):
         height, width = picture_HWC.shape[:2]
         # The finished picture is read first and sets the size of the others.
         finished_HW = finished_HW or (height, width)
         if abs(height / width * finished_HW[1] / finished_HW[0] - 1) > _ASPECT_TOLERANCE:
             raise UserError(
-                f"{paths[index]} has another shape than {paths[last].name}, the last picture"
+                f"{paths[index]} has another shape than {paths[kept[0]].name}, the last picture; "
+                "--clean takes pictures of a screen whose canvas it finds"
             )
         picture_HWC = video.shrink(picture_HWC, max_side)
         frames.append(pictures.resize(picture_HWC, *(frames or [picture_HWC])[0].shape[:2]))
         kept.append(index)
+    if is_guess:
+        _tell_order(file, paths)
     kept_T = np.array(kept[::-1])
     return np.stack(frames[::-1]), kept_T.astype(np.float64), kept_T, len(paths)
+
+
+def _tell_order(file: ProcessFile, paths: Sequence[epath.Path]) -> None:
+    names = [path.name for path in paths]
+    shown = names if len(names) <= 4 else [*names[:2], "...", *names[-2:]]
+    remarks.add(
+        f"the names of the pictures in {file.name} leave their order open; it is taken as "
+        + ", ".join(shown)
+    )
+
+
+def _decoded(
+    file: ProcessFile, paths: Sequence[epath.Path], max_frames: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Some of the pictures of a process with their indices, the last one first."""
+    index_T = _chosen(file, len(paths), "pictures", max_frames)
+    for index in reversed(index_T):
+        try:
+            picture_HWC = pictures.load(paths[index])
+        except UserError as error:
+            # Without its last picture a process would end with one that is not finished.
+            if index == index_T[-1]:
+                raise
+            remarks.add(f"{error}: it is left out of {file.name}")
+            continue
+        if file.crop is not None:
+            picture_HWC = video.crop_picture(picture_HWC, file.crop, str(paths[index]))
+        yield index, picture_HWC
 
 
 def _steps(file: ProcessFile) -> tuple[list[epath.Path], bool]:
@@ -891,7 +903,8 @@ def to_record(
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
         `timelapse.KEEP` it is remarked on.
       cleaning: how a video is cleaned (`curation.cleaning`), at up to 854 pixels; None for not.
-        Pictures and files of painting programs are clean.
+        In pictures of a screen the canvas is found (`curation.screen`). Other pictures and files
+        of painting programs are clean.
 
     Raises:
       UserError: as in `load`, if all frames have the same progress, or if the quality of a video
@@ -904,7 +917,8 @@ def to_record(
         loaded = load(file, max_frames=watched[0], max_side=watched[1], edits=cut)
         loaded = _cleaned(loaded, file, max_frames, edits, cleaning)
     else:
-        loaded = load(file, max_frames=max_frames, max_side=max_side, edits=edits)
+        of_screen = _of_screen(file, max_frames, max_side) if cleaning else None
+        loaded = of_screen or load(file, max_frames=max_frames, max_side=max_side, edits=edits)
     if loaded.looks_reversed:
         backwards = f"{file.name} looks as if it ran backwards"
         if edits == timelapse.CUT:
@@ -929,6 +943,31 @@ def to_record(
         source=file.name,
         licence=file.licence,
     )
+
+
+def _of_screen(file: ProcessFile, max_frames: int, max_side: int) -> LoadedProcess | None:
+    """The canvas in pictures of a screen; None if they are none, or it is not found."""
+    path = epath.Path(file.path)
+    if file.is_artwork or not path.is_dir() or file.crop is not None or file.progress is not None:
+        return None
+    from painting_jax.data.curation import screen  # noqa: PLC0415
+
+    with _readable_errors(path):
+        paths, is_guess = _steps(file)
+        shots = [(i, video.shrink(shot, max_side)) for i, shot in _decoded(file, paths, max_frames)]
+    index_T, shots_T = zip(*reversed(shots), strict=True)
+    views = screen.found(shots_T)
+    if views is None:
+        return None
+    if is_guess:
+        _tell_order(file, paths)
+    told = f"{file.name}: the canvas is a part of the pictures, and is cut out"
+    if others := len(shots) - len(views.kept_K):
+        told += f"; {others} of {len(shots)} show less of it, or something else, and are left out"
+    remarks.add(told)
+    time_K = np.array(index_T)[views.kept_K]
+    progress_K = (time_K - time_K[0]) / (time_K[-1] - time_K[0])
+    return LoadedProcess(screen.shown(shots_T, views), progress_K.astype(np.float32), False)
 
 
 def _cleaned(

@@ -4,7 +4,15 @@ import dataclasses
 
 import numpy as np
 
-from painting_jax.data.curation import camera, canvas, denoising, filling, light, occluders
+from painting_jax.data.curation import (
+    camera,
+    canvas,
+    denoising,
+    filling,
+    light,
+    occluders,
+    screen,
+)
 from painting_jax.data.curation.activity import activity
 
 _WATCHED_SIDE = 320  # longer side in pixels at which the light is measured
@@ -63,16 +71,11 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
     """
-    path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
-    kept_K = np.flatnonzero(path.shows_T)
-    frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
-    if steps.light:
-        # The whole frame says what the light is: at first, strokes change most of the canvas.
-        seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
-        frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
-    corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
-    if corners_K42 is not None:
-        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *canvas.sides(corners_K42))
+    views = screen.found(frames_THWC) if steps.canvas else None
+    canvas_view = (
+        _of_camera(frames_THWC, steps) if views is None else _of_screen(frames_THWC, views)
+    )
+    frames_KHWC, kept_K, corners_K42, cuts = canvas_view
     occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
         occluded_KHW = occluders.occluded(frames_KHWC)
@@ -88,7 +91,29 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
         None if corners_K42 is None else corners_K42[shown_K],
         occluded_KHW[shown_K],
         np.asarray(occluded_KHW.all(0)),
-        len(path.cuts),
+        cuts,
         len(frames_THWC) - len(kept_K),
         int((~shown_K).sum()),
     )
+
+
+# The frames of the canvas, their indices in the recording, its corners in them, and the cuts.
+_View = tuple[np.ndarray, np.ndarray, np.ndarray | None, int]
+
+
+def _of_screen(frames_THWC: np.ndarray, views: screen.Views) -> _View:
+    return screen.shown(frames_THWC, views), views.kept_K, views.corners_K42, 0
+
+
+def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
+    path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
+    kept_K = np.flatnonzero(path.shows_T)
+    frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
+    if steps.light:
+        # The whole frame says what the light is: at first, strokes change most of the canvas.
+        seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
+        frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
+    corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
+    if corners_K42 is not None:
+        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *canvas.sides(corners_K42))
+    return frames_KHWC, kept_K, corners_K42, len(path.cuts)
