@@ -78,7 +78,8 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
     frames_KHWC, kept_K, corners_K42, cuts = canvas_view
     occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
-        occluded_KHW = occluders.occluded(frames_KHWC)
+        # Pointers and panels lie anywhere on a screen.
+        occluded_KHW = occluders.occluded(frames_KHWC, from_outside=views is None)
         frames_KHWC = filling.filled(frames_KHWC, occluded_KHW)
     if steps.noise:
         frames_KHWC = denoising.denoised(frames_KHWC)

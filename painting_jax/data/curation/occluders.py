@@ -22,13 +22,14 @@ _SHRUNK = 2  # pixels of a frame, in each direction, that one of the mask stands
 _LEAST, _NOISE = 8.0, 3.0  # difference that shows: levels of 255, and deviations of the noise
 _CLOSED, _GROWN = 2, 3  # pixels of the mask over which gaps are closed, and by which it grows
 _SMALLEST = 2e-3  # area of an occluder, as a share of the frame
+_BORDER = 2  # pixels of the mask at its border; the canvas may be found a pixel too large
 _USUAL = 0.1  # share of the frames that hold one, where there is a hand at all
 _LONG = 4  # frames, by those that a pixel is compared with, from which on others tell of the ends
 _LIKE_OTHERS = 0.5  # area, by that of others, of what only one side tells
 
 
 def occluded(
-    frames_THWC: UInt8[np.ndarray, "t h w 3"], reach: int = REACH
+    frames_THWC: UInt8[np.ndarray, "t h w 3"], reach: int = REACH, *, from_outside: bool = True
 ) -> Bool[np.ndarray, "t h w"]:
     """Where something lies before the canvas.
 
@@ -36,6 +37,7 @@ def occluded(
       frames_THWC: uint8 RGB frames of the canvas from the front, in even light.
       reach: Frames before and after that a pixel is compared with. What stays in one place for
         half of them is taken for paint.
+      from_outside: Whether it reaches in from beyond the canvas, as arms do.
     """
     count, height, width, _ = frames_THWC.shape
     reach = min(reach, count - 1)
@@ -55,6 +57,8 @@ def occluded(
     held_L = certain_L >= _HELD * sizes_L
     held_L[0] = False
     mask_THW = np.asarray(_grown(certain_THW | _resting(held_L[labels_THW], certain_THW, same_THW)))
+    if from_outside:
+        mask_THW = _reaching_in(mask_THW)
     mask_THW = mask_THW.repeat(_SHRUNK, 1).repeat(_SHRUNK, 2)
     edges = ((0, 0), (0, height - mask_THW.shape[1]), (0, width - mask_THW.shape[2]))
     return np.pad(mask_THW, edges, mode="edge")
@@ -65,6 +69,17 @@ def _large(mask_THW: np.ndarray, least: float) -> np.ndarray:
     labels_THW = _components(mask_THW)
     sizes_L = np.bincount(labels_THW.ravel())
     return (sizes_L >= least * mask_THW[0].size)[labels_THW] & mask_THW
+
+
+def _reaching_in(mask_THW: np.ndarray) -> np.ndarray:
+    """The components of the mask that touch the border."""
+    labels_THW = _components(mask_THW)
+    reaches_L = np.zeros(labels_THW.max() + 1, bool)
+    for axis in (1, 2):
+        for side in (slice(_BORDER), slice(-_BORDER, None)):
+            reaches_L[np.take(labels_THW, np.arange(labels_THW.shape[axis])[side], axis)] = True
+    reaches_L[0] = False
+    return reaches_L[labels_THW]
 
 
 def _components(mask_THW: np.ndarray) -> np.ndarray:

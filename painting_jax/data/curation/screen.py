@@ -104,7 +104,9 @@ def shown(pictures: Sequence[np.ndarray], views: Views) -> np.ndarray:
     frames_KHWC = np.stack([resized(part_HWC, width, height) for part_HWC in cut])
     if not views.covered_K.any():
         return frames_KHWC
-    covers_KHW = occluders.occluded(frames_KHWC) & views.covered_K[:, None, None]
+    covers_KHW = (
+        occluders.occluded(frames_KHWC, from_outside=False) & views.covered_K[:, None, None]
+    )
     return filling.filled(frames_KHWC, covers_KHW, prefers_last=True)
 
 
