@@ -42,6 +42,7 @@ _STEPS = {
     "cleaned": Steps(),
     "without following the camera": Steps(camera=False),
     "without the light": Steps(light=False),
+    "without the overlays": Steps(overlays=False),
     "without the occluders": Steps(occluders=False),
     "without denoising": Steps(noise=False),
     "without the span": Steps(span=False),

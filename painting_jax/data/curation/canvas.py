@@ -84,6 +84,17 @@ def front(frames_THWC: np.ndarray, corners_T42: np.ndarray, height: int, width: 
     )
 
 
+def mask_from_front(
+    mask_HW: np.ndarray, corners_T42: np.ndarray, height: int, width: int
+) -> np.ndarray:
+    """A mask that is the same in all frames, as it lies on the canvas: bool[T, height, width]."""
+    if not mask_HW.any():
+        return np.zeros((len(corners_T42), height, width), bool)
+    shown_HWC = 255 * mask_HW[..., None].repeat(3, -1).astype(np.uint8)
+    frames_THWC = np.broadcast_to(shown_HWC, (len(corners_T42), *shown_HWC.shape))
+    return front(frames_THWC, corners_T42, height, width)[..., 0] > 127
+
+
 def _refined(corners_42: np.ndarray, pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Corners where the lines through the edges along the sides cross, within a few pixels.
 

@@ -11,6 +11,7 @@ from painting_jax.data.curation import (
     filling,
     light,
     occluders,
+    overlays,
     screen,
 )
 from painting_jax.data.curation.activity import activity
@@ -26,6 +27,7 @@ class Steps:
       camera: Whether the camera is followed, and title cards and inserts are dropped.
       light: Whether changes of the light are taken out.
       canvas: Whether the canvas is found and seen from the front.
+      overlays: Whether logos that stay in a corner of the frame are taken away.
       occluders: Whether hands, tools and their shadows are taken away.
       noise: Whether the noise of the camera and the codec is taken out.
       span: Whether what lies before and after the painting, and pauses, are dropped.
@@ -34,6 +36,7 @@ class Steps:
     camera: bool = True
     light: bool = True
     canvas: bool = True
+    overlays: bool = True
     occluders: bool = True
     noise: bool = True
     span: bool = True
@@ -47,7 +50,7 @@ class Cleaned:
       frames_KHWC: uint8 RGB, the canvas alone.
       kept_K: Indices of these frames in the recording.
       corners_K42: Corners of the canvas in them; None for the whole frame.
-      occluded_KHW: Where occluders were, in the cleaned frames.
+      occluded_KHW: Where occluders and logos were, in the cleaned frames.
       never_HW: Where no frame shows the canvas itself; it is inpainted there.
       cuts: Number of cuts after which the camera stands elsewhere.
       others: Number of frames dropped since they show something else, such as a title card.
@@ -75,46 +78,59 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
     canvas_view = (
         _of_camera(frames_THWC, steps) if views is None else _of_screen(frames_THWC, views)
     )
-    frames_KHWC, kept_K, corners_K42, cuts = canvas_view
+    frames_KHWC, kept_K, corners_K42, cuts, overlaid_KHW = canvas_view
     occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
         # Pointers and panels lie anywhere on a screen.
         occluded_KHW = occluders.occluded(frames_KHWC, from_outside=views is None)
-        frames_KHWC = filling.filled(frames_KHWC, occluded_KHW)
+    hidden_KHW = occluded_KHW | overlaid_KHW
+    if hidden_KHW.any():
+        frames_KHWC = filling.filled(frames_KHWC, hidden_KHW)
     if steps.noise:
         frames_KHWC = denoising.denoised(frames_KHWC)
     shown_K = np.ones(len(kept_K), bool)
     if steps.span:
+        # A hand tells that somebody paints, a logo does not.
         shown_K = activity(frames_KHWC, occluded_KHW).kept_T
     return Cleaned(
         frames_KHWC[shown_K],
         kept_K[shown_K],
         None if corners_K42 is None else corners_K42[shown_K],
-        occluded_KHW[shown_K],
-        np.asarray(occluded_KHW.all(0)),
+        hidden_KHW[shown_K],
+        np.asarray(hidden_KHW.all(0)),
         cuts,
         len(frames_THWC) - len(kept_K),
         int((~shown_K).sum()),
     )
 
 
-# The frames of the canvas, their indices in the recording, its corners in them, and the cuts.
-_View = tuple[np.ndarray, np.ndarray, np.ndarray | None, int]
+# The frames of the canvas, their indices in the recording, its corners in them, the number of cuts,
+# and where a logo lies.
+_View = tuple[np.ndarray, np.ndarray, np.ndarray | None, int, np.ndarray]
 
 
 def _of_screen(frames_THWC: np.ndarray, views: screen.Views) -> _View:
-    return screen.shown(frames_THWC, views), views.kept_K, views.corners_K42, 0
+    frames_KHWC = screen.shown(frames_THWC, views)
+    overlaid_KHW = np.zeros(frames_KHWC.shape[:3], bool)
+    return frames_KHWC, views.kept_K, views.corners_K42, 0, overlaid_KHW
 
 
 def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
     path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
     kept_K = np.flatnonzero(path.shows_T)
     frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
+    # No light falls on a logo.
+    overlaid_HW = np.zeros(frames_KHWC.shape[1:3], bool)
+    if steps.overlays:
+        overlaid_HW = overlays.found(frames_KHWC, to_common_K33)
     if steps.light:
         # The whole frame says what the light is: at first, strokes change most of the canvas.
         seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
         frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
+    overlaid_KHW = np.broadcast_to(overlaid_HW, frames_KHWC.shape[:3])
     corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
     if corners_K42 is not None:
-        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *canvas.sides(corners_K42))
-    return frames_KHWC, kept_K, corners_K42, len(path.cuts)
+        sides = canvas.sides(corners_K42)
+        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *sides)
+        overlaid_KHW = canvas.mask_from_front(overlaid_HW, corners_K42, *sides)
+    return frames_KHWC, kept_K, corners_K42, len(path.cuts), overlaid_KHW

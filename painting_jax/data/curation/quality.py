@@ -42,7 +42,7 @@ def quality(result: Cleaned) -> Quality:
         (min(height, width) / _SIDE, f"a canvas of {min(height, width)} pixels"),
         (
             1 - (hidden - _HIDDEN) / (_MOSTLY - _HIDDEN),
-            f"hands and tools hide {hidden:.0%} of it at a time",
+            f"hands, tools and logos hide {hidden:.0%} of it at a time",
         ),
         (1 - never / _NEVER, f"{never:.1%} of it is never seen"),
         (count / _FRAMES, f"{count} different frames"),

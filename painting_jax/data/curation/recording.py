@@ -86,7 +86,7 @@ def _told(result: Cleaned, judged: Quality, count: int) -> tuple[str, ...]:
             "left out"
         )
     if hidden := float(result.occluded_KHW.mean()):
-        told.append(f"hands and tools hid {hidden:.1%} of the canvas, which is restored")
+        told.append(f"hands, tools and logos hid {hidden:.1%} of the canvas, which is restored")
     if judged.reasons:
         told.append(f"quality {judged.score:.2f} of 1: {', '.join(judged.reasons)}")
     return tuple(told)

@@ -5,7 +5,15 @@ import pytest
 
 from benchmarks.curation.film import EXPOSURE
 from painting_jax.data import pictures
-from painting_jax.data.curation import camera, canvas, denoising, filling, light, occluders
+from painting_jax.data.curation import (
+    camera,
+    canvas,
+    denoising,
+    filling,
+    light,
+    occluders,
+    overlays,
+)
 from painting_jax.data.curation.cleaning import Steps, cleaned
 from tests.data.curation.films import film
 
@@ -162,6 +170,28 @@ def test_hidden_pixels_show_the_view_that_is_nearest_in_time():
     hidden = np.isin(np.arange(10), [0, 3, 4, 5, 6, 9])[:, None, None]
     shown = filling.filled(frames, hidden)[:, 0, 0, 0] // 10
     np.testing.assert_array_equal(shown, [1, 1, 2, 2, 2, 7, 7, 7, 8, 8])
+
+
+def test_a_logo_over_the_canvas_is_taken_away():
+    shown = film(logo=False)
+    frames = shown.frames_THWC.copy()
+    left, top = shown.corners_T42[:, 0].max(0).astype(int)
+    logo = np.s_[top + 6 : top + 15, left + 2 : left + 16]
+    frames[:, *logo] = (240, 60, 30)
+    found_HW = overlays.found(frames, camera.followed(frames).to_common_T33)
+    assert found_HW[logo].all()
+    assert found_HW.sum() < 3 * found_HW[logo].size
+    with_logo = cleaned(frames, Steps(span=False, overlays=False)).frames_KHWC
+    without = cleaned(frames, Steps(span=False)).frames_KHWC
+    assert psnr(without, shown.clean_THWC) > psnr(with_logo, shown.clean_THWC) + 2
+
+
+def test_paint_in_a_corner_is_no_logo():
+    shown = film(logo=False)
+    # It moves with the camera.
+    canvas_THWC = shown.frames_THWC[:, 30:180, 70:220]
+    to_common_T33 = camera.followed(shown.frames_THWC).to_common_T33
+    assert not overlays.found(canvas_THWC, to_common_T33).any()
 
 
 def test_what_is_never_seen_is_inpainted():

@@ -15,7 +15,7 @@ def test_a_recording_is_cleaned_and_then_judged(tmp_path):
         record = processes.to_record(
             file, max_frames=9, max_side=1280, edits=timelapse.CUT, cleaning=Cleaning()
         )
-    assert any("hands and tools hid" in note for note in notes)
+    assert any("hands, tools and logos hid" in note for note in notes)
     assert len(record.frames) == 9
     assert record.progress[-1] == 1
     last = pictures.resize(pictures.decode(record.frames[-1]), 128, 128).astype(float)
