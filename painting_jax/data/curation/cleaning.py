@@ -7,8 +7,6 @@ import numpy as np
 from painting_jax.data.curation import camera, canvas, filling, light, occluders
 from painting_jax.data.curation.activity import activity
 
-_WATCHED_SIDE = 320  # longer side in pixels at which the light is measured
-
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
@@ -61,12 +59,15 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
     """
-    path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
+    small_THWC = camera.shrunk(frames_THWC, camera.SIDE)
+    path = camera.still(len(frames_THWC))
+    if steps.camera:
+        path = camera.followed(frames_THWC, small_THWC)
     kept_K = np.flatnonzero(path.shows_T)
     frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
     if steps.light:
         # The whole frame says what the light is: at first, strokes change most of the canvas.
-        seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
+        seen_KHWC = camera.aligned(small_THWC[kept_K], to_common_K33, frames_THWC.shape[1:3])
         frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
     corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
     if corners_K42 is not None:
