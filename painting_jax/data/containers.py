@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import fractions
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -113,6 +114,9 @@ def opened(
                     f"{MAX_MEGAPIXELS} megapixels"
                 )
             track.thread_type = "SLICE" if track.width * track.height > _LARGE else "AUTO"
+            if os.environ.get("OMP_NUM_THREADS") == "1":
+                # FFmpeg knows no such variable; it would start up to 16 threads in each worker.
+                track.codec_context.thread_count = 1
             most = MAX_MEGAPIXELS * 10**6
             if track.width and track.height:
                 most = min(most, (track.width + _PADDING) * (track.height + _PADDING))
