@@ -104,7 +104,8 @@ def _sums(frame_HWC: np.ndarray) -> np.ndarray:
     height, width = (side // _SHRUNK * _SHRUNK for side in frame_HWC.shape[:2])
     window = (_SHRUNK, _SHRUNK)
     sums_HWC = cv2.boxFilter(frame_HWC, cv2.CV_16U, window, anchor=(0, 0), normalize=False)
-    return sums_HWC[:height:_SHRUNK, :width:_SHRUNK].transpose(2, 0, 1)
+    # A copy, since a view would hold the sums around every pixel.
+    return sums_HWC[:height:_SHRUNK, :width:_SHRUNK].transpose(2, 0, 1).copy()
 
 
 def _usual_step(sums_TCHW: np.ndarray) -> np.float32:
