@@ -51,8 +51,9 @@ def occluded(
         certain_THW |= _large(ends_THW, _LIKE_OTHERS * float(np.median(shares_T[shares_T > 0])))
     # What rests in one place for long counts if it belongs to something that moves.
     labels_THW = _components(certain_THW | longer_THW)
-    sizes_L = np.bincount(labels_THW.ravel())
-    certain_L = np.bincount(labels_THW.ravel(), certain_THW.ravel())
+    # Of what has a label alone: NumPy counts in copies that are twice as large.
+    sizes_L = np.bincount(labels_THW[labels_THW > 0], minlength=1)
+    certain_L = np.bincount(labels_THW[certain_THW], minlength=len(sizes_L))
     held_L = certain_L >= _HELD * sizes_L
     held_L[0] = False
     mask_THW = _grown(certain_THW | _resting(held_L[labels_THW], certain_THW, same_THW))
@@ -64,7 +65,7 @@ def occluded(
 def _large(mask_THW: np.ndarray, least: float) -> np.ndarray:
     """The components of the mask that cover at least such a share of the frame."""
     labels_THW = _components(mask_THW)
-    sizes_L = np.bincount(labels_THW.ravel())
+    sizes_L = np.bincount(labels_THW[mask_THW], minlength=1)
     return (sizes_L >= least * mask_THW[0].size)[labels_THW] & mask_THW
 
 
