@@ -11,7 +11,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics bench-curation plan-check soak container-check clean
+.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics bench-curation bench-data plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -75,10 +75,13 @@ bench-gpu: $(TEST)
 	$(PIP) install -c constraints.txt -e .[test,cuda]
 	$(PY) -m benchmarks.gpu
 
-# Compiles for TPUs, on any machine. Their compiler is kept apart: where JAX sees it, it looks for one.
 bench-curation: $(TEST)
 	$(PY) -m benchmarks.curation.main
 
+bench-data: $(TEST)
+	$(PY) -m benchmarks.data
+
+# Compiles for TPUs, on any machine. Their compiler is kept apart: where JAX sees it, it looks for one.
 plan-check: $(TEST)
 	$(PIP) install -c constraints.txt --no-deps --target $(VENV)/libtpu --upgrade libtpu
 	PYTHONPATH=$(VENV)/libtpu $(PY) -m pytest tests/test_plan.py

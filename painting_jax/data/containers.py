@@ -8,7 +8,8 @@ import contextlib
 import dataclasses
 import fractions
 import itertools
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import av
@@ -18,7 +19,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from etils import epath
 from PIL import Image
 
-from painting_jax.data import colour, file_kinds, fragments, remarks
+from painting_jax.data import colour, file_kinds, fragments, random_access, remarks
 from painting_jax.errors import UserError
 
 # 8K has 35. A decoder holds a dozen frames, so fewer are allowed than in a picture.
@@ -71,11 +72,13 @@ class Timeline:
       seconds: Times of the frames from the first one, rising.
       first: Time of the first frame in units of the track's time base.
       rate: Frames a second, if the file states no times, or times that run backwards; else None.
+      spans: Numbers of the packets that each frame takes; empty if that is not known.
     """
 
     seconds: tuple[float, ...]
     first: int = 0
     rate: fractions.Fraction | None = None
+    spans: tuple[range, ...] = ()
 
     @property
     def step(self) -> float:
@@ -111,6 +114,9 @@ def opened(
                     f"{MAX_MEGAPIXELS} megapixels"
                 )
             track.thread_type = "SLICE" if track.width * track.height > _LARGE else "AUTO"
+            if os.environ.get("OMP_NUM_THREADS") == "1":
+                # FFmpeg knows no such variable; it would start up to 16 threads in each worker.
+                track.codec_context.thread_count = 1
             most = MAX_MEGAPIXELS * 10**6
             if track.width and track.height:
                 most = min(most, (track.width + _PADDING) * (track.height + _PADDING))
@@ -148,7 +154,9 @@ def timeline(path: epath.Path) -> Timeline:
     fragments.check(path)
     with opened(path) as (container, track):
         shown, last_dts, count, is_backward, end, is_torn = [], None, 0, False, 0, False
+        spans = random_access.Spans(container, track)
         for packet in _packets(container, track):
+            spans.add(packet)
             is_torn = packet.is_corrupt
             if packet.dts is not None:
                 is_backward |= last_dts is not None and packet.dts < last_dts
@@ -170,7 +178,9 @@ def timeline(path: epath.Path) -> Timeline:
             return Timeline(tuple(float(index / rate) for index in range(count)), 0, rate)
         ticks = sorted(set(shown))
         found = Timeline(
-            tuple(float((tick - ticks[0]) * track.time_base) for tick in ticks), ticks[0]
+            tuple(float((tick - ticks[0]) * track.time_base) for tick in ticks),
+            ticks[0],
+            spans=spans.of(ticks),
         )
         shown_until = float(end * track.time_base)
         missing = _missing_at_the_end(path, container, track, last_dts, shown_until)
@@ -282,6 +292,10 @@ def frames(
     A frame that serves several times is yielded once. If all times are wanted, so are all frames;
     if the last is, so is the last frame, whatever its time turns out to be.
 
+    Where few frames are wanted of a file that lists its keyframes, what they do not take is not
+    decoded. They are the same to the bit: where one of them is missing or damaged after all, all is
+    decoded. Damage elsewhere is not seen then.
+
     Args:
       path: Path of the video.
       times: See `timeline`.
@@ -294,6 +308,60 @@ def frames(
     Raises:
       UserError: As `opened`, or if too few frames can be decoded.
     """
+    found = 0
+    for second, frame, track in _without_the_rest(path, times, wanted):
+        yield second, _as_shown(path, frame, track, most_side)
+        found += 1
+    if found < len(wanted):
+        yield from _in_full(path, times, wanted[found:], most_side)
+
+
+def _without_the_rest(
+    path: epath.Path, times: Timeline, wanted: Sequence[float]
+) -> Iterator[tuple[float, av.VideoFrame, av.VideoStream]]:
+    """Yields the first ones of the frames at wanted times that can be had without all others."""
+    if not times.spans:
+        return
+    span_at = dict(zip(times.seconds, times.spans, strict=True))
+    parts = random_access.parts([span_at[second] for second in wanted], len(times.spans))
+    if parts is None:
+        return
+    damage, targets = _Damage(), iter(wanted)
+    with opened(path) as (container, track):
+        if _has_alpha(track):
+            return
+        decoded = _decoded(path, track, _packets_of(parts, container, track), damage)
+        target = next(targets)
+        for second, frame in _timed(decoded, times, track):
+            # Fields take those beside them.
+            if damage.packets or damage.is_interlaced or second > target + 1e-6:
+                return
+            if second >= target - 1e-6:
+                yield second, frame, track
+                if (target := next(targets, None)) is None:
+                    return
+
+
+def _packets_of(
+    parts: Sequence[range], container: av.container.InputContainer, track: av.VideoStream
+) -> Iterator[av.Packet | None]:
+    """The packets of parts of a track; None after each part, where the decoder begins anew."""
+    left = iter(parts)
+    part = next(left)
+    for number, packet in enumerate(_packets(container, track)):
+        if number == part.stop:
+            yield None
+            if (part := next(left, None)) is None:
+                return
+        if number >= part.start:
+            yield packet
+    yield None
+
+
+def _in_full(
+    path: epath.Path, times: Timeline, wanted: Sequence[float], most_side: int | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """As `frames`; all is decoded."""
     every = len(wanted) == len(times.seconds)
     to_the_end = wanted[-1] == times.seconds[-1]
     targets = iter(wanted)
@@ -301,8 +369,9 @@ def frames(
     count, last, held = 0, 0.0, None
     with opened(path) as (container, track):
         damage = _Damage()
+        packets = itertools.chain(_packets(container, track), [None])
         decoded = _timed(
-            _deinterlaced(path, track, _decoded(path, container, track, damage)), times, track
+            _deinterlaced(path, track, _decoded(path, track, packets, damage)), times, track
         )
         for second, frame in decoded:
             count, last = count + 1, second
@@ -353,16 +422,18 @@ def _judge(path: epath.Path, times: Timeline, count: int, last: float, damage: _
 
 def _decoded(
     path: epath.Path,
-    container: av.container.InputContainer,
     track: av.VideoStream,
+    packets: Iterable[av.Packet | None],
     damage: _Damage,
 ) -> Iterator[av.VideoFrame]:
-    """The frames of a track in the order in which they are shown."""
+    """The frames of packets in the order in which they are shown; None is the end of a part."""
     decoder = _decoder_with_alpha(path, track) or track.codec_context
     width, height = track.width, track.height
-    for packet in itertools.chain(_packets(container, track), [None]):
+    for packet in packets:
         try:
             decoded = decoder.decode(packet)
+            if packet is None:
+                decoder.flush_buffers()
         except av.error.ArgumentError:
             if not width or not height:
                 raise UserError(
@@ -388,7 +459,7 @@ def _decoder_with_alpha(path: epath.Path, track: av.VideoStream) -> Any:
 
     None if there is no such channel.
     """
-    if track.metadata.get("alpha_mode", track.metadata.get("ALPHA_MODE")) != "1":
+    if not _has_alpha(track):
         return None
     names = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
     try:
@@ -396,6 +467,10 @@ def _decoder_with_alpha(path: epath.Path, track: av.VideoStream) -> Any:
     except (KeyError, ValueError, av.error.FFmpegError):
         remarks.add(f"{path} has transparent parts, which are shown as its decoder fills them")
         return None
+
+
+def _has_alpha(track: av.VideoStream) -> bool:
+    return track.metadata.get("alpha_mode", track.metadata.get("ALPHA_MODE")) == "1"
 
 
 def _timed(

@@ -974,7 +974,7 @@ def _cleaned(
     loaded: LoadedProcess, file: ProcessFile, max_frames: int, edits: str, cleaning: Cleaning
 ) -> LoadedProcess:
     """The process of the canvas alone, with so many frames at most."""
-    # Imported here, since JAX takes a second, and only the worker that cleans needs it.
+    # Imported here, since it takes a second, and only the worker that cleans needs it.
     from painting_jax.data.curation.recording import restored  # noqa: PLC0415
 
     is_stated = file.progress is not None

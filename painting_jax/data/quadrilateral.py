@@ -34,6 +34,16 @@ def whole(shape_HW: tuple[int, int]) -> np.ndarray:
     return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
 
 
+def inside(corners_42: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
+    """Which pixels of a picture have their centres in a convex quadrilateral: bool[H, W]."""
+    height, width = shape_HW
+    x_W, y_H1 = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
+    inside_HW = np.ones(shape_HW, bool)
+    for (x, y), (to_x, to_y) in zip(corners_42, np.roll(corners_42, -1, axis=0), strict=True):
+        inside_HW &= (to_x - x) * (y_H1 - y) >= (to_y - y) * (x_W - x)
+    return inside_HW
+
+
 def rectified(photo_HWC: np.ndarray, corners_42: np.ndarray, height: int, width: int) -> np.ndarray:
     """What lies between four corners, as seen from the front: float32[height, width, C].
 

@@ -105,8 +105,9 @@ def read(
         span = f"{start or 0:g} to {'the end' if end is None else f'{end:g}'} s"
         raise UserError(f"{path} has no frame from {span}: it lasts {seconds[-1]:.1f} s")
     wanted = [inside[index] for index in evenly_timed(inside, max_frames)]
-    # Frames are scaled as they are decoded, so that no full-size ones are kept.
-    decoded, when, full_shape = [], [], None
+    # Frames are scaled as they are decoded, so that no full-size ones are kept, and each goes into
+    # its place, since a list of them would take as much memory again.
+    found_NHWC, when, full_shape = np.empty(0, np.uint8), [], None
     for second, frame_HWC in frames(wanted):
         full_shape = full_shape or frame_HWC.shape
         if frame_HWC.shape != full_shape:
@@ -118,12 +119,16 @@ def read(
                 f"{path} has frames of {width}x{height} pixels: each side needs at least "
                 f"{pictures.MIN_SIDE}"
             )
-        decoded.append(prepared_HWC)
-        when.append(second)
-        if len(decoded) > max_frames:
+        if not when:
+            found_NHWC = np.empty((len(wanted), *prepared_HWC.shape), np.uint8)
+        if len(when) == max_frames:
             # More frames were decoded than the file announced: the last is the one to keep.
-            del decoded[-2], when[-2]
-    return np.stack(decoded), np.array(when)
+            del when[-1]
+        elif len(when) == len(found_NHWC):
+            found_NHWC = np.concatenate([found_NHWC, prepared_HWC[None]])
+        found_NHWC[len(when)] = prepared_HWC
+        when.append(second)
+    return found_NHWC[: len(when)], np.array(when)
 
 
 def frame_times(path: epath.PathLike) -> list[float]:

@@ -330,16 +330,26 @@ def _is_plain(group: Group) -> bool:
 
 
 def _passes_through(group: Group) -> bool:
-    """Whether the layers of a group can be laid on the canvas as if there were no group."""
+    """Whether the layers of a group can be laid on the canvas as if there were no group.
+
+    Those of an isolated group can if each only lies over what is below it. Else the group would be
+    composed anew for each of its layers.
+    """
+    is_isolated = group.blend_mode != BlendMode.PASS_THROUGH
     return (
         _is_plain(group)
-        and group.blend_mode == BlendMode.PASS_THROUGH
+        and not (is_isolated and any(map(_depends, group.descendants())))
         # They cut a hole down to the bottom of their group.
         and not any(
             layer.tagged_blocks.get_data(Tag.KNOCKOUT_SETTING, 0)
             for layer in (group, *group.descendants())
         )
     )
+
+
+def _depends(layer: Layer) -> bool:
+    """Whether the look of a layer depends on what is below it."""
+    return isinstance(layer, AdjustmentLayer) or layer.blend_mode not in _PLAIN
 
 
 def _missing(document: PSDImage) -> str:

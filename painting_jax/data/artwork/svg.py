@@ -7,7 +7,6 @@ import os
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -15,7 +14,7 @@ from etils import epath
 from PIL import Image
 
 from painting_jax.data import pictures
-from painting_jax.data.artwork import svg_document, svg_renderer
+from painting_jax.data.artwork import svg_document, svg_drawing, svg_renderer
 from painting_jax.errors import UserError
 
 # Pixels of the longer side: lines need some, and more than these show nothing new.
@@ -53,20 +52,20 @@ class Svg:
         """Yields states as uint8 RGB [H, W, 3], see `states.States`; renders each on demand.
 
         Raises:
-          UserError: If a state cannot be rendered, or takes more than 20 s of processor time, 3 s
-            on average after the first 60 s, or 4 GiB of memory.
+          UserError: If a state cannot be rendered. It is drawn on the one before it, in documents
+            of up to `svg_drawing.AT_ONCE` shapes; each takes up to 20 s of processor time, 3 s on
+            average after the first 60 s, and 4 GiB of memory.
         """
-        elements = [parent[place] for parent, place in self.drawn]
-        has_text = next(self.root.iter("text"), None) is not None
         with svg_renderer.Renderer() as renderer:
+            # A drawing of its own: states may be read twice at once.
+            drawing = svg_drawing.Drawing(self.root, self.drawn, renderer)
             for index in indices:
                 if index == 0:
                     # Filters can paint where nothing is drawn.
                     yield np.full((*self.size, 3), 255, np.uint8)
                     continue
-                document = self._document(elements, index)
                 try:
-                    picture = renderer.render(document, has_text)
+                    picture = drawing.state(index)
                     picture_HWC = np.array(Image.open(io.BytesIO(picture)).convert("RGB"))
                 except svg_renderer.BoundsError as error:
                     raise UserError(f"{self.path} cannot be drawn: {error}: simplify it") from None
@@ -75,15 +74,6 @@ class Svg:
                 if picture_HWC.shape[:2] != self.size:
                     raise UserError(f"{self.path} is damaged or no SVG: its size is not as stated")
                 yield picture_HWC
-
-    def _document(self, elements: Sequence[Element], index: int) -> str:
-        # What is not drawn yet is still defined: an earlier `use` may refer to it.
-        for at, (parent, place) in enumerate(self.drawn):
-            parent[place] = elements[at] if at < index else _defined(elements[at])
-        document = ElementTree.tostring(self.root, encoding="unicode")
-        for element, (parent, place) in zip(elements, self.drawn, strict=True):
-            parent[place] = element
-        return document
 
 
 def open_svg(path: epath.PathLike) -> Svg:
@@ -106,12 +96,6 @@ def open_svg(path: epath.PathLike) -> Svg:
             f"{path} draws {len(drawn)} elements: up to {svg_document.MOST_DRAWN} are read"
         )
     return Svg(os.fspath(path), root, drawn, _fix_size(root, path))
-
-
-def _defined(element: Element) -> Element:
-    definitions = Element("defs")
-    definitions.append(element)
-    return definitions
 
 
 def _fix_size(root: Element, path: epath.PathLike) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.curation import medians
 from painting_jax.data.curation.averages import averaged
 
 _SHRUNK = 4  # pixels, in each direction, that are averaged before frames are compared
@@ -74,8 +75,8 @@ def _changed(small_THWC: np.ndarray, begin: int, end: int) -> float:
     """Share of the canvas that has changed from the frames before one to those from another on."""
     if begin == 0 or end + _AROUND > len(small_THWC):
         return 0.0
-    before_HWC = np.median(small_THWC[max(0, begin - _AROUND) : begin], 0)
-    after_HWC = np.median(small_THWC[end : end + _AROUND], 0)
+    before_HWC = medians.median(small_THWC[max(0, begin - _AROUND) : begin])
+    after_HWC = medians.median(small_THWC[end : end + _AROUND])
     apart_HW = np.abs(after_HWC - before_HWC).max(-1) > _CHANGED
     # Single pixels are noise.
     return float(ndimage.binary_opening(apart_HW, np.ones((2, 2))).mean())

@@ -9,9 +9,9 @@ from scipy import fft, ndimage
 from skimage import registration
 
 from painting_jax.data import pictures, quadrilateral
-from painting_jax.data.curation import shots
+from painting_jax.data.curation import medians, shots
 
-_SIDE = 320  # longer side in pixels at which motion is measured
+SIDE = 320  # longer side in pixels at which motion is measured
 _FINE = 16  # steps a pixel to which it is measured
 _JUMP = 2.0  # pixels by which no camera on a desk moves between two frames
 _MATCHED_SIDE = 640  # longer side at which shots are compared
@@ -47,13 +47,15 @@ class Path:
     cuts: tuple[int, ...]
 
 
-def followed(frames_THWC: np.ndarray) -> Path:
+def followed(frames_THWC: np.ndarray, small_THWC: np.ndarray | None = None) -> Path:
     """Follows the camera.
 
     Args:
       frames_THWC: uint8 RGB.
+      small_THWC: The frames shrunk to `SIDE`; None makes them.
     """
-    light_THW = np.stack([pictures.shrunk(frame, _SIDE).mean(-1) for frame in frames_THWC])
+    small_THWC = shrunk(frames_THWC, SIDE) if small_THWC is None else small_THWC
+    light_THW = np.stack([small_HWC.mean(-1) for small_HWC in small_THWC])
     slopes_THW = _slopes(light_THW)
     zoom = frames_THWC.shape[2] / light_THW.shape[2]
     count = len(frames_THWC)
@@ -119,13 +121,30 @@ def warped(
 
 def common_view(frames_SHWC: np.ndarray, to_common_S33: np.ndarray, side: int) -> np.ndarray:
     """Small copies of frames, moved onto the common view: uint8, with this longer side."""
-    small = [pictures.shrunk(frame_HWC, side) for frame_HWC in frames_SHWC]
-    height, width = small[0].shape[:2]
-    scale_33 = np.diag([width / frames_SHWC.shape[2], height / frames_SHWC.shape[1], 1])
+    return aligned(shrunk(frames_SHWC, side), to_common_S33, frames_SHWC.shape[1:3])
+
+
+def shrunk(frames_THWC: np.ndarray, side: int) -> np.ndarray:
+    """Copies of frames whose longer side has so many pixels at most, uint8."""
+    return np.stack([pictures.shrunk(frame_HWC, side) for frame_HWC in frames_THWC])
+
+
+def aligned(
+    small_SHWC: np.ndarray, to_common_S33: np.ndarray, shape_HW: tuple[int, int]
+) -> np.ndarray:
+    """Small copies of frames, moved onto the common view: uint8.
+
+    Args:
+      small_SHWC: uint8.
+      to_common_S33: Where the camera looks, in pixels of the frames themselves.
+      shape_HW: Height and width of these.
+    """
+    height, width = small_SHWC.shape[1:3]
+    scale_33 = np.diag([width / shape_HW[1], height / shape_HW[0], 1])
     return np.stack(
         [
             warped(frame_HWC, scale_33 @ to_33 @ np.linalg.inv(scale_33), height, width)
-            for frame_HWC, to_33 in zip(small, to_common_S33, strict=True)
+            for frame_HWC, to_33 in zip(small_SHWC, to_common_S33, strict=True)
         ]
     )
 
@@ -167,7 +186,7 @@ def _moves(slopes_THW: np.ndarray) -> np.ndarray:
 def _goes_on(frames_THWC: np.ndarray, start: int) -> bool:
     """Whether the camera stands where it stood before: a bold step of the painting is no cut."""
     around = (slice(max(0, start - _NEAR_CUT), start), slice(start, start + _NEAR_CUT))
-    views = [np.median(frames_THWC[part], 0).astype(np.uint8) for part in around]
+    views = [medians.median(frames_THWC[part]).astype(np.uint8) for part in around]
     shift_33 = _between(*views)
     if shift_33 is None:
         return False
@@ -203,7 +222,7 @@ def _lasting(frames_SHWC: np.ndarray, to_shot_S33: np.ndarray) -> np.ndarray:
         warped(frame_HWC, to_33, height, width)
         for frame_HWC, to_33 in zip(frames_SHWC, to_shot_S33, strict=True)
     ]
-    return np.median(moved, 0).astype(np.uint8)
+    return medians.median(np.stack(moved)).astype(np.uint8)
 
 
 def _alike(known_HWC: np.ndarray, other_HWC: np.ndarray) -> bool:

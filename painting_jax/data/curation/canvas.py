@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from scipy import ndimage
-from skimage import draw
 
 from painting_jax.data import quadrilateral
-from painting_jax.data.curation import camera
+from painting_jax.data.curation import camera, medians
 from painting_jax.data.quadrilateral import Edges
 
 _SOUGHT = 320  # longer side in pixels at which the canvas is sought
@@ -48,7 +47,7 @@ def found(frames_THWC: np.ndarray, to_common_T33: np.ndarray) -> np.ndarray | No
     large_SHWC = camera.common_view(frames_SHWC, to_common_S33, _MEASURED)
     zoom, third = large_SHWC.shape[2] / small_SHWC.shape[2], max(1, len(shown_S) // 3)
     parts = large_SHWC[:third], large_SHWC, large_SHWC[-third:]
-    corners_42 = _refined(zoom * corners_42, [np.median(part, 0) for part in parts])
+    corners_42 = _refined(zoom * corners_42, [medians.median(part) for part in parts])
     corners_42 *= frames_THWC.shape[2] / large_SHWC.shape[2]
     return np.stack(
         [
@@ -176,11 +175,13 @@ def _crossing(
 def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
     third = max(1, len(still_SHWC) // 3)
     # Medians over time hold no hand.
-    begin_HWC, end_HWC = (np.median(part, 0) for part in (still_SHWC[:third], still_SHWC[-third:]))
+    begin_HWC, end_HWC = (
+        medians.median(part_SHWC) for part_SHWC in (still_SHWC[:third], still_SHWC[-third:])
+    )
     apart_HW = np.abs(end_HWC - begin_HWC).max(-1)
     changed_HW = apart_HW > _CHANGED
     # Where an arm often rests, what is seen at the end has not settled.
-    moving_HW = np.median(np.abs(still_SHWC[-third:] - end_HWC), 0).max(-1) > _SETTLED
+    moving_HW = medians.median(np.abs(still_SHWC[-third:] - end_HWC)).max(-1) > _SETTLED
     changed_HW &= ~moving_HW
     changed_HW = ndimage.binary_opening(changed_HW, iterations=2)
     if not changed_HW.any():
@@ -188,13 +189,13 @@ def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
     # The border of the canvas is there all the time, what is painted is not; and where the canvas
     # has the colour of the desk, change ends at its border.
     apart_HWC = np.minimum(apart_HW / _PLAIN, 1)[..., None].repeat(3, -1) * 255
-    pictures = begin_HWC, np.median(still_SHWC, 0), apart_HWC
+    pictures = begin_HWC, medians.median(still_SHWC), apart_HWC
     each = [Edges.of(picture_HWC) for picture_HWC in pictures]
     best, best_42 = -np.inf, None
     for edges in each:
         for aspect in _ASPECTS:
             for corners_42 in quadrilateral.candidates(edges, aspect, _MOST):
-                inside_HW = draw.polygon2mask(changed_HW.shape, corners_42[:, ::-1] - 0.5)
+                inside_HW = quadrilateral.inside(corners_42, changed_HW.shape)
                 held = changed_HW[inside_HW].sum() / changed_HW.sum()
                 # At one time or the other, the border stands out from what is around it.
                 support = max(quadrilateral.support(one, corners_42) for one in each)

@@ -16,8 +16,6 @@ from painting_jax.data.curation import (
 )
 from painting_jax.data.curation.activity import activity
 
-_WATCHED_SIDE = 320  # longer side in pixels at which the light is measured
-
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
@@ -116,7 +114,10 @@ def _of_screen(frames_THWC: np.ndarray, views: screen.Views) -> _View:
 
 
 def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
-    path = camera.followed(frames_THWC) if steps.camera else camera.still(len(frames_THWC))
+    small_THWC = camera.shrunk(frames_THWC, camera.SIDE)
+    path = camera.still(len(frames_THWC))
+    if steps.camera:
+        path = camera.followed(frames_THWC, small_THWC)
     kept_K = np.flatnonzero(path.shows_T)
     frames_KHWC, to_common_K33 = frames_THWC[kept_K], path.to_common_T33[kept_K]
     # No light falls on a logo.
@@ -125,7 +126,7 @@ def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
         overlaid_HW = overlays.found(frames_KHWC, to_common_K33)
     if steps.light:
         # The whole frame says what the light is: at first, strokes change most of the canvas.
-        seen_KHWC = camera.common_view(frames_KHWC, to_common_K33, _WATCHED_SIDE)
+        seen_KHWC = camera.aligned(small_THWC[kept_K], to_common_K33, frames_THWC.shape[1:3])
         frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
     overlaid_KHW = np.broadcast_to(overlaid_HW, frames_KHWC.shape[:3])
     corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None

@@ -1,15 +1,11 @@
 """What lies behind occluders: the clean view of each pixel that is nearest in time."""
 
-import functools
-
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Bool, UInt8
 from skimage import restoration
 
 _NEVER = 1 << 20  # frames
+_AT_ONCE = 1 << 22  # pixels of a film that are filled together, for the sake of memory
 
 
 def filled(
@@ -29,29 +25,34 @@ def filled(
       occluded_THW: Where occluders are.
       prefers_last: Whether what was seen last is shown, even if what is seen next is nearer.
     """
-    clean_THWC = np.array(_filled(frames_THWC, occluded_THW, prefers_last))
+    clean_THWC = frames_THWC.copy()
+    step = max(1, _AT_ONCE // (len(frames_THWC) * frames_THWC.shape[2]))
+    for top in range(0, frames_THWC.shape[1], step):
+        rows = slice(top, top + step)
+        _fill(clean_THWC[:, rows], frames_THWC[:, rows], occluded_THW[:, rows], prefers_last)
     never_HW = np.asarray(occluded_THW.all(0))
     if never_HW.any() and not never_HW.all():
         clean_THWC[:, never_HW] = _inpainted(clean_THWC[-1], never_HW)[never_HW]
     return clean_THWC
 
 
-@functools.partial(jax.jit, static_argnames="prefers_last")
-def _filled(frames_THWC: jax.Array, occluded_THW: jax.Array, prefers_last: bool) -> jax.Array:
-    def step(seen, now):
-        """The view of each pixel that was seen last, and for how many frames it has been hidden."""
-        view_HWC, hidden_HW = seen
-        frame_HWC, mask_HW = now
-        view_HWC = jnp.where(mask_HW[..., None], view_HWC, frame_HWC)
-        hidden_HW = jnp.where(mask_HW, jnp.minimum(hidden_HW, _NEVER) + 1, 0)
-        return (view_HWC, hidden_HW), (view_HWC, hidden_HW)
-
-    start = frames_THWC[0], jnp.full(frames_THWC.shape[1:3], _NEVER)
-    film = frames_THWC, occluded_THW
-    _, (last_THWC, since_THW) = lax.scan(step, start, film)
-    _, (next_THWC, until_THW) = lax.scan(step, start, film, reverse=True)
-    is_last_THW = since_THW < _NEVER if prefers_last else since_THW <= until_THW
-    return jnp.where(is_last_THW[..., None], last_THWC, next_THWC)
+def _fill(
+    clean_THWC: np.ndarray, frames_THWC: np.ndarray, occluded_THW: np.ndarray, prefers_last: bool
+) -> None:
+    """Writes the nearest clean views into the first array; where there is none, the first frame."""
+    index_T11 = np.arange(len(frames_THWC), dtype=np.int32)[:, None, None]
+    last_THW = np.where(occluded_THW, -_NEVER, index_T11)
+    next_THW = np.where(occluded_THW, _NEVER, index_T11)
+    # Frame by frame; `np.maximum.accumulate` goes through memory pixel by pixel.
+    for t in range(1, len(frames_THWC)):
+        np.maximum(last_THW[t - 1], last_THW[t], out=last_THW[t])
+        np.minimum(next_THW[-t], next_THW[-t - 1], out=next_THW[-t - 1])
+    t_P, y_P, x_P = np.nonzero(occluded_THW)
+    last_P, next_P = last_THW[t_P, y_P, x_P], next_THW[t_P, y_P, x_P]
+    is_last_P = last_P >= 0 if prefers_last else t_P - last_P <= next_P - t_P
+    near_P = np.where(is_last_P, last_P, next_P)
+    near_P[np.abs(near_P) == _NEVER] = 0
+    clean_THWC[t_P, y_P, x_P] = frames_THWC[near_P, y_P, x_P]
 
 
 def _inpainted(picture_HWC: np.ndarray, missing_HW: np.ndarray) -> np.ndarray:

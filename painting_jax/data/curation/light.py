@@ -1,14 +1,10 @@
 """Changes of the light, taken out of a recording."""
 
-import functools
 import warnings
 from collections.abc import Sequence
 
 import cv2
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Float, UInt8
 
 _BLOCK = 8  # side in pixels of the blocks whose colours are compared
@@ -29,7 +25,7 @@ def gains(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t 3"]
     Args:
       frames_THWC: uint8 RGB.
     """
-    blocks_TBC = np.asarray(_blocks(frames_THWC, min(_BLOCK, *frames_THWC.shape[1:3])))
+    blocks_TBC = _blocks(frames_THWC, min(_BLOCK, *frames_THWC.shape[1:3]))
     known_TBC = blocks_TBC >= _DARK
     levels_TBC = np.log(np.maximum(blocks_TBC, _DARK))
     light_T3 = np.zeros((len(frames_THWC), 3))
@@ -55,18 +51,20 @@ def gains(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t 3"]
     return gains_T3 / gains_T3.mean(0)
 
 
-@functools.partial(jax.jit, static_argnames="block")
-def _blocks(frames_THWC: jax.Array, block: int) -> jax.Array:
+def _blocks(frames_THWC: np.ndarray, block: int) -> np.ndarray:
     """Mean colours of the blocks of each frame, float32[T, B, 3]."""
-    _, height, width, _ = frames_THWC.shape
-    rows, columns = height // block, width // block
-
-    def blocks(frame_HWC: jax.Array) -> jax.Array:
-        cut_HWC = frame_HWC[: rows * block, : columns * block].astype(jnp.float32)
-        return cut_HWC.reshape(rows, block, columns, block, 3).mean((1, 3)).reshape(-1, 3)
-
+    rows, columns = (side // block for side in frames_THWC.shape[1:3])
     # One frame after the other, so that a film is never in memory as floats.
-    return lax.map(blocks, frames_THWC)
+    return np.stack(
+        [
+            cv2.resize(
+                frame_HWC[: rows * block, : columns * block].astype(np.float32),
+                (columns, rows),
+                interpolation=cv2.INTER_AREA,
+            ).reshape(-1, 3)
+            for frame_HWC in frames_THWC
+        ]
+    )
 
 
 def _differences(

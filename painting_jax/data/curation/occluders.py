@@ -4,14 +4,14 @@ A pixel that shows the canvas has the colour that it had shortly before, or the 
 from then on, if it has just been painted. What has neither lies before the canvas.
 """
 
-import functools
+import itertools
 
-import jax
-import jax.numpy as jnp
+import cv2
 import numpy as np
-from jax import lax
 from jaxtyping import Bool, UInt8
 from scipy import ndimage
+
+from painting_jax.data.curation import medians
 
 REACH = 8  # frames before and after that a pixel is compared with
 
@@ -26,6 +26,7 @@ _BORDER = 2  # pixels of the mask at its border; the canvas may be found a pixel
 _USUAL = 0.1  # share of the frames that hold one, where there is a hand at all
 _LONG = 4  # frames, by those that a pixel is compared with, from which on others tell of the ends
 _LIKE_OTHERS = 0.5  # area, by that of others, of what only one side tells
+_AT_ONCE = 1 << 22  # sums of pixels that are compared together, for the sake of memory
 
 
 def occluded(
@@ -43,7 +44,7 @@ def occluded(
     reach = min(reach, count - 1)
     if reach < 1:
         return np.zeros((count, height, width), bool)
-    strange_THW, longer_THW, same_THW, ends_THW = map(np.asarray, _strange(frames_THWC, reach))
+    strange_THW, longer_THW, same_THW, ends_THW = _strange(frames_THWC, reach)
     certain_THW = _large(strange_THW, _SMALLEST)
     shares_T = certain_THW.mean((1, 2))
     # In a short recording nearly every frame is at an end, and no others tell what is usual.
@@ -52,11 +53,12 @@ def occluded(
         certain_THW |= _large(ends_THW, _LIKE_OTHERS * float(np.median(shares_T[shares_T > 0])))
     # What rests in one place for long counts if it belongs to something that moves.
     labels_THW = _components(certain_THW | longer_THW)
-    sizes_L = np.bincount(labels_THW.ravel())
-    certain_L = np.bincount(labels_THW.ravel(), certain_THW.ravel())
+    # Of what has a label alone: NumPy counts in copies that are twice as large.
+    sizes_L = np.bincount(labels_THW[labels_THW > 0], minlength=1)
+    certain_L = np.bincount(labels_THW[certain_THW], minlength=len(sizes_L))
     held_L = certain_L >= _HELD * sizes_L
     held_L[0] = False
-    mask_THW = np.asarray(_grown(certain_THW | _resting(held_L[labels_THW], certain_THW, same_THW)))
+    mask_THW = _grown(certain_THW | _resting(held_L[labels_THW], certain_THW, same_THW))
     if from_outside:
         mask_THW = _reaching_in(mask_THW)
     mask_THW = mask_THW.repeat(_SHRUNK, 1).repeat(_SHRUNK, 2)
@@ -67,7 +69,7 @@ def occluded(
 def _large(mask_THW: np.ndarray, least: float) -> np.ndarray:
     """The components of the mask that cover at least such a share of the frame."""
     labels_THW = _components(mask_THW)
-    sizes_L = np.bincount(labels_THW.ravel())
+    sizes_L = np.bincount(labels_THW[mask_THW], minlength=1)
     return (sizes_L >= least * mask_THW[0].size)[labels_THW] & mask_THW
 
 
@@ -89,110 +91,127 @@ def _components(mask_THW: np.ndarray) -> np.ndarray:
     return ndimage.label(mask_THW, within)[0]
 
 
-@functools.partial(jax.jit, static_argnames="reach")
-def _strange(frames_THWC: jax.Array, reach: int) -> tuple[jax.Array, ...]:
+def _strange(frames_THWC: np.ndarray, reach: int) -> tuple[np.ndarray, ...]:
     """Pixels that are neither as before nor as afterwards, without specks: bool[T, H/2, W/2] each.
 
     First of some frames around each, then of as many that lie further apart. Then where frames are
     as the ones before them, and what is strange near both ends, where one side alone tells.
     """
-    window = (_SHRUNK, _SHRUNK, 1)
-
-    def shrunk(frame_HWC: jax.Array) -> jax.Array:
-        sums_HWC = lax.reduce_window(
-            frame_HWC.astype(jnp.float32), 0.0, lax.add, window, window, "valid"
-        )
-        return sums_HWC / _SHRUNK**2
-
-    small_THWC = lax.map(shrunk, frames_THWC)
-    # The first frame and the last one are believed, or not: beyond them is what is within.
-    around = reach * _STRIDE
-    padding = ((around, around), (0, 0), (0, 0), (0, 0))
-    believed_NHWC, mirrored_NHWC = (
-        jnp.pad(small_THWC, padding, mode=mode) for mode in ("edge", "reflect")
-    )
-
+    # Sums of whole levels, and of two of them, hold means and medians without rounding.
+    sums_TCHW = np.stack([_sums(frame_HWC) for frame_HWC in frames_THWC])
     # Most differences between frames are noise: a normal one of 1 has a median of 0.67.
-    noise = jnp.median(jnp.abs(jnp.diff(small_THWC, axis=0)).max(-1)) / 0.67
-    seen = jnp.maximum(_LEAST, _NOISE * noise)
-
-    def apart(one_HWC: jax.Array, other_HWC: jax.Array) -> jax.Array:
-        return jnp.abs(one_HWC - other_HWC).max(-1) > seen
-
-    def views(
-        long_NHWC: jax.Array, t: jax.Array, count: int, stride: int = 1
-    ) -> tuple[jax.Array, jax.Array]:
-        """What is usual in so many frames before one, and in as many after it."""
-        at = t + around + stride * jnp.arange(1, count + 1)
-        return _median(long_NHWC[2 * (t + around) - at]), _median(long_NHWC[at])
-
-    def strange(long_NHWC: jax.Array, t: jax.Array) -> jax.Array:
-        now_HWC = long_NHWC[t + around]
-        before_HWC, after_HWC = views(long_NHWC, t, reach)
-        _, soon_HWC = views(long_NHWC, t, min(_SOON, reach))
-        neither_HW = apart(now_HWC, before_HWC) & apart(now_HWC, after_HWC)
-        # What is painted over at once stays for a few frames only, and the canvas is another then.
-        return neither_HW & ~(apart(before_HWC, after_HWC) & ~apart(now_HWC, soon_HWC))
-
-    def each(t: jax.Array) -> tuple[jax.Array, ...]:
-        now_HWC = small_THWC[t]
-        early_HWC, late_HWC = views(believed_NHWC, t, reach, _STRIDE)
-        longer_HW = apart(now_HWC, early_HWC) & apart(now_HWC, late_HWC)
-        is_end = (t < reach) | (t >= len(small_THWC) - reach)
-        end_HW = lax.cond(
-            is_end,
-            lambda: strange(mirrored_NHWC, t),
-            lambda: jnp.zeros(now_HWC.shape[:2], bool),
-        )
-        return strange(believed_NHWC, t), longer_HW, end_HW
-
+    noise = _usual_step(sums_TCHW) / np.float32(_SHRUNK**2) / np.float32(0.67)
+    seen = float(np.maximum(np.float32(_LEAST), np.float32(_NOISE) * noise))
+    count, channels, height, width = sums_TCHW.shape
+    found_NTHW = np.empty((4, count, height, width), bool)
+    step = max(1, _AT_ONCE // (count * channels * width))
+    for top in range(0, height, step):
+        rows = slice(top, top + step)
+        part_TCHW = np.ascontiguousarray(sums_TCHW[:, :, rows])
+        found_NTHW[:, :, rows] = _compared(part_TCHW, reach, seen * _SHRUNK**2)
     strange_THW, longer_THW, ends_THW = (
-        _spread(_spread(one, 1, lax.min), 1, lax.max)
-        for one in lax.map(each, jnp.arange(len(small_THWC)))
+        _morphed(found_NTHW[i], cv2.MORPH_OPEN, 1) for i in (0, 1, 3)
     )
-    before_THWC = jnp.concatenate([small_THWC[:1], small_THWC[:-1]])
-    return strange_THW, longer_THW, ~apart(small_THWC, before_THWC), ends_THW
+    return strange_THW, longer_THW, found_NTHW[2], ends_THW
 
 
-def _median(values_N: jax.Array) -> jax.Array:
-    """The median over the first axis, by a sorting network: faster than sorting short columns."""
-    ordered = list(values_N)
-    for round_ in range(len(ordered)):
-        for i in range(round_ % 2, len(ordered) - 1, 2):
-            low, high = ordered[i], ordered[i + 1]
-            ordered[i], ordered[i + 1] = jnp.minimum(low, high), jnp.maximum(low, high)
-    middle = len(ordered) // 2
-    return (ordered[middle] + ordered[(len(ordered) - 1) // 2]) / 2
+def _sums(frame_HWC: np.ndarray) -> np.ndarray:
+    """Sums of the squares of pixels that one of the mask stands for: uint16[3, H/2, W/2]."""
+    height, width = (side // _SHRUNK * _SHRUNK for side in frame_HWC.shape[:2])
+    window = (_SHRUNK, _SHRUNK)
+    sums_HWC = cv2.boxFilter(frame_HWC, cv2.CV_16U, window, anchor=(0, 0), normalize=False)
+    # A copy, since a view would hold the sums around every pixel.
+    return sums_HWC[:height:_SHRUNK, :width:_SHRUNK].transpose(2, 0, 1).copy()
 
 
-@jax.jit
-def _resting(mask_THW: jax.Array, certain_THW: jax.Array, same_THW: jax.Array) -> jax.Array:
+def _usual_step(sums_TCHW: np.ndarray) -> np.float32:
+    """The median difference between a frame and the next."""
+    counts_D = np.zeros(255 * _SHRUNK**2 + 1, np.int64)
+    for one_CHW, other_CHW in itertools.pairwise(sums_TCHW):
+        counts_D += np.bincount(_apart(one_CHW, other_CHW).ravel(), minlength=len(counts_D))
+    upto_D = np.cumsum(counts_D)
+    low, high = np.searchsorted(upto_D, [(upto_D[-1] - 1) // 2 + 1, upto_D[-1] // 2 + 1])
+    return np.float32(low + high) / 2
+
+
+def _apart(one_CX: np.ndarray, other_CX: np.ndarray) -> np.ndarray:
+    """How far colours lie apart, as the channel that differs most: uint16[...]."""
+    return (np.maximum(one_CX, other_CX) - np.minimum(one_CX, other_CX)).max(0)
+
+
+def _compared(sums_TCHW: np.ndarray, reach: int, seen: float) -> tuple[np.ndarray, ...]:
+    """As `_strange`, but with specks.
+
+    Args:
+      sums_TCHW: See `_sums`.
+      reach: Frames before and after that a pixel is compared with.
+      seen: Difference of sums that shows.
+    """
+    count, around = len(sums_TCHW), reach * _STRIDE
+    # The first frame and the last one are believed, or not: beyond them is what is within.
+    believed_N, mirrored_N = (
+        np.pad(np.arange(count), around, mode=mode) for mode in ("edge", "reflect")
+    )
+
+    def usual(at_N: np.ndarray, first: int, frames: int, stride: int = 1) -> np.ndarray:
+        """Twice the median of so many frames from one on."""
+        at = at_N[first : first + frames * stride : stride]
+        low_CHW, high_CHW = medians.middle([sums_TCHW[t] for t in at])
+        return low_CHW + high_CHW
+
+    def differ(one_CHW: np.ndarray, other_CHW: np.ndarray) -> np.ndarray:
+        return _apart(one_CHW, other_CHW) > int(2 * seen)
+
+    def strange(now_CHW, before_CHW, after_CHW, soon_CHW) -> np.ndarray:
+        neither_HW = differ(now_CHW, before_CHW) & differ(now_CHW, after_CHW)
+        # What is painted over at once stays for a few frames only, and the canvas is another then.
+        return neither_HW & ~(differ(before_CHW, after_CHW) & ~differ(now_CHW, soon_CHW))
+
+    soon = min(_SOON, reach)
+    # What is usual before one frame was usual after an earlier one.
+    near = [usual(believed_N, n, reach) for n in range(around - reach, count + around + 1)]
+    far = [usual(believed_N, n, reach, _STRIDE) for n in range(count + around + _STRIDE)]
+    found_NTHW = np.zeros((4, count, *sums_TCHW.shape[2:]), bool)
+    strange_THW, longer_THW, same_THW, ends_THW = found_NTHW
+    for t, sums_CHW in enumerate(sums_TCHW):
+        now_CHW, after = 2 * sums_CHW, t + around + 1
+        soon_CHW = usual(believed_N, after, soon)
+        strange_THW[t] = strange(now_CHW, near[t], near[t + reach + 1], soon_CHW)
+        early_CHW, late_CHW = far[t], far[t + around + _STRIDE]
+        longer_THW[t] = differ(now_CHW, early_CHW) & differ(now_CHW, late_CHW)
+        same_THW[t] = ~differ(now_CHW, 2 * sums_TCHW[max(0, t - 1)])
+        if t < reach or t >= count - reach:
+            ends_THW[t] = strange(
+                now_CHW,
+                usual(mirrored_N, after - 1 - reach, reach),
+                usual(mirrored_N, after, reach),
+                usual(mirrored_N, after, soon),
+            )
+    return tuple(found_NTHW)
+
+
+def _resting(mask_THW: np.ndarray, certain_THW: np.ndarray, same_THW: np.ndarray) -> np.ndarray:
     """The mask without what looks the same in a frame in which it is in no mask: that is paint."""
+    left_THW = mask_THW.copy()
+    for order, same in (
+        (range(len(mask_THW)), same_THW),
+        (range(len(mask_THW) - 1, -1, -1), np.roll(same_THW, -1, axis=0)),
+    ):
+        paint_HW = np.zeros_like(mask_THW[0])
+        for t in order:
+            paint_HW = ~mask_THW[t] | (paint_HW & same[t] & ~certain_THW[t])
+            left_THW[t] &= ~paint_HW
+    return left_THW
 
-    def step(paint_HW: jax.Array, seen: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        in_mask_HW, is_certain_HW, is_same_HW = seen
-        paint_HW = ~in_mask_HW | (paint_HW & is_same_HW & ~is_certain_HW)
-        return paint_HW, paint_HW
 
-    after_THW = jnp.concatenate([same_THW[1:], same_THW[:1]])
-    none_HW = jnp.zeros_like(mask_THW[0])
-    _, since_THW = lax.scan(step, none_HW, (mask_THW, certain_THW, same_THW))
-    _, until_THW = lax.scan(step, none_HW, (mask_THW, certain_THW, after_THW), reverse=True)
-    return mask_THW & ~since_THW & ~until_THW
-
-
-@jax.jit
-def _grown(mask_THW: jax.Array) -> jax.Array:
+def _grown(mask_THW: np.ndarray) -> np.ndarray:
     """The mask with its gaps closed, and grown over soft borders."""
-    closed_THW = _spread(_spread(mask_THW, _CLOSED, lax.max), _CLOSED, lax.min)
-    return _spread(closed_THW, _GROWN, lax.max)
+    closed_THW = _morphed(mask_THW, cv2.MORPH_CLOSE, _CLOSED)
+    return _morphed(closed_THW, cv2.MORPH_DILATE, _GROWN)
 
 
-def _spread(mask_THW: jax.Array, by: int, of) -> jax.Array:
-    """Each pixel as the least or the most of those around it; what lies outside has no say."""
-    side = 2 * by + 1
-    start = 1.0 if of is lax.min else 0.0
-    around = lax.reduce_window(
-        mask_THW.astype(jnp.float32), start, of, (1, side, side), (1, 1, 1), "same"
-    )
-    return around > 0.5
+def _morphed(mask_THW: np.ndarray, operation: int, by: int) -> np.ndarray:
+    """Each frame after an operation of OpenCV that reaches so far; what lies outside has no say."""
+    kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
+    changed = [cv2.morphologyEx(one_HW, operation, kernel) for one_HW in mask_THW.view(np.uint8)]
+    return np.stack(changed).view(bool)

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from painting_jax.data.curation import medians
+
 _AROUND = 3  # frames before and after a cut that are compared; their median holds no hand
 _ALIKE = 0.6  # likeness below which it is a cut, relative to the usual one
 _FAINT = 0.1  # share of the usual energy of edges that two empty pictures may differ by
@@ -23,8 +25,8 @@ def starts(slopes_THW: np.ndarray) -> list[int]:
     usual = float(np.median(np.square(soft_THW).mean((1, 2)))) + 1e-9
     alike_T = np.ones(count)
     for t in range(1, count):
-        before_HW = np.median(soft_THW[max(0, t - _AROUND) : t], 0)
-        after_HW = np.median(soft_THW[t : t + _AROUND], 0)
+        before_HW = medians.median(soft_THW[max(0, t - _AROUND) : t])
+        after_HW = medians.median(soft_THW[t : t + _AROUND])
         alike_T[t] = _alike(before_HW, after_HW, _FAINT * usual)
     least_T = ndimage.minimum_filter1d(alike_T, 2 * _AROUND - 1)
     found = np.flatnonzero((alike_T < _ALIKE * np.median(alike_T)) & (alike_T == least_T))

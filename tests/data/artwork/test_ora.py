@@ -6,6 +6,7 @@ import random
 import struct
 import zipfile
 import zlib
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -398,3 +399,13 @@ def test_changed_bytes_give_a_picture_or_a_user_error(tmp_path, compression):
     refused = [message for message in read if message]
     assert 0 < len(refused) < len(read), "some are refused, not all"
     assert all("changed.ora" in message and "\n" not in message for message in refused)
+
+
+def test_sixty_layers_of_an_isolated_group_are_decoded_once_each(tmp_path):
+    names = [f"l{number}" for number in range(60)]
+    stack = f'<stack isolation="isolate">{"".join(map(layer, names))}</stack>'
+    path = write(tmp_path / "a.ora", stack, dict.fromkeys(names, patch(0)))
+    opened = ora.open_ora(path)
+    with mock.patch.object(ora, "_decoded", side_effect=ora._decoded) as decoded:
+        all_states(opened)
+    assert decoded.call_count == 60

@@ -3,6 +3,7 @@
 import itertools
 import random
 import struct
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -332,3 +333,19 @@ def test_changed_bytes_give_a_picture_or_a_user_error(tmp_path):
     refused = [message for message in read if message]
     assert 0 < len(refused) < len(read), "some are refused, not all"
     assert all("changed.psd" in message and "\n" not in message for message in refused)
+
+
+def test_sixty_layers_of_an_isolated_group_are_laid_once_each(tmp_path):
+    """Composed anew for each of its states, the group would take 1830 layers."""
+    files = [document(), document()]
+    for file, mode in zip(files, (BlendMode.NORMAL, BlendMode.PASS_THROUGH), strict=True):
+        group = file.create_group(name="group", blend_mode=mode)
+        for number in range(60):
+            group.create_pixel_layer(patch(number), str(number), number % 9, number % 7)
+    isolated, through = (saved(file, tmp_path / f"{i}.psd") for i, file in enumerate(files))
+    opened = psd.open_psd(isolated)
+    with mock.patch.object(psd.Psd, "_apply", autospec=True, side_effect=psd.Psd._apply) as apply:
+        found = all_states(opened)
+    assert apply.call_count == 60
+    for one, other in zip(found, states(through), strict=True):
+        assert_close(one, other, levels=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from painting_jax.data.artwork import svg, svg_document, svg_renderer
+from painting_jax.data.artwork import svg, svg_document, svg_drawing, svg_renderer
 from painting_jax.data.artwork.svg import open_svg
 from painting_jax.errors import UserError
 
@@ -253,8 +253,8 @@ def test_references_to_other_files_have_no_effect(written):
         f"{square(0, style='clip-path: URL( &quot;c.svg#c&quot;)')}"
     )
     opened = open_svg(path)
-    elements = [parent[place] for parent, place in opened.drawn]
-    document = opened._document(elements, 1)
+    with svg_renderer.Renderer() as renderer:
+        document = svg_drawing.Drawing(opened.root, opened.drawn, renderer).document(0, 1)
     for outside in ("import", "localhost", "script", "foreign", "passwd", "other.svg"):
         assert outside not in document
     assert "url('b" not in document
