@@ -103,9 +103,9 @@ _CLEAN = flags.DEFINE_bool(
     False,
     "recorded_processes: clean videos that show more than the canvas. It is found, followed "
     "and seen from the front. Changes of the light and noise are taken out, and what lies before "
-    "the canvas: hands, tools and their shadows, logos, panels. Title cards, pauses, and what comes "
-    "before the painting and after it are left out. In videos and folders of pictures of a screen, "
-    "the canvas is found among the panels of a painting program, wherever it is scrolled or zoomed "
+    "the canvas: hands, tools and their shadows, logos, panels. Title cards, pauses, and what "
+    "comes before the painting and after it are left out. In videos and folders of pictures of a "
+    "screen, the canvas is found among panels, wherever it is scrolled or zoomed "
     "to. Cleaned frames of videos have up to 854 pixels.",
 )
 _PROGRESS = flags.DEFINE_enum(
