@@ -50,7 +50,10 @@ if __name__ == "__main__":
 import functools
 import itertools
 import os
+import pathlib
 import re
+import shlex
+import sys
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -62,6 +65,7 @@ from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.data.curation import options
 from painting_jax.errors import UserError
+from painting_jax.report import dataset
 
 _BUILDER = flags.DEFINE_enum(
     "builder", None, ["painted_images", "recorded_processes"], "Builder that makes the processes."
@@ -219,26 +223,35 @@ def main() -> None:
         for flag in only_flags:
             if flag.present and builder != _BUILDER.value:
                 raise UserError(f"--{flag.name} is for {builder}, not for {_BUILDER.value}")
-    data_dir = os.path.expanduser(_DATA_DIR.value)
+    summary = _built(os.path.expanduser(_DATA_DIR.value))
+    print("\n".join(summary.lines()))
+    # A data set of an earlier version has none.
+    if (page := pathlib.Path(summary.path, dataset.PAGE)).exists():
+        print(f"look at it: {page}")
+
+
+def _built(data_dir: str) -> building.Summary:
     build = functools.partial(
         building.build,
         data_dir=data_dir,
         overwrite=_OVERWRITE.value,
         say=functools.partial(print, flush=True),
+        present=functools.partial(
+            dataset.write,
+            command=shlex.join(["python", "-m", "painting_jax.prepare", *sys.argv[1:]]),
+        ),
     )
     if _BUILDER.value == "painted_images":
-        summary = build(painted_images.Builder, _painted())
-    else:
-        config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
-        with crews.chosen(
-            _BEAM_RUNNER.value,
-            _BEAM_OPTIONS.value,
-            seconds=_ITEM_TIMEOUT.value,
-            kept_dir=kept_dir,
-            sources=_SOURCE.value,
-        ) as crew:
-            summary = build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
-    print("\n".join(summary.lines()))
+        return build(painted_images.Builder, _painted())
+    config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
+    with crews.chosen(
+        _BEAM_RUNNER.value,
+        _BEAM_OPTIONS.value,
+        seconds=_ITEM_TIMEOUT.value,
+        kept_dir=kept_dir,
+        sources=_SOURCE.value,
+    ) as crew:
+        return build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
 
 
 def _cache_latents() -> None:

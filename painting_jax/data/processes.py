@@ -25,6 +25,7 @@ from painting_jax.data import (
     pictures,
     remarks,
     segmentation,
+    sightings,
     splits,
     timelapse,
     video,
@@ -34,7 +35,7 @@ from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
-from painting_jax.data.curation.options import Cleaning
+from painting_jax.data.curation.options import TIME, Cleaning
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
@@ -104,15 +105,19 @@ class LoadedProcess:
       frames_THWC: uint8 RGB, T >= 2.
       progress_T: float32, share of the painting time, rising: from 0 to 1 if derived from the times
         of the frames, else as the metadata states it.
+      time_T: float64, when each frame was: seconds in a video, else the place in the file.
       was_reversed: whether the file runs backwards, by its stated progress or as it was found to,
         and was turned round.
       looks_reversed: whether it seems to run backwards and was left as it is.
+      is_cleaned: whether it is the canvas that was found in the recording.
     """
 
     frames_THWC: np.ndarray
     progress_T: np.ndarray
+    time_T: np.ndarray
     was_reversed: bool = False
     looks_reversed: bool = False
+    is_cleaned: bool = False
 
 
 def find(
@@ -654,6 +659,8 @@ def load(
     """
     path = epath.Path(file.path)
     frames_THWC, time_T, index_T, count = _read(file, max_frames, max_side)
+    in_seconds = not (file.is_artwork or path.is_dir())
+    sightings.came(frames_THWC, time_T, in_seconds=in_seconds)
     looks_reversed = False
     if file.progress is None and file.is_artwork:
         # Nobody edits these: the first state is the first, however it looks.
@@ -685,10 +692,12 @@ def load(
         progress_T = np.asarray(file.progress)[index_T]
     was_reversed = bool(progress_T[-1] < progress_T[0])
     if was_reversed:
-        frames_THWC, progress_T = np.ascontiguousarray(frames_THWC[::-1]), progress_T[::-1]
+        frames_THWC = np.ascontiguousarray(frames_THWC[::-1])
+        progress_T, time_T = progress_T[::-1], time_T[::-1]
     return LoadedProcess(
         frames_THWC,
         progress_T.astype(np.float32),
+        time_T,
         was_reversed,
         looks_reversed and not was_reversed,
     )
@@ -930,6 +939,14 @@ def to_record(
     progress_T = progress_T / progress_T[-1]
     kept_T = np.diff(progress_T, append=np.inf) > 0
     frames_THWC, progress_T = loaded.frames_THWC[kept_T], progress_T[kept_T]
+    measure = cleaning.progress if cleaning and loaded.is_cleaned else TIME
+    sightings.became(
+        frames_THWC,
+        loaded.time_T[kept_T],
+        measure=measure if file.progress is None else sightings.STATED,
+        is_cleaned=loaded.is_cleaned,
+        is_turned=loaded.was_reversed,
+    )
     frames = tuple(pictures.encode(frame_HWC) for frame_HWC in frames_THWC)
     return Process(
         id=file.name,
@@ -987,16 +1004,30 @@ def _cleaned(
     )
     for remark in result.remarks:
         remarks.add(f"{file.name}: {remark}")
+    sightings.judged(result.quality.score, result.quality.reasons)
     if result.quality.score < cleaning.min_quality:
         raise UserError(
             f"its quality is {result.quality.score:.2f}, less than {cleaning.min_quality:g}: "
             + ", ".join(result.quality.reasons)
         )
-    frames_THWC, progress_T = result.frames_KHWC, result.progress_K.astype(np.float32)
+    found = dataclasses.replace(
+        loaded,
+        frames_THWC=result.frames_KHWC,
+        progress_T=result.progress_K.astype(np.float32),
+        time_T=loaded.time_T[result.kept_K],
+        is_cleaned=True,
+    )
     if is_stated:
-        return dataclasses.replace(loaded, frames_THWC=frames_THWC, progress_T=progress_T)
+        return found
     looks_reversed = result.sign < 0
     if looks_reversed and edits == timelapse.TURN:
         remarks.add(f"{file.name} looks as if it ran backwards: it is turned round")
-        return LoadedProcess(frames_THWC[::-1], 1 - progress_T[::-1], was_reversed=True)
-    return LoadedProcess(frames_THWC, progress_T, looks_reversed=looks_reversed)
+        return dataclasses.replace(
+            found,
+            frames_THWC=found.frames_THWC[::-1],
+            progress_T=1 - found.progress_T[::-1],
+            time_T=found.time_T[::-1],
+            was_reversed=True,
+            looks_reversed=False,
+        )
+    return dataclasses.replace(found, looks_reversed=looks_reversed)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from painting_jax.data import (
     building,
+    contents,
     crews,
     photos,
     pictures,
@@ -26,6 +27,7 @@ from painting_jax.data import (
     workers,
 )
 from painting_jax.errors import UserError
+from painting_jax.report import dataset
 from tests import tiny
 from tests.synthetic import recording, scene
 from tests.tfds_builders import hanging
@@ -49,7 +51,9 @@ def build(
     config = builder.Config(
         name="default", source=tuple(map(str, sources)), medium=medium, **changes
     )
-    return building.build(builder.Builder, config, data_dir, crew=crew, say=say)
+    return building.build(
+        builder.Builder, config, data_dir, crew=crew, say=say, present=dataset.write
+    )
 
 
 def records(data_dir) -> dict:
@@ -497,7 +501,7 @@ def test_records_kept_for_other_arguments_are_read_again(studio, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(building, "_write_index", fail)
+        patched.setattr(contents, "write_index", fail)
         with pytest.raises(UserError, match="cannot be written: No space"):
             build(tmp_path / "data", studio)
     left = tmp_path / "data" / "recorded_processes" / "default" / "1.0.0.unfinished" / "records"

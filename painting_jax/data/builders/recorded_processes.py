@@ -131,7 +131,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                     f"{self.kept / name} is gone: let nothing else write to this folder"
                 )
             self.remark(source.name, head.notes)
-            yield building.Survey(head.look)
+            yield building.Survey(head.look, head.sighting)
 
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         for source in sources:
