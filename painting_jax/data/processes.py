@@ -982,9 +982,12 @@ def _of_screen(file: ProcessFile, max_frames: int, max_side: int) -> LoadedProce
     if others := len(shots) - len(views.kept_K):
         told += f"; {others} of {len(shots)} show less of it, or something else, and are left out"
     remarks.add(told)
-    time_K = np.array(index_T)[views.kept_K]
-    progress_K = (time_K - time_K[0]) / (time_K[-1] - time_K[0])
-    return LoadedProcess(screen.shown(shots_T, views), progress_K.astype(np.float32), False)
+    height, width = shots_T[-1].shape[:2]
+    of_one_size = np.stack([pictures.fit(shot_HWC, height, width) for shot_HWC in shots_T])
+    sightings.came(of_one_size, np.array(index_T, np.float64), in_seconds=False)
+    time_K = np.array(index_T, np.float64)[views.kept_K]
+    progress_K = ((time_K - time_K[0]) / (time_K[-1] - time_K[0])).astype(np.float32)
+    return LoadedProcess(screen.shown(shots_T, views), progress_K, time_K, is_cleaned=True)
 
 
 def _cleaned(

@@ -182,8 +182,8 @@ def making(contents: Contents) -> list[str]:
         said.append(
             f"{counted(cleaned, 'recording')} of {len(contents.entries):,} "
             f"{'was' if cleaned == 1 else 'were'} cleaned. Cleaning looks for the canvas and shows "
-            "it from the front, evens the light, restores what hands and tools hide, and leaves "
-            "out what is not the painting."
+            "it from the front, evens the light, restores what hands, tools and logos hide, and "
+            "leaves out what is not the painting."
         )
     elif contents.options.get("clean") is False:
         said.append("Frames show what the recordings show: nothing was cleaned.")
