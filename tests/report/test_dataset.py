@@ -39,7 +39,9 @@ def studio(tmp_path_factory) -> pathlib.Path:
         video.write_mp4(root / line["path"], recording(seed, 8 + seed), fps=4)
     lines[0] |= {"caption": _HOSTILE, "licence": "CC BY 4.0, <b>ann</b>"}
     lines[1] |= {"caption": "a cat", "licence": "CC0"}
-    video.write_mp4(root / "2.mp4", np.concatenate([recording(2, 24)[[-1] * 7], recording(2, 24)]), fps=4)
+    video.write_mp4(
+        root / "2.mp4", np.concatenate([recording(2, 24)[[-1] * 7], recording(2, 24)]), fps=4
+    )
     (root / "<img src=x>.mp4").write_bytes(b"no video")
     lines += [{"path": "<img src=x>.mp4", "medium": "oil"}, {"path": "gone & lost.mp4"}]
     (root / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
