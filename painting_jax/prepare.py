@@ -27,6 +27,9 @@ skipped.jsonl in the folder of the data set lists these with their reasons, or i
 beside it if none could be used. What has been read is kept there until the data set is complete: a
 command that was interrupted or killed reads only what is missing when it is repeated.
 
+The folder of the data set also gets a page, index.html: what was left out and why, and a few frames
+of each recording above those of its process. README.md is a card of the same facts.
+
 Recordings are read by one worker process per core, or by Apache Beam (pip install
 'painting_jax[beam]'): --beam_runner=DirectRunner takes several processes of this machine, other
 runners take other machines, which see --kept_dir and the sources.

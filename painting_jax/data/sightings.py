@@ -134,6 +134,8 @@ class Seen:
         is_turned: bool,
     ) -> None:
         """See `became`."""
+        if not self._came:
+            return
         in_time_T = np.argsort(time_T)
         # The last frame before a moment shows the canvas at that moment, also after a pause.
         place_S = np.searchsorted(time_T[in_time_T], self._time_S + 1e-6, side="right") - 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from painting_jax.data import disk
 from painting_jax.data.contents import Contents
-from painting_jax.errors import one_line, shortened
+from painting_jax.errors import one_line
 from painting_jax.report import dataset_tables as tables
 from painting_jax.report.table import Cell, Table, in_markdown
 
@@ -64,7 +64,7 @@ def card(contents: Contents, command: str = "") -> str:
         _features().markdown(),
         "## How it was made",
         _list(tables.making(contents)),
-        *([f"```bash\n{shortened(one_line(command))}\n```"] if command else []),
+        *([f"```bash\n{one_line(command)}\n```"] if command else []),
         tables.chosen(contents).markdown(),
         "## Sources and licences",
         tables.licences(contents).markdown(),

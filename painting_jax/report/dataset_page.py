@@ -5,6 +5,7 @@ import html
 from painting_jax.data import disk
 from painting_jax.data.contents import PICTURED, Contents, Entry
 from painting_jax.data.sightings import FRAMES, Sighting
+from painting_jax.errors import one_line
 from painting_jax.report import dataset_tables as tables
 from painting_jax.report.document import data_uri, document, headline_list
 from painting_jax.report.table import scrolled
@@ -172,7 +173,7 @@ def _licences(contents: Contents) -> str:
 def _made(contents: Contents, command: str) -> str:
     said = [*tables.making(contents), *tables.limits(contents)]
     items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in said)
-    typed = f"<pre><code>{html.escape(tables.plain(command))}</code></pre>" if command else ""
+    typed = f"<pre><code>{html.escape(one_line(command))}</code></pre>" if command else ""
     return (
         f"<section><h2>How it was made</h2><ul>{items}</ul>{typed}"
         f"{tables.chosen(contents).html()}</section>"

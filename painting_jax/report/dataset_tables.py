@@ -155,7 +155,7 @@ def skipped(contents: Contents) -> Table:
             f"The first {len(rows):,} of {len(contents.skipped):,} that yielded no process; "
             f"{skipping.FILE} lists all."
         )
-    return Table(caption, ["Source", "Reason", "Found before"], rows)
+    return Table(caption, ["Source", "Reason", "Remarks"], rows)
 
 
 def chosen(contents: Contents) -> Table:

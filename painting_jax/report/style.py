@@ -19,7 +19,10 @@ body {
 }
 main, header, footer { max-width: 68rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 3rem; }
-h1 { font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; margin: 0 0 .6rem; }
+h1 {
+  font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; margin: 0 0 .6rem;
+  overflow-wrap: anywhere;
+}
 h2 { font-size: 1.35rem; margin: 3rem 0 .8rem; }
 h3 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 p, li { max-width: 44rem; }
@@ -110,8 +113,11 @@ th[aria-sort=descending] button::after { content: "\\25BE"; }
 tbody th { font-weight: 500; overflow-wrap: break-word; min-width: 7rem; max-width: 18rem; }
 td small { color: var(--faint); white-space: nowrap; display: block; }
 td strong { color: var(--accent); }
-td.words { text-align: left; overflow-wrap: anywhere; min-width: 9rem; }
-.bars { display: grid; grid-template-columns: auto 1fr auto; gap: .4rem .9rem; max-width: 34rem; }
+th.words, td.words { text-align: left; overflow-wrap: anywhere; min-width: 9rem; }
+.bars {
+  display: grid; grid-template-columns: auto 1fr auto; gap: .4rem .9rem; max-width: 34rem;
+  margin-bottom: 1.2rem;
+}
 .bars i { background: var(--accent); border-radius: .2rem; min-width: 2px; align-self: stretch; }
 .bars b { font-weight: 500; font-variant-numeric: tabular-nums; }
 .recording ul { margin: .7rem 0 0; padding-left: 1.2rem; font-size: .92rem; }

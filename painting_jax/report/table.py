@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from painting_jax.metrics.bootstrap import Interval
 
 MISSING = "\N{EN DASH}"
+_CLASS = ' class="words"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,10 @@ class Table:
         # Keep arrows on the line of their text.
         joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
         joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
-        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
+        head = "".join(
+            f'<th scope="col"{_CLASS if words else ""}>{html.escape(text)}</th>'
+            for text, words in zip(joined, [False, *self._words()], strict=True)
+        )
         body = "".join(
             f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
             + "".join(f"<td{_attributes(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
@@ -102,7 +106,7 @@ def _cell_html(cell: Cell) -> str:
 
 def _attributes(cell: Cell) -> str:
     value = "" if cell.value is None else f' data-value="{cell.value:.9g}"'
-    return value + (' class="words"' if cell.is_words else "")
+    return value + (_CLASS if cell.is_words else "")
 
 
 def in_markdown(text: str) -> str:

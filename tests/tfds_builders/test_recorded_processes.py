@@ -494,6 +494,8 @@ def test_a_killed_run_is_taken_up_where_it_was(studio, tmp_path, monkeypatch):
     once = tmp_path / "once" / "recorded_processes" / "default" / "1.0.0"
     for path in once.iterdir():
         assert path.read_bytes() == (pathlib.Path(summary.path) / path.name).read_bytes(), path
+    # Those that were read before have their pictures, too.
+    assert (once / dataset.PAGE).read_text("utf-8").count("<img ") == 4
 
 
 def test_records_kept_for_other_arguments_are_read_again(studio, tmp_path, monkeypatch):
