@@ -264,8 +264,9 @@ class ProcessBuilder(
         """Versions and arguments."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         config = dataclasses.asdict(self.builder_config)
-        # The location of the sources does not affect the records.
+        # The location of the sources, and of networks, does not affect the records.
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
+        arguments = _without_paths(arguments)
         return [[str(self.VERSION), painting_jax.__version__, _SPLIT_BY], arguments]
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -361,6 +362,15 @@ def _hash(what: list) -> str:
 
 def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
+
+
+def _without_paths(arguments: dict) -> dict:
+    """Arguments without the entries "path", also of those that are dictionaries themselves."""
+    return {
+        name: _without_paths(value) if isinstance(value, dict) else value
+        for name, value in arguments.items()
+        if name != "path"
+    }
 
 
 def build(
