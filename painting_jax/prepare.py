@@ -34,6 +34,13 @@ Recordings are read by one worker process per core, or by Apache Beam (pip insta
 'painting_jax[beam]'): --beam_runner=DirectRunner takes several processes of this machine, other
 runners take other machines, which see --kept_dir and the sources.
 
+Networks of yours add to the records of recordings, as folders or ids on the Hugging Face hub:
+--segments finds the regions of the finished picture, --captions tells what is painted where no
+caption is given, --guess_medium takes a CLIP for the medium where none is stated, --variants_model
+makes the finished picture in other looks. All but the CLIP take an extra: pip install
+'painting_jax[networks]'. They are loaded once in each worker process; how much memory that takes is
+measured and said, and no more of them work at a time than there is memory for.
+
 --cache_latents encodes a data set that has been prepared, with the frozen networks of the published
 model that an experiment finetunes: train takes the result with --config.data.cached_latents, and
 does not load these networks. --config and --config.FIELD=VALUE are those of train, such as
@@ -67,6 +74,8 @@ from painting_jax.data import building, crews, packed_arrays, timelapse
 from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.data.curation import options
+from painting_jax.data.enrichment import choice
+from painting_jax.data.enrichment.enrichment import Enrichment
 from painting_jax.errors import UserError
 from painting_jax.report import dataset
 
@@ -165,6 +174,48 @@ _EDITS = flags.DEFINE_enum(
     "changes nothing.",
 )
 
+_SEGMENTS = flags.DEFINE_string(
+    "segments",
+    None,
+    "recorded_processes: network that finds the regions of the finished picture, a folder or hub "
+    "id of a Mask2Former or another one for panoptic segmentation [default: a method without "
+    "network].",
+)
+_CAPTIONS = flags.DEFINE_string(
+    "captions",
+    None,
+    "recorded_processes: network that tells what is painted where no caption is given, a folder or "
+    "hub id of BLIP, GIT or another one that takes a picture alone.",
+)
+_GUESS_MEDIUM = flags.DEFINE_string(
+    "guess_medium",
+    None,
+    "recorded_processes: CLIP that guesses the medium where none is stated, a folder or hub id "
+    "such as openai/clip-vit-large-patch14.",
+)
+_MIN_CONFIDENCE = flags.DEFINE_float(
+    "min_confidence",
+    0.5,
+    "With --guess_medium: leave out recordings of whose medium it is less sure.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_VARIANTS_MODEL = flags.DEFINE_string(
+    "variants_model",
+    None,
+    "recorded_processes: diffusion model that edits pictures, a folder or hub id such as "
+    "timbrooks/instruct-pix2pix. It makes the finished picture in the looks of --variant_media, "
+    "for training to start from.",
+)
+_VARIANT_MEDIA = flags.DEFINE_list(
+    "variant_media",
+    ["photo", "pencil", "line_art"],
+    "With --variants_model: looks of the variants, media, photo or line_art.",
+)
+_VARIANT_STEPS = flags.DEFINE_integer(
+    "variant_steps", 30, "With --variants_model: steps of the diffusion model."
+)
+
 _CACHE_LATENTS = flags.DEFINE_bool(
     "cache_latents", False, "Encode a prepared dataset for an experiment, for train to read."
 )
@@ -190,8 +241,16 @@ _ONLY_FOR = {
         _BEAM_RUNNER,
         _BEAM_OPTIONS,
         _KEPT_DIR,
+        _SEGMENTS,
+        _CAPTIONS,
+        _GUESS_MEDIUM,
+        _MIN_CONFIDENCE,
+        _VARIANTS_MODEL,
+        _VARIANT_MEDIA,
+        _VARIANT_STEPS,
     ),
 }
+_NETWORKS = (_SEGMENTS, _CAPTIONS, _GUESS_MEDIUM, _VARIANTS_MODEL)
 _ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
 
@@ -199,7 +258,7 @@ def main() -> None:
     """Builds the dataset that the flags describe, and prints a summary."""
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
-    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR)
+    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, *_NETWORKS)
     cli.refuse_remote(_DATA_DIR)
     cli.check_readable(_SOURCE, _KEPT_DIR)
     for flag, least, most in (
@@ -208,6 +267,7 @@ def main() -> None:
         (_SEED, 0, cli.MOST),
         (_MAX_FRAMES, 2, 10_000),
         (_ITEM_TIMEOUT, 0, cli.MOST),
+        (_VARIANT_STEPS, 1, 1000),
     ):
         cli.require_from_to(flag, least, most)
     if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
@@ -253,6 +313,7 @@ def _built(data_dir: str) -> building.Summary:
         seconds=_ITEM_TIMEOUT.value,
         kept_dir=kept_dir,
         sources=_SOURCE.value,
+        networks=[network.path for network in config.enrichment.networks],
     ) as crew:
         return build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
 
@@ -316,6 +377,28 @@ def _recorded() -> recorded_processes.Config:
         progress=_PROGRESS.value,
         min_quality=_MIN_QUALITY.value,
         max_frames=_MAX_FRAMES.value,
+        enrichment=_enrichment(),
+    )
+
+
+def _enrichment() -> Enrichment:
+    for flag, of in (
+        (_MIN_CONFIDENCE, _GUESS_MEDIUM),
+        (_VARIANT_MEDIA, _VARIANTS_MODEL),
+        (_VARIANT_STEPS, _VARIANTS_MODEL),
+    ):
+        if flag.present and of.value is None:
+            raise UserError(f"--{flag.name} is for --{of.name}: name the network")
+    if _GUESS_MEDIUM.value and _MEDIUM.value:
+        raise UserError("--medium says what --guess_medium would guess: leave one out")
+    return choice.chosen(
+        segments=_SEGMENTS.value,
+        captions=_CAPTIONS.value,
+        medium=_GUESS_MEDIUM.value,
+        least_confidence=_MIN_CONFIDENCE.value,
+        variants=_VARIANTS_MODEL.value,
+        looks=_VARIANT_MEDIA.value,
+        steps=_VARIANT_STEPS.value,
     )
 
 

@@ -281,10 +281,12 @@ class ProcessBuilder(
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the user chose, by name, without the location of the sources."""
+        """What the user chose, by name, without where the sources and networks lie."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         config = dataclasses.asdict(self.builder_config)
-        return {name: config[name] for name in config.keys() - base - {"source"}}
+        # The location of the sources, and of networks, does not affect the records.
+        arguments = {name: config[name] for name in config.keys() - base - {"source"}}
+        return _without_paths(arguments)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return _Info(
@@ -379,6 +381,15 @@ def _hash(what: list) -> str:
 
 def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
+
+
+def _without_paths(arguments: dict) -> dict:
+    """Arguments without the entries "path", also of those that are dictionaries themselves."""
+    return {
+        name: _without_paths(value) if isinstance(value, dict) else value
+        for name, value in arguments.items()
+        if name != "path"
+    }
 
 
 def build(

@@ -24,7 +24,6 @@ from painting_jax.data import (
     pickled_files,
     pictures,
     remarks,
-    segmentation,
     sightings,
     splits,
     timelapse,
@@ -36,6 +35,7 @@ from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
 from painting_jax.data.curation.options import TIME, Cleaning
+from painting_jax.data.enrichment.enrichment import NONE, Enrichment
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
@@ -125,6 +125,7 @@ def find(
     *,
     medium: str = "",
     known_media: Collection[str] | None = None,
+    needs_medium: bool = True,
     grid: str = "",
 ) -> tuple[list[ProcessFile], list[Skipped]]:
     """Finds the processes in files, folders, glob patterns and manifests.
@@ -157,6 +158,7 @@ def find(
       sources: paths or patterns; `~` is the user's folder.
       medium: default for processes whose metadata states none.
       known_media: names of media, one of which each process must have; None allows any or none.
+      needs_medium: whether `known_media` are refused to processes without a medium.
       grid: "2x2" or "3x3" if every picture is a process whose steps lie in such a grid; "" if
         pictures are the steps of processes.
 
@@ -165,7 +167,7 @@ def find(
 
     Raises:
       UserError: if a source does not exist, none holds a process or picture, a manifest has a
-        mistake, or a process lacks a medium although `known_media` is given.
+        mistake, or a process lacks a medium that it needs.
     """
     search = _Search(medium, known_media, grid)
     named_pictures = []
@@ -182,7 +184,7 @@ def find(
         raise UserError(f"{names} holds no videos ({video.TYPES}) and no folders of pictures")
     found = _with_unique_names(search.found)
     for file in found:
-        if known_media is not None and not file.medium:
+        if known_media is not None and needs_medium and not file.medium:
             raise UserError(
                 f"{file.name} has no medium: give --medium, or state it in a manifest or in "
                 "cat.json beside cat.mp4"
@@ -899,6 +901,7 @@ def to_record(
     max_side: int,
     edits: str = timelapse.KEEP,
     cleaning: Cleaning | None = None,
+    enrichment: Enrichment = NONE,
 ) -> Process:
     """Reads a process into a record for training.
 
@@ -906,7 +909,7 @@ def to_record(
     several frames at the same progress only the last is kept.
 
     Args:
-      file: from `find`, with a medium of the registry.
+      file: from `find`, with a medium of the registry, or with none if one is guessed.
       max_frames: as in `load`.
       max_side: as in `load`.
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
@@ -914,10 +917,11 @@ def to_record(
       cleaning: how a video is cleaned (`curation.cleaning`), at up to 854 pixels; None for not.
         In pictures of a screen the canvas is found (`curation.screen`). Other pictures and files
         of painting programs are clean.
+      enrichment: which networks add to the record.
 
     Raises:
-      UserError: as in `load`, if all frames have the same progress, or if the quality of a video
-        that is cleaned is too low.
+      UserError: as in `load`, if all frames have the same progress, if the quality of a video
+        that is cleaned is too low, or if its medium is neither stated nor guessed.
     """
     if cleaning and not file.is_artwork and not epath.Path(file.path).is_dir():
         watched = max(max_frames, _WATCHED), min(max_side, _WATCHED_SIDE)
@@ -947,16 +951,20 @@ def to_record(
         is_cleaned=loaded.is_cleaned,
         is_turned=loaded.was_reversed,
     )
+    finished_HWC = frames_THWC[-1]
+    # What is refused for its medium takes no other network's time.
+    medium = file.medium or enrichment.medium_of(finished_HWC, file.name)
     frames = tuple(pictures.encode(frame_HWC) for frame_HWC in frames_THWC)
+    variants = _variants(file)
     return Process(
         id=file.name,
         frames=frames,
         progress=progress_T,
-        medium=file.medium,
-        caption=file.caption,
+        medium=medium,
+        caption=file.caption or enrichment.caption_of(finished_HWC),
         reference=_encoded_reference(file, frames[-1]),
-        variants=_variants(file),
-        segments=segmentation.segment(frames_THWC[-1]),
+        variants=(*variants, *enrichment.variants_of(finished_HWC, file.name, medium, variants)),
+        segments=enrichment.segments_of(finished_HWC, file.name),
         source=file.name,
         licence=file.licence,
     )

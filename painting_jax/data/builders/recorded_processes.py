@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
@@ -17,6 +18,8 @@ from painting_jax.data import (
     timelapse,
 )
 from painting_jax.data.curation.options import TIME, Cleaning
+from painting_jax.data.enrichment import trial
+from painting_jax.data.enrichment.enrichment import NONE, Enrichment
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -41,6 +44,7 @@ class Config(tfds.core.BuilderConfig):
       min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
+      enrichment: Which networks add to the records.
     """
 
     source: tuple[str, ...]
@@ -52,6 +56,7 @@ class Config(tfds.core.BuilderConfig):
     progress: str = TIME
     min_quality: float = 0.1
     edits: str = timelapse.CUT
+    enrichment: Enrichment = NONE
 
 
 class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -66,6 +71,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             config.source,
             medium=config.medium or "",
             known_media=media.MEDIA,
+            needs_medium=config.enrichment.medium is None,
             grid=config.grid or "",
         )
         keys = self.crew.in_order(
@@ -88,7 +94,10 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
         config = self.builder_config
         estimate = functools.partial(
-            reading_recordings.size, max_frames=config.max_frames, max_side=config.size
+            reading_recordings.size,
+            max_frames=config.max_frames,
+            max_side=config.size,
+            variants=len(config.enrichment.looks),
         )
         some = [source.item for source in sources[:: math.ceil(len(sources) / _ESTIMATED_FROM)]]
         sizes = self.crew.in_order(estimate, some, "estimating the size", lambda *_: 0)
@@ -99,13 +108,6 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     ) -> Iterator[building.Survey | building.Skipped]:
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
-        read = functools.partial(
-            reading_recordings.read,
-            max_frames=config.max_frames,
-            max_side=config.size,
-            edits=config.edits,
-            cleaning=Cleaning(config.progress, config.min_quality) if config.clean else None,
-        )
         names = [self.record_name(source) for source in sources]
         there = kept_records.only(self.kept, names)
         if there:
@@ -115,8 +117,20 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             for source, name in zip(sources, names, strict=True)
             if name not in there
         ]
+        enrichment, most = config.enrichment, len(os.sched_getaffinity(0))
+        if tasks and enrichment.networks:
+            cores, most = most, trial.room(enrichment, config.size, self.say)
+            enrichment = dataclasses.replace(enrichment, threads=cores // most)
+        read = functools.partial(
+            reading_recordings.read,
+            max_frames=config.max_frames,
+            max_side=config.size,
+            edits=config.edits,
+            cleaning=Cleaning(config.progress, config.min_quality) if config.clean else None,
+            enrichment=enrichment,
+        )
         outcomes = self.crew.in_order(
-            readings.Keeper(read), tasks, "reading recordings", readings.lost
+            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=most
         )
         for source, name in zip(sources, names, strict=True):
             if name not in there:
