@@ -11,7 +11,7 @@ from tests.synthetic import recording
 
 @pytest.fixture(scope="module")
 def captions(tmp_path_factory):
-    words = "an oil painting of a cat on a mat".split()
+    words = ["an", "oil", "painting", "of", "a", "cat", "on", "a", "mat"]
     folder = tiny_networks.write_captioner(tmp_path_factory.mktemp("captioner"), words)
     return choice.chosen(captions=str(folder))
 
