@@ -59,6 +59,8 @@ class Editor:
             taken = inspect.signature(pipeline.__call__).parameters
             if not {"image", "prompt"} <= taken.keys():
                 raise ValueError(f"{type(pipeline).__name__} takes no image with a prompt")
+            # Some pipelines make squares of whatever they are given unless they are told a size.
+            self._sized = {"height", "width"} <= taken.keys()
             self._pipeline = pipeline.to(device)
             self._pipeline.set_progress_bar_config(disable=True)
         self._network = network
@@ -89,6 +91,7 @@ class Editor:
                 num_inference_steps=steps,
                 generator=torch.Generator().manual_seed(seed),
                 output_type="pil",
+                **({"height": height, "width": width} if self._sized else {}),
             )
             if any(getattr(made, "nsfw_content_detected", None) or ()):
                 return None

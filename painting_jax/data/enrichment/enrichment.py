@@ -80,7 +80,7 @@ class Enrichment:
           UserError: If nobody is sure of it.
         """
         if self.medium is None:
-            raise UserError(f"{name} has no medium: give --medium, or state it in a manifest")
+            raise UserError(f"{name} has no medium: give --medium or --guess_medium, or state it")
         medium, confidence = _guesser(self.medium)(picture_HWC)
         guess = f"{medium} (confidence {confidence:.2f})"
         if confidence < self.least_confidence:
