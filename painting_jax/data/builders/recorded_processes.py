@@ -117,10 +117,12 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             for source, name in zip(sources, names, strict=True)
             if name not in there
         ]
-        enrichment, most = config.enrichment, len(os.sched_getaffinity(0))
+        enrichment, workers = config.enrichment, self.crew.workers_for(len(tasks))
         if tasks and enrichment.networks:
-            cores, most = most, trial.room(enrichment, config.size, self.say)
-            enrichment = dataclasses.replace(enrichment, threads=cores // most)
+            workers = trial.room(enrichment, config.size, workers, self.say)
+            if workers:
+                threads = len(os.sched_getaffinity(0)) // workers
+                enrichment = dataclasses.replace(enrichment, threads=threads)
         read = functools.partial(
             reading_recordings.read,
             max_frames=config.max_frames,
@@ -130,7 +132,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             enrichment=enrichment,
         )
         outcomes = self.crew.in_order(
-            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=most
+            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=workers
         )
         for source, name in zip(sources, names, strict=True):
             if name not in there:

@@ -4,7 +4,6 @@ One that cannot be used is said at once, and not once for each recording.
 """
 
 import dataclasses
-import os
 import pathlib
 import resource
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from painting_jax import memory
+from painting_jax.data import remarks
 from painting_jax.data.enrichment.enrichment import Enrichment
 from painting_jax.data.worker import Ended, Worker
 from painting_jax.errors import UserError
@@ -44,49 +44,56 @@ class Taken:
         return max(1, count)
 
 
-def room(enrichment: Enrichment, side: int, say: Callable[[str], object]) -> int:
-    """How many workers may use the networks at a time.
+def room(enrichment: Enrichment, side: int, workers: int, say: Callable[[str], object]) -> int:
+    """How many of the workers may use the networks at a time.
 
     Args:
       enrichment: The networks.
       side: Longer side of the pictures, in pixels.
+      workers: Number of worker processes; 0 if this process uses the networks.
       say: Called with a line on what they take.
 
     Raises:
       UserError: If one cannot be used, or takes more memory than there is.
     """
-    worker = Worker()
     try:
-        taken = worker.do(_tried, (enrichment, side))
+        taken = _apart(enrichment, side) if workers else _tried((enrichment, side))
     except Ended:
         raise UserError(
             "the networks ended the process that tried them: they take more than the "
             f"{memory.in_words(memory.host())} of memory of this machine"
         ) from None
+    used = min(taken.fits, workers)
+    on_device = f" and {memory.in_words(taken.device)} of the accelerator's" * bool(taken.device)
+    who = f"each of {used} worker processes" if used else "prepare"
+    say(f"with its networks, {who} takes {memory.in_words(taken.host)} of memory{on_device}")
+    return used
+
+
+def _apart(enrichment: Enrichment, side: int) -> Taken:
+    """Tries them in a process of its own, which ends."""
+    worker = Worker()
+    try:
+        return worker.do(_tried, (enrichment, side))
     finally:
         worker.stop()
-    count = min(taken.fits, len(os.sched_getaffinity(0)))
-    on_device = f" and {memory.in_words(taken.device)} of the accelerator's" * bool(taken.device)
-    say(
-        f"the networks take {memory.in_words(taken.host)} of memory{on_device} in each process: "
-        f"{count} may work at a time"
-    )
-    return count
 
 
 def _tried(what: tuple[Enrichment, int]) -> Taken:
-    """Uses each network once. It runs in a process of its own, whose memory is measured."""
+    """Uses each network once, and measures the memory of the process."""
     enrichment, side = what
-    # A few flat areas; a guess of a medium may be wrong, but must be made.
+    # A few flat areas.
     picture_HWC = np.zeros((side * 3 // 4, side, 3), np.uint8)
     picture_HWC[side // 4 :, side // 3 :] = (200, 120, 40)
-    enrichment.segments_of(picture_HWC, "the trial")
-    enrichment.caption_of(picture_HWC)
-    if enrichment.medium is not None:
-        dataclasses.replace(enrichment, least_confidence=0).medium_of(picture_HWC, "the trial")
     # Two steps take as much memory as many.
-    short = dataclasses.replace(enrichment, steps=2, looks=enrichment.looks[:1])
-    short.variants_of(picture_HWC, "the trial", "", ())
+    short = dataclasses.replace(enrichment, least_confidence=0, steps=2, looks=enrichment.looks[:1])
+    # What the networks say of it is nothing that anybody wants to know.
+    with remarks.collected():
+        short.segments_of(picture_HWC, "")
+        short.caption_of(picture_HWC)
+        if enrichment.medium is not None:
+            short.medium_of(picture_HWC, "")
+        short.variants_of(picture_HWC, "", "", ())
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         _, on_device = torch.cuda.mem_get_info()
