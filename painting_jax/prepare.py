@@ -121,6 +121,22 @@ _MIN_QUALITY = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+_OCCLUDER_MODEL = flags.DEFINE_string(
+    "occluder_model",
+    None,
+    "With --clean: folder or hub id of a network of transformers that finds hands and tools before "
+    "the canvas of videos, beside their motion: a SAM 3, or a detector that takes text, such as a "
+    "Grounding DINO.",
+)
+_OCCLUDER_PROMPTS = flags.DEFINE_list(
+    "occluder_prompts", list(options.PROMPTS), "With --occluder_model: what it is asked for."
+)
+_MASK_MODEL = flags.DEFINE_string(
+    "mask_model",
+    None,
+    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes masks "
+    "of them [default: what differs in colour from the surroundings of its box].",
+)
 _ITEM_TIMEOUT = flags.DEFINE_float(
     "item_timeout",
     1800,
@@ -176,6 +192,9 @@ _ONLY_FOR = {
         _MAX_FRAMES,
         _GRID,
         _CLEAN,
+        _OCCLUDER_MODEL,
+        _OCCLUDER_PROMPTS,
+        _MASK_MODEL,
         _EDITS,
         _ITEM_TIMEOUT,
         _BEAM_RUNNER,
@@ -190,7 +209,7 @@ def main() -> None:
     """Builds the dataset that the flags describe, and prints a summary."""
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
-    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR)
+    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, _OCCLUDER_MODEL, _MASK_MODEL)
     cli.refuse_remote(_DATA_DIR)
     cli.check_readable(_SOURCE, _KEPT_DIR)
     for flag, least, most in (
@@ -287,6 +306,7 @@ def _recorded() -> recorded_processes.Config:
     height, width = _sides(_SIZE.value or "1280")
     if height != width:
         raise UserError(f"--size={_SIZE.value}: recorded_processes takes one number, the long side")
+    _check_occluder_model()
     return recorded_processes.Config(
         name=_NAME.value,
         source=tuple(_SOURCE.value),
@@ -297,7 +317,32 @@ def _recorded() -> recorded_processes.Config:
         clean=_CLEAN.value,
         progress=_PROGRESS.value,
         min_quality=_MIN_QUALITY.value,
+        occluder_model=_OCCLUDER_MODEL.value,
+        occluder_prompts=tuple(dict.fromkeys(_OCCLUDER_PROMPTS.value)),
+        mask_model=_MASK_MODEL.value,
         max_frames=_MAX_FRAMES.value,
+    )
+
+
+def _check_occluder_model() -> None:
+    """Refuses networks that no worker could load, before anything is read."""
+    for flag, needed in (
+        (_OCCLUDER_MODEL, _CLEAN),
+        (_OCCLUDER_PROMPTS, _OCCLUDER_MODEL),
+        (_MASK_MODEL, _OCCLUDER_MODEL),
+    ):
+        if flag.present and not needed.value:
+            raise UserError(f"--{flag.name} is for --{needed.name}")
+    if not _OCCLUDER_MODEL.value:
+        return
+    if not all(prompt.strip() and "." not in prompt for prompt in _OCCLUDER_PROMPTS.value or [""]):
+        raise UserError("--occluder_prompts: names of things, without full stops, as in hand,pencil")
+    from painting_jax.data.curation import prompted  # noqa: PLC0415
+
+    prompted.check(
+        options.Prompted(
+            _OCCLUDER_MODEL.value, tuple(_OCCLUDER_PROMPTS.value), _MASK_MODEL.value
+        )
     )
 
 

@@ -975,6 +975,7 @@ def _cleaned(
 ) -> LoadedProcess:
     """The process of the canvas alone, with so many frames at most."""
     # Imported here, since it takes a second, and only the worker that cleans needs it.
+    from painting_jax.data.curation import occluders, prompted  # noqa: PLC0415
     from painting_jax.data.curation.recording import restored  # noqa: PLC0415
 
     is_stated = file.progress is not None
@@ -984,6 +985,11 @@ def _cleaned(
         max_frames=max_frames,
         measure=cleaning.progress,
         is_stated=is_stated,
+        occluders_in=(
+            prompted.prompts(cleaning.occluders).occluded
+            if cleaning.occluders
+            else occluders.occluded
+        ),
     )
     for remark in result.remarks:
         remarks.add(f"{file.name}: {remark}")

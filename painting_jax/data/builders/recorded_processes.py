@@ -16,7 +16,7 @@ from painting_jax.data import (
     readings,
     timelapse,
 )
-from painting_jax.data.curation.options import TIME, Cleaning
+from painting_jax.data.curation.options import PROMPTS, TIME, Cleaning, Prompted
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -39,6 +39,11 @@ class Config(tfds.core.BuilderConfig):
       progress: What the progress of videos that are cleaned is measured by, one of
         `options.MEASURES`.
       min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
+      occluder_model: Folder or hub id of a network that finds hands and tools before the canvas of
+        videos that are cleaned; None for motion alone.
+      occluder_prompts: What it is asked for.
+      mask_model: Folder or hub id of a network that makes masks of a detector's boxes; None for
+        none.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
     """
@@ -51,7 +56,19 @@ class Config(tfds.core.BuilderConfig):
     clean: bool = False
     progress: str = TIME
     min_quality: float = 0.1
+    occluder_model: str | None = None
+    occluder_prompts: tuple[str, ...] = PROMPTS
+    mask_model: str | None = None
     edits: str = timelapse.CUT
+
+
+def _cleaning(config: Config) -> Cleaning | None:
+    if not config.clean:
+        return None
+    asked = None
+    if config.occluder_model:
+        asked = Prompted(config.occluder_model, config.occluder_prompts, config.mask_model)
+    return Cleaning(config.progress, config.min_quality, asked)
 
 
 class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -104,7 +121,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
-            cleaning=Cleaning(config.progress, config.min_quality) if config.clean else None,
+            cleaning=_cleaning(config),
         )
         names = [self.record_name(source) for source in sources]
         there = kept_records.only(self.kept, names)
