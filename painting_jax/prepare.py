@@ -134,8 +134,8 @@ _OCCLUDER_PROMPTS = flags.DEFINE_list(
 _MASK_MODEL = flags.DEFINE_string(
     "mask_model",
     None,
-    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes masks "
-    "of them [default: what differs in colour from the surroundings of its box].",
+    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes "
+    "masks of them [default: what differs in colour from the surroundings of its box].",
 )
 _ITEM_TIMEOUT = flags.DEFINE_float(
     "item_timeout",
@@ -336,13 +336,13 @@ def _check_occluder_model() -> None:
     if not _OCCLUDER_MODEL.value:
         return
     if not all(prompt.strip() and "." not in prompt for prompt in _OCCLUDER_PROMPTS.value or [""]):
-        raise UserError("--occluder_prompts: names of things, without full stops, as in hand,pencil")
+        raise UserError(
+            "--occluder_prompts: names of things, without full stops, as in hand,pencil"
+        )
     from painting_jax.data.curation import prompted  # noqa: PLC0415
 
     prompted.check(
-        options.Prompted(
-            _OCCLUDER_MODEL.value, tuple(_OCCLUDER_PROMPTS.value), _MASK_MODEL.value
-        )
+        options.Prompted(_OCCLUDER_MODEL.value, tuple(_OCCLUDER_PROMPTS.value), _MASK_MODEL.value)
     )
 
 

@@ -107,7 +107,12 @@ def _cut_out(frame_HWC: np.ndarray, box_4: np.ndarray, mask_HW: np.ndarray) -> N
         cv2.setRNGSeed(0)  # it begins with clusters that are drawn
         part_HW, models = labels_HW[window].copy(), np.zeros((2, 1, 65))
         cv2.grabCut(
-            np.ascontiguousarray(frame_HWC[window]), part_HW, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK
+            np.ascontiguousarray(frame_HWC[window]),
+            part_HW,
+            None,
+            *models,
+            _ROUNDS,
+            cv2.GC_INIT_WITH_MASK,
         )
         labels_HW[window] = part_HW
     shown_HW = labels_HW[within] == cv2.GC_PR_FGD

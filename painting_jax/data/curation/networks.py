@@ -148,7 +148,9 @@ def pixels(
     height, width = size
     shrinks = height < frames_NHWC.shape[1] and width < frames_NHWC.shape[2]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized_NHWC = np.stack([cv2.resize(frame, (width, height), None, 0, 0, how) for frame in frames_NHWC])
+    resized_NHWC = np.stack(
+        [cv2.resize(frame, (width, height), None, 0, 0, how) for frame in frames_NHWC]
+    )
     normal_NHWC = (resized_NHWC.astype(np.float32) / 255 - mean_3) / std_3
     return np.ascontiguousarray(normal_NHWC.transpose(0, 3, 1, 2))
 

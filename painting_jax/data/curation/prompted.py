@@ -38,9 +38,7 @@ class Prompts:
 
         self._stride = stride or (1 if torch.cuda.is_available() else _STRIDE)
 
-    def occluded(
-        self, frames_THWC: UInt8[np.ndarray, "t h w 3"]
-    ) -> Bool[np.ndarray, "t h w"]:
+    def occluded(self, frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Bool[np.ndarray, "t h w"]:
         """Where something lies before the canvas, as `occluders.occluded`."""
         count = len(frames_THWC)
         looked_N = np.unique([*range(0, count, self._stride), count - 1])

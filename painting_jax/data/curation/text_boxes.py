@@ -33,9 +33,7 @@ class TextBoxes:
         # Grounding DINO tells a prompt from the others by its tokens, the other detectors do not.
         self._by_tokens = "input_ids" in taken
 
-    def __call__(
-        self, frames_NHWC: UInt8[np.ndarray, "n h w 3"]
-    ) -> list[Float[np.ndarray, "k 4"]]:
+    def __call__(self, frames_NHWC: UInt8[np.ndarray, "n h w 3"]) -> list[Float[np.ndarray, "k 4"]]:
         """The boxes in each frame: left, top, right and bottom, in pixels."""
         import torch  # noqa: PLC0415
 

@@ -63,7 +63,7 @@ class TextMasks:
             input_ids=tokens["input_ids"].expand(shape[0], -1),
             attention_mask=tokens["attention_mask"].expand(shape[0], -1),
         )
-        # Whether an instance is what was named, given that the picture shows it, and whether it does.
+        # Whether an instance is what was named if the picture shows that, and whether it does.
         scores_NQ = outputs.pred_logits.sigmoid() * outputs.presence_logits.sigmoid()
         certain_NQ11 = (scores_NQ > _CERTAIN)[..., None, None]
         logits_NHW = outputs.pred_masks.where(certain_NQ11, -1e4).amax(1)

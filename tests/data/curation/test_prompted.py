@@ -10,7 +10,6 @@ import pytest
 import torch
 import transformers
 
-from painting_jax import prepare
 from painting_jax.data.curation import (
     box_masks,
     cleaning,
@@ -50,9 +49,7 @@ def overlap(mask_HW: np.ndarray, truth_HW: np.ndarray) -> float:
 def inputs(model) -> list[dict]:
     """What a network is called with from now on."""
     called = []
-    model.register_forward_pre_hook(
-        lambda _, args, kwargs: called.append(kwargs), with_kwargs=True
-    )
+    model.register_forward_pre_hook(lambda _, args, kwargs: called.append(kwargs), with_kwargs=True)
     return called
 
 
@@ -99,7 +96,10 @@ def test_sam_3_finds_what_it_is_told(sam3, frame, truth):
     assert overlap(masks[0], truth) > 0.75
     np.testing.assert_array_equal(masks[0], masks[1])
     # One call for each prompt, in words of its tokenizer.
-    assert [call["input_ids"][0, :3].tolist() for call in called] == [[101, 2000, 102], [101, 2004, 102]]
+    assert [call["input_ids"][0, :3].tolist() for call in called] == [
+        [101, 2000, 102],
+        [101, 2004, 102],
+    ]
     assert not text_masks.TextMasks(sam3, ("pencil",))(frame[None]).any()
 
 
@@ -163,7 +163,9 @@ def test_sam_2_cuts_out_what_lies_in_a_box(tmp_path, frame, truth):
 
     def loss():
         said = model(pixel_values=pixels, input_boxes=inside, multimask_output=False)
-        return torch.nn.functional.binary_cross_entropy_with_logits(said.pred_masks[0, 0, 0], target)
+        return torch.nn.functional.binary_cross_entropy_with_logits(
+            said.pred_masks[0, 0, 0], target
+        )
 
     # Its inputs are embedded without gradients.
     for parameter in model.parameters():
@@ -212,7 +214,9 @@ def test_a_hand_that_rests_is_found_in_every_frame(sam3, frame, truth):
     assert found.shape == frames.shape[:3]
     assert all(overlap(one, truth) > 0.7 for one in found)
     steps = cleaning.Steps(camera=False, light=False, canvas=False, span=False)
-    result = cleaning.cleaned(frames, steps, prompted.prompts(Prompted(str(sam3), ("hand",))).occluded)
+    result = cleaning.cleaned(
+        frames, steps, prompted.prompts(Prompted(str(sam3), ("hand",))).occluded
+    )
     assert result.never_HW[TOP + 4 : LOW - 4, LEFT + 4 : RIGHT - 4].all()
     # It is inpainted from what lies around.
     assert result.frames_KHWC[:, truth].mean() > 170

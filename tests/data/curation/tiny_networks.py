@@ -27,9 +27,14 @@ def sam3(folder: pathlib.Path) -> transformers.Sam3Model:
     width = {"hidden_size": 32, "num_attention_heads": 2}
     small = width | {"intermediate_size": 48, "num_layers": 1, "dropout": 0.0}
     backbone = width | {
-        "intermediate_size": 48, "num_hidden_layers": 2, "image_size": SIDE, "patch_size": 8,
-        "window_size": 4, "global_attn_indexes": [1], "pretrain_image_size": 32,
-    }  # fmt: skip
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "image_size": SIDE,
+        "patch_size": 8,
+        "window_size": 4,
+        "global_attn_indexes": [1],
+        "pretrain_image_size": 32,
+    }
     config = transformers.Sam3Config(
         vision_config={
             "model_type": "sam3_vision_model",
@@ -39,10 +44,15 @@ def sam3(folder: pathlib.Path) -> transformers.Sam3Model:
         },
         text_config=width
         | {
-            "model_type": "clip_text_model", "intermediate_size": 48, "num_hidden_layers": 1,
-            "projection_dim": 32, "vocab_size": 2100, "max_position_embeddings": 32,
-            "bos_token_id": 101, "eos_token_id": 102,
-        },  # fmt: skip
+            "model_type": "clip_text_model",
+            "intermediate_size": 48,
+            "num_hidden_layers": 1,
+            "projection_dim": 32,
+            "vocab_size": 2100,
+            "max_position_embeddings": 32,
+            "bos_token_id": 101,
+            "eos_token_id": 102,
+        },
         geometry_encoder_config=small,
         detr_encoder_config=small,
         detr_decoder_config=small | {"num_queries": 5},
@@ -59,18 +69,33 @@ def grounding_dino(folder: pathlib.Path) -> transformers.GroundingDinoForObjectD
     torch.manual_seed(0)
     config = transformers.GroundingDinoConfig(
         backbone_config={
-            "model_type": "swin", "embed_dim": 16, "depths": [1, 1, 1, 1],
-            "num_heads": [1, 1, 1, 1], "window_size": 2, "image_size": SIDE,
+            "model_type": "swin",
+            "embed_dim": 16,
+            "depths": [1, 1, 1, 1],
+            "num_heads": [1, 1, 1, 1],
+            "window_size": 2,
+            "image_size": SIDE,
             "out_features": ["stage2", "stage3", "stage4"],
         },
         text_config={
-            "model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "intermediate_size": 48, "vocab_size": 2100,
+            "model_type": "bert",
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 48,
+            "vocab_size": 2100,
         },
-        d_model=32, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=48, decoder_ffn_dim=48,
-        encoder_attention_heads=2, decoder_attention_heads=2, num_queries=4, max_text_len=64,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=48,
+        decoder_ffn_dim=48,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_queries=4,
+        max_text_len=64,
         disable_custom_kernels=True,
-    )  # fmt: skip
+    )
     size = {"shortest_edge": SIDE, "longest_edge": 2 * SIDE}
     processor = GroundingDinoProcessor(
         GroundingDinoImageProcessorPil(size=size), _tokenizer(folder)
@@ -84,18 +109,33 @@ def sam(folder: pathlib.Path) -> transformers.SamModel:
     torch.manual_seed(0)
     config = transformers.SamConfig(
         vision_config={
-            "hidden_size": 32, "output_channels": 32, "num_hidden_layers": 1, "patch_size": 8,
-            "num_attention_heads": 2, "image_size": SIDE, "mlp_dim": 48, "window_size": 4,
-            "global_attn_indexes": [0], "num_pos_feats": 16, "initializer_range": 0.1,
+            "hidden_size": 32,
+            "output_channels": 32,
+            "num_hidden_layers": 1,
+            "patch_size": 8,
+            "num_attention_heads": 2,
+            "image_size": SIDE,
+            "mlp_dim": 48,
+            "window_size": 4,
+            "global_attn_indexes": [0],
+            "num_pos_feats": 16,
+            "initializer_range": 0.1,
         },
         prompt_encoder_config={
-            "hidden_size": 32, "image_size": SIDE, "patch_size": 8, "mask_input_channels": 4,
+            "hidden_size": 32,
+            "image_size": SIDE,
+            "patch_size": 8,
+            "mask_input_channels": 4,
         },
         mask_decoder_config={
-            "hidden_size": 32, "mlp_dim": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "iou_head_depth": 1, "iou_head_hidden_dim": 16,
+            "hidden_size": 32,
+            "mlp_dim": 48,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "iou_head_depth": 1,
+            "iou_head_hidden_dim": 16,
         },
-    )  # fmt: skip
+    )
     transformers.SamImageProcessorPil(
         size={"longest_edge": SIDE}, pad_size={"height": SIDE, "width": SIDE}
     ).save_pretrained(folder)
@@ -108,22 +148,34 @@ def sam2(_: pathlib.Path) -> transformers.Sam2Model:
     config = transformers.Sam2Config(
         vision_config={
             "backbone_config": {
-                "model_type": "sam2_hiera_det_model", "hidden_size": 8, "image_size": [SIDE, SIDE],
-                "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [8, 16, 32, 64],
-                "num_attention_heads_per_stage": [1, 1, 1, 1], "window_size_per_stage": [4, 4, 2, 2],
+                "model_type": "sam2_hiera_det_model",
+                "hidden_size": 8,
+                "image_size": [SIDE, SIDE],
+                "blocks_per_stage": [1, 1, 2, 1],
+                "embed_dim_per_stage": [8, 16, 32, 64],
+                "num_attention_heads_per_stage": [1, 1, 1, 1],
+                "window_size_per_stage": [4, 4, 2, 2],
                 "global_attention_blocks": [3],
             },
-            "backbone_channel_list": [64, 32, 16, 8], "fpn_hidden_size": 32,
+            "backbone_channel_list": [64, 32, 16, 8],
+            "fpn_hidden_size": 32,
             "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         },
         prompt_encoder_config={
-            "hidden_size": 32, "image_size": SIDE, "patch_size": 16, "mask_input_channels": 4,
+            "hidden_size": 32,
+            "image_size": SIDE,
+            "patch_size": 16,
+            "mask_input_channels": 4,
         },
         mask_decoder_config={
-            "hidden_size": 32, "mlp_dim": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "iou_head_hidden_dim": 16, "dynamic_multimask_via_stability": False,
+            "hidden_size": 32,
+            "mlp_dim": 48,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+            "dynamic_multimask_via_stability": False,
         },
-    )  # fmt: skip
+    )
     return transformers.Sam2Model(config)
 
 
