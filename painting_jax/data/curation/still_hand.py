@@ -17,6 +17,7 @@ _OPENED = 9  # pixels; what is narrower is no finger
 _SMALLEST, _LARGEST = 0.015, 0.6  # area of a hand with its arm, as a share of the picture
 _MEETS = (0.005, 0.3)  # share of the picture's border that an arm crosses
 _UNSURE = 5  # pixels within the outline and around it, whose colours decide
+_THICK = 0.035  # of the longer side; a red handle has a colour of skin, and is thinner
 _ROUNDS = 3  # of GrabCut
 _HOLE = 3e-3  # area of a ring or a shadow between fingers, as a share of the picture
 _GROWN = 2  # pixels, over soft borders
@@ -36,11 +37,13 @@ def hand_with_tool(picture_HWC: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, 
     inner = max(1, round(width * scale)), max(1, round(height * scale))
     small_HWC = cv2.resize(picture_HWC, inner, None, 0, 0, cv2.INTER_AREA)
     lab_HWC = cv2.cvtColor(small_HWC.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    arm_HW = _arms(_skin(lab_HWC))
+    skin_HW = _opened(_skin(lab_HWC), _OPENED)
+    arm_HW = _arms(skin_HW)
     if not arm_HW.any():
         return np.zeros((height, width), bool)
     hand_HW = _without_holes(_refined(small_HWC, arm_HW))
-    mask_HW = hand_HW | still_tool.tool(lab_HWC, hand_HW)
+    tool_HW = still_tool.tool(lab_HWC, _opened(hand_HW, _THICK * max(inner)))
+    mask_HW = hand_HW | tool_HW | _beside(skin_HW, tool_HW)
     mask_HW = cv2.dilate(mask_HW.astype(np.uint8), _disk(2 * _GROWN + 1))
     return cv2.resize(mask_HW * 255, (width, height), None, 0, 0, cv2.INTER_LINEAR) > 127
 
@@ -61,8 +64,7 @@ def _skin(lab_HWC: np.ndarray) -> np.ndarray:
 
 def _arms(skin_HW: np.ndarray) -> np.ndarray:
     """Components of skin that come from beyond the picture, and are not all around it."""
-    opened_HW = cv2.morphologyEx(skin_HW.astype(np.uint8), cv2.MORPH_OPEN, _disk(_OPENED))
-    count, labels_HW, stats_L5, _ = cv2.connectedComponentsWithStats(opened_HW)
+    count, labels_HW, stats_L5, _ = cv2.connectedComponentsWithStats(skin_HW.astype(np.uint8))
     shares_L = stats_L5[:, cv2.CC_STAT_AREA] / skin_HW.size
     border = np.concatenate([labels_HW[0], labels_HW[-1], labels_HW[1:-1, 0], labels_HW[1:-1, -1]])
     meets_L = np.bincount(border, minlength=count) / len(border)
@@ -70,6 +72,15 @@ def _arms(skin_HW: np.ndarray) -> np.ndarray:
     is_arm_L &= (meets_L > _MEETS[0]) & (meets_L < _MEETS[1])
     is_arm_L[0] = False
     return is_arm_L[labels_HW]
+
+
+def _beside(skin_HW: np.ndarray, tool_HW: np.ndarray) -> np.ndarray:
+    """Fingers on the other side of a tool: components of skin that touch it."""
+    count, labels_HW = cv2.connectedComponents(skin_HW.astype(np.uint8))
+    touches_L = np.zeros(count, bool)
+    touches_L[labels_HW[cv2.dilate(tool_HW.astype(np.uint8), _disk(_OPENED)) > 0]] = True
+    touches_L[0] = False
+    return touches_L[labels_HW]
 
 
 def _refined(picture_HWC: np.ndarray, arm_HW: np.ndarray) -> np.ndarray:
@@ -99,6 +110,12 @@ def _without_holes(mask_HW: np.ndarray) -> np.ndarray:
     is_hole_L = stats_L5[:, cv2.CC_STAT_AREA] < _HOLE * mask_HW.size
     is_hole_L[0] = False  # the mask itself
     return mask_HW | is_hole_L[labels_HW]
+
+
+def _opened(mask_HW: np.ndarray, side: float) -> np.ndarray:
+    """The mask without what is narrower than so many pixels."""
+    opened_HW = cv2.morphologyEx(mask_HW.astype(np.uint8), cv2.MORPH_OPEN, _disk(round(side)))
+    return opened_HW > 0
 
 
 def _disk(side: int) -> np.ndarray:

@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float
 
 # As shares of the longer side of the picture:
 _SHORTEST = 0.03  # edge
-_THINNEST, _THICKEST = 0.006, 0.05  # tool
-_NEAR = 0.03  # from the end of an edge to the hand
+_THINNEST, _THICKEST = 0.006, 0.035  # tool
 
 _PARALLEL = 8.0  # degrees
 _TURNS = 6.0  # degrees by which an edge that was found may be off
@@ -47,6 +46,23 @@ class _Strip:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Followed:
+    """A strip with all that continues it.
+
+    Attributes:
+      strip: The strip.
+      ends: Where it ends, from the strip's middle along it, in pixels.
+      free: Pixels of it that lie free, before the hand and behind it.
+      held: Pixels of it that the hand covers or encloses.
+    """
+
+    strip: _Strip
+    ends: tuple[float, float]
+    free: tuple[int, int]
+    held: int
+
+
 def tool(
     lab_HWC: Float[np.ndarray, "h w 3"], hand_HW: Bool[np.ndarray, "h w"]
 ) -> Bool[np.ndarray, "h w"]:
@@ -60,18 +76,19 @@ def tool(
     strips = [
         _fitted(strip, lab_HWC)
         for strip in _strips(lab_HWC, hand_HW)
-        if _leads_into(strip, lab_HWC, hand_HW)
+        if _stands_out(strip, lab_HWC, hand_HW)
     ]
     found = [
-        (*_extent(strip, lab_HWC, hand_HW), strip)
+        _followed(strip, lab_HWC, hand_HW)
         for strip in strips
-        if _leads_into(strip, lab_HWC, hand_HW)
+        if _stands_out(strip, lab_HWC, hand_HW)
     ]
-    free, first, last, best = max(found, key=lambda one: one[0], default=(0, 0.0, 0.0, None))
-    # A strip that lies beside the hand all along is the gap between it and something else.
-    if free >= _SHORTEST * max(hand_HW.shape):
-        half = 0.5 * _WIDER * best.width + 1
-        corners_42 = best.points(np.array([first, last]), np.array([-half, half])).reshape(4, 2)
+    held = [one for one in found if _is_held(one, max(hand_HW.shape))]
+    if held:
+        # Most tools are seen on both sides of the fingers, and a stroke of paint on one.
+        best = max(held, key=lambda one: sum(one.free) + 2 * min(one.free))
+        half = 0.5 * _WIDER * best.strip.width + 1
+        corners_42 = best.strip.points(np.array(best.ends), np.array([-half, half])).reshape(4, 2)
         cv2.fillConvexPoly(tool_HW, np.rint(corners_42[[0, 1, 3, 2]]).astype(np.int32), 1)
     return tool_HW > 0
 
@@ -144,53 +161,52 @@ def _fitted(strip: _Strip, lab_HWC: np.ndarray) -> _Strip:
     return best
 
 
-def _leads_into(strip: _Strip, lab_HWC: np.ndarray, hand_HW: np.ndarray) -> bool:
-    """Whether a strip is none of the hand, stands out, and leads into the hand."""
+def _stands_out(strip: _Strip, lab_HWC: np.ndarray, hand_HW: np.ndarray) -> bool:
+    """Whether a strip is none of the hand, and has another colour than what lies beside it."""
     along_N = np.arange(-strip.length / 2, strip.length / 2 + 1)
     inside_N, left_N, right_N, hands_N3 = _profile(strip, along_N, lab_HWC, hand_HW)
     if hands_N3[:, 0].mean() > 1 - _MOSTLY:
         return False
-    stands_out_N = (_apart(inside_N, left_N) > _STANDS_OUT) & (
-        _apart(inside_N, right_N) > _STANDS_OUT
-    )
-    if stands_out_N.mean() < _MOSTLY:
-        return False
-    # A hand holds it: the strip goes on into the hand, for more than its own width.
-    reach = strip.length / 2 + _NEAR * max(hand_HW.shape) + strip.width
-    beyond_N = np.arange(strip.length / 2, reach + 1)
-    for beyond in (beyond_N, -beyond_N):
-        in_hand_N = _profile(strip, beyond, lab_HWC, hand_HW)[3][:, 0]
-        if in_hand_N.sum() > strip.width / 2:
-            return True
-    return False
+    apart_N = np.minimum(_apart(inside_N, left_N), _apart(inside_N, right_N))
+    # The same lies on both sides of a tool, unless a finger does: else it is the edge of something.
+    alike_N = hands_N3[:, 1:].any(1) | (_apart(left_N, right_N) < apart_N)
+    return bool(((apart_N > _STANDS_OUT) & alike_N).mean() >= _MOSTLY)
 
 
-def _extent(
-    strip: _Strip, lab_HWC: np.ndarray, hand_HW: np.ndarray
-) -> tuple[int, float, float]:
-    """How many pixels of a tool lie free, and how far it goes in both directions.
+def _is_held(found: _Followed, side: int) -> bool:
+    """Whether a tool is in the hand, and not the gap between it and something else."""
+    return found.held >= found.strip.width and sum(found.free) >= _SHORTEST * side
 
-    It goes on beyond the hand.
-    """
-    far, free = sum(hand_HW.shape), 0
-    ends = []
+
+def _followed(strip: _Strip, lab_HWC: np.ndarray, hand_HW: np.ndarray) -> _Followed:
+    """A tool as far as it goes in both directions, also beyond the hand."""
+    far = sum(hand_HW.shape)
+    ends: list[float] = []
+    free: list[int] = []
+    held: list[int] = []
     for sign in (-1, 1):
         along_N = sign * np.arange(far)
         inside_N, left_N, right_N, hands_N3 = _profile(strip, along_N, lab_HWC, hand_HW)
+        within_N = _is_within(strip, along_N, hand_HW.shape)
+        hidden_N = hands_N3[:, 0] & within_N
         on_N = (hands_N3[:, 1] | (_apart(inside_N, left_N) > _GOES_ON)) & (
             hands_N3[:, 2] | (_apart(inside_N, right_N) > _GOES_ON)
         )
-        on_N &= ~hands_N3[:, 0] & _is_within(strip, along_N, hand_HW.shape)
-        last, missed = 0, 0
-        for at in range(far):
-            missed = 0 if on_N[at] or hands_N3[at, 0] else missed + 1
-            if on_N[at]:
-                last = at
-                free += not hands_N3[at].any()
-            if missed > max(2, _GAP * strip.width):
-                break
+        on_N &= ~hidden_N & within_N
+        free_N = on_N & ~hands_N3.any(1)
+        free_N &= _apart(left_N, right_N) < np.maximum(
+            _apart(inside_N, left_N), _apart(inside_N, right_N)
+        )
+        last, missed, stop = 0, 0, 0
+        while stop < far and missed <= max(2, _GAP * strip.width):
+            missed = 0 if on_N[stop] or hidden_N[stop] else missed + 1
+            last = stop if on_N[stop] else last
+            stop += 1
         ends.append(sign * float(last + 1))
-    return free, ends[0], ends[1]
+        free.extend(along_N[:stop][free_N[:stop]])
+        held.extend(along_N[:stop][(hidden_N | hands_N3[:, 1:].all(1))[:stop]])
+    before = int((np.array(free) < np.mean(held)).sum()) if held else 0
+    return _Followed(strip, (ends[0], ends[1]), (before, len(free) - before), len(held))
 
 
 def _profile(
