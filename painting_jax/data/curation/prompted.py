@@ -1,8 +1,9 @@
 """What lies before the canvas, by a network that is told what it looks like, and by motion.
 
-The network names a hand that rests, and one in the first frame or the last. It sees no shadow, and
-what is blurred it may miss: both move. So what moves counts, too, if it touches what the network
-found shortly before or after. What moves elsewhere is paint.
+The network names a hand that rests, and one in the first frame or the last, which motion takes for
+paint. Motion finds shadows and sleeves, which nobody named. Where the network found something in a
+frame, what moves counts if it touches that: the rest is paint. Where it found nothing, or did not
+look, it may have missed a hand that is blurred: there, all counts that motion finds alone.
 """
 
 import functools
@@ -17,6 +18,7 @@ from painting_jax.data.curation.options import Prompted
 _AT_ONCE = 4  # frames
 _STRIDE = 4  # frames between those that the network looks at, on a CPU
 _GROWN = 0.02  # of the shorter side, by which masks grow over soft borders
+_EDGE = 4  # pixels of a frame at its edge; the canvas may be found a little too large
 _SAME = 16  # levels of 255 by which a pixel may change between frames in which a mask is the same
 
 
@@ -58,34 +60,34 @@ def joined(
     seen_NHW: Bool[np.ndarray, "n h w"],
     moving_THW: Bool[np.ndarray, "t h w"],
 ) -> Bool[np.ndarray, "t h w"]:
-    """What a network saw in some frames, and what moves and touches it, in all of them.
+    """What a network saw in some frames, joined with what moves, in all of them.
 
     In frames between those that it looked at, its mask of the nearest one holds where the picture
     is the same.
 
     Args:
       frames_THWC: uint8 RGB.
-      looked_N: Indices of the frames that the network looked at, in order, with the first and the
-        last one.
+      looked_N: Indices of the frames that the network looked at, in order.
       seen_NHW: What it saw there.
-      moving_THW: What moves.
+      moving_THW: What moves, `occluders.occluded` of whatever reaches in or does not.
     """
-    height, width = frames_THWC.shape[1:3]
-    side = 2 * max(1, round(_GROWN * min(height, width))) + 1
+    side = 2 * max(1, round(_GROWN * min(frames_THWC.shape[1:3]))) + 1
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    grown_NHW = [cv2.dilate(seen_HW.astype(np.uint8), around) for seen_HW in seen_NHW]
-    mask_THW = np.zeros(frames_THWC.shape[:3], bool)
+    edge_HW = np.ones(frames_THWC.shape[1:3], bool)
+    edge_HW[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
+    mask_THW = np.zeros_like(moving_THW)
     for t, frame_HWC in enumerate(frames_THWC):
+        # As without a network: an arm reaches in from beyond the canvas.
+        mask_THW[t] = _touching(moving_THW[t], edge_HW)
         n = int(np.abs(looked_N - t).argmin())
-        mask_HW = grown_NHW[n]
-        if looked_N[n] != t:
+        if not seen_NHW[n].any():
+            continue
+        seen_HW = cv2.dilate(seen_NHW[n].astype(np.uint8), around) > 0
+        if looked_N[n] == t:
+            mask_THW[t] = seen_HW | _touching(moving_THW[t], seen_HW)
+        else:
             apart_HWC = cv2.absdiff(frame_HWC, frames_THWC[looked_N[n]])
-            mask_HW = mask_HW & (apart_HWC.max(-1) <= _SAME)
-        # Those just before and after it: what the network missed once, it sees twice.
-        first = np.searchsorted(looked_N, t) - 1
-        last = np.searchsorted(looked_N, t, "right")
-        near_HW = np.any(grown_NHW[max(0, first) : last + 1], 0)
-        mask_THW[t] = (mask_HW > 0) | _touching(moving_THW[t], near_HW)
+            mask_THW[t] |= seen_HW & (apart_HWC.max(-1) <= _SAME)
     return mask_THW
 
 

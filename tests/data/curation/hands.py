@@ -48,11 +48,16 @@ def with_hand(
     cv2.ellipse(hand, (280, 165), (60, 48), 10, 0, 360, 1, -1)
     for y, x in ((140, 205), (165, 195), (190, 205)):
         cv2.line(hand, (260, y), (x, y), 1, 22)
-    grip, way = np.array([215.0, 152.0]), np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    grip, way = (
+        np.array([215.0, 152.0]),
+        np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]),
+    )
     far, near, back = grip + 120 * way, grip + 85 * way, grip - 90 * way
     drawn = picture.copy()
     shade = np.linspace(0.85, 1.05, HEIGHT)[:, None, None]
-    drawn = np.where(hand[..., None] > 0, np.clip(np.array(skin) * shade, 0, 255), drawn).astype(np.uint8)
+    drawn = np.where(hand[..., None] > 0, np.clip(np.array(skin) * shade, 0, 255), drawn).astype(
+        np.uint8
+    )
 
     def at(point: np.ndarray) -> tuple[int, int]:
         return tuple(int(v) for v in np.rint(point))
