@@ -503,6 +503,15 @@ def in_words(name: str) -> str:
     return MEDIA[name].prompt.removesuffix(" process step by step.").lower()
 
 
+# Several, since one wording depends on accidents of a network's training captions.
+_DESCRIPTIONS = ("{}.", "artwork, {}.", "{}, finished and scanned.")
+
+
+def descriptions(name: str) -> list[str]:
+    """Texts that name a medium to a network of pictures and texts, such as "oil painting."."""
+    return [text.format(in_words(name)) for text in _DESCRIPTIONS]
+
+
 def mixture(text: str) -> dict[str, float]:
     """Parses "oil" or "oil:0.7,pencil:0.3" into weights by medium that sum to 1.
 

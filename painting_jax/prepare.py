@@ -27,9 +27,19 @@ skipped.jsonl in the folder of the data set lists these with their reasons, or i
 beside it if none could be used. What has been read is kept there until the data set is complete: a
 command that was interrupted or killed reads only what is missing when it is repeated.
 
+The folder of the data set also gets a page, index.html: what was left out and why, and a few frames
+of each recording above those of its process. README.md is a card of the same facts.
+
 Recordings are read by one worker process per core, or by Apache Beam (pip install
 'painting_jax[beam]'): --beam_runner=DirectRunner takes several processes of this machine, other
 runners take other machines, which see --kept_dir and the sources.
+
+Networks of yours add to the records of recordings, as folders or ids on the Hugging Face hub:
+--segments finds the regions of the finished picture, --captions tells what is painted where no
+caption is given, --guess_medium takes a CLIP for the medium where none is stated, --variants_model
+makes the finished picture in other looks. All but the CLIP take an extra: pip install
+'painting_jax[networks]'. They are loaded once in each worker process; how much memory that takes is
+measured and said, and no more of them work at a time than there is memory for.
 
 --cache_latents encodes a data set that has been prepared, with the frozen networks of the published
 model that an experiment finetunes: train takes the result with --config.data.cached_latents, and
@@ -50,7 +60,10 @@ if __name__ == "__main__":
 import functools
 import itertools
 import os
+import pathlib
 import re
+import shlex
+import sys
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -61,7 +74,11 @@ from painting_jax.data import building, crews, packed_arrays, timelapse
 from painting_jax.data.artwork import step_grid
 from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.data.curation import options
+from painting_jax.data.enrichment import choice
+from painting_jax.data.enrichment.enrichment import Enrichment
+from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
+from painting_jax.report import dataset
 
 _BUILDER = flags.DEFINE_enum(
     "builder", None, ["painted_images", "recorded_processes"], "Builder that makes the processes."
@@ -102,9 +119,11 @@ _CLEAN = flags.DEFINE_bool(
     "clean",
     False,
     "recorded_processes: clean videos that show more than the canvas. It is found, followed "
-    "and seen from the front. Changes of the light are taken out, and what lies before the canvas: "
-    "hands, tools and their shadows. Title cards, pauses, and what comes before the painting and "
-    "after it are left out. Cleaned frames have up to 854 pixels.",
+    "and seen from the front. Changes of the light and noise are taken out, and what lies before "
+    "the canvas: hands, tools and their shadows, logos, panels. Title cards, pauses, and what "
+    "comes before the painting and after it are left out. In videos and folders of pictures of a "
+    "screen, the canvas is found among panels, wherever it is scrolled or zoomed "
+    "to. Cleaned frames of videos have up to 854 pixels.",
 )
 _PROGRESS = flags.DEFINE_enum(
     "progress",
@@ -172,6 +191,48 @@ _EDITS = flags.DEFINE_enum(
     "changes nothing.",
 )
 
+_SEGMENTS = flags.DEFINE_string(
+    "segments",
+    None,
+    "recorded_processes: network that finds the regions of the finished picture, a folder or hub "
+    "id of a Mask2Former or another one for panoptic segmentation [default: a method without "
+    "network].",
+)
+_CAPTIONS = flags.DEFINE_string(
+    "captions",
+    None,
+    "recorded_processes: network that tells what is painted where no caption is given, a folder or "
+    "hub id of BLIP, GIT or another one that takes a picture alone.",
+)
+_GUESS_MEDIUM = flags.DEFINE_string(
+    "guess_medium",
+    None,
+    "recorded_processes: CLIP that guesses the medium where none is stated, a folder or hub id "
+    "such as openai/clip-vit-large-patch14.",
+)
+_MIN_CONFIDENCE = flags.DEFINE_float(
+    "min_confidence",
+    0.5,
+    "With --guess_medium: leave out recordings of whose medium it is less sure.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_VARIANTS_MODEL = flags.DEFINE_string(
+    "variants_model",
+    None,
+    "recorded_processes: diffusion model that edits pictures, a folder or hub id such as "
+    "timbrooks/instruct-pix2pix. It makes the finished picture in the looks of --variant_media, "
+    "for training to start from.",
+)
+_VARIANT_MEDIA = flags.DEFINE_list(
+    "variant_media",
+    ["photo", "pencil", "line_art"],
+    "With --variants_model: looks of the variants, media, photo or line_art.",
+)
+_VARIANT_STEPS = flags.DEFINE_integer(
+    "variant_steps", 30, "With --variants_model: steps of the diffusion model."
+)
+
 _CACHE_LATENTS = flags.DEFINE_bool(
     "cache_latents", False, "Encode a prepared dataset for an experiment, for train to read."
 )
@@ -200,8 +261,16 @@ _ONLY_FOR = {
         _BEAM_RUNNER,
         _BEAM_OPTIONS,
         _KEPT_DIR,
+        _SEGMENTS,
+        _CAPTIONS,
+        _GUESS_MEDIUM,
+        _MIN_CONFIDENCE,
+        _VARIANTS_MODEL,
+        _VARIANT_MEDIA,
+        _VARIANT_STEPS,
     ),
 }
+_NETWORKS = (_SEGMENTS, _CAPTIONS, _GUESS_MEDIUM, _VARIANTS_MODEL)
 _ONLY_FOR_BUILDERS = (_BUILDER, _SOURCE, _SIZE, *itertools.chain(*_ONLY_FOR.values()))
 
 
@@ -209,7 +278,7 @@ def main() -> None:
     """Builds the dataset that the flags describe, and prints a summary."""
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
-    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, _OCCLUDER_MODEL, _MASK_MODEL)
+    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, *_NETWORKS, _OCCLUDER_MODEL, _MASK_MODEL)
     cli.refuse_remote(_DATA_DIR)
     cli.check_readable(_SOURCE, _KEPT_DIR)
     for flag, least, most in (
@@ -218,6 +287,7 @@ def main() -> None:
         (_SEED, 0, cli.MOST),
         (_MAX_FRAMES, 2, 10_000),
         (_ITEM_TIMEOUT, 0, cli.MOST),
+        (_VARIANT_STEPS, 1, 1000),
     ):
         cli.require_from_to(flag, least, most)
     if not re.fullmatch(r"\w[\w.-]*", _NAME.value):
@@ -236,26 +306,36 @@ def main() -> None:
         for flag in only_flags:
             if flag.present and builder != _BUILDER.value:
                 raise UserError(f"--{flag.name} is for {builder}, not for {_BUILDER.value}")
-    data_dir = os.path.expanduser(_DATA_DIR.value)
+    summary = _built(os.path.expanduser(_DATA_DIR.value))
+    print("\n".join(summary.lines()))
+    # A data set of an earlier version has none.
+    if (page := pathlib.Path(summary.path, dataset.PAGE)).exists():
+        print(f"look at it: {page}")
+
+
+def _built(data_dir: str) -> building.Summary:
     build = functools.partial(
         building.build,
         data_dir=data_dir,
         overwrite=_OVERWRITE.value,
         say=functools.partial(print, flush=True),
+        present=functools.partial(
+            dataset.write,
+            command=shlex.join(["python", "-m", "painting_jax.prepare", *sys.argv[1:]]),
+        ),
     )
     if _BUILDER.value == "painted_images":
-        summary = build(painted_images.Builder, _painted())
-    else:
-        config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
-        with crews.chosen(
-            _BEAM_RUNNER.value,
-            _BEAM_OPTIONS.value,
-            seconds=_ITEM_TIMEOUT.value,
-            kept_dir=kept_dir,
-            sources=_SOURCE.value,
-        ) as crew:
-            summary = build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
-    print("\n".join(summary.lines()))
+        return build(painted_images.Builder, _painted())
+    config, kept_dir = _recorded(), _KEPT_DIR.value and os.path.expanduser(_KEPT_DIR.value)
+    with crews.chosen(
+        _BEAM_RUNNER.value,
+        _BEAM_OPTIONS.value,
+        seconds=_ITEM_TIMEOUT.value,
+        kept_dir=kept_dir,
+        sources=_SOURCE.value,
+        networks=[network.path for network in _networks(config)],
+    ) as crew:
+        return build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
 
 
 def _cache_latents() -> None:
@@ -306,7 +386,6 @@ def _recorded() -> recorded_processes.Config:
     height, width = _sides(_SIZE.value or "1280")
     if height != width:
         raise UserError(f"--size={_SIZE.value}: recorded_processes takes one number, the long side")
-    _check_occluder_model()
     return recorded_processes.Config(
         name=_NAME.value,
         source=tuple(_SOURCE.value),
@@ -317,32 +396,56 @@ def _recorded() -> recorded_processes.Config:
         clean=_CLEAN.value,
         progress=_PROGRESS.value,
         min_quality=_MIN_QUALITY.value,
-        occluder_model=_OCCLUDER_MODEL.value,
-        occluder_prompts=tuple(dict.fromkeys(_OCCLUDER_PROMPTS.value)),
-        mask_model=_MASK_MODEL.value,
+        occluders=_occluders(),
         max_frames=_MAX_FRAMES.value,
+        enrichment=_enrichment(),
     )
 
 
-def _check_occluder_model() -> None:
-    """Refuses networks that no worker could load, before anything is read."""
-    for flag, needed in (
+def _enrichment() -> Enrichment:
+    for flag, of in (
+        (_MIN_CONFIDENCE, _GUESS_MEDIUM),
+        (_VARIANT_MEDIA, _VARIANTS_MODEL),
+        (_VARIANT_STEPS, _VARIANTS_MODEL),
+    ):
+        if flag.present and of.value is None:
+            raise UserError(f"--{flag.name} is for --{of.name}: name the network")
+    if _GUESS_MEDIUM.value and _MEDIUM.value:
+        raise UserError("--medium says what --guess_medium would guess: leave one out")
+    return choice.chosen(
+        segments=_SEGMENTS.value,
+        captions=_CAPTIONS.value,
+        medium=_GUESS_MEDIUM.value,
+        least_confidence=_MIN_CONFIDENCE.value,
+        variants=_VARIANTS_MODEL.value,
+        looks=_VARIANT_MEDIA.value,
+        steps=_VARIANT_STEPS.value,
+    )
+
+
+def _networks(config: recorded_processes.Config) -> list[Network]:
+    asked = config.occluders
+    return [*config.enrichment.networks, *(asked.networks if asked else ())]
+
+
+def _occluders() -> options.Prompted | None:
+    for flag, of in (
         (_OCCLUDER_MODEL, _CLEAN),
         (_OCCLUDER_PROMPTS, _OCCLUDER_MODEL),
         (_MASK_MODEL, _OCCLUDER_MODEL),
     ):
-        if flag.present and not needed.value:
-            raise UserError(f"--{flag.name} is for --{needed.name}")
+        if flag.present and not of.value:
+            raise UserError(f"--{flag.name} is for --{of.name}")
     if not _OCCLUDER_MODEL.value:
-        return
-    if not all(prompt.strip() and "." not in prompt for prompt in _OCCLUDER_PROMPTS.value or [""]):
-        raise UserError(
-            "--occluder_prompts: names of things, without full stops, as in hand,pencil"
-        )
-    from painting_jax.data.curation import prompted  # noqa: PLC0415
-
-    prompted.check(
-        options.Prompted(_OCCLUDER_MODEL.value, tuple(_OCCLUDER_PROMPTS.value), _MASK_MODEL.value)
+        return None
+    prompts = [prompt.strip() for prompt in _OCCLUDER_PROMPTS.value]
+    if not prompts or not all(prompts) or any("." in prompt for prompt in prompts):
+        raise UserError("--occluder_prompts: names of things without full stops, as in hand,pencil")
+    mask_model = _MASK_MODEL.value
+    return options.Prompted(
+        Network.named("occluder_model", _OCCLUDER_MODEL.value),
+        tuple(dict.fromkeys(prompts)),
+        mask_model and Network.named("mask_model", mask_model),
     )
 
 

@@ -42,9 +42,12 @@ def build_painted(
     *,
     overwrite: bool = False,
     say: Callable[[str], object] = lambda line: None,
+    present: Callable[..., object] = lambda folder, of: None,
     **changes,
 ) -> building.Summary:
     """Builds tiny painted processes."""
     fields = {"media": MEDIA, "height": 32, "width": 32, "frames": 6, "variants": 2, "tones": False}
     config = painted_images.Config(name="default", source=str(photos), **fields | changes)
-    return building.build(painted_images.Builder, config, data_dir, overwrite=overwrite, say=say)
+    return building.build(
+        painted_images.Builder, config, data_dir, overwrite=overwrite, say=say, present=present
+    )

@@ -46,9 +46,14 @@ def test_photos_are_prepared_once(tmp_path):
     ]
     assert lines[4] == "by perceptual hash of the finished pictures, no two sources look alike"
     assert lines[5].startswith("wrote ")
+    page = pathlib.Path(lines[6].removeprefix("look at it: "))
+    assert "3 sources" in page.read_text("utf-8")
+    # The card says how it was made.
+    assert f"--source={tmp_path / 'in'}" in (page.parent / "README.md").read_text("utf-8")
     again = prepare(*arguments)
     assert again.returncode == 0
-    assert again.stdout.splitlines()[-1].startswith("unchanged, nothing to do")
+    assert again.stdout.splitlines()[-2].startswith("unchanged, nothing to do")
+    assert again.stdout.splitlines()[-1] == f"look at it: {page}"
     other = prepare(*arguments, "--seed=1")
     assert other.returncode == 2
     assert other.stderr.startswith("error: ")

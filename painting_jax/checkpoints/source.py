@@ -82,6 +82,20 @@ def open_source(
     return Source(str(path), tensors, read_json(config) if config.is_file() else {}, metadata)
 
 
+def config_of(source: Source) -> dict:
+    """The config.json beside the weights.
+
+    Raises:
+      UserError: If there is none.
+    """
+    if source.config:
+        return source.config
+    path = source.folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"{source.name} has no config.json beside it: add the model's config.json")
+    return read_json(path)
+
+
 def _read_header(path: pathlib.Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, metadata = read_header(path)
     check_formats(str(path), tensors, metadata)

@@ -61,6 +61,7 @@ class BeamCrew:
         tasks: Sequence[Any],
         description: str,
         lost: Callable[[Any, str], Any],
+        most: int | None = None,
     ) -> Iterator[Any]:
         """Yields `function(task)` for each task, in their order, once the pipeline has ended.
 
@@ -69,6 +70,7 @@ class BeamCrew:
           tasks: Arguments of the calls.
           description: What is done, for the error.
           lost: Makes the result of a task that ended its worker, or took too long.
+          most: Not heeded: options of the pipeline say how many workers there are.
 
         Raises:
           UserError: If a task raises an error, or the pipeline fails.

@@ -18,12 +18,11 @@ from etils import epath
 
 import painting_jax
 from painting_jax.data import (
+    contents,
     crews,
     dataset_folder,
     disk,
-    index,
     looks,
-    pipeline,
     process,
     record_size,
     shuffle_files,
@@ -32,6 +31,7 @@ from painting_jax.data import (
     unfinished_build,
     workers,
 )
+from painting_jax.data.sightings import Sighting
 from painting_jax.data.skipping import Skipped
 from painting_jax.errors import UserError
 from painting_jax.files import folder_written_beside
@@ -64,9 +64,11 @@ class Survey:
 
     Attributes:
       look: Look of its finished picture; None if that is too plain to be told from others.
+      sighting: The recording beside the process; None if it is no recording.
     """
 
     look: looks.Look | None
+    sighting: Sighting | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,11 +239,23 @@ class ProcessBuilder(
         sources, skipped = self._found
         yield from skipped
         surveys: dict[str, Survey | Skipped] = {}
+        pictured = 0
         for source, survey in zip(sources, self._survey(sources), strict=True):
+            if isinstance(survey, Survey) and survey.sighting is not None:
+                pictured += 1
+                # Those of thousands would fill the memory.
+                if pictured > contents.PICTURED:
+                    seen = survey.sighting.without_strips()
+                    survey = dataclasses.replace(survey, sighting=seen)
             surveys[source.name] = survey
             if isinstance(survey, Skipped):
                 yield survey
         self._surveys = surveys
+
+    def sightings(self) -> dict[str, Sighting]:
+        """What was seen of the sources that were recorded, by their names."""
+        seen = {name: getattr(survey, "sighting", None) for name, survey in self._surveys.items()}
+        return {name: sighting for name, sighting in seen.items() if sighting is not None}
 
     def record_name(self, source: SourceItem) -> str:
         """Hash of everything that determines the record of a source."""
@@ -262,11 +276,17 @@ class ProcessBuilder(
     @functools.cached_property
     def _made_by(self) -> list:
         """Versions and arguments."""
+        versions = [str(self.VERSION), painting_jax.__version__, _SPLIT_BY]
+        return [versions, self.options]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the user chose, by name, without where the sources and networks lie."""
         base = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         config = dataclasses.asdict(self.builder_config)
-        # The location of the sources does not affect the records.
+        # The location of the sources, and of networks, does not affect the records.
         arguments = {name: config[name] for name in config.keys() - base - {"source"}}
-        return [[str(self.VERSION), painting_jax.__version__, _SPLIT_BY], arguments]
+        return _without_paths(arguments)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return _Info(
@@ -363,6 +383,15 @@ def _without_path(item: Any) -> dict:
     return {name: value for name, value in dataclasses.asdict(item).items() if name != "path"}
 
 
+def _without_paths(arguments: dict) -> dict:
+    """Arguments without the entries "path", also of those that are dictionaries themselves."""
+    return {
+        name: _without_paths(value) if isinstance(value, dict) else value
+        for name, value in arguments.items()
+        if name != "path"
+    }
+
+
 def build(
     builder_class: type[ProcessBuilder],
     config: tfds.core.BuilderConfig,
@@ -372,6 +401,7 @@ def build(
     say: Callable[[str], object] = lambda line: None,
     crew: crews.Crew | None = None,
     kept_dir: epath.PathLike | None = None,
+    present: Callable[[pathlib.Path, contents.Contents], object] = lambda folder, of: None,
 ) -> Summary:
     """Writes a data set as ArrayRecord, unless it exists already.
 
@@ -389,6 +419,8 @@ def build(
       crew: Those who read the sources; None for workers without a limit of time.
       kept_dir: Folder for records that are kept until the data set is complete, which the crew
         sees; None for one beside the data set.
+      present: Called with the folder of a new data set, before it takes its place, and with its
+        contents, to write more files to it for people.
 
     Returns:
       Contents of the data set.
@@ -409,6 +441,7 @@ def build(
                 say=say,
                 crew=own,
                 kept_dir=kept_dir,
+                present=present,
             )
     place = pathlib.Path(builder_class.name, config.name, str(builder_class.VERSION))
     path = pathlib.Path(data_dir) / place
@@ -437,9 +470,9 @@ def build(
                 with disk.refusals_told(path):
                     left.list_skipped(surveyed.survey())
                     _write(functools.partial(new, surveyed=surveyed), unfinished, place)
-                    _write_index(unfinished)
-                    noted = _skipped(dataset_folder.metadata(unfinished))
-                    skipping.write(unfinished, noted)
+                    written = _indexed(unfinished, surveyed)
+                    skipping.write(unfinished, written.skipped)
+                    present(unfinished, written)
             left.remove()
     except _NothingUsable as error:
         try:
@@ -481,11 +514,18 @@ def _write(new: Callable[..., ProcessBuilder], folder: pathlib.Path, place: path
     shutil.rmtree(root)
 
 
-def _write_index(folder: pathlib.Path) -> None:
-    """Writes the index of a new data set."""
-    shards = dataset_folder.read(folder, process.features()).shards
-    sources = {split: pipeline.DataSource(folder, split) for split in shards}
-    index.write(epath.Path(folder), {split: source.rows for split, source in sources.items()})
+def _indexed(folder: pathlib.Path, surveyed: ProcessBuilder) -> contents.Contents:
+    """Writes the index of a new data set, and returns what was read for it."""
+    entries = contents.read_back(folder, surveyed.sightings())
+    contents.write_index(folder, entries)
+    return contents.gathered(
+        folder,
+        entries,
+        builder=surveyed.name,
+        name=surveyed.builder_config.name,
+        version=str(surveyed.version),
+        options=surveyed.options,
+    )
 
 
 def _skipped(metadata: Mapping[str, Any]) -> tuple[Skipped, ...]:

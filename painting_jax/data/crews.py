@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -24,8 +25,9 @@ class Crew(Protocol):
         tasks: Sequence[Any],
         description: str,
         lost: Callable[[Any, str], Any],
+        most: int | None = None,
     ) -> Iterator[Any]:
-        """Yields `function(task)` for each task, in their order."""
+        """Yields `function(task)` for each task, in their order, by so many at a time at most."""
 
 
 @contextlib.contextmanager
@@ -36,6 +38,7 @@ def chosen(
     seconds: float,
     kept_dir: str | None,
     sources: Sequence[str],
+    networks: Sequence[str] = (),
 ) -> Iterator[Crew]:
     """Yields the crew that flags choose.
 
@@ -45,6 +48,7 @@ def chosen(
       seconds: Limit of the time of a task; 0 for none.
       kept_dir: Folder that all workers see; None for one on this machine.
       sources: What the workers read.
+      networks: Folders and hub ids of networks that they use.
 
     Raises:
       UserError: If Beam is not installed, does not know the runner or an option, or its workers
@@ -70,6 +74,12 @@ def chosen(
             raise UserError(
                 f"{path} is on this machine, where workers of {runner} do not see it: copy it to a "
                 "bucket, and name gs://BUCKET/FOLDER"
+            )
+    for name in networks if runner == _DATAFLOW else ():
+        if os.path.exists(os.path.expanduser(name)):
+            raise UserError(
+                f"{name} is on this machine, where workers of {runner} do not see it: name its id "
+                "on the Hugging Face hub"
             )
     if runner == _DATAFLOW and not _installed("google.cloud.dataflow"):
         raise UserError(

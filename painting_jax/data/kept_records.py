@@ -19,13 +19,14 @@ from etils import epath
 
 from painting_jax import json_text, media, remote_paths
 from painting_jax.data import looks, process
+from painting_jax.data.sightings import Sighting
 from painting_jax.errors import UserError
 from painting_jax.files import remove_unfinished, written_beside
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")  # of the head, which precedes the record
 _LONGEST_HEAD = 1 << 20  # bytes
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Head:
     Attributes:
       look: Look of its finished picture; None if that is too plain to be told from others.
       notes: Remarks on it.
+      sighting: The recording beside the process; None if there was nothing to see of it.
     """
 
     look: looks.Look | None
     notes: tuple[str, ...]
+    sighting: Sighting | None = None
 
 
 def write(path: epath.PathLike, record: process.Process, head: Head) -> None:
@@ -50,6 +53,7 @@ def write(path: epath.PathLike, record: process.Process, head: Head) -> None:
         "crc32": zlib.crc32(data),
         "notes": head.notes,
         "look": None if head.look is None else _to_json(head.look),
+        "sighting": None if head.sighting is None else head.sighting.to_json(),
     }
     encoded = json.dumps(said).encode()
     content = _LENGTH.pack(len(encoded)) + encoded + data
@@ -71,7 +75,8 @@ def head(path: epath.PathLike) -> Head | None:
         if said["version"] != _VERSION or said["bytes"] != size:
             return None
         look = None if said["look"] is None else _from_json(said["look"])
-        return Head(look, tuple(map(str, said["notes"])))
+        seen = None if said["sighting"] is None else Sighting.from_json(said["sighting"])
+        return Head(look, tuple(map(str, said["notes"])), seen)
     except (OSError, ValueError, LookupError, TypeError, struct.error):
         return None
 

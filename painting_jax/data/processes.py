@@ -24,7 +24,7 @@ from painting_jax.data import (
     pickled_files,
     pictures,
     remarks,
-    segmentation,
+    sightings,
     splits,
     timelapse,
     video,
@@ -34,7 +34,8 @@ from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.step_grid import GRIDS, StepGrid
-from painting_jax.data.curation.options import Cleaning
+from painting_jax.data.curation.options import TIME, Cleaning
+from painting_jax.data.enrichment.enrichment import NONE, Enrichment
 from painting_jax.data.file_kinds import Kind
 from painting_jax.data.name_order import natural_order, painted_order
 from painting_jax.data.pictures import Ancestors
@@ -104,15 +105,19 @@ class LoadedProcess:
       frames_THWC: uint8 RGB, T >= 2.
       progress_T: float32, share of the painting time, rising: from 0 to 1 if derived from the times
         of the frames, else as the metadata states it.
+      time_T: float64, when each frame was: seconds in a video, else the place in the file.
       was_reversed: whether the file runs backwards, by its stated progress or as it was found to,
         and was turned round.
       looks_reversed: whether it seems to run backwards and was left as it is.
+      is_cleaned: whether it is the canvas that was found in the recording.
     """
 
     frames_THWC: np.ndarray
     progress_T: np.ndarray
+    time_T: np.ndarray
     was_reversed: bool = False
     looks_reversed: bool = False
+    is_cleaned: bool = False
 
 
 def find(
@@ -120,6 +125,7 @@ def find(
     *,
     medium: str = "",
     known_media: Collection[str] | None = None,
+    needs_medium: bool = True,
     grid: str = "",
 ) -> tuple[list[ProcessFile], list[Skipped]]:
     """Finds the processes in files, folders, glob patterns and manifests.
@@ -152,6 +158,7 @@ def find(
       sources: paths or patterns; `~` is the user's folder.
       medium: default for processes whose metadata states none.
       known_media: names of media, one of which each process must have; None allows any or none.
+      needs_medium: whether `known_media` are refused to processes without a medium.
       grid: "2x2" or "3x3" if every picture is a process whose steps lie in such a grid; "" if
         pictures are the steps of processes.
 
@@ -160,7 +167,7 @@ def find(
 
     Raises:
       UserError: if a source does not exist, none holds a process or picture, a manifest has a
-        mistake, or a process lacks a medium although `known_media` is given.
+        mistake, or a process lacks a medium that it needs.
     """
     search = _Search(medium, known_media, grid)
     named_pictures = []
@@ -177,7 +184,7 @@ def find(
         raise UserError(f"{names} holds no videos ({video.TYPES}) and no folders of pictures")
     found = _with_unique_names(search.found)
     for file in found:
-        if known_media is not None and not file.medium:
+        if known_media is not None and needs_medium and not file.medium:
             raise UserError(
                 f"{file.name} has no medium: give --medium, or state it in a manifest or in "
                 "cat.json beside cat.mp4"
@@ -654,6 +661,8 @@ def load(
     """
     path = epath.Path(file.path)
     frames_THWC, time_T, index_T, count = _read(file, max_frames, max_side)
+    in_seconds = not (file.is_artwork or path.is_dir())
+    sightings.came(frames_THWC, time_T, in_seconds=in_seconds)
     looks_reversed = False
     if file.progress is None and file.is_artwork:
         # Nobody edits these: the first state is the first, however it looks.
@@ -685,10 +694,12 @@ def load(
         progress_T = np.asarray(file.progress)[index_T]
     was_reversed = bool(progress_T[-1] < progress_T[0])
     if was_reversed:
-        frames_THWC, progress_T = np.ascontiguousarray(frames_THWC[::-1]), progress_T[::-1]
+        frames_THWC = np.ascontiguousarray(frames_THWC[::-1])
+        progress_T, time_T = progress_T[::-1], time_T[::-1]
     return LoadedProcess(
         frames_THWC,
         progress_T.astype(np.float32),
+        time_T,
         was_reversed,
         looks_reversed and not was_reversed,
     )
@@ -890,6 +901,7 @@ def to_record(
     max_side: int,
     edits: str = timelapse.KEEP,
     cleaning: Cleaning | None = None,
+    enrichment: Enrichment = NONE,
 ) -> Process:
     """Reads a process into a record for training.
 
@@ -897,7 +909,7 @@ def to_record(
     several frames at the same progress only the last is kept.
 
     Args:
-      file: from `find`, with a medium of the registry.
+      file: from `find`, with a medium of the registry, or with none if one is guessed.
       max_frames: as in `load`.
       max_side: as in `load`.
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
@@ -905,10 +917,11 @@ def to_record(
       cleaning: how a video is cleaned (`curation.cleaning`), at up to 854 pixels; None for not.
         In pictures of a screen the canvas is found (`curation.screen`), and in other pictures
         hands are (`curation.step_hands`). Files of painting programs are clean.
+      enrichment: which networks add to the record.
 
     Raises:
-      UserError: as in `load`, if all frames have the same progress, or if the quality of a video
-        that is cleaned is too low.
+      UserError: as in `load`, if all frames have the same progress, if the quality of a video
+        that is cleaned is too low, or if its medium is neither stated nor guessed.
     """
     if cleaning and not file.is_artwork and not epath.Path(file.path).is_dir():
         watched = max(max_frames, _WATCHED), min(max_side, _WATCHED_SIDE)
@@ -932,16 +945,28 @@ def to_record(
     progress_T = progress_T / progress_T[-1]
     kept_T = np.diff(progress_T, append=np.inf) > 0
     frames_THWC, progress_T = loaded.frames_THWC[kept_T], progress_T[kept_T]
+    measure = cleaning.progress if cleaning and loaded.is_cleaned else TIME
+    sightings.became(
+        frames_THWC,
+        loaded.time_T[kept_T],
+        measure=measure if file.progress is None else sightings.STATED,
+        is_cleaned=loaded.is_cleaned,
+        is_turned=loaded.was_reversed,
+    )
+    finished_HWC = frames_THWC[-1]
+    # What is refused for its medium takes no other network's time.
+    medium = file.medium or enrichment.medium_of(finished_HWC, file.name)
     frames = tuple(pictures.encode(frame_HWC) for frame_HWC in frames_THWC)
+    variants = _variants(file)
     return Process(
         id=file.name,
         frames=frames,
         progress=progress_T,
-        medium=file.medium,
-        caption=file.caption,
+        medium=medium,
+        caption=file.caption or enrichment.caption_of(finished_HWC),
         reference=_encoded_reference(file, frames[-1]),
-        variants=_variants(file),
-        segments=segmentation.segment(frames_THWC[-1]),
+        variants=(*variants, *enrichment.variants_of(finished_HWC, file.name, medium, variants)),
+        segments=enrichment.segments_of(finished_HWC, file.name),
         source=file.name,
         licence=file.licence,
     )
@@ -967,9 +992,12 @@ def _of_screen(file: ProcessFile, max_frames: int, max_side: int) -> LoadedProce
     if others := len(shots) - len(views.kept_K):
         told += f"; {others} of {len(shots)} show less of it, or something else, and are left out"
     remarks.add(told)
-    time_K = np.array(index_T)[views.kept_K]
-    progress_K = (time_K - time_K[0]) / (time_K[-1] - time_K[0])
-    return LoadedProcess(screen.shown(shots_T, views), progress_K.astype(np.float32), False)
+    height, width = shots_T[-1].shape[:2]
+    of_one_size = np.stack([pictures.fit(shot_HWC, height, width) for shot_HWC in shots_T])
+    sightings.came(of_one_size, np.array(index_T, np.float64), in_seconds=False)
+    time_K = np.array(index_T, np.float64)[views.kept_K]
+    progress_K = ((time_K - time_K[0]) / (time_K[-1] - time_K[0])).astype(np.float32)
+    return LoadedProcess(screen.shown(shots_T, views), progress_K, time_K, is_cleaned=True)
 
 
 def _without_hands(loaded: LoadedProcess, file: ProcessFile) -> LoadedProcess:
@@ -1009,16 +1037,30 @@ def _cleaned(
     )
     for remark in result.remarks:
         remarks.add(f"{file.name}: {remark}")
+    sightings.judged(result.quality.score, result.quality.reasons)
     if result.quality.score < cleaning.min_quality:
         raise UserError(
             f"its quality is {result.quality.score:.2f}, less than {cleaning.min_quality:g}: "
             + ", ".join(result.quality.reasons)
         )
-    frames_THWC, progress_T = result.frames_KHWC, result.progress_K.astype(np.float32)
+    found = dataclasses.replace(
+        loaded,
+        frames_THWC=result.frames_KHWC,
+        progress_T=result.progress_K.astype(np.float32),
+        time_T=loaded.time_T[result.kept_K],
+        is_cleaned=True,
+    )
     if is_stated:
-        return dataclasses.replace(loaded, frames_THWC=frames_THWC, progress_T=progress_T)
+        return found
     looks_reversed = result.sign < 0
     if looks_reversed and edits == timelapse.TURN:
         remarks.add(f"{file.name} looks as if it ran backwards: it is turned round")
-        return LoadedProcess(frames_THWC[::-1], 1 - progress_T[::-1], was_reversed=True)
-    return LoadedProcess(frames_THWC, progress_T, looks_reversed=looks_reversed)
+        return dataclasses.replace(
+            found,
+            frames_THWC=found.frames_THWC[::-1],
+            progress_T=1 - found.progress_T[::-1],
+            time_T=found.time_T[::-1],
+            was_reversed=True,
+            looks_reversed=False,
+        )
+    return dataclasses.replace(found, looks_reversed=looks_reversed)

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from painting_jax.data import kept_records, looks, pictures, remarks, workers
+from painting_jax.data import kept_records, looks, pictures, remarks, sightings, workers
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -42,11 +42,12 @@ class Keeper:
 
     def __call__(self, task: Task) -> Outcome:
         """Returns the outcome; raises OSError if the record cannot be written."""
-        with remarks.collected() as notes:
+        with remarks.collected() as notes, sightings.collected() as seen:
             record, reason = attempted(self.read, task.item)
         if record is not None:
             look = looks.look(pictures.decode(record.reference))
-            kept_records.write(task.place, record, kept_records.Head(look, tuple(notes)))
+            head = kept_records.Head(look, tuple(notes), seen.sighting())
+            kept_records.write(task.place, record, head)
         return reason, notes
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-_MOST = 8  # maximum number of regions
+MOST = 8  # maximum number of regions
 _ALIKE = 9.0  # Lab distance of colours, or contrast along a border, below which regions are one
 _SAME = 3.0  # Lab distance below which regions that do not touch are one
-_LEAST = 0.012  # minimum area of a region, as a share of the picture
+LEAST = 0.012  # minimum area of a region, as a share of the picture
 _THIN = 0.02  # minimum mean width of a region, as a share of the picture's side
 
 
@@ -50,9 +50,9 @@ def merged(seeds_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:
     parent_K = np.arange(count)
     for alive in range(count, 1, -1):
         wanted_KK = cost_KK
-        if alive <= _MOST:
+        if alive <= MOST:
             # A border of the picture does not make a region thin.
-            small_K = (area_K < _LEAST * seeds_HW.size) | (2 * area_K < _THIN * side * round_K)
+            small_K = (area_K < LEAST * seeds_HW.size) | (2 * area_K < _THIN * side * round_K)
             touching_KK = border_KK > 0
             free_KK = (differ_KK < _ALIKE) | ((small_K[:, None] | small_K) & touching_KK)
             wanted_KK = np.where(free_KK, cost_KK, np.inf)

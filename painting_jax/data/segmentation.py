@@ -5,7 +5,13 @@ from scipy import ndimage
 from skimage import color, segmentation
 
 from painting_jax.data.depth_order import back_to_front
-from painting_jax.data.region_borders import refined, resized, smoothly_resized, without_specks
+from painting_jax.data.region_borders import (
+    refined,
+    resized,
+    sampled,
+    smoothly_resized,
+    without_specks,
+)
 from painting_jax.data.region_merging import merged
 
 _SIDE = 96  # longer side of the picture in which regions are found, in pixels
@@ -51,6 +57,29 @@ def segment(picture_HWC: np.ndarray) -> np.ndarray:
     # A thin region can have been lost.
     labels_HW = np.unique(labels_HW, return_inverse=True)[1]
     return labels_HW.reshape(shape).astype(np.uint8) + 1
+
+
+def in_painting_order(labels_HW: np.ndarray, picture_HWC: np.ndarray) -> np.ndarray:
+    """Numbers regions that were found otherwise as `segment` numbers its own.
+
+    Args:
+      labels_HW: Labels of a few regions, at most 255, in any numbers.
+      picture_HWC: uint8 RGB.
+
+    Returns:
+      uint8[H, W] with labels 1..K, numbered in painting order from back to front.
+    """
+    small_YXC = _at_most(picture_HWC.astype(np.float32) / 255, _SIDE)
+    seen, small_YX = np.unique(sampled(labels_HW, small_YXC.shape[:2]), return_inverse=True)
+    small_YX = small_YX.reshape(small_YXC.shape[:2])
+    ranked_YX = back_to_front(small_YX, _colours(small_YXC))
+    rank_of = dict(zip(seen[small_YX.ravel()].tolist(), ranked_YX.ravel().tolist(), strict=True))
+    # What is too thin to be seen in the small picture is a detail, and comes last.
+    there, index_P = np.unique(labels_HW, return_inverse=True)
+    order = sorted(range(len(there)), key=lambda k: rank_of.get(int(there[k]), len(there)))
+    number_K = np.empty(len(there), np.uint8)
+    number_K[order] = np.arange(1, len(there) + 1)
+    return number_K[index_P].reshape(labels_HW.shape)
 
 
 def _joined(labels_HW: np.ndarray, lab_HWC: np.ndarray) -> np.ndarray:

@@ -90,6 +90,7 @@ class Crew:
         tasks: Sequence[Task],
         description: str,
         lost: Lost | None = None,
+        most: int | None = None,
     ) -> Iterator[Result]:
         """Yields `function(task)` for each task, in the order of the tasks.
 
@@ -103,12 +104,13 @@ class Crew:
           description: Label of the progress bar, which is shown only on a terminal.
           lost: Makes the result of a task that ended its worker, as a file can that crashes its
             decoder or takes all memory, or that took too long.
+          most: Number of workers, at most; None for one per core.
 
         Raises:
           UserError: If a task ends its worker or takes too long, and `lost` is None.
         """
         with tqdm.tqdm(total=len(tasks), desc=description, disable=None) as bar:
-            count = min(len(os.sched_getaffinity(0)), len(tasks))
+            count = min(len(os.sched_getaffinity(0)), len(tasks), most or len(tasks))
             if count and (self._seconds or (count > 1 and len(tasks) >= _TOO_FEW)):
                 results = self._by_workers(function, tasks, count, description, lost)
             else:
@@ -127,7 +129,7 @@ class Crew:
     ) -> Iterator[Result]:
         self._workers += [Worker() for _ in range(count - len(self._workers))]
         room = _Room()
-        idle = collections.deque(self._workers)
+        idle = collections.deque(self._workers[:count])
 
         def attempt(task: Task) -> Result:
             # There are as many workers as threads.

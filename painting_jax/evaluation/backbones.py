@@ -30,14 +30,12 @@ from jax.sharding import Mesh
 
 from painting_jax.checkpoints import hub
 from painting_jax.checkpoints.load import load_model
-from painting_jax.checkpoints.source import Source, open_source, read_json
+from painting_jax.checkpoints.source import Source, config_of, open_source
 from painting_jax.errors import UserError
 from painting_jax.evaluation import lpips_weights
 from painting_jax.metrics.lpips import LPIPS
 from painting_jax.metrics.perceptual import FeatureExtractor
 from painting_jax.models.clip import modeling as clip
-from painting_jax.models.clip import params as clip_names
-from painting_jax.models.clip.modeling import CLIP
 from painting_jax.models.dinov2 import modeling as dinov2
 from painting_jax.models.dinov2 import params as dinov2_names
 from painting_jax.models.dinov2.modeling import DINOv2
@@ -51,7 +49,7 @@ from painting_jax.models.features import (
 from painting_jax.models.inception import params as inception_names
 from painting_jax.models.inception.modeling import InceptionV3
 from painting_jax.sharding.rules import batch_sharding, replicated
-from painting_jax.text import prompts
+from painting_jax.text import clip_folder
 
 # Pixels per device that go through a network at the frames' own size at once.
 _PIXELS_AT_ONCE = 2**19
@@ -207,8 +205,7 @@ def _open_lpips(weights: str) -> Backbone:
 
 def _open_clip(weights: str) -> Backbone:
     source = _source(weights)
-    config = clip_names.both_config(_config(source))
-    model = load_model(lambda: CLIP(config, rngs=nnx.Rngs(0)), source, [clip_names.BOTH])
+    config, model, tokenize = clip_folder.opened(source)
     label = f"CLIP {_size(config.vision, clip.SIZES)}"
     return Backbone(
         "clip",
@@ -216,13 +213,13 @@ def _open_clip(weights: str) -> Backbone:
         False,
         _identity("clip", label, source.files),
         CLIPFeatures(model, label=label),
-        tokenize=functools.partial(_tokenized, source.folder, config.text.length),
+        tokenize=tokenize,
     )
 
 
 def _open_dino(weights: str) -> Backbone:
     source = _source(weights)
-    config = dinov2_names.config(_config(source))
+    config = dinov2_names.config(config_of(source))
     model = load_model(lambda: DINOv2(config, rngs=nnx.Rngs(0)), source, dinov2_names.TABLES)
     label = f"DINOv2 {_size(config, dinov2.SIZES)}"
     identity = _identity("dino", label, source.files)
@@ -252,36 +249,6 @@ def _source(weights: str) -> Source:
         return open_source(weights)
     name, _, revision = weights.partition("@")
     return open_source(name, revision=revision or None)
-
-
-def _config(source: Source) -> dict:
-    """The config.json beside the weights.
-
-    Raises:
-      UserError: If there is none.
-    """
-    if source.config:
-        return source.config
-    path = source.folder / "config.json"
-    if not path.is_file():
-        raise UserError(f"{source.name} has no config.json beside it: add the model's config.json")
-    return read_json(path)
-
-
-def _tokenized(folder: pathlib.Path, length: int, texts: Sequence[str]) -> np.ndarray:
-    """Token ids of texts by the tokenizer in a folder, cut and padded to a length: int32[M, L]."""
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-        raise UserError(
-            f"{folder} has no tokenizer for texts: put its model's tokenizer.json there, or its "
-            f"vocab.json and merges.txt"
-        )
-    tokenizer = prompts.load_tokenizer(folder)
-    # Zero padding: CLIP finds a text's end as its first end token, or its largest id.
-    ids_ML = np.zeros((len(texts), length), np.int32)
-    for row_L, text in zip(ids_ML, texts, strict=True):
-        ids = prompts.encode(tokenizer, text, length)
-        row_L[: len(ids)] = ids
-    return ids_ML
 
 
 def _size(config: Any, sizes: Mapping[str, Any]) -> str:

@@ -28,9 +28,7 @@ _PATCHES = 8
 
 PHOTO = "photo"
 
-# Prompts for zero-shot classification; several, since one wording depends on accidents of CLIP's
-# training captions.
-_PROMPTS = ("{}.", "artwork, {}.", "{}, finished and scanned.")
+# As many as a medium has, `media.descriptions`.
 _PHOTO_PROMPTS = ("photo.", "a photo.", "photograph, unedited.")
 
 
@@ -59,12 +57,10 @@ def zero_shot_classifier(clip: Backbone) -> dict[str, np.ndarray]:
     Raises:
       UserError: If there is no tokenizer beside the weights, or the network takes no texts.
     """
-    prompts = {
-        name: [prompt.format(media.in_words(name)) for prompt in _PROMPTS] for name in media.MEDIA
-    }
+    prompts = {name: media.descriptions(name) for name in media.MEDIA}
     prompts[PHOTO] = list(_PHOTO_PROMPTS)
     texts = [text for of_class in prompts.values() for text in of_class]
-    features_MPD = unit(clip.describe(texts)).reshape(len(prompts), len(_PROMPTS), -1)
+    features_MPD = unit(clip.describe(texts)).reshape(len(prompts), len(_PHOTO_PROMPTS), -1)
     return dict(zip(prompts, np.asarray(unit(features_MPD.mean(1))), strict=True))
 
 

@@ -1,13 +1,12 @@
 """The processes that a report shows: which ones, and a few frames of each side by side."""
 
 import collections
-import io
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
+from painting_jax.data import film_strip
 from painting_jax.evaluation.measures import MEASURES, MeasuredProcess
 from painting_jax.evaluation.result import Strip
 from painting_jax.evaluation.videos import Video
@@ -42,33 +41,15 @@ def strip(videos: Mapping[str, Video], *, input_HWC: np.ndarray | None = None) -
     first = next(iter(videos.values()))
     columns = min(_FRAMES, max(len(video.frames_THWC) for video in videos.values()))
     progress_S = np.linspace(0, 1, columns)
-    shape_HW = _shown_shape(first.frames_THWC[0])
+    shape_HW = film_strip.shape(first.frames_THWC[0], height=_HEIGHT)
     rows = {}
     for method, video in videos.items():
         at_S = perceptual.nearest(video.progress_T, progress_S)
-        frames = [_resized(video.frames_THWC[t], shape_HW) for t in at_S]
-        rows[method] = _webp(np.concatenate(frames, axis=1))
-    given = b"" if input_HWC is None else _webp(_resized(input_HWC, _shown_shape(input_HWC)))
+        rows[method] = film_strip.drawn([video.frames_THWC[t] for t in at_S], shape_HW)
+    given = b""
+    if input_HWC is not None:
+        given = film_strip.drawn([input_HWC], film_strip.shape(input_HWC, height=_HEIGHT))
     return Strip(first.name, first.medium, progress_S, shape_HW, rows, given)
-
-
-def _shown_shape(picture_HWC: np.ndarray) -> tuple[int, int]:
-    height, width = picture_HWC.shape[:2]
-    shown = min(height, _HEIGHT)
-    return shown, max(1, round(width * shown / height))
-
-
-def _resized(picture_HWC: np.ndarray, shape_HW: tuple[int, int]) -> np.ndarray:
-    if picture_HWC.shape[:2] == shape_HW:
-        return picture_HWC
-    size = shape_HW[::-1]
-    return np.asarray(Image.fromarray(picture_HWC).resize(size, Image.Resampling.LANCZOS))
-
-
-def _webp(picture_HWC: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture_HWC).save(buffer, "WEBP", quality=88, method=4)
-    return buffer.getvalue()
 
 
 def choose(

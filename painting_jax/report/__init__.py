@@ -1,1 +1,1 @@
-"""The page a person looks at after an evaluation."""
+"""Pages that a person looks at: of an evaluation, and of a data set."""

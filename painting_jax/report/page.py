@@ -1,6 +1,5 @@
-"""The page of a report: one self-contained HTML file."""
+"""The page of an evaluation's report: one self-contained HTML file."""
 
-import base64
 import html
 import json
 import math
@@ -12,38 +11,19 @@ from painting_jax.evaluation.measures import BLUR_TO_SHARP, CROSS_FADE, MEASURES
 from painting_jax.evaluation.result import Result, Strip
 from painting_jax.metrics import bootstrap
 from painting_jax.report import figures, tables
-from painting_jax.report.style import CSS, SCRIPT
+from painting_jax.report.document import data_uri, document, headline_list
 from painting_jax.report.table import scrolled
 
 
 def page(result: Result) -> str:
     """Formats the whole page as HTML."""
-    title = html.escape(result.title)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{CSS}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-<p class="lead">{html.escape(result.subtitle)}</p>
-{_headlines(result)}
-</header>
-<main>
-{_processes(result)}
-{_curves(result)}
-{_numbers(result)}
-{_reading(result)}
-</main>
-<footer>{_settings(result)}</footer>
-<script>{SCRIPT}</script>
-</body>
-</html>
-"""
+    return document(
+        result.title,
+        lead=result.subtitle,
+        headlines=_headlines(result),
+        main="\n".join([_processes(result), _curves(result), _numbers(result), _reading(result)]),
+        footer=_settings(result),
+    )
 
 
 def _headlines(result: Result) -> str:
@@ -90,11 +70,7 @@ def _headlines(result: Result) -> str:
         items.append(
             (f"{mean(ours, 'monotonicity'):.2f}", "monotonicity; 1 = never away from the picture")
         )
-    cards = "".join(
-        f"<li><b>{html.escape(number)}</b><span>{html.escape(text)}</span></li>"
-        for number, text in items
-    )
-    return f'<ul class="headlines">{cards}</ul>' if items else ""
+    return headline_list(items)
 
 
 def _pictures(result: Result) -> int:
@@ -124,7 +100,7 @@ def _card(strip: Strip, key: str, judged: Sequence[str]) -> str:
     easel = ""
     if strip.input:
         easel += (
-            f'<figure><img src="{_data_uri(strip.input)}" alt="The input picture">'
+            f'<figure><img src="{data_uri(strip.input)}" alt="The input picture">'
             "<figcaption>input</figcaption></figure>"
         )
     for method in chief:
@@ -157,7 +133,7 @@ def _strips(strip: Strip, methods: list[str], key: str) -> str:
     ticks = "".join(f"<span>{100 * share:.0f} %</span>" for share in strip.progress_S)
     rows = "".join(
         f'<span>{html.escape(method)}</span><img id="{_strip_id(key, strip, method)}" '
-        f'loading="lazy" src="{_data_uri(strip.rows[method])}" '
+        f'loading="lazy" src="{data_uri(strip.rows[method])}" '
         f'alt="{columns} frames, {html.escape(method)}, from the first to the last">'
         for method in methods
     )
@@ -266,10 +242,6 @@ def _settings(result: Result) -> str:
         "<code>metrics.csv</code>; the tables are in <code>table.md</code>. "
         f"<details><summary>Settings and versions</summary><code>{settings}</code></details>"
     )
-
-
-def _data_uri(webp: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(webp).decode()
 
 
 def notes(result: Result) -> list[str]:

@@ -1,4 +1,4 @@
-"""The style sheet of the report, and the script for its sliders and sortable tables."""
+"""The style sheet of the pages, and the script for their sliders and sortable tables."""
 
 CSS = """
 :root {
@@ -19,7 +19,10 @@ body {
 }
 main, header, footer { max-width: 68rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 3rem; }
-h1 { font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; margin: 0 0 .6rem; }
+h1 {
+  font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; margin: 0 0 .6rem;
+  overflow-wrap: anywhere;
+}
 h2 { font-size: 1.35rem; margin: 3rem 0 .8rem; }
 h3 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 p, li { max-width: 44rem; }
@@ -44,15 +47,15 @@ figcaption { color: var(--faint); font-size: .92rem; }
   grid-template-columns: repeat(auto-fill, minmax(min(14rem, 45%), 1fr));
 }
 .media figcaption { color: var(--ink); }
-.process {
+.process, .recording {
   background: var(--card); border: 1px solid var(--rule); border-radius: .8rem;
   padding: 1.1rem; margin: 0 0 1.4rem;
 }
-.process header {
+.process header, .recording header {
   display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; max-width: none; margin: 0;
   padding: 0 0 .7rem;
 }
-.process header span, .process header .why { color: var(--faint); }
+.process header span, .process header .why, .recording header span { color: var(--faint); }
 .process header .why { margin: 0; flex-basis: 100%; font-size: .92rem; }
 a { color: var(--accent); }
 .easel { display: flex; gap: .9rem; }
@@ -86,6 +89,9 @@ section > h3 { margin: 2rem 0 .8rem; }
 .strips { display: grid; grid-template-columns: auto 1fr; gap: .35rem .8rem; min-width: 38rem; }
 .strips span { font-size: .85rem; color: var(--faint); align-self: center; max-width: 7rem; }
 .strips img { width: 100%; display: block; border-radius: .3rem; }
+.recording .strips img { background: var(--rule); }
+.ticks span { max-width: none; }
+.ticks s { display: block; text-decoration: none; color: var(--accent); }
 .ticks { display: grid; font-size: .75rem; color: var(--faint); text-align: center; }
 details { margin-top: .7rem; }
 summary { cursor: pointer; color: var(--faint); font-size: .92rem; }
@@ -107,6 +113,18 @@ th[aria-sort=descending] button::after { content: "\\25BE"; }
 tbody th { font-weight: 500; overflow-wrap: break-word; min-width: 7rem; max-width: 18rem; }
 td small { color: var(--faint); white-space: nowrap; display: block; }
 td strong { color: var(--accent); }
+th.words, td.words { text-align: left; overflow-wrap: anywhere; min-width: 9rem; }
+.bars {
+  display: grid; grid-template-columns: auto 1fr auto; gap: .4rem .9rem; max-width: 34rem;
+  margin-bottom: 1.2rem;
+}
+.bars i { background: var(--accent); border-radius: .2rem; min-width: 2px; align-self: stretch; }
+.bars b { font-weight: 500; font-variant-numeric: tabular-nums; }
+.recording ul { margin: .7rem 0 0; padding-left: 1.2rem; font-size: .92rem; }
+.recording li, .recording p { overflow-wrap: anywhere; }
+.recording p { margin: .7rem 0 0; }
+.recording p + p { margin-top: .2rem; }
+pre { overflow-x: auto; padding: .8rem 1rem; background: var(--card); border-radius: .5rem; }
 dt { font-weight: 600; margin-top: .7rem; }
 dd { margin: 0; color: var(--faint); max-width: 44rem; }
 code { font-size: .88em; overflow-wrap: anywhere; }

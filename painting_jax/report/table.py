@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from painting_jax.metrics.bootstrap import Interval
 
 MISSING = "\N{EN DASH}"
+_CLASS = ' class="words"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Cell:
       small: Smaller text after it, such as an interval.
       strong: Whether it is the best of its column.
       value: Sort key; None = the text.
+      is_words: Whether it is words rather than a number: they begin at the left.
     """
 
     text: str
     small: str = ""
     strong: bool = False
     value: float | None = None
+    is_words: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +49,13 @@ class Table:
         # Keep arrows on the line of their text.
         joined = [text.replace(" ↓", "\N{NO-BREAK SPACE}↓") for text in self.header]
         joined = [text.replace(" ↑", "\N{NO-BREAK SPACE}↑") for text in joined]
-        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in joined)
+        head = "".join(
+            f'<th scope="col"{_CLASS if words else ""}>{html.escape(text)}</th>'
+            for text, words in zip(joined, [False, *self._words()], strict=True)
+        )
         body = "".join(
             f'<tr><th scope="row">{_cell_html(cells[0])}</th>'
-            + "".join(f"<td{_sorted_by(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
+            + "".join(f"<td{_attributes(cell)}>{_cell_html(cell)}</td>" for cell in cells[1:])
             + "</tr>"
             for cells in self.rows
         )
@@ -57,13 +63,18 @@ class Table:
         caption = html.escape(self.caption)
         return f"<figure><figcaption>{caption}</figcaption>{scrolled(table)}</figure>"
 
+    def _words(self) -> list[bool]:
+        """Whether each column but the first holds words."""
+        columns = range(1, len(self.header))
+        return [any(cells[column].is_words for cells in self.rows) for column in columns]
+
     def markdown(self) -> str:
         """Formats it as markdown below its caption."""
         lines = [
             self.caption,
             "",
             "| " + " | ".join(map(in_markdown, self.header)) + " |",
-            "|---" + "|--:" * (len(self.header) - 1) + "|",
+            "|---" + "".join("|---" if words else "|--:" for words in self._words()) + "|",
         ]
         for cells in self.rows:
             texts = [in_markdown(f"{cell.text} {cell.small}".strip()) for cell in cells]
@@ -93,13 +104,15 @@ def _cell_html(cell: Cell) -> str:
     return text + (f" <small>{html.escape(cell.small)}</small>" if cell.small else "")
 
 
-def _sorted_by(cell: Cell) -> str:
-    return "" if cell.value is None else f' data-value="{cell.value:.9g}"'
+def _attributes(cell: Cell) -> str:
+    value = "" if cell.value is None else f' data-value="{cell.value:.9g}"'
+    return value + (_CLASS if cell.is_words else "")
 
 
 def in_markdown(text: str) -> str:
-    """A text on one line, with the characters escaped that end a cell or start HTML."""
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+    """A text on one line, with what ends a cell, starts HTML or makes a link escaped."""
+    escaped = html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+    return escaped.replace("](", "]\\(")
 
 
 def interval_cell(

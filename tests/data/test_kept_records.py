@@ -9,6 +9,7 @@ import pytest
 from painting_jax.data import kept_records, looks, pictures
 from painting_jax.data.kept_records import Head
 from painting_jax.data.process import Process
+from painting_jax.data.sightings import Sighting
 from painting_jax.errors import UserError
 from tests.synthetic import recording
 
@@ -22,7 +23,8 @@ def record() -> Process:
 
 
 def head() -> Head:
-    return Head(looks.look(recording()[-1]), ("it is short", "\u00e9"))
+    seen = Sighting(("0:00", "0:09"), b"\0came", b"became", (True, False), 9, "time", quality=0.5)
+    return Head(looks.look(recording()[-1]), ("it is short", "\u00e9"), seen)
 
 
 @pytest.fixture
@@ -55,8 +57,9 @@ def test_what_is_not_wanted_or_not_whole_is_removed_and_what_is_no_record_stays(
         whole + b"0",
         b"\2\0\0\0[]",
         b"\xff" * 99,
-        whole.replace(b'"version": 1', b'"version": 0'),
+        whole.replace(b'"version": 2', b'"version": 0'),
         whole.replace(b'"hashes": [[', b'"hashes": [[["'),
+        whole.replace(b'"measure": "time"', b'"measure": "tide"'),
     ):
         (folder / _ONE).write_bytes(content)
         assert kept_records.only(folder, [_ONE]) == set()

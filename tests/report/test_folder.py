@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -24,8 +23,7 @@ from painting_jax.metrics import pdp
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.report import folder
 from tests.evaluation.recordings import as_video
-
-VOID = {"meta", "img", "input", "br", "path", "use", "rect", "line", "circle"}
+from tests.report.pages import Page, check_needs_nothing_else
 
 
 def _row(name: str, method: str, medium: str, value: float) -> MeasuredProcess:
@@ -58,37 +56,8 @@ def result() -> Result:
     )
 
 
-class _Balanced(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags = [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-
-def _parsed(html: str) -> _Balanced:
-    parser = _Balanced()
-    parser.feed(html)
-    assert not parser.open
-    return parser
-
-
 def test_page_is_well_formed_and_needs_nothing_else(result, tmp_path):
-    html = folder.write(result, tmp_path / "out").read_text()
-    parser = _parsed(html)
-    sources = [attrs["src"] for tag, attrs in parser.tags if "src" in attrs]
-    assert sources
-    assert all(source.startswith("data:image/") for source in sources)
-    assert not [tag for tag, _ in parser.tags if tag in ("link", "iframe", "object")]
-    assert "@import" not in html
-    assert all(attrs.get("alt") for tag, attrs in parser.tags if tag == "img")
+    check_needs_nothing_else(folder.write(result, tmp_path / "out").read_text())
 
 
 def test_names_are_text_and_never_markup(result, tmp_path):
@@ -99,7 +68,7 @@ def test_names_are_text_and_never_markup(result, tmp_path):
 
 
 def test_ids_are_unique_on_the_page(result, tmp_path):
-    parser = _parsed(folder.write(result, tmp_path / "out").read_text())
+    parser = Page(folder.write(result, tmp_path / "out").read_text())
     ids = [attrs["id"] for _, attrs in parser.tags if "id" in attrs]
     html_ids = [i for i in ids if re.match(r"p\d+-", i)]
     assert len(html_ids) == len(set(html_ids)) == 2
@@ -233,7 +202,7 @@ def test_a_probe_that_fails_on_recorded_pictures_judges_no_other(result):
 
 def test_what_is_wider_than_the_page_says_that_it_scrolls(result, tmp_path):
     html = folder.write(result, tmp_path / "out").read_text()
-    parser = _parsed(html)
+    parser = Page(html)
     classes = [attrs.get("class", "") for _, attrs in parser.tags]
     assert classes.count("scroll") == classes.count("wide") == classes.count("more") > 2
     assert html.count("Scroll sideways") == classes.count("more")
@@ -258,7 +227,7 @@ def test_only_measures_that_were_taken_have_columns(result, tmp_path):
     ]
     band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
     alone = Result("T", "S", {"distance": "LPIPS (HED-VGG)"}, unpaired, [], {"seed": 0}, band=band)
-    _parsed(folder.write(alone, tmp_path / "out").read_text())
+    Page(folder.write(alone, tmp_path / "out").read_text())
     table = (tmp_path / "out" / "table.md").read_text()
     assert "\n| cat | 1.000 | 0.100 | 0.500 |\n" in table
     assert "paper" not in (tmp_path / "out" / "table.md").read_text()
@@ -288,10 +257,10 @@ def test_unpaired_videos_are_drawn_over_the_band_of_their_medium(tmp_path):
     band = pdp.Band(curve_K, curve_K - 0.1, curve_K + 0.1, 5)
     labels = {"distance": "LPIPS (HED-VGG)"}
     found = Result("T", "S", labels, rows, [], {"seed": 0}, band=band)
-    of_all = _parsed(folder.write(found, tmp_path / "all").read_text())
+    of_all = Page(folder.write(found, tmp_path / "all").read_text())
     told = dataclasses.replace(found, bands={"oil": band, "colored_pencil": band})
     html = folder.write(told, tmp_path / "media").read_text()
-    of_media = _parsed(html)
+    of_media = Page(html)
     drawn = [
         [attrs.get("aria-label", "") for tag, attrs in parser.tags if tag == "svg"]
         for parser in (of_all, of_media)
@@ -320,7 +289,7 @@ def test_methods_are_held_against_each_other_in_pairs(tmp_path):
     labels = {"distance": "LPIPS (HED-VGG)"}
     found = Result("T", "S", labels, rows, [], {"seed": 0}, judged=("a", "b"))
     html = folder.write(found, tmp_path / "out").read_text()
-    _parsed(html)
+    Page(html)
     table = (tmp_path / "out" / "table.md").read_text()
     assert "| a against b | 5 | 0.25 | +0.300 [0.300, 0.300] | 1.00 |" in table
     assert "comes first in" in html

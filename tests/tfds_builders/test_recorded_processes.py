@@ -15,6 +15,7 @@ from PIL import Image
 
 from painting_jax.data import (
     building,
+    contents,
     crews,
     photos,
     pictures,
@@ -26,6 +27,7 @@ from painting_jax.data import (
     workers,
 )
 from painting_jax.errors import UserError
+from painting_jax.report import dataset
 from tests import tiny
 from tests.synthetic import recording, scene
 from tests.tfds_builders import hanging
@@ -49,7 +51,9 @@ def build(
     config = builder.Config(
         name="default", source=tuple(map(str, sources)), medium=medium, **changes
     )
-    return building.build(builder.Builder, config, data_dir, crew=crew, say=say)
+    return building.build(
+        builder.Builder, config, data_dir, crew=crew, say=say, present=dataset.write
+    )
 
 
 def records(data_dir) -> dict:
@@ -490,6 +494,8 @@ def test_a_killed_run_is_taken_up_where_it_was(studio, tmp_path, monkeypatch):
     once = tmp_path / "once" / "recorded_processes" / "default" / "1.0.0"
     for path in once.iterdir():
         assert path.read_bytes() == (pathlib.Path(summary.path) / path.name).read_bytes(), path
+    # Those that were read before have their pictures, too.
+    assert (once / dataset.PAGE).read_text("utf-8").count("<img ") == 4
 
 
 def test_records_kept_for_other_arguments_are_read_again(studio, tmp_path, monkeypatch):
@@ -497,7 +503,7 @@ def test_records_kept_for_other_arguments_are_read_again(studio, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(building, "_write_index", fail)
+        patched.setattr(contents, "write_index", fail)
         with pytest.raises(UserError, match="cannot be written: No space"):
             build(tmp_path / "data", studio)
     left = tmp_path / "data" / "recorded_processes" / "default" / "1.0.0.unfinished" / "records"

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
@@ -16,7 +17,9 @@ from painting_jax.data import (
     readings,
     timelapse,
 )
-from painting_jax.data.curation.options import PROMPTS, TIME, Cleaning, Prompted
+from painting_jax.data.curation.options import TIME, Cleaning, Prompted
+from painting_jax.data.enrichment import trial
+from painting_jax.data.enrichment.enrichment import NONE, Enrichment
 from painting_jax.data.process import Process
 from painting_jax.errors import UserError
 
@@ -39,13 +42,11 @@ class Config(tfds.core.BuilderConfig):
       progress: What the progress of videos that are cleaned is measured by, one of
         `options.MEASURES`.
       min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
-      occluder_model: Folder or hub id of a network that finds hands and tools before the canvas of
-        videos that are cleaned; None for motion alone.
-      occluder_prompts: What it is asked for.
-      mask_model: Folder or hub id of a network that makes masks of a detector's boxes; None for
-        none.
+      occluders: Networks that find hands and tools before the canvas of videos that are cleaned;
+        None for motion alone.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
+      enrichment: Which networks add to the records.
     """
 
     source: tuple[str, ...]
@@ -56,19 +57,9 @@ class Config(tfds.core.BuilderConfig):
     clean: bool = False
     progress: str = TIME
     min_quality: float = 0.1
-    occluder_model: str | None = None
-    occluder_prompts: tuple[str, ...] = PROMPTS
-    mask_model: str | None = None
+    occluders: Prompted | None = None
     edits: str = timelapse.CUT
-
-
-def _cleaning(config: Config) -> Cleaning | None:
-    if not config.clean:
-        return None
-    asked = None
-    if config.occluder_model:
-        asked = Prompted(config.occluder_model, config.occluder_prompts, config.mask_model)
-    return Cleaning(config.progress, config.min_quality, asked)
+    enrichment: Enrichment = NONE
 
 
 class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -83,6 +74,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             config.source,
             medium=config.medium or "",
             known_media=media.MEDIA,
+            needs_medium=config.enrichment.medium is None,
             grid=config.grid or "",
         )
         keys = self.crew.in_order(
@@ -105,7 +97,10 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     def _estimate(self, sources: Sequence[building.SourceItem]) -> int:
         config = self.builder_config
         estimate = functools.partial(
-            reading_recordings.size, max_frames=config.max_frames, max_side=config.size
+            reading_recordings.size,
+            max_frames=config.max_frames,
+            max_side=config.size,
+            variants=len(config.enrichment.looks),
         )
         some = [source.item for source in sources[:: math.ceil(len(sources) / _ESTIMATED_FROM)]]
         sizes = self.crew.in_order(estimate, some, "estimating the size", lambda *_: 0)
@@ -116,13 +111,6 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
     ) -> Iterator[building.Survey | building.Skipped]:
         """Reads the recordings: what they look like in the end is known only then."""
         config = self.builder_config
-        read = functools.partial(
-            reading_recordings.read,
-            max_frames=config.max_frames,
-            max_side=config.size,
-            edits=config.edits,
-            cleaning=_cleaning(config),
-        )
         names = [self.record_name(source) for source in sources]
         there = kept_records.only(self.kept, names)
         if there:
@@ -132,8 +120,23 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             for source, name in zip(sources, names, strict=True)
             if name not in there
         ]
+        enrichment, most = config.enrichment, len(os.sched_getaffinity(0))
+        occluders = config.occluders if config.clean else None
+        if tasks and (enrichment.networks or occluders):
+            cores, most = most, trial.room(enrichment, config.size, self.say, occluders)
+            enrichment = dataclasses.replace(enrichment, threads=cores // most)
+            occluders = occluders and dataclasses.replace(occluders, threads=cores // most)
+        cleaning = Cleaning(config.progress, config.min_quality, occluders)
+        read = functools.partial(
+            reading_recordings.read,
+            max_frames=config.max_frames,
+            max_side=config.size,
+            edits=config.edits,
+            cleaning=cleaning if config.clean else None,
+            enrichment=enrichment,
+        )
         outcomes = self.crew.in_order(
-            readings.Keeper(read), tasks, "reading recordings", readings.lost
+            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=most
         )
         for source, name in zip(sources, names, strict=True):
             if name not in there:
@@ -148,7 +151,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
                     f"{self.kept / name} is gone: let nothing else write to this folder"
                 )
             self.remark(source.name, head.notes)
-            yield building.Survey(head.look)
+            yield building.Survey(head.look, head.sighting)
 
     def _processes(self, sources: Sequence[building.SourceItem], split: str) -> Iterator[Process]:
         for source in sources:

@@ -1,6 +1,5 @@
 """Masks of what lies in boxes: by SAM (arXiv 2304.02643), SAM 2 (2408.00714), or GrabCut."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,11 +7,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from painting_jax.data.curation import networks
+from painting_jax.data.curation import vision_network
+from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
 
-_SAM, _SAM2 = "sam", "sam2"
-_CLASSES = {_SAM: "SamModel", _SAM2: "Sam2Model", "sam2_video": "Sam2Model"}
+_SAM = "sam"
+_CLASSES = {_SAM: "SamModel", "sam2": "Sam2Model", "sam2_video": "Sam2Model"}
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _ROUNDS = 4  # of GrabCut
 _AROUND = 0.5  # part of a box that GrabCut sees on each side of it
@@ -23,21 +23,24 @@ class BoxMasks:
     """SAM or SAM 2, told where to look by boxes.
 
     Args:
-      path: Folder of the network.
+      network: Where it lies.
+      device: Device of torch.
 
     Raises:
-      UserError: If the folder cannot be read, or holds another network.
+      UserError: If it cannot be read, or holds another network.
     """
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, network: Network, device: str):
         import transformers  # noqa: PLC0415
 
-        kind = networks.model_type(path)
+        kind = vision_network.model_type(network)
         if kind not in _CLASSES:
-            raise UserError(f"{path} holds a {kind}: --mask_model takes a SAM or a SAM 2")
-        self._model = networks.model(path, getattr(transformers, _CLASSES[kind]))
-        self._side = networks.square_side(self._model.config.prompt_encoder_config.image_size, path)
-        self._normal = networks.normalization(path, _IMAGENET)
+            raise UserError(f"{network.path} holds a {kind}: --mask_model takes a SAM or a SAM 2")
+        self._model = vision_network.model(network, getattr(transformers, _CLASSES[kind]), device)
+        self._side = vision_network.square_side(
+            self._model.config.prompt_encoder_config.image_size, network
+        )
+        self._normal = vision_network.normalization(network, _IMAGENET)
         self._keeps_shape = kind == _SAM
 
     def __call__(
@@ -60,7 +63,7 @@ class BoxMasks:
             scale = self._side / max(height, width)
             inner_HW = int(height * scale + 0.5), int(width * scale + 0.5)
         pixels_13SS = np.zeros((1, 3, self._side, self._side), np.float32)
-        pixels_13SS[..., : inner_HW[0], : inner_HW[1]] = networks.pixels(
+        pixels_13SS[..., : inner_HW[0], : inner_HW[1]] = vision_network.pixels(
             frame_HWC[None], inner_HW, *self._normal
         )
         scales_4 = np.array([inner_HW[1] / width, inner_HW[0] / height] * 2, np.float32)
@@ -73,9 +76,9 @@ class BoxMasks:
             )
             logits_KHW = outputs.pred_masks[0, :, 0]
             # What was padded is cut off before the mask gets the shape of the frame.
-            logits_KSS = networks.stretched(logits_KHW, (self._side, self._side))
+            logits_KSS = vision_network.stretched(logits_KHW, (self._side, self._side))
             logits_KHW = torch.from_numpy(logits_KSS[:, : inner_HW[0], : inner_HW[1]])
-            return (networks.stretched(logits_KHW, (height, width)) > 0).any(0)
+            return (vision_network.stretched(logits_KHW, (height, width)) > 0).any(0)
 
 
 def grab_cut(

@@ -135,14 +135,18 @@ def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
     overlaid_HW = np.zeros(frames_KHWC.shape[1:3], bool)
     if steps.overlays:
         overlaid_HW = overlays.found(frames_KHWC, to_common_K33)
+    even_KHWC = frames_KHWC
     if steps.light:
         # The whole frame says what the light is: at first, strokes change most of the canvas.
         seen_KHWC = camera.aligned(small_THWC[kept_K], to_common_K33, frames_THWC.shape[1:3])
-        frames_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
+        even_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
     overlaid_KHW = np.broadcast_to(overlaid_HW, frames_KHWC.shape[:3])
-    corners_K42 = canvas.found(frames_KHWC, to_common_K33) if steps.canvas else None
+    corners_K42 = canvas.found(even_KHWC, to_common_K33) if steps.canvas else None
+    if corners_K42 is None and steps.canvas:
+        # Nothing but the canvas is seen: whatever changes may have been painted.
+        return frames_KHWC, kept_K, None, len(path.cuts), overlaid_KHW
     if corners_K42 is not None:
         sides = canvas.sides(corners_K42)
-        frames_KHWC = canvas.front(frames_KHWC, corners_K42, *sides)
+        even_KHWC = canvas.front(even_KHWC, corners_K42, *sides)
         overlaid_KHW = canvas.mask_from_front(overlaid_HW, corners_K42, *sides)
-    return frames_KHWC, kept_K, corners_K42, len(path.cuts), overlaid_KHW
+    return even_KHWC, kept_K, corners_K42, len(path.cuts), overlaid_KHW

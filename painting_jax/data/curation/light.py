@@ -11,6 +11,7 @@ _BLOCK = 8  # side in pixels of the blocks whose colours are compared
 _DARK = 16.0  # level of 255 below which a block says nothing: the camera adds to the light there
 _LAGS = (1, 2, 4, 8, 16, 32, 64)  # frames by which compared frames lie apart
 _NEAR = (0.06, 0.03)  # what a block's logarithm may differ from what was expected, round by round
+_MOST = 0.7  # logarithm of the largest change that is one of the light: by a factor of 2
 _FEWEST = 0.03  # share of the blocks that must be near
 
 
@@ -20,7 +21,8 @@ def gains(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t 3"]
     From one frame to the next most of a picture stays as it is: what most of its blocks change by
     is the light. So neither a hand nor a stroke matters, as long as it covers less than half. Over
     more frames, those blocks count that change about as expected; they keep small errors from
-    adding up. All comparisons together are solved by least squares.
+    adding up. All comparisons together are solved by least squares. What comes to more than lamps
+    and exposures change is no light: a canvas that fills the frame was painted over at once.
 
     Args:
       frames_THWC: uint8 RGB.
@@ -47,6 +49,8 @@ def gains(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t 3"]
             ],
             axis=1,
         )
+    if np.ptp(light_T3, axis=0).max() > _MOST:
+        return np.ones_like(light_T3)
     gains_T3 = np.exp(-light_T3)
     return gains_T3 / gains_T3.mean(0)
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from painting_jax.data.enrichment.network import Network
+
 # What the progress of a process is measured by.
 TIME, CHANGE = "time", "change"
 MEASURES = (TIME, CHANGE)
@@ -15,15 +17,21 @@ class Prompted:
     """Networks of transformers that are told what lies before the canvas.
 
     Attributes:
-      model: Folder or hub id of a SAM 3, or of a detector that takes text.
+      model: A SAM 3, or a detector that takes text.
       prompts: What it is asked for.
-      mask_model: Folder or hub id of a SAM or SAM 2 that makes masks of a detector's boxes; None
-        for GrabCut.
+      mask_model: A SAM or SAM 2 that makes masks of a detector's boxes; None for GrabCut.
+      threads: Number of threads of torch; None leaves it. It does not change the records.
     """
 
-    model: str
+    model: Network
     prompts: tuple[str, ...] = PROMPTS
-    mask_model: str | None = None
+    mask_model: Network | None = None
+    threads: int | None = None
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those that are used."""
+        return (self.model, *[self.mask_model] * (self.mask_model is not None))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,13 +7,18 @@ look, it may have missed a hand that is blurred: there, all counts that motion f
 """
 
 import functools
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from painting_jax.data.curation import box_masks, networks, occluders, text_boxes, text_masks
+from painting_jax.data.curation import box_masks, occluders, text_boxes, text_masks, vision_network
 from painting_jax.data.curation.options import Prompted
+from painting_jax.data.enrichment.network import refusals_told, torch_device
+
+# Where frames show what was asked for: uint8[N, H, W, 3] to bool[N, H, W].
+Finder = Callable[[UInt8[np.ndarray, "n h w 3"]], np.ndarray]
 
 _AT_ONCE = 4  # frames
 _STRIDE = 4  # frames between those that the network looks at, on a CPU
@@ -26,7 +31,7 @@ class Prompts:
     """Networks and what they are asked for.
 
     Args:
-      asked: Names of the networks, and the prompts.
+      asked: The networks, and the prompts.
       stride: Frames between those that the network looks at; None for all on CUDA, and every
         fourth on a CPU.
 
@@ -35,23 +40,23 @@ class Prompts:
     """
 
     def __init__(self, asked: Prompted, stride: int | None = None):
-        self._finds = _finder(asked)
-        import torch  # noqa: PLC0415
-
-        self._stride = stride or (1 if torch.cuda.is_available() else _STRIDE)
+        device = torch_device(asked.threads)
+        self._model = asked.model
+        with refusals_told(asked.model, "masks"):
+            self._finds = _finder(asked, device)
+        self._stride = stride or (_STRIDE if device == "cpu" else 1)
 
     def occluded(self, frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Bool[np.ndarray, "t h w"]:
         """Where something lies before the canvas, as `occluders.occluded`."""
         count = len(frames_THWC)
         looked_N = np.unique([*range(0, count, self._stride), count - 1])
-        seen_NHW = np.concatenate(
-            [
+        with refusals_told(self._model, "masks"):
+            seen = [
                 self._finds(frames_THWC[looked_N[n : n + _AT_ONCE]])
                 for n in range(0, len(looked_N), _AT_ONCE)
             ]
-        )
         moving_THW = occluders.occluded(frames_THWC, from_outside=False)
-        return joined(frames_THWC, looked_N, seen_NHW, moving_THW)
+        return joined(frames_THWC, looked_N, np.concatenate(seen), moving_THW)
 
 
 def joined(
@@ -110,22 +115,11 @@ def prompts(asked: Prompted) -> Prompts:
     return Prompts(asked)
 
 
-def check(asked: Prompted) -> None:
-    """Loads the networks once, and lets go of them: many recordings would fail for one reason.
-
-    Raises:
-      UserError: If torch is not installed, or a network cannot be read.
-    """
-    _finder(asked)
-
-
-def _finder(asked: Prompted) -> networks.Finder:
-    networks.require_torch("--occluder_model")
-    path = networks.folder(asked.model)
-    if networks.model_type(path) in text_masks.TYPES:
-        return text_masks.TextMasks(path, asked.prompts)
-    boxes = text_boxes.TextBoxes(path, asked.prompts)
+def _finder(asked: Prompted, device: str) -> Finder:
+    if vision_network.model_type(asked.model) in text_masks.TYPES:
+        return text_masks.TextMasks(asked.model, asked.prompts, device)
+    boxes = text_boxes.TextBoxes(asked.model, asked.prompts, device)
     cut_out = box_masks.grab_cut
     if asked.mask_model:
-        cut_out = box_masks.BoxMasks(networks.folder(asked.mask_model))
+        cut_out = box_masks.BoxMasks(asked.mask_model, device)
     return lambda frames_NHWC: cut_out(frames_NHWC, boxes(frames_NHWC))

@@ -21,6 +21,7 @@ class Restored:
     Attributes:
       frames_KHWC: uint8 RGB, the canvas alone.
       progress_K: Share of the painting that is done, from 0 to 1; as stated, if it was.
+      kept_K: Indices of these frames in the recording.
       remarks: What was done.
       quality: How well the recording shows the process.
       sign: 1 = in painted order, -1 = reversed, 0 = undecided; see `timelapse.direction`.
@@ -28,6 +29,7 @@ class Restored:
 
     frames_KHWC: np.ndarray
     progress_K: np.ndarray
+    kept_K: np.ndarray
     remarks: tuple[str, ...]
     quality: Quality
     sign: int
@@ -66,6 +68,7 @@ def restored(
     return Restored(
         frames_KHWC[kept_K],
         progress_K[kept_K],
+        result.kept_K[kept_K],
         _told(result, judged, len(frames_THWC)),
         judged,
         # All frames tell more than those few that are kept.

@@ -12,7 +12,7 @@ import numpy as np
 
 from painting_jax.data import video
 from painting_jax.data.curation import filling, occluders
-from painting_jax.data.curation.screen_boxes import NEAR, boxes_of, is_screen
+from painting_jax.data.curation.screen_boxes import NEAR, Pictures, boxes_of, is_screen
 from painting_jax.data.curation.screen_views import ALIKE, View, alike, resized
 
 _NEAR = 2 * NEAR  # pixels by which boxes differ where the canvas does not move
@@ -49,7 +49,7 @@ class Views:
         return np.moveaxis(np.array(corners), 2, 0)
 
 
-def found(pictures: Sequence[np.ndarray]) -> Views | None:
+def found(pictures: Pictures) -> Views | None:
     """The views of the canvas in pictures of a screen, in order of time.
 
     Args:
@@ -89,7 +89,7 @@ def found(pictures: Sequence[np.ndarray]) -> Views | None:
     return None
 
 
-def shown(pictures: Sequence[np.ndarray], views: Views) -> np.ndarray:
+def shown(pictures: Pictures, views: Views) -> np.ndarray:
     """The canvas in the pictures that show it, in the median size: uint8[K, H, W, 3].
 
     What covers it shows what was seen there last.
@@ -207,7 +207,7 @@ def _usual(known: _Known) -> _Known:
     return whole if len(whole) > (1 - _FEW) * len(known) else known
 
 
-def _everywhere(pictures: Sequence[np.ndarray], known: _Known) -> Views:
+def _everywhere(pictures: Pictures, known: _Known) -> Views:
     """The views that are known, and those in the pictures between them.
 
     Args:
@@ -238,11 +238,11 @@ def _everywhere(pictures: Sequence[np.ndarray], known: _Known) -> Views:
     return Views(kept_K, boxes_K4, np.array([found[at][1] for at in kept_K]))
 
 
-def _are_of_one_size(pictures: Sequence[np.ndarray]) -> bool:
+def _are_of_one_size(pictures: Pictures) -> bool:
     return len({picture_HWC.shape for picture_HWC in pictures}) == 1
 
 
-def _goes_on(pictures: Sequence[np.ndarray], box_4: np.ndarray, one: int, other: int) -> bool:
+def _goes_on(pictures: Pictures, box_4: np.ndarray, one: int, other: int) -> bool:
     return alike(View.of(pictures[one], box_4), View.of(pictures[other], box_4)) > _GOES_ON
 
 

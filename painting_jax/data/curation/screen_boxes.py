@@ -16,8 +16,10 @@ _CROSSED = 0.9  # share of a line that is an edge, from which on it divides a bo
 NEAR = 4  # pixels by which boxes differ that are one
 _BOXES = 48  # boxes of a picture that are compared with those of others
 
+Pictures = Sequence[np.ndarray] | np.ndarray  # uint8[H, W, 3] each
 
-def is_screen(pictures: Sequence[np.ndarray]) -> bool:
+
+def is_screen(pictures: Pictures) -> bool:
     """Whether the first picture, the middle one and the last have long edges in common columns.
 
     They have them in common rows, too: a camera that moves, or stands at an angle, sees none, and

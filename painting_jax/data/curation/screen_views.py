@@ -55,7 +55,7 @@ def alike(one: View, other: View) -> float:
     alike_HW = apart[0] & apart[1] & apart[2]
     painted_HW = one.painted_HW[:low]
     of_all = np.count_nonzero(alike_HW) / alike_HW.size
-    of_painted = np.count_nonzero(alike_HW & painted_HW) / max(1, np.count_nonzero(painted_HW))
+    of_painted = np.count_nonzero(alike_HW & painted_HW) / max(1, int(np.count_nonzero(painted_HW)))
     return min(of_all, of_painted)
 
 

@@ -31,16 +31,14 @@ def starts(slopes_THW: np.ndarray) -> list[int]:
     least_T = ndimage.minimum_filter1d(alike_T, 2 * _AROUND - 1)
     found = np.flatnonzero((alike_T < _ALIKE * np.median(alike_T)) & (alike_T == least_T))
     # Medians see it a frame too early or too late; two frames tell which it is.
-    return [
-        0,
-        *(
-            min(
-                range(max(1, t - 1), min(count, t + 2)),
-                key=lambda at: _alike(soft_THW[at - 1], soft_THW[at], _FAINT * usual),
-            )
-            for t in map(int, found)
-        ),
-    ]
+    exact = {
+        min(
+            range(max(1, t - 1), min(count, t + 2)),
+            key=lambda at: _alike(soft_THW[at - 1], soft_THW[at], _FAINT * usual),
+        )
+        for t in map(int, found)
+    }
+    return [0, *sorted(exact)]
 
 
 def _alike(one_HW: np.ndarray, other_HW: np.ndarray, faint: float) -> float:

@@ -1,13 +1,13 @@
 """Boxes of what is named, by Grounding DINO (arXiv 2303.05499) and the detectors like it."""
 
 import inspect
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from painting_jax.data.curation import networks
+from painting_jax.data.curation import vision_network
+from painting_jax.data.enrichment.network import Network
 
 _LARGEST = 0.9  # share of the frame; a box of all of it names the picture, not what lies before it
 
@@ -16,18 +16,21 @@ class TextBoxes:
     """A detector of `AutoModelForZeroShotObjectDetection` and what it is asked for.
 
     Args:
-      path: Folder of the network.
+      network: Where it lies.
       prompts: What is looked for, such as "hand".
+      device: Device of torch.
 
     Raises:
-      UserError: If the folder cannot be read.
+      UserError: If it cannot be read.
     """
 
-    def __init__(self, path: pathlib.Path, prompts: Sequence[str]):
+    def __init__(self, network: Network, prompts: Sequence[str], device: str):
         import transformers  # noqa: PLC0415
 
-        self._model = networks.model(path, transformers.AutoModelForZeroShotObjectDetection)
-        self._processor = networks.processor(path, transformers.AutoProcessor)
+        self._model = vision_network.model(
+            network, transformers.AutoModelForZeroShotObjectDetection, device
+        )
+        self._processor = vision_network.processor(network, transformers.AutoProcessor)
         self._prompts = list(prompts)
         taken = inspect.signature(self._processor.post_process_grounded_object_detection).parameters
         # Grounding DINO tells a prompt from the others by its tokens, the other detectors do not.

@@ -1,12 +1,12 @@
 """Masks of what is named, by SAM 3 (arXiv 2511.16719; `transformers.Sam3Model`)."""
 
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from painting_jax.data.curation import networks
+from painting_jax.data.curation import vision_network
+from painting_jax.data.enrichment.network import Network
 
 TYPES = ("sam3", "sam3_video")  # the published weights hold the tracker, too, which is not used
 
@@ -19,18 +19,19 @@ class TextMasks:
     """SAM 3 and what it is asked for.
 
     Args:
-      path: Folder of the network.
+      network: Where it lies.
       prompts: What is looked for, such as "hand".
+      device: Device of torch.
 
     Raises:
-      UserError: If the folder cannot be read.
+      UserError: If it cannot be read.
     """
 
-    def __init__(self, path: pathlib.Path, prompts: Sequence[str]):
+    def __init__(self, network: Network, prompts: Sequence[str], device: str):
         import transformers  # noqa: PLC0415
 
-        self._model = networks.model(path, transformers.Sam3Model)
-        tokenizer = networks.processor(path, transformers.AutoTokenizer)
+        self._model = vision_network.model(network, transformers.Sam3Model, device)
+        tokenizer = vision_network.processor(network, transformers.AutoTokenizer)
         self._tokens = [
             tokenizer(
                 prompt,
@@ -41,14 +42,14 @@ class TextMasks:
             ).to(self._model.device)
             for prompt in prompts
         ]
-        self._side = networks.square_side(self._model.config.image_size, path)
-        self._normal = networks.normalization(path, _HALF)
+        self._side = vision_network.square_side(self._model.config.image_size, network)
+        self._normal = vision_network.normalization(network, _HALF)
 
     def __call__(self, frames_NHWC: UInt8[np.ndarray, "n h w 3"]) -> Bool[np.ndarray, "n h w"]:
         """Where frames show any of it."""
         import torch  # noqa: PLC0415
 
-        pixels_N3SS = networks.pixels(frames_NHWC, (self._side, self._side), *self._normal)
+        pixels_N3SS = vision_network.pixels(frames_NHWC, (self._side, self._side), *self._normal)
         with torch.inference_mode():
             seen = self._model.get_vision_features(
                 torch.from_numpy(pixels_N3SS).to(self._model.device)
@@ -67,4 +68,4 @@ class TextMasks:
         scores_NQ = outputs.pred_logits.sigmoid() * outputs.presence_logits.sigmoid()
         certain_NQ11 = (scores_NQ > _CERTAIN)[..., None, None]
         logits_NHW = outputs.pred_masks.where(certain_NQ11, -1e4).amax(1)
-        return networks.stretched(logits_NHW, shape[1:]) > 0
+        return vision_network.stretched(logits_NHW, shape[1:]) > 0

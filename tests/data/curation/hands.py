@@ -66,7 +66,7 @@ def with_hand(
     cv2.line(drawn, at(near), at(far), tip, thickness, cv2.LINE_AA)
     cv2.line(tool, at(back), at(far), 1, thickness)
     # Thumb and finger lie over it.
-    for point in (grip + (22, 0), grip + (10, 14)):
+    for point in (grip + np.array([22, 0]), grip + np.array([10, 14])):
         cv2.circle(drawn, at(point), 17, tuple(int(0.95 * c) for c in skin), -1, cv2.LINE_AA)
         cv2.circle(hand, at(point), 17, 1, -1)
         cv2.circle(tool, at(point), 17, 0, -1)

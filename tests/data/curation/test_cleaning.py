@@ -250,3 +250,13 @@ def test_bold_strokes_of_a_short_recording_are_no_hands_at_its_ends():
         top, left = rng.integers(0, 64, 2)
         frames[t:, top : top + 32, left : left + 32] = rng.integers(20, 200, 3)
     assert occluders.occluded(frames)[[0, -1]].mean() < 0.02
+
+
+def test_a_canvas_that_fills_the_frame_is_not_tinted():
+    """A sketch on white paper that is filled with one dark colour at once: that is no light."""
+    frames = np.full((24, 96, 128, 3), 255, np.uint8)
+    frames[:, ::7, 20:110] = 60
+    frames[8:, 5:90, 4:124] = np.minimum(frames[8:, 5:90, 4:124], (110, 70, 60))
+    frames[16:, 40:60, 30:90] = (220, 160, 60)
+    result = cleaned(frames, Steps(span=False))
+    assert np.abs(np.median(result.frames_KHWC[0], (0, 1)) - 255).max() < 8

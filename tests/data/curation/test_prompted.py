@@ -1,6 +1,5 @@
 """Networks that are told what lies before the canvas: tiny ones, taught to see a dark square."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -13,14 +12,18 @@ import transformers
 from painting_jax.data.curation import (
     box_masks,
     cleaning,
-    networks,
     occluders,
     prompted,
     text_boxes,
     text_masks,
+    vision_network,
 )
 from painting_jax.data.curation.options import Prompted
+from painting_jax.data.enrichment import trial
+from painting_jax.data.enrichment.enrichment import NONE
+from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
+from tests import verbs
 from tests.data.curation import tiny_networks
 
 HEIGHT, WIDTH = 48, 96
@@ -40,6 +43,10 @@ def truth() -> np.ndarray:
     truth = np.zeros((HEIGHT, WIDTH), bool)
     truth[TOP:LOW, LEFT:RIGHT] = True
     return truth
+
+
+def network(folder: pathlib.Path) -> Network:
+    return Network(str(folder), "")
 
 
 def overlap(mask_HW: np.ndarray, truth_HW: np.ndarray) -> float:
@@ -64,7 +71,9 @@ def sam3(tmp_path_factory, frame, truth) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("sam3")
     model = tiny_networks.sam3(folder)
     pixels = torch.from_numpy(
-        networks.pixels(frame[None], (tiny_networks.SIDE,) * 2, np.float32(0.5), np.float32(0.5))
+        vision_network.pixels(
+            frame[None], (tiny_networks.SIDE,) * 2, np.float32(0.5), np.float32(0.5)
+        )
     )
     target = mask_target(truth, (32, 32)).expand(5, 32, 32)
     ids = torch.tensor([[101, 2000, 102] + [0] * 29, [101, 2004, 102] + [0] * 29])
@@ -88,7 +97,7 @@ def sam3(tmp_path_factory, frame, truth) -> pathlib.Path:
 
 
 def test_sam_3_finds_what_it_is_told(sam3, frame, truth):
-    finds = text_masks.TextMasks(sam3, ("hand", "pencil"))
+    finds = text_masks.TextMasks(network(sam3), ("hand", "pencil"), "cpu")
     called = inputs(finds._model)
     masks = finds(np.stack([frame, frame]))
     assert masks.shape == (2, HEIGHT, WIDTH)
@@ -100,7 +109,7 @@ def test_sam_3_finds_what_it_is_told(sam3, frame, truth):
         [101, 2000, 102],
         [101, 2004, 102],
     ]
-    assert not text_masks.TextMasks(sam3, ("pencil",))(frame[None]).any()
+    assert not text_masks.TextMasks(network(sam3), ("pencil",), "cpu")(frame[None]).any()
 
 
 def test_grounding_dino_finds_the_box_of_what_it_is_told(tmp_path, frame, truth):
@@ -119,7 +128,7 @@ def test_grounding_dino_finds_the_box_of_what_it_is_told(tmp_path, frame, truth)
     part = torch.nn.ModuleList([model.bbox_embed, model.model.decoder.layer_norm])
     tiny_networks.taught(model, loss, 100, part)
     tiny_networks.save(model, tmp_path)
-    finds = text_boxes.TextBoxes(tmp_path, ("hand", "pencil"))
+    finds = text_boxes.TextBoxes(network(tmp_path), ("hand", "pencil"), "cpu")
     called = inputs(finds._model)
     boxes = finds(np.stack([frame, frame]))
     assert len(boxes) == 2
@@ -127,13 +136,13 @@ def test_grounding_dino_finds_the_box_of_what_it_is_told(tmp_path, frame, truth)
     assert np.abs(boxes[0] - BOX).max() < 4
     assert called[0]["input_ids"][0].tolist() == told["input_ids"][0].tolist()
     # The square is cut out of its box by its colour.
-    asked = Prompted(str(tmp_path), ("hand", "pencil"))
-    assert overlap(prompted._finder(asked)(frame[None])[0], truth) > 0.9
+    asked = Prompted(network(tmp_path), ("hand", "pencil"))
+    assert overlap(prompted.Prompts(asked)._finds(frame[None])[0], truth) > 0.9
 
 
 def test_masks_of_sam_are_those_of_its_own_processor(tmp_path, frame):
     tiny_networks.save(tiny_networks.sam(tmp_path), tmp_path)
-    cuts_out = box_masks.BoxMasks(tmp_path)
+    cuts_out = box_masks.BoxMasks(network(tmp_path), "cpu")
     image_processor = transformers.SamImageProcessorPil.from_pretrained(tmp_path)
     processor = transformers.SamProcessor(image_processor)
     told = processor(frame, input_boxes=[BOX.tolist()], return_tensors="pt")
@@ -156,7 +165,7 @@ def test_sam_2_cuts_out_what_lies_in_a_box(tmp_path, frame, truth):
     model = tiny_networks.sam2(tmp_path)
     side = tiny_networks.SIDE
     pixels = torch.from_numpy(
-        networks.pixels(frame[None], (side, side), *map(np.float32, box_masks._IMAGENET))
+        vision_network.pixels(frame[None], (side, side), *map(np.float32, box_masks._IMAGENET))
     )
     inside = torch.from_numpy(BOX * np.array([side / WIDTH, side / HEIGHT] * 2, np.float32))[None]
     target = mask_target(truth, (16, 16))
@@ -172,7 +181,7 @@ def test_sam_2_cuts_out_what_lies_in_a_box(tmp_path, frame, truth):
         parameter.requires_grad_(True)
     tiny_networks.taught(model, loss)
     tiny_networks.save(model, tmp_path)
-    cuts_out = box_masks.BoxMasks(tmp_path)
+    cuts_out = box_masks.BoxMasks(network(tmp_path), "cpu")
     called = inputs(cuts_out._model)
     masks = cuts_out(np.stack([frame, frame]), [BOX, BOX[:0]])
     assert overlap(masks[0], truth) > 0.7
@@ -213,12 +222,12 @@ def test_a_hand_that_rests_is_found_in_every_frame(sam3, frame, truth):
     """Motion alone takes it for paint."""
     frames = np.stack([frame] * 10)
     assert not occluders.occluded(frames).any()
-    found = prompted.prompts(Prompted(str(sam3), ("hand",))).occluded(frames)
+    found = prompted.prompts(Prompted(network(sam3), ("hand",))).occluded(frames)
     assert found.shape == frames.shape[:3]
     assert all(overlap(one, truth) > 0.7 for one in found)
     steps = cleaning.Steps(camera=False, light=False, canvas=False, span=False)
     result = cleaning.cleaned(
-        frames, steps, prompted.prompts(Prompted(str(sam3), ("hand",))).occluded
+        frames, steps, prompted.prompts(Prompted(network(sam3), ("hand",))).occluded
     )
     assert result.never_HW[TOP + 4 : LOW - 4, LEFT + 4 : RIGHT - 4].all()
     # It is inpainted from what lies around.
@@ -227,23 +236,21 @@ def test_a_hand_that_rests_is_found_in_every_frame(sam3, frame, truth):
 
 
 def test_folders_without_a_network_are_refused_in_one_line(tmp_path):
-    def refused(folder: pathlib.Path | str, **more) -> str:
+    def refused(folder: pathlib.Path, mask_model: pathlib.Path | None = None) -> str:
+        asked = Prompted(network(folder), mask_model=mask_model and network(mask_model))
         with pytest.raises(UserError) as raised:
-            prompted.check(Prompted(str(folder), **more))
+            prompted.Prompts(asked)
         return str(raised.value)
 
-    assert "does not exist" in refused(tmp_path / "nowhere")
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "no .safetensors" in refused(empty)
-    (empty / "model.safetensors").write_bytes(b"")
     assert "config.json does not exist" in refused(empty)
     (empty / "config.json").write_text("[]")
     assert "holds no settings" in refused(empty)
     (empty / "config.json").write_text('{"model_type": "bert"}')
-    assert "bert" in refused(empty)
+    assert "cannot be used for masks" in refused(empty)
     (empty / "config.json").write_text('{"model_type": "sam3"}')
-    assert "no network that can be read" in refused(empty)
+    assert "cannot be used for masks" in refused(empty)
     torn = tmp_path / "torn"
     torn.mkdir()
     model = tiny_networks.sam3(torn)
@@ -253,23 +260,40 @@ def test_folders_without_a_network_are_refused_in_one_line(tmp_path):
     boxes = tmp_path / "boxes"
     boxes.mkdir()
     tiny_networks.save(tiny_networks.grounding_dino(boxes), boxes)
-    assert "takes a SAM or a SAM 2" in refused(boxes, mask_model=str(torn))
+    assert "takes a SAM or a SAM 2" in refused(boxes, torn)
+
+
+def test_networks_are_tried_before_recordings_are_read(sam3, tmp_path):
+    said = []
+    assert trial.room(NONE, 64, said.append, Prompted(network(sam3))) >= 1
+    assert said[0].startswith("the networks take ")
 
 
 def test_cleaning_without_a_network_needs_no_torch():
     program = (
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np\n"
+        "from painting_jax import prepare\n"
         "from painting_jax.data.curation import cleaning, prompted, options\n"
-        "from painting_jax.errors import UserError\n"
         "frames = np.random.default_rng(0).integers(0, 255, (4, 24, 24, 3), dtype=np.uint8)\n"
         "cleaning.cleaned(frames, cleaning.Steps(light=False))\n"
-        "try:\n"
-        "  prompted.check(options.Prompted('anything'))\n"
-        "except UserError as error:\n"
-        "  print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
-    )
-    assert "pip install 'painting_jax[networks]'" in done.stdout
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_options_of_networks_that_are_not_asked_for_are_refused(tmp_path):
+    with verbs.Verb("prepare", tmp_path) as prepare:
+
+        def refused(*more: str) -> str:
+            done = prepare(
+                "--builder=recorded_processes", "--source=x", "--medium=oil", "--data_dir=y", *more
+            )
+            assert done.returncode == 2
+            return done.stderr
+
+        assert "--occluder_model is for --clean" in refused("--occluder_model=a")
+        assert "--mask_model is for --occluder_model" in refused("--clean", "--mask_model=a")
+        assert "names of things" in refused("--clean", "--occluder_model=a", "--occluder_prompts=")
+        nowhere = refused("--clean", "--occluder_model=a")
+        assert nowhere.count("\n") == 1
+        assert "a does not exist" in nowhere
