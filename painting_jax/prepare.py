@@ -445,7 +445,7 @@ def _occluders() -> options.Prompted | None:
     return options.Prompted(
         Network.named("occluder_model", _OCCLUDER_MODEL.value),
         tuple(dict.fromkeys(prompts)),
-        mask_model and Network.named("mask_model", mask_model),
+        Network.named("mask_model", mask_model) if mask_model else None,
     )
 
 

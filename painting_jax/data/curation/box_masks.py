@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from painting_jax.data.curation import vision_network
+from painting_jax.data.curation import grab_cut, vision_network
 from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
 
@@ -16,6 +16,7 @@ _CLASSES = {_SAM: "SamModel", "sam2": "Sam2Model", "sam2_video": "Sam2Model"}
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _ROUNDS = 4  # of GrabCut
 _AROUND = 0.5  # part of a box that GrabCut sees on each side of it
+_AROUND_IT = 16  # pixels that tell what lies around a box
 _FEWEST = 3  # pixels of a side of a box in which there is something to cut out
 
 
@@ -78,10 +79,10 @@ class BoxMasks:
             # What was padded is cut off before the mask gets the shape of the frame.
             logits_KSS = vision_network.stretched(logits_KHW, (self._side, self._side))
             logits_KHW = torch.from_numpy(logits_KSS[:, : inner_HW[0], : inner_HW[1]])
-            return (vision_network.stretched(logits_KHW, (height, width)) > 0).any(0)
+            return np.any(vision_network.stretched(logits_KHW, (height, width)) > 0, axis=0)
 
 
-def grab_cut(
+def cut_out(
     frames_NHWC: UInt8[np.ndarray, "n h w 3"], boxes: Sequence[Float[np.ndarray, "k 4"]]
 ) -> Bool[np.ndarray, "n h w"]:
     """Where frames show what lies in their boxes and has other colours than what lies around them.
@@ -104,19 +105,10 @@ def _cut_out(frame_HWC: np.ndarray, box_4: np.ndarray, mask_HW: np.ndarray) -> N
     more_y, more_x = (max(2, round(_AROUND * side)) for side in (bottom - top, right - left))
     window = np.s_[max(0, top - more_y) : bottom + more_y, max(0, left - more_x) : right + more_x]
     within = np.s_[top:bottom, left:right]
-    labels_HW = np.full(mask_HW.shape, cv2.GC_BGD, np.uint8)
-    labels_HW[within] = cv2.GC_PR_FGD
-    if (labels_HW[window] == cv2.GC_BGD).any():
-        cv2.setRNGSeed(0)  # it begins with clusters that are drawn
-        part_HW, models = labels_HW[window].copy(), np.zeros((2, 1, 65))
-        cv2.grabCut(
-            np.ascontiguousarray(frame_HWC[window]),
-            part_HW,
-            None,
-            *models,
-            _ROUNDS,
-            cv2.GC_INIT_WITH_MASK,
-        )
-        labels_HW[window] = part_HW
-    shown_HW = labels_HW[within] == cv2.GC_PR_FGD
-    mask_HW[within] |= shown_HW if shown_HW.any() else True
+    known_HW = np.full(mask_HW.shape, cv2.GC_BGD, np.uint8)
+    known_HW[within] = cv2.GC_PR_FGD
+    shown_HW = np.zeros(mask_HW.shape, bool)
+    if (known_HW[window] == cv2.GC_BGD).sum() >= _AROUND_IT:
+        shown_HW[window] = grab_cut.foreground(frame_HWC[window], known_HW[window], _ROUNDS)
+    # Nothing differs from what lies around, or all that there is lies in the box.
+    mask_HW[within] |= shown_HW[within] if shown_HW.any() else True

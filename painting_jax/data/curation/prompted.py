@@ -119,7 +119,7 @@ def _finder(asked: Prompted, device: str) -> Finder:
     if vision_network.model_type(asked.model) in text_masks.TYPES:
         return text_masks.TextMasks(asked.model, asked.prompts, device)
     boxes = text_boxes.TextBoxes(asked.model, asked.prompts, device)
-    cut_out = box_masks.grab_cut
+    cut_out = box_masks.cut_out
     if asked.mask_model:
         cut_out = box_masks.BoxMasks(asked.mask_model, device)
     return lambda frames_NHWC: cut_out(frames_NHWC, boxes(frames_NHWC))

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from painting_jax.data.curation import still_tool
+from painting_jax.data.curation import grab_cut, still_tool
 
 _SIDE = 640  # longer side in pixels at which pictures are looked at
+_FEWEST = 64  # pixels of the shorter side in which a hand can be told
 # Skin in CIELAB: degrees of hue, chroma, lightness. Wood begins at about 70 degrees.
 _HUE, _CHROMA, _LIGHTNESS, _RED = (20, 66), (9, 48), (10, 92), 5
 _OPENED = 9  # pixels; what is narrower is no finger
@@ -35,6 +36,8 @@ def hand_with_tool(picture_HWC: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, 
     height, width = picture_HWC.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     inner = max(1, round(width * scale)), max(1, round(height * scale))
+    if min(inner) < _FEWEST:
+        return np.zeros((height, width), bool)
     small_HWC = cv2.resize(picture_HWC, inner, None, 0, 0, cv2.INTER_AREA)
     lab_HWC = cv2.cvtColor(small_HWC.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin_HW = _opened(_skin(lab_HWC), _OPENED)
@@ -92,16 +95,7 @@ def _refined(picture_HWC: np.ndarray, arm_HW: np.ndarray) -> np.ndarray:
     labels_HW[cv2.erode(arm_HW, around) > 0] = cv2.GC_FGD
     if not (labels_HW == cv2.GC_FGD).any():
         return arm_HW > 0
-    cv2.setRNGSeed(0)  # it begins with clusters that are drawn
-    cv2.grabCut(
-        np.ascontiguousarray(picture_HWC),
-        labels_HW,
-        None,
-        *np.zeros((2, 1, 65)),
-        _ROUNDS,
-        cv2.GC_INIT_WITH_MASK,
-    )
-    return (labels_HW == cv2.GC_FGD) | (labels_HW == cv2.GC_PR_FGD)
+    return grab_cut.foreground(picture_HWC, labels_HW, _ROUNDS)
 
 
 def _without_holes(mask_HW: np.ndarray) -> np.ndarray:

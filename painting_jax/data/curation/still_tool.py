@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 _SHORTEST = 0.03  # edge
 _THINNEST, _THICKEST = 0.006, 0.035  # tool
 
+_MOST_EDGES = 200
 _PARALLEL = 8.0  # degrees
 _TURNS = 6.0  # degrees by which an edge that was found may be off
 _OVERLAP = 0.6  # of the shorter edge
@@ -103,9 +104,11 @@ def _strips(lab_HWC: np.ndarray, hand_HW: np.ndarray) -> list[_Strip]:
     ends_N22 = lines.reshape(-1, 2, 2).astype(float)
     ways_N2 = ends_N22[:, 1] - ends_N22[:, 0]
     lengths_N = np.linalg.norm(ways_N2, axis=1)
-    is_long_N = lengths_N >= _SHORTEST * side
-    ends_N22, lengths_N = ends_N22[is_long_N], lengths_N[is_long_N]
-    along_N2 = ways_N2[is_long_N] / lengths_N[:, None]
+    # The longest of them: a hatched drawing has thousands, and pairs are many more.
+    longest_M = np.argsort(-lengths_N)[:_MOST_EDGES]
+    longest_M = longest_M[lengths_N[longest_M] >= _SHORTEST * side]
+    ends_N22, lengths_N = ends_N22[longest_M], lengths_N[longest_M]
+    along_N2 = ways_N2[longest_M] / lengths_N[:, None]
     turns_NN = np.abs(along_N2 @ along_N2.T)
     found = []
     for i, j in zip(*np.nonzero(np.triu(turns_NN > np.cos(np.radians(_PARALLEL)), 1)), strict=True):
@@ -225,7 +228,7 @@ def _profile(
 
 def _is_within(strip: _Strip, along_N: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     points_N2 = strip.points(along_N, np.zeros(1))[:, 0]
-    return ((points_N2 >= 0) & (points_N2 < np.array(shape)[::-1])).all(1)
+    return np.all((points_N2 >= 0) & (points_N2 < np.array(shape)[::-1]), axis=1)
 
 
 def _looked_up(points_NM2: np.ndarray, values_HW: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Masks of what is named, by SAM 3 (arXiv 2511.16719; `transformers.Sam3Model`)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -8,10 +9,14 @@ from jaxtyping import Bool, UInt8
 from painting_jax.data.curation import vision_network
 from painting_jax.data.enrichment.network import Network
 
+if TYPE_CHECKING:
+    import torch
+
 TYPES = ("sam3", "sam3_video")  # the published weights hold the tracker, too, which is not used
 
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _TOKENS = 32  # as the text encoder was trained
+_NOTHING = -1e4  # logit
 _CERTAIN = 0.5  # score from which on an instance counts, as SAM 3's authors have it
 
 
@@ -55,17 +60,18 @@ class TextMasks:
                 torch.from_numpy(pixels_N3SS).to(self._model.device)
             )
             # The pictures are looked at once for all prompts.
-            masks = [self._found(seen, tokens, frames_NHWC.shape[:3]) for tokens in self._tokens]
-        return np.any(masks, 0)
+            logits = [self._logits(seen, tokens, len(frames_NHWC)) for tokens in self._tokens]
+            most_NHW = torch.stack(logits).amax(0)
+        return vision_network.stretched(most_NHW, frames_NHWC.shape[1:3]) > 0
 
-    def _found(self, seen, tokens, shape: tuple[int, ...]) -> np.ndarray:
+    def _logits(self, seen, tokens, count: int) -> "torch.Tensor":
+        """Of all instances of a prompt that are certain."""
         outputs = self._model(
             vision_embeds=seen,
-            input_ids=tokens["input_ids"].expand(shape[0], -1),
-            attention_mask=tokens["attention_mask"].expand(shape[0], -1),
+            input_ids=tokens["input_ids"].expand(count, -1),
+            attention_mask=tokens["attention_mask"].expand(count, -1),
         )
         # Whether an instance is what was named if the picture shows that, and whether it does.
         scores_NQ = outputs.pred_logits.sigmoid() * outputs.presence_logits.sigmoid()
         certain_NQ11 = (scores_NQ > _CERTAIN)[..., None, None]
-        logits_NHW = outputs.pred_masks.where(certain_NQ11, -1e4).amax(1)
-        return vision_network.stretched(logits_NHW, shape[1:]) > 0
+        return outputs.pred_masks.where(certain_NQ11, _NOTHING).amax(1)

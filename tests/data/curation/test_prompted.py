@@ -191,7 +191,7 @@ def test_sam_2_cuts_out_what_lies_in_a_box(tmp_path, frame, truth):
 
 def test_a_box_that_holds_one_colour_is_taken_whole():
     frames = np.full((1, HEIGHT, WIDTH, 3), 200, np.uint8)
-    mask = box_masks.grab_cut(frames, [BOX])[0]
+    mask = box_masks.cut_out(frames, [BOX])[0]
     assert mask[TOP:LOW, LEFT:RIGHT].all()
     assert mask.sum() == (LOW - TOP) * (RIGHT - LEFT)
 
