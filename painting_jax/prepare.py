@@ -76,6 +76,7 @@ from painting_jax.data.builders import painted_images, recorded_processes
 from painting_jax.data.curation import options
 from painting_jax.data.enrichment import choice
 from painting_jax.data.enrichment.enrichment import Enrichment
+from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
 from painting_jax.report import dataset
 
@@ -138,6 +139,22 @@ _MIN_QUALITY = flags.DEFINE_float(
     "small, out of focus, hidden most of the time or hardly changes; 0 uses all.",
     lower_bound=0.0,
     upper_bound=1.0,
+)
+_OCCLUDER_MODEL = flags.DEFINE_string(
+    "occluder_model",
+    None,
+    "With --clean: folder or hub id of a network of transformers that finds hands and tools before "
+    "the canvas of videos, beside their motion: a SAM 3, or a detector that takes text, such as a "
+    "Grounding DINO.",
+)
+_OCCLUDER_PROMPTS = flags.DEFINE_list(
+    "occluder_prompts", list(options.PROMPTS), "With --occluder_model: what it is asked for."
+)
+_MASK_MODEL = flags.DEFINE_string(
+    "mask_model",
+    None,
+    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes "
+    "masks of them [default: what differs in colour from the surroundings of its box].",
 )
 _ITEM_TIMEOUT = flags.DEFINE_float(
     "item_timeout",
@@ -236,6 +253,9 @@ _ONLY_FOR = {
         _MAX_FRAMES,
         _GRID,
         _CLEAN,
+        _OCCLUDER_MODEL,
+        _OCCLUDER_PROMPTS,
+        _MASK_MODEL,
         _EDITS,
         _ITEM_TIMEOUT,
         _BEAM_RUNNER,
@@ -258,7 +278,7 @@ def main() -> None:
     """Builds the dataset that the flags describe, and prints a summary."""
     # TFDS warns about every config that is not in its own list.
     logging.set_verbosity(logging.ERROR)
-    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, *_NETWORKS)
+    cli.refuse_empty(_DATA_DIR, _SOURCE, _KEPT_DIR, *_NETWORKS, _OCCLUDER_MODEL, _MASK_MODEL)
     cli.refuse_remote(_DATA_DIR)
     cli.check_readable(_SOURCE, _KEPT_DIR)
     for flag, least, most in (
@@ -313,7 +333,7 @@ def _built(data_dir: str) -> building.Summary:
         seconds=_ITEM_TIMEOUT.value,
         kept_dir=kept_dir,
         sources=_SOURCE.value,
-        networks=[network.path for network in config.enrichment.networks],
+        networks=[network.path for network in _networks(config)],
     ) as crew:
         return build(recorded_processes.Builder, config, crew=crew, kept_dir=kept_dir)
 
@@ -376,6 +396,7 @@ def _recorded() -> recorded_processes.Config:
         clean=_CLEAN.value,
         progress=_PROGRESS.value,
         min_quality=_MIN_QUALITY.value,
+        occluders=_occluders(),
         max_frames=_MAX_FRAMES.value,
         enrichment=_enrichment(),
     )
@@ -399,6 +420,32 @@ def _enrichment() -> Enrichment:
         variants=_VARIANTS_MODEL.value,
         looks=_VARIANT_MEDIA.value,
         steps=_VARIANT_STEPS.value,
+    )
+
+
+def _networks(config: recorded_processes.Config) -> list[Network]:
+    asked = config.occluders
+    return [*config.enrichment.networks, *(asked.networks if asked else ())]
+
+
+def _occluders() -> options.Prompted | None:
+    for flag, of in (
+        (_OCCLUDER_MODEL, _CLEAN),
+        (_OCCLUDER_PROMPTS, _OCCLUDER_MODEL),
+        (_MASK_MODEL, _OCCLUDER_MODEL),
+    ):
+        if flag.present and not of.value:
+            raise UserError(f"--{flag.name} is for --{of.name}")
+    if not _OCCLUDER_MODEL.value:
+        return None
+    prompts = [prompt.strip() for prompt in _OCCLUDER_PROMPTS.value]
+    if not prompts or not all(prompts) or any("." in prompt for prompt in prompts):
+        raise UserError("--occluder_prompts: names of things without full stops, as in hand,pencil")
+    mask_model = _MASK_MODEL.value
+    return options.Prompted(
+        Network.named("occluder_model", _OCCLUDER_MODEL.value),
+        tuple(dict.fromkeys(prompts)),
+        Network.named("mask_model", mask_model) if mask_model else None,
     )
 
 

@@ -46,6 +46,7 @@ from tests.synthetic import build_painted, write_photos
 SLOW = (
     "tests/caching/",
     "tests/checkpoints/",
+    "tests/data/curation/test_prompted.py",
     "tests/diffusion/test_cross_media.py",
     "tests/diffusion/test_reverse_painting.py",
     "tests/diffusion/test_step_cache.py",

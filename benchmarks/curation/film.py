@@ -65,6 +65,7 @@ class Shooting:
       shake: Deviation of its shake, in pixels.
       light: Largest change of the light, as a share.
       hand: Whether a hand paints.
+      shadow: Whether it throws a shadow.
       logo: Whether a logo is shown.
       still: Share of the frames before the painting begins, and as many after it.
       pause: Share of the frames in which nobody paints, in the middle.
@@ -81,6 +82,7 @@ class Shooting:
     shake: float = 0.5
     light: float = 0.08
     hand: bool = True
+    shadow: bool = True
     logo: bool = True
     still: float = 0.06
     pause: float = 0.08
@@ -107,7 +109,7 @@ def shot(process_NHWC: np.ndarray, shooting: Shooting, seed: int) -> Film:
     desk_HWC = _desk(shape, rng)
     light_T3 = 1 + shooting.light * _wander(count, 3, rng) * np.array([1, 0.9, 0.8])
     tips_T2, away_T = _tips(process_NHWC, index_T, rng)
-    hand = Hand(rng, scale=shooting.height / 360)
+    hand = Hand(rng, shooting.height / 360, shooting.shadow)
     reframed_2 = rng.uniform(-1, 1, 2) * np.array([0.05, 0.04]) * shooting.width
     frames, occluded, corners = [], [], []
     for t in range(count):

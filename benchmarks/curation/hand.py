@@ -15,9 +15,11 @@ class Hand:
     Args:
       rng: Draws skin, sleeve, handle and size.
       scale: Size, relative to a film of 360 rows.
+      shadow: Whether it throws one.
     """
 
-    def __init__(self, rng: np.random.Generator, scale: float):
+    def __init__(self, rng: np.random.Generator, scale: float, shadow: bool = True):
+        self._darkest = _DARKEST if shadow else 0.0
         self._skin = _SKIN[rng.integers(len(_SKIN))]
         self._sleeve = _SLEEVES[rng.integers(len(_SLEEVES))]
         self._handle = tuple(rng.integers(40, 200, 3))
@@ -55,7 +57,7 @@ class Hand:
         shadow = Image.new("L", (width, height))
         shadow.paste(cover, offset)
         shadow = shadow.filter(ImageFilter.GaussianBlur(5 * self._scale))
-        dark_HW1 = _DARKEST * np.asarray(shadow, float)[..., None] / 255
+        dark_HW1 = self._darkest * np.asarray(shadow, float)[..., None] / 255
         shaded_HWC = frame_HWC * (1 - dark_HW1)
         mask_HW = ((alpha_HW1 > 0.5) | (dark_HW1 > _SEEN))[..., 0]
         return shaded_HWC + alpha_HW1 * (np.asarray(colour, float) - shaded_HWC), mask_HW

@@ -915,8 +915,8 @@ def to_record(
       edits: as in `load`; with `timelapse.CUT`, what seems to run backwards is refused, and with
         `timelapse.KEEP` it is remarked on.
       cleaning: how a video is cleaned (`curation.cleaning`), at up to 854 pixels; None for not.
-        In pictures of a screen the canvas is found (`curation.screen`). Other pictures and files
-        of painting programs are clean.
+        In pictures of a screen the canvas is found (`curation.screen`), and in other pictures
+        hands are (`curation.step_hands`). Files of painting programs are clean.
       enrichment: which networks add to the record.
 
     Raises:
@@ -932,6 +932,8 @@ def to_record(
     else:
         of_screen = _of_screen(file, max_frames, max_side) if cleaning else None
         loaded = of_screen or load(file, max_frames=max_frames, max_side=max_side, edits=edits)
+        if cleaning and not of_screen and not file.is_artwork:
+            loaded = _without_hands(loaded, file)
     if loaded.looks_reversed:
         backwards = f"{file.name} looks as if it ran backwards"
         if edits == timelapse.CUT:
@@ -998,11 +1000,26 @@ def _of_screen(file: ProcessFile, max_frames: int, max_side: int) -> LoadedProce
     return LoadedProcess(screen.shown(shots_T, views), progress_K, time_K, is_cleaned=True)
 
 
+def _without_hands(loaded: LoadedProcess, file: ProcessFile) -> LoadedProcess:
+    """Pictures of a process without the hands that some of them show."""
+    from painting_jax.data.curation import filling, step_hands  # noqa: PLC0415
+
+    hidden_THW = step_hands.in_steps(loaded.frames_THWC)
+    if not (count := int(hidden_THW.any((1, 2)).sum())):
+        return loaded
+    remarks.add(
+        f"{file.name}: hands hid the canvas in {count} of {len(hidden_THW)} pictures; it is taken "
+        "from the pictures before or after"
+    )
+    return dataclasses.replace(loaded, frames_THWC=filling.filled(loaded.frames_THWC, hidden_THW))
+
+
 def _cleaned(
     loaded: LoadedProcess, file: ProcessFile, max_frames: int, edits: str, cleaning: Cleaning
 ) -> LoadedProcess:
     """The process of the canvas alone, with so many frames at most."""
     # Imported here, since it takes a second, and only the worker that cleans needs it.
+    from painting_jax.data.curation import occluders, prompted  # noqa: PLC0415
     from painting_jax.data.curation.recording import restored  # noqa: PLC0415
 
     is_stated = file.progress is not None
@@ -1012,6 +1029,11 @@ def _cleaned(
         max_frames=max_frames,
         measure=cleaning.progress,
         is_stated=is_stated,
+        occluders_in=(
+            prompted.prompts(cleaning.occluders).occluded
+            if cleaning.occluders
+            else occluders.occluded
+        ),
     )
     for remark in result.remarks:
         remarks.add(f"{file.name}: {remark}")

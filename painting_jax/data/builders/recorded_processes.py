@@ -17,7 +17,7 @@ from painting_jax.data import (
     readings,
     timelapse,
 )
-from painting_jax.data.curation.options import TIME, Cleaning
+from painting_jax.data.curation.options import TIME, Cleaning, Prompted
 from painting_jax.data.enrichment import trial
 from painting_jax.data.enrichment.enrichment import NONE, Enrichment
 from painting_jax.data.process import Process
@@ -42,6 +42,8 @@ class Config(tfds.core.BuilderConfig):
       progress: What the progress of videos that are cleaned is measured by, one of
         `options.MEASURES`.
       min_quality: Lowest quality of a video that is cleaned, 0..1, at which it is used.
+      occluders: Networks that find hands and tools before the canvas of videos that are cleaned;
+        None for motion alone.
       edits: What is done about openings, fades and recordings that run backwards, one of
         `timelapse.CHOICES`.
       enrichment: Which networks add to the records.
@@ -55,6 +57,7 @@ class Config(tfds.core.BuilderConfig):
     clean: bool = False
     progress: str = TIME
     min_quality: float = 0.1
+    occluders: Prompted | None = None
     edits: str = timelapse.CUT
     enrichment: Enrichment = NONE
 
@@ -118,17 +121,20 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             if name not in there
         ]
         enrichment, workers = config.enrichment, self.crew.workers_for(len(tasks))
-        if tasks and enrichment.networks:
-            workers = trial.room(enrichment, config.size, workers, self.say)
+        occluders = config.occluders if config.clean else None
+        if tasks and (enrichment.networks or occluders):
+            workers = trial.room(enrichment, config.size, workers, self.say, occluders)
             if workers:
                 threads = len(os.sched_getaffinity(0)) // workers
                 enrichment = dataclasses.replace(enrichment, threads=threads)
+                occluders = occluders and dataclasses.replace(occluders, threads=threads)
+        cleaning = Cleaning(config.progress, config.min_quality, occluders)
         read = functools.partial(
             reading_recordings.read,
             max_frames=config.max_frames,
             max_side=config.size,
             edits=config.edits,
-            cleaning=Cleaning(config.progress, config.min_quality) if config.clean else None,
+            cleaning=cleaning if config.clean else None,
             enrichment=enrichment,
         )
         outcomes = self.crew.in_order(

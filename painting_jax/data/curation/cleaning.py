@@ -1,6 +1,7 @@
 """Cleans a recording: the canvas from the front, in even light, without what lies before it."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -65,12 +66,18 @@ class Cleaned:
     idle: int
 
 
-def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
+def cleaned(
+    frames_THWC: np.ndarray,
+    steps: Steps = Steps(),
+    occluders_in: Callable[[np.ndarray], np.ndarray] = occluders.occluded,
+) -> Cleaned:
     """Cleans a recording.
 
     Args:
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
+      occluders_in: Where something lies before the canvas in frames that a camera saw, as
+        `occluders.occluded`.
     """
     views = screen.found(frames_THWC) if steps.canvas else None
     canvas_view = (
@@ -79,8 +86,12 @@ def cleaned(frames_THWC: np.ndarray, steps: Steps = Steps()) -> Cleaned:
     frames_KHWC, kept_K, corners_K42, cuts, overlaid_KHW = canvas_view
     occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
-        # Pointers and panels lie anywhere on a screen.
-        occluded_KHW = occluders.occluded(frames_KHWC, from_outside=views is None)
+        # Pointers and panels lie anywhere on a screen, and no hand before it.
+        occluded_KHW = (
+            occluders_in(frames_KHWC)
+            if views is None
+            else occluders.occluded(frames_KHWC, from_outside=False)
+        )
     hidden_KHW = occluded_KHW | overlaid_KHW
     if hidden_KHW.any():
         frames_KHWC = filling.filled(frames_KHWC, hidden_KHW)

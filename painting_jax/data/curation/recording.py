@@ -1,10 +1,12 @@
 """A recording made into a process: cleaned, told what was done, judged, and thinned out."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from painting_jax.data import timelapse, video
+from painting_jax.data.curation import occluders
 from painting_jax.data.curation.cleaning import Cleaned, Steps, cleaned
 from painting_jax.data.curation.distinct import distinct
 from painting_jax.data.curation.options import CHANGE, TIME
@@ -40,6 +42,7 @@ def restored(
     max_frames: int,
     measure: str = TIME,
     is_stated: bool = False,
+    occluders_in: Callable[[np.ndarray], np.ndarray] = occluders.occluded,
 ) -> Restored:
     """Makes a process of a recording.
 
@@ -49,8 +52,9 @@ def restored(
       max_frames: Largest number of frames that are returned.
       measure: `TIME` without pauses, or `CHANGE`, the share of what was painted.
       is_stated: Whether the progress was stated; it is believed then, and no frame is dropped.
+      occluders_in: As in `cleaned`.
     """
-    result = cleaned(frames_THWC, Steps(span=not is_stated))
+    result = cleaned(frames_THWC, Steps(span=not is_stated), occluders_in)
     judged = quality(result)
     frames_KHWC, progress_K = result.frames_KHWC, progress_T[result.kept_K]
     if not is_stated:

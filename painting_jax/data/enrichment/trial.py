@@ -13,11 +13,13 @@ import numpy as np
 
 from painting_jax import memory
 from painting_jax.data import remarks
+from painting_jax.data.curation.options import Prompted
 from painting_jax.data.enrichment.enrichment import Enrichment
 from painting_jax.data.worker import Ended, Worker
 from painting_jax.errors import UserError
 
 _READING = 1 << 30  # bytes that a worker takes for a recording itself
+_FILM = 16  # frames: as many as networks look at together on a CPU, and those between them
 _STATUS = pathlib.Path("/proc/self/status")
 
 
@@ -44,7 +46,13 @@ class Taken:
         return max(1, count)
 
 
-def room(enrichment: Enrichment, side: int, workers: int, say: Callable[[str], object]) -> int:
+def room(
+    enrichment: Enrichment,
+    side: int,
+    workers: int,
+    say: Callable[[str], object],
+    occluders: Prompted | None = None,
+) -> int:
     """How many of the workers may use the networks at a time.
 
     Args:
@@ -52,12 +60,14 @@ def room(enrichment: Enrichment, side: int, workers: int, say: Callable[[str], o
       side: Longer side of the pictures, in pixels.
       workers: Number of worker processes; 0 if this process uses the networks.
       say: Called with a line on what they take.
+      occluders: Networks that find what lies before the canvas.
 
     Raises:
       UserError: If one cannot be used, or takes more memory than there is.
     """
     try:
-        taken = _apart(enrichment, side) if workers else _tried((enrichment, side))
+        what = enrichment, side, occluders
+        taken = _apart(what) if workers else _tried(what)
     except Ended:
         raise UserError(
             "the networks ended the process that tried them: they take more than the "
@@ -70,18 +80,22 @@ def room(enrichment: Enrichment, side: int, workers: int, say: Callable[[str], o
     return used
 
 
-def _apart(enrichment: Enrichment, side: int) -> Taken:
+# The networks, the longer side of the pictures, and the networks that find occluders.
+_What = tuple[Enrichment, int, Prompted | None]
+
+
+def _apart(what: _What) -> Taken:
     """Tries them in a process of its own, which ends."""
     worker = Worker()
     try:
-        return worker.do(_tried, (enrichment, side))
+        return worker.do(_tried, what)
     finally:
         worker.stop()
 
 
-def _tried(what: tuple[Enrichment, int]) -> Taken:
+def _tried(what: _What) -> Taken:
     """Uses each network once, and measures the memory of the process."""
-    enrichment, side = what
+    enrichment, side, occluders = what
     # A few flat areas.
     picture_HWC = np.zeros((side * 3 // 4, side, 3), np.uint8)
     picture_HWC[side // 4 :, side // 3 :] = (200, 120, 40)
@@ -94,6 +108,10 @@ def _tried(what: tuple[Enrichment, int]) -> Taken:
         if enrichment.medium is not None:
             short.medium_of(picture_HWC, "")
         short.variants_of(picture_HWC, "", "", ())
+        if occluders is not None:
+            from painting_jax.data.curation import prompted  # noqa: PLC0415
+
+            prompted.prompts(occluders).occluded(np.repeat(picture_HWC[None], _FILM, axis=0))
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         _, on_device = torch.cuda.mem_get_info()
