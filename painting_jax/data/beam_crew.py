@@ -55,6 +55,10 @@ class BeamCrew:
         self._runner, self._seconds, self._shared = runner, seconds, shared
         self._options = _options(runner, options)
 
+    def workers_for(self, count: int) -> int:
+        """One: how many there are, options of the pipeline say."""
+        return min(1, count)
+
     def in_order(
         self,
         function: Callable[[Any], Any],

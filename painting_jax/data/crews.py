@@ -19,6 +19,9 @@ _DATAFLOW = "DataflowRunner"
 class Crew(Protocol):
     """Those who do tasks, see `workers.Crew`; not all of them can return other than JSON."""
 
+    def workers_for(self, count: int) -> int:
+        """How many workers on this machine do so many tasks; 0 if this process does them."""
+
     def in_order(
         self,
         function: Callable[[Any], Any],

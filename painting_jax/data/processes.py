@@ -186,8 +186,8 @@ def find(
     for file in found:
         if known_media is not None and needs_medium and not file.medium:
             raise UserError(
-                f"{file.name} has no medium: give --medium, or state it in a manifest or in "
-                "cat.json beside cat.mp4"
+                f"{file.name} has no medium: give --medium or --guess_medium, or state it in a "
+                "manifest or in cat.json beside cat.mp4"
             )
     return found, search.skipped
 

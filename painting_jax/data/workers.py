@@ -84,6 +84,11 @@ class Crew:
         for worker in self._workers:
             worker.stop()
 
+    def workers_for(self, count: int) -> int:
+        """How many workers do so many tasks; 0 if they are done in this process."""
+        most = min(len(os.sched_getaffinity(0)), count)
+        return most if self._seconds or (most > 1 and count >= _TOO_FEW) else 0
+
     def in_order(
         self,
         function: Callable[[Task], Result],
@@ -110,8 +115,9 @@ class Crew:
           UserError: If a task ends its worker or takes too long, and `lost` is None.
         """
         with tqdm.tqdm(total=len(tasks), desc=description, disable=None) as bar:
-            count = min(len(os.sched_getaffinity(0)), len(tasks), most or len(tasks))
-            if count and (self._seconds or (count > 1 and len(tasks) >= _TOO_FEW)):
+            count = self.workers_for(len(tasks))
+            if count:
+                count = min(count, most or count)
                 results = self._by_workers(function, tasks, count, description, lost)
             else:
                 results = map(function, tasks)

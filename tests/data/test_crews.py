@@ -8,8 +8,10 @@ from painting_jax.data import crews, workers
 from painting_jax.errors import UserError
 
 
-def choose(runner=None, options=(), kept_dir=None, sources=("gs://bucket/films",)):
-    with crews.chosen(runner, options, seconds=5, kept_dir=kept_dir, sources=sources) as crew:
+def choose(runner=None, options=(), kept_dir=None, sources=("gs://bucket/films",), networks=()):
+    with crews.chosen(
+        runner, options, seconds=5, kept_dir=kept_dir, sources=sources, networks=networks
+    ) as crew:
         return crew
 
 
@@ -26,6 +28,10 @@ def test_worker_processes_are_the_default():
         (
             {"runner": "DataflowRunner", "kept_dir": "gs://b/k", "sources": ["gs://b/f", "films"]},
             "films is on this machine, where workers of DataflowRunner do not see it",
+        ),
+        (
+            {"runner": "DataflowRunner", "kept_dir": "gs://b/k", "networks": ["a/b", "tests"]},
+            "tests is on this machine, .*: name its id on the Hugging Face hub",
         ),
         ({"runner": "DataflowRunner", "kept_dir": "gs://b/k"}, r"pip install 'apache-beam\[gcp\]'"),
         ({"runner": "NoRunner", "kept_dir": "kept"}, "--beam_runner=NoRunner: Unexpected"),

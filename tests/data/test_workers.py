@@ -36,6 +36,15 @@ def test_many_tasks_are_done_by_single_threaded_workers_in_order():
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
+def test_no_more_workers_than_there_is_room_for_do_the_tasks():
+    with workers.Crew(seconds=60) as crew:
+        assert crew.workers_for(3) == min(3, len(os.sched_getaffinity(0)))
+        results = list(crew.in_order(_where, range(3), "one", most=1))
+    assert [task for task, _, _ in results] == [0, 1, 2]
+    assert len({pid for _, pid, _ in results}) == 1
+    assert workers.Crew().workers_for(3) == 0
+
+
 def test_a_workers_user_error_reaches_the_caller():
     with pytest.raises(UserError, match="task 20 is wrong"):
         list(workers.in_order(_fail, range(40), "failing"))

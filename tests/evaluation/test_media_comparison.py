@@ -7,7 +7,6 @@ import pytest
 
 from painting_jax import media
 from painting_jax.errors import UserError
-from painting_jax.evaluation import media_comparison
 from painting_jax.evaluation.backbones import Backbone
 from painting_jax.evaluation.measures import GENERATED, RECORDED, MeasuredProcess
 from painting_jax.evaluation.media_comparison import (
@@ -175,7 +174,7 @@ def test_every_medium_and_photos_have_a_direction_of_their_own(clip):
 
 
 def test_it_is_the_mean_of_several_sentences_of_unit_length(clip, monkeypatch):
-    monkeypatch.setattr(media_comparison, "_PROMPTS", ("{}.", "artwork, {}.", "{}."))
+    monkeypatch.setattr(media, "_DESCRIPTIONS", ("{}.", "artwork, {}.", "{}."))
     said = np.asarray(clip.describe(["oil painting.", "artwork, oil painting."]))
     said = said / np.linalg.norm(said, axis=1, keepdims=True)
     expected = 2 * said[0] + said[1]

@@ -120,12 +120,14 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             for source, name in zip(sources, names, strict=True)
             if name not in there
         ]
-        enrichment, most = config.enrichment, len(os.sched_getaffinity(0))
+        enrichment, workers = config.enrichment, self.crew.workers_for(len(tasks))
         occluders = config.occluders if config.clean else None
         if tasks and (enrichment.networks or occluders):
-            cores, most = most, trial.room(enrichment, config.size, self.say, occluders)
-            enrichment = dataclasses.replace(enrichment, threads=cores // most)
-            occluders = occluders and dataclasses.replace(occluders, threads=cores // most)
+            workers = trial.room(enrichment, config.size, workers, self.say, occluders)
+            if workers:
+                threads = len(os.sched_getaffinity(0)) // workers
+                enrichment = dataclasses.replace(enrichment, threads=threads)
+                occluders = occluders and dataclasses.replace(occluders, threads=threads)
         cleaning = Cleaning(config.progress, config.min_quality, occluders)
         read = functools.partial(
             reading_recordings.read,
@@ -136,7 +138,7 @@ class Builder(building.ProcessBuilder, skip_registration=True):  # type: ignore[
             enrichment=enrichment,
         )
         outcomes = self.crew.in_order(
-            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=most
+            readings.Keeper(read), tasks, "reading recordings", readings.lost, most=workers
         )
         for source, name in zip(sources, names, strict=True):
             if name not in there:

@@ -38,8 +38,8 @@ def instruction(look: str) -> str:
 class Editor:
     """Makes variants of a picture."""
 
-    def __init__(self, network: Network, steps: int, threads: int | None = None):
-        """Loads a pipeline that takes an image and a prompt, and so many steps.
+    def __init__(self, network: Network, threads: int | None = None):
+        """Loads a pipeline that takes an image and a prompt.
 
         Raises:
           UserError: If it is another one, or needs code of its own.
@@ -59,16 +59,19 @@ class Editor:
             taken = inspect.signature(pipeline.__call__).parameters
             if not {"image", "prompt"} <= taken.keys():
                 raise ValueError(f"{type(pipeline).__name__} takes no image with a prompt")
+            # Some pipelines make squares of whatever they are given unless they are told a size.
+            self._sized = {"height", "width"} <= taken.keys()
             self._pipeline = pipeline.to(device)
             self._pipeline.set_progress_bar_config(disable=True)
-        self._network, self._steps = network, steps
+        self._network = network
 
-    def __call__(self, picture_HWC: np.ndarray, look: str) -> np.ndarray | None:
+    def __call__(self, picture_HWC: np.ndarray, look: str, steps: int) -> np.ndarray | None:
         """A picture in another look, of its size; None if the model's own filter held it back.
 
         Args:
           picture_HWC: uint8 RGB.
           look: One of `LOOKS`.
+          steps: Steps of the sampler.
 
         Returns:
           uint8[H, W, 3].
@@ -85,9 +88,10 @@ class Editor:
             made = self._pipeline(
                 image=Image.fromarray(pictures.resize(picture_HWC, height, width)),
                 prompt=instruction(look),
-                num_inference_steps=self._steps,
+                num_inference_steps=steps,
                 generator=torch.Generator().manual_seed(seed),
                 output_type="pil",
+                **({"height": height, "width": width} if self._sized else {}),
             )
             if any(getattr(made, "nsfw_content_detected", None) or ()):
                 return None

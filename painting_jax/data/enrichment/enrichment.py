@@ -80,7 +80,7 @@ class Enrichment:
           UserError: If nobody is sure of it.
         """
         if self.medium is None:
-            raise UserError(f"{name} has no medium: give --medium, or state it in a manifest")
+            raise UserError(f"{name} has no medium: give --medium or --guess_medium, or state it")
         medium, confidence = _guesser(self.medium)(picture_HWC)
         guess = f"{medium} (confidence {confidence:.2f})"
         if confidence < self.least_confidence:
@@ -109,7 +109,7 @@ class Enrichment:
 
     def _made(self, picture_HWC: np.ndarray, name: str, looks: Sequence[str]) -> Iterator[Variant]:
         for look in looks:
-            edited_HWC = _editor(self.variants, self.steps, self.threads)(picture_HWC, look)
+            edited_HWC = _editor(self.variants, self.threads)(picture_HWC, look, self.steps)
             if edited_HWC is None:
                 remarks.add(f"{name}: {self.variants.path} held back the variant {look}")
             else:
@@ -142,7 +142,7 @@ def _guesser(network: Network) -> "MediumGuesser":
 
 
 @functools.cache
-def _editor(network: Network, steps: int, threads: int | None) -> "Editor":
+def _editor(network: Network, threads: int | None) -> "Editor":
     from painting_jax.data.enrichment.editor import Editor  # noqa: PLC0415
 
-    return Editor(network, steps, threads)
+    return Editor(network, threads)

@@ -7,8 +7,11 @@ import contextlib
 import dataclasses
 import importlib.util
 import pathlib
+import threading
 from collections.abc import Iterator
 from typing import Any
+
+import tqdm
 
 from painting_jax.checkpoints import hub
 from painting_jax.errors import UserError
@@ -102,6 +105,8 @@ def torch_device(threads: int | None) -> str:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    # Even a bar that nobody sees takes a lock of several processes, which a killed worker leaves.
+    tqdm.tqdm.set_lock(threading.RLock())
     if threads is not None:
         torch.set_num_threads(threads)
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -61,7 +61,7 @@ class Segmenter:
         with torch.inference_mode():
             outputs = self._model(**inputs.to(self._model.device))
         [found] = self._processor.post_process_panoptic_segmentation(
-            outputs, target_sizes=[picture_HWC.shape[:2]], label_ids_to_fuse=set()
+            outputs, target_sizes=[picture_HWC.shape[:2]]
         )
         # What marks the rest of the picture differs between networks.
         names = [segment["id"] for segment in found["segments_info"]]

@@ -4,7 +4,6 @@ One that cannot be used is said at once, and not once for each recording.
 """
 
 import dataclasses
-import os
 import pathlib
 import resource
 import sys
@@ -13,14 +12,19 @@ from collections.abc import Callable
 import numpy as np
 
 from painting_jax import memory
+from painting_jax.data import remarks
 from painting_jax.data.curation.options import Prompted
 from painting_jax.data.enrichment.enrichment import Enrichment
 from painting_jax.data.worker import Ended, Worker
 from painting_jax.errors import UserError
 
 _READING = 1 << 30  # bytes that a worker takes for a recording itself
-_FILM = 16  # frames: as many as networks look at together on a CPU, and those between them
+_FILM = 4  # frames, as many as networks look at together
 _STATUS = pathlib.Path("/proc/self/status")
+
+
+# The networks, and the longer side of the pictures.
+_Tried = tuple[Enrichment, int, Prompted | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,56 +53,65 @@ class Taken:
 def room(
     enrichment: Enrichment,
     side: int,
+    workers: int,
     say: Callable[[str], object],
     occluders: Prompted | None = None,
 ) -> int:
-    """How many workers may use the networks at a time.
+    """How many of the workers may use the networks at a time.
 
     Args:
       enrichment: The networks.
       side: Longer side of the pictures, in pixels.
+      workers: Number of worker processes; 0 if this process uses the networks.
       say: Called with a line on what they take.
       occluders: Networks that find what lies before the canvas.
 
     Raises:
       UserError: If one cannot be used, or takes more memory than there is.
     """
-    worker = Worker()
     try:
-        taken = worker.do(_tried, (enrichment, side, occluders))
+        what = enrichment, side, occluders
+        taken = _apart(what) if workers else _tried(what)
     except Ended:
         raise UserError(
             "the networks ended the process that tried them: they take more than the "
             f"{memory.in_words(memory.host())} of memory of this machine"
         ) from None
+    used = min(taken.fits, workers)
+    on_device = f" and {memory.in_words(taken.device)} of the accelerator's" * bool(taken.device)
+    who = f"each of {used} worker processes" if used else "prepare"
+    say(f"with its networks, {who} takes {memory.in_words(taken.host)} of memory{on_device}")
+    return used
+
+
+def _apart(what: _Tried) -> Taken:
+    """Tries them in a process of its own, which ends."""
+    worker = Worker()
+    try:
+        return worker.do(_tried, what)
     finally:
         worker.stop()
-    count = min(taken.fits, len(os.sched_getaffinity(0)))
-    on_device = f" and {memory.in_words(taken.device)} of the accelerator's" * bool(taken.device)
-    say(
-        f"the networks take {memory.in_words(taken.host)} of memory{on_device} in each process: "
-        f"{count} may work at a time"
-    )
-    return count
 
 
-def _tried(what: tuple[Enrichment, int, Prompted | None]) -> Taken:
-    """Uses each network once. It runs in a process of its own, whose memory is measured."""
+def _tried(what: _Tried) -> Taken:
+    """Uses each network once, and measures the memory of the process."""
     enrichment, side, occluders = what
-    # A few flat areas; a guess of a medium may be wrong, but must be made.
+    # A few flat areas.
     picture_HWC = np.zeros((side * 3 // 4, side, 3), np.uint8)
     picture_HWC[side // 4 :, side // 3 :] = (200, 120, 40)
-    enrichment.segments_of(picture_HWC, "the trial")
-    enrichment.caption_of(picture_HWC)
-    if enrichment.medium is not None:
-        dataclasses.replace(enrichment, least_confidence=0).medium_of(picture_HWC, "the trial")
     # Two steps take as much memory as many.
-    short = dataclasses.replace(enrichment, steps=2, looks=enrichment.looks[:1])
-    short.variants_of(picture_HWC, "the trial", "", ())
-    if occluders is not None:
-        from painting_jax.data.curation import prompted  # noqa: PLC0415
+    short = dataclasses.replace(enrichment, least_confidence=0, steps=2, looks=enrichment.looks[:1])
+    # What the networks say of it is nothing that anybody wants to know.
+    with remarks.collected():
+        short.segments_of(picture_HWC, "")
+        short.caption_of(picture_HWC)
+        if enrichment.medium is not None:
+            short.medium_of(picture_HWC, "")
+        short.variants_of(picture_HWC, "", "", ())
+        if occluders is not None:
+            from painting_jax.data.curation import prompted  # noqa: PLC0415
 
-        prompted.prompts(occluders).occluded(np.repeat(picture_HWC[None], _FILM, axis=0))
+            prompted.prompts(occluders).occluded(np.repeat(picture_HWC[None], _FILM, axis=0))
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         _, on_device = torch.cuda.mem_get_info()
