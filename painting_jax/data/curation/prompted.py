@@ -20,7 +20,7 @@ from painting_jax.data.enrichment.network import refusals_told, torch_device
 # Where frames show what was asked for: uint8[N, H, W, 3] to bool[N, H, W].
 Finder = Callable[[UInt8[np.ndarray, "n h w 3"]], np.ndarray]
 
-_AT_ONCE = 4  # frames
+_AT_ONCE = 4  # frames, on CUDA; on a CPU more at once are no faster
 _STRIDE = 4  # frames between those that the network looks at, on a CPU
 _GROWN = 0.02  # of the shorter side, by which masks grow over soft borders
 _EDGE = 4  # pixels of a frame at its edge; the canvas may be found a little too large
@@ -44,6 +44,7 @@ class Prompts:
         self._model = asked.model
         with refusals_told(asked.model, "masks"):
             self._finds = _finder(asked, device)
+        self._at_once = 1 if device == "cpu" else _AT_ONCE
         self._stride = stride or (_STRIDE if device == "cpu" else 1)
 
     def occluded(self, frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Bool[np.ndarray, "t h w"]:
@@ -52,8 +53,8 @@ class Prompts:
         looked_N = np.unique([*range(0, count, self._stride), count - 1])
         with refusals_told(self._model, "masks"):
             seen = [
-                self._finds(frames_THWC[looked_N[n : n + _AT_ONCE]])
-                for n in range(0, len(looked_N), _AT_ONCE)
+                self._finds(frames_THWC[looked_N[n : n + self._at_once]])
+                for n in range(0, len(looked_N), self._at_once)
             ]
         moving_THW = occluders.occluded(frames_THWC, from_outside=False)
         return joined(frames_THWC, looked_N, np.concatenate(seen), moving_THW)

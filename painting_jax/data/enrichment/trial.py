@@ -19,8 +19,12 @@ from painting_jax.data.worker import Ended, Worker
 from painting_jax.errors import UserError
 
 _READING = 1 << 30  # bytes that a worker takes for a recording itself
-_FILM = 16  # frames: as many as networks look at together on a CPU, and those between them
+_FILM = 4  # frames, as many as networks look at together
 _STATUS = pathlib.Path("/proc/self/status")
+
+
+# The networks, and the longer side of the pictures.
+_Tried = tuple[Enrichment, int, Prompted | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +84,15 @@ def room(
     return used
 
 
+<<<<<<< HEAD
 # The networks, the longer side of the pictures, and the networks that find occluders.
 _What = tuple[Enrichment, int, Prompted | None]
 
 
 def _apart(what: _What) -> Taken:
+=======
+def _apart(what: _Tried) -> Taken:
+>>>>>>> nets
     """Tries them in a process of its own, which ends."""
     worker = Worker()
     try:
@@ -93,7 +101,11 @@ def _apart(what: _What) -> Taken:
         worker.stop()
 
 
+<<<<<<< HEAD
 def _tried(what: _What) -> Taken:
+=======
+def _tried(what: _Tried) -> Taken:
+>>>>>>> nets
     """Uses each network once, and measures the memory of the process."""
     enrichment, side, occluders = what
     # A few flat areas.

@@ -265,8 +265,10 @@ def test_folders_without_a_network_are_refused_in_one_line(tmp_path):
 
 def test_networks_are_tried_before_recordings_are_read(sam3, tmp_path):
     said = []
-    assert trial.room(NONE, 64, 2, said.append, Prompted(network(sam3))) >= 1
-    assert said[0].startswith("with its networks, each of ")
+    assert trial.room(NONE, 64, 1, said.append, Prompted(network(sam3))) == 1
+    assert said[0].startswith("with its networks, each of 1 worker processes takes ")
+    with pytest.raises(UserError, match=r"config\.json does not exist"):
+        trial.room(NONE, 64, 0, said.append, Prompted(network(tmp_path)))
 
 
 def test_cleaning_without_a_network_needs_no_torch():
