@@ -84,15 +84,7 @@ def room(
     return used
 
 
-<<<<<<< HEAD
-# The networks, the longer side of the pictures, and the networks that find occluders.
-_What = tuple[Enrichment, int, Prompted | None]
-
-
-def _apart(what: _What) -> Taken:
-=======
 def _apart(what: _Tried) -> Taken:
->>>>>>> nets
     """Tries them in a process of its own, which ends."""
     worker = Worker()
     try:
@@ -101,11 +93,7 @@ def _apart(what: _Tried) -> Taken:
         worker.stop()
 
 
-<<<<<<< HEAD
-def _tried(what: _What) -> Taken:
-=======
 def _tried(what: _Tried) -> Taken:
->>>>>>> nets
     """Uses each network once, and measures the memory of the process."""
     enrichment, side, occluders = what
     # A few flat areas.
