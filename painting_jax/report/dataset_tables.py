@@ -168,6 +168,10 @@ def chosen(contents: Contents) -> Table:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict):
+        # Networks are told by what their files hold, not by where these lie.
+        used = [name for name, network in value.items() if isinstance(network, dict)]
+        return f"networks: {', '.join(used)}" if used else MISSING
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return MISSING if value is None else str(value)

@@ -224,3 +224,13 @@ def test_what_is_missing_is_said():
 )
 def test_lengths_are_said_in_words(seconds, words):
     assert dataset_tables.duration(seconds) == words
+
+
+def test_options_that_are_networks_are_named_if_there_are_any():
+    given = {"segments": {"sha256": "0" * 64}, "medium": None}
+    options = {"enrichment": given, "none": {"segments": None, "steps": 30}}
+    told = Contents("recorded_processes", "default", "1.0.0", options, [], [], {}, [], 1)
+    assert [row[1].text for row in dataset_tables.chosen(told).rows] == [
+        "networks: segments",
+        dataset_tables.MISSING,
+    ]
