@@ -23,7 +23,7 @@ _FILM = 4  # frames, as many as networks look at together
 _STATUS = pathlib.Path("/proc/self/status")
 
 
-# The networks, and the longer side of the pictures.
+# The networks, the longer side of the pictures, and the networks that find occluders.
 _Tried = tuple[Enrichment, int, Prompted | None]
 
 

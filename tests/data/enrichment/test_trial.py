@@ -1,20 +1,32 @@
 """Networks are tried once, in a process of their own, before recordings are read."""
 
+import re
 import sys
 
 import pytest
 
 from painting_jax import memory
 from painting_jax.data.enrichment import choice, trial
+from painting_jax.data.enrichment.enrichment import NONE
 from painting_jax.errors import UserError
 from tests.evaluation import tiny_networks
+
+
+def test_what_a_worker_takes_is_measured_in_a_process_of_its_own_and_said():
+    said = []
+    # Without networks, what is done by default takes their place.
+    assert trial.room(NONE, 64, 2, said.append) in (1, 2)
+    [line] = said
+    assert re.fullmatch(
+        r"with its networks, each of \d worker processes takes [\d.,]+ MiB of m.*", line
+    )
 
 
 def test_a_network_that_cannot_be_used_is_refused_before_anything_is_read(tmp_path):
     clip = tiny_networks.write_clip(tmp_path)
     (clip / "tokenizer.json").unlink()
     with pytest.raises(UserError, match="has no tokenizer for texts"):
-        trial.room(choice.chosen(medium=str(clip)), 64, 2, print)
+        trial.room(choice.chosen(medium=str(clip)), 64, 0, print)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by Linux's accounts")
