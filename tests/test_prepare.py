@@ -108,6 +108,10 @@ def test_recordings_are_prepared(tmp_path):
         ((*_RECORDED, "--variants_model=m", "--variant_media=crayon"), "unknown ['crayon']"),
         ((*_RECORDED, "--variant_steps=0"), "--variant_steps=0: it must be from 1 to 1000"),
         ((*_RECORDED, "--medium=oil", "--guess_medium=m"), "leave one out"),
+        ((*_RECORDED, "--occluder_model=m"), "--occluder_model is for --clean"),
+        ((*_RECORDED, "--clean", "--mask_model=m"), "--mask_model is for --occluder_model"),
+        ((*_RECORDED, "--clean", "--occluder_model=m", "--occluder_prompts="), "names of things"),
+        ((*_RECORDED, "--clean", "--occluder_model=no/where/at/all"), "does not exist: name a"),
         ((*_RECORDED, "--beam_options=a=b"), "--beam_options is for --beam_runner"),
         ((*_RECORDED, "--beam_runner=DataflowRunner"), "name a folder that all its workers see"),
         (

@@ -23,7 +23,6 @@ from painting_jax.data.enrichment import trial
 from painting_jax.data.enrichment.enrichment import NONE
 from painting_jax.data.enrichment.network import Network
 from painting_jax.errors import UserError
-from tests import verbs
 from tests.data.curation import tiny_networks
 
 HEIGHT, WIDTH = 48, 96
@@ -265,8 +264,8 @@ def test_folders_without_a_network_are_refused_in_one_line(tmp_path):
 
 def test_networks_are_tried_before_recordings_are_read(sam3, tmp_path):
     said = []
-    assert trial.room(NONE, 64, 1, said.append, Prompted(network(sam3))) == 1
-    assert said[0].startswith("with its networks, each of 1 worker processes takes ")
+    assert trial.room(NONE, 64, 0, said.append, Prompted(network(sam3))) == 0
+    assert said[0].startswith("with its networks, prepare takes ")
     with pytest.raises(UserError, match=r"config\.json does not exist"):
         trial.room(NONE, 64, 0, said.append, Prompted(network(tmp_path)))
 
@@ -275,27 +274,8 @@ def test_cleaning_without_a_network_needs_no_torch():
     program = (
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np\n"
-        "from painting_jax import prepare\n"
         "from painting_jax.data.curation import cleaning, prompted, options\n"
         "frames = np.random.default_rng(0).integers(0, 255, (4, 24, 24, 3), dtype=np.uint8)\n"
         "cleaning.cleaned(frames, cleaning.Steps(light=False))\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_options_of_networks_that_are_not_asked_for_are_refused(tmp_path):
-    with verbs.Verb("prepare", tmp_path) as prepare:
-
-        def refused(*more: str) -> str:
-            done = prepare(
-                "--builder=recorded_processes", "--source=x", "--medium=oil", "--data_dir=y", *more
-            )
-            assert done.returncode == 2
-            return done.stderr
-
-        assert "--occluder_model is for --clean" in refused("--occluder_model=a")
-        assert "--mask_model is for --occluder_model" in refused("--clean", "--mask_model=a")
-        assert "names of things" in refused("--clean", "--occluder_model=a", "--occluder_prompts=")
-        nowhere = refused("--clean", "--occluder_model=a")
-        assert nowhere.count("\n") == 1
-        assert "a does not exist" in nowhere
