@@ -4,10 +4,12 @@ import functools
 import os
 import pathlib
 import resource
+from collections.abc import Iterable
 
 from benchmarks.timing import Row, seconds
 from painting_jax.data import processes, reading_recordings, readings, timelapse, workers
 from painting_jax.data.curation.options import Cleaning
+from painting_jax.data.enrichment.enrichment import NONE
 
 _COPIES = 8
 _SECONDS = 3600  # limit of a task; without one, few tasks run in this process
@@ -28,6 +30,7 @@ def measure(path: pathlib.Path, folder: pathlib.Path, runs: int) -> list[Row]:
         max_side=1280,
         edits=timelapse.KEEP,
         cleaning=Cleaning(min_quality=0.0),
+        enrichment=NONE,
     )
     tasks = [readings.Task(recordings[0], str(folder / f"{n}")) for n in range(_COPIES)]
     cores = sorted(os.sched_getaffinity(0))
@@ -39,9 +42,9 @@ def measure(path: pathlib.Path, folder: pathlib.Path, runs: int) -> list[Row]:
             before = _processor_time()
             with workers.Crew(_SECONDS) as crew:
                 # Workers start with their first task, which takes a while.
-                list(crew.in_order(readings.Keeper(read), tasks[:count], "starting", _lost))
+                _all_read(crew.in_order(readings.Keeper(read), tasks[:count], "starting", _lost))
                 some = crew.in_order(readings.Keeper(read), tasks, "reading", _lost)
-                found.append(60 * _COPIES / seconds(functools.partial(list, some)))
+                found.append(60 * _COPIES / seconds(functools.partial(_all_read, some)))
             spent[count].append((_processor_time() - before) / (_COPIES + count))
     os.sched_setaffinity(0, cores)
     many = len(cores)
@@ -63,6 +66,12 @@ def measure(path: pathlib.Path, folder: pathlib.Path, runs: int) -> list[Row]:
             "a recording's, starting included: what cores of one's own would give",
         ),
     ]
+
+
+def _all_read(outcomes: Iterable[readings.Outcome]) -> None:
+    for reason, _ in outcomes:
+        if reason is not None:
+            raise RuntimeError(reason)
 
 
 def _lost(task: readings.Task, reason: str) -> readings.Outcome:
