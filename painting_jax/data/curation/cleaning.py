@@ -80,10 +80,9 @@ def cleaned(
         `occluders.occluded`.
     """
     views = screen.found(frames_THWC) if steps.canvas else None
-    canvas_view = (
+    frames_KHWC, kept_K, corners_K42, cuts, overlaid_KHW = (
         _of_camera(frames_THWC, steps) if views is None else _of_screen(frames_THWC, views)
     )
-    frames_KHWC, kept_K, corners_K42, cuts, overlaid_KHW = canvas_view
     occluded_KHW = np.zeros(frames_KHWC.shape[:3], bool)
     if steps.occluders:
         # Pointers and panels lie anywhere on a screen, and no hand before it.
@@ -142,11 +141,11 @@ def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
         even_KHWC = light.evened(frames_KHWC, light.gains(seen_KHWC))
     overlaid_KHW = np.broadcast_to(overlaid_HW, frames_KHWC.shape[:3])
     corners_K42 = canvas.found(even_KHWC, to_common_K33) if steps.canvas else None
-    if corners_K42 is None and steps.canvas:
-        # Nothing but the canvas is seen: whatever changes may have been painted.
-        return frames_KHWC, kept_K, None, len(path.cuts), overlaid_KHW
     if corners_K42 is not None:
         sides = canvas.sides(corners_K42)
         even_KHWC = canvas.front(even_KHWC, corners_K42, *sides)
         overlaid_KHW = canvas.mask_from_front(overlaid_HW, corners_K42, *sides)
+    elif steps.canvas:
+        # Nothing but the canvas is seen: whatever changes may have been painted.
+        even_KHWC = frames_KHWC
     return even_KHWC, kept_K, corners_K42, len(path.cuts), overlaid_KHW

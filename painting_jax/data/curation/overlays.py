@@ -28,12 +28,11 @@ def found(frames_THWC: np.ndarray, to_common_T33: np.ndarray) -> np.ndarray:
       frames_THWC: uint8 RGB, as they were recorded; not of a screen.
       to_common_T33: Where the camera looks; see `camera`.
     """
-    moves_2 = np.ptp(to_common_T33[:, :2, 2], axis=0)
     count, height, width, _ = frames_THWC.shape
-    shown_S = np.unique(np.linspace(0, count - 1, min(_LOOKED_AT, count)).astype(int))
     hidden_HW = np.zeros((height, width), bool)
-    if moves_2.max() < _MOVES:
+    if np.ptp(to_common_T33[:, :2, 2], axis=0).max() < _MOVES:
         return hidden_HW
+    shown_S = np.linspace(0, count - 1, min(_LOOKED_AT, count)).astype(int)
     tall, wide = round(_CORNER * height), round(_CORNER * width)
     for rows in (slice(tall), slice(height - tall, None)):
         for columns in (slice(wide), slice(width - wide, None)):

@@ -110,12 +110,12 @@ def shown(pictures: Pictures, views: Views) -> np.ndarray:
     return filling.filled(frames_KHWC, covers_KHW, prefers_last=True)
 
 
-# How well views go on: the picture of each link, and the later picture with its own.
+# For each view, the earlier ones that go on in it, and how well: pairs of picture and box.
 _Links = dict[tuple[int, int], list[tuple[tuple[int, int], float]]]
 
 
 def _links(small: Sequence[Sequence[View]]) -> _Links:
-    """For each view, the earlier ones that go on in it, and how well: pairs of picture and box."""
+    """Compares each view with those of the pictures shortly before it."""
     links: _Links = {}
     glances = [np.stack([view.glance for view in of]) if of else None for of in small]
     for at, earlier in ((j, i) for j in range(len(small)) for i in range(max(0, j - _APART), j)):
@@ -146,18 +146,14 @@ def _chain(links: _Links, sizes: Sequence[np.ndarray]) -> list[tuple[int, int]]:
 
 def _covered(links: _Links, chain: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Views between those of the chain in which something covers a part of the canvas."""
-    found = []
-    for before, after in itertools.pairwise(chain):
-        for at in range(before[0] + 1, after[0]):
-            alike = [
-                (how_well, place)
-                for place, ones in links.items()
-                for earlier, how_well in ones
-                if place[0] == at and earlier == before
-            ]
-            if alike:
-                found.append(max(alike)[1])
-    return found
+    ends = {before: after[0] for before, after in itertools.pairwise(chain)}
+    best: dict[int, tuple[float, tuple[int, int]]] = {}
+    for place, ones in links.items():
+        for earlier, how_well in ones:
+            at = place[0]
+            if at < ends.get(earlier, 0):
+                best[at] = max(best.get(at, (0.0, place)), (how_well, place))
+    return [place for _, place in best.values()]
 
 
 def _is_painted(first: tuple[np.ndarray, np.ndarray], last: tuple[np.ndarray, np.ndarray]) -> bool:

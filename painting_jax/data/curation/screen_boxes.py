@@ -41,7 +41,7 @@ def boxes_of(picture_HWC: np.ndarray) -> np.ndarray:
     """Boxes between straight edges that no edge divides, int[N, 4]; the clearest ones first.
 
     Args:
-      picture_HWC: uint8 RGB. Its border counts as an edge.
+      picture_HWC: uint8 RGB. Its border counts for half an edge.
     """
     height, width, _ = picture_HWC.shape
     upright_HW, level_HW = (_edges(picture_HWC, axis) for axis in (1, 0))

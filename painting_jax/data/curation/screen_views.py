@@ -60,4 +60,5 @@ def alike(one: View, other: View) -> float:
 
 
 def resized(picture_HWC: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture at another size; edges of a screen stay straight."""
     return cv2.resize(picture_HWC, (width, height), interpolation=cv2.INTER_AREA)
