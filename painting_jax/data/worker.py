@@ -15,13 +15,11 @@ from typing import Any
 # Tasks are many small array operations. More threads in each worker would only slow them down. An
 # accelerator has no room for several processes: the first would take all its memory.
 _ENVIRONMENT = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENCV_FOR_THREADS_NUM",
-    )
+    "JAX_PLATFORMS": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
 }
 _FUNCTION, _TASK = "function", "task"  # what is sent to a worker
 # One at a time: workers inherit this process's environment.

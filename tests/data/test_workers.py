@@ -36,6 +36,17 @@ def test_many_tasks_are_done_by_single_threaded_workers_in_order():
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
+def _platforms(task: int) -> str | None:
+    return os.environ.get("JAX_PLATFORMS")
+
+
+def test_workers_leave_accelerators_alone(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with workers.Crew(seconds=60) as crew:
+        assert list(crew.in_order(_platforms, range(2), "platforms")) == ["cpu", "cpu"]
+    assert os.environ["JAX_PLATFORMS"] == "cuda"
+
+
 def test_no_more_workers_than_there_is_room_for_do_the_tasks():
     with workers.Crew(seconds=60) as crew:
         assert crew.workers_for(3) == min(3, len(os.sched_getaffinity(0)))
