@@ -5,7 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from painting_jax.data.enrichment.network import SAFE, WEIGHTS, Network, refusals_told, torch_device
+from painting_jax.data.enrichment.network import Network, loaded, refusals_told
 from painting_jax.errors import one_line
 
 _TOKENS = 40
@@ -29,16 +29,9 @@ class Captioner:
         Raises:
           UserError: If it is another one, or needs code of its own.
         """
-        with refusals_told(network, "captions"):
-            device = torch_device(threads)
-            import transformers  # noqa: PLC0415
-
-            folder = str(network.folder)
-            self._processor = transformers.AutoProcessor.from_pretrained(folder, **SAFE)
-            model = transformers.AutoModelForImageTextToText.from_pretrained(
-                folder, dtype="float32", **WEIGHTS
-            )
-            self._model = model.to(device).eval()
+        self._model, self._processor = loaded(
+            network, "captions", "AutoModelForImageTextToText", "AutoProcessor", threads
+        )
         self._network = network
 
     def __call__(self, picture_HWC: np.ndarray) -> str:

@@ -94,6 +94,33 @@ def refusals_told(network: Network, doing: str) -> Iterator[None]:
         raise UserError(f"{network.path} cannot be used for {doing}: {reason}") from error
 
 
+def loaded(
+    network: Network, doing: str, model_class: str, processor_class: str, threads: int | None
+) -> tuple[Any, Any]:
+    """A network of transformers and its processor, on the device of torch.
+
+    Args:
+      network: Where it lies.
+      doing: What it is for, in errors.
+      model_class: Class of transformers that the network is of.
+      processor_class: That of its processor.
+      threads: Number of threads of torch; None leaves it.
+
+    Raises:
+      UserError: If it is of another class, or needs code of its own.
+    """
+    with refusals_told(network, doing):
+        device = torch_device(threads)
+        import transformers  # noqa: PLC0415
+
+        folder = str(network.folder)
+        processor = getattr(transformers, processor_class).from_pretrained(folder, **SAFE)
+        model = getattr(transformers, model_class).from_pretrained(
+            folder, dtype="float32", **WEIGHTS
+        )
+        return model.to(device).eval(), processor
+
+
 def torch_device(threads: int | None) -> str:
     """The device of torch, once it may use so many threads; None leaves their number.
 

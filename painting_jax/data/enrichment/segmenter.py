@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from painting_jax.data import video
-from painting_jax.data.enrichment.network import SAFE, WEIGHTS, Network, refusals_told, torch_device
+from painting_jax.data.enrichment.network import Network, loaded, refusals_told
 from painting_jax.data.region_borders import smoothly_resized, without_specks
 from painting_jax.data.region_merging import LEAST, MOST
 from painting_jax.data.segmentation import in_painting_order
@@ -22,16 +22,9 @@ class Segmenter:
         Raises:
           UserError: If it is another one, or needs code of its own.
         """
-        with refusals_told(network, "segments"):
-            device = torch_device(threads)
-            import transformers  # noqa: PLC0415
-
-            folder = str(network.folder)
-            self._processor = transformers.AutoImageProcessor.from_pretrained(folder, **SAFE)
-            model = transformers.AutoModelForUniversalSegmentation.from_pretrained(
-                folder, dtype="float32", **WEIGHTS
-            )
-            self._model = model.to(device).eval()
+        self._model, self._processor = loaded(
+            network, "segments", "AutoModelForUniversalSegmentation", "AutoImageProcessor", threads
+        )
         self._network = network
 
     def __call__(self, picture_HWC: np.ndarray) -> np.ndarray | None:
