@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from painting_jax.data.curation.averages import averaged
 from painting_jax.data.curation.still_hand import hand_with_tool
 
 _SIDE = 320  # longer side in pixels at which pictures are compared
@@ -25,14 +26,10 @@ def in_steps(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> Bool[np.ndarray, "t h
     Args:
       frames_THWC: uint8 RGB.
     """
-    count, height, width, _ = frames_THWC.shape
-    scale = min(1.0, _SIDE / max(height, width))
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    small_THWC = np.stack(
-        [cv2.resize(frame, inner, None, 0, 0, cv2.INTER_AREA) for frame in frames_THWC]
-    )
+    small_THWC = averaged(frames_THWC, _SIDE)
+    inner = small_THWC.shape[2], small_THWC.shape[1]
     masks_THW = np.zeros(frames_THWC.shape[:3], bool)
-    for t in range(1, count - 1):
+    for t in range(1, len(frames_THWC) - 1):
         mask_HW = hand_with_tool(frames_THWC[t])
         if not mask_HW.any():
             continue
