@@ -1,0 +1,154 @@
+"""A tutorial of a painted process: its steps, its palette and its outline on one page."""
+
+import base64
+import dataclasses
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from painting_jax.data import pictures, segmentation
+from painting_jax.instruction import colour_names, light, marks, mixes, outlined
+from painting_jax.instruction.changes import Changes
+from painting_jax.instruction.language import Words
+from painting_jax.instruction.lesson import Card, Subject, card
+from painting_jax.instruction.outline.paper import PAPERS
+from painting_jax.instruction.page.document import Page, ShownColour, ShownStep, document
+from painting_jax.instruction.palette import Palette
+from painting_jax.instruction.places import EVERYWHERE, place
+from painting_jax.instruction.steps import Step, cut
+
+_SIDE = 768  # longer side of the pictures in a page, in pixels
+_FRAMES = 33  # frames in a page, at most
+_BYTES = 4_200_000  # of all pictures; their addresses take a third more
+_QUALITIES = (86, 78, 68, 56, 42, 30)
+
+
+def html(
+    frames_THWC: np.ndarray,
+    picture_HWC: np.ndarray,
+    *,
+    name: str,
+    medium: Mapping[str, float],
+    model: str,
+    progress_T: np.ndarray | None = None,
+    labels_HW: np.ndarray | None = None,
+    language: str = "en",
+    paper: str = "A4",
+    paints: str | None = None,
+) -> str:
+    """The page of a process, one HTML file that needs no network.
+
+    Args:
+      frames_THWC: uint8 RGB frames from the blank canvas to the finished picture.
+      picture_HWC: uint8 RGB picture that was painted, of any size.
+      name: Name of the picture.
+      medium: Weights of the media.
+      model: Name of the model that painted it.
+      progress_T: Progress of each frame; None = even from 0 to 1.
+      labels_HW: Regions of the picture, at the frames' size; None to find them.
+      language: One of `language.LANGUAGES`.
+      paper: Name of the paper that is painted on, one of `paper.PAPERS`.
+      paints: Title of a built-in set of paints, or the path of a list of one's own; None for one
+        that suits the medium.
+
+    Raises:
+      UserError: If the language, the paper or the paints are unknown.
+    """
+    words = Words.of(language)
+    if progress_T is None:
+        progress_T = np.linspace(0, 1, len(frames_THWC))
+    finished_HWC = frames_THWC[-1]
+    if labels_HW is None:
+        labels_HW = segmentation.segment(finished_HWC)
+    chief = max(medium, key=lambda key: medium[key]) if medium else ""
+    palette = Palette.of(finished_HWC)
+    subject = Subject(
+        chief,
+        finished_HWC,
+        labels_HW,
+        light.direction(finished_HWC, labels_HW),
+        palette,
+        (paper, PAPERS[paper].mean_side(*finished_HWC.shape[:2])),
+    )
+    steps = cut(Changes.of(frames_THWC))
+    cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
+    show = shown(len(frames_THWC), steps)
+    small = [pictures.shrunk(frames_THWC[i], _SIDE) for i in show]
+    height, width = small[0].shape[:2]
+    *frames, picture = encoded([*small, pictures.resize(picture_HWC, height, width)])
+    scale = width / frames_THWC.shape[2]
+    named = [words.say("media", key) if words.has("media", key) else key for key in medium]
+    colours = [
+        ShownColour(f"#{bytes(colour).hex()}", colour_names.name(colour, words.code), float(share))
+        for colour, share in zip(palette.colours_N3, palette.share_N, strict=True)
+    ]
+    page = Page(
+        name,
+        words.listed(named),
+        model,
+        words,
+        (height, width),
+        frames,
+        picture,
+        progress_T[show].tolist(),
+        [
+            ShownStep(
+                said, show.index(step.first), show.index(step.last), outlined.path(changed, scale)
+            )
+            for step, (said, changed) in zip(steps, _told_apart(cards, words), strict=True)
+        ],
+        colours,
+        mixes.shown(palette.colours_N3, chief, paints, words),
+    )
+    return document(page)
+
+
+def _card(
+    step: Step, frames_THWC: np.ndarray, progress_T: np.ndarray, subject: Subject, words: Words
+) -> tuple[Card, np.ndarray]:
+    """The text of a step, and where it changes the canvas."""
+    made = marks.of_step(frames_THWC, step, progress_T)
+    time = float(progress_T[step.last] - progress_T[step.first])
+    return card(made, frames_THWC[step.last], time, subject, words), made.changed_HW
+
+
+def _told_apart(
+    cards: list[tuple[Card, np.ndarray]], words: Words
+) -> list[tuple[Card, np.ndarray]]:
+    """Titles that stand more than once say where, and then which time it is."""
+    titles = Counter(said.title for said, _ in cards)
+    apart, seen = [], Counter()
+    for said, changed_HW in cards:
+        title = said.title
+        if titles[title] > 1 and (where := place(changed_HW)) != EVERYWHERE:
+            title = words.say("title_at", title=title, place=words.say("places", where))
+        seen[title] += 1
+        if seen[title] > 1:
+            title = words.say("title_again", title=title, time=seen[title])
+        apart.append((dataclasses.replace(said, title=title), changed_HW))
+    return apart
+
+
+def encoded(frames: Sequence[np.ndarray]) -> list[str]:
+    """Frames as addresses, in the best quality at which they are small enough together."""
+    for quality in _QUALITIES:
+        files = [_webp(frame, quality) for frame in frames]
+        if sum(map(len, files)) <= _BYTES:
+            break
+    return ["data:image/webp;base64," + base64.b64encode(file).decode() for file in files]
+
+
+def shown(count: int, steps: Sequence[Step]) -> list[int]:
+    """Frames that the page shows: where steps begin and end, and others evenly between them."""
+    needed = {step.first for step in steps} | {step.last for step in steps}
+    others = np.linspace(0, count - 1, min(count, _FRAMES - len(needed))).round().astype(int)
+    return sorted(needed | set(others.tolist()))
+
+
+def _webp(frame_HWC: np.ndarray, quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(frame_HWC).save(file, "webp", quality=quality, method=3)
+    return file.getvalue()
