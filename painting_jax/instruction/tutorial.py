@@ -14,8 +14,16 @@ from painting_jax.instruction import colour_names, light, marks, mixes, outlined
 from painting_jax.instruction.changes import Changes
 from painting_jax.instruction.language import Words
 from painting_jax.instruction.lesson import Card, Subject, card
-from painting_jax.instruction.outline.paper import PAPERS
-from painting_jax.instruction.page.document import Page, ShownColour, ShownStep, document
+from painting_jax.instruction.mixing.paints import PaintSet
+from painting_jax.instruction.mixing.recipes import recipes
+from painting_jax.instruction.outline import paper as papers
+from painting_jax.instruction.page.document import (
+    Page,
+    ShownColour,
+    ShownMix,
+    ShownStep,
+    document,
+)
 from painting_jax.instruction.palette import Palette
 from painting_jax.instruction.places import EVERYWHERE, place
 from painting_jax.instruction.steps import Step, cut
@@ -58,6 +66,8 @@ def html(
       UserError: If the language, the paper or the paints are unknown.
     """
     words = Words.of(language)
+    height, width = frames_THWC.shape[1:3]
+    painting = papers.tiled(width / height, paper).painting
     if progress_T is None:
         progress_T = np.linspace(0, 1, len(frames_THWC))
     finished_HWC = frames_THWC[-1]
@@ -71,7 +81,7 @@ def html(
         labels_HW,
         light.direction(finished_HWC, labels_HW),
         palette,
-        (paper, PAPERS[paper].mean_side(*finished_HWC.shape[:2])),
+        (paper, float(np.sqrt(np.prod(painting)))),
     )
     steps = cut(Changes.of(frames_THWC))
     cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
@@ -101,7 +111,7 @@ def html(
             for step, (said, changed) in zip(steps, _told_apart(cards, words), strict=True)
         ],
         colours,
-        mixes.shown(palette.colours_N3, chief, paints, words),
+        _mixes(palette, mixes.chosen(chief, paints), words),
     )
     return document(page)
 
@@ -113,6 +123,18 @@ def _card(
     made = marks.of_step(frames_THWC, step, progress_T)
     time = float(progress_T[step.last] - progress_T[step.first])
     return card(made, frames_THWC[step.last], time, subject, words), made.changed_HW
+
+
+def _mixes(palette: Palette, sets: Sequence[PaintSet], words: Words) -> dict[str, list[ShownMix]]:
+    """How to mix the palette with each set, by its title."""
+    shown_sets = {}
+    for paint_set in sets:
+        found = recipes(palette.colours_N3, paint_set)
+        shown_sets[mixes.title(paint_set, words)] = [
+            ShownMix(f"#{bytes(recipe.colour).hex()}", *mixes.said(recipe, paint_set, words))
+            for recipe in found
+        ]
+    return shown_sets
 
 
 def _told_apart(

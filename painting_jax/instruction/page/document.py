@@ -68,7 +68,8 @@ class Page:
       progress: Progress of each frame.
       steps: The steps.
       colours: The palette, by number.
-      mixes: How to mix each of its colours, by the title of a set of paints; the first is chosen.
+      mixes: How to mix each of its colours, by the title of a set of paints, the first of which is
+        shown first; empty if nothing is mixed.
       outline: The outline as an SVG element; "" for none.
     """
 
@@ -221,27 +222,37 @@ def _steps(page: Page) -> str:
 
 def _palette(page: Page) -> str:
     say = functools.partial(page.words.say, "page")
-    if not page.mixes:
-        return ""
-    chosen = next(iter(page.mixes.values()))
+    chosen = next(iter(page.mixes.values()), [None] * len(page.colours))
     rows = "".join(
         f'<tr><td class="number">{number}</td>'
         f'<td><span class="swatch" style="background:{colour.hex}"></span>'
         f"{html.escape(colour.name)}<small>{colour.hex}</small></td>"
-        f'<td class="number">{page.words.percent(colour.share)}</td>'
-        f'<td class="mix"><span class="swatch" style="background:{mix.hex}"></span>'
-        f"{html.escape(mix.text)}<small>{html.escape(mix.note)}</small></td></tr>"
+        f'<td class="number">{page.words.percent(colour.share)}</td>{_mix(mix)}</tr>'
         for number, (colour, mix) in enumerate(zip(page.colours, chosen, strict=True), 1)
     )
+    columns = ("number", "colour", "share", "mix")[: 4 if page.mixes else 3]
+    heads = "".join(f"<th>{say(name)}</th>" for name in columns)
     options = "".join(
         f'<option value="{html.escape(title)}">{html.escape(title)}</option>'
         for title in page.mixes
     )
-    heads = "".join(f"<th>{say(name)}</th>" for name in ("number", "colour", "share", "mix"))
+    choice = (
+        f'<p class="scripted" hidden><label>{say("paints")} '
+        f'<select id="paints">{options}</select></label></p>'
+    )
     return f"""<section id="palette"><h2>{say("palette")}</h2>
-<p class="scripted" hidden><label>{say("paints")} <select id="paints">{options}</select></label></p>
+{choice if page.mixes else ""}
 <div class="scroll"><table><caption>{say("palette_lead")}</caption>
 <thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></section>"""
+
+
+def _mix(mix: ShownMix | None) -> str:
+    if mix is None:
+        return ""
+    return (
+        f'<td class="mix"><span class="swatch" style="background:{mix.hex}"></span>'
+        f"{html.escape(mix.text)}<small>{html.escape(mix.note)}</small></td>"
+    )
 
 
 def _facts(page: Page) -> str:
