@@ -11,7 +11,6 @@ import pytest
 
 from painting_jax.data import pictures
 from painting_jax.generation import outputs
-from tests import tiny
 from tests.instruction.layers.readers import composed_ora, composed_psd, psnr
 from tests.synthetic import recording
 from tests.verbs import Verb
@@ -140,7 +139,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_older_file(layers, process, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["a.ora"]
 
 
-def test_help_says_what_the_layers_are():
-    said = tiny.verb("layers", "--help").stdout
+def test_help_says_what_the_layers_are(layers):
+    said = layers("--help").stdout
     assert "python -m painting_jax.layers --process=out/cat-oil --output=cat.ora" in said
     assert "--steps: Number of layers, the first frame included. [default: 8]" in said
