@@ -10,7 +10,7 @@ _BESIDE = 3.0  # pixels
 
 
 def path(changed_HW: np.ndarray, scale: float) -> str:
-    """SVG path data around a mask, in units of `1 / scale` pixels; "" if nothing of size changed."""
+    """SVG path data around a mask, `scale` units a pixel; "" if nothing of size changed."""
     height, width = changed_HW.shape
     fitted = min(1.0, _SIDE / max(height, width))
     shape = max(1, round(width * fitted)), max(1, round(height * fitted))

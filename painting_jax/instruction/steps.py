@@ -66,7 +66,7 @@ def _costs(changes: Changes) -> np.ndarray:
 
 
 def _best(cost_MM: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The least cost of k steps up to each moment, and where the last of them begins: [K + 1, M]."""
+    """The least cost of k steps up to each moment, and where the last one begins: [K + 1, M]."""
     moments = len(cost_MM)
     least_KM = np.full((most + 1, moments), np.inf)
     from_KM = np.zeros((most + 1, moments), int)

@@ -6,17 +6,24 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from painting_jax.data import pictures, segmentation
+from painting_jax.data.result_files import OUTLINE, OUTLINE_PDF, TUTORIAL
 from painting_jax.instruction import colour_names, light, marks, mixes, outlined
 from painting_jax.instruction.changes import Changes
 from painting_jax.instruction.language import Words
 from painting_jax.instruction.lesson import Card, Subject, card
 from painting_jax.instruction.mixing.paints import PaintSet
 from painting_jax.instruction.mixing.recipes import recipes
+from painting_jax.instruction.outline import detail as details
+from painting_jax.instruction.outline import outlines, pdf, svg
 from painting_jax.instruction.outline import paper as papers
+from painting_jax.instruction.outline.drawing import Sheet
+from painting_jax.instruction.outline.outlines import Outline
+from painting_jax.instruction.outline.sheets import laid_out
 from painting_jax.instruction.page.document import (
     Page,
     ShownColour,
@@ -31,10 +38,46 @@ from painting_jax.instruction.steps import Step, cut
 _SIDE = 768  # longer side of the pictures in a page, in pixels
 _FRAMES = 33  # frames in a page, at most
 _BYTES = 4_200_000  # of all pictures; their addresses take a third more
+_CALM = 5  # side of the median before colours are outlined, in pixels
 _QUALITIES = (86, 78, 68, 56, 42, 30)
 
 
-def html(
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What a person chooses of a tutorial.
+
+    Attributes:
+      language: One of `language.LANGUAGES`.
+      paper: Paper that is painted and printed on, see `paper.size`.
+      paints: Name of a built-in set of paints, or the path of a list of one's own; None for one
+        that suits the medium.
+      width_mm: Width of the painting; None is as large as one sheet holds.
+      cells: Cells of a grid on the outline, side by side; 0 for none.
+      numbers: Whether the outline is that of the palette's colours, with their numbers.
+      detail: Of the outline, one of `detail.NAMES`.
+    """
+
+    language: str = "en"
+    paper: str = "A4"
+    paints: str | None = None
+    width_mm: float | None = None
+    cells: int = 0
+    numbers: bool = False
+    detail: str = "normal"
+
+    def check(self, medium: str = "") -> None:
+        """Refuses what is unknown, before anything is painted.
+
+        Raises:
+          UserError: If the language, the paper, the paints or the detail are unknown.
+        """
+        Words.of(self.language)
+        papers.size(self.paper)
+        details.level(self.detail)
+        mixes.chosen(medium, self.paints)
+
+
+def files(
     frames_THWC: np.ndarray,
     picture_HWC: np.ndarray,
     *,
@@ -43,31 +86,26 @@ def html(
     model: str,
     progress_T: np.ndarray | None = None,
     labels_HW: np.ndarray | None = None,
-    language: str = "en",
-    paper: str = "A4",
-    paints: str | None = None,
-) -> str:
-    """The page of a process, one HTML file that needs no network.
+    choices: Choices = Choices(),
+) -> dict[str, bytes]:
+    """The page of a process, which needs no network, and its outline to print, by file name.
 
     Args:
       frames_THWC: uint8 RGB frames from the blank canvas to the finished picture.
       picture_HWC: uint8 RGB picture that was painted, of any size.
       name: Name of the picture.
-      medium: Weights of the media.
-      model: Name of the model that painted it.
+      medium: Weights of the media; empty if they are not known.
+      model: Name of the model that painted it; "" for a recording.
       progress_T: Progress of each frame; None = even from 0 to 1.
       labels_HW: Regions of the picture, at the frames' size; None to find them.
-      language: One of `language.LANGUAGES`.
-      paper: Name of the paper that is painted on, one of `paper.PAPERS`.
-      paints: Title of a built-in set of paints, or the path of a list of one's own; None for one
-        that suits the medium.
+      choices: What a person chose.
 
     Raises:
-      UserError: If the language, the paper or the paints are unknown.
+      UserError: If a choice is unknown, or the painting is too large for so small a paper.
     """
-    words = Words.of(language)
+    words = Words.of(choices.language)
     height, width = frames_THWC.shape[1:3]
-    painting = papers.tiled(width / height, paper).painting
+    painting = papers.tiled(width / height, choices.paper, choices.width_mm).painting
     if progress_T is None:
         progress_T = np.linspace(0, 1, len(frames_THWC))
     finished_HWC = frames_THWC[-1]
@@ -81,7 +119,7 @@ def html(
         labels_HW,
         light.direction(finished_HWC, labels_HW),
         palette,
-        (paper, float(np.sqrt(np.prod(painting)))),
+        (choices.paper, float(np.sqrt(np.prod(painting)))),
     )
     steps = cut(Changes.of(frames_THWC))
     cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
@@ -95,6 +133,7 @@ def html(
         ShownColour(f"#{bytes(colour).hex()}", colour_names.name(colour, words.code), float(share))
         for colour, share in zip(palette.colours_N3, palette.share_N, strict=True)
     ]
+    outline, title = _outline(subject, choices), words.say("page", "outline_of", name=name)
     page = Page(
         name,
         words.listed(named),
@@ -111,9 +150,43 @@ def html(
             for step, (said, changed) in zip(steps, _told_apart(cards, words), strict=True)
         ],
         colours,
-        _mixes(palette, mixes.chosen(chief, paints), words),
+        _mixes(palette, mixes.chosen(chief, choices.paints), words),
+        _inline(outline, palette, choices, title),
     )
-    return document(page)
+    sheets = _sheets(outline, palette, choices, title)
+    drawn = {
+        OUTLINE.format("" if len(sheets) == 1 else f"-{sheet.name}"): svg.document(sheet).encode()
+        for sheet in sheets
+    }
+    return {TUTORIAL: document(page).encode(), OUTLINE_PDF: pdf.document(sheets), **drawn}
+
+
+def _inline(outline: Outline, palette: Palette, choices: Choices, title: str) -> str:
+    """The outline on one sheet, as an element of the page."""
+    whole = dataclasses.replace(choices, width_mm=None)
+    (sheet,) = _sheets(outline, palette, whole, title)
+    return svg.document(sheet).partition("?>")[2]
+
+
+def _outline(subject: Subject, choices: Choices) -> Outline:
+    """The outline of the regions, or of the palette's colours if they are numbered."""
+    if choices.numbers:
+        # Spots of a few pixels are nothing to fill in.
+        calm_HWC = cv2.medianBlur(subject.picture_HWC, _CALM)
+        return outlines.of(subject.palette.numbers(calm_HWC), None, choices.detail)
+    return outlines.of(subject.labels_HW, subject.picture_HWC, choices.detail)
+
+
+def _sheets(outline: Outline, palette: Palette, choices: Choices, title: str) -> tuple[Sheet, ...]:
+    count = len(palette.colours_N3)
+    return laid_out(
+        outline,
+        choices.paper,
+        width_mm=choices.width_mm,
+        grid=choices.cells or None,
+        numbers={i: str(i) for i in range(1, count + 1)} if choices.numbers else None,
+        title=title,
+    ).sheets
 
 
 def _card(

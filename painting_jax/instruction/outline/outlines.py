@@ -151,7 +151,9 @@ def _within(
         level = dataclasses.replace(level, regions=level.regions // 2, edges=level.edges // 2)
 
 
-def _regions(islands_HW: np.ndarray, label_I: np.ndarray, scale_2: np.ndarray) -> tuple[Region, ...]:
+def _regions(
+    islands_HW: np.ndarray, label_I: np.ndarray, scale_2: np.ndarray
+) -> tuple[Region, ...]:
     depth_P = depth(islands_HW).ravel()
     island_P = islands_HW.ravel()
     # The deepest pixel of each island comes last.

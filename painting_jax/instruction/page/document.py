@@ -60,7 +60,7 @@ class Page:
     Attributes:
       name: Of the picture.
       medium: In the page's language.
-      model: Name of the model that painted it.
+      model: Name of the model that painted it; "" for a recording.
       words: The language.
       shape: Height and width of the process.
       frames: Addresses of the frames, data URIs.
@@ -91,6 +91,7 @@ def document(page: Page) -> str:
     """The page as HTML. Names are escaped wherever they stand."""
     say = functools.partial(page.words.say, "page")
     title = html.escape(say("title", name=page.name, medium=page.medium))
+    about = say("about", model=page.model) if page.model else say("recorded")
     outline = ""
     if page.outline:
         outline = (
@@ -111,7 +112,7 @@ def document(page: Page) -> str:
 <header>
 <h1>{title}</h1>
 <p class="lead">{say("lead", count=len(page.steps))}</p>
-<p>{html.escape(say("about", model=page.model))}</p>
+<p>{html.escape(about)}</p>
 <button type="button" id="print" class="scripted" hidden>{say("print")}</button>
 <noscript><p>{say("no_script")}</p></noscript>
 </header>
@@ -150,8 +151,10 @@ def _viewer(page: Page) -> str:
 <figure id="beside" hidden><img id="reference" src="{page.picture}" alt="{say("picture")}"
  style="width:100%;display:block"><figcaption>{say("picture")}</figcaption></figure>
 <figure><div class="frame" tabindex="0" role="group" aria-label="{say("canvas")}">
-<div class="sheet" id="sheet"><canvas id="canvas" role="img" aria-label="{say("canvas")}"></canvas>
-<svg id="grid" class="grid" aria-hidden="true" preserveAspectRatio="none"></svg></div></div></figure>
+<div class="sheet" id="sheet">
+<canvas id="canvas" role="img" aria-label="{say("canvas")}"></canvas>
+<svg id="grid" class="grid" aria-hidden="true" preserveAspectRatio="none"></svg>
+</div></div></figure>
 </div>
 <div class="scrub"><button type="button" id="play">{say("play")}</button>
 <input type="range" id="scrub" min="0" value="0" aria-label="{say("moment")}">
@@ -197,6 +200,7 @@ def _steps(page: Page) -> str:
             f"{colour}</li>"
             for colour in card.colours
         )
+        state = " checked" if step.outline else " disabled"
         facts = "".join(f"<li>{html.escape(fact)}</li>" for fact in card.facts)
         outline = ""
         if step.outline:
@@ -214,7 +218,7 @@ def _steps(page: Page) -> str:
 <ul class="facts">{facts}</ul>
 <dl><dt>{say("why")}</dt><dd>{html.escape(card.why)}</dd>
 <dt>{say("mistake")}</dt><dd>{html.escape(card.mistake)}</dd></dl>
-<label><input type="checkbox"{" checked" if step.outline else " disabled"}>{say("show_change")}</label>
+<label><input type="checkbox"{state}>{say("show_change")}</label>
 <button type="button" class="scripted" hidden data-moment="{step.last}">{say("go")}</button>
 </div></li>""")
     return "".join(items)
