@@ -128,7 +128,7 @@ def _where(changed_HW: np.ndarray, subject: Subject, words: Words) -> str:
         if (where := place(inside_HW)) == EVERYWHERE:
             where = place(inside_HW & changed_HW)
         colour_3 = np.median(subject.picture_HWC[inside_HW], axis=0)
-        colour = colour_names.name(colour_3, words.code)
+        colour = colour_names.name(colour_3).text(words.code)
         parts.append(words.say("region", colour=colour, place=words.say("places", where)))
     return words.say("where", regions=words.listed(list(dict.fromkeys(parts))))
 
@@ -145,7 +145,7 @@ def _colours(canvas_HWC: np.ndarray, changed_HW: np.ndarray, palette: Palette) -
 
 
 def _colour(number: int, palette: Palette, words: Words) -> str:
-    name = colour_names.name(palette.colours_N3[number - 1], words.code)
+    name = colour_names.name(palette.colours_N3[number - 1]).text(words.code)
     return words.say("colour", number=number, name=name)
 
 

@@ -130,7 +130,9 @@ def files(
     scale = width / frames_THWC.shape[2]
     named = [words.say("media", key) if words.has("media", key) else key for key in medium]
     colours = [
-        ShownColour(f"#{bytes(colour).hex()}", colour_names.name(colour, words.code), float(share))
+        ShownColour(
+            f"#{bytes(colour).hex()}", colour_names.name(colour).text(words.code), float(share)
+        )
         for colour, share in zip(palette.colours_N3, palette.share_N, strict=True)
     ]
     outline, title = _outline(subject, choices), words.say("page", "outline_of", name=name)

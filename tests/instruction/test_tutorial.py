@@ -13,6 +13,7 @@ from painting_jax.data import painter, pictures
 from painting_jax.errors import UserError
 from painting_jax.instruction import tutorial
 from painting_jax.instruction.language import Words
+from painting_jax.instruction.tutorial import Choices
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
@@ -20,6 +21,11 @@ HOSTILE = '</script><img src=x onerror="alert(1)">'
 @functools.cache
 def painting() -> painter.Painting:
     return painter.paint(pictures.shrunk(data.chelsea(), 128), "oil", frames=17, seed=0)
+
+
+@functools.cache
+def plain_page() -> str:
+    return page()
 
 
 def page(**changed) -> str:
@@ -31,7 +37,8 @@ def page(**changed) -> str:
         "labels_HW": painting().segments_HW,
     }
     frames_THWC = changed.pop("frames_THWC", painting().frames_THWC)
-    return tutorial.html(frames_THWC, data.chelsea(), **known | changed)
+    written = tutorial.files(frames_THWC, data.chelsea(), **known | changed)
+    return written["tutorial.html"].decode()
 
 
 class Elements(html.parser.HTMLParser):
@@ -58,7 +65,7 @@ class Elements(html.parser.HTMLParser):
 
 
 def test_steps_have_pictures_and_words():
-    found = Elements(page())
+    found = Elements(plain_page())
     steps = [attributes for tag, attributes in found.found if attributes.get("class") == "step"]
     assert 5 <= len(steps) <= 10
     pictures_of = [a for tag, a in found.found if a.get("id", "").startswith("picture")]
@@ -70,7 +77,7 @@ def test_steps_have_pictures_and_words():
 
 
 def test_the_script_knows_every_frame():
-    facts = Elements(page()).facts()
+    facts = Elements(plain_page()).facts()
     assert len(facts["frames"]) == len(facts["progress"]) == 17
     assert facts["ends"][-1] == 16
     for moment, frame in enumerate(facts["frames"]):
@@ -81,7 +88,7 @@ def test_the_script_knows_every_frame():
 
 
 def test_nothing_is_fetched():
-    text = page()
+    text = plain_page()
     found = Elements(text)
     addresses = [
         value
@@ -121,7 +128,7 @@ def test_long_processes_show_some_of_their_frames():
 
 
 def test_it_speaks_german():
-    text = page(language="de")
+    text = page(choices=Choices(language="de"))
     assert '<html lang="de">' in text
     assert Words.of("de").say("page", "palette") in text
     assert "Schritt 1" in text
@@ -138,9 +145,45 @@ def test_other_media_and_mixtures_have_words_too():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
-    [({"language": "xx"}, "--language=xx"), ({"paper": "B7"}, "--paper=B7")],
+    ("choices", "told"),
+    [
+        (Choices(language="xx"), "--language=xx is not known: choose from en, de"),
+        (Choices(paper="B7"), "paper is one of A5, A4, A3, Letter"),
+        (Choices(paints="mud"), "--paints=mud is no file and no built-in set"),
+        (Choices(detail="much"), "an outline's detail is one of simple, normal, fine"),
+    ],
 )
-def test_unknown_choices_are_refused(changed, told):
+def test_unknown_choices_are_refused(choices, told):
     with pytest.raises(UserError, match=told):
-        page(**changed)
+        choices.check("oil")
+
+
+def test_the_paints_of_a_page_can_be_changed(tmp_path):
+    mixes = Elements(plain_page()).facts()["mixes"]
+    assert len(mixes) == 3
+    assert all(len(mixed) == len(next(iter(mixes.values()))) for mixed in mixes.values())
+    own = tmp_path / "mine.txt"
+    own.write_text("Titanium white\nPB29\nMy ochre = PY42\n", "utf-8")
+    ((title, mixed),) = Elements(page(choices=Choices(paints=str(own)))).facts()["mixes"].items()
+    assert title == "mine.txt"
+    assert any("My ochre" in mix["text"] for mix in mixed)
+
+
+def test_media_of_one_pigment_have_tones_and_no_mixes():
+    facts = Elements(page(medium={"charcoal": 1.0})).facts()
+    assert facts["mixes"] == {}
+    assert facts["palette"]
+
+
+def test_the_outline_is_printed_in_parts_of_a_large_painting():
+    written = tutorial.files(
+        painting().frames_THWC,
+        data.chelsea(),
+        name="chelsea",
+        medium={"oil": 1.0},
+        model="a model",
+        choices=Choices(width_mm=500.0, numbers=True, cells=4),
+    )
+    sheets = {name for name in written if name.startswith("outline-")}
+    assert len(sheets) >= 4
+    assert {"tutorial.html", "outline.pdf"} | sheets == set(written)
