@@ -36,7 +36,7 @@ def test_colours_have_the_names_that_people_give_them(code, english, german):
 
 @pytest.mark.parametrize("language", colour_words.WORDS)
 def test_every_colour_has_a_name_in_every_language(language):
-    levels = np.arange(0, 256, 15)
+    levels = np.arange(0, 256, 13)
     names = {
         colour_names.name((red, green, blue))
         for red in levels
@@ -57,3 +57,11 @@ def test_every_paint_has_a_german_name():
     assert colour_words.paint("Bone black", "de") == "Beinschwarz"
     assert colour_words.paint("Bone black") == "Bone black"
     assert colour_words.paint("My own", "de") == "My own"
+
+
+@pytest.mark.parametrize("language", colour_words.WORDS)
+def test_every_set_of_paints_has_a_name(language):
+    assert set(colour_words.WORDS[language]["sets"]) == set(paint_sets.SETS)
+    assert colour_words.paint_set("my box.txt", language) == "my box.txt"
+    for name in ("colored_pencil", "marker"):
+        assert str(len(paint_sets.SETS[name].paints)) in colour_words.paint_set(name, language)

@@ -64,7 +64,7 @@ def test_a_list_of_pencils_is_not_mixed(tmp_path):
         ("#123456", "line 1: the colour #123456 needs a name"),
         ("PW6\nTitanium white", "names 'titanium white' twice"),
         (f"{'x' * 61} = PW6", "line 1: the name is longer than 60"),
-        ("\n".join(f"p{i} = PW6" for i in range(25)), "more than 24 paints"),
+        ("\n".join(f"p{i} = PW6" for i in range(19)), "more than 18 paints"),
         ('{"paints": ["PW6"]}', "line 1: unknown pigment"),
         (b"\xff\xfe\x00", "not a text file in UTF-8"),
         ("x" * 100_001, "more than 100,000 bytes"),
