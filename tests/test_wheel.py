@@ -34,6 +34,7 @@ def installed(tmp_path_factory) -> pathlib.Path:
     pip(root, "install", str(wheel), f"--target={target}", "--no-compile", "--no-index", *options)
     with zipfile.ZipFile(wheel) as archive:
         assert "painting_jax/evaluation/lpips_heads.safetensors" in archive.namelist()
+        assert "painting_jax/instruction/mixing/pigments.json" in archive.namelist()
     return target
 
 

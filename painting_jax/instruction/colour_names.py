@@ -32,6 +32,18 @@ _HUES = (
     (360, "pinkish_red"),
 )
 
+# Everyday words: for which hues, above and below which lightness, below which chroma; and how much
+# lighter than other hues the word's colours are.
+_EVERYDAY = (
+    (("red",), 0, 48, 32, "reddish_brown", -8),
+    (("red", "pinkish_red", "magenta"), 62, 101, 200, "pink", 12),
+    (("purple",), 65, 101, 200, "lilac", 12),
+    (("yellow",), 0, 62, 200, "olive", 0),
+    (("yellow",), 0, 101, 200, "yellow", 22),
+    (("yellow_green",), 0, 52, 200, "olive_green", -4),
+    (("yellow_green",), 0, 101, 200, "yellow_green", 8),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class ColourName:
@@ -89,7 +101,7 @@ def _tinged(lightness: float, angle: float) -> ColourName:
 
 def _chromatic(lightness: float, chroma: float, hue: str) -> ColourName:
     hue, usual = _everyday(hue, lightness, chroma)
-    if lightness > 82 and chroma < 35 and usual >= 0:
+    if lightness > 82 and chroma < 35:
         return ColourName(hue, "pale")
     # What is pink is light, and what is brown is dark: the word holds the lightness already.
     depth = "dark" if lightness < 37 + usual else "light" if lightness > 70 + usual else ""
@@ -104,19 +116,10 @@ def _everyday(hue: str, lightness: float, chroma: float) -> tuple[str, float]:
     """The everyday word of a hue at this lightness, and how much lighter than most it is."""
     if hue in ("red_orange", "orange", "orange_yellow"):
         return _warm(hue, lightness, chroma)
-    if hue == "red" and lightness < 48 and chroma < 32:
-        return "reddish_brown", -8
-    if hue in ("red", "pinkish_red", "magenta") and lightness > 62:
-        return "pink", 12
-    if hue == "purple" and lightness > 65:
-        return "lilac", 12
-    if hue == "yellow" and lightness < 62:
-        return "olive", 0
-    if hue == "yellow":
-        return hue, 22
-    if hue == "yellow_green" and lightness < 52:
-        return "olive_green", -4
-    return hue, 8 if hue == "yellow_green" else 0
+    for hues, above, below, most, word, usual in _EVERYDAY:
+        if hue in hues and above < lightness < below and chroma < most:
+            return word, usual
+    return hue, 0
 
 
 def _warm(hue: str, lightness: float, chroma: float) -> tuple[str, float]:

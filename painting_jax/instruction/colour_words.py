@@ -2,7 +2,7 @@
 
 "hues" are nouns. "tones" are put around them: in German the adjectives take the neuter ending that
 names of colours have. "paints" are translations of English names; a name that is missing, such as
-one of a user's own, stays as it is.
+one of a user's own, stays as it is. "sets" are the built-in sets of paints.
 """
 
 from typing import Any
@@ -155,6 +155,14 @@ WORDS: dict[str, dict[str, Any]] = {
             "light_greenish": "pale greenish {}",
         },
         "paints": {},
+        "sets": {
+            "acrylic_beginner": "acrylics for beginners",
+            "oil_beginner": "oils for beginners, the palette of Zorn",
+            "oil_acrylic": "oils or acrylics",
+            "watercolor": "watercolours",
+            "colored_pencil": "24 coloured pencils",
+            "marker": "26 markers",
+        },
     },
     "de": {
         "hues": _GERMAN_HUES,
@@ -177,6 +185,14 @@ WORDS: dict[str, dict[str, Any]] = {
             "light_greenish": "blasses, grünliches {}",
         },
         "paints": _GERMAN_PAINTS,
+        "sets": {
+            "acrylic_beginner": "Acrylfarben für Anfänger",
+            "oil_beginner": "Ölfarben für Anfänger, die Palette von Zorn",
+            "oil_acrylic": "Öl- oder Acrylfarben",
+            "watercolor": "Aquarellfarben",
+            "colored_pencil": "24 Buntstifte",
+            "marker": "26 Filzstifte",
+        },
     },
 }
 
@@ -184,3 +200,8 @@ WORDS: dict[str, dict[str, Any]] = {
 def paint(name: str, language: str = "en") -> str:
     """A paint's name in a language of `WORDS`."""
     return WORDS[language]["paints"].get(name, name)
+
+
+def paint_set(name: str, language: str = "en") -> str:
+    """A set's name in a language of `WORDS`; a user's own keeps that of its file."""
+    return WORDS[language]["sets"].get(name, name)

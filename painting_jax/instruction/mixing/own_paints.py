@@ -19,7 +19,7 @@ from painting_jax.instruction.mixing.paints import NEAREST, Paint, PaintSet
 
 _MAX_BYTES = 100_000
 # All mixtures of a set are tried.
-_MOST_TO_MIX, _MOST = 24, 500
+_MOST_TO_MIX, _MOST = 18, 500
 _LONGEST_NAME = 60
 
 
