@@ -87,7 +87,9 @@ def segment(x: float, y: float, to_x: float, to_y: float) -> Path:
     return Path(np.array([[x, y], [to_x, to_y]]))
 
 
-def moved(layer: Layer, by: tuple[float, float], window: tuple[float, float, float, float]) -> Layer:
+def moved(
+    layer: Layer, by: tuple[float, float], window: tuple[float, float, float, float]
+) -> Layer:
     """A layer at another place, without what lies outside the window."""
     left, top, wide, high = window
     by_2 = np.array(by)

@@ -38,9 +38,7 @@ class Numbering:
     left_out: tuple[Region, ...]
 
 
-def numbered(
-    outline: Outline, numbers: Mapping[int, str], scale: float, size: float
-) -> Numbering:
+def numbered(outline: Outline, numbers: Mapping[int, str], scale: float, size: float) -> Numbering:
     """Places the numbers, those of large regions first.
 
     Args:

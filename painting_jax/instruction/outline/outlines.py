@@ -9,6 +9,7 @@ from painting_jax.instruction.outline import beziers, cracks, detail, inner_edge
 from painting_jax.instruction.outline.tidy_regions import depth, tidied
 
 _LABELS = 255  # most different labels
+_COARSEST = 12.0  # pixels here of a pixel of a picture of which the steps are taken out
 _LOOSER = 1.4  # factor of the tolerance when there are too many nodes
 _TRIES = 6  # before there are fewer regions, too
 
@@ -109,8 +110,12 @@ def of(
         shrinks = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
         picture_HWC = cv2.resize(picture_HWC, size, interpolation=shrinks)
     # A pixel of a small picture is a step of several pixels here.
+    step = min(zoom, _COARSEST)
     level = dataclasses.replace(
-        level, soft=max(level.soft, 0.8 * zoom), smooth=max(level.smooth, 1.2 * zoom)
+        level,
+        soft=max(level.soft, 0.8 * step),
+        smooth=max(level.smooth, 1.6 * step),
+        tolerance=max(level.tolerance, 0.25 * step),
     )
     lines, islands_HW, label_I = _within(level, small_HW, picture_HWC)
     scale_2 = np.array([width / size[0], height / size[1]])
@@ -151,7 +156,9 @@ def _within(
         level = dataclasses.replace(level, regions=level.regions // 2, edges=level.edges // 2)
 
 
-def _regions(islands_HW: np.ndarray, label_I: np.ndarray, scale_2: np.ndarray) -> tuple[Region, ...]:
+def _regions(
+    islands_HW: np.ndarray, label_I: np.ndarray, scale_2: np.ndarray
+) -> tuple[Region, ...]:
     depth_P = depth(islands_HW).ravel()
     island_P = islands_HW.ravel()
     # The deepest pixel of each island comes last.

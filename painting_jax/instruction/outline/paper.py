@@ -43,8 +43,8 @@ class Tiling:
 
     def window(self, column: int, row: int) -> tuple[float, float, float, float]:
         """The part of the painting on a sheet: its left, top, width and height."""
-        left, wide = _part(self.painting[0], self.paper[0], column)
-        top, high = _part(self.painting[1], self.paper[1], row)
+        left, wide = _part(self.painting[0], self.columns, column)
+        top, high = _part(self.painting[1], self.rows, row)
         return left, top, wide, high
 
     def corner(self) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def size(name: str) -> tuple[float, float]:
     if own is None:
         raise UserError(f"paper is one of {', '.join(_SIZES)} or WIDTHxHEIGHT in mm, not {name}")
     width, height = sorted((float(own[1]), float(own[2])))
-    if not (_LEAST <= width and height <= _MOST):
+    if not (width >= _LEAST and height <= _MOST):
         raise UserError(f"paper {name}: its sides must be {_LEAST:.0f} to {_MOST:.0f} mm")
     return width, height
 
@@ -92,7 +92,7 @@ def tiled(aspect: float, paper: str, width_mm: float | None = None) -> Tiling:
         width_mm = max(min(way[0] - 2 * MARGIN, (way[1] - 2 * MARGIN) * aspect) for way in ways)
     painting = (float(width_mm), width_mm / aspect)
     # What is not a number fails here, too.
-    if not (_SMALLEST <= min(painting) and max(painting) <= _LARGEST):
+    if not (min(painting) >= _SMALLEST and max(painting) <= _LARGEST):
         raise UserError(
             f"a painting of {painting[0]:.0f} x {painting[1]:.0f} mm: its sides must be"
             f" {_SMALLEST:.0f} to {_LARGEST:.0f} mm"
@@ -127,6 +127,7 @@ def _count(painting: float, sheet: float) -> int:
     return 1 + max(0, math.ceil(more / (sheet - 2 * MARGIN - OVERLAP)))
 
 
-def _part(painting: float, sheet: float, index: int) -> tuple[float, float]:
-    begin = index * (sheet - 2 * MARGIN - OVERLAP)
-    return begin, min(sheet - 2 * MARGIN, painting - begin)
+def _part(painting: float, count: int, index: int) -> tuple[float, float]:
+    """Beginning and length of a part: all are as long, so that none is a narrow strip."""
+    length = (painting + (count - 1) * OVERLAP) / count
+    return index * (length - OVERLAP), length

@@ -25,10 +25,12 @@ def tidied(labels_HW: np.ndarray, detail: Detail) -> tuple[np.ndarray, np.ndarra
     # What is left to the neighbours can be in pieces, which are specks of their own.
     for look in range(_LOOKS):
         islands_HW = _islands(labels_HW)
-        depth_HW = depth(islands_HW)
-        speck_HW = ~_large(islands_HW, depth_HW, detail)[islands_HW]
+        speck_HW = ~_large(islands_HW, detail)[islands_HW]
         if look == 0:
-            speck_HW |= _arms(depth_HW, _ARM * detail.radius)
+            # A corner between a border and the picture's edge is no sliver.
+            arm_HW = _arms(depth(islands_HW, edge=False), _ARM * detail.radius)
+            # Where all is slivers, one of them has to fill the picture.
+            speck_HW = speck_HW if (speck_HW | arm_HW).all() else speck_HW | arm_HW
         if not speck_HW.any():
             break
         labels_HW = _filled(labels_HW, speck_HW)
@@ -37,9 +39,14 @@ def tidied(labels_HW: np.ndarray, detail: Detail) -> tuple[np.ndarray, np.ndarra
     return islands_HW, labels_HW.ravel()[first_I]
 
 
-def depth(islands_HW: np.ndarray) -> np.ndarray:
-    """Distance of each pixel to the nearest border or to the picture's edge, float32."""
-    inside_HW = np.zeros(np.add(islands_HW.shape, 2), np.uint8)
+def depth(islands_HW: np.ndarray, *, edge: bool = True) -> np.ndarray:
+    """Distance of each pixel to the nearest border, float32.
+
+    Args:
+      islands_HW: Islands.
+      edge: Whether the picture's edge is a border.
+    """
+    inside_HW = np.full(np.add(islands_HW.shape, 2), int(not edge), np.uint8)
     inside_HW[1:-1, 1:-1] = 1
     down_HW = islands_HW[1:] != islands_HW[:-1]
     across_HW = islands_HW[:, 1:] != islands_HW[:, :-1]
@@ -78,11 +85,11 @@ def _arms(depth_HW: np.ndarray, radius: float) -> np.ndarray:
     return cv2.distanceTransform(shallow_HW, cv2.DIST_L2, 5) > radius + 1
 
 
-def _large(islands_HW: np.ndarray, depth_HW: np.ndarray, detail: Detail) -> np.ndarray:
+def _large(islands_HW: np.ndarray, detail: Detail) -> np.ndarray:
     """Whether each island is kept; the largest always is."""
     area_I = np.bincount(islands_HW.ravel())
     radius_I = np.zeros(len(area_I), np.float32)
-    np.maximum.at(radius_I, islands_HW.ravel(), depth_HW.ravel())
+    np.maximum.at(radius_I, islands_HW.ravel(), depth(islands_HW).ravel())
     large_I = (area_I >= detail.area) & (radius_I >= detail.radius)
     order_I = np.argsort(-area_I * large_I, kind="stable")
     large_I[order_I[detail.regions :]] = False
