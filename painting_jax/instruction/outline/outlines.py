@@ -5,7 +5,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from painting_jax.instruction.outline import beziers, cracks, detail, inner_edges, joining
+from painting_jax.instruction.outline import beziers, cracks, inner_edges, joining
+from painting_jax.instruction.outline import detail as details
 from painting_jax.instruction.outline.tidy_regions import depth, tidied
 
 _LABELS = 255  # most different labels
@@ -80,7 +81,7 @@ class Outline:
 
 
 def of(
-    labels_HW: np.ndarray, picture_HWC: np.ndarray | None = None, detail_name: str = "normal"
+    labels_HW: np.ndarray, picture_HWC: np.ndarray | None = None, detail: str = "normal"
 ) -> Outline:
     """The outline of a composition, deterministically.
 
@@ -89,20 +90,20 @@ def of(
     Args:
       labels_HW: Labels of regions or of colours, integers, at most 255 different ones.
       picture_HWC: uint8 RGB, if edges inside the regions are wanted, too.
-      detail_name: One of `detail.NAMES`; its `nodes` are the most that all lines have.
+      detail: One of `detail.NAMES`; its `nodes` are the most that all lines have.
 
     Raises:
       UserError: If there is no such detail.
       ValueError: If the map is empty, has too many labels, or is of another size than the picture.
     """
-    level = detail.level(detail_name)
+    level = details.level(detail)
     label_K, index_HW = np.unique(labels_HW, return_inverse=True)
     if labels_HW.ndim != 2 or not 0 < len(label_K) <= _LABELS:
         raise ValueError(f"labels of shape {labels_HW.shape} with {len(label_K)} different ones")
     if picture_HWC is not None and picture_HWC.shape[:2] != labels_HW.shape:
         raise ValueError(f"labels {labels_HW.shape} of a picture {picture_HWC.shape}")
     height, width = labels_HW.shape
-    zoom = detail.SIDE / max(height, width)
+    zoom = details.SIDE / max(height, width)
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     index_HW = index_HW.reshape(height, width).astype(np.uint8)
     small_HW = cv2.resize(index_HW, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
@@ -130,7 +131,7 @@ def of(
 
 
 def _within(
-    level: detail.Detail, labels_HW: np.ndarray, picture_HWC: np.ndarray | None
+    level: details.Detail, labels_HW: np.ndarray, picture_HWC: np.ndarray | None
 ) -> tuple[list[Line], np.ndarray, np.ndarray]:
     """Lines with few enough nodes, and the regions between them: a bound for any picture."""
     while True:

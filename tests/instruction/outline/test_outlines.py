@@ -122,7 +122,7 @@ def test_edges_inside_regions_need_the_picture_and_are_marked():
 
 
 def test_more_detail_has_more_nodes_within_its_bound():
-    picture_HWC = _photo("coffee", 384)
+    picture_HWC = _photo("coffee", 256)
     labels_HW = segmentation.segment(picture_HWC)
     counts = [outlines.of(labels_HW, picture_HWC, name).nodes for name in detail.NAMES]
     assert counts == sorted(set(counts))

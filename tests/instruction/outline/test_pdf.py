@@ -60,7 +60,7 @@ def test_neighbouring_pages_show_the_same_in_what_they_share():
 
 def test_numbers_and_titles_are_text():
     layout = sheets.laid_out(
-        outlines.of(scenes.thirds()), numbers={7: "12", 3: "4", 5: "23"}, title="Озеро <&>"
+        scenes.outline_of_thirds(), numbers={7: "12", 3: "4", 5: "23"}, title="Озеро <&>"
     )
     document = _pages(pdf.document(layout.sheets))
     text = document[0].get_textpage().get_text_range()

@@ -28,7 +28,7 @@ def test_the_numbers_are_those_given_and_stand_in_their_regions():
 
 
 def test_a_region_without_a_number_has_none():
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), numbers={3: "own"})
+    layout = sheets.laid_out(scenes.outline_of_thirds(), numbers={3: "own"})
     assert [text.text for text in _layer(layout.sheets[0], "numbers").texts] == ["own"]
 
 
@@ -67,7 +67,7 @@ def test_numbers_do_not_lie_on_each_other():
 
 
 def test_neighbouring_sheets_draw_what_they_share_at_the_same_real_place():
-    outline = outlines.of(scenes.thirds())
+    outline = scenes.outline_of_thirds()
     layout = sheets.laid_out(outline, width_mm=400, grid=5)
     tiling = layout.tiling
     assert tiling.count > 1
@@ -88,7 +88,7 @@ def test_neighbouring_sheets_draw_what_they_share_at_the_same_real_place():
 
 
 def test_crosses_lie_in_what_two_sheets_share():
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), width_mm=400)
+    layout = sheets.laid_out(scenes.outline_of_thirds(), width_mm=400)
     window = layout.tiling.window(1, 0)
     middle = window[0] + 5 - layout.tiling.window(0, 0)[0] + layout.tiling.corner()[0]
     paths = _layer(layout.sheets[0], "crosses").paths
@@ -99,21 +99,21 @@ def test_crosses_lie_in_what_two_sheets_share():
 
 
 def test_a_sheet_says_which_it_is_and_has_a_rule_of_50_mm():
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), width_mm=400, title="Sky & ground")
+    layout = sheets.laid_out(scenes.outline_of_thirds(), width_mm=400, title="Sky & ground")
     foot = _layer(layout.sheets[-1], "foot")
     assert any("Sky & ground; B2: row 2 of 2, column 2 of 2" in text.text for text in foot.texts)
     assert np.ptp(foot.paths[0].xy_P2[:, 0]) == pytest.approx(50)
 
 
 def test_a_long_title_is_cut_visibly_before_the_rule():
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), title="long " * 100)
+    layout = sheets.laid_out(scenes.outline_of_thirds(), title="long " * 100)
     texts = [text.text for text in _layer(layout.sheets[0], "foot").texts]
     assert "…; 277 x " in texts[0] or "…; 253 x " in texts[0]
     assert len(texts[0]) < 120
 
 
 def test_grid_cells_are_square_and_named_from_the_upper_left():
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), width_mm=200, grid=4)
+    layout = sheets.laid_out(scenes.outline_of_thirds(), width_mm=200, grid=4)
     (sheet,) = layout.sheets
     starts = sorted({path.xy_P2[0, 0] for path in _layer(sheet, "grid").paths})
     x, y = layout.tiling.corner()
@@ -139,4 +139,4 @@ def test_grid_cells_are_square_and_named_from_the_upper_left():
 )
 def test_values_out_of_range_are_mistakes(values, match):
     with pytest.raises(UserError, match=match):
-        sheets.laid_out(outlines.of(scenes.thirds()), **values)
+        sheets.laid_out(scenes.outline_of_thirds(), **values)

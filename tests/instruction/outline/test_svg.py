@@ -46,7 +46,7 @@ def test_a_border_is_rendered_where_the_regions_meet():
 
 
 def test_every_line_is_one_stroke_in_its_named_group():
-    outline = outlines.of(scenes.thirds())
+    outline = scenes.outline_of_thirds()
     layout = sheets.laid_out(outline, numbers={7: "1"}, grid=3)
     root = defusedxml.ElementTree.fromstring(svg.document(layout.sheets[0]))
     assert (root.get("width"), root.get("height")) == ("297mm", "210mm")
@@ -64,7 +64,7 @@ def test_every_line_is_one_stroke_in_its_named_group():
 def test_texts_are_escaped():
     title = "<script>alert('&')</script>\x07\n\uffff\ud800\""
     numbers = {7: "</text>&"}
-    layout = sheets.laid_out(outlines.of(scenes.thirds()), title=title, numbers=numbers)
+    layout = sheets.laid_out(scenes.outline_of_thirds(), title=title, numbers=numbers)
     document = svg.document(layout.sheets[0])
     document.encode("utf-8")
     root = defusedxml.ElementTree.fromstring(document)
