@@ -11,8 +11,8 @@ from painting_jax.instruction.outline.tidy_regions import depth, tidied
 
 _LABELS = 255  # most different labels
 _COARSEST = 12.0  # pixels here of a pixel of a picture of which the steps are taken out
-_LOOSER = 1.4  # factor of the tolerance when there are too many nodes
-_TRIES = 6  # before there are fewer regions, too
+_LOOSER = 1.7  # factor of the tolerance when there are too many nodes
+_TRIES = 4  # before there are fewer regions, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,16 +145,25 @@ def _within(
                 for line in inner_edges.edges(picture_HWC, drawn, level)
             ]
         for turn in range(_TRIES):
-            tolerance = level.tolerance * _LOOSER**turn
-            lines = [
-                Line(beziers.fitted(stroke, tolerance), stroke.closed, edge)
-                for group, edge in ((strokes, False), (inner, True))
-                for stroke in group
-            ]
-            if sum(line.nodes for line in lines) <= level.nodes:
+            lines = _fitted(strokes, inner, level.tolerance * _LOOSER**turn, level.nodes)
+            if lines is not None:
                 return lines, islands_HW, label_I
         # One region and no edge has no nodes, so that this ends.
         level = dataclasses.replace(level, regions=level.regions // 2, edges=level.edges // 2)
+
+
+def _fitted(
+    borders: list[joining.Stroke], inner: list[joining.Stroke], tolerance: float, most: int
+) -> list[Line] | None:
+    """Curves along the strokes, or None if they have too many nodes."""
+    lines, nodes = [], 0
+    for group, edge in ((borders, False), (inner, True)):
+        for stroke in group:
+            lines.append(Line(beziers.fitted(stroke, tolerance), stroke.closed, edge))
+            nodes += lines[-1].nodes
+            if nodes > most:
+                return None
+    return lines
 
 
 def _regions(

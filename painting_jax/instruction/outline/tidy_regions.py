@@ -1,5 +1,7 @@
 """Regions that a person can trace and paint: connected, large enough, with calm borders."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 from scipy import ndimage
@@ -7,7 +9,8 @@ from skimage import measure
 
 from painting_jax.instruction.outline.detail import Detail
 
-_LOOKS = 5
+_SHARES = (1 / 16, 1 / 4, 1, 1, 1, 1)  # of the least area, look by look
+_CUT = 2  # look at which slivers go
 _ARM = 0.6  # least radius of an arm of a region, as a share of that of a region
 
 
@@ -22,18 +25,23 @@ def tidied(labels_HW: np.ndarray, detail: Detail) -> tuple[np.ndarray, np.ndarra
       Islands [H, W], numbered 0..I-1, connected along the sides of pixels; the label of each.
     """
     labels_HW = _calm(labels_HW, detail.soft)
-    # What is left to the neighbours can be in pieces, which are specks of their own.
-    for look in range(_LOOKS):
+    # The smallest go first, so that those between them grow together instead of going, too. What is
+    # left to the neighbours can be in pieces, which are specks of their own: hence the last looks.
+    for look, share in enumerate(_SHARES):
+        now = dataclasses.replace(
+            detail,
+            area=share * detail.area,
+            radius=share**0.5 * detail.radius,
+            regions=detail.regions if share == 1 else labels_HW.size,
+        )
         islands_HW = _islands(labels_HW)
-        speck_HW = ~_large(islands_HW, detail)[islands_HW]
-        if look == 0:
+        speck_HW = ~_large(islands_HW, now)[islands_HW]
+        if look == _CUT:
             # A corner between a border and the picture's edge is no sliver.
             arm_HW = _arms(depth(islands_HW, edge=False), _ARM * detail.radius)
             # Where all is slivers, one of them has to fill the picture.
             speck_HW = speck_HW if (speck_HW | arm_HW).all() else speck_HW | arm_HW
-        if not speck_HW.any():
-            break
-        labels_HW = _filled(labels_HW, speck_HW)
+        labels_HW = _filled(labels_HW, speck_HW) if speck_HW.any() else labels_HW
     islands_HW = _islands(labels_HW)
     _, first_I = np.unique(islands_HW, return_index=True)
     return islands_HW, labels_HW.ravel()[first_I]
