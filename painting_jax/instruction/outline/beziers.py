@@ -1,12 +1,15 @@
 """Cubic Bézier curves through points (Schneider, Graphics Gems 1990)."""
 
+import itertools
+
 import numpy as np
 
 from painting_jax.instruction.outline.joining import Stroke
 
 _TURNS = 3  # times the points' places on a curve are sought again
 _HOPEFUL = 3.0  # misses up to so many tolerances are worth it
-_SIDE = 3  # points on both sides that give the direction at a point
+_SIDE = 5  # points on both sides that give the direction at a point
+_END = 12  # points that give it at an end, which has one side
 
 
 def fitted(stroke: Stroke, tolerance: float) -> np.ndarray:
@@ -22,7 +25,7 @@ def fitted(stroke: Stroke, tolerance: float) -> np.ndarray:
     xy_P2 = stroke.xy_P2
     cuts = sorted({0, *stroke.stops, len(xy_P2) - 1})
     curves: list[np.ndarray] = []
-    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for begin, end in itertools.pairwise(cuts):
         out_2 = _direction(xy_P2, begin, stroke.closed)
         in_2 = -_direction(xy_P2, end, stroke.closed)
         _fit(xy_P2[begin : end + 1], out_2, in_2, tolerance, curves)
@@ -46,7 +49,8 @@ def _direction(xy_P2: np.ndarray, at: int, closed: bool) -> np.ndarray:
         side = min(_SIDE, last // 2)
         ahead_2 = xy_P2[side] - xy_P2[last - side]
     else:
-        ahead_2 = xy_P2[min(at + _SIDE, last)] - xy_P2[max(at - _SIDE, 0)]
+        side = _END if at in (0, last) else _SIDE
+        ahead_2 = xy_P2[min(at + side, last)] - xy_P2[max(at - side, 0)]
     return ahead_2 / max(np.hypot(*ahead_2), 1e-9)
 
 

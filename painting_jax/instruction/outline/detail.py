@@ -19,7 +19,7 @@ class Detail:
       tolerance: Distance by which a curve may miss its line.
       edges: Most edges inside the regions.
       edge_length: Least length of such an edge.
-      edge_contrast: Least sum of its gradients, of lightness 0..1: a short edge must be a sharp one.
+      edge_contrast: Least sum of its gradients, lightness 0..1: a short edge must be sharp.
       edge_blur: Blur in which such edges are sought.
     """
 
@@ -39,9 +39,9 @@ class Detail:
 SIDE = 768
 NAMES = ("simple", "normal", "fine")
 _LEVELS = {
-    "simple": Detail(1000, 60, 1200, 7, 2.5, 4, 1.0, 16, 50, 1.0, 4),
-    "normal": Detail(3000, 200, 300, 3.5, 1.2, 3, 0.7, 80, 26, 0.4, 2.3),
-    "fine": Detail(8000, 600, 80, 2, 0.7, 2, 0.5, 160, 20, 0.3, 2),
+    "simple": Detail(1000, 60, 1200, 7, 2.5, 5, 1.2, 16, 60, 1.0, 4),
+    "normal": Detail(3000, 200, 300, 3.5, 1.2, 4, 0.9, 72, 34, 0.4, 2.3),
+    "fine": Detail(8000, 600, 80, 2, 0.7, 2.5, 0.6, 160, 22, 0.3, 2),
 }
 
 

@@ -41,10 +41,13 @@ def edges(picture_HWC: np.ndarray, lines: list[np.ndarray], detail: Detail) -> l
         _draw(taken_HW, line, wide)
     bends_HW = cv2.Laplacian(soft_HW, cv2.CV_32F, ksize=3)
     curves = measure.find_contours(bends_HW, 0.0, mask=ndimage.maximum_filter(clear_HW, 5))
+    clear_HW &= taken_HW == 0
     runs = [
         run
         for curve in curves
-        for run in _runs(curve[:, ::-1] + 0.5, clear_HW & (taken_HW == 0), detail.edge_length)
+        # Points are at most the diagonal of a pixel apart.
+        if 1.5 * len(curve) >= detail.edge_length
+        for run in _runs(curve[:, ::-1] + 0.5, clear_HW, detail.edge_length)
     ]
     contrast_R = np.array([_at(slope_HW, run).sum() for run in runs])
     found: list[np.ndarray] = []

@@ -29,7 +29,7 @@ class Stroke:
 
 @dataclasses.dataclass
 class _Chain:
-    """Arcs in a row; `joints` are the places of the junctions that it passes, with their numbers."""
+    """Arcs in a row; `joints` are the places of the junctions it passes, with their numbers."""
 
     xy_P2: np.ndarray
     joints: dict[int, int]

@@ -5,12 +5,14 @@ import dataclasses
 import cv2
 import numpy as np
 
-from painting_jax.instruction.outline import beziers, cracks, detail, inner_edges, joining
+from painting_jax.instruction.outline import beziers, cracks, inner_edges, joining
+from painting_jax.instruction.outline import detail as details
 from painting_jax.instruction.outline.tidy_regions import depth, tidied
 
 _LABELS = 255  # most different labels
-_LOOSER = 1.4  # factor of the tolerance when there are too many nodes
-_TRIES = 6  # before there are fewer regions, too
+_COARSEST = 12.0  # pixels here of a pixel of a picture of which the steps are taken out
+_LOOSER = 1.7  # factor of the tolerance when there are too many nodes
+_TRIES = 4  # before there are fewer regions, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Outline:
 
 
 def of(
-    labels_HW: np.ndarray, picture_HWC: np.ndarray | None = None, detail_name: str = "normal"
+    labels_HW: np.ndarray, picture_HWC: np.ndarray | None = None, detail: str = "normal"
 ) -> Outline:
     """The outline of a composition, deterministically.
 
@@ -88,20 +90,20 @@ def of(
     Args:
       labels_HW: Labels of regions or of colours, integers, at most 255 different ones.
       picture_HWC: uint8 RGB, if edges inside the regions are wanted, too.
-      detail_name: One of `detail.NAMES`; its `nodes` are the most that all lines have.
+      detail: One of `detail.NAMES`; its `nodes` are the most that all lines have.
 
     Raises:
       UserError: If there is no such detail.
       ValueError: If the map is empty, has too many labels, or is of another size than the picture.
     """
-    level = detail.level(detail_name)
+    level = details.level(detail)
     label_K, index_HW = np.unique(labels_HW, return_inverse=True)
     if labels_HW.ndim != 2 or not 0 < len(label_K) <= _LABELS:
         raise ValueError(f"labels of shape {labels_HW.shape} with {len(label_K)} different ones")
     if picture_HWC is not None and picture_HWC.shape[:2] != labels_HW.shape:
         raise ValueError(f"labels {labels_HW.shape} of a picture {picture_HWC.shape}")
     height, width = labels_HW.shape
-    zoom = detail.SIDE / max(height, width)
+    zoom = details.SIDE / max(height, width)
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     index_HW = index_HW.reshape(height, width).astype(np.uint8)
     small_HW = cv2.resize(index_HW, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int64)
@@ -109,8 +111,12 @@ def of(
         shrinks = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
         picture_HWC = cv2.resize(picture_HWC, size, interpolation=shrinks)
     # A pixel of a small picture is a step of several pixels here.
+    step = min(zoom, _COARSEST)
     level = dataclasses.replace(
-        level, soft=max(level.soft, 0.8 * zoom), smooth=max(level.smooth, 1.2 * zoom)
+        level,
+        soft=max(level.soft, 0.8 * step),
+        smooth=max(level.smooth, 1.6 * step),
+        tolerance=max(level.tolerance, 0.25 * step),
     )
     lines, islands_HW, label_I = _within(level, small_HW, picture_HWC)
     scale_2 = np.array([width / size[0], height / size[1]])
@@ -125,7 +131,7 @@ def of(
 
 
 def _within(
-    level: detail.Detail, labels_HW: np.ndarray, picture_HWC: np.ndarray | None
+    level: details.Detail, labels_HW: np.ndarray, picture_HWC: np.ndarray | None
 ) -> tuple[list[Line], np.ndarray, np.ndarray]:
     """Lines with few enough nodes, and the regions between them: a bound for any picture."""
     while True:
@@ -139,16 +145,25 @@ def _within(
                 for line in inner_edges.edges(picture_HWC, drawn, level)
             ]
         for turn in range(_TRIES):
-            tolerance = level.tolerance * _LOOSER**turn
-            lines = [
-                Line(beziers.fitted(stroke, tolerance), stroke.closed, edge)
-                for group, edge in ((strokes, False), (inner, True))
-                for stroke in group
-            ]
-            if sum(line.nodes for line in lines) <= level.nodes:
+            lines = _fitted(strokes, inner, level.tolerance * _LOOSER**turn, level.nodes)
+            if lines is not None:
                 return lines, islands_HW, label_I
         # One region and no edge has no nodes, so that this ends.
         level = dataclasses.replace(level, regions=level.regions // 2, edges=level.edges // 2)
+
+
+def _fitted(
+    borders: list[joining.Stroke], inner: list[joining.Stroke], tolerance: float, most: int
+) -> list[Line] | None:
+    """Curves along the strokes, or None if they have too many nodes."""
+    lines, nodes = [], 0
+    for group, edge in ((borders, False), (inner, True)):
+        for stroke in group:
+            lines.append(Line(beziers.fitted(stroke, tolerance), stroke.closed, edge))
+            nodes += lines[-1].nodes
+            if nodes > most:
+                return None
+    return lines
 
 
 def _regions(

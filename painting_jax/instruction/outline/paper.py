@@ -43,8 +43,8 @@ class Tiling:
 
     def window(self, column: int, row: int) -> tuple[float, float, float, float]:
         """The part of the painting on a sheet: its left, top, width and height."""
-        left, wide = _part(self.painting[0], self.paper[0], column)
-        top, high = _part(self.painting[1], self.paper[1], row)
+        left, wide = _part(self.painting[0], self.columns, column)
+        top, high = _part(self.painting[1], self.rows, row)
         return left, top, wide, high
 
     def corner(self) -> tuple[float, float]:
@@ -127,6 +127,7 @@ def _count(painting: float, sheet: float) -> int:
     return 1 + max(0, math.ceil(more / (sheet - 2 * MARGIN - OVERLAP)))
 
 
-def _part(painting: float, sheet: float, index: int) -> tuple[float, float]:
-    begin = index * (sheet - 2 * MARGIN - OVERLAP)
-    return begin, min(sheet - 2 * MARGIN, painting - begin)
+def _part(painting: float, count: int, index: int) -> tuple[float, float]:
+    """Beginning and length of a part: all are as long, so that none is a narrow strip."""
+    length = (painting + (count - 1) * OVERLAP) / count
+    return index * (length - OVERLAP), length

@@ -1,4 +1,4 @@
-"""An outline on paper in real size: its lines, a grid, numbers, and marks to put sheets together."""
+"""An outline on paper in real size: lines, a grid, numbers, and marks to put sheets together."""
 
 import dataclasses
 from collections.abc import Mapping

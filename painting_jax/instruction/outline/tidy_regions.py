@@ -1,5 +1,7 @@
 """Regions that a person can trace and paint: connected, large enough, with calm borders."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 from scipy import ndimage
@@ -7,7 +9,8 @@ from skimage import measure
 
 from painting_jax.instruction.outline.detail import Detail
 
-_LOOKS = 5
+_SHARES = (1 / 16, 1 / 4, 1, 1, 1, 1)  # of the least area, look by look
+_CUT = 2  # look at which slivers go
 _ARM = 0.6  # least radius of an arm of a region, as a share of that of a region
 
 
@@ -22,24 +25,36 @@ def tidied(labels_HW: np.ndarray, detail: Detail) -> tuple[np.ndarray, np.ndarra
       Islands [H, W], numbered 0..I-1, connected along the sides of pixels; the label of each.
     """
     labels_HW = _calm(labels_HW, detail.soft)
-    # What is left to the neighbours can be in pieces, which are specks of their own.
-    for look in range(_LOOKS):
+    # The smallest go first, so that those between them grow together instead of going, too. What is
+    # left to the neighbours can be in pieces, which are specks of their own: hence the last looks.
+    for look, share in enumerate(_SHARES):
+        now = dataclasses.replace(
+            detail,
+            area=share * detail.area,
+            radius=share**0.5 * detail.radius,
+            regions=detail.regions if share == 1 else labels_HW.size,
+        )
         islands_HW = _islands(labels_HW)
-        depth_HW = depth(islands_HW)
-        speck_HW = ~_large(islands_HW, depth_HW, detail)[islands_HW]
-        if look == 0:
-            speck_HW |= _arms(depth_HW, _ARM * detail.radius)
-        if not speck_HW.any():
-            break
-        labels_HW = _filled(labels_HW, speck_HW)
+        speck_HW = ~_large(islands_HW, now)[islands_HW]
+        if look == _CUT:
+            # A corner between a border and the picture's edge is no sliver.
+            arm_HW = _arms(depth(islands_HW, edge=False), _ARM * detail.radius)
+            # Where all is slivers, one of them has to fill the picture.
+            speck_HW = speck_HW if (speck_HW | arm_HW).all() else speck_HW | arm_HW
+        labels_HW = _filled(labels_HW, speck_HW) if speck_HW.any() else labels_HW
     islands_HW = _islands(labels_HW)
     _, first_I = np.unique(islands_HW, return_index=True)
     return islands_HW, labels_HW.ravel()[first_I]
 
 
-def depth(islands_HW: np.ndarray) -> np.ndarray:
-    """Distance of each pixel to the nearest border or to the picture's edge, float32."""
-    inside_HW = np.zeros(np.add(islands_HW.shape, 2), np.uint8)
+def depth(islands_HW: np.ndarray, *, edge: bool = True) -> np.ndarray:
+    """Distance of each pixel to the nearest border, float32.
+
+    Args:
+      islands_HW: Islands.
+      edge: Whether the picture's edge is a border.
+    """
+    inside_HW = np.full(np.add(islands_HW.shape, 2), int(not edge), np.uint8)
     inside_HW[1:-1, 1:-1] = 1
     down_HW = islands_HW[1:] != islands_HW[:-1]
     across_HW = islands_HW[:, 1:] != islands_HW[:, :-1]
@@ -78,11 +93,11 @@ def _arms(depth_HW: np.ndarray, radius: float) -> np.ndarray:
     return cv2.distanceTransform(shallow_HW, cv2.DIST_L2, 5) > radius + 1
 
 
-def _large(islands_HW: np.ndarray, depth_HW: np.ndarray, detail: Detail) -> np.ndarray:
+def _large(islands_HW: np.ndarray, detail: Detail) -> np.ndarray:
     """Whether each island is kept; the largest always is."""
     area_I = np.bincount(islands_HW.ravel())
     radius_I = np.zeros(len(area_I), np.float32)
-    np.maximum.at(radius_I, islands_HW.ravel(), depth_HW.ravel())
+    np.maximum.at(radius_I, islands_HW.ravel(), depth(islands_HW).ravel())
     large_I = (area_I >= detail.area) & (radius_I >= detail.radius)
     order_I = np.argsort(-area_I * large_I, kind="stable")
     large_I[order_I[detail.regions :]] = False
