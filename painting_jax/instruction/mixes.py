@@ -3,6 +3,7 @@
 import pathlib
 
 from painting_jax.errors import UserError
+from painting_jax.instruction import colour_words
 from painting_jax.instruction.language import Words
 from painting_jax.instruction.mixing import own_paints, paint_sets
 from painting_jax.instruction.mixing.paints import NEAREST, PaintSet
@@ -45,26 +46,19 @@ def chosen(medium: str, paints: str | None) -> list[PaintSet]:
 
 def title(paint_set: PaintSet, words: Words) -> str:
     """The name of a set in a language; that of a list of one's own is its file's."""
-    return (
-        words.say("sets", paint_set.name) if words.has("sets", paint_set.name) else paint_set.name
-    )
+    return colour_words.paint_set(paint_set.name, words.code)
 
 
 def said(recipe: Recipe, paint_set: PaintSet, words: Words) -> tuple[str, str]:
     """A recipe in words, and a remark on how near it comes."""
-    if paint_set.method == NEAREST:
+    if not recipe.portions:
+        text = words.say("mix", "bare")
+    elif paint_set.method == NEAREST:
         text = _paint(recipe.portions[0], words)
     else:
-        parts = [
-            words.say(
-                "mix", "one" if portion.parts == 1 else "many",
-                count=portion.parts, paint=_paint(portion, words),
-            )
-            for portion in recipe.portions
-        ]  # fmt: skip
-        text = words.listed(parts)
-        for count in recipe.water:
-            text += words.say("mix", "water", count=count)
+        text = words.listed([_parts(portion, words) for portion in recipe.portions])
+        for place, count in enumerate(recipe.water):
+            text += words.say("mix", "water_again" if place else "water", count=count)
     note = words.say("mix", "difference", value=f"{recipe.difference:.1f}")
     if recipe.reach != "same":
         note = f"{words.say('mix', recipe.reach)} {note}"
@@ -73,7 +67,13 @@ def said(recipe: Recipe, paint_set: PaintSet, words: Words) -> tuple[str, str]:
     return text, note
 
 
+def _parts(portion: Portion, words: Words) -> str:
+    one_or_many = "one" if portion.parts == 1 else "many"
+    return words.say("mix", one_or_many, count=portion.parts, paint=_paint(portion, words))
+
+
 def _paint(portion: Portion, words: Words) -> str:
     paint = portion.paint
-    name = f"{paint.name} ({paint.index})" if paint.index else paint.name
+    name = colour_words.paint(paint.name, words.code)
+    name = f"{name} ({paint.index})" if paint.index else name
     return words.say("mix", "tint", paint=name) if portion.is_tint else name

@@ -38,7 +38,7 @@ from painting_jax.instruction.steps import Step, cut
 _SIDE = 768  # longer side of the pictures in a page, in pixels
 _FRAMES = 33  # frames in a page, at most
 _BYTES = 4_200_000  # of all pictures; their addresses take a third more
-_CALM = 5  # side of the median before colours are outlined, in pixels
+_NARROW = 40.0  # side of a painting that is no strip, in mm
 _QUALITIES = (86, 78, 68, 56, 42, 30)
 
 
@@ -105,6 +105,7 @@ def files(
     """
     words = Words.of(choices.language)
     height, width = frames_THWC.shape[1:3]
+    choices = dataclasses.replace(choices, width_mm=_width(choices, width / height))
     painting = papers.tiled(width / height, choices.paper, choices.width_mm).painting
     if progress_T is None:
         progress_T = np.linspace(0, 1, len(frames_THWC))
@@ -166,15 +167,25 @@ def files(
 def _inline(outline: Outline, palette: Palette, choices: Choices, title: str) -> str:
     """The outline on one sheet, as an element of the page."""
     whole = dataclasses.replace(choices, width_mm=None)
+    if _width(whole, outline.width / outline.height) is not None:
+        return ""
     (sheet,) = _sheets(outline, palette, whole, title)
     return svg.document(sheet).partition("?>")[2]
+
+
+def _width(choices: Choices, aspect: float) -> float | None:
+    """The width that was chosen; of a painting that would be a strip on one sheet, a larger one."""
+    length = papers.size(choices.paper)[1] - 2 * papers.MARGIN
+    if choices.width_mm is None and max(aspect, 1 / aspect) > length / _NARROW:
+        return min(_NARROW * max(aspect, 1.0), papers.LARGEST)
+    return choices.width_mm
 
 
 def _outline(subject: Subject, choices: Choices) -> Outline:
     """The outline of the regions, or of the palette's colours if they are numbered."""
     if choices.numbers:
-        # Spots of a few pixels are nothing to fill in.
-        calm_HWC = cv2.medianBlur(subject.picture_HWC, _CALM)
+        # Spots of a few pixels, and grain, are nothing to fill in.
+        calm_HWC = cv2.bilateralFilter(cv2.medianBlur(subject.picture_HWC, 5), 9, 40, 9)
         return outlines.of(subject.palette.numbers(calm_HWC), None, choices.detail)
     return outlines.of(subject.labels_HW, subject.picture_HWC, choices.detail)
 

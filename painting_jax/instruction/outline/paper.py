@@ -17,7 +17,7 @@ _SIZES = {
 }
 _OWN = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)x(\d{1,4}(?:\.\d{1,2})?)")
 _LEAST, _MOST = 100.0, 2000.0  # sides of a sheet of one's own, in mm
-_SMALLEST, _LARGEST = 20.0, 5000.0  # sides of a painting, in mm
+_SMALLEST, LARGEST = 20.0, 5000.0  # sides of a painting, in mm
 _SHEETS = 100  # most sheets of a painting
 
 
@@ -92,10 +92,10 @@ def tiled(aspect: float, paper: str, width_mm: float | None = None) -> Tiling:
         width_mm = max(min(way[0] - 2 * MARGIN, (way[1] - 2 * MARGIN) * aspect) for way in ways)
     painting = (float(width_mm), width_mm / aspect)
     # What is not a number fails here, too.
-    if not (min(painting) >= _SMALLEST and max(painting) <= _LARGEST):
+    if not (min(painting) >= _SMALLEST and max(painting) <= LARGEST):
         raise UserError(
             f"a painting of {painting[0]:.0f} x {painting[1]:.0f} mm: its sides must be"
-            f" {_SMALLEST:.0f} to {_LARGEST:.0f} mm"
+            f" {_SMALLEST:.0f} to {LARGEST:.0f} mm"
         )
     tilings = [
         Tiling(way, painting, *(_count(*sides) for sides in zip(painting, way, strict=True)))
