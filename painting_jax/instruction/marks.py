@@ -20,9 +20,8 @@ _CHANGED = 6.0  # difference in CIELAB, summed over its axes, from which on a pi
 # The inner width of what changes at once, to the width of the marks: fitted to 150 stages of the
 # stroke painter, whose brushes are known; half of the errors are below a factor of 1.4.
 _WIDTH, _POWER = 1.2, 1.15
-_RUN_INTO = (
-    0.12  # share of the canvas that is painted at once, from which on marks are not told apart
-)
+# Share of the canvas in one piece, from which on its marks are not told apart.
+_RUN_INTO = 0.1
 _THIN = 0.03  # width up to which marks are lines, as a share of the picture's mean side
 _EARLY = 0.5  # progress up to which a painting begins
 # How far a canvas is from the finished picture: by the blur of the picture that it resembles most,
@@ -147,7 +146,7 @@ def _width(lab_MHWC: np.ndarray) -> float:
 
     Where much is painted from one frame to the next, marks run into each other.
     """
-    widths = []
+    widths, unknown = [], 0
     for change_HWC in np.diff(lab_MHWC, axis=0):
         changed_HW = np.abs(change_HWC).sum(-1) > _CHANGED
         # Surrounded by what is not painted.
@@ -155,10 +154,14 @@ def _width(lab_MHWC: np.ndarray) -> float:
             np.pad(changed_HW, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5
         )[1:-1, 1:-1]
         ridge_HW = (inner_HW >= cv2.dilate(inner_HW, np.ones((3, 3)))) & changed_HW
-        if ridge_HW.any() and _largest(changed_HW) < _RUN_INTO:
-            inner_R = inner_HW[ridge_HW]
-            widths.append(2 * float(np.average(inner_R, weights=inner_R)) - 1)
-    return _WIDTH * float(np.median(widths)) ** _POWER if widths else 0.0
+        if not ridge_HW.any():
+            continue
+        if _largest(changed_HW) >= _RUN_INTO:
+            unknown += 1
+            continue
+        inner_R = inner_HW[ridge_HW]
+        widths.append(2 * float(np.average(inner_R, weights=inner_R)) - 1)
+    return _WIDTH * float(np.median(widths)) ** _POWER if len(widths) > unknown else 0.0
 
 
 def _largest(changed_HW: np.ndarray) -> float:
