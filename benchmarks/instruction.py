@@ -1,6 +1,6 @@
 """Measures what a tutorial tells of a process, where the truth is known: the stroke painter's.
 
-  python -m benchmarks.instruction [--processes=40] [--photos=16]
+  python -m benchmarks.instruction [--processes=40] [--photos=40]
 
 Steps: share of the ends of stages, and of parts that are painted one after the other, that have a
 cut within 3 % of the length; and share of the cuts that lie at such an end.
@@ -29,7 +29,7 @@ from painting_jax.instruction.steps import cut
 from painting_jax.instruction.whereabouts import Whereabouts
 
 _PROCESSES = flags.DEFINE_integer("processes", 40, "Processes that are cut into steps.")
-_PHOTOS = flags.DEFINE_integer("photos", 16, "Processes of which four photos are taken each.")
+_PHOTOS = flags.DEFINE_integer("photos", 40, "Processes of which four photos are taken each.")
 
 _FRAMES, _NEAR = 97, 0.03
 _PHOTO = (680, 900)  # height and width in pixels
