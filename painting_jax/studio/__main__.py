@@ -25,7 +25,6 @@ import socket
 from absl import flags
 
 from painting_jax import cli
-from painting_jax.compiled_programs import kept
 from painting_jax.errors import UserError
 from painting_jax.files import check_destination, in_use
 from painting_jax.locking import alone
@@ -73,14 +72,14 @@ def main() -> None:
         ) from None
     host = _HOST.value
     password = access.password_of(host, _PASSWORD_FILE.value, os.environ.get(_PASSWORD))
-    listening = _listening(host, _PORT.value)
-
-    from painting_jax.studio.offers import Offers  # noqa: PLC0415
-    from painting_jax.studio.server import Studio  # noqa: PLC0415
-
-    offers = Offers.of(_WORKDIR.value, _PRETRAINED.value, _LORA.value, _LORA_2.value)
     folder = pathlib.Path(_OUTPUT.value)
-    with alone(folder, in_use("output", folder, "studio")), kept():
+    with alone(folder, in_use("output", folder, "studio")), _listening(host) as listening:
+        # These take seconds.
+        from painting_jax.compiled_programs import kept  # noqa: PLC0415
+        from painting_jax.studio.offers import Offers  # noqa: PLC0415
+        from painting_jax.studio.server import Studio  # noqa: PLC0415
+
+        offers = Offers.of(_WORKDIR.value, _PRETRAINED.value, _LORA.value, _LORA_2.value)
         studio = Studio(folder, offers, password=password, local=access.is_loopback(host))
         config = uvicorn.Config(
             studio.app,
@@ -92,21 +91,23 @@ def main() -> None:
             timeout_graceful_shutdown=3,
         )
         print(f"the studio is open at {_address(host, listening)}", flush=True)
-        uvicorn.Server(config).run(sockets=[listening])
+        with kept():
+            uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+def _listening(host: str) -> socket.socket:
+    """A socket that listens at the host and at --port.
 
     Raises:
       UserError: If the address cannot be listened at.
     """
-    bare = host.strip("[]")
+    bare, port = host.strip("[]"), _PORT.value
     family = socket.AF_INET6 if ":" in bare else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((bare, port))
+        listening.listen()
     except OSError as error:
         listening.close()
         reason = error.strerror or str(error)

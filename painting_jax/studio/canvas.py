@@ -17,9 +17,23 @@ from painting_jax.studio.settings import Settings, corners_of
 
 _COMPARED = 160  # longer side in pixels at which colours are compared
 _SOFT = 1.5  # blur before that
+_FAR = 4.0  # what a frame costs that is the whole process away from the estimate, in CIE Lab
 _SEEN = 3.0  # differences in CIE Lab below this are not seen, or come from the photo
 # Directions of a difference in CIE Lab, below and above 0.
 _WORDS = (("darker", "lighter"), ("greener", "redder"), ("bluer", "yellower"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """A process that a person follows.
+
+    Attributes:
+      frames_THWC: Frames, uint8.
+      progress_T: Progress of each, rising.
+    """
+
+    frames_THWC: Sequence[np.ndarray]
+    progress_T: Sequence[float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +79,7 @@ def read(
     picture_HWC: np.ndarray,
     settings: Settings,
     rehearsal: Rehearsal,
-    process_THWC: Sequence[np.ndarray] | None = None,
+    process: Process | None = None,
 ) -> Reading:
     """Reads a canvas from a photo; it takes a few seconds.
 
@@ -74,7 +88,7 @@ def read(
       picture_HWC: uint8 RGB picture that is painted.
       settings: Medium, number of frames and regions; corners, or None to find them.
       rehearsal: Paintings of the picture in the medium.
-      process_THWC: Frames, uint8, of a process that the person follows; None = the rehearsal's.
+      process: Process that the person follows; None = the rehearsal, at even steps.
 
     Raises:
       UserError: If regions or corners are not as they must be.
@@ -84,13 +98,15 @@ def read(
         corners = _shares(found_42)
         settings = dataclasses.replace(settings, corners=corners)
     canvas = found(photo_HWC, picture_HWC, settings, rehearsal)
-    progress = canvas.progress
-    frames_THWC = rehearsal.frames_RTHWC[0] if process_THWC is None else process_THWC
-    if process_THWC is not None:
-        progress = _like(canvas.canvas_HWC, frames_THWC, progress)
-    of = len(frames_THWC) if process_THWC is not None else settings.frames or len(frames_THWC)
-    at = round(progress * (len(frames_THWC) - 1))
-    step = Step(1 + round(progress * (of - 1)), of, frames_THWC[at])
+    progress, rehearsed_THWC = canvas.progress, rehearsal.frames_RTHWC[0]
+    if process is not None:
+        at = _like(canvas.canvas_HWC, process, progress)
+        progress = round(float(process.progress_T[at]), 4)
+        step = Step(1 + at, len(process.frames_THWC), process.frames_THWC[at])
+    else:
+        of = settings.frames or len(rehearsed_THWC)
+        at = round(progress * (len(rehearsed_THWC) - 1))
+        step = Step(1 + round(progress * (of - 1)), of, rehearsed_THWC[at])
     sentence, region = _difference(canvas.canvas_HWC, step, Regions.of(picture_HWC, settings.edits))
     warning = ""
     if canvas.shows_another:
@@ -108,17 +124,16 @@ def _shares(corners_42: np.ndarray) -> tuple[tuple[float, float], ...]:
         return corners_of(whole((1, 1)).tolist())
 
 
-def _like(canvas_HWC: np.ndarray, frames_THWC: Sequence[np.ndarray], progress: float) -> float:
-    """The progress of the frame that is most like a canvas; near an estimate, which breaks ties."""
+def _like(canvas_HWC: np.ndarray, process: Process, progress: float) -> int:
+    """The place of the frame that is most like a canvas; an estimate of progress breaks ties."""
     canvas_HWC = _colours(canvas_HWC)
-    last = max(1, len(frames_THWC) - 1)
     cost_T = [
         np.abs(canvas_HWC - _colours(frame_HWC, canvas_HWC.shape[:2])).mean()
-        + 4 * abs(t / last - progress)
-        for t, frame_HWC in enumerate(frames_THWC)
+        + _FAR * abs(there - progress)
+        for frame_HWC, there in zip(process.frames_THWC, process.progress_T, strict=True)
     ]
     # Something is left to paint.
-    return min(int(np.argmin(cost_T)), last - 1) / last
+    return min(int(np.argmin(cost_T)), max(0, len(cost_T) - 2))
 
 
 def _difference(canvas_HWC: np.ndarray, step: Step, regions: Regions) -> tuple[str, int | None]:

@@ -107,7 +107,8 @@ class OfRun:
 
     def __init__(self, workdir: pathlib.Path, label: str):
         config = read_run(workdir)
-        self._workdir, self._run = workdir, None
+        self._workdir = workdir
+        self._run: Run | None = None
         any_size = bool(config.model.pixel_layers)
         self.traits = Traits(
             label=label,

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 from skimage import color
 from sklearn.cluster import KMeans
 
@@ -22,6 +23,8 @@ _MOST = 24  # regions
 _SAMPLE = 4000  # pixels of a region that are looked at to split it
 _NEAR = 60.0  # weight of the place against the colour, in units of CIE Lab over the longer side
 _SPECK = 0.0008  # share of the picture that each part of a split has at least
+_LEAST = 2 * _SPECK
+_TOO_SMALL = "this region is too small, or too even, to be split"
 _DOWN, _ACROSS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 _segment = kept(segment)
@@ -56,9 +59,9 @@ class Regions:
         regions = cls(small_HWC, _segment(small_HWC))
         for edit in edits:
             regions = (
-                regions._merged(*edit["merge"])
+                regions.merged(*edit["merge"])
                 if "merge" in edit
-                else regions._split(edit["split"], *edit["at"])
+                else regions.split(edit["split"], *edit["at"])
             )
         return regions
 
@@ -86,12 +89,16 @@ class Regions:
         for number in self.numbers:
             inside_HW = self.labels_HW == number
             y_N, x_N = np.nonzero(inside_HW)
+            # Where it is furthest from its border.
+            depth_HW = ndimage.distance_transform_edt(np.pad(inside_HW, 1))[1:-1, 1:-1]
+            y, x = np.unravel_index(np.argmax(depth_HW), depth_HW.shape)
             red, green, blue = self.picture_HWC[inside_HW].mean(0).round().astype(int).tolist()
             lists.append(
                 {
                     "number": number,
                     "colour": [red, green, blue],
                     "share": round(float(inside_HW.mean()), 4),
+                    "at": [round((x + 0.5) / width, 4), round((y + 0.5) / height, 4)],
                     "place": place(y_N.mean() / height, x_N.mean() / width),
                 }
             )
@@ -99,14 +106,16 @@ class Regions:
         png = base64.b64encode(pictures.encode(grey_HWC, "png")).decode()
         return {"regions": lists, "map": f"data:image/png;base64,{png}", "most": _MOST}
 
-    def _merged(self, into: int, region: int | None = None) -> "Regions":
-        if region is None or into == region or not {into, region} <= set(self.numbers):
+    def merged(self, into: int, region: int) -> "Regions":
+        """One region made a part of another; errors as in `of`."""
+        if into == region or not {into, region} <= set(self.numbers):
             raise UserError("two regions of the picture can be merged")
         return dataclasses.replace(
             self, labels_HW=np.where(self.labels_HW == region, np.uint8(into), self.labels_HW)
         )
 
-    def _split(self, region: int, x: float, y: float) -> "Regions":
+    def split(self, region: int, x: float, y: float) -> "Regions":
+        """What is like a place in a region made a region of its own; errors as in `of`."""
         numbers = self.numbers
         if region not in numbers:
             raise UserError("this region is not there: reload the page")
@@ -114,6 +123,8 @@ class Regions:
             raise UserError(f"a picture has at most {_MOST} regions: merge some first")
         y_N, x_N = np.nonzero(self.labels_HW == region)
         height, width = self.labels_HW.shape
+        if len(y_N) < _LEAST * self.labels_HW.size:
+            raise UserError(_TOO_SMALL)
         features_NF = self._features(y_N, x_N)
         clicked = np.argmin(np.hypot(y_N - y * height, x_N - x * width))
         sampled = np.linspace(0, len(y_N) - 1, min(_SAMPLE, len(y_N))).astype(int)
@@ -123,7 +134,7 @@ class Regions:
         there_N = means.predict(features_NF) == means.predict(features_NF[[clicked]])[0]
         share = min(there_N.mean(), 1 - there_N.mean()) * len(y_N) / self.labels_HW.size
         if share < _SPECK:
-            raise UserError("this region is too small, or too even, to be split")
+            raise UserError(_TOO_SMALL)
         labels_HW = self.labels_HW.copy()
         labels_HW[y_N[there_N], x_N[there_N]] = max(numbers) + 1
         return dataclasses.replace(self, labels_HW=labels_HW)

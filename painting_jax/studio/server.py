@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from painting_jax import media
 from painting_jax.data import pictures
-from painting_jax.data.result_files import STEPS
 from painting_jax.generation import going_on
 from painting_jax.studio import answers, canvas, gallery, limits, result_files, uploads
 from painting_jax.studio.access import Access
@@ -178,7 +177,7 @@ class Studio:
         def read() -> dict:
             photo_HWC, picture_HWC = photo.load(), source.load()
             rehearsal = _rehearsal(source.key, settings.medium, picture_HWC)
-            reading = canvas.read(photo_HWC, picture_HWC, settings, rehearsal, source.frames())
+            reading = canvas.read(photo_HWC, picture_HWC, settings, rehearsal, source.process())
             jpegs = [
                 base64.b64encode(
                     pictures.encode(pictures.shrunk(x_HWC, _SHOWN_CANVAS), "jpeg")
@@ -190,6 +189,7 @@ class Studio:
                 "progress": reading.progress,
                 "step": reading.step.number,
                 "of": reading.step.of,
+                "rest": max(limits.FRAMES[0], reading.step.of - reading.step.number + 1),
                 "differs": reading.differs,
                 "region": reading.region,
                 "warning": reading.warning,
@@ -293,7 +293,7 @@ class _Source:
     shape: tuple[int, int]
     picture: pathlib.Path
     shown: pathlib.Path
-    steps: pathlib.Path | None = None
+    work: Work | None = None
 
     @classmethod
     def of_upload(cls, upload: Upload) -> "_Source":
@@ -302,19 +302,20 @@ class _Source:
 
     @classmethod
     def of_work(cls, work: Work) -> "_Source":
-        steps = work.result / STEPS if work.state == gallery.DONE else None
         picture, shown = work.folder / gallery.PICTURE, work.folder / gallery.SHOWN
-        return cls(work.id, work.name, work.shape, picture, shown, steps)
+        return cls(work.id, work.name, work.shape, picture, shown, work)
 
     def load(self) -> np.ndarray:
         """The picture."""
         return uploads.loaded(self.picture, self.name)
 
-    def frames(self) -> list[np.ndarray] | None:
-        """The steps of the process that a person follows, if there is one."""
-        if self.steps is None or not self.steps.is_dir():
+    def process(self) -> canvas.Process | None:
+        """The process that a person follows, if there is one."""
+        if self.work is None or self.work.state != gallery.DONE:
             return None
-        return [pictures.load(path) for path in sorted(self.steps.glob("*.png"))] or None
+        told = result_files.told(self.work)
+        frames_THWC = [pictures.load(self.work.result / name) for name in told["steps"]]
+        return canvas.Process(frames_THWC, told["progress"]) if len(frames_THWC) > 1 else None
 
 
 def _rehearsal(key: str, medium: str, picture_HWC: np.ndarray):

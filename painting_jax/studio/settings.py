@@ -132,14 +132,17 @@ def _manner(said: Any) -> dict[str, str]:
 
 
 def _edits(said: Any) -> list[dict]:
-    if not isinstance(said, list) or len(said) > limits.EDITS:
+    if not isinstance(said, list | tuple) or len(said) > limits.EDITS:
         raise UserError(f"regions can be split and merged {limits.EDITS} times")
     edits: list[dict] = []
     for edit in said:
         if not isinstance(edit, dict):
             raise UserError("a change of the regions is not understood")
         if "merge" in edit:
-            edits.append({"merge": _integers(edit["merge"], "merge", 2)})
+            pair = _integers(edit["merge"], "merge", 2)
+            if len(pair) != 2:
+                raise UserError("two regions of the picture can be merged")
+            edits.append({"merge": pair})
         else:
             [region] = _integers([edit.get("split")], "split", 1)
             edits.append({"split": region, "at": list(_point(edit.get("at")))})

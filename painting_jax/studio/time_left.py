@@ -64,13 +64,15 @@ class Speeds:
 
     def __init__(self, path: pathlib.Path):
         self._path, self._lock = path, threading.Lock()
+        self._rates: dict[str, float] = {}
         try:
             said = json_text.read(path)
             self._rates = {
                 str(name): float(rate) for name, rate in said.items() if 0 < float(rate) < 1e6
             }
         except (OSError, ValueError, TypeError, AttributeError):
-            self._rates: dict[str, float] = {}
+            # There is none yet, or it is damaged: they are measured again.
+            return
 
     def measured(self, model: str, part: str, size: Size, seconds: float) -> None:
         """Keeps how long a part took."""

@@ -34,7 +34,7 @@ def new_id() -> str:
 
 def name_of(text: str) -> str:
     """The name of a picture as people read it: one line, without folders."""
-    text = one_line(readable(text)).replace("\\", "/").rpartition("/")[2].strip()
+    text = one_line(readable(re.split(r"[/\\]", text)[-1])).strip()
     return text[: limits.NAME] or _NAMELESS
 
 

@@ -78,6 +78,10 @@ export function canvas({ most, asked, onRead, onMark }) {
     get chosen() {
       return photo && reading ? { canvas: photo.id, corners: reading.corners, start: reading.progress } : {};
     },
+    // Frames that are left to paint.
+    get rest() {
+      return photo && reading ? reading.rest : null;
+    },
     close: zone.close,
   };
 }

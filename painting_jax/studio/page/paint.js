@@ -58,6 +58,7 @@ export function paint(about, from = {}) {
     parts = [view];
     fill(place, view.element);
     view.element.querySelector("h1").focus();
+    if (from.canvas) view.element.querySelector(".canvas-photo").scrollIntoView({ block: "center" });
   }
 
   if (from.work) {
@@ -97,7 +98,7 @@ function settings(about, source, picture, saved, withCanvas) {
   const seed = h("input", { type: "number", min: 0, max: 2 ** 31 - 1, value: saved.seed ?? 0 });
   const look = h("input", { type: "checkbox", checked: saved.other_look === true });
 
-  const region = regions(source, picture.shown);
+  const region = regions(source, picture);
   region.set(saved);
   const photo = canvas({
     most: limits.upload,
@@ -150,13 +151,9 @@ function settings(about, source, picture, saved, withCanvas) {
     button.textContent = start === undefined ? "Paint" : "Paint the rest";
     const [first, ...rest] = Object.entries(shares.weights()).sort((a, b) => b[1] - a[1]);
     const medium = [first, ...rest].map(([name, share]) => (rest.length ? `${Math.round(100 * share)} % ` : "") + name.replaceAll("_", " "));
-    const count = restOf(start);
+    const count = photo.rest ?? Number(frames.value);
     fill(summary, `${medium.join(", ")} · ${count} steps${start ? ` from ${Math.round(100 * start)} % on` : ""}`);
   }
-
-  // Frames of the whole process, or of what is left of it.
-  const restOf = (start) =>
-    start ? Math.max(limits.frames[0], Math.round((1 - start) * (Number(frames.value) - 1)) + 1) : Number(frames.value);
 
   async function send(event) {
     event.preventDefault();
@@ -173,7 +170,7 @@ function settings(about, source, picture, saved, withCanvas) {
         manner: Object.fromEntries(Object.entries(manner).map(([part, { value }]) => [part, value])),
         words: can.takes_words ? words.value : "",
         ...(can.takes_regions ? region.chosen : {}),
-        frames: restOf(chosen.start),
+        frames: (can.takes_canvas && photo.rest) || Number(frames.value),
         steps: number(steps),
         size: can.sizes ? number(size) : null,
         seed: number(seed),

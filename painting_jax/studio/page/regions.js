@@ -5,14 +5,17 @@ import { fill, h, say } from "./dom.js";
 
 const FADED = 0.62;
 
-export function regions(source, shown, onChange = () => {}) {
+export function regions(source, picture, onChange = () => {}) {
   let found = { regions: [], most: 0 };
   let map, order = [], edits = [], merging = false, selected = null, point = null, isOrdered = false;
   let steps = [];
 
-  const image = h("img", { src: shown, alt: "The picture", draggable: false });
+  const image = h("img", { src: picture.shown, alt: "The picture", draggable: false });
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const stage = h("div.stage", {}, image, canvas);
+  const numbers = h("div.numbers", { "aria-hidden": "true" });
+  const stage = h("div.stage", {}, image, canvas, numbers);
+  // As large as the page has room for, whatever the picture's own size.
+  stage.style.width = `min(100%, calc(66vh * ${picture.width / picture.height}))`;
   const chips = h("ol.chips", { "aria-label": "Regions in the order of painting" });
   const tools = h("div.tools", { role: "status" });
   const element = h(
@@ -34,12 +37,12 @@ export function regions(source, shown, onChange = () => {}) {
   const placeOf = (number) => order.indexOf(number) + 1;
 
   async function read(data) {
-    const picture = new Image();
-    picture.src = data;
-    await picture.decode();
-    const small = h("canvas", { width: picture.width, height: picture.height });
+    const grey = new Image();
+    grey.src = data;
+    await grey.decode();
+    const small = h("canvas", { width: grey.width, height: grey.height });
     const context = small.getContext("2d", { willReadFrequently: true });
-    context.drawImage(picture, 0, 0);
+    context.drawImage(grey, 0, 0);
     const { data: pixels } = context.getImageData(0, 0, small.width, small.height);
     const labels = new Uint8Array(small.width * small.height);
     for (let n = 0; n < labels.length; n += 1) labels[n] = pixels[4 * n];
@@ -89,7 +92,7 @@ export function regions(source, shown, onChange = () => {}) {
   }
 
   function split(region) {
-    const at = point || middle(region);
+    const at = point || entry(region).at;
     const before = new Set(order);
     return change({ split: region, at }, () => {
       // The new one is painted right after the one that it was cut from.
@@ -98,23 +101,6 @@ export function regions(source, shown, onChange = () => {}) {
       order.splice(order.indexOf(region) + 1, 0, made);
       selected = made;
     });
-  }
-
-  // The pixel of a region nearest to its mean, for those who split without a pointer.
-  function middle(region) {
-    let count = 0, sumX = 0, sumY = 0;
-    const inside = [];
-    map.labels.forEach((label, n) => {
-      if (label !== region) return;
-      inside.push(n);
-      sumX += n % map.width;
-      sumY += Math.floor(n / map.width);
-      count += 1;
-    });
-    const [x, y] = [sumX / count, sumY / count];
-    const far = (n) => (n % map.width - x) ** 2 + (Math.floor(n / map.width) - y) ** 2;
-    const best = inside.reduce((a, b) => (far(a) <= far(b) ? a : b));
-    return [(best % map.width + 0.5) / map.width, (Math.floor(best / map.width) + 0.5) / map.height];
   }
 
   function select(number, at = null) {
@@ -156,6 +142,14 @@ export function regions(source, shown, onChange = () => {}) {
       else if (faded) pixels.data.set([250, 247, 241, 255 * FADED], 4 * n);
     });
     context.putImageData(pixels, 0, 0);
+  }
+
+  function sign(number) {
+    const [x, y] = entry(number).at;
+    const element = h("span", { class: number === selected ? "chosen" : "" }, String(placeOf(number)));
+    element.style.left = `${100 * x}%`;
+    element.style.top = `${100 * y}%`;
+    return element;
   }
 
   let dragged = null, hasMoved = false;
@@ -223,6 +217,7 @@ export function regions(source, shown, onChange = () => {}) {
   function show() {
     if (!map) return;
     draw();
+    fill(numbers, order.map(sign));
     fill(chips, order.map(chip));
     const back = steps.length > 0 && h("button.quiet", { type: "button", onclick: undo }, "Undo");
     if (merging) {
