@@ -20,9 +20,7 @@ OWN = {"X-Studio": "1"}
 
 def browser(studio: Studio, **headers: str) -> TestClient:
     """A client that sends what the studio's page sends; in a `with` block the studio paints."""
-    return TestClient(
-        studio.app, ADDRESS, headers=OWN | headers, raise_server_exceptions=False
-    )
+    return TestClient(studio.app, ADDRESS, headers=OWN | headers, raise_server_exceptions=False)
 
 
 def studio(folder: pathlib.Path, *runs: pathlib.Path, **access) -> Studio:

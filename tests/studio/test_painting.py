@@ -2,6 +2,7 @@
 
 import errno
 import json
+import resource
 import time
 
 import numpy as np
@@ -241,8 +242,6 @@ def test_after_a_restart_finished_works_are_there_and_others_are_offered_again(
 
 
 def test_a_full_disk_loses_no_finished_work(client, tmp_path):
-    import resource  # noqa: PLC0415
-
     done = rooms.asked(client, rooms.sent(client))
     assert rooms.ended(client, done)["state"] == "done"
     picture = rooms.sent(client)
