@@ -7,10 +7,10 @@
 
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
-with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json, and with a small
-model regions.png. Unreadable pictures in a folder or pattern are skipped. Frames carry an
-invisible mark that survives re-encoding, cropping and scaling: python -m painting_jax.verify reads
-it.
+with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json, with a tutorial
+(tutorial.html, and outline.pdf and outline.svg to print), and with a small model regions.png.
+Unreadable pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
+re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
 
 By itself, the small model that comes with the package paints; its card is
 painting_jax/weights/README.md.
@@ -50,6 +50,9 @@ from painting_jax.files import check_destination, remove_unfinished, written_bes
 from painting_jax.generation import final_frame, output_folders, painting_order, results
 from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
+from painting_jax.instruction.language import LANGUAGES
+from painting_jax.instruction.mixing.paint_sets import SETS
+from painting_jax.instruction.tutorial import Choices
 from painting_jax.locking import with_parents
 from painting_jax.user_cache import user_cache
 
@@ -103,6 +106,22 @@ _MARK = flags.DEFINE_bool(
     True,
     "Mark every frame invisibly with the day, the model and the medium. --nomark leaves that out, "
     "and the metadata say so.",
+)
+_TUTORIAL = flags.DEFINE_bool(
+    "tutorial",
+    True,
+    "Write a tutorial beside the video: steps in words, a palette with mixes, an outline to print. "
+    "painting_jax.tutorial makes it again with other choices.",
+)
+_LANGUAGE = flags.DEFINE_enum("language", "en", LANGUAGES, "Language of the tutorial.")
+_PAPER = flags.DEFINE_string(
+    "paper", "A4", "Paper of the tutorial: A5, A4, A3, Letter, Tabloid or WIDTHxHEIGHT in mm."
+)
+_PAINTS = flags.DEFINE_string(
+    "paints",
+    None,
+    f"Paints of the tutorial: a set ({', '.join(SETS)}) or a file with a list of yours [default: "
+    "by the medium].",
 )
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
@@ -312,12 +331,30 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
             match_colors=_MATCH_COLORS.value,
             fps=_FPS.value,
             with_mark=_MARK.value,
+            tutorial=_choices() if _TUTORIAL.value else None,
         )
         # Another look is to end in other colours than it has, and a part in an unfinished state.
         finished = _part()[1] == 1 and not _OTHER_LOOK.value
         if finished and (line := final_frame.warning(painted, differs)):
             print(line, file=sys.stderr)
         yield painted.job.folder
+
+
+def _choices() -> Choices:
+    """What the tutorials are to be like."""
+    return Choices(language=_LANGUAGE.value, paper=_PAPER.value, paints=_PAINTS.value)
+
+
+def _check_tutorial() -> None:
+    """Refuses what tutorials cannot be like, and choices without a tutorial."""
+    if _TUTORIAL.value:
+        for medium in _MEDIUM.value:
+            mixture = media.mixture(medium)
+            _choices().check(max(mixture, key=mixture.__getitem__))
+        return
+    for flag in (_LANGUAGE, _PAPER, _PAINTS):
+        if flag.present:
+            raise UserError(f"--{flag.name} goes without --notutorial")
 
 
 def _how_to_need_less() -> str:
@@ -560,6 +597,7 @@ def _check_flags() -> None:
         raise UserError("--image is missing: a picture, a folder or a pattern")
     for medium in _MEDIUM.value:
         media.mixture(medium)
+    _check_tutorial()
     cli.refuse_other_than_text(_PROMPT, _NEGATIVE_PROMPT, _ORDER)
     for flag, folder in ((_OUTPUT, True), (_SAVE_FRAMES, False)):
         if flag.value:

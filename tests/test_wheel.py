@@ -36,6 +36,7 @@ def installed(tmp_path_factory) -> pathlib.Path:
         names = archive.namelist()
         assert "painting_jax/evaluation/lpips_heads.safetensors" in names
         assert "painting_jax/studio/page/index.html" in names
+        assert "painting_jax/instruction/mixing/pigments.json" in names
     return target
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from painting_jax import media
 from painting_jax.data import pictures
 from painting_jax.data.subjects import Subject
+from painting_jax.instruction import tutorial
+from painting_jax.instruction.tutorial import Choices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Painted:
         """The picture at the size of the frames, uint8; it is read once."""
         picture_HWC, _ = self.job.subject.load()
         return pictures.resize(picture_HWC, *self.frames_THWC.shape[1:3])
+
+    def tutorial(self, model: str, choices: Choices) -> dict[str, bytes]:
+        """Files of a tutorial of the process, by name; `model` is the model's name."""
+        return tutorial.files(
+            self.frames_THWC,
+            self.picture_HWC,
+            name=self.job.subject.name,
+            medium=media.mixture(self.job.medium),
+            model=model,
+            progress_T=self.progress_T,
+            choices=choices,
+        )
 
     @property
     def is_mono(self) -> bool:

@@ -4,16 +4,28 @@ import collections
 import dataclasses
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
 from painting_jax import media
-from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SHEET, STEPS
+from painting_jax.data.result_files import (
+    ANIMATION,
+    MOVIE,
+    OUTLINE,
+    OUTLINE_PDF,
+    RECORD,
+    REGIONS,
+    SHEET,
+    STEPS,
+    TUTORIAL,
+)
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
 from painting_jax.generation.job import Job
 
 # Files of an earlier result, which may be replaced. No other file may be.
-_FILES = {RECORD, MOVIE, ANIMATION, SHEET, REGIONS}
+_FILES = {RECORD, MOVIE, ANIMATION, SHEET, REGIONS, TUTORIAL, OUTLINE_PDF}
+_OUTLINE = re.compile(re.escape(OUTLINE).replace(r"\{\}", r"(-[A-Z]+\d+)?"))
 _OF_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # written by file browsers
 
 _LONGEST = 255  # maximum bytes of a file name on nearly every file system
@@ -84,7 +96,7 @@ def _check_replaceable(folder: pathlib.Path) -> None:
     if not names:
         return
     steps = folder / STEPS
-    foreign = sorted(names - _FILES - {STEPS})
+    foreign = sorted(name for name in names - _FILES - {STEPS} if not _OUTLINE.fullmatch(name))
     if steps.is_dir():
         foreign += [f"{STEPS}/{name}" for name in sorted(_names(steps)) if not _is_step(name)]
     if foreign or RECORD not in names:

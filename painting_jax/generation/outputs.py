@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def write(
     regions_HWC: np.ndarray | None = None,
     fps: float | None = None,
     with_mark: bool = True,
+    tutorial: Mapping[str, bytes] | None = None,
 ) -> pathlib.Path:
     """Writes a painted process as a folder that appears complete or not at all.
 
@@ -51,6 +53,7 @@ def write(
       fps: Frames per second; None makes the process last six seconds.
       with_mark: Whether frames are marked. The metadata and process.json say so, and what is too
         small for a mark.
+      tutorial: Files of a tutorial by name, see `instruction.tutorial.files`; None = none.
 
     Returns:
       The folder.
@@ -98,6 +101,8 @@ def write(
                 for index, frame_HWC in enumerate(steps_THWC)
             ),
         ]
+        for name, content in (tutorial or {}).items():
+            (unfinished / name).write_bytes(content)
         if regions_HWC is not None:
             tasks.append(pool.submit(write_picture, REGIONS, regions_HWC, None))
         # Of marked frames: a mark over the whole sheet would be seen on its paper.

@@ -5,6 +5,7 @@ import dataclasses
 from painting_jax.errors import readable
 from painting_jax.generation import colours, final_frame, outputs
 from painting_jax.generation.job import Painted
+from painting_jax.instruction.tutorial import Choices
 
 
 def write(
@@ -14,6 +15,7 @@ def write(
     match_colors: bool = False,
     fps: float | None = None,
     with_mark: bool = True,
+    tutorial: Choices | None = None,
 ) -> float:
     """Writes a process to its job's folder, whole or not at all.
 
@@ -23,6 +25,7 @@ def write(
       match_colors: Whether the picture's colours are carried through it, see `colours.matched`.
       fps: As in `outputs.write`.
       with_mark: As in `outputs.write`.
+      tutorial: What the tutorial beside it is to be like; None = there is none.
 
     Returns:
       How far the last frame is from the picture, see `final_frame.difference`.
@@ -45,5 +48,6 @@ def write(
         regions_HWC=painted.regions_HWC,
         fps=fps,
         with_mark=with_mark,
+        tutorial=painted.tutorial(readable(label), tutorial) if tutorial else None,
     )
     return differs

@@ -299,6 +299,7 @@ class Offers:
         ):
             if is_asked and not can:
                 raise UserError(f"this model does not take {what}: choose another one")
+        settings.choices.check(max(mixture, key=mixture.__getitem__))
         offer.check(settings)
         _, frames, pixels, _ = offer.size(settings, shape_HW)
         if frames * pixels > limits.VOLUME:

@@ -79,7 +79,7 @@ class Painting:
         on_step()
         [painted] = painter.generate([job])
         ticket.step()
-        differs = results.write(painted, painter.label)
+        differs = results.write(painted, painter.label, tutorial=settings.choices)
         progress.advance()
         self._compiled.add(self._programs(settings, work.shape))
         self._speeds.keep()

@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from painting_jax import json_text
-from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SHEET, STEPS
+from painting_jax.data.result_files import (
+    ANIMATION,
+    MOVIE,
+    OUTLINE_PDF,
+    RECORD,
+    REGIONS,
+    SHEET,
+    STEPS,
+    TUTORIAL,
+)
 from painting_jax.studio.answers import Refused
 from painting_jax.studio.gallery import Work
 from painting_jax.studio.painting import MAP
 from painting_jax.studio.uploads import SHOWN
 
-TUTORIAL = "tutorial.html"
 _MOST = 5000  # files of a result
 _TYPES = {
     ".mp4": "video/mp4",
@@ -26,13 +34,20 @@ _TYPES = {
     ".json": "application/json",
     ".pdf": "application/pdf",
 }
-# A page or drawing of a result runs no script that is not its own, and speaks to nobody.
+# A drawing of a result runs no script, and speaks to nobody.
 _POLICY = (
     "default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; font-src 'self' data:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
-_KNOWN = (MOVIE, ANIMATION, SHEET, REGIONS, TUTORIAL, RECORD)
+# The tutorial has a script of its own. It runs in a sandbox that is no part of the studio: what a
+# name or a prompt might do there, it could not do here.
+_IN_A_SANDBOX = (
+    "sandbox allow-scripts allow-modals allow-downloads; default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
+_KNOWN = (TUTORIAL, OUTLINE_PDF, MOVIE, ANIMATION, SHEET, REGIONS, RECORD)
 
 
 def listed(work: Work) -> dict[str, pathlib.Path]:
@@ -71,7 +86,8 @@ def sent(work: Work, name: str, *, download: bool) -> Response:
     path = listed(work).get(name)
     if path is None:
         raise Refused(404, "this painting has no such file")
-    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "private, no-cache"}
+    policy = _IN_A_SANDBOX if name == TUTORIAL else _POLICY
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-cache"}
     kind = _TYPES.get(path.suffix.lower())
     if kind is None or download:
         kind, headers["Content-Disposition"] = kind or "application/octet-stream", "attachment"

@@ -27,7 +27,7 @@ from painting_jax.studio.offers import Offers
 from painting_jax.studio.painting import Painting
 from painting_jax.studio.painting_queue import PaintingQueue
 from painting_jax.studio.regions import Regions
-from painting_jax.studio.settings import MANNERS, Settings
+from painting_jax.studio.settings import MANNERS, TUTORIALS, Settings
 from painting_jax.studio.state import State
 from painting_jax.studio.time_left import Speeds
 from painting_jax.studio.uploads import Upload, Uploads
@@ -115,6 +115,7 @@ class Studio:
                     for name, entry in media.MEDIA.items()
                 },
                 "manners": {part: list(values) for part, values in MANNERS.items()},
+                "tutorials": {part: list(values) for part, values in TUTORIALS.items()},
                 "limits": {
                     "upload": limits.UPLOAD,
                     "name": limits.NAME,

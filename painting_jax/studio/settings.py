@@ -9,6 +9,10 @@ from painting_jax import media
 from painting_jax.data.painter.manner import DIRECTIONS, ORDERS, SCALES
 from painting_jax.data.painter.stages import CONSTRUCTIONS
 from painting_jax.errors import UserError, one_line
+from painting_jax.instruction.language import LANGUAGES
+from painting_jax.instruction.mixing.paint_sets import SETS
+from painting_jax.instruction.outline.detail import NAMES as DETAILS
+from painting_jax.instruction.tutorial import Choices
 from painting_jax.studio import limits
 
 # Parts of a manner and what each may be. A ground belongs to a medium.
@@ -18,6 +22,13 @@ MANNERS: Mapping[str, Sequence[str]] = {
     "direction": DIRECTIONS,
     "order": ORDERS,
     "construction": CONSTRUCTIONS[1:],
+}
+# What a person chooses of the tutorial; the first of each is taken by itself.
+TUTORIALS: Mapping[str, Sequence[str]] = {
+    "language": LANGUAGES,
+    "paper": ("A4", "A5", "A3", "Letter", "Tabloid"),
+    "detail": ("normal", *(name for name in DETAILS if name != "normal")),
+    "paints": tuple(SETS),
 }
 
 
@@ -30,6 +41,7 @@ class Settings:
       medium: Medium or mixture, as `generate --medium` takes it.
       prompt: What the person wrote.
       manner: Chosen parts of the manner, keys of `MANNERS`.
+      tutorial: What is chosen of the tutorial, keys of `TUTORIALS`.
       order: Regions in painting order, by their numbers after the edits; empty = the model's.
       edits: Merges and splits of regions, see `regions`.
       words: Order of painting in words, for published weights.
@@ -47,6 +59,7 @@ class Settings:
     medium: str
     prompt: str = ""
     manner: dict[str, str] = dataclasses.field(default_factory=dict)
+    tutorial: dict[str, str] = dataclasses.field(default_factory=dict)
     order: tuple[int, ...] = ()
     edits: tuple[dict, ...] = ()
     words: str = ""
@@ -70,7 +83,8 @@ class Settings:
             model=_text(said, "model", 64),
             medium=_medium(said.get("medium")),
             prompt=_text(said, "prompt", limits.PROMPT),
-            manner=_manner(said.get("manner") or {}),
+            manner=_chosen(said, "manner", MANNERS),
+            tutorial=_chosen(said, "tutorial", TUTORIALS),
             order=tuple(_integers(said.get("order") or [], "order", 255)),
             edits=tuple(_edits(said.get("edits") or [])),
             words=_text(said, "words", limits.PROMPT),
@@ -87,6 +101,12 @@ class Settings:
     def said(self) -> dict[str, Any]:
         """Them in JSON's types."""
         return dataclasses.asdict(self)
+
+    @property
+    def choices(self) -> Choices:
+        """What the tutorial is to be like."""
+        chosen: dict[str, Any] = self.tutorial
+        return Choices(**chosen)
 
     @property
     def whole_prompt(self) -> str:
@@ -121,13 +141,17 @@ def _medium(said: Any) -> str:
     return medium
 
 
-def _manner(said: Any) -> dict[str, str]:
-    if not isinstance(said, dict):
-        raise UserError("the manner is not understood")
-    chosen = {part: value for part, value in said.items() if value}
+def _chosen(
+    said: Mapping[str, Any], name: str, known: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The parts of something for which a value is chosen, each from a list."""
+    parts = said.get(name) or {}
+    if not isinstance(parts, dict):
+        raise UserError(f"the {name} is not understood")
+    chosen = {part: value for part, value in parts.items() if value}
     for part, value in chosen.items():
-        if part not in MANNERS or value not in MANNERS[part]:
-            raise UserError(f"the manner {one_line(str(value))[:60]!r} is unknown")
+        if part not in known or value not in known[part]:
+            raise UserError(f"the {name} {one_line(str(value))[:60]!r} is unknown")
     return chosen
 
 

@@ -94,12 +94,13 @@ def cleaned(
     hidden_KHW = occluded_KHW | overlaid_KHW
     if hidden_KHW.any():
         frames_KHWC = filling.filled(frames_KHWC, hidden_KHW)
-    if steps.noise:
-        frames_KHWC = denoising.denoised(frames_KHWC)
     shown_K = np.ones(len(kept_K), bool)
     if steps.span:
-        # A hand tells that somebody paints, a logo does not.
+        # A hand tells that somebody paints, a logo does not. Faint lines tell it too, which the
+        # mean over time would lose.
         shown_K = activity(frames_KHWC, occluded_KHW).kept_T
+    if steps.noise:
+        frames_KHWC = denoising.denoised(frames_KHWC)
     return Cleaned(
         frames_KHWC[shown_K],
         kept_K[shown_K],

@@ -9,6 +9,7 @@ strokes there are a layer of their own.
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from painting_jax import media
 from painting_jax.data import bars
 from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
+from painting_jax.data.painter.laid import Pass
 from painting_jax.data.painter.length import moments
 from painting_jax.data.painter.manner import DIRECTIONS, LAYERED, Manner, describe, every_word
 from painting_jax.data.painter.placing import BROAD
@@ -27,7 +29,16 @@ from painting_jax.data.painter.turns import due, turns
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 
-__all__ = ["DIRECTIONS", "Manner", "Painting", "describe", "every_word", "line_art", "paint"]
+__all__ = [
+    "DIRECTIONS",
+    "Manner",
+    "Painting",
+    "Pass",
+    "describe",
+    "every_word",
+    "line_art",
+    "paint",
+]
 
 _FINE_UP_TO = 384  # largest shorter side, in pixels, at which strokes are antialiased
 
@@ -57,6 +68,7 @@ def paint(
     seed: int,
     manner: Manner | None = None,
     segments_HW: np.ndarray | None = None,
+    watch: Callable[[Pass], object] | None = None,
 ) -> Painting:
     """Paints a photo; the same arguments give the same bits. Bars around it are left as they are.
 
@@ -68,6 +80,8 @@ def paint(
       seed: Seed of stroke placement and colour.
       manner: Manner of painting; None for the medium's default.
       segments_HW: uint8 labels in painting order; None for automatic segmentation.
+      watch: Function that is told of each pass after it is laid; None for nobody. Strokes have
+        their places within the bars.
 
     Raises:
       UserError: If the medium or the manner is unknown, if there are fewer than 2 frames, or if
@@ -92,6 +106,7 @@ def paint(
             seed=seed,
             manner=manner,
             segments_HW=None if segments_HW is None else inside.cut(segments_HW),
+            watch=watch,
         )
         return dataclasses.replace(
             inner,
@@ -133,8 +148,9 @@ def paint(
                 # Small pictures show no gaps between bristles.
                 dry=entry.dry if stage.width >= BROAD and guides.unit > 1 else 0,
             )
+            before_YXC = canvas_YXC
             canvas_YXC = surface.laid(
-                canvas_YXC,
+                before_YXC,
                 strokes,
                 marks,
                 flow_HWC=flow_HWC,
@@ -145,6 +161,20 @@ def paint(
                 scale=scale,
             )
             timeline.add(canvas_YXC, due(strokes, marks, turn))
+            if watch is not None:
+                watch(
+                    Pass(
+                        stage=stage,
+                        turns=turn,
+                        strokes=strokes,
+                        labels_HW=seen.labels_HW,
+                        marks=marks,
+                        before_YXC=before_YXC,
+                        after_YXC=canvas_YXC,
+                        ground_C=ground_C,
+                        scale=scale,
+                    )
+                )
     if frames is None:
         progress_T = moments(timeline.work)
     else:

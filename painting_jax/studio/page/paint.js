@@ -14,6 +14,8 @@ const MANNERS = {
   order: "Order",
   construction: "Construction",
 };
+const TUTORIALS = { language: "Language", paper: "Paper", detail: "Outline", paints: "Paints" };
+const TONGUES = { en: "English", de: "Deutsch" };
 const SIZES = [128, 256, 384, 512, 768, 1024, 1536, 2048];
 
 const field = (label, control, hint) => {
@@ -89,6 +91,15 @@ function settings(about, source, picture, saved, withCanvas) {
     Object.entries(MANNERS).map(([part]) => [
       part,
       choice([["", "as the model likes"], ...manners[part].map((name) => [name, name])], saved.manner?.[part]),
+    ]),
+  );
+  const tutorial = Object.fromEntries(
+    Object.keys(TUTORIALS).map((part) => [
+      part,
+      choice(
+        [...(part === "paints" ? [["", "by the medium"]] : []), ...about.tutorials[part].map((name) => [name, TONGUES[name] || name.replaceAll("_", " ")])],
+        saved.tutorial?.[part],
+      ),
     ]),
   );
   const frames = h("input", { type: "range", min: limits.frames[0], max: limits.frames[1], step: 1 });
@@ -168,6 +179,7 @@ function settings(about, source, picture, saved, withCanvas) {
         medium: shares.weights(),
         prompt: prompt.value,
         manner: Object.fromEntries(Object.entries(manner).map(([part, { value }]) => [part, value])),
+        tutorial: Object.fromEntries(Object.entries(tutorial).map(([part, { value }]) => [part, value])),
         words: can.takes_words ? words.value : "",
         ...(can.takes_regions ? region.chosen : {}),
         frames: (can.takes_canvas && photo.rest) || Number(frames.value),
@@ -210,6 +222,12 @@ function settings(about, source, picture, saved, withCanvas) {
         fields.words,
       ),
       fields.canvas,
+      h(
+        "details.block",
+        {},
+        h("summary", {}, "Tutorial"),
+        h("div.two", {}, Object.entries(TUTORIALS).map(([part, label]) => field(label, tutorial[part]))),
+      ),
       h(
         "details.block",
         {},

@@ -11,6 +11,8 @@ const ENDED = {
   interrupted: "This painting was interrupted",
 };
 const NAMES = {
+  "outline.pdf": "Outline to print (pdf)",
+  "outline.svg": "Outline (svg)",
   "process.mp4": "Video",
   "process.webp": "Animation",
   "contact_sheet.png": "Contact sheet",
@@ -96,6 +98,7 @@ export function work(id) {
           {},
           h("h2", {}, "Paint along"),
           files.known.includes("tutorial.html") && h("a.button.primary", { href: file("tutorial.html"), target: "_blank", rel: "noopener" }, "Open the tutorial"),
+          files.known.includes("outline.pdf") && h("a.button", { href: file("outline.pdf", true), download: "outline.pdf" }, "Print the outline"),
           h("a.button", { href: `#/canvas/${id}` }, "Go on from a photo of your canvas"),
           h("a.button", { href: `#/again/${id}` }, "Paint it otherwise"),
         ),

@@ -260,3 +260,12 @@ def test_a_canvas_that_fills_the_frame_is_not_tinted():
     frames[16:, 40:60, 30:90] = (220, 160, 60)
     result = cleaned(frames, Steps(span=False))
     assert np.abs(np.median(result.frames_KHWC[0], (0, 1)) - 255).max() < 8
+
+
+def test_what_is_dropped_does_not_depend_on_the_noise_that_is_taken_out():
+    shown = film(
+        "colored_pencil", titles=True, pause=0.1, still=0.08, crf=23, frames=120, drift=5.0
+    )
+    frames = shown.frames_THWC[: -shown.faded]
+    noisy, calm = (cleaned(frames, Steps(noise=noise)) for noise in (False, True))
+    np.testing.assert_array_equal(noisy.kept_K, calm.kept_K)

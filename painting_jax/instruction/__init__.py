@@ -1,0 +1,1 @@
+"""Instruction: a painted process as steps that a person can follow."""

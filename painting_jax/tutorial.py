@@ -1,0 +1,141 @@
+"""Makes a tutorial of a painted process: steps in words, a palette, an outline to print.
+
+  python -m painting_jax.tutorial --process=out/cat-oil
+  python -m painting_jax.tutorial --process=out/cat-oil --paper=A3 --language=de --numbers
+  python -m painting_jax.tutorial --process=recording.mp4 --medium=oil --output=tutorial
+
+The process is a folder that generate wrote, a video, a folder of pictures, or a file of a painting
+program. tutorial.html holds everything and needs no network. outline.pdf and outline.svg have the
+real size: print them without scaling. generate writes these files by itself, with the defaults of
+this program.
+
+The palette's colours are mixed of a set of paints. --paints takes a built-in set or a text file
+with one paint a line: a pigment's name, its Colour Index name, or "my red = PR108" or
+"my pink = #d98a95".
+"""
+
+from painting_jax import interruption
+
+if __name__ == "__main__":
+    # Before the imports that take seconds.
+    interruption.end_at_once()
+
+import os
+import pathlib
+
+import numpy as np
+from absl import flags
+
+from painting_jax import cli, json_text, media
+from painting_jax.data import pictures, processes
+from painting_jax.data.result_files import RECORD, TUTORIAL
+from painting_jax.errors import UserError
+from painting_jax.files import check_destination, written_beside
+from painting_jax.instruction import tutorial
+from painting_jax.instruction.language import LANGUAGES
+from painting_jax.instruction.layers import generated
+from painting_jax.instruction.mixing.paint_sets import SETS
+from painting_jax.instruction.outline.detail import NAMES
+
+_PROCESS = flags.DEFINE_string("process", None, "The process: a folder or a file.")
+_PICTURE = flags.DEFINE_string(
+    "picture", None, "Picture that was painted, to compare with [default: the last frame]."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Folder for the files [default: the folder of the process]."
+)
+_MEDIUM = flags.DEFINE_string(
+    "medium", None, "Medium or mixture [default: as stated with the process]."
+)
+_LANGUAGE = flags.DEFINE_enum("language", "en", LANGUAGES, "Language of the tutorial.")
+_PAPER = flags.DEFINE_string(
+    "paper", "A4", "Paper: A5, A4, A3, Letter, Tabloid or WIDTHxHEIGHT in mm."
+)
+_PAINTS = flags.DEFINE_string(
+    "paints",
+    None,
+    f"Set of paints ({', '.join(SETS)}) or a file with a list of yours [default: by the medium].",
+)
+_WIDTH_MM = flags.DEFINE_float(
+    "width_mm",
+    None,
+    "Width of the painting in mm; larger ones are laid over several sheets [default: one sheet].",
+)
+_CELLS = flags.DEFINE_integer("cells", 0, "Cells of a grid on the outline, side by side.")
+_NUMBERS = flags.DEFINE_bool(
+    "numbers", False, "Outline the palette's colours, with their numbers, for painting by numbers."
+)
+_DETAIL = flags.DEFINE_enum("detail", "normal", NAMES, "Detail of the outline.")
+
+_FRAMES, _SIDE = 257, 1024  # of a recording, at most
+
+
+def main() -> None:
+    """Writes the tutorial of the process that the flags name."""
+    cli.refuse_empty(_PROCESS, _PICTURE, _OUTPUT, _MEDIUM, _PAPER, _PAINTS)
+    if _PROCESS.value is None:
+        raise UserError(f"--{_PROCESS.name} is missing (see --help)")
+    cli.refuse_remote(_OUTPUT)
+    cli.check_readable(_PROCESS, _PICTURE)
+    cli.require_from_to(_CELLS, 0, 100)
+    process = pathlib.Path(_PROCESS.value).expanduser()
+    output = pathlib.Path(_OUTPUT.value or (process if process.is_dir() else ".")).expanduser()
+    check_destination(_OUTPUT.name, output, folder=True)
+    read = _generated if (process / RECORD).exists() else _recorded
+    frames_THWC, known = read(process)
+    if _MEDIUM.value is not None:
+        known["medium"] = media.mixture(_MEDIUM.value)
+    picture_HWC = frames_THWC[-1]
+    if _PICTURE.value is not None:
+        picture_HWC = pictures.load(os.path.expanduser(_PICTURE.value))
+    choices = tutorial.Choices(
+        language=_LANGUAGE.value,
+        paper=_PAPER.value,
+        paints=_PAINTS.value,
+        width_mm=_WIDTH_MM.value,
+        cells=_CELLS.value,
+        numbers=_NUMBERS.value,
+        detail=_DETAIL.value,
+    )
+    files = tutorial.files(frames_THWC, picture_HWC, choices=choices, **known)
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with written_beside(output / name) as unfinished:
+            unfinished.write_bytes(content)
+    print(output / TUTORIAL)
+
+
+def _generated(folder: pathlib.Path) -> tuple[np.ndarray, dict]:
+    """Frames of a process that `generate` wrote, and what it says of them."""
+    process = generated.find(folder)
+    record = json_text.read(folder / RECORD)
+    medium = record.get("medium")
+    known = {
+        "name": pathlib.PurePath(str(record.get("picture") or folder.name)).stem,
+        "medium": medium if isinstance(medium, dict) else {},
+        "model": str(record.get("model", "")),
+        "progress_T": np.array(process.progress),
+    }
+    return process.frames(range(len(process.paths))), known
+
+
+def _recorded(path: pathlib.Path) -> tuple[np.ndarray, dict]:
+    """Frames of a recording, and what is known of it."""
+    found, skipped = processes.find([path], needs_medium=False)
+    if len(found) != 1:
+        reason = skipped[0].reason if skipped and not found else f"{len(found)} processes"
+        raise UserError(f"--{_PROCESS.name}={path} must be one process, and is not: {reason}")
+    (file,) = found
+    loaded = processes.load(file, max_frames=_FRAMES, max_side=_SIDE)
+    medium = media.mixture(file.medium.replace(" + ", ",")) if file.medium in media.MEDIA else {}
+    known = {
+        "name": pathlib.PurePath(file.name).stem,
+        "medium": medium,
+        "model": "",
+        "progress_T": loaded.progress_T,
+    }
+    return loaded.frames_THWC, known
+
+
+if __name__ == "__main__":
+    cli.run(main)
