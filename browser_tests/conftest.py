@@ -111,5 +111,3 @@ def fetched(address: str) -> bytes:
     """What is at an address of the studio."""
     with urllib.request.urlopen(address) as answer:
         return answer.read()
-
-

@@ -212,9 +212,7 @@ def test_what_is_no_picture_or_too_large_is_said_on_the_page(visit, tmp_path):
     expect(page.locator(".drop .hint")).to_contain_text("A picture may have 64 MB")
 
 
-def test_a_connection_that_is_cut_comes_back_and_a_killed_studio_loses_nothing(
-    visit, studio, cat
-):
+def test_a_connection_that_is_cut_comes_back_and_a_killed_studio_loses_nothing(visit, studio, cat):
     page = visit(minds_errors=False)
     choose(page, cat)
     done = ask(page)

@@ -137,8 +137,8 @@ class PaintingQueue:
     def waiting(self) -> list[tuple[Work, Ticket]]:
         """The works in the queue with their tickets, the next one first."""
         with self._changed:
-            tickets = dict(self._tickets)
-        return [(work, tickets[work.id]) for work in self._gallery.all() if work.id in tickets]
+            found = [(self._gallery.find(key), ticket) for key, ticket in self._tickets.items()]
+        return sorted(found, key=lambda one: (one[0].asked, one[0].id))
 
     def _ticket(self) -> Ticket:
         return Ticket(self._gallery.touch)

@@ -142,4 +142,6 @@ def _in_words(medium: str) -> str:
     mixture = media.mixture(medium)
     if len(mixture) == 1:
         return media.in_words(medium)
-    return ", ".join(f"{weight:.0%} {media.in_words(name)}" for name, weight in mixture.items())
+    return ", ".join(
+        f"{100 * weight:.0f} % {media.in_words(name)}" for name, weight in mixture.items()
+    )

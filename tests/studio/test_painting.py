@@ -260,9 +260,19 @@ def test_a_full_disk_loses_no_finished_work(client, tmp_path):
     assert rooms.ended(client, key)["state"] == "done"
 
 
-def test_the_page_is_told_of_each_change_as_it_happens(client):
-    key = rooms.asked(client, rooms.sent(client), steps=4)
-    rooms.ended(client, key)
-    seen = client.get("/api/state").json()
-    assert seen["queue"] == []
-    assert client.get("/api/works").json()["works"][0]["state"] == "done"
+def test_the_page_is_told_how_far_a_painting_is_and_can_cancel_it(client):
+    key = rooms.asked(client, rooms.sent(client), steps=100)
+    versions, progress = set(), None
+    until = time.monotonic() + 60
+    while not (progress and progress["done"] >= 2):
+        assert time.monotonic() < until
+        state = client.get("/api/state").json()
+        versions.add(state["version"])
+        [entry] = state["queue"]
+        progress = entry["progress"]
+    assert (progress["stage"], progress["of"]) == ("painting", 100)
+    assert len(versions) > 1
+    assert client.post(f"/api/works/{key}/cancel").status_code == 200
+    assert rooms.ended(client, key)["state"] == "cancelled"
+    assert client.get("/api/state").json()["queue"] == []
+    assert client.get(f"/works/{key}/process.mp4").status_code == 404
