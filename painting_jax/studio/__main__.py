@@ -47,6 +47,9 @@ _PRETRAINED = flags.DEFINE_string(
 )
 _LORA = flags.DEFINE_multi_string("lora", [], "LoRAs for --pretrained, as generate takes them.")
 _LORA_2 = flags.DEFINE_multi_string("lora_2", [], "LoRAs for its second transformer.")
+_MAX_AREA = flags.DEFINE_integer(
+    "max_area", None, "Maximum pixels per frame of --pretrained [default: as it was trained]."
+)
 
 _PASSWORD = "PAINTING_JAX_STUDIO_PASSWORD"
 
@@ -57,6 +60,7 @@ def main() -> None:
     cli.refuse_empty(*paths, _HOST)
     cli.refuse_remote(*paths)
     cli.require_from_to(_PORT, 0, 65535)
+    cli.require_from_to(_MAX_AREA, 1)
     check_destination("output", _OUTPUT.value, folder=True)
     if (_LORA.value or _LORA_2.value) and not _PRETRAINED.value:
         raise UserError("--lora goes with --pretrained: it changes published weights")
@@ -79,7 +83,9 @@ def main() -> None:
         from painting_jax.studio.offers import Offers  # noqa: PLC0415
         from painting_jax.studio.server import Studio  # noqa: PLC0415
 
-        offers = Offers.of(_WORKDIR.value, _PRETRAINED.value, _LORA.value, _LORA_2.value)
+        offers = Offers.of(
+            _WORKDIR.value, _PRETRAINED.value, _LORA.value, _LORA_2.value, _MAX_AREA.value
+        )
         studio = Studio(folder, offers, password=password, local=access.is_loopback(host))
         config = uvicorn.Config(
             studio.app,

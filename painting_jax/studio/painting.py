@@ -13,7 +13,8 @@ from painting_jax.generation.going_on import Canvas
 from painting_jax.generation.job import Job
 from painting_jax.studio import gallery
 from painting_jax.studio.gallery import Work
-from painting_jax.studio.offers import Offer, Offers
+from painting_jax.studio.offer import Offer
+from painting_jax.studio.offers import Offers
 from painting_jax.studio.painting_queue import Ticket
 from painting_jax.studio.regions import Regions
 from painting_jax.studio.settings import Settings

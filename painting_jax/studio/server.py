@@ -1,7 +1,6 @@
 """The studio's application: its routes, each of which checks what a browser says."""
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import functools
@@ -9,7 +8,6 @@ import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,9 +15,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from painting_jax import media
-from painting_jax.data import pictures
-from painting_jax.generation import going_on
-from painting_jax.studio import answers, canvas, gallery, limits, result_files, uploads
+from painting_jax.studio import answers, gallery, limits, result_files, uploads
 from painting_jax.studio.access import Access
 from painting_jax.studio.answers import Refused, answer, asked
 from painting_jax.studio.gallery import Gallery, Work
@@ -28,15 +24,13 @@ from painting_jax.studio.painting import Painting
 from painting_jax.studio.painting_queue import PaintingQueue
 from painting_jax.studio.regions import Regions
 from painting_jax.studio.settings import MANNERS, TUTORIALS, Settings
+from painting_jax.studio.source import Source, canvas_told
 from painting_jax.studio.state import State
 from painting_jax.studio.time_left import Speeds
-from painting_jax.studio.uploads import Upload, Uploads
+from painting_jax.studio.uploads import Uploads
 
 _PAGE = pathlib.Path(__file__).parent / "page"
 _AT_ONCE = 2  # pictures that are looked at at a time, beside the one that is painted
-_SHOWN_CANVAS = 720  # pixels
-_rehearsed: dict[tuple[str, str], Any] = {}
-_KEPT = 4  # rehearsals
 
 
 class Studio:
@@ -174,31 +168,7 @@ class Studio:
         said = await asked(request)
         source, photo = self._source(said), self.uploads.find(said.get("canvas"))
         settings = _checked(Settings.of, said)
-
-        def read() -> dict:
-            photo_HWC, picture_HWC = photo.load(), source.load()
-            rehearsal = _rehearsal(source.key, settings.medium, picture_HWC)
-            reading = canvas.read(photo_HWC, picture_HWC, settings, rehearsal, source.process())
-            jpegs = [
-                base64.b64encode(
-                    pictures.encode(pictures.shrunk(x_HWC, _SHOWN_CANVAS), "jpeg")
-                ).decode()
-                for x_HWC in (reading.canvas_HWC, reading.step.frame_HWC)
-            ]
-            return {
-                "corners": reading.corners,
-                "progress": reading.progress,
-                "step": reading.step.number,
-                "of": reading.step.of,
-                "rest": max(limits.FRAMES[0], reading.step.of - reading.step.number + 1),
-                "differs": reading.differs,
-                "region": reading.region,
-                "warning": reading.warning,
-                "seen": f"data:image/jpeg;base64,{jpegs[0]}",
-                "like": f"data:image/jpeg;base64,{jpegs[1]}",
-            }
-
-        return answer(await self._at_desk(read))
+        return answer(await self._at_desk(canvas_told, source, photo, settings))
 
     async def _works(self, request: Request) -> Response:
         first = request.query_params.get("first", "0")
@@ -262,15 +232,15 @@ class Studio:
     async def _zip(self, request: Request) -> Response:
         return result_files.zipped(self.gallery.find(request.path_params["id"]))
 
-    def _source(self, said: dict) -> "_Source":
+    def _source(self, said: dict) -> Source:
         """The picture of a request: an upload, or that of a work of the gallery.
 
         Raises:
           Refused: If there is none.
         """
         if said.get("work"):
-            return _Source.of_work(self.gallery.find(said["work"]))
-        return _Source.of_upload(self.uploads.find(said.get("picture")))
+            return Source.of_work(self.gallery.find(said["work"]))
+        return Source.of_upload(self.uploads.find(said.get("picture")))
 
     async def _at_desk(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Calls what takes a while in another thread; a few at a time, the others wait.
@@ -283,49 +253,6 @@ class Studio:
                 return await asyncio.to_thread(function, *arguments)
             except Exception as error:
                 raise answers.told(error, self._names) from None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Source:
-    """A picture to be painted, wherever it lies."""
-
-    key: str
-    name: str
-    shape: tuple[int, int]
-    picture: pathlib.Path
-    shown: pathlib.Path
-    work: Work | None = None
-
-    @classmethod
-    def of_upload(cls, upload: Upload) -> "_Source":
-        shape = upload.height, upload.width
-        return cls(upload.id, upload.name, shape, upload.path, upload.folder / uploads.SHOWN)
-
-    @classmethod
-    def of_work(cls, work: Work) -> "_Source":
-        picture, shown = work.folder / gallery.PICTURE, work.folder / gallery.SHOWN
-        return cls(work.id, work.name, work.shape, picture, shown, work)
-
-    def load(self) -> np.ndarray:
-        """The picture."""
-        return uploads.loaded(self.picture, self.name)
-
-    def process(self) -> canvas.Process | None:
-        """The process that a person follows, if there is one."""
-        if self.work is None or self.work.state != gallery.DONE:
-            return None
-        told = result_files.told(self.work)
-        frames_THWC = [pictures.load(self.work.result / name) for name in told["steps"]]
-        return canvas.Process(frames_THWC, told["progress"]) if len(frames_THWC) > 1 else None
-
-
-def _rehearsal(key: str, medium: str, picture_HWC: np.ndarray):
-    """The rehearsal of a picture, kept for the corners that are moved next."""
-    found = _rehearsed.pop((key, medium), None) or going_on.rehearsed(picture_HWC, medium)
-    _rehearsed[key, medium] = found
-    while len(_rehearsed) > _KEPT:
-        _rehearsed.pop(next(iter(_rehearsed)), None)
-    return found
 
 
 def _edits_of(said: dict) -> Settings:
