@@ -25,8 +25,8 @@ class Program:
       address: Where it is.
     """
 
-    def __init__(self, folder: pathlib.Path):
-        self.folder = folder
+    def __init__(self, folder: pathlib.Path, **environment: str):
+        self.folder, self._environment = folder, environment
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -39,7 +39,7 @@ class Program:
         command = [sys.executable, "-m", "painting_jax.studio"]
         self._process = subprocess.Popen(
             [*command, f"--output={self.folder}", f"--port={self._port}"],
-            env=tiny.environment(XLA_FLAGS=""),
+            env=tiny.environment(XLA_FLAGS="", **self._environment),
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage import transform
 
-from browser_tests.conftest import fetched
+from browser_tests.conftest import Program, fetched
 
 _LONG = 100  # sampling steps, which take half a minute
 _WIDTHS = {360: 740, 768: 1024, 1440: 900}
@@ -45,6 +45,7 @@ def overflow(page: Page) -> int:
 @pytest.mark.parametrize("width", _WIDTHS)
 def test_a_picture_is_dropped_painted_watched_cancelled_and_painted_again(visit, cat, width):
     page = visit(width, _WIDTHS[width])
+    page.locator(".drop").wait_for()
     # As a file manager drops it.
     data = cat.read_bytes().hex()
     page.evaluate(
@@ -60,6 +61,8 @@ def test_a_picture_is_dropped_painted_watched_cancelled_and_painted_again(visit,
     expect(page.locator(".chips li").first).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text(cat.name)
     assert overflow(page) <= 0
+    page.reload()
+    expect(page.locator(".chips li").first).to_be_visible()
     address = ask(page, steps=_LONG)
     bar = page.locator(".progress [role=progressbar]")
     expect(page.locator(".progress .stage")).to_contain_text("step", timeout=60_000)
@@ -217,7 +220,7 @@ def test_a_connection_that_is_cut_comes_back_and_a_killed_studio_loses_nothing(v
     choose(page, cat)
     done = ask(page)
     is_done(page)
-    page.goto(f"{studio.address}/#/")
+    page.get_by_role("link", name="Paint", exact=True).click()
     choose(page, cat)
     ask(page, steps=_LONG)
     expect(page.locator(".progress .stage")).to_contain_text("step", timeout=60_000)
@@ -253,3 +256,27 @@ def test_everything_can_be_reached_by_the_keyboard(visit, cat):
             !it.getAttribute("aria-label") && !it.textContent.trim() && !it.title).length"""
     )
     assert unnamed == 0
+
+
+def test_a_password_is_asked_and_kept_for_the_browser(browser, tmp_path):
+    program = Program(tmp_path, PAINTING_JAX_STUDIO_PASSWORD="correct horse")
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    try:
+        page = context.new_page()
+        page.goto(program.address)
+        page.get_by_label("Password").fill("wrong horse")
+        page.get_by_role("button", name="Come in").click()
+        expect(page.get_by_role("alert")).to_have_text("this is not the password")
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Come in").click()
+        expect(page.get_by_text("Drop a picture")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("Drop a picture")).to_be_visible()
+        # A studio that was started again has forgotten it, and the page asks.
+        program.kill()
+        program.start()
+        page.goto(program.address)
+        expect(page.get_by_label("Password")).to_be_visible()
+    finally:
+        context.close()
+        program.kill()

@@ -77,6 +77,7 @@ class Studio:
             Route("/api/state", self._now, methods=get),
             Route("/api/events", self._events, methods=get),
             Route("/api/uploads", self._upload, methods=post),
+            Route("/api/uploads/{id}", self._uploaded, methods=get),
             Route("/api/regions", self._regions, methods=post),
             Route("/api/canvas", self._canvas, methods=post),
             Route("/api/works", self._works, methods=get),
@@ -141,15 +142,10 @@ class Studio:
         except ClientDisconnect:
             return Response(status_code=400)
         upload = await self._at_desk(self.uploads.finish, folder, name)
-        return answer(
-            {
-                "id": upload.id,
-                "name": upload.name,
-                "width": upload.width,
-                "height": upload.height,
-                "shown": f"/uploads/{upload.id}.jpg",
-            }
-        )
+        return answer(upload.told)
+
+    async def _uploaded(self, request: Request) -> Response:
+        return answer(self.uploads.find(request.path_params["id"]).told)
 
     async def _shown(self, request: Request) -> Response:
         upload = self.uploads.find(request.path_params["id"])

@@ -61,6 +61,18 @@ class Upload:
         """The file as it came."""
         return self.folder / PICTURE
 
+    @property
+    def told(self) -> dict:
+        """It for the page."""
+        shown = f"/uploads/{self.id}.jpg"
+        return {
+            "id": self.id,
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            "shown": shown,
+        }
+
     def load(self) -> np.ndarray:
         """The picture: uint8[H, W, 3].
 

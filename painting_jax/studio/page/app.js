@@ -8,6 +8,12 @@ import { paint } from "./paint.js";
 import { queueBar } from "./queue.js";
 import { work } from "./work.js";
 
+const FROM = {
+  picture: (id) => ({ picture: id }),
+  again: (id) => ({ work: id }),
+  canvas: (id) => ({ work: id, canvas: true }),
+};
+
 const main = document.getElementById("main");
 let leave = () => {};
 
@@ -20,7 +26,7 @@ function route(about) {
       ? gallery()
       : view === "work"
         ? work(id)
-        : paint(about, view === "again" ? { work: id } : view === "canvas" ? { work: id, canvas: true } : {});
+        : paint(about, FROM[view]?.(id) || {});
   leave = left || (() => {});
   document.title = title ? `${title} · Studio` : "Studio";
   fill(main, element);

@@ -26,7 +26,8 @@ const field = (label, control, hint) => {
 const choice = (options, value = "") =>
   h("select", {}, options.map(([key, label]) => h("option", { value: key, selected: key === value }, label)));
 
-// `from.work` takes picture and settings of a work; `from.canvas` opens the photo of its canvas.
+// `from.picture` is an upload; `from.work` gives picture and settings of a work, and `from.canvas`
+// opens the photo of its canvas.
 export function paint(about, from = {}) {
   const place = h("div");
   let parts = [];
@@ -37,7 +38,11 @@ export function paint(about, from = {}) {
     hint: `jpg, png, webp, avif, bmp or tiff, up to ${about.limits.upload >> 20} MB. Pasting works, too.`,
     most: about.limits.upload,
     takesPaste: true,
-    onUpload: (picture) => open({ picture: picture.id }, picture, {}),
+    onUpload: (picture) => {
+      // A reload shows the same picture; nothing is left that the page would go back to.
+      history.replaceState(null, "", `#/picture/${picture.id}`);
+      open({ picture: picture.id }, picture, {});
+    },
   });
   parts.push(zone);
 
@@ -63,7 +68,17 @@ export function paint(about, from = {}) {
     if (from.canvas) view.element.querySelector(".canvas-photo").scrollIntoView({ block: "center" });
   }
 
-  if (from.work) {
+  function missing(error) {
+    begin();
+    say(error.message);
+  }
+
+  if (from.picture) {
+    fill(place, h("p.hint", {}, "Opening …"));
+    get(`/api/uploads/${from.picture}`)
+      .then((picture) => open({ picture: picture.id }, picture, {}))
+      .catch(missing);
+  } else if (from.work) {
     fill(place, h("p.hint", {}, "Opening …"));
     get(`/api/works/${from.work}`)
       .then((work) => {
@@ -71,10 +86,7 @@ export function paint(about, from = {}) {
         const picture = { name: work.name, shown: `/works/${work.id}/shown.jpg`, width, height };
         open({ work: work.id }, picture, work.settings);
       })
-      .catch((error) => {
-        begin();
-        say(error.message);
-      });
+      .catch(missing);
   } else begin();
   return ["Paint", place, close];
 }
@@ -205,7 +217,7 @@ function settings(about, source, picture, saved, withCanvas) {
     h(
       "div.left",
       {},
-      h("div.heading", {}, h("h1", { tabindex: -1 }, picture.name), h("a.button.quiet", { href: "#/", onclick: (e) => location.hash === "#/" && (e.preventDefault(), dispatchEvent(new HashChangeEvent("hashchange"))) }, "Another picture")),
+      h("div.heading", {}, h("h1", { tabindex: -1 }, picture.name), h("a.button.quiet", { href: "#/" }, "Another picture")),
       ofRegions,
       whole,
     ),
