@@ -8,9 +8,10 @@ and most others, these among them, open .psd. The lowest layer is the first fram
 holds what one step changed and is transparent elsewhere: hide the upper ones to see an earlier
 step, and paint over it.
 
-Steps are chosen so that about the same is painted in each. All layers together are the finished
-picture, exactly; up to an earlier one, channels differ by 4 of 255 at most, since smaller changes
-wait for a later step.
+The steps are those of the tutorial, cut where the way of painting changes; with --steps there are
+so many, in each of which about the same is painted. All layers together are the finished picture,
+exactly; up to an earlier one, channels differ by 4 of 255 at most, since smaller changes wait for a
+later step.
 """
 
 from painting_jax import interruption
@@ -19,7 +20,6 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
-import itertools
 import os
 import pathlib
 
@@ -30,11 +30,15 @@ from painting_jax import cli
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
 from painting_jax.files import check_destination, destination
+from painting_jax.instruction import steps
+from painting_jax.instruction.changes import Changes
 from painting_jax.instruction.layers import cutting, generated, ora, psd
 
 _PROCESS = flags.DEFINE_string("process", None, "Folder of one process, as generate wrote it.")
 _OUTPUT = flags.DEFINE_string("output", None, "File to write, which ends in .ora or .psd.")
-_STEPS = flags.DEFINE_integer("steps", 8, "Number of layers, the first frame included.")
+_STEPS = flags.DEFINE_integer(
+    "steps", None, "Number of layers, the first frame included [default: the tutorial's steps]."
+)
 
 _WRITERS = {".ora": ora.write, ".psd": psd.write}
 _SEEN = 128  # pixels of the longer side at which change is measured
@@ -64,10 +68,12 @@ def main() -> None:
     print(f"{len(layers)} layers of {width}x{height}: {output}")
 
 
-def _chosen(process: generated.Generated, count: int) -> list[int]:
-    """Frames between which about the same is painted, rising: the first, the last, others."""
-    seen = (pictures.shrunk(frame_HWC, _SEEN).astype(np.float32) for frame_HWC in process.shown())
-    changes = [np.abs(after - before).mean() for before, after in itertools.pairwise(seen)]
+def _chosen(process: generated.Generated, count: int | None) -> list[int]:
+    """Frames that layers end in, rising: the first, the last, others."""
+    small_THWC = np.stack([pictures.shrunk(frame_HWC, _SEEN) for frame_HWC in process.shown()])
+    if count is None:
+        return [0, *(step.last for step in steps.cut(Changes.of(small_THWC)))]
+    changes = np.abs(np.diff(small_THWC.astype(np.float32), axis=0)).mean((1, 2, 3))
     done_T = np.concatenate([[0], np.cumsum(changes)])
     count = min(count, len(done_T))
     found = np.searchsorted(done_T, np.linspace(0, done_T[-1], count) - 1e-6)

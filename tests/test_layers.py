@@ -11,6 +11,8 @@ import pytest
 
 from painting_jax.data import pictures
 from painting_jax.generation import outputs
+from painting_jax.instruction import steps
+from painting_jax.instruction.changes import Changes
 from tests.instruction.layers.readers import composed_ora, composed_psd, psnr
 from tests.synthetic import recording
 from tests.verbs import Verb
@@ -44,6 +46,12 @@ def test_the_layers_make_the_finished_picture(layers, process, tmp_path, kind):
     found_HWC = composed_ora(path)[-1] if kind == "ora" else composed_psd(path)
     assert psnr(found_HWC, pictures.load(process / "steps" / "11.png")) > 45
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_layers_are_the_steps_of_the_tutorial_by_default(layers, process, tmp_path):
+    done = layers(f"--process={process}", f"--output={tmp_path / 'a.ora'}")
+    frames_THWC = np.stack([pictures.load(process / "steps" / f"{i:02}.png") for i in range(12)])
+    assert done.stdout.startswith(f"{1 + len(steps.cut(Changes.of(frames_THWC)))} layers of")
 
 
 def test_steps_share_what_is_painted(layers, process, tmp_path):
@@ -142,4 +150,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_older_file(layers, process, tmp_p
 def test_help_says_what_the_layers_are(layers):
     said = layers("--help").stdout
     assert "python -m painting_jax.layers --process=out/cat-oil --output=cat.ora" in said
-    assert "--steps: Number of layers, the first frame included. [default: 8]" in said
+    assert (
+        "--steps: Number of layers, the first frame included [default: the tutorial's steps]."
+        in said
+    )

@@ -9,8 +9,8 @@ from painting_jax.data import pictures
 from painting_jax.instruction.changes import lab
 from painting_jax.instruction.steps import Step
 
-DRAWING, UNDERPAINTING, MASSES, FORMS, DETAILS, LIGHTS, DARKS = KINDS = (
-    "drawing", "underpainting", "masses", "forms", "details", "lights", "darks",
+DRAWING, UNDERPAINTING, MASSES, FORMS, PART, DETAILS, LIGHTS, DARKS = KINDS = (
+    "drawing", "underpainting", "masses", "forms", "part", "details", "lights", "darks",
 )  # fmt: skip
 
 _SIDE = 384  # longer side at which marks are measured, in pixels
@@ -20,12 +20,15 @@ _CHANGED = 6.0  # difference in CIELAB, summed over its axes, from which on a pi
 # The inner width of what changes at once, to the width of the marks: fitted to 150 stages of the
 # stroke painter, whose brushes are known; half of the errors are below a factor of 1.4.
 _WIDTH, _POWER = 1.2, 1.15
+# Share of the canvas in one piece, from which on its marks are not told apart.
+_RUN_INTO = 0.1
 _THIN = 0.03  # width up to which marks are lines, as a share of the picture's mean side
 _EARLY = 0.5  # progress up to which a painting begins
 # How far a canvas is from the finished picture: by the blur of the picture that it resembles most,
 # as a share of the mean side, and by the share of the way that is left.
 _BLURS = (0.0, 0.004, 0.006, 0.008, 0.012, 0.018, 0.028, 0.04, 0.06)
 _ROUGH, _NEAR = (0.025, 0.0075), (0.3, 0.12)  # from which on shapes, and forms, are not done yet
+_BARE = 0.6  # share of the way that is left where hardly anything is painted
 _COLOURED = 0.3  # correlation of colours, below which a canvas only has light and dark
 _CHROMA = 4.0  # deviation of a picture's colours from their mean, below which it has none
 _DARK = 8.0  # levels of lightness below the picture's median
@@ -40,7 +43,7 @@ class Marks:
       kind: One of `KINDS`.
       changed_HW: Where the canvas changes, at the frames' size.
       area: Share of the canvas that changes.
-      width: Typical width of a mark, as a share of the mean of the picture's sides.
+      width: Typical width of a mark, as a share of the mean of the picture's sides; 0 if unknown.
       lighter: -1 if everything becomes darker, 1 if everything becomes lighter.
       soft: Share of the edges of what changes that are soft.
     """
@@ -75,16 +78,16 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
     share = _width(lab_MHWC) / side
     lighter = float(change_HWC[..., 0].sum() / max(np.abs(change_HWC[..., 0]).sum(), 1e-6))
     area = float(changed_HW.mean())
-    if share < _THIN and area < 0.3 and lighter < -0.8 and progress_T[step.last] < _EARLY:
+    if 0 < share < _THIN and area < 0.3 and lighter < -0.3 and progress_T[step.last] < _EARLY:
         kind = DRAWING
     else:
-        now_HWC, blank_HWC, finished_HWC = (
-            lab(pictures.shrunk(frames_THWC[i], _SMALL)) for i in (step.last, 0, -1)
-        )
+        canvases = [
+            lab(pictures.shrunk(frames_THWC[i], _SMALL)) for i in (0, step.first, step.last, -1)
+        ]
         where_HW = cv2.resize(
-            changed_HW.astype(np.uint8), now_HWC.shape[1::-1], interpolation=cv2.INTER_NEAREST
+            changed_HW.astype(np.uint8), canvases[0].shape[1::-1], interpolation=cv2.INTER_NEAREST
         )
-        kind = _kind(now_HWC, blank_HWC, finished_HWC, where_HW.astype(bool), lighter)
+        kind = _kind(*canvases, where_HW.astype(bool), lighter)
     full_HW = cv2.resize(
         changed_HW.astype(np.uint8), frames_THWC.shape[2:0:-1], interpolation=cv2.INTER_NEAREST
     )
@@ -92,8 +95,9 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
 
 
 def _kind(
-    now_HWC: np.ndarray,
     blank_HWC: np.ndarray,
+    before_HWC: np.ndarray,
+    now_HWC: np.ndarray,
     finished_HWC: np.ndarray,
     changed_HW: np.ndarray,
     lighter: float,
@@ -109,9 +113,8 @@ def _kind(
         for blur in _BLURS
     ]
     rough = _BLURS[int(np.argmin(far_S))]
-    left = _apart(now_HWC, finished_HWC, changed_HW) / max(
-        _apart(blank_HWC, finished_HWC, changed_HW), 1.0
-    )
+    whole = max(_apart(blank_HWC, finished_HWC, changed_HW), 1.0)
+    left = _apart(now_HWC, finished_HWC, changed_HW) / whole
     if rough >= _ROUGH[0] or left >= _NEAR[0]:
         return MASSES if _is_coloured(now_HWC, finished_HWC, changed_HW) else UNDERPAINTING
     offset = float(finished_HWC[changed_HW][:, 0].mean() - np.median(finished_HWC[..., 0]))
@@ -119,6 +122,8 @@ def _kind(
         return LIGHTS
     if rough >= _ROUGH[1] or left >= _NEAR[1]:
         return FORMS
+    if _apart(before_HWC, finished_HWC, changed_HW) / whole > _BARE:
+        return PART
     return DARKS if lighter < -0.6 and offset < -_DARK else DETAILS
 
 
@@ -137,8 +142,11 @@ def _is_coloured(now_HWC: np.ndarray, finished_HWC: np.ndarray, where_HW: np.nda
 
 
 def _width(lab_MHWC: np.ndarray) -> float:
-    """Width of the marks that are made between neighbouring frames, in pixels."""
-    widths = []
+    """Width of the marks that are made between neighbouring frames, in pixels; 0 if unknown.
+
+    Where much is painted from one frame to the next, marks run into each other.
+    """
+    widths, unknown = [], 0
     for change_HWC in np.diff(lab_MHWC, axis=0):
         changed_HW = np.abs(change_HWC).sum(-1) > _CHANGED
         # Surrounded by what is not painted.
@@ -146,10 +154,20 @@ def _width(lab_MHWC: np.ndarray) -> float:
             np.pad(changed_HW, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5
         )[1:-1, 1:-1]
         ridge_HW = (inner_HW >= cv2.dilate(inner_HW, np.ones((3, 3)))) & changed_HW
-        if ridge_HW.any():
-            inner_R = inner_HW[ridge_HW]
-            widths.append(2 * float(np.average(inner_R, weights=inner_R)) - 1)
-    return _WIDTH * float(np.median(widths)) ** _POWER if widths else 0.0
+        if not ridge_HW.any():
+            continue
+        if _largest(changed_HW) >= _RUN_INTO:
+            unknown += 1
+            continue
+        inner_R = inner_HW[ridge_HW]
+        widths.append(2 * float(np.average(inner_R, weights=inner_R)) - 1)
+    return _WIDTH * float(np.median(widths)) ** _POWER if len(widths) > unknown else 0.0
+
+
+def _largest(changed_HW: np.ndarray) -> float:
+    """Share of the canvas that the largest connected piece of a mask takes."""
+    *_, facts, _ = cv2.connectedComponentsWithStats(changed_HW.astype(np.uint8))
+    return float(facts[1:, cv2.CC_STAT_AREA].max(initial=0) / changed_HW.size)
 
 
 def _softness(amount_HW: np.ndarray, changed_HW: np.ndarray) -> float:

@@ -56,7 +56,9 @@ def said(recipe: Recipe, paint_set: PaintSet, words: Words) -> tuple[str, str]:
     elif paint_set.method == NEAREST:
         text = _paint(recipe.portions[0], words)
     else:
-        text = words.listed([_parts(portion, words) for portion in recipe.portions])
+        several = len(recipe.portions) > 1
+        named = [(_parts if several else _paint)(portion, words) for portion in recipe.portions]
+        text = words.listed(named)
         for place, count in enumerate(recipe.water):
             text += words.say("mix", "water_again" if place else "water", count=count)
     note = words.say("mix", "difference", value=f"{recipe.difference:.1f}")

@@ -21,9 +21,9 @@ _SETTLED = 6.0  # levels of 255 by which a pixel varies at the end, if it is fin
 _INSIDE = 0.85  # share of what changes that lies within the canvas; hands change what is beside it
 _LEAST = 0.5  # support of the edges, see `quadrilateral.support`
 _ENOUGH = 0.15  # share of the canvas that changes
-_REACHES = (4.0, 2.5, 1.5)  # pixels at either side of a side where its edge is sought
+_REACHES = (10.0, 4.0, 2.5, 1.5)  # pixels at either side of a side where its edge is sought
 _PROFILES, _STEP = 200, 0.25  # places along it, and steps across it in pixels
-_FARTHEST = 8.0  # pixels by which a corner may move in all
+_FARTHEST = 14.0  # pixels by which a corner may move in all
 _TIGHT, _FITS = 0.15, 6  # pixels from the line of what counts half in the end; rounds
 
 
@@ -180,17 +180,23 @@ def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
     )
     apart_HW = np.abs(end_HWC - begin_HWC).max(-1)
     changed_HW = apart_HW > _CHANGED
-    # Where an arm often rests, what is seen at the end has not settled.
+    # Where an arm often rests, what is seen at the end has not settled; but nor has a canvas that
+    # is painted all over to the end.
     moving_HW = medians.median(np.abs(still_SHWC[-third:] - end_HWC)).max(-1) > _SETTLED
-    changed_HW &= ~moving_HW
-    changed_HW = ndimage.binary_opening(changed_HW, iterations=2)
-    if not changed_HW.any():
-        return None
     # The border of the canvas is there all the time, what is painted is not; and where the canvas
     # has the colour of the desk, change ends at its border.
     apart_HWC = np.minimum(apart_HW / _PLAIN, 1)[..., None].repeat(3, -1) * 255
     pictures = begin_HWC, medians.median(still_SHWC), apart_HWC
     each = [Edges.of(picture_HWC) for picture_HWC in pictures]
+    settled_42 = _around(changed_HW & ~moving_HW, each)
+    return _around(changed_HW, each) if settled_42 is None else settled_42
+
+
+def _around(changed_HW: np.ndarray, each: Sequence[Edges]) -> np.ndarray | None:
+    """The quadrilateral of the clearest edges around what changes; None if there is none."""
+    changed_HW = ndimage.binary_opening(changed_HW, iterations=2)
+    if not changed_HW.any():
+        return None
     best, best_42 = -np.inf, None
     for edges in each:
         for aspect in _ASPECTS:

@@ -212,7 +212,9 @@ def _steps(page: Page) -> str:
         items.append(f"""<li class="step" id="step{number}">
 <div><div class="canvas"><img id="picture{number - 1}" src="{page.frames[step.last]}" alt="{alt}"
  width="{width}" height="{height}">{outline}</div>
-<p class="under"><label><input type="checkbox"{state}>{say("show_change")}</label> <button type="button" class="scripted" hidden data-moment="{step.last}">{say("go")}</button></p></div>
+<p class="under"><label><input type="checkbox"{state}>{say("show_change")}</label>
+<button type="button" class="scripted" hidden data-moment="{step.last}">{say("go")}</button>
+</p></div>
 <div><h3><small>{say("step", number=number)}</small>{html.escape(card.title)}</h3>
 <p>{html.escape(card.what)}</p>
 <ul class="chips">{chips}</ul>

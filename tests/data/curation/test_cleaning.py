@@ -269,3 +269,17 @@ def test_what_is_dropped_does_not_depend_on_the_noise_that_is_taken_out():
     frames = shown.frames_THWC[: -shown.faded]
     noisy, calm = (cleaned(frames, Steps(noise=noise)) for noise in (False, True))
     np.testing.assert_array_equal(noisy.kept_K, calm.kept_K)
+
+
+def test_a_canvas_that_is_painted_all_over_to_the_end_is_found():
+    rng = np.random.default_rng(0)
+    desk_HWC = rng.integers(70, 110, (216, 288, 3)).astype(np.uint8)
+    frames = np.stack([desk_HWC] * 60)
+    painted_HWC = np.full((140, 150, 3), 230.0)
+    for t in range(60):
+        if t > 5:
+            painted_HWC = painted_HWC * np.where(rng.random((140, 150, 1)) < 0.3, 0.85, 1)
+        frames[t, 40:180, 60:210] = painted_HWC
+    corners_T42 = canvas.found(frames, np.broadcast_to(np.eye(3), (60, 3, 3)))
+    true_42 = np.array([(60, 40), (210, 40), (210, 180), (60, 180)])
+    np.testing.assert_allclose(corners_T42[0], true_42, atol=1)
