@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage import transform
@@ -280,3 +281,31 @@ def test_a_password_is_asked_and_kept_for_the_browser(browser, tmp_path):
     finally:
         context.close()
         program.kill()
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_no_rule_of_accessibility_is_broken(visit, cat, width, colours):
+    page = visit(width, _WIDTHS[width])
+    page.emulate_media(color_scheme=colours)
+
+    def check() -> None:
+        told = Axe().run(page).response
+        assert len(told["passes"]) > 10
+        assert not [
+            (one["id"], [node["html"] for node in one["nodes"]]) for one in told["violations"]
+        ]
+
+    page.locator(".drop").wait_for()
+    check()
+    choose(page, cat)
+    page.locator(".chips button").first.click()
+    for block in page.locator("details.block > summary").all():
+        block.click()
+    check()
+    ask(page, frames=2)
+    is_done(page)
+    check()
+    page.get_by_role("link", name="Gallery").click()
+    page.locator(".grid li").first.wait_for()
+    check()
