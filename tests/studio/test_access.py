@@ -66,6 +66,22 @@ def test_mistakes_of_the_command_line_end_in_a_line(arguments, said, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_without_its_extra_it_says_what_to_install(tmp_path):
+    program = (
+        "import runpy, sys; sys.modules['uvicorn'] = None; "
+        f"sys.argv = ['studio', '--output={tmp_path / 'gallery'}']; "
+        "runpy.run_module('painting_jax.studio', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tiny.assert_one_line(done, "pip install 'painting_jax[studio]'")
+
+
 def test_it_listens_to_this_machine_alone_and_says_where(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "painting_jax.studio", f"--output={tmp_path}", "--port=0"],
