@@ -62,8 +62,9 @@ def main() -> None:
     cli.require_from_to(_PORT, 0, 65535)
     cli.require_from_to(_MAX_AREA, 1)
     check_destination("output", _OUTPUT.value, folder=True)
-    if (_LORA.value or _LORA_2.value) and not _PRETRAINED.value:
-        raise UserError("--lora goes with --pretrained: it changes published weights")
+    for flag in (_LORA, _LORA_2, _MAX_AREA):
+        if flag.value and not _PRETRAINED.value:
+            raise UserError(f"--{flag.name} goes with --pretrained: it is for published weights")
     try:
         # Imported here, since they belong to an extra, and checks come before the slow ones.
         import uvicorn  # noqa: PLC0415
