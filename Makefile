@@ -11,7 +11,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 
-.PHONY: demo weights test lint check bench bench-wan bench-gpu bench-metrics bench-curation bench-data plan-check soak container-check clean
+.PHONY: demo weights test test-browser lint check bench bench-wan bench-gpu bench-metrics bench-curation bench-data plan-check soak container-check clean
 
 demo: $(BASE)
 	$(PY) -m painting_jax.prepare --builder=painted_images --data_dir=$(DATA)
@@ -54,6 +54,10 @@ $(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse/1.0.0 $(WEIGHTS)/da
 
 test: $(TEST)
 	$(PY) -m pytest
+
+# The studio's page in a browser; without Chromium or Chrome they say so and are skipped.
+test-browser: $(TEST)
+	$(PY) -m pytest -n 0 browser_tests
 
 lint: $(TEST)
 	$(VENV)/bin/ruff format --check .

@@ -32,7 +32,6 @@ if __name__ == "__main__":
     # Before the imports that take seconds.
     interruption.end_at_once()
 
-import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ from painting_jax.diffusion import schedules
 from painting_jax.diffusion.samplers import SAMPLERS
 from painting_jax.errors import UserError, readable
 from painting_jax.files import check_destination, remove_unfinished, written_beside
-from painting_jax.generation import colours, final_frame, output_folders, outputs, painting_order
+from painting_jax.generation import final_frame, output_folders, painting_order, results
 from painting_jax.generation.devices import HELP, Devices
 from painting_jax.generation.job import Job, Painter
 from painting_jax.instruction.language import LANGUAGES
@@ -265,7 +264,6 @@ _OF_EITHER = (
     _SAVE_FRAMES,
     _EMBEDDINGS,
 )
-_LATEST = 0.95  # progress of a canvas that is estimated: something is left to paint
 
 _PATHS = (
     _WORKDIR,
@@ -324,30 +322,16 @@ def generate(painter: Painter, jobs: list[Job]) -> Iterator[pathlib.Path]:
         if _SAVE_FRAMES.value:
             with written_beside(_SAVE_FRAMES.value) as unfinished, unfinished.open("wb") as file:
                 np.save(file, painted.raw_THWC)
-        if _MATCH_COLORS.value:
-            painted = dataclasses.replace(painted, frames_THWC=colours.matched(painted))
-        differs = final_frame.difference(painted)
         if "skipped_steps" in painted.parameters:
             skipped, steps = (painted.parameters[name] for name in ("skipped_steps", "steps"))
             print(f"step cache: {skipped} of {steps} steps skipped", file=sys.stderr)
-        outputs.write(
-            painted.job.folder,
-            painted.frames_THWC,
-            title=f"{painted.job.subject.name}, {painted.job.medium}",
-            model=readable(painter.label),
-            parameters={
-                **painted.parameters,
-                "match_colors": _MATCH_COLORS.value,
-                "final_difference": round(differs, 2),
-                "colour_shift": colours.shifts(painted),
-            },
-            progress_T=painted.progress_T,
-            regions_HWC=painted.regions_HWC,
+        differs = results.write(
+            painted,
+            painter.label,
+            match_colors=_MATCH_COLORS.value,
             fps=_FPS.value,
             with_mark=_MARK.value,
-            tutorial=painted.tutorial(readable(painter.label), _choices())
-            if _TUTORIAL.value
-            else None,
+            tutorial=_choices() if _TUTORIAL.value else None,
         )
         # Another look is to end in other colours than it has, and a part in an unfinished state.
         finished = _part()[1] == 1 and not _OTHER_LOOK.value
@@ -466,20 +450,17 @@ def _trained(jobs: list[Job]) -> Painter:
 
 def _canvas(job: Job) -> tuple[np.ndarray, tuple[float, float]]:
     """The canvas of the photo that --canvas names, and the part that is left to paint."""
-    from painting_jax.data import canvas_light, canvas_photo  # noqa: PLC0415
-    from painting_jax.data.rehearsal import Rehearsal  # noqa: PLC0415
+    from painting_jax.generation.going_on import Canvas, rehearsed  # noqa: PLC0415
 
     photo_HWC = pictures.load(_CANVAS.value)
     picture_HWC, _ = job.subject.load()
-    mixture = media.mixture(job.medium)
-    rehearsal = Rehearsal.of(picture_HWC, max(mixture, key=mixture.__getitem__))
-    canvas_HWC = canvas_photo.aligned(photo_HWC, picture_HWC, rehearsal, _CANVAS.value)
+    rehearsal = rehearsed(picture_HWC, job.medium)
+    canvas = Canvas.of(photo_HWC, picture_HWC, rehearsal, other_look=_OTHER_LOOK.value)
+    canvas.check(f"--canvas={_CANVAS.value}")
     first, last = _part()
     # Another look has other colours than the painting.
-    if not _OTHER_LOOK.value:
-        canvas_HWC = canvas_light.taken_away(canvas_HWC, rehearsal.finished_HWC)
-        if _FROM.value is None:
-            first = round(min(rehearsal.progress(canvas_HWC), _LATEST), 2)
+    if _FROM.value is None and not _OTHER_LOOK.value:
+        first = canvas.progress
     if first >= last:
         raise UserError(
             f"--canvas={_CANVAS.value} seems to be at {first:g}, not before --until={last:g}: give "
@@ -487,7 +468,7 @@ def _canvas(job: Job) -> tuple[np.ndarray, tuple[float, float]]:
         )
     if _FROM.value is None:
         print(f"--from={first:g}, estimated from the canvas", file=sys.stderr)
-    return canvas_HWC, (first, last)
+    return canvas.canvas_HWC, (first, last)
 
 
 def _check_model(config, workdir: pathlib.Path) -> None:

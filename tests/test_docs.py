@@ -40,6 +40,7 @@ def test_paths_exist(path):
 def test_options_exist(path):
     sources = [*(tiny.ROOT / "painting_jax").glob("*.py"), *(tiny.ROOT / "launch").glob("*.py")]
     sources += (tiny.ROOT / "benchmarks").glob("*.py")
+    sources += (tiny.ROOT / "painting_jax").glob("*/__main__.py")
     defined = set(_FOREIGN)
     for source in sources:
         text = source.read_text("utf-8")

@@ -91,8 +91,11 @@ def _commands() -> list[str]:
     return [" ".join(line.partition(" #")[0].split()) for line in lines if line]
 
 
-_PYTHON = [command for command in _commands() if command.startswith("python -m painting_jax.")]
-_OTHERS = [command for command in _commands() if command not in _PYTHON]
+_PROGRAMS = [command for command in _commands() if command.startswith("python -m painting_jax.")]
+# Programs that run until they are interrupted; `tests/studio/test_access.py` starts one.
+_SERVING = [command for command in _PROGRAMS if "painting_jax.studio" in command]
+_PYTHON = [command for command in _PROGRAMS if command not in _SERVING]
+_OTHERS = [command for command in _commands() if command not in _PROGRAMS]
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,13 @@ def test_commands_run_as_printed(run, command):
     assert status == 0, output
 
 
+@pytest.mark.parametrize("command", _SERVING)
+def test_programs_that_serve_exist(run, command):
+    _, *arguments = shlex.split(command)
+    status, output = run(*arguments, "--help")
+    assert status == 0, output
+
+
 def test_python_runs_as_printed(run, tmp_path):
     [code] = _blocks("python")
     (tmp_path / "snippet.py").write_text(code)
@@ -181,7 +191,7 @@ def test_every_extra_that_is_named_exists_and_is_constrained():
         if command.startswith("pip install ")
         for extra in re.findall(r"\[(\w+)\]", command)
     }
-    assert named == {"launch", "tensorboard"}
+    assert named == {"launch", "studio", "tensorboard"}
     for command in _commands():
         assert not command.startswith("pip install ") or "-c constraints.txt" in command
     for extra in named:

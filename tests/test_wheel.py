@@ -33,8 +33,10 @@ def installed(tmp_path_factory) -> pathlib.Path:
     target = root / "site-packages"
     pip(root, "install", str(wheel), f"--target={target}", "--no-compile", "--no-index", *options)
     with zipfile.ZipFile(wheel) as archive:
-        assert "painting_jax/evaluation/lpips_heads.safetensors" in archive.namelist()
-        assert "painting_jax/instruction/mixing/pigments.json" in archive.namelist()
+        names = archive.namelist()
+        assert "painting_jax/evaluation/lpips_heads.safetensors" in names
+        assert "painting_jax/studio/page/index.html" in names
+        assert "painting_jax/instruction/mixing/pigments.json" in names
     return target
 
 

@@ -13,7 +13,6 @@ from painting_jax.data import pictures, quadrilateral
 from painting_jax.data.canvas_look import SIDE, Look
 from painting_jax.data.quadrilateral import Edges
 from painting_jax.data.rehearsal import Rehearsal
-from painting_jax.errors import UserError
 
 _SOUGHT = 320  # longer side in pixels of the photo in which the canvas is sought
 _MOST = 60  # quadrilaterals that are compared with the picture
@@ -29,8 +28,8 @@ _ANOTHER = 0.13
 _LITTLE_PAINT = 0.2
 
 
-def aligned(
-    photo_HWC: np.ndarray, picture_HWC: np.ndarray, rehearsal: Rehearsal, name: str
+def front_view(
+    photo_HWC: np.ndarray, corners_42: np.ndarray, picture_HW: tuple[int, int]
 ) -> np.ndarray:
     """The canvas of a photo, seen from the front: uint8, in the photo's light.
 
@@ -38,28 +37,23 @@ def aligned(
 
     Args:
       photo_HWC: uint8 RGB photo of the canvas.
-      picture_HWC: uint8 RGB picture that is painted on it.
-      rehearsal: Paintings of the picture in the canvas's medium.
-      name: Name of the photo, for the error.
-
-    Raises:
-      UserError: If the canvas seems to be that of another picture.
+      corners_42: Corners of the canvas, see `corners`.
+      picture_HW: Height and width of the picture that is painted on it.
     """
-    height, width = pictures.shrunk(picture_HWC, _LARGEST).shape[:2]
-    corners_42 = corners(photo_HWC, picture_HWC)
+    scale = min(1.0, _LARGEST / max(picture_HW))
+    height, width = (max(pictures.MIN_SIDE, round(scale * n)) for n in picture_HW)
     if np.allclose(corners_42, quadrilateral.whole(photo_HWC.shape[:2])):
-        canvas_HWC = pictures.resize(photo_HWC, height, width)
-    else:
-        canvas_HWC = _cut_out(photo_HWC, corners_42, height, width)
-    if _is_another(canvas_HWC, rehearsal):
-        raise UserError(
-            f"--canvas={name} seems to show another picture: take a photo of the canvas on which "
-            "this one is painted, from the front"
-        )
-    return canvas_HWC
+        return pictures.resize(photo_HWC, height, width)
+    return _cut_out(photo_HWC, corners_42, height, width)
 
 
-def _is_another(canvas_HWC: np.ndarray, rehearsal: Rehearsal) -> bool:
+def shows_another(canvas_HWC: np.ndarray, rehearsal: Rehearsal) -> bool:
+    """Whether a canvas seems to be that of another picture.
+
+    Args:
+      canvas_HWC: uint8 RGB canvas, seen from the front.
+      rehearsal: Paintings of the picture in the canvas's medium.
+    """
     if rehearsal.likeness(canvas_HWC) >= _ANOTHER:
         return False
     own, finished = (

@@ -67,6 +67,7 @@ def paint_each(
     mesh: Mesh,
     *,
     cache: StepCache | None = None,
+    on_step: Callable[[], object] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "t h w 3"]]:
     """Paints pictures of different sizes, whose latents are of one size and denoised as one batch.
 
@@ -78,6 +79,8 @@ def paint_each(
       sampling: How they are sampled.
       mesh: Mesh that the parameters are laid out on.
       cache: Step cache.
+      on_step: Called after each step of the batch, and after the last step of each picture; None
+        takes the steps of the batch at once.
 
     Yields:
       Frames of each picture in painted order, on the host.
@@ -95,6 +98,7 @@ def paint_each(
         sampling,
         mesh,
         cache=cache,
+        on_step=on_step,
         but_last=True,
     )
     latents_BTHWC = np.asarray(denoised.state)
@@ -103,6 +107,8 @@ def paint_each(
     for place, (model, sample) in enumerate(zip(models, samples, strict=True)):
         last = dataclasses.replace(sample, state=latents_BTHWC[place : place + 1])
         [frames_THWC] = last_step(model, network, last, sampling, mesh)
+        if on_step:
+            on_step()
         yield frames_THWC
 
 

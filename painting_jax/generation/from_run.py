@@ -5,7 +5,7 @@ import math
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,13 @@ class RunPainter:
       part: Progress of the first and of the last frame; only where the model paints at any size.
       order: Numbers of the regions that are painted first, in this order; the others follow.
       canvas_HWC: Canvas from which the process goes on, of the picture's shape, see
-        `canvas_photo.aligned`; None = a blank one.
+        `going_on.Canvas`; None = a blank one.
       from_estimated: Whether the progress of the first frame was estimated from the canvas, for the
         record.
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       magnitudes: File that keeps what the step cache measures; needed with a threshold.
+      on_step: Called after each sampling step; what it raises ends the painting. None takes steps
+        at once where it can, which changes no frame.
     """
 
     run: Run
@@ -81,6 +83,7 @@ class RunPainter:
     from_estimated: bool = False
     step_cache: float = 0.0
     magnitudes: MagnitudesFile | None = None
+    on_step: Callable[[], object] | None = None
 
     @property
     def label(self) -> str:
@@ -147,8 +150,12 @@ class RunPainter:
         """Frames of each row, at the row's size."""
         if self.run.paints_any_size:
             single = [pipeline.stack([row]) for row in rows]
-            return self.run.generate_each(single, part=self.part, cache=cache, **settings)
-        return self.run.generate(pipeline.stack(rows), cache=cache, **settings)
+            return self.run.generate_each(
+                single, part=self.part, cache=cache, on_step=self.on_step, **settings
+            )
+        return self.run.generate(
+            pipeline.stack(rows), cache=cache, on_step=self.on_step, **settings
+        )
 
     def _framing(self, shape_HW: tuple[int, int], share: float) -> Framing:
         """Where a picture of this shape lies on the canvas, and how large the canvas is.
@@ -213,6 +220,7 @@ def finetuned_painter(
     ring: int = 0,
     dtype: str | None = None,
     cache: str | None = None,
+    on_step: Callable[[], object] | None = None,
 ) -> PretrainedPainter:
     """A painter with the published model that a run finetuned and the run's LoRA or transformer.
 
@@ -223,6 +231,7 @@ def finetuned_painter(
       ring: Groups of its sequence axis, see `PretrainedPainter`.
       dtype: Dtype, see `PretrainedPainter`; None = the run's.
       cache: Folder that caches text embeddings; None = the run's.
+      on_step: As of `PretrainedPainter`.
 
     Raises:
       UserError: If the run has exported nothing yet, or its base model has changed.
@@ -254,4 +263,5 @@ def finetuned_painter(
         takes_first_frame=True,
         cache=cache or str(run / EMBEDDINGS),
         magnitudes=run / NAME,
+        on_step=on_step,
     )

@@ -45,7 +45,7 @@ class SamplingOverrides:
       step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
       order: What is painted one after the other, in words, for the prompt.
       canvas_HWC: Canvas from which the process goes on, uint8, of the picture's shape, see
-        `canvas_photo.aligned`; None = a blank one.
+        `going_on.Canvas`; None = a blank one.
       canvas_progress: Progress of that canvas, for the record.
       from_estimated: Whether it was estimated from the canvas, for the record.
     """

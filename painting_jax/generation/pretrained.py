@@ -71,6 +71,7 @@ class PretrainedPainter:
       takes_first_frame: Whether these are known to take the picture as the first frame.
       cache: Folder that caches text embeddings; None = the user's.
       magnitudes: File that keeps what the step cache measures; None = one in the user's cache.
+      on_step: Called after each sampling step; what it raises ends the painting.
       log: Called with lines that say what each LoRA changes, which size of frames is taken, and
         what may be a mistake; None prints them, apart from the results, to standard error.
 
@@ -95,10 +96,11 @@ class PretrainedPainter:
         takes_first_frame: bool = False,
         cache: str | None = None,
         magnitudes: pathlib.Path | None = None,
+        on_step: Callable[[], object] | None = None,
         log: Callable[[str], object] | None = None,
     ):
         log = log or functools.partial(print, file=sys.stderr)
-        self._folder, self._overrides = folder, overrides
+        self._folder, self._overrides, self._on_step = folder, overrides, on_step
         self._devices = Devices(mesh or make_mesh({"tensor": -1}), ring)
         self._mesh = self._devices.mesh
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
@@ -223,8 +225,14 @@ class PretrainedPainter:
         file = self._magnitudes_file() if threshold else None
         cache = file.cache(threshold) if file else None
         with tqdm.tqdm(total=len(spans) * config.steps, unit="step", disable=None) as progress:
+
+            def on_step() -> None:
+                progress.update()
+                if self._on_step:
+                    self._on_step()
+
             denoised = denoise(
-                model, networks, samples, sampling, mesh, cache=cache, on_step=progress.update
+                model, networks, samples, sampling, mesh, cache=cache, on_step=on_step
             )
             for span, sample in zip(spans, denoised, strict=True):
                 cached = {}

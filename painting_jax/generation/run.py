@@ -162,6 +162,7 @@ class Run:
         seed: int,
         part: tuple[float, float] = (0.0, 1.0),
         cache: StepCache | None = None,
+        on_step: Callable[[], object] | None = None,
     ) -> Iterator[np.ndarray]:
         """Paints pictures at their own sizes, where the model paints at any (`paints_any_size`).
 
@@ -174,6 +175,7 @@ class Run:
           seed: Seed of the noise.
           part: Progress of the first and of the last frame.
           cache: Step cache.
+          on_step: As in `paint_each`.
 
         Yields:
           Frames of each picture, uint8[T, H, W, 3], in painted order.
@@ -188,6 +190,7 @@ class Run:
             self.task.sampling(steps=steps, guidance=guidance),
             self.mesh,
             cache=cache,
+            on_step=on_step,
         )
         for _, frames_THWC in zip(rows, painted, strict=False):
             yield frames_THWC

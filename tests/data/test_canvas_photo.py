@@ -12,6 +12,7 @@ from skimage import transform
 from painting_jax.data import canvas_light, canvas_photo, painter, quadrilateral
 from painting_jax.data.rehearsal import Rehearsal
 from painting_jax.errors import UserError
+from painting_jax.generation.going_on import Canvas
 
 _CORNERS_42 = np.array([(58, 40), (262, 61), (250, 196), (70, 208)], float)
 
@@ -78,10 +79,8 @@ def a_photo(canvas_HWC: np.ndarray, kind: str) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def aligned(photo_HWC: np.ndarray, seed: int = 0, medium: str = "oil") -> np.ndarray:
-    practised = rehearsal(seed, medium)
-    canvas_HWC = canvas_photo.aligned(photo_HWC, a_picture(seed), practised, "canvas.jpg")
-    return canvas_light.taken_away(canvas_HWC, practised.finished_HWC)
+def canvas_in(photo_HWC: np.ndarray) -> Canvas:
+    return Canvas.of(photo_HWC, a_picture(), rehearsal())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,7 @@ def test_a_photo_of_the_canvas_alone_keeps_its_shape(at):
 
 def test_finished_parts_get_the_colours_of_the_picture():
     canvas_HWC = canvases()[7].astype(float)
-    found_HWC = aligned(a_photo(canvases()[7], "table"))
+    found_HWC = canvas_in(a_photo(canvases()[7], "table")).canvas_HWC
     assert found_HWC.shape == canvas_HWC.shape
     done_HW = np.abs(canvas_HWC - canvases()[-1]).max(-1) < 12
     assert np.abs(found_HWC - canvas_HWC)[done_HW].mean() < 10
@@ -126,13 +125,24 @@ def test_unpainted_ground_stays_as_it_is():
 
 
 def test_a_canvas_of_another_picture_is_refused():
-    with pytest.raises(UserError, match=r"--canvas=canvas.jpg seems to show another picture"):
-        aligned(a_photo(canvases(seed=1)[7], "table"))
+    with pytest.raises(UserError, match=r"^canvas.jpg seems to show another picture"):
+        canvas_in(a_photo(canvases(seed=1)[7], "table")).check("canvas.jpg")
 
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_canvas_with_little_paint_is_not_refused(at):
-    assert aligned(a_photo(canvases()[at], "table")).shape == a_picture().shape
+    canvas = canvas_in(a_photo(canvases()[at], "table"))
+    canvas.check("canvas.jpg")
+    assert canvas.canvas_HWC.shape == a_picture().shape
+
+
+def test_corners_that_the_user_gives_are_taken():
+    photo_HWC = a_photo(canvases()[7], "table")
+    canvas = Canvas.of(photo_HWC, a_picture(), rehearsal(), corners_42=_CORNERS_42)
+    assert abs(canvas.progress - 0.7) < 0.2
+    elsewhere_42 = quadrilateral.whole((40, 60))
+    moved = Canvas.of(photo_HWC, a_picture(), rehearsal(), corners_42=elsewhere_42)
+    assert np.abs(moved.canvas_HWC.astype(float) - canvas.canvas_HWC).mean() > 20
 
 
 def test_progress_is_estimated_from_how_far_the_canvas_is_from_the_picture():
@@ -143,4 +153,4 @@ def test_progress_is_estimated_from_how_far_the_canvas_is_from_the_picture():
 
 def test_a_photo_without_any_edge_is_the_canvas_itself():
     grey_HWC = np.full((60, 80, 3), 200, np.uint8)
-    assert aligned(grey_HWC).shape == a_picture().shape
+    assert canvas_in(grey_HWC).canvas_HWC.shape == a_picture().shape

@@ -1,0 +1,173 @@
+"""What the photo of a person's canvas tells: its corners, which step it is, what differs most."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+from skimage import color
+
+from painting_jax.data import canvas_photo, pictures
+from painting_jax.data.quadrilateral import whole
+from painting_jax.data.rehearsal import Rehearsal
+from painting_jax.errors import UserError
+from painting_jax.studio.painting import found
+from painting_jax.studio.regions import Regions, place
+from painting_jax.studio.settings import Settings, corners_of
+
+_COMPARED = 160  # longer side in pixels at which colours are compared
+_SOFT = 1.5  # blur before that
+_FAR = 4.0  # what a frame costs that is the whole process away from the estimate, in CIE Lab
+_SEEN = 3.0  # differences in CIE Lab below this are not seen, or come from the photo
+# Directions of a difference in CIE Lab, below and above 0.
+_WORDS = (("darker", "lighter"), ("greener", "redder"), ("bluer", "yellower"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """A process that a person follows.
+
+    Attributes:
+      frames_THWC: Frames, uint8.
+      progress_T: Progress of each, rising.
+    """
+
+    frames_THWC: Sequence[np.ndarray]
+    progress_T: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step of a process that a canvas is compared with.
+
+    Attributes:
+      number: Its number, from 1 on.
+      of: Number of steps.
+      frame_HWC: uint8 picture of it.
+    """
+
+    number: int
+    of: int
+    frame_HWC: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What a photo of a canvas tells.
+
+    Attributes:
+      corners: Corners as shares of the photo's sides.
+      canvas_HWC: uint8 canvas from the front, in the picture's light.
+      progress: How far it is, 0..1.
+      step: The step that it is.
+      differs: What differs most from it, in a sentence.
+      region: Number of the region that this is about; None = there is none.
+      warning: What may be wrong with the photo; empty if nothing is.
+    """
+
+    corners: tuple[tuple[float, float], ...]
+    canvas_HWC: np.ndarray
+    progress: float
+    step: Step
+    differs: str
+    region: int | None
+    warning: str
+
+
+def read(
+    photo_HWC: np.ndarray,
+    picture_HWC: np.ndarray,
+    settings: Settings,
+    rehearsal: Rehearsal,
+    process: Process | None = None,
+) -> Reading:
+    """Reads a canvas from a photo; it takes a few seconds.
+
+    Args:
+      photo_HWC: uint8 RGB photo.
+      picture_HWC: uint8 RGB picture that is painted.
+      settings: Medium, number of frames and regions; corners, or None to find them.
+      rehearsal: Paintings of the picture in the medium.
+      process: Process that the person follows; None = the rehearsal, at even steps.
+
+    Raises:
+      UserError: If regions or corners are not as they must be.
+    """
+    if settings.corners is None:
+        found_42 = canvas_photo.corners(photo_HWC, picture_HWC) / whole(photo_HWC.shape[:2])[2]
+        corners = _shares(found_42)
+        settings = dataclasses.replace(settings, corners=corners)
+    canvas = found(photo_HWC, picture_HWC, settings, rehearsal)
+    progress, rehearsed_THWC = canvas.progress, rehearsal.frames_RTHWC[0]
+    if process is not None:
+        at = _like(canvas.canvas_HWC, process, progress)
+        progress = round(float(process.progress_T[at]), 4)
+        step = Step(1 + at, len(process.frames_THWC), process.frames_THWC[at])
+    else:
+        of = settings.frames or len(rehearsed_THWC)
+        at = round(progress * (len(rehearsed_THWC) - 1))
+        step = Step(1 + round(progress * (of - 1)), of, rehearsed_THWC[at])
+    sentence, region = _difference(canvas.canvas_HWC, step, Regions.of(picture_HWC, settings.edits))
+    warning = ""
+    if canvas.shows_another:
+        warning = (
+            "this seems to be the canvas of another picture: move the corners to those of the "
+            "canvas, or take the photo again, from the front"
+        )
+    return Reading(settings.corners, canvas.canvas_HWC, progress, step, sentence, region, warning)
+
+
+def _shares(corners_42: np.ndarray) -> tuple[tuple[float, float], ...]:
+    try:
+        return corners_of(np.clip(corners_42, -0.25, 1.25).tolist())
+    except UserError:
+        return corners_of(whole((1, 1)).tolist())
+
+
+def _like(canvas_HWC: np.ndarray, process: Process, progress: float) -> int:
+    """The place of the frame that is most like a canvas; an estimate of progress breaks ties."""
+    canvas_HWC = _colours(canvas_HWC)
+    cost_T = [
+        np.abs(canvas_HWC - _colours(frame_HWC, canvas_HWC.shape[:2])).mean()
+        + _FAR * abs(there - progress)
+        for frame_HWC, there in zip(process.frames_THWC, process.progress_T, strict=True)
+    ]
+    # Something is left to paint.
+    return min(int(np.argmin(cost_T)), max(0, len(cost_T) - 2))
+
+
+def _difference(canvas_HWC: np.ndarray, step: Step, regions: Regions) -> tuple[str, int | None]:
+    """What differs most between a canvas and a step, in a sentence; and in which region."""
+    canvas_HWC = _colours(canvas_HWC)
+    shape = canvas_HWC.shape[:2]
+    difference_HWC = canvas_HWC - _colours(step.frame_HWC, shape)
+    distance_HW = np.linalg.norm(difference_HWC, axis=-1)
+    labels_HW = pictures.fit_labels(regions.labels_HW, *shape)
+    numbers = [number for number in np.unique(labels_HW).tolist() if number]
+    # A large region that is somewhat off matters as much as a small one that is far off.
+    weight_R = [distance_HW[labels_HW == number].sum() for number in numbers]
+    if not numbers:
+        return "", None
+    number = numbers[int(np.argmax(weight_R))]
+    inside_HW = labels_HW == number
+    mean_C = difference_HWC[inside_HW].mean(0)
+    if distance_HW[inside_HW].mean() < _SEEN:
+        return f"nothing differs much from step {step.number}", None
+    y_N, x_N = np.nonzero(inside_HW)
+    where = place(y_N.mean() / shape[0], x_N.mean() / shape[1])
+    words = [
+        _WORDS[c][int(mean_C[c] > 0)]
+        for c in np.argsort(-np.abs(mean_C))[:2]
+        if abs(mean_C[c]) >= _SEEN
+    ]
+    how = " and ".join(words) if words else "less finished, or in other shapes"
+    return f"most of the difference is in the {where}: your canvas is {how} there", number
+
+
+def _colours(picture_HWC: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Soft colours in CIE Lab: float[H, W, 3]."""
+    if shape is None:
+        small_HWC = pictures.shrunk(picture_HWC, _COMPARED)
+    else:
+        small_HWC = pictures.resize(picture_HWC, *shape)
+    return color.rgb2lab(ndimage.gaussian_filter(small_HWC / 255, (_SOFT, _SOFT, 0)))
