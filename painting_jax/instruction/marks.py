@@ -81,13 +81,13 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
     if 0 < share < _THIN and area < 0.3 and lighter < -0.3 and progress_T[step.last] < _EARLY:
         kind = DRAWING
     else:
-        canvases = [
+        blank_HWC, before_HWC, now_HWC, finished_HWC = (
             lab(pictures.shrunk(frames_THWC[i], _SMALL)) for i in (0, step.first, step.last, -1)
-        ]
-        where_HW = cv2.resize(
-            changed_HW.astype(np.uint8), canvases[0].shape[1::-1], interpolation=cv2.INTER_NEAREST
         )
-        kind = _kind(*canvases, where_HW.astype(bool), lighter)
+        where_HW = cv2.resize(
+            changed_HW.astype(np.uint8), now_HWC.shape[1::-1], interpolation=cv2.INTER_NEAREST
+        )
+        kind = _kind(blank_HWC, before_HWC, now_HWC, finished_HWC, where_HW.astype(bool), lighter)
     full_HW = cv2.resize(
         changed_HW.astype(np.uint8), frames_THWC.shape[2:0:-1], interpolation=cv2.INTER_NEAREST
     )

@@ -57,7 +57,7 @@ class Whereabouts:
         fine_PC = _logs(canvas_HWC, _FINE)
         ways = []
         for first in (best - 1, best):
-            if 0 <= first and first + 1 < len(apart_T):
+            if first >= 0 and first + 1 < len(apart_T):
                 share, left = self._between(fine_PC, first)
                 begin, end = self.progress_T[first : first + 2]
                 ways.append((left, float(begin + share * (end - begin))))
