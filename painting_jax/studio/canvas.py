@@ -11,13 +11,15 @@ from painting_jax.data import canvas_photo, pictures
 from painting_jax.data.quadrilateral import whole
 from painting_jax.data.rehearsal import Rehearsal
 from painting_jax.errors import UserError
+from painting_jax.instruction.language import Words
+from painting_jax.instruction.places import place
+from painting_jax.instruction.whereabouts import Whereabouts
 from painting_jax.studio.painting import found
-from painting_jax.studio.regions import Regions, place
+from painting_jax.studio.regions import Regions
 from painting_jax.studio.settings import Settings, corners_of
 
 _COMPARED = 160  # longer side in pixels at which colours are compared
 _SOFT = 1.5  # blur before that
-_FAR = 4.0  # what a frame costs that is the whole process away from the estimate, in CIE Lab
 _SEEN = 3.0  # differences in CIE Lab below this are not seen, or come from the photo
 # Directions of a difference in CIE Lab, below and above 0.
 _WORDS = (("darker", "lighter"), ("greener", "redder"), ("bluer", "yellower"))
@@ -100,8 +102,11 @@ def read(
     canvas = found(photo_HWC, picture_HWC, settings, rehearsal)
     progress, rehearsed_THWC = canvas.progress, rehearsal.frames_RTHWC[0]
     if process is not None:
-        at = _like(canvas.canvas_HWC, process, progress)
-        progress = round(float(process.progress_T[at]), 4)
+        where = Whereabouts.of(np.stack(process.frames_THWC), np.array(process.progress_T))
+        # Something is left to paint.
+        progress = min(where.progress(canvas.canvas_HWC), process.progress_T[-2])
+        at = int(np.abs(np.array(process.progress_T) - progress).argmin())
+        progress = round(progress, 4)
         step = Step(1 + at, len(process.frames_THWC), process.frames_THWC[at])
     else:
         of = settings.frames or len(rehearsed_THWC)
@@ -124,18 +129,6 @@ def _shares(corners_42: np.ndarray) -> tuple[tuple[float, float], ...]:
         return corners_of(whole((1, 1)).tolist())
 
 
-def _like(canvas_HWC: np.ndarray, process: Process, progress: float) -> int:
-    """The place of the frame that is most like a canvas; an estimate of progress breaks ties."""
-    canvas_HWC = _colours(canvas_HWC)
-    cost_T = [
-        np.abs(canvas_HWC - _colours(frame_HWC, canvas_HWC.shape[:2])).mean()
-        + _FAR * abs(there - progress)
-        for frame_HWC, there in zip(process.frames_THWC, process.progress_T, strict=True)
-    ]
-    # Something is left to paint.
-    return min(int(np.argmin(cost_T)), max(0, len(cost_T) - 2))
-
-
 def _difference(canvas_HWC: np.ndarray, step: Step, regions: Regions) -> tuple[str, int | None]:
     """What differs most between a canvas and a step, in a sentence; and in which region."""
     canvas_HWC = _colours(canvas_HWC)
@@ -153,15 +146,14 @@ def _difference(canvas_HWC: np.ndarray, step: Step, regions: Regions) -> tuple[s
     mean_C = difference_HWC[inside_HW].mean(0)
     if distance_HW[inside_HW].mean() < _SEEN:
         return f"nothing differs much from step {step.number}", None
-    y_N, x_N = np.nonzero(inside_HW)
-    where = place(y_N.mean() / shape[0], x_N.mean() / shape[1])
+    where = Words.of("en").say("places", place(inside_HW))
     words = [
         _WORDS[c][int(mean_C[c] > 0)]
         for c in np.argsort(-np.abs(mean_C))[:2]
         if abs(mean_C[c]) >= _SEEN
     ]
     how = " and ".join(words) if words else "less finished, or in other shapes"
-    return f"most of the difference is in the {where}: your canvas is {how} there", number
+    return f"most of the difference is {where}: your canvas is {how} there", number
 
 
 def _colours(picture_HWC: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:

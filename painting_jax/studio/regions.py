@@ -17,6 +17,9 @@ from painting_jax.data import pictures, region_map
 from painting_jax.data.keeping import kept
 from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
+from painting_jax.instruction import colour_names
+from painting_jax.instruction.language import Words
+from painting_jax.instruction.places import place
 
 _SIDE = 512  # longer side of the map in pixels
 _MOST = 24  # regions
@@ -25,7 +28,6 @@ _NEAR = 60.0  # weight of the place against the colour, in units of CIE Lab over
 _SPECK = 0.0008  # share of the picture that each part of a split has at least
 _LEAST = 2 * _SPECK
 _TOO_SMALL = "this region is too small, or too even, to be split"
-_DOWN, _ACROSS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 _segment = kept(segment)
 
@@ -88,18 +90,18 @@ class Regions:
         lists = []
         for number in self.numbers:
             inside_HW = self.labels_HW == number
-            y_N, x_N = np.nonzero(inside_HW)
             # Where it is furthest from its border.
             depth_HW = ndimage.distance_transform_edt(np.pad(inside_HW, 1))[1:-1, 1:-1]
             y, x = np.unravel_index(np.argmax(depth_HW), depth_HW.shape)
-            red, green, blue = self.picture_HWC[inside_HW].mean(0).round().astype(int).tolist()
+            colour_3 = self.picture_HWC[inside_HW].mean(0).round().astype(np.uint8)
+            name = colour_names.name(colour_3).text()
             lists.append(
                 {
                     "number": number,
-                    "colour": [red, green, blue],
+                    "colour": colour_3.tolist(),
                     "share": round(float(inside_HW.mean()), 4),
                     "at": [round((x + 0.5) / width, 4), round((y + 0.5) / height, 4)],
-                    "place": place(y_N.mean() / height, x_N.mean() / width),
+                    "name": f"{name} {Words.of('en').say('places', place(inside_HW))}",
                 }
             )
         grey_HWC = np.repeat(self.labels_HW[..., None], 3, axis=-1)
@@ -144,11 +146,3 @@ class Regions:
         lab_N3 = color.rgb2lab(self.picture_HWC[y_N, x_N][None])[0]
         place_N2 = np.stack([y_N, x_N], axis=1) * (_NEAR / max(self.labels_HW.shape))
         return np.concatenate([lab_N3, place_N2], axis=1)
-
-
-def place(y: float, x: float) -> str:
-    """Where a point is, in words, as in "top left" or "centre"; shares of the sides."""
-    down, across = (names[min(2, int(3 * share))] for names, share in ((_DOWN, y), (_ACROSS, x)))
-    if down == "middle":
-        return across
-    return down if across == "centre" else f"{down} {across}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from painting_jax.errors import UserError
-from painting_jax.studio.regions import Regions, place
+from painting_jax.studio.regions import Regions
 from tests.studio import rooms
 
 
@@ -63,14 +63,6 @@ def test_an_even_region_of_one_pixel_is_not_split():
     regions = Regions(flat_HWC, np.pad(np.full((1, 1), 2, np.uint8), (0, 39), constant_values=1))
     with pytest.raises(UserError, match="too small"):
         regions.split(2, 0.0, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("y", "x", "words"),
-    [(0.1, 0.1, "top left"), (0.5, 0.5, "centre"), (0.5, 0.9, "right"), (0.99, 0.5, "bottom")],
-)
-def test_places_have_names(y, x, words):
-    assert place(y, x) == words
 
 
 def test_the_page_is_told_of_each_region_and_of_mistakes_in_a_line(tmp_path):

@@ -163,7 +163,7 @@ export function regions(source, picture, onChange = () => {}) {
       {
         type: "button",
         "aria-pressed": String(number === selected),
-        "aria-label": `${place}. region ${region.place}, ${Math.round(100 * region.share)} percent of the picture. Arrow keys move it.`,
+        "aria-label": `${place}. region ${region.name}, ${Math.round(100 * region.share)} percent of the picture. Arrow keys move it.`,
         onclick: () => hasMoved || select(number),
         onkeydown: (event) => {
           const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
@@ -175,7 +175,7 @@ export function regions(source, picture, onChange = () => {}) {
       },
       h("span.number", {}, String(place)),
       swatch,
-      h("span", {}, region.place),
+      h("span", {}, region.name),
     );
     const item = h("li", { "data-number": number }, button);
     button.addEventListener("pointerdown", (event) => {
@@ -231,7 +231,7 @@ export function regions(source, picture, onChange = () => {}) {
       const isFull = found.regions.length >= found.most;
       fill(
         tools,
-        h("strong", {}, `${placeOf(selected)} · ${entry(selected).place}`),
+        h("strong", {}, `${placeOf(selected)} · ${entry(selected).name}`),
         h("button.small", { type: "button", disabled: isFull, onclick: () => split(selected) }, "Split here"),
         h("button.small", { type: "button", disabled: order.length < 2, onclick: asks }, "Merge with …"),
         h("button.small", { type: "button", "aria-label": "Paint earlier", onclick: () => move(selected, -1) }, "Earlier"),
