@@ -54,6 +54,7 @@ $(WEIGHTS)/released: | $(WEIGHTS)/data/painted_images/coarse/1.0.0 $(WEIGHTS)/da
 
 test: $(TEST)
 	$(PY) -m pytest
+	$(PY) -m pytest -n 0 -m chief browser_tests
 
 # The studio's page in a browser; without Chromium or Chrome they say so and are skipped.
 test-browser: $(TEST)

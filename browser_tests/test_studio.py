@@ -43,7 +43,7 @@ def overflow(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
-@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("width", [360, 768, pytest.param(1440, marks=pytest.mark.chief)])
 def test_a_picture_is_dropped_painted_watched_cancelled_and_painted_again(visit, cat, width):
     page = visit(width, _WIDTHS[width])
     page.locator(".drop").wait_for()
@@ -90,6 +90,7 @@ def test_a_picture_is_dropped_painted_watched_cancelled_and_painted_again(visit,
     assert overflow(page) <= 0
 
 
+@pytest.mark.chief
 def test_the_tutorial_opens_and_stays_in_its_sandbox(visit, cat):
     page = visit()
     choose(page, cat)
@@ -147,6 +148,7 @@ def test_sliders_of_media_always_sum_to_the_whole(visit, cat):
     assert page.get_by_label("ink", exact=True).input_value() == "0"
 
 
+@pytest.mark.chief
 def test_two_people_wait_for_each_other(visit, cat):
     one, other = visit(), visit(768, 1024)
     choose(one, cat)
@@ -161,6 +163,7 @@ def test_two_people_wait_for_each_other(visit, cat):
     expect(one.locator(".queue li")).to_have_count(0)
 
 
+@pytest.mark.chief
 def test_the_rest_is_painted_from_the_photo_of_a_canvas(visit, studio, tmp_path):
     picture = tmp_path / "pagoda.jpg"
     from sklearn.datasets import load_sample_image  # noqa: PLC0415
