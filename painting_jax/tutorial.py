@@ -42,7 +42,7 @@ _PICTURE = flags.DEFINE_string(
     "picture", None, "Picture that was painted, to compare with [default: the last frame]."
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Folder for the files [default: the folder of the process]."
+    "output", None, "Folder for the files [default: the folder that generate wrote]."
 )
 _MEDIUM = flags.DEFINE_string(
     "medium", None, "Medium or mixture [default: as stated with the process]."
@@ -79,9 +79,13 @@ def main() -> None:
     cli.check_readable(_PROCESS, _PICTURE)
     cli.require_from_to(_CELLS, 0, 100)
     process = pathlib.Path(_PROCESS.value).expanduser()
-    output = pathlib.Path(_OUTPUT.value or (process if process.is_dir() else ".")).expanduser()
+    is_generated = (process / RECORD).exists()
+    if _OUTPUT.value is None and not is_generated:
+        # A recording's folder is a source of data, to which nothing is added.
+        raise UserError(f"--{_OUTPUT.name} is missing: name a folder for a recording's tutorial")
+    output = pathlib.Path(_OUTPUT.value or process).expanduser()
     check_destination(_OUTPUT.name, output, folder=True)
-    read = _generated if (process / RECORD).exists() else _recorded
+    read = _generated if is_generated else _recorded
     frames_THWC, known = read(process)
     if _MEDIUM.value is not None:
         known["medium"] = media.mixture(_MEDIUM.value)

@@ -66,6 +66,7 @@ def test_a_narrow_panorama_has_a_tutorial(tutorial, tmp_path):
 def test_mistakes_in_the_command_are_one_line(tutorial, process, tmp_path):
     made, output = f"--process={process}", f"--output={tmp_path / 'out'}"
     tutorial.refuses(output, said="--process is missing")
+    tutorial.refuses(f"--process={process / 'steps'}", said="--output is missing: name a folder")
     tutorial.refuses("--process=nowhere", output, said="nowhere does not exist")
     tutorial.refuses(made, output, "--paper=B7", said="paper is one of A5, A4, A3, Letter")
     tutorial.refuses(made, output, "--paints=mud", said="--paints=mud is no file and no built-in")
