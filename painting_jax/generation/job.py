@@ -57,10 +57,18 @@ class Painted:
         picture_HWC, _ = self.job.subject.load()
         return pictures.resize(picture_HWC, *self.frames_THWC.shape[1:3])
 
-    def tutorial(self, model: str, choices: Choices) -> dict[str, bytes]:
-        """Files of a tutorial of the process, by name; `model` is the model's name."""
+    def tutorial(
+        self, frames_THWC: np.ndarray, *, model: str, choices: Choices
+    ) -> dict[str, bytes]:
+        """Files of a tutorial of the process, by name.
+
+        Args:
+          frames_THWC: Its frames as they are to be shown, with their mark.
+          model: Name of the model.
+          choices: What it is to be like.
+        """
         return tutorial.files(
-            self.frames_THWC,
+            frames_THWC,
             self.picture_HWC,
             name=self.job.subject.name,
             medium=media.mixture(self.job.medium),

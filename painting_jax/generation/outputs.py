@@ -5,7 +5,7 @@ import datetime
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def write(
     regions_HWC: np.ndarray | None = None,
     fps: float | None = None,
     with_mark: bool = True,
-    tutorial: Mapping[str, bytes] | None = None,
+    tutorial: Callable[[np.ndarray], Mapping[str, bytes]] | None = None,
 ) -> pathlib.Path:
     """Writes a painted process as a folder that appears complete or not at all.
 
@@ -53,7 +53,8 @@ def write(
       fps: Frames per second; None makes the process last six seconds.
       with_mark: Whether frames are marked. The metadata and process.json say so, and what is too
         small for a mark.
-      tutorial: Files of a tutorial by name, see `instruction.tutorial.files`; None = none.
+      tutorial: Function from the frames, as steps/ shows them, to the files of a tutorial by name,
+        see `instruction.tutorial.files`; None = there is none.
 
     Returns:
       The folder.
@@ -101,7 +102,7 @@ def write(
                 for index, frame_HWC in enumerate(steps_THWC)
             ),
         ]
-        for name, content in (tutorial or {}).items():
+        for name, content in (tutorial(steps_THWC) if tutorial else {}).items():
             (unfinished / name).write_bytes(content)
         if regions_HWC is not None:
             tasks.append(pool.submit(write_picture, REGIONS, regions_HWC, None))

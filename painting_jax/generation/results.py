@@ -1,6 +1,7 @@
 """A painted process on disk: what `generate` and the studio write of it."""
 
 import dataclasses
+import functools
 
 from painting_jax.errors import readable
 from painting_jax.generation import colours, final_frame, outputs
@@ -48,6 +49,8 @@ def write(
         regions_HWC=painted.regions_HWC,
         fps=fps,
         with_mark=with_mark,
-        tutorial=painted.tutorial(readable(label), tutorial) if tutorial else None,
+        tutorial=functools.partial(painted.tutorial, model=readable(label), choices=tutorial)
+        if tutorial
+        else None,
     )
     return differs

@@ -21,9 +21,8 @@ from painting_jax.instruction.mixing.recipes import recipes
 from painting_jax.instruction.outline import detail as details
 from painting_jax.instruction.outline import outlines, pdf, svg
 from painting_jax.instruction.outline import paper as papers
-from painting_jax.instruction.outline.drawing import Sheet
 from painting_jax.instruction.outline.outlines import Outline
-from painting_jax.instruction.outline.sheets import laid_out
+from painting_jax.instruction.outline.sheets import Layout, laid_out
 from painting_jax.instruction.page.document import (
     Page,
     ShownColour,
@@ -137,6 +136,7 @@ def files(
         for colour, share in zip(palette.colours_N3, palette.share_N, strict=True)
     ]
     outline, title = _outline(subject, choices), words.say("page", "outline_of", name=name)
+    layout = _laid_out(outline, palette, choices, title)
     page = Page(
         name,
         words.listed(named),
@@ -155,13 +155,15 @@ def files(
         colours,
         _mixes(palette, mixes.chosen(chief, choices.paints), words),
         _inline(outline, palette, choices, title),
+        _left_out(outline, layout, choices, words),
     )
-    sheets = _sheets(outline, palette, choices, title)
     drawn = {
-        OUTLINE.format("" if len(sheets) == 1 else f"-{sheet.name}"): svg.document(sheet).encode()
-        for sheet in sheets
+        OUTLINE.format("" if len(layout.sheets) == 1 else f"-{sheet.name}"): svg.document(
+            sheet
+        ).encode()
+        for sheet in layout.sheets
     }
-    return {TUTORIAL: document(page).encode(), OUTLINE_PDF: pdf.document(sheets), **drawn}
+    return {TUTORIAL: document(page).encode(), OUTLINE_PDF: pdf.document(layout.sheets), **drawn}
 
 
 def _inline(outline: Outline, palette: Palette, choices: Choices, title: str) -> str:
@@ -169,7 +171,7 @@ def _inline(outline: Outline, palette: Palette, choices: Choices, title: str) ->
     whole = dataclasses.replace(choices, width_mm=None)
     if _width(whole, outline.width / outline.height) is not None:
         return ""
-    (sheet,) = _sheets(outline, palette, whole, title)
+    (sheet,) = _laid_out(outline, palette, whole, title).sheets
     return svg.document(sheet).partition("?>")[2]
 
 
@@ -190,7 +192,7 @@ def _outline(subject: Subject, choices: Choices) -> Outline:
     return outlines.of(subject.labels_HW, subject.picture_HWC, choices.detail)
 
 
-def _sheets(outline: Outline, palette: Palette, choices: Choices, title: str) -> tuple[Sheet, ...]:
+def _laid_out(outline: Outline, palette: Palette, choices: Choices, title: str) -> Layout:
     count = len(palette.colours_N3)
     return laid_out(
         outline,
@@ -199,7 +201,18 @@ def _sheets(outline: Outline, palette: Palette, choices: Choices, title: str) ->
         grid=choices.cells or None,
         numbers={i: str(i) for i in range(1, count + 1)} if choices.numbers else None,
         title=title,
-    ).sheets
+    )
+
+
+def _left_out(outline: Outline, layout: Layout, choices: Choices, words: Words) -> str:
+    """What a numbered outline does not show; "" if it shows all."""
+    told = []
+    if choices.numbers and outline.lost:
+        lost = words.listed([str(number) for number in outline.lost])
+        told.append(words.say("page", "lost", numbers=lost))
+    if layout.left_out:
+        told.append(words.say("page", "no_room", count=len(layout.left_out)))
+    return " ".join(told)
 
 
 def _card(

@@ -65,3 +65,19 @@ def test_a_failure_leaves_the_older_result_and_nothing_else(written, monkeypatch
         tutorial.write(folder, frames, title="t", model="m", parameters={})
     assert (folder / "process.json").read_text() == before
     assert [path.name for path in folder.parent.iterdir()] == ["cat-oil"]
+
+
+def test_the_tutorial_shows_the_frames_with_their_mark(tmp_path):
+    given = []
+
+    def tutorial(frames_THWC):
+        given.append(frames_THWC)
+        return {"tutorial.html": b"steps"}
+
+    frames_THWC = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), np.uint8)
+    folder = outputs.write(
+        tmp_path / "a", frames_THWC, title="", model="m", parameters={}, tutorial=tutorial
+    )
+    assert (folder / "tutorial.html").read_bytes() == b"steps"
+    np.testing.assert_array_equal(pictures.load(folder / "steps" / "01.png"), given[0][1])
+    assert (given[0] != frames_THWC).any()

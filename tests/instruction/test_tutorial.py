@@ -187,3 +187,10 @@ def test_the_outline_is_printed_in_parts_of_a_large_painting():
     sheets = {name for name in written if name.startswith("outline-")}
     assert len(sheets) >= 4
     assert {"tutorial.html", "outline.pdf"} | sheets == set(written)
+
+
+def test_what_a_numbered_outline_does_not_show_is_said():
+    small_THWC = painting().frames_THWC.copy()
+    small_THWC[-1, 40:43, 40:43] = (255, 0, 255)
+    text = page(frames_THWC=small_THWC, choices=Choices(numbers=True, detail="simple"))
+    assert "Colours that have no region large enough to outline" in text

@@ -71,6 +71,7 @@ class Page:
       mixes: How to mix each of its colours, by the title of a set of paints, the first of which is
         shown first; empty if nothing is mixed.
       outline: The outline as an SVG element; "" for none.
+      left_out: What the outline does not show; "" if it shows all.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Page:
     colours: Sequence[ShownColour]
     mixes: dict[str, list[ShownMix]]
     outline: str = ""
+    left_out: str = ""
 
 
 def document(page: Page) -> str:
@@ -95,8 +97,8 @@ def document(page: Page) -> str:
     outline = ""
     if page.outline:
         outline = (
-            f'<section class="outline"><h2>{say("outline")}</h2><p>{say("outline_lead")}</p>'
-            f"{page.outline}</section>"
+            f'<section class="outline"><h2>{say("outline")}</h2>'
+            f"<p>{say('outline_lead')} {html.escape(page.left_out)}</p>{page.outline}</section>"
         )
     return f"""<!doctype html>
 <html lang="{page.words.code}">
