@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from painting_jax.data import pictures, video
-from painting_jax.generation import outputs as tutorial
+from painting_jax.generation import outputs
 from tests.synthetic import recording
 
 
@@ -15,7 +15,7 @@ from tests.synthetic import recording
 def written(tmp_path):
     frames = recording(count=5, height=30, width=41)
     parameters = {"medium": {"oil": 1.0}, "seed": 3}
-    folder = tutorial.write(
+    folder = outputs.write(
         tmp_path / "cat-oil", frames, title="cat, oil", model="tiny", parameters=parameters
     )
     return folder, frames
@@ -62,7 +62,7 @@ def test_a_failure_leaves_the_older_result_and_nothing_else(written, monkeypatch
 
     monkeypatch.setattr(tutorial.video, "write_webp", full)
     with pytest.raises(OSError, match="No space"):
-        tutorial.write(folder, frames, title="t", model="m", parameters={})
+        outputs.write(folder, frames, title="t", model="m", parameters={})
     assert (folder / "process.json").read_text() == before
     assert [path.name for path in folder.parent.iterdir()] == ["cat-oil"]
 
