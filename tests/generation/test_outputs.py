@@ -60,7 +60,7 @@ def test_a_failure_leaves_the_older_result_and_nothing_else(written, monkeypatch
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tutorial.video, "write_webp", full)
+    monkeypatch.setattr(outputs.video, "write_webp", full)
     with pytest.raises(OSError, match="No space"):
         outputs.write(folder, frames, title="t", model="m", parameters={})
     assert (folder / "process.json").read_text() == before
