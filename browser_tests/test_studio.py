@@ -279,8 +279,7 @@ def test_a_password_is_asked_and_kept_for_the_browser(browser, tmp_path):
         # A studio that was started again has forgotten it, and the page asks.
         program.kill()
         program.start()
-        page.goto(program.address)
-        expect(page.get_by_label("Password")).to_be_visible()
+        expect(page.get_by_label("Password")).to_be_visible(timeout=40_000)
     finally:
         context.close()
         program.kill()
