@@ -22,6 +22,7 @@ demo: $(BASE)
 	$(PY) -m painting_jax.evaluate --workdir=$(RUN) --examples=16 --output=$(RUN)/report
 	@echo
 	@echo "The model painted a picture it never saw: $(RUN)/samples/*/process.mp4"
+	@echo "How a person can paint along: $(RUN)/samples/*/tutorial.html"
 	@echo "How well it paints, held against recorded processes: $(RUN)/report/index.html"
 
 # The weights that come with the package, see docs/weights.md: hours on CPU cores. Interrupted, it
