@@ -9,8 +9,8 @@ _MOST = 40  # spots, the largest
 _BESIDE = 3.0  # pixels
 
 
-def path(changed_HW: np.ndarray, scale: float) -> str:
-    """SVG path data around a mask, `scale` units a pixel; "" if nothing of size changed."""
+def path(changed_HW: np.ndarray) -> str:
+    """SVG path data around a mask, in its pixels; "" if nothing of size changed."""
     height, width = changed_HW.shape
     fitted = min(1.0, _SIDE / max(height, width))
     shape = max(1, round(width * fitted)), max(1, round(height * fitted))
@@ -24,7 +24,7 @@ def path(changed_HW: np.ndarray, scale: float) -> str:
     found, _ = cv2.findContours(closed_HW, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     least = _SPECK * closed_HW.size
     large = sorted((c for c in found if cv2.contourArea(c) >= least), key=cv2.contourArea)
-    across, down = scale * width / shape[0], scale * height / shape[1]
+    across, down = width / shape[0], height / shape[1]
     parts = []
     for contour in reversed(large[-_MOST:]):
         points_P2 = cv2.approxPolyDP(contour, 0.6, closed=True)[:, 0]

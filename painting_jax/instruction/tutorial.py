@@ -34,7 +34,7 @@ from painting_jax.instruction.palette import Palette
 from painting_jax.instruction.places import EVERYWHERE, place
 from painting_jax.instruction.steps import Step, cut
 
-_SIDE = 768  # longer side of the pictures in a page, in pixels
+_SIDE = 768  # longer side of frames that are looked at and shown, in pixels
 _FRAMES = 33  # frames in a page, at most
 _BYTES = 4_200_000  # of all pictures; their addresses take a third more
 _NARROW = 40.0  # side of a painting that is no strip, in mm
@@ -103,6 +103,7 @@ def files(
       UserError: If a choice is unknown, or the painting is too large for so small a paper.
     """
     words = Words.of(choices.language)
+    frames_THWC = _at_most(frames_THWC, _SIDE)
     height, width = frames_THWC.shape[1:3]
     choices = dataclasses.replace(choices, width_mm=_width(choices, width / height))
     painting = papers.tiled(width / height, choices.paper, choices.width_mm).painting
@@ -111,6 +112,7 @@ def files(
     finished_HWC = frames_THWC[-1]
     if labels_HW is None:
         labels_HW = segmentation.segment(finished_HWC)
+    labels_HW = pictures.fit_labels(labels_HW, height, width)
     chief = max(medium, key=lambda key: medium[key]) if medium else ""
     palette = Palette.of(finished_HWC)
     subject = Subject(
@@ -124,10 +126,7 @@ def files(
     steps = cut(Changes.of(frames_THWC))
     cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
     show = shown(len(frames_THWC), steps)
-    small = [pictures.shrunk(frames_THWC[i], _SIDE) for i in show]
-    height, width = small[0].shape[:2]
-    *frames, picture = encoded([*small, pictures.resize(picture_HWC, height, width)])
-    scale = width / frames_THWC.shape[2]
+    *frames, picture = encoded([*frames_THWC[show], pictures.resize(picture_HWC, height, width)])
     named = [words.say("media", key) if words.has("media", key) else key for key in medium]
     colours = [
         ShownColour(
@@ -147,9 +146,7 @@ def files(
         picture,
         progress_T[show].tolist(),
         [
-            ShownStep(
-                said, show.index(step.first), show.index(step.last), outlined.path(changed, scale)
-            )
+            ShownStep(said, show.index(step.first), show.index(step.last), outlined.path(changed))
             for step, (said, changed) in zip(steps, _told_apart(cards, words), strict=True)
         ],
         colours,
@@ -251,6 +248,13 @@ def _told_apart(
             title = words.say("title_again", title=title, time=seen[title])
         apart.append((dataclasses.replace(said, title=title), changed_HW))
     return apart
+
+
+def _at_most(frames_THWC: np.ndarray, side: int) -> np.ndarray:
+    """Frames whose longer side is at most so many pixels."""
+    if max(frames_THWC.shape[1:3]) <= side:
+        return frames_THWC
+    return np.stack([pictures.shrunk(frame_HWC, side) for frame_HWC in frames_THWC])
 
 
 def encoded(frames: Sequence[np.ndarray]) -> list[str]:
