@@ -26,7 +26,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from painting_jax import cli, json_text, media
+from painting_jax import cli, media
 from painting_jax.data import pictures, processes
 from painting_jax.data.result_files import RECORD, TUTORIAL
 from painting_jax.errors import UserError
@@ -67,14 +67,14 @@ _NUMBERS = flags.DEFINE_bool(
 )
 _DETAIL = flags.DEFINE_enum("detail", "normal", NAMES, "Detail of the outline.")
 
-_FRAMES, _SIDE = 257, 1024  # of a recording, at most
+_FRAMES = 257  # of a recording, at most
+_SIDE = 1024  # longer side of frames that are read, in pixels
 
 
 def main() -> None:
     """Writes the tutorial of the process that the flags name."""
     cli.refuse_empty(_PROCESS, _PICTURE, _OUTPUT, _MEDIUM, _PAPER, _PAINTS)
-    if _PROCESS.value is None:
-        raise UserError(f"--{_PROCESS.name} is missing (see --help)")
+    cli.require_given(_PROCESS)
     cli.refuse_remote(_OUTPUT)
     cli.check_readable(_PROCESS, _PICTURE)
     cli.require_from_to(_CELLS, 0, 100)
@@ -112,15 +112,17 @@ def main() -> None:
 def _generated(folder: pathlib.Path) -> tuple[np.ndarray, dict]:
     """Frames of a process that `generate` wrote, and what it says of them."""
     process = generated.find(folder)
-    record = json_text.read(folder / RECORD)
+    record = process.record
     medium = record.get("medium")
+    weights = medium.items() if isinstance(medium, dict) else ()
     known = {
         "name": pathlib.PurePath(str(record.get("picture") or folder.name)).stem,
-        "medium": medium if isinstance(medium, dict) else {},
+        # Anybody may have written it.
+        "medium": {name: weight for name, weight in weights if isinstance(weight, int | float)},
         "model": str(record.get("model", "")),
         "progress_T": np.array(process.progress),
     }
-    return process.frames(range(len(process.paths))), known
+    return np.stack([pictures.shrunk(step_HWC, _SIDE) for step_HWC in process.shown()]), known
 
 
 def _recorded(path: pathlib.Path) -> tuple[np.ndarray, dict]:

@@ -91,10 +91,11 @@ def test_a_folder_of_several_processes_is_refused(tutorial, process, tmp_path):
 def test_a_hostile_record_is_no_danger(tutorial, process, tmp_path):
     folder = shutil.copytree(process, tmp_path / "bad")
     record = json.loads((folder / "process.json").read_text())
-    record |= {"picture": "<script>alert(1)</script>.png", "medium": ["x"], "model": {"a": 1}}
-    (folder / "process.json").write_text(json.dumps(record))
-    done = tutorial(f"--process={folder}")
-    assert done.returncode == 0
-    page = (folder / "tutorial.html").read_text("utf-8")
-    assert "<script>alert" not in page
-    np.testing.assert_equal(page.count("<script"), 2)
+    record |= {"picture": "<script>alert(1)</script>.png", "model": {"a": 1}}
+    for medium in (["x"], {"oil": "much", "<script>alert(1)</script>": 0.5, "pencil": None}):
+        (folder / "process.json").write_text(json.dumps(record | {"medium": medium}))
+        done = tutorial(f"--process={folder}")
+        assert done.returncode == 0
+        page = (folder / "tutorial.html").read_text("utf-8")
+        assert "<script>alert" not in page
+        np.testing.assert_equal(page.count("<script"), 2)

@@ -1,7 +1,8 @@
 """The steps of a process that `generate` wrote."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -21,11 +22,13 @@ class Generated:
 
     Attributes:
       paths: Pictures of the steps, in painted order; 2 at least.
+      record: What is stated of it.
       progress: Progress of each, in [0, 1].
       xmp: Packet of metadata that the last one carries; empty if it has none.
     """
 
     paths: Sequence[epath.Path]
+    record: Mapping[str, Any]
     progress: Sequence[float]
     xmp: bytes
 
@@ -88,7 +91,7 @@ def find(folder: epath.PathLike) -> Generated:
             xmp = image.info.get("xmp", b"")
     if len(sizes) > 1:
         raise UserError(f"{steps} holds pictures of several sizes: generate them again")
-    return Generated(paths, progress, xmp.decode(errors="replace").encode())
+    return Generated(paths, record, progress, xmp.decode(errors="replace").encode())
 
 
 def described(generated: Generated, indices: Sequence[int]) -> list[str]:
