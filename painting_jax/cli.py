@@ -149,6 +149,17 @@ def refuse_empty(*names: flags.FlagHolder) -> None:
             raise UserError(f"--{flag.name}= is empty: say what it names, or leave it out")
 
 
+def require_given(*names: flags.FlagHolder) -> None:
+    """Refuses a command without a flag that it cannot do without.
+
+    Raises:
+      UserError: If one is not given.
+    """
+    for flag in names:
+        if flag.value is None:
+            raise UserError(f"--{flag.name} is missing (see --help)")
+
+
 def refuse_remote(*names: flags.FlagHolder) -> None:
     """Refuses paths that are not on this machine, for what is written or mapped into memory.
 

@@ -84,9 +84,7 @@ def main() -> None:
     """Converts the source that the flags name."""
     cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
     cli.refuse_remote(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
-    for flag in (_SOURCE, _TARGET):
-        if not flag.value:
-            raise UserError(f"--{flag.name} is missing (see --help)")
+    cli.require_given(_SOURCE, _TARGET)
     if _COMPONENT.value and not _PRETRAINED.value:
         raise UserError(
             "--component is the part of --pretrained to replace: name one with --pretrained"

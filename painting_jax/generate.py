@@ -349,8 +349,7 @@ def _check_tutorial() -> None:
     """Refuses what tutorials cannot be like, and choices without a tutorial."""
     if _TUTORIAL.value:
         for medium in _MEDIUM.value:
-            mixture = media.mixture(medium)
-            _choices().check(max(mixture, key=mixture.__getitem__))
+            _choices().check(media.chief(media.mixture(medium)))
         return
     for flag in (_LANGUAGE, _PAPER, _PAINTS):
         if flag.present:

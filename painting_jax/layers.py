@@ -47,9 +47,7 @@ _SEEN = 128  # pixels of the longer side at which change is measured
 def main() -> None:
     """Writes the file that the flags name."""
     cli.refuse_empty(_PROCESS, _OUTPUT)
-    for flag in (_PROCESS, _OUTPUT):
-        if flag.value is None:
-            raise UserError(f"--{flag.name} is missing (see --help)")
+    cli.require_given(_PROCESS, _OUTPUT)
     cli.refuse_remote(_OUTPUT)
     cli.check_readable(_PROCESS)
     cli.require_from_to(_STEPS, 2, 100)

@@ -512,6 +512,11 @@ def descriptions(name: str) -> list[str]:
     return [text.format(in_words(name)) for text in _DESCRIPTIONS]
 
 
+def chief(weights: Mapping[str, float]) -> str:
+    """The medium that weighs most in a mixture; "" if there is none."""
+    return max(weights, key=weights.__getitem__, default="")
+
+
 def mixture(text: str) -> dict[str, float]:
     """Parses "oil" or "oil:0.7,pencil:0.3" into weights by medium that sum to 1.
 

@@ -46,9 +46,7 @@ _SIZES = (384, 320, 256, 192, 128)
 def main() -> None:
     """Writes the file that the flags name."""
     cli.refuse_empty(_IMAGE, _OUTPUT)
-    for flag in (_IMAGE, _OUTPUT):
-        if flag.value is None:
-            raise UserError(f"--{flag.name} is missing (see --help)")
+    cli.require_given(_IMAGE, _OUTPUT)
     cli.refuse_remote(_OUTPUT)
     cli.check_readable(_IMAGE)
     cli.require_from_to(_SIZE, 32, 1024)

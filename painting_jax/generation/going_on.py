@@ -14,8 +14,7 @@ _LATEST = 0.95  # progress of a canvas that is estimated: something is left to p
 
 def rehearsed(picture_HWC: np.ndarray, medium: str) -> Rehearsal:
     """The rehearsal of a picture, uint8 RGB, in the main one of a mixture of media."""
-    mixture = media.mixture(medium)
-    return Rehearsal.of(picture_HWC, max(mixture, key=mixture.__getitem__))
+    return Rehearsal.of(picture_HWC, media.chief(media.mixture(medium)))
 
 
 @dataclasses.dataclass(frozen=True)

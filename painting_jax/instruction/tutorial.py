@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from painting_jax import media
 from painting_jax.data import pictures, segmentation
 from painting_jax.data.result_files import OUTLINE, OUTLINE_PDF, TUTORIAL
 from painting_jax.instruction import colour_names, light, marks, mixes, outlined
@@ -113,7 +114,7 @@ def files(
     if labels_HW is None:
         labels_HW = segmentation.segment(finished_HWC)
     labels_HW = pictures.fit_labels(labels_HW, height, width)
-    chief = max(medium, key=lambda key: medium[key]) if medium else ""
+    chief = media.chief(medium)
     palette = Palette.of(finished_HWC)
     subject = Subject(
         chief,
