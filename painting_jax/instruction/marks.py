@@ -30,6 +30,7 @@ _EARLY = 0.5  # progress up to which a painting begins
 _BLURS = (0.0, 0.004, 0.006, 0.008, 0.012, 0.018, 0.028, 0.04, 0.06)
 _ROUGH, _NEAR = (0.025, 0.0075), (0.3, 0.12)  # from which on shapes, and forms, are not done yet
 _BARE = 0.6  # share of the way that is left where hardly anything is painted
+_ALL_OVER = 0.6  # share of the canvas that is more than a part of it
 _COLOURED = 0.3  # correlation of colours, below which a canvas only has light and dark
 _CHROMA = 4.0  # deviation of a picture's colours from their mean, below which it has none
 _DARK = 8.0  # levels of lightness below the picture's median
@@ -123,8 +124,10 @@ def _kind(
         return LIGHTS
     if rough >= _ROUGH[1] or left >= _NEAR[1]:
         return FORMS
-    if _apart(before_HWC, finished_HWC, changed_HW) / whole > _BARE:
-        return PART
+    bare = _apart(before_HWC, finished_HWC, changed_HW) / whole
+    if bare > _BARE:
+        # What changes nearly everywhere is no part.
+        return PART if changed_HW.mean() < _ALL_OVER else FORMS
     return DARKS if lighter < -0.6 and offset < -_DARK else DETAILS
 
 

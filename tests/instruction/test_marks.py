@@ -72,3 +72,11 @@ def test_a_step_that_changes_nothing_is_small():
     frames_THWC, progress_T = process(finished(), finished())
     made = marks.of_step(frames_THWC, Step(1, 2), progress_T)
     assert (made.area, made.width, made.kind) == (0, 0, marks.DETAILS)
+
+
+@pytest.mark.parametrize(("width", "kind"), [(60, marks.PART), (160, marks.FORMS)])
+def test_only_a_part_of_the_picture_is_called_one(width, kind):
+    part_HWC = np.full((120, 160, 3), PAPER, np.uint8)
+    part_HWC[:, :width] = finished()[:, :width]
+    frames_THWC, progress_T = process(part_HWC, finished())
+    assert marks.of_step(frames_THWC, Step(0, 1), progress_T).kind == kind
