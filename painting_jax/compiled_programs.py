@@ -23,13 +23,18 @@ from painting_jax.user_cache import user_cache
 
 _CHECKSUMS = "checksums.json"
 _RECENT = 24 * 3600.0  # seconds
+# A model in one shape takes a few megabytes.
+_MOST_BYTES = 1 << 30
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
+def kept(most_bytes: int = _MOST_BYTES) -> Iterator[None]:
     """Keeps what is compiled meanwhile in the user's cache, unless the user has named a folder.
 
     Where that cannot be written, nothing is kept.
+
+    Args:
+      most_bytes: Size that the folder may have afterwards. The oldest programs go first.
     """
     folder = user_cache("compiled")
     if jax.config.jax_compilation_cache_dir is not None or not _writable(folder):
@@ -42,12 +47,13 @@ def kept() -> Iterator[None]:
     try:
         yield
     finally:
+        _remove_oldest(folder, most_bytes)
         # A full disk does not spoil the work that is done.
         with contextlib.suppress(OSError, UserError), written_beside(folder / _CHECKSUMS) as file:
-            new = {
-                entry.name: _checksum(entry) for entry in _entries(folder) if entry not in before
-            }
-            file.write_text(json.dumps(known | new))
+            there = _entries(folder)
+            old = {entry.name: known[entry.name] for entry in there if entry.name in known}
+            new = {entry.name: _checksum(entry) for entry in there if entry not in before}
+            file.write_text(json.dumps(old | new))
 
 
 def _writable(folder: pathlib.Path) -> bool:
@@ -83,6 +89,24 @@ def _without_damaged(folder: pathlib.Path) -> dict[str, str]:
     return {
         entry.name: checksums[entry.name] for entry in _entries(folder) if entry.name in checksums
     }
+
+
+def _remove_oldest(folder: pathlib.Path, most_bytes: int) -> None:
+    left = most_bytes
+    for entry in sorted(_entries(folder), key=_written, reverse=True):
+        # Another program may remove it, too.
+        with contextlib.suppress(OSError):
+            left -= entry.stat().st_size
+            if left < 0:
+                entry.unlink()
+
+
+def _written(entry: pathlib.Path) -> float:
+    """When it was written; 0 for one that has just been removed."""
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _is_recent(entry: pathlib.Path) -> bool:

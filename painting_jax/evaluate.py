@@ -130,6 +130,12 @@ _SPLIT = flags.DEFINE_enum(
 _EXAMPLES = flags.DEFINE_integer("examples", 40, "Maximum number of processes of the split.")
 _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the run's].")
 _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the run's].")
+_STEP_CACHE = flags.DEFINE_float(
+    "step_cache",
+    0.0,
+    "Threshold of the step cache, from 0 to 1, as in generate; 0 computes all steps. The first "
+    "batch of a model is painted twice, since the first time measures it.",
+)
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
 # Longer side of the videos in folders.
@@ -141,7 +147,7 @@ _OF_FOLDERS = (
     *(_RECORDED, _UNPAIRED, _YARDSTICKS, _ORDER, _EDITS, _FRAMES),
     *(_PROTOCOL, _EXPORT),
 )
-_OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE, _MESH)
+_OF_A_RUN = (_DATA_DIR, _SPLIT, _EXAMPLES, _STEPS, _GUIDANCE, _STEP_CACHE, _MESH)
 
 
 def main() -> None:
@@ -206,6 +212,7 @@ def _checked_flags() -> list[Method]:
         (_EXAMPLES, 1, cli.MOST),
         (_SEED, 0, cli.MOST),
         (_STEPS, 1, schedules.TRAINED),
+        (_STEP_CACHE, 0, 1),
     ):
         cli.require_from_to(flag, least, most)
     cli.require(
@@ -260,6 +267,7 @@ def _run_source(partial: pathlib.Path):
         guidance=_GUIDANCE.value,
         seed=_SEED.value,
         size=_SIZE.value,
+        step_cache=_STEP_CACHE.value,
         devices=Devices.of(_MESH.value, {"data": -1}),
     )
 

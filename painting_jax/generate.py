@@ -404,12 +404,10 @@ def _trained(jobs: list[Job]) -> Painter:
             raise UserError(
                 f"--other_look: published weights, as of {_WORKDIR.value}, are not told of looks"
             )
-        devices = Devices.of(_MESH.value, {"tensor": -1})
         return finetuned_painter(
             workdir,
             _overrides(jobs),
-            mesh=devices.mesh,
-            ring=devices.ring,
+            devices=Devices.of(_MESH.value, {"tensor": -1}),
             dtype=_DTYPE.value,
             cache=_EMBEDDINGS.value,
         )
@@ -424,8 +422,7 @@ def _trained(jobs: list[Job]) -> Painter:
     canvas_HWC, part = _canvas(jobs[0]) if _CANVAS.value else (None, _part())
     if warning := guidance_warning(config, _GUIDANCE.value):
         print(warning, file=sys.stderr)
-    devices = Devices.of(_MESH.value, {"data": -1})
-    run = Run.load(workdir, devices.mesh, devices.ring)
+    run = Run.load(workdir, Devices.of(_MESH.value, {"data": -1}))
     # The folder of an installed package is not written to.
     kept_in = workdir if _WORKDIR.value else user_cache("packaged")
     return RunPainter(
@@ -538,8 +535,7 @@ def _published(jobs: list[Job]) -> Painter:
     return PretrainedPainter(
         Folder.open(_PRETRAINED.value),
         overrides,
-        mesh=devices.mesh,
-        ring=devices.ring,
+        devices=devices,
         dtype=_DTYPE.value,
         loras=loras,
         keep_apart=_KEEP_LORA_APART.value,

@@ -9,7 +9,8 @@ import pytest
 
 from tests.programs import Programs
 
-# Its arguments are the user's cache and the folder that the user has named for compiled programs.
+# Its arguments are the user's cache, the folder that the user has named for compiled programs, and
+# the size that the kept ones may have.
 _SQUARES = """
     import json
     import os
@@ -23,8 +24,9 @@ _SQUARES = """
     jax.monitoring.register_event_listener(
         lambda event, **_: hits.append(event) if event.endswith("/cache_hits") else None
     )
-    with kept():
+    with kept(int(sys.argv[3])):
         assert jax.jit(lambda x: x * x)(3.0) == 9
+        assert jax.jit(lambda x: x + x)(3.0) == 6
     print(json.dumps(len(hits)))
 """
 
@@ -36,8 +38,8 @@ def start(tmp_path_factory) -> Iterator[Callable]:
     (folder / "squares.py").write_text(textwrap.dedent(_SQUARES))
     with Programs(folder, ("painting_jax.compiled_programs",)) as run:
 
-        def started(cache, own="") -> tuple[int, str]:
-            status, output = run("squares.py", str(cache), str(own))
+        def started(cache, own="", most=1 << 30) -> tuple[int, str]:
+            status, output = run("squares.py", str(cache), str(own), str(most))
             assert status == 0, output
             *said, found = output.splitlines()
             return json.loads(found), "\n".join(said)
@@ -74,3 +76,16 @@ def test_a_folder_that_the_user_names_is_left_to_jax(start, tmp_path):
 def test_where_nothing_can_be_written_nothing_is_kept(start, tmp_path):
     (tmp_path / "painting_jax").write_text("a file in the place of the folder")
     assert start(tmp_path) == (0, "")
+
+
+def test_the_oldest_programs_go_when_the_folder_is_full(start, tmp_path):
+    folder = tmp_path / "painting_jax" / "compiled"
+    start(tmp_path)
+    sizes = {entry: entry.stat().st_size for entry in folder.glob("*-cache")}
+    for age, entry in enumerate(sizes):
+        os.utime(entry, (1e9 - age, 1e9 - age))
+    newest, *_ = sizes
+    assert len(sizes) > 1
+    start(tmp_path, most=sizes[newest])
+    assert list(folder.glob("*-cache")) == [newest]
+    assert list(json.loads((folder / "checksums.json").read_text())) == [newest.name]

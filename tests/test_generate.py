@@ -14,6 +14,7 @@ import pytest
 
 from painting_jax.data import pictures, video
 from painting_jax.data.subjects import Subject
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import RunPainter
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import MagnitudesFile
@@ -61,7 +62,7 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
 
 def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
     painter = RunPainter(
-        Run.load(run, make_mesh({}, jax.devices()[:1])),
+        Run.load(run, Devices(make_mesh({}, jax.devices()[:1]))),
         steps=6,
         step_cache=1.0,
         magnitudes=MagnitudesFile(tmp_path / "step_cache.json", "tiny"),
@@ -77,7 +78,7 @@ def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
 
 
 def painted(run: pathlib.Path, picture_HWC: np.ndarray, medium: str = "oil", **asked) -> Painted:
-    painter = RunPainter(Run.load(run, make_mesh({}, jax.devices()[:1])), **asked)
+    painter = RunPainter(Run.load(run, Devices(make_mesh({}, jax.devices()[:1]))), **asked)
     subject = Subject("picture", "made up", lambda: (picture_HWC, None))
     [process] = painter.generate([Job(subject, medium, pathlib.Path())])
     return process

@@ -13,6 +13,7 @@ from painting_jax.config import read_config
 from painting_jax.data import pictures, pipeline
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import RunPainter
 from painting_jax.generation.job import Job
 from painting_jax.generation.run import Run
@@ -67,7 +68,7 @@ def assert_paints_as_before(model: Run) -> None:
 
 def test_a_run_paints_its_own_media_and_refuses_others(run):
     with grown_registry():
-        model = Run.load(run, ONE_DEVICE)
+        model = Run.load(run, Devices(ONE_DEVICE))
         assert_paints_as_before(model)
         with pytest.raises(UserError, match="does not know 'sanguine': it knows acrylic, oil, w"):
             paint(model, "oil:0.5,sanguine:0.5")

@@ -1,6 +1,7 @@
 """A training run as a source of processes: its model paints the held-out pictures."""
 
 import dataclasses
+import functools
 import json
 import math
 import pathlib
@@ -25,6 +26,7 @@ from painting_jax.evaluation.result import ConditionEffect, Result
 from painting_jax.evaluation.videos import Video
 from painting_jax.evaluation.word_effects import word_effects
 from painting_jax.generation.devices import Devices
+from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.run import Run
 from painting_jax.metrics.bootstrap import Interval
 from painting_jax.tasks.published import is_finetuned
@@ -174,6 +176,7 @@ class RunSource:
         guidance: float | None,
         seed: int,
         size: int | None = None,
+        step_cache: float = 0.0,
         devices: Devices | None = None,
     ) -> "RunSource":
         """Loads the model of a run and its data set.
@@ -189,13 +192,13 @@ class RunSource:
           seed: Seed of the noise and of all statistics.
           size: Longer side in pixels at which the model paints and is measured; None = as in
             training.
+          step_cache: Threshold of the step cache, see `step_cache.skipped_steps`; 0 = none.
           devices: Devices that the model paints on; None = all, along the data axis.
 
         Raises:
           UserError: If the run or its data set cannot be used, or a setting is invalid.
         """
-        devices = devices or Devices.of(None, {"data": -1})
-        model = Run.load(workdir, devices.mesh, devices.ring)
+        model = Run.load(workdir, devices)
         data, sampling = model.config.data, model.config.sampling
         steps = sampling.steps if steps is None else steps
         guidance = sampling.guidance if guidance is None else guidance
@@ -220,10 +223,20 @@ class RunSource:
             in_buckets = dataclasses.replace(rows, buckets=buckets)
             held_out = HeldOut.load(source, in_buckets, batch_size=1, at_most=examples)
 
+        magnitudes = MagnitudesFile(pathlib.Path(workdir, NAME), f"step {model.step}")
+        skipping = magnitudes.cache(step_cache)
+
         def generate(batch: pipeline.Batch) -> np.ndarray:
-            return model.generate(
-                batch, frames=model.task.frames, steps=steps, guidance=guidance, seed=seed
+            paint = functools.partial(
+                model.generate,
+                batch,
+                frames=model.task.frames,
+                steps=steps,
+                guidance=guidance,
+                seed=seed,
+                cache=skipping,
             )
+            return magnitudes.skipped(skipping, paint) if skipping else paint()
 
         def transfers(networks: Networks, cache: Cache, watch: Watch):
             return look_transfers(
@@ -271,6 +284,7 @@ class RunSource:
                 "guidance": guidance,
                 "seed": seed,
                 **({"size": size} if size else {}),
+                **({"step_cache": step_cache} if step_cache else {}),
             },
             # A retrained run or a new data set of the same name is a different one.
             depends_on={

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import tqdm
-from jax.sharding import Mesh
 
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
@@ -22,6 +21,7 @@ from painting_jax.data.segmentation import segment
 from painting_jax.diffusion.samplers import DISTILLED
 from painting_jax.diffusion.step_cache import StepCache
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.magnitudes_file import NAME, MagnitudesFile
 from painting_jax.generation.overrides import SamplingOverrides
@@ -216,8 +216,7 @@ def finetuned_painter(
     workdir: str | os.PathLike,
     overrides: SamplingOverrides,
     *,
-    mesh: Mesh | None = None,
-    ring: int = 0,
+    devices: Devices | None = None,
     dtype: str | None = None,
     cache: str | None = None,
     on_step: Callable[[], object] | None = None,
@@ -227,8 +226,7 @@ def finetuned_painter(
     Args:
       workdir: Folder of the run.
       overrides: Sampling overrides. All other settings come from the run's config.
-      mesh: Mesh, see `PretrainedPainter`.
-      ring: Groups of its sequence axis, see `PretrainedPainter`.
+      devices: As of `PretrainedPainter`.
       dtype: Dtype, see `PretrainedPainter`; None = the run's.
       cache: Folder that caches text embeddings; None = the run's.
       on_step: As of `PretrainedPainter`.
@@ -255,8 +253,7 @@ def finetuned_painter(
     return PretrainedPainter(
         folder,
         dataclasses.replace(overrides, **own),
-        mesh=mesh,
-        ring=ring,
+        devices=devices,
         dtype=dtype or config.model.dtype,
         loras=[*[()] * index, [LoraSpec(str(exported))]] if config.lora.enabled else (),
         files=() if config.lora.enabled else (*[None] * index, str(exported)),

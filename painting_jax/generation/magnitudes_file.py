@@ -5,6 +5,8 @@ import functools
 import json
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from painting_jax.errors import UserError
 from painting_jax.files import written_beside
 
 NAME = "step_cache.json"
+
+_Painted = TypeVar("_Painted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +43,21 @@ class MagnitudesFile:
         if known is None:
             print(f"{self.path} is damaged: it is measured again", file=sys.stderr)
         return StepCache(threshold, known or {})
+
+    def skipped(self, cache: StepCache, paint: Callable[[], _Painted]) -> _Painted:
+        """What is painted with steps skipped, even where the model must first be measured.
+
+        Args:
+          cache: Step cache with which it is painted.
+          paint: Function that paints. Where no step was skipped, in order to measure the model, it
+            is called once more.
+        """
+        known = dict(cache.magnitudes)
+        painted = paint()
+        if cache.magnitudes == known:
+            return painted
+        self.keep(cache)
+        return paint()
 
     def keep(self, cache: StepCache) -> None:
         """Writes what the cache has measured, if that is new.

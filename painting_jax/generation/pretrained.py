@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
-from jax.sharding import Mesh
 from jaxtyping import Float
 
 from painting_jax import media, memory
@@ -43,7 +42,6 @@ from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.codec import to_uint8
 from painting_jax.models.family import VideoModel, family_of_codec
-from painting_jax.sharding.mesh import make_mesh
 from painting_jax.text import embeddings
 from painting_jax.user_cache import user_cache
 
@@ -60,9 +58,8 @@ class PretrainedPainter:
     Args:
       folder: Published model.
       overrides: Sampling overrides.
-      mesh: Mesh that the components are laid out on; None puts all devices along its tensor axis.
-        Devices along data and fsdp share pictures of one shape that come one after the other.
-      ring: Groups of its sequence axis, see `attention.Strategy`.
+      devices: Devices that the model paints on; None = all, along the tensor axis. Those along
+        data and fsdp share pictures of one shape that come one after the other.
       dtype: Dtype of the weights and the computation of transformer and text encoder; None =
         bfloat16, or float32 on a CPU.
       loras: LoRAs of each transformer.
@@ -87,8 +84,7 @@ class PretrainedPainter:
         folder: Folder,
         overrides: SamplingOverrides,
         *,
-        mesh: Mesh | None = None,
-        ring: int = 0,
+        devices: Devices | None = None,
         dtype=None,
         loras: Sequence[Sequence[adapters.LoraSpec]] = (),
         keep_apart: bool = False,
@@ -101,7 +97,7 @@ class PretrainedPainter:
     ):
         log = log or functools.partial(print, file=sys.stderr)
         self._folder, self._overrides, self._on_step = folder, overrides, on_step
-        self._devices = Devices(mesh or make_mesh({"tensor": -1}), ring)
+        self._devices = devices or Devices.of(None, {"tensor": -1})
         self._mesh = self._devices.mesh
         self._dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
         self._cache, self._magnitudes, self._keep_apart = cache, magnitudes, keep_apart

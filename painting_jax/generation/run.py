@@ -16,7 +16,6 @@ from painting_jax.errors import UserError
 from painting_jax.generation import pace
 from painting_jax.generation.devices import Devices
 from painting_jax.models.family import VideoModel
-from painting_jax.sharding.mesh import make_mesh
 from painting_jax.tasks.published import is_finetuned
 from painting_jax.tasks.registry import make_task
 from painting_jax.tasks.task import Task
@@ -80,13 +79,12 @@ class Run:
         self._loss = jax.jit(make_held_out_loss(task))
 
     @classmethod
-    def load(cls, workdir: epath.PathLike, mesh: Mesh | None = None, ring: int = 0) -> "Run":
+    def load(cls, workdir: epath.PathLike, devices: Devices | None = None) -> "Run":
         """Loads a released run, or the latest checkpoint of a run that is not damaged.
 
         Args:
           workdir: Folder of the run.
-          mesh: Mesh that the parameters are laid out on; None puts all devices along its data axis.
-          ring: Groups of its sequence axis, see `attention.Strategy`.
+          devices: Devices that the model paints on; None = all, along the data axis.
 
         Raises:
           UserError: If the folder is not a run, has no checkpoint, or its config and checkpoint do
@@ -94,10 +92,11 @@ class Run:
         """
         config = read_run(workdir)
         folder = epath.Path(workdir)
-        mesh = mesh or make_mesh({"data": -1})
-        Devices(mesh, ring).check(config.model.heads)
+        devices = devices or Devices.of(None, {"data": -1})
+        devices.check(config.model.heads)
+        mesh = devices.mesh
         # Not those that it was trained on.
-        config.mesh.update(dict(mesh.shape), ring=ring)
+        config.mesh.update(dict(mesh.shape), ring=devices.ring)
         task = make_task(config, folder)
         conditioner = task.text_conditioner(folder, (), mesh)
         params, step = sampled.restore(folder, task, mesh)

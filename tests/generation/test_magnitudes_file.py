@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from painting_jax.diffusion.step_cache import Magnitudes, StepCache
@@ -23,6 +24,24 @@ def test_a_later_start_finds_what_was_measured(tmp_path):
 def test_other_weights_are_measured_again(tmp_path):
     MagnitudesFile(tmp_path / "step_cache.json", "step 7").keep(StepCache(0.1, _MEASURED))
     assert MagnitudesFile(tmp_path / "step_cache.json", "step 8").cache(0.1).magnitudes == {}
+
+
+def test_a_batch_that_only_measured_the_model_is_painted_again(tmp_path):
+    file, cache = MagnitudesFile(tmp_path / "step_cache.json", "tiny"), StepCache(0.9)
+
+    def paint() -> list[bool]:
+        """As `denoise` asks for the steps to skip, and measures where there is no answer."""
+        timesteps_N = np.linspace(999, 0, 10)
+        skipped_N = cache.to_skip(0, timesteps_N, 1)
+        if skipped_N is None:
+            cache.measured(0, timesteps_N, np.zeros((10, 1)))
+            return []
+        return skipped_N.tolist()
+
+    first = file.skipped(cache, paint)
+    assert any(first)
+    assert file.cache(0.9) == cache
+    assert file.skipped(cache, paint) == first
 
 
 _TWO = {"timesteps": [2.0, 1.0], "logs": [[0.0, 0.0]]}

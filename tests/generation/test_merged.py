@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from painting_jax.checkpoints import adapters, conversion, lora_files
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from tests import tiny_wan
@@ -77,7 +78,7 @@ def test_merged_or_beside_it_paints_what_diffusers_paints(base, loras, way, tmp_
         painter = PretrainedPainter(
             Folder.open(folder),
             wishes,
-            mesh=ONE_DEVICE,
+            devices=Devices(ONE_DEVICE),
             loras=[named],
             cache=str(tmp_path / "embeddings"),
             log=lambda line: None,

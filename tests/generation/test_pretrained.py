@@ -10,6 +10,7 @@ import torch
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.data.subjects import Subject
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.job import Job, Painted
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
@@ -37,7 +38,7 @@ class Kind:
         return PretrainedPainter(
             Folder.open(self.folder),
             SamplingOverrides(**(PROMPT | changes)),
-            mesh=mesh,
+            devices=Devices(mesh),
             cache=str(self.cache),
             log=lambda line: None,
             **options,

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.overrides import SamplingOverrides, load_noise
 from painting_jax.generation.pretrained import PretrainedPainter
 from tests import tiny_wan
@@ -49,7 +50,7 @@ def refused(folder: pathlib.Path, *said: str, medium: str = "oil", **options) ->
         painter = PretrainedPainter(
             Folder.open(folder),
             wishes,
-            mesh=ONE_DEVICE,
+            devices=Devices(ONE_DEVICE),
             dtype="float32",
             log=lambda line: None,
             **options,

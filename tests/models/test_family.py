@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from painting_jax.data import pipeline
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.run import Run
 from painting_jax.models import family
 from painting_jax.training import loop
@@ -29,7 +30,7 @@ def test_another_family_is_trained_and_painted_with(toy, tmp_path, capsys):
         loop.train(toy, tmp_path / "run")
     first, last = map(float, re.findall(r"loss (\S+)", capsys.readouterr().out))
     assert last < 0.9 * first
-    run = Run.load(tmp_path / "run", ONE_DEVICE)
+    run = Run.load(tmp_path / "run", Devices(ONE_DEVICE))
     source = pipeline.DataSource(toy.data.data_dir, "test")
     examples = pipeline.Examples(
         run.task.frames, toy.data.height, toy.data.width, run.text_conditioner, toy.model.media

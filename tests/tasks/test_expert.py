@@ -9,6 +9,7 @@ from configs import wan22_i2v_a14b
 from painting_jax.checkpoints import adapters
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.overrides import SamplingOverrides
 from painting_jax.generation.pretrained import PretrainedPainter
 from painting_jax.tasks.exports import LORA_FILE
@@ -96,7 +97,7 @@ def test_a_lora_for_each_expert_paints_what_diffusers_paints_with_both(
     painter = PretrainedPainter(
         Folder.open(config.pretrained.path),
         given.wishes,
-        mesh=ONE_DEVICE,
+        devices=Devices(ONE_DEVICE),
         loras=[adapters.parse([str(high)]), adapters.parse([str(low)])],
         cache=str(tmp_path),
         log=lambda line: None,

@@ -13,6 +13,7 @@ import pytest
 from painting_jax import media
 from painting_jax.data.pipeline import DataSource, Examples
 from painting_jax.data.subjects import Subject
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
@@ -64,7 +65,7 @@ def train(config, workdir: pathlib.Path) -> types.SimpleNamespace:
 
 def paint(workdir: pathlib.Path, picture_HWC: np.ndarray, wishes: SamplingOverrides, medium: str):
     """What `generate --workdir` paints."""
-    painter = finetuned_painter(workdir, wishes, mesh=ONE_DEVICE)
+    painter = finetuned_painter(workdir, wishes, devices=Devices(ONE_DEVICE))
     subject = Subject("picture", "made up", lambda: (picture_HWC, None))
     [painted] = painter.generate([Job(subject, medium, pathlib.Path())])
     return painted

@@ -14,6 +14,7 @@ from painting_jax.data.pipeline import DataSource
 from painting_jax.data.records import Records
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.job import Job
 from painting_jax.generation.overrides import SamplingOverrides
@@ -155,7 +156,9 @@ def test_it_paints_in_the_shapes_that_it_was_trained_in(run, picture_HW, bucket_
     ],
 )
 def test_a_size_that_is_asked_for_counts_more_than_its_buckets(run, asked, shape_HW):
-    painter = finetuned_painter(run.workdir, SamplingOverrides(**asked), mesh=ONE_DEVICE)
+    painter = finetuned_painter(
+        run.workdir, SamplingOverrides(**asked), devices=Devices(ONE_DEVICE)
+    )
     subject = Subject("picture", "made up", lambda: (tiny_wan.picture(64, 32), None))
     batch, framing = painter._batch(Job(subject, "oil", pathlib.Path()))
     assert batch["reference_BHWC"].shape[1:3] == shape_HW

@@ -13,6 +13,7 @@ import pytest
 from painting_jax.data import dataset_folder, pipeline
 from painting_jax.data.cached_latents import CachedSource
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.run import Run
 from painting_jax.sharding.batches import global_batch
 from painting_jax.tasks import latents
@@ -113,7 +114,7 @@ def test_cut_off_and_resumed_it_is_bit_for_bit_the_run_left_alone(run, config, t
 
 
 def test_what_it_leaves_paints_with_encoders(run):
-    loaded = Run.load(run.workdir, ONE_DEVICE)
+    loaded = Run.load(run.workdir, Devices(ONE_DEVICE))
     assert "encoder" in loaded.frozen["codec"]
     assert "image_encoder" in loaded.frozen
 

@@ -15,6 +15,7 @@ from painting_jax import media
 from painting_jax.checkpoints import lora_files
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import finetuned_painter
 from painting_jax.generation.overrides import SamplingConfig, SamplingOverrides
 from painting_jax.generation.run import Run
@@ -78,7 +79,7 @@ def run(config, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(run) -> Run:
-    return Run.load(run.workdir, ONE_DEVICE)
+    return Run.load(run.workdir, Devices(ONE_DEVICE))
 
 
 def test_the_loss_falls(run):
@@ -182,7 +183,9 @@ def test_a_base_that_cannot_be_trained_is_refused(config, tmp_path, kind, spoilt
 
 def test_it_paints_as_asked_and_else_as_in_its_config(run, config):
     def recipe(**asked):
-        return finetuned_painter(run.workdir, SamplingOverrides(**asked), mesh=ONE_DEVICE).sampling
+        return finetuned_painter(
+            run.workdir, SamplingOverrides(**asked), devices=Devices(ONE_DEVICE)
+        ).sampling
 
     own = recipe()
     assert (own.sampler, own.steps, own.shift, own.guidance) == ("unipc", 2, 3.0, (3.0,))

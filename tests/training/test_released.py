@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from painting_jax.data import pictures
 from painting_jax.errors import UserError
+from painting_jax.generation.devices import Devices
 from painting_jax.generation.run import Run
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training import released
@@ -33,7 +34,7 @@ def root(tmp_path_factory) -> pathlib.Path:
 
 
 def parameters(workdir: pathlib.Path) -> list[np.ndarray]:
-    run = Run.load(workdir, make_mesh({}, jax.devices()[:1]))
+    run = Run.load(workdir, Devices(make_mesh({}, jax.devices()[:1])))
     assert run.text_conditioner.unknown("a cat") == []
     return [np.asarray(leaf) for leaf in jax.tree.leaves(run.params)]
 
@@ -91,7 +92,9 @@ def spoiled(root: pathlib.Path, folder: pathlib.Path, change) -> pathlib.Path:
 )
 def test_other_tensors_are_refused(root, tmp_path, change, said):
     with pytest.raises(UserError, match=said):
-        Run.load(spoiled(root, tmp_path / "other", change), make_mesh({}, jax.devices()[:1]))
+        Run.load(
+            spoiled(root, tmp_path / "other", change), Devices(make_mesh({}, jax.devices()[:1]))
+        )
 
 
 def test_a_damaged_file_ends_in_one_line(root, tmp_path):
