@@ -68,6 +68,12 @@ def check(config: ConfigDict, mesh: Mesh) -> None:
             lambda aspects: not aspects,
             f"(): models of the family {config.model.family} are trained and paint in one shape",
         )
+        for name, default in config_lib.base().pretrained.items():
+            require(
+                f"pretrained.{name}",
+                lambda value, default=default: value == default,  # type: ignore[misc]
+                f"{default!r}: no weights are published of the family {config.model.family}",
+            )
     _check_attention(config, mesh)
     _check_mesh(config, mesh)
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
