@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from painting_jax.data import pictures
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 
 _SIDE = 96  # longer side at which frames are compared, in pixels
 _MOMENTS = 129  # frames that are compared at most; others are skipped evenly
@@ -35,18 +36,13 @@ class Changes:
         """Compares the frames of a process, uint8 RGB [T, H, W, 3], T >= 2."""
         count = len(frames_THWC)
         frames_M = np.unique(np.linspace(0, count - 1, min(count, _MOMENTS)).round().astype(int))
-        lab_MHWC = np.stack([lab(pictures.shrunk(frames_THWC[i], _SIDE)) for i in frames_M])
+        lab_MHWC = np.stack([lab_of_srgb(pictures.shrunk(frames_THWC[i], _SIDE)) for i in frames_M])
         step_NHWC = np.diff(lab_MHWC, axis=0)
         touched_NHW = np.abs(step_NHWC).sum(-1) > _TOUCHED
         # A stroke that two moments see in part is one.
         painted_NHW = touched_NHW.copy()
         painted_NHW[1:] &= ~touched_NHW[:-1]
         return cls(frames_M, lab_MHWC, _manner(lab_MHWC, step_NHWC), painted_NHW)
-
-
-def lab(frame_HWC: np.ndarray) -> np.ndarray:
-    """A frame, uint8 RGB, in CIELAB: float32."""
-    return cv2.cvtColor(frame_HWC.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
 def _manner(lab_MHWC: np.ndarray, step_NHWC: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from painting_jax.data import pictures
-from painting_jax.instruction.changes import lab
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 from painting_jax.instruction.steps import Step
 
 DRAWING, UNDERPAINTING, MASSES, FORMS, PART, DETAILS, LIGHTS, DARKS = KINDS = (
@@ -71,7 +71,7 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
         .round()
         .astype(int)
     )
-    lab_MHWC = np.stack([lab(pictures.shrunk(frames_THWC[i], _SIDE)) for i in index_M])
+    lab_MHWC = np.stack([lab_of_srgb(pictures.shrunk(frames_THWC[i], _SIDE)) for i in index_M])
     change_HWC = lab_MHWC[-1] - lab_MHWC[0]
     amount_HW = np.abs(change_HWC).sum(-1)
     changed_HW = amount_HW > _CHANGED
@@ -84,7 +84,8 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
         kind = DRAWING
     else:
         blank_HWC, before_HWC, now_HWC, finished_HWC = (
-            lab(pictures.shrunk(frames_THWC[i], _SMALL)) for i in (0, step.first, step.last, -1)
+            lab_of_srgb(pictures.shrunk(frames_THWC[i], _SMALL))
+            for i in (0, step.first, step.last, -1)
         )
         where_HW = cv2.resize(
             changed_HW.astype(np.uint8), now_HWC.shape[1::-1], interpolation=cv2.INTER_NEAREST
