@@ -47,6 +47,7 @@ def write(
         },
         progress_T=painted.progress_T,
         regions_HWC=painted.regions_HWC,
+        labels_HW=painted.labels_HW,
         fps=fps,
         with_mark=with_mark,
         tutorial=functools.partial(painted.tutorial, model=readable(label), choices=tutorial)

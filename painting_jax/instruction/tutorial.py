@@ -97,7 +97,7 @@ def files(
       medium: Weights of the media; empty if they are not known.
       model: Name of the model that painted it; "" for a recording.
       progress_T: Progress of each frame; None = even from 0 to 1.
-      labels_HW: Regions of the picture, at the frames' size; None to find them.
+      labels_HW: Regions of the picture, at any size; None to find them.
       choices: What a person chose.
 
     Raises:

@@ -69,6 +69,8 @@ def test_regions_that_were_changed_are_painted_in_their_order(client, tmp_path):
     assert work["state"] == "done", work["said"]
     assert "segments.png" in work["files"]["others"]
     assert client.get(f"/works/{key}/process.json").json()["segments"] == "edited"
+    painted = rooms.pixels(client.get(f"/works/{key}/segments.png").content)
+    assert len(np.unique(painted)) == len(order)
     wrong = {"picture": picture, "model": "run1", "medium": "oil", "order": [99]}
     assert client.post("/api/works", json=wrong).status_code == 400
 
