@@ -34,6 +34,7 @@ def write(
     fps: float | None = None,
     with_mark: bool = True,
     tutorial: Callable[[np.ndarray], Mapping[str, bytes]] | None = None,
+    on_file: Callable[[], object] | None = None,
 ) -> pathlib.Path:
     """Writes a painted process as a folder that appears complete or not at all.
 
@@ -57,11 +58,13 @@ def write(
         small for a mark.
       tutorial: Function from the frames, as steps/ shows them, to the files of a tutorial by name,
         see `instruction.tutorial.files`; None = there is none.
+      on_file: Called now and then between files, from several threads; what it raises ends the
+        writing, which leaves nothing.
 
     Returns:
       The folder.
     """
-    folder = pathlib.Path(folder)
+    folder, check = pathlib.Path(folder), on_file or (lambda: None)
     count = len(frames_THWC)
     if progress_T is None:
         progress_T = np.linspace(0, 1, count)
@@ -92,6 +95,7 @@ def write(
     ):
 
         def write_picture(name: str, picture_HWC: np.ndarray, xmp: bytes | None) -> None:
+            check()
             (unfinished / name).write_bytes(pictures.encode(picture_HWC, "png", xmp))
 
         (unfinished / STEPS).mkdir()
@@ -104,6 +108,7 @@ def write(
                 for index, frame_HWC in enumerate(steps_THWC)
             ),
         ]
+        check()
         for name, content in (tutorial(steps_THWC) if tutorial else {}).items():
             (unfinished / name).write_bytes(content)
         if regions_HWC is not None:
@@ -125,6 +130,7 @@ def write(
             **parameters,
         }
         (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        check()
     return folder
 
 

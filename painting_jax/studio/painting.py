@@ -77,7 +77,9 @@ class Painting:
         on_step()
         [painted] = painter.generate([job])
         ticket.step()
-        differs = results.write(painted, painter.label, tutorial=settings.choices)
+        differs = results.write(
+            painted, painter.label, tutorial=settings.choices, on_file=ticket.check
+        )
         progress.advance()
         self._compiled.add(self._programs(settings, work.shape))
         self._speeds.keep()
