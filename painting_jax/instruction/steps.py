@@ -16,6 +16,8 @@ FEWEST, MOST = 5, 10
 
 _AGAIN = 10.0  # cost of painting all of the canvas again, beside the variation of the manner,
 _EACH = 0.6  # and of a further step
+# Cost of a step in which nothing is painted; less of one that paints up to such a share.
+_IDLE, _LITTLE = 1.5, 0.03
 _SHORTEST = 0.025  # of a step, as a share of the process: less is a frame between two stages
 
 
@@ -61,8 +63,10 @@ def _costs(changes: Changes) -> np.ndarray:
         sum_EF = sum_MF[end] - sum_MF[begin]
         varied_E = square_M[end] - square_M[begin] - np.square(sum_EF).sum(1) / (end - begin)
         times_EP = np.cumsum(painted_NP[begin:], axis=0, dtype=np.int16)
-        again_E = np.maximum(times_EP[shortest - 1 :] - 1, 0).mean(1)
-        cost_MM[begin, end] = varied_E + _AGAIN * again_E
+        times_EP = times_EP[shortest - 1 :]
+        idle_E = np.maximum(1 - (times_EP > 0).mean(1) / _LITTLE, 0)
+        again_E = np.maximum(times_EP - 1, 0).mean(1)
+        cost_MM[begin, end] = varied_E + _AGAIN * again_E + _IDLE * idle_E
     return cost_MM
 
 

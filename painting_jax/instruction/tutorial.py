@@ -125,7 +125,7 @@ def files(
         (choices.paper, float(np.sqrt(np.prod(painting)))),
     )
     steps = cut(Changes.of(frames_THWC))
-    cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
+    cards = _cards(steps, frames_THWC, progress_T, subject, words)
     show = shown(len(frames_THWC), steps)
     *frames, picture = encoded([*frames_THWC[show], pictures.resize(picture_HWC, height, width)])
     named = [words.say("media", key) if words.has("media", key) else key for key in medium]
@@ -213,13 +213,23 @@ def _left_out(outline: Outline, layout: Layout, choices: Choices, words: Words) 
     return " ".join(told)
 
 
-def _card(
-    step: Step, frames_THWC: np.ndarray, progress_T: np.ndarray, subject: Subject, words: Words
-) -> tuple[Card, np.ndarray]:
-    """The text of a step, and where it changes the canvas."""
-    made = marks.of_step(frames_THWC, step, progress_T)
-    time = float(progress_T[step.last] - progress_T[step.first])
-    return card(made, frames_THWC[step.last], time, subject, words), made.changed_HW
+def _cards(
+    steps: Sequence[Step],
+    frames_THWC: np.ndarray,
+    progress_T: np.ndarray,
+    subject: Subject,
+    words: Words,
+) -> list[tuple[Card, np.ndarray]]:
+    """The text of each step, and where it changes the canvas."""
+    cards, before = [], ""
+    for step in steps:
+        made = marks.of_step(frames_THWC, step, progress_T)
+        time = float(progress_T[step.last] - progress_T[step.first])
+        canvas_HWC, goes_on = frames_THWC[step.last], made.kind == before
+        said = card(made, canvas_HWC, time, subject, words, goes_on=goes_on)
+        cards.append((said, made.changed_HW))
+        before = made.kind
+    return cards
 
 
 def _mixes(palette: Palette, sets: Sequence[PaintSet], words: Words) -> dict[str, list[ShownMix]]:
