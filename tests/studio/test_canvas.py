@@ -49,8 +49,9 @@ def test_what_differs_most_is_named_with_its_place_and_direction(rehearsal):
     canvas_HWC[:40, :50] = canvas_HWC[:40, :50] // 3
     settings = Settings.of({"medium": "oil", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]})
     reading = canvas.read(canvas_HWC, a_picture(), settings, rehearsal, _process())
-    assert "darker" in reading.differs
-    assert reading.region is not None
+    assert "at the top left: your canvas is darker" in reading.differs.said
+    assert reading.differs.region is not None
+    assert reading.differs.path.startswith("M")
 
 
 def test_another_pictures_canvas_is_said_and_the_corners_can_still_be_moved(rehearsal):
