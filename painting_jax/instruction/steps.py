@@ -16,8 +16,7 @@ FEWEST, MOST = 5, 10
 
 _AGAIN = 10.0  # cost of painting all of the canvas again, beside the variation of the manner,
 _EACH = 0.6  # and of a further step
-# Cost of a step in which nothing is painted; less of one that paints up to such a share.
-_IDLE, _LITTLE = 1.5, 0.03
+_LITTLE = 0.02  # share of the canvas, of which a step that paints less is no step of its own
 _SHORTEST = 0.025  # of a step, as a share of the process: less is a frame between two stages
 
 
@@ -45,7 +44,8 @@ def cut(changes: Changes) -> list[Step]:
     ends = [moments - 1]
     for k in range(count, 0, -1):
         ends.append(int(from_KM[k, ends[-1]]))
-    frames = [int(changes.frames_M[end]) for end in reversed(ends)]
+    ends = _joined(ends[::-1], changes.painted_NHW)
+    frames = [int(changes.frames_M[end]) for end in ends]
     return [Step(first, last) for first, last in itertools.pairwise(frames)]
 
 
@@ -64,10 +64,25 @@ def _costs(changes: Changes) -> np.ndarray:
         varied_E = square_M[end] - square_M[begin] - np.square(sum_EF).sum(1) / (end - begin)
         times_EP = np.cumsum(painted_NP[begin:], axis=0, dtype=np.int16)
         times_EP = times_EP[shortest - 1 :]
-        idle_E = np.maximum(1 - (times_EP > 0).mean(1) / _LITTLE, 0)
         again_E = np.maximum(times_EP - 1, 0).mean(1)
-        cost_MM[begin, end] = varied_E + _AGAIN * again_E + _IDLE * idle_E
+        cost_MM[begin, end] = varied_E + _AGAIN * again_E
     return cost_MM
+
+
+def _joined(ends: list[int], painted_NHW: np.ndarray) -> list[int]:
+    """The ends of steps, of which those that paint little are joined to the smaller neighbour."""
+    ends = list(ends)
+    while len(ends) - 1 > FEWEST:
+        shares = [
+            float(painted_NHW[first:last].any(0).mean()) for first, last in itertools.pairwise(ends)
+        ]
+        least = int(np.argmin(shares))
+        if shares[least] >= _LITTLE:
+            break
+        is_last = least == len(shares) - 1
+        to_next = least == 0 or (not is_last and shares[least + 1] < shares[least - 1])
+        del ends[least + 1 if to_next else least]
+    return ends
 
 
 def _best(cost_MM: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
