@@ -16,7 +16,6 @@ FEWEST, MOST = 5, 10
 
 _AGAIN = 10.0  # cost of painting all of the canvas again, beside the variation of the manner,
 _EACH = 0.6  # and of a further step
-_LITTLE = 0.02  # share of the canvas, of which a step that paints less is no step of its own
 _SHORTEST = 0.025  # of a step, as a share of the process: less is a frame between two stages
 
 
@@ -44,8 +43,7 @@ def cut(changes: Changes) -> list[Step]:
     ends = [moments - 1]
     for k in range(count, 0, -1):
         ends.append(int(from_KM[k, ends[-1]]))
-    ends = _joined(ends[::-1], changes.painted_NHW)
-    frames = [int(changes.frames_M[end]) for end in ends]
+    frames = [int(changes.frames_M[end]) for end in reversed(ends)]
     return [Step(first, last) for first, last in itertools.pairwise(frames)]
 
 
@@ -67,22 +65,6 @@ def _costs(changes: Changes) -> np.ndarray:
         again_E = np.maximum(times_EP - 1, 0).mean(1)
         cost_MM[begin, end] = varied_E + _AGAIN * again_E
     return cost_MM
-
-
-def _joined(ends: list[int], painted_NHW: np.ndarray) -> list[int]:
-    """The ends of steps, of which those that paint little are joined to the smaller neighbour."""
-    ends = list(ends)
-    while len(ends) - 1 > FEWEST:
-        shares = [
-            float(painted_NHW[first:last].any(0).mean()) for first, last in itertools.pairwise(ends)
-        ]
-        least = int(np.argmin(shares))
-        if shares[least] >= _LITTLE:
-            break
-        is_last = least == len(shares) - 1
-        to_next = least == 0 or (not is_last and shares[least + 1] < shares[least - 1])
-        del ends[least + 1 if to_next else least]
-    return ends
 
 
 def _best(cost_MM: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
