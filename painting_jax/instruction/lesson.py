@@ -140,6 +140,9 @@ def _where(changed_HW: np.ndarray, subject: Subject, words: Words) -> str:
         inside_HW = labels_HW == label
         if (where := place(inside_HW)) == EVERYWHERE:
             where = place(inside_HW & changed_HW)
+        if where == EVERYWHERE:
+            # No place tells it from the others.
+            return words.say("everywhere")
         colour_3 = np.median(subject.picture_HWC[inside_HW], axis=0)
         colour = colour_names.name(colour_3).text(words.code)
         parts.append(words.say("region", colour=colour, place=words.say("places", where)))

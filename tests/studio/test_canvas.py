@@ -74,6 +74,7 @@ def test_the_rest_is_painted_from_the_photo_of_a_canvas(tmp_path):
         body = {"picture": picture, "canvas": photo, "medium": {"oil": 1}, "frames": 9}
         told = client.post("/api/canvas", json=body).json()
         assert set(told) >= {"corners", "progress", "step", "of", "differs", "seen", "like"}
+        assert set(told) >= {"region", "outline", "shape"}
         corners_42 = np.array(told["corners"]) * whole(photo_HWC.shape[:2])[2]
         assert abs(corners_42[0] - (58, 40)).max() < 12
         body |= {"model": "packaged", "corners": told["corners"], "start": told["progress"]}
