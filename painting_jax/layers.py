@@ -8,8 +8,8 @@ and most others, these among them, open .psd. The lowest layer is the first fram
 holds what one step changed and is transparent elsewhere: hide the upper ones to see an earlier
 step, and paint over it.
 
-The steps are those of the tutorial, cut where the way of painting changes; with --steps there are
-so many, in each of which about the same is painted. All layers together are the finished picture,
+The steps are cut where the way of painting changes, as the tutorial's; with --steps there are so
+many, in each of which about the same is painted. All layers together are the finished picture,
 exactly; up to an earlier one, channels differ by 4 of 255 at most, since smaller changes wait for a
 later step.
 """

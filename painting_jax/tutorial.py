@@ -27,8 +27,8 @@ import numpy as np
 from absl import flags
 
 from painting_jax import cli, media
-from painting_jax.data import pictures, processes
-from painting_jax.data.result_files import RECORD, TUTORIAL
+from painting_jax.data import label_maps, pictures, processes
+from painting_jax.data.result_files import RECORD, SEGMENTS, TUTORIAL
 from painting_jax.errors import UserError
 from painting_jax.files import check_destination, written_beside
 from painting_jax.instruction import tutorial
@@ -40,6 +40,11 @@ from painting_jax.instruction.outline.detail import NAMES
 _PROCESS = flags.DEFINE_string("process", None, "The process: a folder or a file.")
 _PICTURE = flags.DEFINE_string(
     "picture", None, "Picture that was painted, to compare with [default: the last frame]."
+)
+_SEGMENTS = flags.DEFINE_string(
+    "segments",
+    None,
+    "Map of its regions, a flat colour each [default: the one generate was given, else found].",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Folder for the files [default: the folder that generate wrote]."
@@ -73,10 +78,10 @@ _SIDE = 1024  # longer side of frames that are read, in pixels
 
 def main() -> None:
     """Writes the tutorial of the process that the flags name."""
-    cli.refuse_empty(_PROCESS, _PICTURE, _OUTPUT, _MEDIUM, _PAPER, _PAINTS)
+    cli.refuse_empty(_PROCESS, _PICTURE, _SEGMENTS, _OUTPUT, _MEDIUM, _PAPER, _PAINTS)
     cli.require_given(_PROCESS)
     cli.refuse_remote(_OUTPUT)
-    cli.check_readable(_PROCESS, _PICTURE)
+    cli.check_readable(_PROCESS, _PICTURE, _SEGMENTS)
     cli.require_from_to(_CELLS, 0, 100)
     process = pathlib.Path(_PROCESS.value).expanduser()
     is_generated = (process / RECORD).exists()
@@ -92,6 +97,10 @@ def main() -> None:
     picture_HWC = frames_THWC[-1]
     if _PICTURE.value is not None:
         picture_HWC = pictures.load(os.path.expanduser(_PICTURE.value))
+    if _SEGMENTS.value is not None:
+        known["labels_HW"] = label_maps.load(
+            os.path.expanduser(_SEGMENTS.value), frames_THWC.shape[1:3]
+        )
     choices = tutorial.Choices(
         language=_LANGUAGE.value,
         paper=_PAPER.value,
@@ -122,7 +131,10 @@ def _generated(folder: pathlib.Path) -> tuple[np.ndarray, dict]:
         "model": str(record.get("model", "")),
         "progress_T": np.array(process.progress),
     }
-    return np.stack([pictures.shrunk(step_HWC, _SIDE) for step_HWC in process.shown()]), known
+    frames_THWC = np.stack([pictures.shrunk(step_HWC, _SIDE) for step_HWC in process.shown()])
+    if (folder / SEGMENTS).exists():
+        known["labels_HW"] = label_maps.load(folder / SEGMENTS, frames_THWC.shape[1:3])
+    return frames_THWC, known
 
 
 def _recorded(path: pathlib.Path) -> tuple[np.ndarray, dict]:

@@ -58,6 +58,7 @@ SLOW = (
     "tests/sharding/",
     "tests/studio/test_access.py",
     "tests/studio/test_canvas.py",
+    "tests/studio/test_finetuned.py",
     "tests/studio/test_offers.py",
     "tests/studio/test_painting.py",
     "tests/tasks/",

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from painting_jax.data import pictures, video
+from painting_jax.data import label_maps, pictures, video
 from painting_jax.generation import outputs
 from tests.synthetic import recording
 from tests.verbs import Verb
@@ -38,6 +38,26 @@ def test_a_generated_process_gets_its_tutorial_beside_it(tutorial, process, tmp_
     page = (folder / "tutorial.html").read_text("utf-8")
     assert "<title>cat in Öl</title>" in page
     assert "(tiny)" in page
+
+
+def test_its_regions_are_those_that_generate_was_given_or_that_are_named(
+    tutorial, process, tmp_path
+):
+    folder = shutil.copytree(process, tmp_path / "cat-oil")
+    height, width = recording(count=1).shape[1:3]
+    own = np.repeat(label_maps.picture_of(np.uint8([[1, 2]])), [width // 2, width - width // 2], 1)
+    own = own.repeat(height, 0)
+    (tmp_path / "own.png").write_bytes(pictures.encode(own, "png"))
+
+    def outline(*options: str) -> bytes:
+        done = tutorial(f"--process={folder}", *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        return (folder / "outline.svg").read_bytes()
+
+    found, named = outline(), outline(f"--segments={tmp_path / 'own.png'}")
+    assert found != named
+    shutil.copy(tmp_path / "own.png", folder / "segments.png")
+    assert outline() == named
 
 
 def test_a_recording_gets_one_too(tutorial, tmp_path):
@@ -72,6 +92,7 @@ def test_mistakes_in_the_command_are_one_line(tutorial, process, tmp_path):
     tutorial.refuses(made, output, "--paints=mud", said="--paints=mud is no file and no built-in")
     tutorial.refuses(made, output, "--medium=mud", said="mud")
     tutorial.refuses(made, output, "--width_mm=1", said="its sides must be 20 to 5000 mm")
+    tutorial.refuses(made, output, "--segments=none.png", said="none.png")
     tutorial.refuses(made, output, "--cells=101", said="--cells=101")
     tutorial.refuses(made, output, "--language=fr", said="--language")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Label maps drawn by a user: the order in which regions are painted."""
+"""Label maps that a person has drawn: the order in which regions are painted."""
 
 import os
 
@@ -58,6 +58,15 @@ def load(path: str | os.PathLike, shape_HW: tuple[int, int]) -> np.ndarray:
     for strip in strips:
         labels_HW[strip] = label_of[_packed(picture_HWC[strip])]
     return labels_HW
+
+
+def picture_of(labels_HW: np.ndarray) -> np.ndarray:
+    """A map from which `load` reads the same labels 1..K: uint8[H, W, 3]; 0 is black.
+
+    Its greys are as far apart as they can be, so that people see them.
+    """
+    level_K = np.linspace(0, 255, max(1, int(labels_HW.max())) + 1).round().astype(np.uint8)
+    return np.repeat(level_K[labels_HW][..., None], 3, axis=-1)
 
 
 def _packed(samples_HWC: np.ndarray) -> np.ndarray:

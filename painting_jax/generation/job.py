@@ -10,7 +10,7 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data import pictures
-from painting_jax.data.subjects import Subject
+from painting_jax.data.subjects import PictureAndLabels, Subject
 from painting_jax.instruction import tutorial
 from painting_jax.instruction.tutorial import Choices
 
@@ -51,11 +51,24 @@ class Painted:
     progress_T: np.ndarray | None = None
     regions_HWC: np.ndarray | None = None
 
-    @functools.cached_property
+    @property
     def picture_HWC(self) -> np.ndarray:
-        """The picture at the size of the frames, uint8; it is read once."""
-        picture_HWC, _ = self.job.subject.load()
-        return pictures.resize(picture_HWC, *self.frames_THWC.shape[1:3])
+        """The picture at the size of the frames, uint8."""
+        return self._subject[0]
+
+    @property
+    def labels_HW(self) -> np.ndarray | None:
+        """The map of regions that came with the picture, at the size of the frames; None = none."""
+        return self._subject[1]
+
+    @functools.cached_property
+    def _subject(self) -> PictureAndLabels:
+        # It is read once.
+        picture_HWC, labels_HW = self.job.subject.load()
+        size_HW = self.frames_THWC.shape[1:3]
+        if labels_HW is not None:
+            labels_HW = pictures.fit_labels(labels_HW, *size_HW)
+        return pictures.resize(picture_HWC, *size_HW), labels_HW
 
     def tutorial(
         self, frames_THWC: np.ndarray, *, model: str, choices: Choices
@@ -74,6 +87,7 @@ class Painted:
             medium=media.mixture(self.job.medium),
             model=model,
             progress_T=self.progress_T,
+            labels_HW=self.labels_HW,
             choices=choices,
         )
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from painting_jax.data import pictures, video
+from painting_jax.data import label_maps, pictures, video
 from painting_jax.data.contact_sheet import contact_sheet
-from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SHEET, STEPS
+from painting_jax.data.result_files import ANIMATION, MOVIE, RECORD, REGIONS, SEGMENTS, SHEET, STEPS
 from painting_jax.files import folder_written_beside
 from painting_jax.provenance import mark
 from painting_jax.provenance.payload import Origin
@@ -30,9 +30,11 @@ def write(
     parameters: dict,
     progress_T: np.ndarray | None = None,
     regions_HWC: np.ndarray | None = None,
+    labels_HW: np.ndarray | None = None,
     fps: float | None = None,
     with_mark: bool = True,
     tutorial: Callable[[np.ndarray], Mapping[str, bytes]] | None = None,
+    on_file: Callable[[], object] | None = None,
 ) -> pathlib.Path:
     """Writes a painted process as a folder that appears complete or not at all.
 
@@ -50,16 +52,19 @@ def write(
         name of the picture as "picture" and the weights of the media as "medium", among others.
       progress_T: Progress of each frame; None = even from 0 to 1.
       regions_HWC: Map of the regions, uint8, for regions.png; None = none.
+      labels_HW: Map of regions that came with the picture, uint8, for segments.png; None = none.
       fps: Frames per second; None makes the process last six seconds.
       with_mark: Whether frames are marked. The metadata and process.json say so, and what is too
         small for a mark.
       tutorial: Function from the frames, as steps/ shows them, to the files of a tutorial by name,
         see `instruction.tutorial.files`; None = there is none.
+      on_file: Called now and then between files, from several threads; what it raises ends the
+        writing, which leaves nothing.
 
     Returns:
       The folder.
     """
-    folder = pathlib.Path(folder)
+    folder, check = pathlib.Path(folder), on_file or (lambda: None)
     count = len(frames_THWC)
     if progress_T is None:
         progress_T = np.linspace(0, 1, count)
@@ -90,6 +95,7 @@ def write(
     ):
 
         def write_picture(name: str, picture_HWC: np.ndarray, xmp: bytes | None) -> None:
+            check()
             (unfinished / name).write_bytes(pictures.encode(picture_HWC, "png", xmp))
 
         (unfinished / STEPS).mkdir()
@@ -102,10 +108,14 @@ def write(
                 for index, frame_HWC in enumerate(steps_THWC)
             ),
         ]
+        check()
         for name, content in (tutorial(steps_THWC) if tutorial else {}).items():
             (unfinished / name).write_bytes(content)
         if regions_HWC is not None:
             tasks.append(pool.submit(write_picture, REGIONS, regions_HWC, None))
+        if labels_HW is not None:
+            segments_HWC = label_maps.picture_of(labels_HW)
+            tasks.append(pool.submit(write_picture, SEGMENTS, segments_HWC, None))
         # Of marked frames: a mark over the whole sheet would be seen on its paper.
         write_picture(SHEET, contact_sheet(steps_THWC, progress_T, title=title), packet)
         for task in tasks:
@@ -120,6 +130,7 @@ def write(
             **parameters,
         }
         (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        check()
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 from painting_jax.errors import readable
 from painting_jax.generation import colours, final_frame, outputs
@@ -17,6 +18,7 @@ def write(
     fps: float | None = None,
     with_mark: bool = True,
     tutorial: Choices | None = None,
+    on_file: Callable[[], object] | None = None,
 ) -> float:
     """Writes a process to its job's folder, whole or not at all.
 
@@ -27,6 +29,7 @@ def write(
       fps: As in `outputs.write`.
       with_mark: As in `outputs.write`.
       tutorial: What the tutorial beside it is to be like; None = there is none.
+      on_file: As in `outputs.write`.
 
     Returns:
       How far the last frame is from the picture, see `final_frame.difference`.
@@ -47,10 +50,12 @@ def write(
         },
         progress_T=painted.progress_T,
         regions_HWC=painted.regions_HWC,
+        labels_HW=painted.labels_HW,
         fps=fps,
         with_mark=with_mark,
         tutorial=functools.partial(painted.tutorial, model=readable(label), choices=tutorial)
         if tutorial
         else None,
+        on_file=on_file,
     )
     return differs

@@ -1,16 +1,16 @@
-"""What changes from frame to frame of a process, measured small: how much, where, how finely."""
+"""What changes from frame to frame of a process, measured small: how much, where, and how."""
 
 import dataclasses
 
-import cv2
 import numpy as np
 
 from painting_jax.data import pictures
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 
 _SIDE = 96  # longer side at which frames are compared, in pixels
 _MOMENTS = 129  # frames that are compared at most; others are skipped evenly
 _TOUCHED = 4.0  # difference in CIELAB, summed over its axes, from which on a pixel is painted
-_SCALES = (1.2, 2.4, 4.8, 9.6)  # standard deviations of the blurs that part fine from broad
+_TIMES = 6  # that a place is painted, from which on they are many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,14 +19,13 @@ class Changes:
 
     Attributes:
       frames_M: Index of the frame at each moment, rising from the first to the last.
-      lab_MHWC: The frames there in CIELAB, float32, small.
-      manner_NF: How each change is made, in F numbers: how fine its marks are, whether they
-        darken, whether they colour, whether they bring the canvas nearer to its end, how much.
+      manner_NF: How each change is made, in F numbers: whether it brings the canvas nearer to its
+        end, how often its places were painted before, how far they still are from their end, and
+        how large an area it is.
       painted_NHW: Whether a pixel begins to be painted: it changes, and did not just before.
     """
 
     frames_M: np.ndarray
-    lab_MHWC: np.ndarray
     manner_NF: np.ndarray
     painted_NHW: np.ndarray
 
@@ -35,43 +34,35 @@ class Changes:
         """Compares the frames of a process, uint8 RGB [T, H, W, 3], T >= 2."""
         count = len(frames_THWC)
         frames_M = np.unique(np.linspace(0, count - 1, min(count, _MOMENTS)).round().astype(int))
-        lab_MHWC = np.stack([lab(pictures.shrunk(frames_THWC[i], _SIDE)) for i in frames_M])
-        step_NHWC = np.diff(lab_MHWC, axis=0)
-        touched_NHW = np.abs(step_NHWC).sum(-1) > _TOUCHED
+        lab_MHWC = np.stack([lab_of_srgb(pictures.shrunk(frames_THWC[i], _SIDE)) for i in frames_M])
+        amount_NHW = np.abs(np.diff(lab_MHWC, axis=0)).sum(-1)
+        touched_NHW = amount_NHW > _TOUCHED
         # A stroke that two moments see in part is one.
         painted_NHW = touched_NHW.copy()
         painted_NHW[1:] &= ~touched_NHW[:-1]
-        return cls(frames_M, lab_MHWC, _manner(lab_MHWC, step_NHWC), painted_NHW)
+        manner_NF = _manner(lab_MHWC, amount_NHW, touched_NHW, painted_NHW)
+        return cls(frames_M, manner_NF, painted_NHW)
 
 
-def lab(frame_HWC: np.ndarray) -> np.ndarray:
-    """A frame, uint8 RGB, in CIELAB: float32."""
-    return cv2.cvtColor(frame_HWC.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
-def _manner(lab_MHWC: np.ndarray, step_NHWC: np.ndarray) -> np.ndarray:
-    """Numbers that stay the same within a stage of a painting, and are of similar size."""
-    amount_N = np.abs(step_NHWC).sum(-1).mean((1, 2)) + 1e-3
-    fineness_NS = _fineness(step_NHWC)
-    darkening_N = step_NHWC[..., 0].mean((1, 2)) / amount_N
-    colouring_N = np.abs(step_NHWC[..., 1:]).sum(-1).mean((1, 2)) / amount_N
-    far_M = np.abs(lab_MHWC - lab_MHWC[-1]).sum(-1).mean((1, 2))
-    nearing_N = -np.diff(far_M) / amount_N
+def _manner(
+    lab_MHWC: np.ndarray, amount_NHW: np.ndarray, touched_NHW: np.ndarray, painted_NHW: np.ndarray
+) -> np.ndarray:
+    """Numbers that stay the same within a stage of a painting, and are of similar weight."""
+    far_MHW = np.abs(lab_MHWC - lab_MHWC[-1]).sum(-1)
+    far_M = far_MHW.mean((1, 2))
+    nearing_N = -np.diff(far_M) / (amount_NHW.mean((1, 2)) + 1e-3)
+    # Grain and trembling hands paint a place again and again.
+    times_NHW = np.minimum(np.cumsum(painted_NHW, 0) - painted_NHW, _TIMES)
+    left_N = np.log(_mean_where(far_MHW[1:], touched_NHW) + 2)
+    area_N = np.log(touched_NHW.mean((1, 2)) + 0.002)
     return np.column_stack(
-        [3 * fineness_NS, darkening_N, 1.5 * colouring_N, nearing_N, 0.5 * np.log(amount_N + 0.02)]
+        [1.2 * nearing_N, 0.7 * _mean_where(times_NHW, touched_NHW), 0.7 * left_N, 0.4 * area_N]
     )
 
 
-def _fineness(step_NHWC: np.ndarray) -> np.ndarray:
-    """Share of each scale in the energy of a change, from fine to broad: float[N, S + 1]."""
-    left_NHWC, energy = step_NHWC, []
-    for scale in _SCALES:
-        blurred_NHWC = np.stack([cv2.GaussianBlur(step, (0, 0), scale) for step in step_NHWC])
-        energy.append(_energy(left_NHWC - blurred_NHWC))
-        left_NHWC = blurred_NHWC
-    energy_NS = np.stack([*energy, _energy(left_NHWC)], 1)
-    return energy_NS / (energy_NS.sum(1, keepdims=True) + 1e-3)
-
-
-def _energy(step_NHWC: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.square(step_NHWC).sum(-1).mean((1, 2)))
+def _mean_where(value_NHW: np.ndarray, where_NHW: np.ndarray) -> np.ndarray:
+    """Means over the places of each change; of one without places, that of those beside it."""
+    count_N = where_NHW.sum((1, 2))
+    mean_N = (value_NHW * where_NHW).sum((1, 2)) / np.maximum(count_N, 1)
+    known = np.flatnonzero(count_N)
+    return np.interp(np.arange(len(mean_N)), known, mean_N[known]) if len(known) else mean_N

@@ -7,7 +7,7 @@ import numpy as np
 
 from painting_jax.instruction import colour_names
 from painting_jax.instruction.language import ANY, Words
-from painting_jax.instruction.marks import DARKS, FORMS, LIGHTS, MASSES, Marks
+from painting_jax.instruction.marks import DARKS, DRAWING, FORMS, LIGHTS, MASSES, Marks
 from painting_jax.instruction.palette import Palette
 from painting_jax.instruction.places import EVERYWHERE, place
 
@@ -56,8 +56,8 @@ class Card:
       title: What is done.
       what: How it is done, and where.
       facts: What else is known of it: marks, edges, area, time.
-      why: Why it comes now.
-      mistake: What to avoid.
+      why: Why it comes now; "" if the step before says it.
+      mistake: What to avoid; "" as above.
       colours: Numbers of the palette's colours in it, from 1, the commonest first.
     """
 
@@ -69,7 +69,15 @@ class Card:
     colours: tuple[int, ...]
 
 
-def card(marks: Marks, canvas_HWC: np.ndarray, time: float, subject: Subject, words: Words) -> Card:
+def card(
+    marks: Marks,
+    canvas_HWC: np.ndarray,
+    time: float,
+    subject: Subject,
+    words: Words,
+    *,
+    goes_on: bool = False,
+) -> Card:
     """Says a step in words.
 
     Args:
@@ -78,13 +86,18 @@ def card(marks: Marks, canvas_HWC: np.ndarray, time: float, subject: Subject, wo
       time: Its share of the painting's time.
       subject: What is known of the painting.
       words: The language.
+      goes_on: Whether the step before is of the same kind, so that how and why are said already.
     """
     worked = _WORKED.get(subject.medium, ANY)
-    colours = _colours(canvas_HWC, marks.changed_HW, subject.palette)
+    # Of thin lines, the nearest colour of the palette says nothing.
+    colours = ()
+    if marks.kind != DRAWING:
+        colours = _colours(canvas_HWC, marks.changed_HW, subject.palette)
     tool = words.say("tools", subject.medium)
-    what = [words.say("kinds", marks.kind, "do", worked, tool=tool)]
+    do = words.say("kinds", marks.kind, "do", worked, tool=tool)
+    what = [words.say("go_on") if goes_on else do]
     what.append(_where(marks.changed_HW, subject, words))
-    if subject.light and marks.kind in _LIT:
+    if subject.light and marks.kind in _LIT and not goes_on:
         direction = words.say("directions", subject.light)
         what.append(words.say("lit", direction=direction))
     facts = []
@@ -106,8 +119,8 @@ def card(marks: Marks, canvas_HWC: np.ndarray, time: float, subject: Subject, wo
         words.say("kinds", marks.kind, "title"),
         " ".join(what),
         tuple(facts),
-        words.say("kinds", marks.kind, "why", worked),
-        words.say("kinds", marks.kind, "mistake", worked),
+        "" if goes_on else words.say("kinds", marks.kind, "why", worked),
+        "" if goes_on else words.say("kinds", marks.kind, "mistake", worked),
         colours,
     )
 
@@ -127,6 +140,9 @@ def _where(changed_HW: np.ndarray, subject: Subject, words: Words) -> str:
         inside_HW = labels_HW == label
         if (where := place(inside_HW)) == EVERYWHERE:
             where = place(inside_HW & changed_HW)
+        if where == EVERYWHERE:
+            # No place tells it from the others.
+            return words.say("everywhere")
         colour_3 = np.median(subject.picture_HWC[inside_HW], axis=0)
         colour = colour_names.name(colour_3).text(words.code)
         parts.append(words.say("region", colour=colour, place=words.say("places", where)))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from painting_jax.data import pictures
-from painting_jax.instruction.changes import lab
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 
 # Clockwise from the right, as an image's axes turn.
 DIRECTIONS = (
@@ -28,7 +28,7 @@ def direction(picture_HWC: np.ndarray, labels_HW: np.ndarray) -> str | None:
     """
     small_HWC = pictures.shrunk(picture_HWC, _SIDE)
     height, width = small_HWC.shape[:2]
-    lightness_HW = lab(small_HWC)[..., 0]
+    lightness_HW = lab_of_srgb(small_HWC)[..., 0]
     rows = np.linspace(0, labels_HW.shape[0] - 1, height).round().astype(int)
     columns = np.linspace(0, labels_HW.shape[1] - 1, width).round().astype(int)
     labels_HW = labels_HW[np.ix_(rows, columns)]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from painting_jax.data import pictures
-from painting_jax.instruction.changes import lab
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 from painting_jax.instruction.steps import Step
 
 DRAWING, UNDERPAINTING, MASSES, FORMS, PART, DETAILS, LIGHTS, DARKS = KINDS = (
@@ -24,6 +24,7 @@ _WIDTH, _POWER = 1.2, 1.15
 # Share of the canvas in one piece, from which on its marks are not told apart.
 _RUN_INTO = 0.1
 _THIN = 0.03  # width up to which marks are lines, as a share of the picture's mean side
+_FEW = 0.05  # share of the canvas up to which thin marks are lines, and no tone
 _EARLY = 0.5  # progress up to which a painting begins
 # How far a canvas is from the finished picture: by the blur of the picture that it resembles most,
 # as a share of the mean side, and by the share of the way that is left.
@@ -71,7 +72,7 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
         .round()
         .astype(int)
     )
-    lab_MHWC = np.stack([lab(pictures.shrunk(frames_THWC[i], _SIDE)) for i in index_M])
+    lab_MHWC = np.stack([lab_of_srgb(pictures.shrunk(frames_THWC[i], _SIDE)) for i in index_M])
     change_HWC = lab_MHWC[-1] - lab_MHWC[0]
     amount_HW = np.abs(change_HWC).sum(-1)
     changed_HW = amount_HW > _CHANGED
@@ -80,11 +81,15 @@ def of_step(frames_THWC: np.ndarray, step: Step, progress_T: np.ndarray) -> Mark
     share = _width(lab_MHWC) / side
     lighter = float(change_HWC[..., 0].sum() / max(np.abs(change_HWC[..., 0]).sum(), 1e-6))
     area = float(changed_HW.mean())
-    if 0 < share < _THIN and area < 0.3 and lighter < -0.3 and progress_T[step.last] < _EARLY:
+    # Little that is thin is drawn, whether it darkens a pale ground or not.
+    is_thin = share < _THIN and area < _FEW
+    is_dark = 0 < share < _THIN and area < 0.3 and lighter < -0.3
+    if (is_thin or is_dark) and progress_T[step.last] < _EARLY:
         kind = DRAWING
     else:
         blank_HWC, before_HWC, now_HWC, finished_HWC = (
-            lab(pictures.shrunk(frames_THWC[i], _SMALL)) for i in (0, step.first, step.last, -1)
+            lab_of_srgb(pictures.shrunk(frames_THWC[i], _SMALL))
+            for i in (0, step.first, step.last, -1)
         )
         where_HW = cv2.resize(
             changed_HW.astype(np.uint8), now_HWC.shape[1::-1], interpolation=cv2.INTER_NEAREST

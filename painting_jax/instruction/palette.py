@@ -41,7 +41,7 @@ class Palette:
           count: Most colours. There are fewer if the picture has fewer that differ.
         """
         step = max(1, round((picture_HWC.shape[0] * picture_HWC.shape[1] / _MOST_PIXELS) ** 0.5))
-        sample_P3 = colours.lab_of_picture(picture_HWC[::step, ::step]).reshape(-1, 3)
+        sample_P3 = colours.lab_of_srgb(picture_HWC[::step, ::step]).reshape(-1, 3)
         lab_N3 = _merged(*_groups(*_cells(sample_P3), _GROUPS * count), count)
         colours_N3 = colours.srgb_of_lab(lab_N3)
         # Of colours outside sRGB, several may be shown as one.
@@ -58,12 +58,12 @@ class Palette:
         Args:
           frame_HWC: The picture, or any step of its painting, uint8 RGB: a colour keeps its number.
         """
-        return _nearest(colours.lab_of_picture(frame_HWC), self.colours_N3) + 1
+        return _nearest(colours.lab_of_srgb(frame_HWC), self.colours_N3) + 1
 
 
 def _nearest(lab: np.ndarray, colours_N3: np.ndarray) -> np.ndarray:
     """Positions of the nearest colours in CIE Lab, int64[...]."""
-    lab_N3 = colours.lab_of_srgb(colours_N3).astype(np.float32)
+    lab_N3 = colours.lab_of_srgb(colours_N3)
     lab_P3 = lab.reshape(-1, 3).astype(np.float32)
     # The squared distance less the pixel's own square, which is the same for all colours.
     own_N = (lab_N3**2).sum(1)

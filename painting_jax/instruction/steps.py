@@ -14,9 +14,9 @@ from painting_jax.instruction.changes import Changes
 
 FEWEST, MOST = 5, 10
 
-_MANNER = 0.5  # weight of the variation of the manner,
-_AGAIN = 20.0  # of the share of the canvas that is painted again,
-_EACH = 0.8  # and of a further step
+_AGAIN = 10.0  # cost of painting all of the canvas again, beside the variation of the manner,
+_EACH = 0.6  # and of a further step
+_SHORTEST = 0.025  # of a step, as a share of the process: less is a frame between two stages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,20 +48,22 @@ def cut(changes: Changes) -> list[Step]:
 
 
 def _costs(changes: Changes) -> np.ndarray:
-    """What a step from one moment to another costs: float[M, M], infinite if it ends earlier."""
+    """What a step from one moment to another costs: float[M, M], infinite if it is too short."""
     manner_NF = changes.manner_NF
     count = len(manner_NF)
     sum_MF = np.vstack([np.zeros(manner_NF.shape[1]), np.cumsum(manner_NF, 0)])
     square_M = np.concatenate([[0], np.cumsum(np.square(manner_NF).sum(1))])
     cost_MM = np.full((count + 1, count + 1), np.inf)
     painted_NP = changes.painted_NHW.reshape(count, -1)
-    for begin in range(count):
-        end = np.arange(begin + 1, count + 1)
+    shortest = max(1, round(_SHORTEST * count))
+    for begin in range(count - shortest + 1):
+        end = np.arange(begin + shortest, count + 1)
         sum_EF = sum_MF[end] - sum_MF[begin]
         varied_E = square_M[end] - square_M[begin] - np.square(sum_EF).sum(1) / (end - begin)
         times_EP = np.cumsum(painted_NP[begin:], axis=0, dtype=np.int16)
+        times_EP = times_EP[shortest - 1 :]
         again_E = np.maximum(times_EP - 1, 0).mean(1)
-        cost_MM[begin, end] = _MANNER * varied_E + _AGAIN * again_E
+        cost_MM[begin, end] = varied_E + _AGAIN * again_E
     return cost_MM
 
 

@@ -13,10 +13,10 @@ from PIL import Image
 from painting_jax import media
 from painting_jax.data import pictures, segmentation
 from painting_jax.data.result_files import OUTLINE, OUTLINE_PDF, TUTORIAL
-from painting_jax.instruction import colour_names, light, marks, mixes, outlined
-from painting_jax.instruction.changes import Changes
+from painting_jax.instruction import colour_names, light, mixes, outlined
 from painting_jax.instruction.language import Words
 from painting_jax.instruction.lesson import Card, Subject, card
+from painting_jax.instruction.marks import Marks
 from painting_jax.instruction.mixing.paints import PaintSet
 from painting_jax.instruction.mixing.recipes import recipes
 from painting_jax.instruction.outline import detail as details
@@ -33,7 +33,8 @@ from painting_jax.instruction.page.document import (
 )
 from painting_jax.instruction.palette import Palette
 from painting_jax.instruction.places import EVERYWHERE, place
-from painting_jax.instruction.steps import Step, cut
+from painting_jax.instruction.steps import Step
+from painting_jax.instruction.taught import taught
 
 _SIDE = 768  # longer side of frames that are looked at and shown, in pixels
 _FRAMES = 33  # frames in a page, at most
@@ -97,7 +98,7 @@ def files(
       medium: Weights of the media; empty if they are not known.
       model: Name of the model that painted it; "" for a recording.
       progress_T: Progress of each frame; None = even from 0 to 1.
-      labels_HW: Regions of the picture, at the frames' size; None to find them.
+      labels_HW: Regions of the picture, at any size; None to find them.
       choices: What a person chose.
 
     Raises:
@@ -124,8 +125,9 @@ def files(
         palette,
         (choices.paper, float(np.sqrt(np.prod(painting)))),
     )
-    steps = cut(Changes.of(frames_THWC))
-    cards = [_card(step, frames_THWC, progress_T, subject, words) for step in steps]
+    found = taught(frames_THWC, progress_T)
+    steps = [step for step, _ in found]
+    cards = _cards(found, frames_THWC, progress_T, subject, words)
     show = shown(len(frames_THWC), steps)
     *frames, picture = encoded([*frames_THWC[show], pictures.resize(picture_HWC, height, width)])
     named = [words.say("media", key) if words.has("media", key) else key for key in medium]
@@ -213,13 +215,22 @@ def _left_out(outline: Outline, layout: Layout, choices: Choices, words: Words) 
     return " ".join(told)
 
 
-def _card(
-    step: Step, frames_THWC: np.ndarray, progress_T: np.ndarray, subject: Subject, words: Words
-) -> tuple[Card, np.ndarray]:
-    """The text of a step, and where it changes the canvas."""
-    made = marks.of_step(frames_THWC, step, progress_T)
-    time = float(progress_T[step.last] - progress_T[step.first])
-    return card(made, frames_THWC[step.last], time, subject, words), made.changed_HW
+def _cards(
+    steps: Sequence[tuple[Step, Marks]],
+    frames_THWC: np.ndarray,
+    progress_T: np.ndarray,
+    subject: Subject,
+    words: Words,
+) -> list[tuple[Card, np.ndarray]]:
+    """The text of each step, and where it changes the canvas."""
+    cards, before = [], ""
+    for step, made in steps:
+        time = float(progress_T[step.last] - progress_T[step.first])
+        canvas_HWC, goes_on = frames_THWC[step.last], made.kind == before
+        said = card(made, canvas_HWC, time, subject, words, goes_on=goes_on)
+        cards.append((said, made.changed_HW))
+        before = made.kind
+    return cards
 
 
 def _mixes(palette: Palette, sets: Sequence[PaintSet], words: Words) -> dict[str, list[ShownMix]]:

@@ -4,25 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
-from skimage import color
 
-from painting_jax.data import canvas_photo, pictures
+from painting_jax.data import canvas_photo
 from painting_jax.data.quadrilateral import whole
 from painting_jax.data.rehearsal import Rehearsal
 from painting_jax.errors import UserError
-from painting_jax.instruction.language import Words
-from painting_jax.instruction.places import place
 from painting_jax.instruction.whereabouts import Whereabouts
+from painting_jax.studio import differences
+from painting_jax.studio.differences import Difference
 from painting_jax.studio.painting import found
 from painting_jax.studio.regions import Regions
 from painting_jax.studio.settings import Settings, corners_of
-
-_COMPARED = 160  # longer side in pixels at which colours are compared
-_SOFT = 1.5  # blur before that
-_SEEN = 3.0  # differences in CIE Lab below this are not seen, or come from the photo
-# Directions of a difference in CIE Lab, below and above 0.
-_WORDS = (("darker", "lighter"), ("greener", "redder"), ("bluer", "yellower"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +54,7 @@ class Reading:
       canvas_HWC: uint8 canvas from the front, in the picture's light.
       progress: How far it is, 0..1.
       step: The step that it is.
-      differs: What differs most from it, in a sentence.
-      region: Number of the region that this is about; None = there is none.
+      differs: What differs most from it.
       warning: What may be wrong with the photo; empty if nothing is.
     """
 
@@ -71,8 +62,7 @@ class Reading:
     canvas_HWC: np.ndarray
     progress: float
     step: Step
-    differs: str
-    region: int | None
+    differs: Difference
     warning: str
 
 
@@ -112,14 +102,15 @@ def read(
         of = settings.frames or len(rehearsed_THWC)
         at = round(progress * (len(rehearsed_THWC) - 1))
         step = Step(1 + round(progress * (of - 1)), of, rehearsed_THWC[at])
-    sentence, region = _difference(canvas.canvas_HWC, step, Regions.of(picture_HWC, settings.edits))
+    regions = Regions.of(picture_HWC, settings.edits)
+    differs = differences.most(canvas.canvas_HWC, step.frame_HWC, step.number, regions)
     warning = ""
     if canvas.shows_another:
         warning = (
             "this seems to be the canvas of another picture: move the corners to those of the "
             "canvas, or take the photo again, from the front"
         )
-    return Reading(settings.corners, canvas.canvas_HWC, progress, step, sentence, region, warning)
+    return Reading(settings.corners, canvas.canvas_HWC, progress, step, differs, warning)
 
 
 def _shares(corners_42: np.ndarray) -> tuple[tuple[float, float], ...]:
@@ -127,39 +118,3 @@ def _shares(corners_42: np.ndarray) -> tuple[tuple[float, float], ...]:
         return corners_of(np.clip(corners_42, -0.25, 1.25).tolist())
     except UserError:
         return corners_of(whole((1, 1)).tolist())
-
-
-def _difference(canvas_HWC: np.ndarray, step: Step, regions: Regions) -> tuple[str, int | None]:
-    """What differs most between a canvas and a step, in a sentence; and in which region."""
-    canvas_HWC = _colours(canvas_HWC)
-    shape = canvas_HWC.shape[:2]
-    difference_HWC = canvas_HWC - _colours(step.frame_HWC, shape)
-    distance_HW = np.linalg.norm(difference_HWC, axis=-1)
-    labels_HW = pictures.fit_labels(regions.labels_HW, *shape)
-    numbers = [number for number in np.unique(labels_HW).tolist() if number]
-    # A large region that is somewhat off matters as much as a small one that is far off.
-    weight_R = [distance_HW[labels_HW == number].sum() for number in numbers]
-    if not numbers:
-        return "", None
-    number = numbers[int(np.argmax(weight_R))]
-    inside_HW = labels_HW == number
-    mean_C = difference_HWC[inside_HW].mean(0)
-    if distance_HW[inside_HW].mean() < _SEEN:
-        return f"nothing differs much from step {step.number}", None
-    where = Words.of("en").say("places", place(inside_HW))
-    words = [
-        _WORDS[c][int(mean_C[c] > 0)]
-        for c in np.argsort(-np.abs(mean_C))[:2]
-        if abs(mean_C[c]) >= _SEEN
-    ]
-    how = " and ".join(words) if words else "less finished, or in other shapes"
-    return f"most of the difference is {where}: your canvas is {how} there", number
-
-
-def _colours(picture_HWC: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Soft colours in CIE Lab: float[H, W, 3]."""
-    if shape is None:
-        small_HWC = pictures.shrunk(picture_HWC, _COMPARED)
-    else:
-        small_HWC = pictures.resize(picture_HWC, *shape)
-    return color.rgb2lab(ndimage.gaussian_filter(small_HWC / 255, (_SOFT, _SOFT, 0)))

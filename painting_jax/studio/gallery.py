@@ -187,6 +187,12 @@ class Gallery:
             shutil.rmtree(aside, ignore_errors=True)
         self.touch()
 
+    def clear(self, work: Work) -> None:
+        """Removes what was written of a work that was cancelled, and may have been removed."""
+        with self._lock:
+            is_there = work.id in self._works
+            shutil.rmtree(work.result if is_there else work.folder, ignore_errors=True)
+
 
 def _read(path: pathlib.Path) -> Work | None:
     """The work of a folder; None if it is none."""

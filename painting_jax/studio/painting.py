@@ -7,7 +7,6 @@ from painting_jax.data.quadrilateral import whole
 from painting_jax.data.rehearsal import Rehearsal
 from painting_jax.data.subjects import Subject
 from painting_jax.errors import readable
-from painting_jax.files import written_beside
 from painting_jax.generation import final_frame, going_on, results
 from painting_jax.generation.going_on import Canvas
 from painting_jax.generation.job import Job
@@ -19,8 +18,6 @@ from painting_jax.studio.painting_queue import Ticket
 from painting_jax.studio.regions import Regions
 from painting_jax.studio.settings import Settings
 from painting_jax.studio.time_left import Progress, Speeds
-
-MAP = "segments.png"  # the regions that were painted, as `generate --segments` takes them
 
 
 class Painting:
@@ -80,7 +77,9 @@ class Painting:
         on_step()
         [painted] = painter.generate([job])
         ticket.step()
-        differs = results.write(painted, painter.label, tutorial=settings.choices)
+        differs = results.write(
+            painted, painter.label, tutorial=settings.choices, on_file=ticket.check
+        )
         progress.advance()
         self._compiled.add(self._programs(settings, work.shape))
         self._speeds.keep()
@@ -129,10 +128,6 @@ def _subject(work: Work) -> Subject:
     if settings.edits or settings.order:
         regions = Regions.of(pictures.load(picture), settings.edits)
         labels_HW = regions.ordered(settings.order)
-        # Levels as far apart as they can be, so that people see them.
-        grey_HW = (labels_HW.astype(np.float32) * (255 / labels_HW.max())).astype(np.uint8)
-        with written_beside(work.folder / MAP) as file:
-            file.write_bytes(pictures.encode(np.repeat(grey_HW[..., None], 3, axis=-1), "png"))
     short, _, suffix = work.name.rpartition(".")
     name = short if short and len(suffix) <= 5 else work.name
     return Subject(readable(name), work.name, lambda: (pictures.load(picture), labels_HW))

@@ -45,14 +45,18 @@ class Ticket:
         self._cancelled.set()
         self._on_change()
 
-    def step(self) -> None:
-        """Marks a step, after which the painting may end.
+    def check(self) -> None:
+        """Ends the painting here if it was cancelled.
 
         Raises:
-          Cancelled: If it was cancelled.
+          Cancelled: If it was.
         """
         if self.is_cancelled:
             raise Cancelled
+
+    def step(self) -> None:
+        """As `check`, and says that something has changed."""
+        self.check()
         self._on_change()
 
 
@@ -120,19 +124,21 @@ class PaintingQueue:
             self.add(work)
 
     def cancel(self, key: str) -> None:
-        """Cancels a work that waits or is being painted, which then ends at its next step.
+        """Cancels a work that waits or is being painted.
+
+        It is cancelled at once. What paints it goes on up to its next step, and leaves nothing; the
+        next painting begins then.
 
         Raises:
           Refused: If it does neither.
         """
         with self._changed:
-            work, ticket = self._gallery.find(key), self._tickets.get(key)
+            self._gallery.find(key)
+            ticket = self._tickets.pop(key, None)
             if ticket is None:
                 raise Refused(409, "this painting is not in the queue any more")
             ticket.cancel()
-            if work.state == QUEUED:
-                del self._tickets[key]
-                self._gallery.change(key, state=CANCELLED, said="")
+            self._gallery.change(key, state=CANCELLED, said="")
 
     def waiting(self) -> list[tuple[Work, Ticket]]:
         """The works in the queue with their tickets, the next one first."""
@@ -157,7 +163,11 @@ class PaintingQueue:
             if self._closed and state == CANCELLED:
                 return  # The gallery finds it interrupted at the next start.
             with self._changed:
-                self._tickets.pop(work.id, None)
+                if self._tickets.get(work.id) is not ticket:
+                    # It was cancelled, and may wait again, or be removed.
+                    self._gallery.clear(work)
+                    continue
+                del self._tickets[work.id]
                 self._gallery.change(
                     work.id, state=state, said=said, seconds=time.monotonic() - began
                 )
@@ -170,6 +180,8 @@ class PaintingQueue:
             return CANCELLED, ""
         # Whatever goes wrong with one painting, the others are painted.
         except Exception as error:
+            if ticket.is_cancelled:
+                return CANCELLED, ""
             try:
                 line = answers.in_a_line(error, {str(work.folder): work.name} | self._names)
             except Exception:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
-from skimage import color
 from sklearn.cluster import KMeans
 
 from painting_jax.data import pictures, region_map
@@ -19,6 +18,7 @@ from painting_jax.data.segmentation import segment
 from painting_jax.errors import UserError
 from painting_jax.instruction import colour_names
 from painting_jax.instruction.language import Words
+from painting_jax.instruction.mixing.colours import lab_of_srgb
 from painting_jax.instruction.places import place
 
 _SIDE = 512  # longer side of the map in pixels
@@ -143,6 +143,6 @@ class Regions:
 
     def _features(self, y_N: np.ndarray, x_N: np.ndarray) -> np.ndarray:
         """Colour and place of pixels: float64[N, 5]."""
-        lab_N3 = color.rgb2lab(self.picture_HWC[y_N, x_N][None])[0]
+        lab_N3 = lab_of_srgb(self.picture_HWC[y_N, x_N])
         place_N2 = np.stack([y_N, x_N], axis=1) * (_NEAR / max(self.labels_HW.shape))
         return np.concatenate([lab_N3, place_N2], axis=1)

@@ -14,13 +14,13 @@ from painting_jax.data.result_files import (
     OUTLINE_PDF,
     RECORD,
     REGIONS,
+    SEGMENTS,
     SHEET,
     STEPS,
     TUTORIAL,
 )
 from painting_jax.studio.answers import Refused
 from painting_jax.studio.gallery import Work
-from painting_jax.studio.painting import MAP
 from painting_jax.studio.uploads import SHOWN
 
 _MOST = 5000  # files of a result
@@ -57,7 +57,8 @@ def listed(work: Work) -> dict[str, pathlib.Path]:
         for path in sorted(work.result.rglob("*"))[:_MOST]:
             if path.is_file() and not path.is_symlink():
                 files[path.relative_to(work.result).as_posix()] = path
-    for name in (SHOWN, MAP):
+    # Older works have their map beside the result.
+    for name in (SHOWN, SEGMENTS):
         if (work.folder / name).is_file():
             files[name] = work.folder / name
     return files

@@ -58,7 +58,6 @@ class State:
             whole = self._expected(work)
             left = progress["left"] if progress else whole
             entry |= {
-                "cancelling": ticket.is_cancelled,
                 "progress": progress,
                 "place": len(queue),
                 "expected": whole,

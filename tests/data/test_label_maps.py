@@ -39,3 +39,10 @@ def test_a_large_map_is_looked_at_in_strips(tmp_path, monkeypatch):
     monkeypatch.setattr(label_maps, "_STRIP", 100)
     labels = np.arange(40).repeat(40).reshape(40, 40).astype(np.uint8) * 3
     np.testing.assert_array_equal(_load(tmp_path, Image.fromarray(labels)), labels // 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 63])
+def test_a_map_that_is_written_is_read_as_it_was(tmp_path, count):
+    labels_HW = np.arange(256, dtype=np.uint8).clip(0, count).reshape(16, 16)
+    picture_HWC = label_maps.picture_of(labels_HW)
+    np.testing.assert_array_equal(_load(tmp_path, Image.fromarray(picture_HWC)), labels_HW)

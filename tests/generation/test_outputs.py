@@ -67,6 +67,22 @@ def test_a_failure_leaves_the_older_result_and_nothing_else(written, monkeypatch
     assert [path.name for path in folder.parent.iterdir()] == ["cat-oil"]
 
 
+@pytest.mark.parametrize("calls", [0, 3, 7])
+def test_writing_that_is_ended_leaves_the_older_result_and_nothing_else(written, calls):
+    folder, frames = written
+    before = (folder / "process.json").read_text()
+    left = iter(range(calls))
+
+    def end():
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outputs.write(folder, frames, title="t", model="m", parameters={}, on_file=end)
+    assert (folder / "process.json").read_text() == before
+    assert [path.name for path in folder.parent.iterdir()] == ["cat-oil"]
+
+
 def test_the_tutorial_shows_the_frames_with_their_mark(tmp_path):
     given = []
 

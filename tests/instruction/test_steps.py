@@ -52,7 +52,7 @@ def test_the_cheapest_cuts_are_found():
     cost_MM = steps._costs(changes)
     ways = [(0, *inner, 9) for k in range(4, 9) for inner in itertools.combinations(range(1, 9), k)]
     price = {
-        way: sum(cost_MM[a, b] for a, b in itertools.pairwise(way)) + 0.8 * (len(way) - 1)
+        way: sum(cost_MM[a, b] for a, b in itertools.pairwise(way)) + steps._EACH * (len(way) - 1)
         for way in ways
     }
     best = min(price, key=price.get)

@@ -49,8 +49,9 @@ def test_what_differs_most_is_named_with_its_place_and_direction(rehearsal):
     canvas_HWC[:40, :50] = canvas_HWC[:40, :50] // 3
     settings = Settings.of({"medium": "oil", "corners": [[0, 0], [1, 0], [1, 1], [0, 1]]})
     reading = canvas.read(canvas_HWC, a_picture(), settings, rehearsal, _process())
-    assert "darker" in reading.differs
-    assert reading.region is not None
+    assert "at the top left: your canvas is darker" in reading.differs.said
+    assert reading.differs.region is not None
+    assert reading.differs.path.startswith("M")
 
 
 def test_another_pictures_canvas_is_said_and_the_corners_can_still_be_moved(rehearsal):
@@ -73,6 +74,7 @@ def test_the_rest_is_painted_from_the_photo_of_a_canvas(tmp_path):
         body = {"picture": picture, "canvas": photo, "medium": {"oil": 1}, "frames": 9}
         told = client.post("/api/canvas", json=body).json()
         assert set(told) >= {"corners", "progress", "step", "of", "differs", "seen", "like"}
+        assert set(told) >= {"region", "outline", "shape"}
         corners_42 = np.array(told["corners"]) * whole(photo_HWC.shape[:2])[2]
         assert abs(corners_42[0] - (58, 40)).max() < 12
         body |= {"model": "packaged", "corners": told["corners"], "start": told["progress"]}

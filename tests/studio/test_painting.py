@@ -69,6 +69,8 @@ def test_regions_that_were_changed_are_painted_in_their_order(client, tmp_path):
     assert work["state"] == "done", work["said"]
     assert "segments.png" in work["files"]["others"]
     assert client.get(f"/works/{key}/process.json").json()["segments"] == "edited"
+    painted = rooms.pixels(client.get(f"/works/{key}/segments.png").content)
+    assert len(np.unique(painted)) == len(order)
     wrong = {"picture": picture, "model": "run1", "medium": "oil", "order": [99]}
     assert client.post("/api/works", json=wrong).status_code == 400
 
@@ -106,15 +108,17 @@ class _Easel:
         self.painted: list[str] = []
         self.error: Exception | None = None
         self.holds = True
+        self.steps = True
 
     def paint(self, work, ticket) -> str:
         ticket.progress = lambda: {"left": None}
         while self.holds:
-            ticket.step()
+            if self.steps:
+                ticket.step()
             time.sleep(0.005)
         if self.error:
             raise self.error
-        work.result.mkdir()
+        work.result.mkdir(parents=True)
         self.painted.append(work.name)
         return ""
 
@@ -182,6 +186,37 @@ def test_a_painting_that_is_cancelled_ends_at_its_next_step(hung, easel, tmp_pat
         queue.again(first)
     with pytest.raises(gallery.Refused):
         queue.cancel(first)
+
+
+def test_a_painting_is_cancelled_at_once_though_its_step_is_long(hung, easel, tmp_path):
+    works, queue = hung
+    easel.steps = False
+    first, second, third = (_hang(works, queue, tmp_path, name) for name in "abc")
+    _until(works, first, gallery.PAINTING)
+    queue.cancel(first)
+    assert _state(works, first) == {"state": gallery.CANCELLED, "said": ""}
+    assert [work.name for work, _ in queue.waiting()] == ["b", "c"]
+    # One painting at a time: the next begins when the long step has ended.
+    assert works.find(second).state == gallery.QUEUED
+    easel.holds = False
+    _until(works, third, gallery.DONE)
+    # What was painted to the end all the same is not left.
+    assert not works.find(first).result.exists()
+    queue.again(first)
+    _until(works, first, gallery.DONE)
+    assert works.find(first).result.exists()
+
+
+def test_what_is_removed_while_its_last_step_goes_on_leaves_no_folder(hung, easel, tmp_path):
+    works, queue = hung
+    easel.steps = False
+    first, second = (_hang(works, queue, tmp_path, name) for name in "ab")
+    _until(works, first, gallery.PAINTING)
+    queue.cancel(first)
+    works.remove(first)
+    easel.holds = False
+    _until(works, second, gallery.DONE)
+    assert [path.name for path in (tmp_path / "gallery" / "works").iterdir()] == [second]
 
 
 def test_a_queue_has_an_end(hung, tmp_path, monkeypatch):

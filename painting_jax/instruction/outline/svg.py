@@ -21,7 +21,7 @@ def document(sheet: Sheet) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm"'
         f' viewBox="0 0 {width} {height}">',
-        f"<title>{_escaped(f'{sheet.title} {sheet.name}')}</title>",
+        f"<title>{_escaped(sheet.title)}, sheet {sheet.name}</title>",
         *(line for layer in sheet.layers for line in _layer(layer)),
         "</svg>",
     ]

@@ -211,6 +211,11 @@ def _steps(page: Page) -> str:
                 f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{say("outlined")}">'
                 f"{drawn}{drawn}</svg>"
             )
+        told = [(say("why"), card.why), (say("mistake"), card.mistake)]
+        reasons = "".join(
+            f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in told if text
+        )
+        reasons = f"<dl>{reasons}</dl>" if reasons else ""
         items.append(f"""<li class="step" id="step{number}">
 <div><div class="canvas"><img id="picture{number - 1}" src="{page.frames[step.last]}" alt="{alt}"
  width="{width}" height="{height}">{outline}</div>
@@ -221,8 +226,7 @@ def _steps(page: Page) -> str:
 <p>{html.escape(card.what)}</p>
 <ul class="chips">{chips}</ul>
 <ul class="facts">{facts}</ul>
-<dl><dt>{say("why")}</dt><dd>{html.escape(card.why)}</dd>
-<dt>{say("mistake")}</dt><dd>{html.escape(card.mistake)}</dd></dl>
+{reasons}
 </div></li>""")
     return "".join(items)
 

@@ -5,7 +5,27 @@ import { corners } from "./corners.js";
 import { fill, h } from "./dom.js";
 import { dropzone } from "./dropzone.js";
 
+const SVG = "http://www.w3.org/2000/svg";
 const WAIT = 450; // milliseconds in which another move may follow
+
+// A picture, with what differs most outlined.
+function figure({ outline, shape }, src, alt, caption) {
+  const picture = h("div.outlined", {}, h("img", { src, alt }));
+  if (outline) {
+    const drawn = document.createElementNS(SVG, "svg");
+    drawn.setAttribute("viewBox", `0 0 ${shape[1]} ${shape[0]}`);
+    drawn.setAttribute("preserveAspectRatio", "none");
+    drawn.setAttribute("aria-hidden", "true");
+    for (const name of ["under", "over"]) {
+      const path = document.createElementNS(SVG, "path");
+      path.setAttribute("d", outline);
+      path.setAttribute("class", name);
+      drawn.append(path);
+    }
+    picture.append(drawn);
+  }
+  return h("figure", {}, picture, h("figcaption", {}, caption));
+}
 
 // `asked` returns what the studio must know of the picture; `onRead` learns what it has found.
 export function canvas({ most, asked, onRead, onMark }) {
@@ -63,8 +83,8 @@ export function canvas({ most, asked, onRead, onMark }) {
       h(
         "div.pair",
         {},
-        h("figure", {}, h("img", { src: found.seen, alt: "Your canvas, seen from the front" }), h("figcaption", {}, "your canvas")),
-        h("figure", {}, h("img", { src: found.like, alt: `The process at step ${found.step}` }), h("figcaption", {}, `at step ${found.step}`)),
+        figure(found, found.seen, "Your canvas, seen from the front", "your canvas"),
+        figure(found, found.like, `The process at step ${found.step}`, `at step ${found.step}`),
       ),
       h("p", {}, `${differs}.`),
       found.region && h("button.small", { type: "button", onclick: () => onMark(found.region) }, "Show where"),

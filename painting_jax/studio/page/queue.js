@@ -20,8 +20,7 @@ export async function cancel(id) {
   refresh();
 }
 
-export function stageOf({ progress, cancelling, place, left }) {
-  if (cancelling) return "Ending at the next step";
+export function stageOf({ progress, place, left }) {
   if (!progress) {
     const before = place === 1 ? "1 before it" : `${place} before it`;
     return [`Waits`, place && before, left != null && `done in about ${seconds(left)}`]
@@ -77,7 +76,6 @@ function row(entry) {
     element,
     set(entry) {
       stage.textContent = stageOf(entry);
-      button.disabled = entry.cancelling;
       element.classList.toggle("waits", !entry.progress);
       progress.set(shareOf(entry));
     },

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from skimage import color
 
 from painting_jax.instruction.mixing import colours, pigments, spectra
 
@@ -55,8 +56,14 @@ def test_what_reflects_everything_is_white_and_what_reflects_nothing_black():
 def test_srgb_comes_back_from_lab():
     rgb = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
     np.testing.assert_array_equal(colours.srgb_of_lab(colours.lab_of_srgb(rgb)), rgb)
+
+
+def test_lab_is_that_of_skimage():
+    rgb = np.random.default_rng(1).integers(0, 256, (40, 30, 3)).astype(np.uint8)
+    rgb[0] = np.arange(30)[:, None]
+    np.testing.assert_allclose(colours.lab_of_srgb(rgb), color.rgb2lab(rgb), atol=0.05)
     np.testing.assert_allclose(
-        colours.lab_of_picture(rgb[None])[0], colours.lab_of_srgb(rgb), atol=0.01
+        colours.lab_of_srgb(rgb[3, 4]), colours.lab_of_srgb(rgb)[3, 4], atol=1e-3
     )
 
 

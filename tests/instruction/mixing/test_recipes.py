@@ -44,7 +44,7 @@ def test_the_stated_colour_is_that_of_its_parts(paint_set):
         lab = by_hand(recipe, paint_set)
         np.testing.assert_array_equal(colours.srgb_of_lab(lab), recipe.colour)
         difference = colours.difference(lab, colours.lab_of_srgb(wanted))
-        assert recipe.difference == pytest.approx(difference, abs=1e-6)
+        assert recipe.difference == pytest.approx(difference, abs=1e-3)
 
 
 @_SETS
@@ -78,7 +78,7 @@ def test_no_mixture_is_visibly_nearer_than_the_one_that_is_taken(paint_set):
     wanted = _COLOURS[:8]
     for rgb, recipe in zip(wanted, recipes.recipes(wanted, paint_set), strict=True):
         nearest = colours.difference(table.lab_M3, colours.lab_of_srgb(rgb)).min()
-        assert nearest - 1e-6 <= recipe.difference <= nearest + 1.5
+        assert nearest - 1e-3 <= recipe.difference <= nearest + 1.5
 
 
 def test_everyday_colours_are_met_with_the_beginners_acrylics():
