@@ -171,6 +171,17 @@ def refuse_remote(*names: flags.FlagHolder) -> None:
             remote_paths.refuse(f"--{flag.name}", value)
 
 
+def check_runs(*names: flags.FlagHolder) -> None:
+    """Checks that the runs that flags name can lie there: on this machine, or in a bucket.
+
+    Raises:
+      UserError: As in `remote_paths.check_run`.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.check_run(f"--{flag.name}", value)
+
+
 def check_readable(*names: flags.FlagHolder) -> None:
     """Checks that what flags name can be read, if it is not on this machine.
 

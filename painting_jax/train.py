@@ -74,7 +74,7 @@ def main() -> None:
         print(config_lib.listing(cli.experiment(_CONFIG)))
         return
     cli.refuse_empty(_WORKDIR, _DATA_DIR, _COORDINATOR_ADDRESS)
-    cli.refuse_remote(_WORKDIR)
+    cli.check_runs(_WORKDIR)
     cli.check_readable(_DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")
