@@ -54,7 +54,7 @@ def held(path: str | os.PathLike, refusal: str) -> Iterator[Callable[[], None]]:
         holder.ended.set()
         thread.join()
         # Another training may hold it by now; a storage that is out of reach keeps it.
-        with contextlib.suppress(buckets.Taken, UserError):
+        with contextlib.suppress(UserError):
             buckets.remove(path, holder.generation)
 
 

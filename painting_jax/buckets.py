@@ -32,10 +32,13 @@ _REFUSED = re.compile(
     r"\b(PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED"
     r"|CANCELLED)\b"
 )
+# What an answer says in words, and what Google's client puts before them.
+_SAID = re.compile(r'"message": *"([^"]+)"')
+_REQUEST = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) https?://\S+: *")
 _LONGEST = 150  # characters of a reason
 
 
-class Taken(Exception):
+class Taken(UserError):
     """Raised if an object is not of the generation that it must have."""
 
 
@@ -239,6 +242,8 @@ def refusal(error: BaseException | None) -> str | None:
             return None
         text = " ".join(str(error).split())
         if isinstance(error, _of_storage()) or text.startswith("Forbidden"):
+            said = _SAID.search(text)
+            text = said[1] if said else _REQUEST.sub("", text)
             return text[:_LONGEST] or type(error).__name__
         if word := _REFUSED.search(text):
             return text[word.start() :][:_LONGEST]
@@ -266,23 +271,21 @@ def _of_storage() -> tuple[type[BaseException], ...]:
 
 @contextlib.contextmanager
 def _refusals_told(path: str | os.PathLike, done: str) -> Iterator[None]:
-    """Turns errors of the storage into one line, but for missing and changed objects."""
+    """Turns errors of the storage into one line, but for changed objects."""
     from google.api_core.exceptions import NotFound, PreconditionFailed  # noqa: PLC0415
 
     try:
         yield
     except PreconditionFailed:
-        raise Taken(os.fspath(path)) from None
-    except (UserError, Taken):
+        raise Taken(f"{path} is written by somebody else, too") from None
+    except UserError:
         raise
     except Exception as error:
-        # The only object that need not exist is the one that is read or removed.
-        if isinstance(error, NotFound) and done == "written":
-            bucket = _ADDRESS.fullmatch(os.fspath(path))[1]
-            raise UserError(f"{path} cannot be {done}: there is no bucket {bucket}") from error
         # Without credentials, or without a project, Google's client raises OSError.
         reason = refusal(error) or (str(error) if type(error) is OSError else None)
-        if reason is None or isinstance(error, NotFound):
+        if isinstance(error, NotFound):
+            reason = f"it is gone, or there is no bucket {_ADDRESS.fullmatch(os.fspath(path))[1]}"
+        if reason is None:
             raise
         raise UserError(f"{path} cannot be {done}: {reason}") from error
 

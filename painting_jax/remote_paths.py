@@ -6,6 +6,7 @@ outputs, and published weights, lie on a local disk.
 """
 
 import importlib.util
+import logging
 import os
 import re
 
@@ -99,6 +100,8 @@ def check_readable(name: str, path: str | os.PathLike) -> None:
     import fsspec  # noqa: PLC0415
 
     fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
+    # What it logs as an error is raised as well.
+    logging.getLogger(package).setLevel(logging.CRITICAL)
     try:
         epath.Path(text).exists()
     # Each storage has errors of its own: no bucket, no permission, no network.

@@ -7,6 +7,8 @@ else has written an object meanwhile, and answers one request at a time.
 import contextlib
 import functools
 import http.server
+import json
+import logging
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -18,19 +20,45 @@ from gcp_storage_emulator.storage import Storage
 
 NAME = "bucket"
 
+# Objects that are not there are no news.
+logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
+logging.getLogger("api").setLevel(logging.CRITICAL)
+
+
+class _Changed(Exception):
+    """Raised if an object is of another generation than a request expects."""
+
 
 class Bucket(Storage):
     """What the bucket holds.
 
     Attributes:
       refuse: Status with which a request is refused, of its method and its object; 0 = it is not.
+      expected: Generation that the object of the present request must have; None = any.
     """
 
     refuse: Callable[[str, str], int] = staticmethod(lambda method, name: 0)
+    expected: str | None = None
 
     def names(self) -> list[str]:
         """Names of all objects."""
         return sorted(self.objects.get(NAME, {}))
+
+    def generation(self, bucket: str, name: str) -> str:
+        """Generation of an object; 0 if there is none."""
+        return self.objects.get(bucket, {}).get(name, {}).get("generation", "0")
+
+    def create_file(self, bucket_name, file_name, *args, **options):
+        self._check(bucket_name, file_name)
+        super().create_file(bucket_name, file_name, *args, **options)
+
+    def delete_file(self, bucket_name, file_name):
+        self._check(bucket_name, file_name)
+        super().delete_file(bucket_name, file_name)
+
+    def _check(self, bucket: str, name: str) -> None:
+        if self.expected not in (None, self.generation(bucket, name)):
+            raise _Changed
 
     def _write_config_to_file(self) -> None:
         """Nothing outlives this process: the emulator would write all metadata at each change."""
@@ -44,20 +72,25 @@ class _Handler(RequestHandler):
         super().__init__(storage, *args)
 
     def handle_one_request(self) -> None:
-        # Requests are read one at a time by each thread, and answered one at a time by all.
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
+        # All threads share what the bucket holds. A client may have lost its patience meanwhile.
         with self._lock, contextlib.suppress(BrokenPipeError):
-            refused = self._refused()
+            bucket, name, query = self._asked()
+            self.storage.expected = query.get("ifGenerationMatch", [None])[0]
+            refused = self.storage.refuse(self.command, name)
+            if query.get("ifGenerationNotMatch") == [self.storage.generation(bucket, name)]:
+                refused = http.HTTPStatus.NOT_MODIFIED
             if refused:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.send_response(refused)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._end(refused)
             else:
-                getattr(self, f"do_{self.command}")()
+                try:
+                    getattr(self, f"do_{self.command}")()
+                except _Changed:
+                    self._end(http.HTTPStatus.PRECONDITION_FAILED)
             self.wfile.flush()
 
     def end_headers(self) -> None:
@@ -75,16 +108,15 @@ class _Handler(RequestHandler):
         name = urllib.parse.unquote(name.removeprefix("/").removesuffix("/compose"))
         return bucket, name or query.get("name", [""])[0], query
 
-    def _refused(self) -> int:
-        bucket, name, query = self._asked()
-        if status := self.storage.refuse(self.command, name):
-            return status
-        there = self.storage.objects.get(bucket, {}).get(name, {}).get("generation", "0")
-        if query.get("ifGenerationMatch", [there]) != [there]:
-            return http.HTTPStatus.PRECONDITION_FAILED
-        if query.get("ifGenerationNotMatch", [""]) == [there]:
-            return http.HTTPStatus.NOT_MODIFIED
-        return 0
+    def _end(self, status: int) -> None:
+        """Ends a request without doing it."""
+        said = json.dumps({"error": {"code": int(status), "message": "it may not be touched"}})
+        content = b"" if status == http.HTTPStatus.NOT_MODIFIED else said.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
 
 @contextlib.contextmanager
