@@ -32,9 +32,9 @@ _REFUSED = re.compile(
     r"\b(PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED"
     r"|CANCELLED)\b"
 )
-# What an answer says in words, and what Google's client puts before them.
+# What an answer says in words, and what clients put before them.
 _SAID = re.compile(r'"message": *"([^"]+)"')
-_REQUEST = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) https?://\S+: *")
+_REQUEST = re.compile(r"\b((GET|POST|PUT|PATCH|DELETE) )?https?://\S+ *")
 _LONGEST = 150  # characters of a reason
 
 

@@ -101,7 +101,8 @@ def check_readable(name: str, path: str | os.PathLike) -> None:
 
     fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
     # What it logs as an error is raised as well.
-    logging.getLogger(package).setLevel(logging.CRITICAL)
+    for logger in (package, "fsspec"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         epath.Path(text).exists()
     # Each storage has errors of its own: no bucket, no permission, no network.

@@ -9,6 +9,7 @@ import functools
 import http.server
 import json
 import logging
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -25,24 +26,36 @@ logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
 logging.getLogger("api").setLevel(logging.CRITICAL)
 
 
-class _Changed(Exception):
-    """Raised if an object is of another generation than a request expects."""
+class _Refused(Exception):
+    """Raised with the status of the answer if an object may not be changed."""
 
 
 class Bucket(Storage):
     """What the bucket holds.
 
     Attributes:
-      refuse: Status with which a request is refused, of its method and its object; 0 = it is not.
+      environment: Environment of programs that are to find it.
+      refuse: Status with which a request is refused, of its method and its object, as far as it
+        names one; 0 = it is not. All that changes an object is asked again as POST.
       expected: Generation that the object of the present request must have; None = any.
     """
 
+    environment: dict[str, str]
     refuse: Callable[[str, str], int] = staticmethod(lambda method, name: 0)
     expected: str | None = None
 
     def names(self) -> list[str]:
         """Names of all objects."""
         return sorted(self.objects.get(NAME, {}))
+
+    def copy(self, source: str, target: str) -> None:
+        """Copies all objects of a folder."""
+        for name in self.names():
+            if name.startswith(f"{source}/"):
+                there = self.get_file_obj(NAME, name)
+                copied = target + name.removeprefix(source)
+                content = self.get_file(NAME, name)
+                self.create_file(NAME, copied, content, there | {"name": copied})
 
     def generation(self, bucket: str, name: str) -> str:
         """Generation of an object; 0 if there is none."""
@@ -57,8 +70,11 @@ class Bucket(Storage):
         super().delete_file(bucket_name, file_name)
 
     def _check(self, bucket: str, name: str) -> None:
+        # Requests do not always name the object that they write.
+        if status := self.refuse("POST", name):
+            raise _Refused(status)
         if self.expected not in (None, self.generation(bucket, name)):
-            raise _Changed
+            raise _Refused(http.HTTPStatus.PRECONDITION_FAILED)
 
     def _write_config_to_file(self) -> None:
         """Nothing outlives this process: the emulator would write all metadata at each change."""
@@ -76,21 +92,20 @@ class _Handler(RequestHandler):
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
-        # All threads share what the bucket holds. A client may have lost its patience meanwhile.
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._lock:  # All threads share what the bucket holds.
             bucket, name, query = self._asked()
             self.storage.expected = query.get("ifGenerationMatch", [None])[0]
-            refused = self.storage.refuse(self.command, name)
+            status = self.storage.refuse(self.command, name)
             if query.get("ifGenerationNotMatch") == [self.storage.generation(bucket, name)]:
-                refused = http.HTTPStatus.NOT_MODIFIED
-            if refused:
+                status = http.HTTPStatus.NOT_MODIFIED
+            if status:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self._end(refused)
+                self._end(status)
             else:
                 try:
                     getattr(self, f"do_{self.command}")()
-                except _Changed:
-                    self._end(http.HTTPStatus.PRECONDITION_FAILED)
+                except _Refused as refused:
+                    self._end(refused.args[0])
             self.wfile.flush()
 
     def end_headers(self) -> None:
@@ -119,6 +134,13 @@ class _Handler(RequestHandler):
         self.wfile.write(content)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Says nothing of clients that are gone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def emulated() -> Iterator[Bucket]:
     """Serves an empty bucket; programs that are started meanwhile find it, too.
@@ -129,17 +151,21 @@ def emulated() -> Iterator[Bucket]:
     storage = Bucket(use_memory_fs=True)
     buckets.create_bucket(NAME, storage)
     handler = functools.partial(_Handler, threading.Lock(), storage)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
-    with pytest.MonkeyPatch.context() as environment:
+    storage.environment = {
         # For gcsfs and Google's client, for the reader of ArrayRecord, and for TensorStore.
-        environment.setenv("STORAGE_EMULATOR_HOST", address)
-        environment.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", address)
-        environment.setenv("TENSORSTORE_GCS_HTTP_URL", address)
+        "STORAGE_EMULATOR_HOST": address,
+        "CLOUD_STORAGE_EMULATOR_ENDPOINT": address,
+        "TENSORSTORE_GCS_HTTP_URL": address,
         # Else gcsfs asks Google of what kind the bucket is.
-        environment.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in storage.environment.items():
+            environment.setenv(name, value)
         try:
             yield storage
         finally:

@@ -47,7 +47,7 @@ def examples(workdir: Folder) -> list[list[int]]:
 def losses(workdir: Folder) -> dict[int, float]:
     """Number of steps done -> the last loss that was written for it."""
     found = {}
-    for path in sorted(workdir.glob("events*"), key=lambda path: path.stat().st_mtime):
+    for path in sorted(workdir.glob("events*"), key=lambda path: path.name):
         data = path.read_bytes()
         while data:
             # A record of TFRecord: length, its checksum, the event, its checksum.
