@@ -22,7 +22,7 @@ from painting_jax.errors import UserError
 from painting_jax.user_cache import user_cache
 
 if TYPE_CHECKING:
-    from google.cloud import storage
+    from google.cloud.storage import Blob, Bucket, Client
 
 _ADDRESS = re.compile(r"gs://([^/]+)/*(.*)")
 # End of the name of what is about to be appended.
@@ -291,14 +291,14 @@ def _refusals_told(path: str | os.PathLike, done: str) -> Iterator[None]:
 
 
 @functools.cache
-def _client() -> "storage.Client":
+def _client() -> "Client":
     # Slow to import, and an optional package.
-    from google.cloud import storage  # noqa: PLC0415
+    from google.cloud.storage import Client  # noqa: PLC0415
 
-    return storage.Client()
+    return Client()
 
 
-def _bucket(path: str | os.PathLike) -> "storage.Bucket":
+def _bucket(path: str | os.PathLike) -> "Bucket":
     return _client().bucket(_ADDRESS.fullmatch(os.fspath(path))[1])
 
 
@@ -312,15 +312,15 @@ def _prefix(path: str | os.PathLike) -> str:
     return f"{name}/" if name else ""
 
 
-def _blob(path: str | os.PathLike) -> "storage.Blob":
+def _blob(path: str | os.PathLike) -> "Blob":
     return _bucket(path).blob(_name(path))
 
 
-def _in_order(path: str | os.PathLike, last: str) -> list["storage.Blob"]:
+def _in_order(path: str | os.PathLike, last: str) -> list["Blob"]:
     """All objects below an address; those of a name come last, the outermost at the end."""
     found = list(_bucket(path).list_blobs(prefix=_prefix(path)))
 
-    def place(blob: "storage.Blob") -> tuple[bool, int]:
+    def place(blob: "Blob") -> tuple[bool, int]:
         return blob.name.rpartition("/")[2] == last, -blob.name.count("/")
 
     return sorted(found, key=place)

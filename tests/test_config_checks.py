@@ -65,7 +65,7 @@ _NAN, _INF = float("nan"), float("inf")
         ("sampling.guidance", 1e9),
         ("data.data_dir", ""),
         ("data.dataset", "/etc"),
-        ("init_from", "gs://bucket/run"),
+        ("init_from", "s3://bucket/run"),
         ("pretrained.path", "https://host/model"),
         ("optimizer.warmup_steps", 1401),
         ("optimizer.learning_rate", 1e-40),
