@@ -284,7 +284,8 @@ def _refusals_told(path: str | os.PathLike, done: str) -> Iterator[None]:
         # Without credentials, or without a project, Google's client raises OSError.
         reason = refusal(error) or (str(error) if type(error) is OSError else None)
         if isinstance(error, NotFound):
-            reason = f"it is gone, or there is no bucket {_ADDRESS.fullmatch(os.fspath(path))[1]}"
+            gone = "" if done == "written" else "it is gone, or "
+            reason = f"{gone}there is no bucket {_bucket(path).name}"
         if reason is None:
             raise
         raise UserError(f"{path} cannot be {done}: {reason}") from error

@@ -114,7 +114,7 @@ def test_what_the_bucket_refuses_is_one_line(place, bucket, monkeypatch):
         with pytest.raises(UserError, match=r"cannot be (read|written): (403 )?it may not be to"):
             attempt()
     monkeypatch.undo()
-    with pytest.raises(UserError, match="cannot be written: it is gone, or there is no bucket no"):
+    with pytest.raises(UserError, match="cannot be written: there is no bucket none"):
         buckets.write("gs://none/x", b"1")
     assert os.fspath(place) not in bucket.names()
 
