@@ -146,7 +146,7 @@ def test_generate_refuses_pictures(generate, files, picture, said):
         ("--image=http://host/a.png", "--image=http://host/a.png: "),
         ("--image=s3://bucket/a.png", "needs the package s3fs"),
         ("--output=gs://bucket/out", "--output=gs://bucket/out "),
-        ("--workdir=s3://bucket/run", "--workdir=s3://bucket/run "),
+        ("--workdir=s3://bucket/run", "--workdir=s3://bucket/run: a run lies"),
         ("--segments=https://host/map.png", "--segments=https://host/map.png "),
         ("--steps=0", "--steps=0"),
         ("--steps=1001", "--steps=1001: "),
