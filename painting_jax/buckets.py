@@ -30,7 +30,7 @@ _PART = ".part"
 # TensorStore's words for what a storage refuses or fails to do, which say nothing about the data.
 _REFUSED = re.compile(
     r"\b(PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED"
-    r"|CANCELLED)\b"
+    r"|CANCELLED|INTERNAL|UNKNOWN)\b"
 )
 # What an answer says in words, and what clients put before them.
 _SAID = re.compile(r'"message": *"([^"]+)"')
@@ -238,10 +238,11 @@ def fetched(path: str | os.PathLike) -> pathlib.Path:
 def refusal(error: BaseException | None) -> str | None:
     """What a storage refused or failed to do, if that caused an error; None if the data did."""
     while error is not None:
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
             return None
         text = " ".join(str(error).split())
-        if isinstance(error, _of_storage()) or text.startswith("Forbidden"):
+        # All raise OSError for broken connections.
+        if isinstance(error, OSError) or is_of_storage(error):
             said = _SAID.search(text)
             text = said[1] if said else _REQUEST.sub("", text)
             return text[:_LONGEST] or type(error).__name__
@@ -251,22 +252,23 @@ def refusal(error: BaseException | None) -> str | None:
     return None
 
 
+def is_of_storage(error: BaseException) -> bool:
+    """Whether an error can only come from a package that talks to the storage."""
+    # gcsfs raises OSError for missing rights.
+    return isinstance(error, _of_storage()) or (
+        type(error) is OSError and str(error).startswith("Forbidden")
+    )
+
+
 @functools.cache
 def _of_storage() -> tuple[type[BaseException], ...]:
     """Errors of the packages that talk to the storage."""
     import aiohttp  # noqa: PLC0415
-    import requests  # noqa: PLC0415
     from gcsfs.retry import HttpError  # noqa: PLC0415
     from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 
-    return (
-        GoogleAPIError,
-        GoogleAuthError,
-        HttpError,
-        aiohttp.ClientError,
-        requests.RequestException,
-    )
+    return (GoogleAPIError, GoogleAuthError, HttpError, aiohttp.ClientError)
 
 
 @contextlib.contextmanager
@@ -281,8 +283,7 @@ def _refusals_told(path: str | os.PathLike, done: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        # Without credentials, or without a project, Google's client raises OSError.
-        reason = refusal(error) or (str(error) if type(error) is OSError else None)
+        reason = refusal(error)
         if isinstance(error, NotFound):
             gone = "" if done == "written" else "it is gone, or "
             reason = f"{gone}there is no bucket {_bucket(path).name}"

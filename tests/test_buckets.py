@@ -124,5 +124,6 @@ def test_only_errors_of_the_storage_are_refusals():
     caused = ValueError("of the data")
     caused.__cause__ = OSError("Forbidden: b/bucket/o")
     assert buckets.refusal(caused) == "Forbidden: b/bucket/o"
-    for of_data in (ValueError("NOT_FOUND: no manifest"), FileNotFoundError("x"), OSError("cut")):
+    assert buckets.refusal(TimeoutError()) == "TimeoutError"
+    for of_data in (ValueError("NOT_FOUND: no manifest"), FileNotFoundError("x"), KeyError("x")):
         assert buckets.refusal(of_data) is None

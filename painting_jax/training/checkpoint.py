@@ -82,6 +82,7 @@ class Checkpoints:
         for args in (ocp.args.PyTreeSave, ocp.args.PyTreeRestore):
             registry.add("state", args, self._state_handler)
         logging.get_absl_logger().addFilter(_not_of_orbax)
+        python_logging.getLogger("asyncio").addFilter(_not_left_by_orbax)
         self._manager = ocp.CheckpointManager(
             self.folder, options=options, handler_registry=registry
         )
@@ -348,6 +349,11 @@ async def _with_all_it_began(work: Coroutine[None, None, T]) -> T:
 def _not_of_orbax(record: python_logging.LogRecord) -> bool:
     """Filters out Orbax's log: it is for developers, and errors are raised as well."""
     return f"{os.sep}orbax{os.sep}" not in record.pathname
+
+
+def _not_left_by_orbax(record: python_logging.LogRecord) -> bool:
+    """Filters out what asyncio says of Orbax's tasks that nobody awaits after the first failure."""
+    return f"{os.sep}orbax{os.sep}" not in record.getMessage()
 
 
 def _restore_args(target: dict, **options: bool) -> ocp.args.PyTreeRestore:
