@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from painting_jax import interruption, memory, remote_paths
+from painting_jax import buckets, interruption, memory, remote_paths
 from painting_jax.errors import UserError, readable
 
 _EXIT_USER_ERROR = 2
@@ -70,16 +70,16 @@ def run(main: Callable[..., None], argv: list[str] | None = None) -> None:
     except OSError as error:
         # The user can fix errors such as a full disk or a missing permission, and the system's
         # message names them.
-        if error.errno is None:
+        said = _of_bucket(error) if error.errno is None else _of_system(error)
+        if said is None:
             raise
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{os.strerror(error.errno)}{where}")
+        _fail(said)
     except Exception as error:
         # A library may turn the interruption into an error of its own.
         if stop.raised:
             stopped_by = stop.came[0]
-        elif memory.is_exhausted(error):
-            _fail(f"{memory.shortage(error)}: ask for less at once (see --help)")
+        elif said := _of_memory(error) or _of_bucket(error):
+            _fail(said)
         else:
             raise
     # Outside the handler, where the exception and its open files have been released.
@@ -171,6 +171,17 @@ def refuse_remote(*names: flags.FlagHolder) -> None:
             remote_paths.refuse(f"--{flag.name}", value)
 
 
+def check_runs(*names: flags.FlagHolder) -> None:
+    """Checks that the runs that flags name can lie there: on this machine, or in a bucket.
+
+    Raises:
+      UserError: As in `remote_paths.check_run`.
+    """
+    for flag in names:
+        for value in _values(flag):
+            remote_paths.check_run(f"--{flag.name}", value)
+
+
 def check_readable(*names: flags.FlagHolder) -> None:
     """Checks that what flags name can be read, if it is not on this machine.
 
@@ -216,6 +227,27 @@ def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
     for flag in texts:
         if flag.value != readable(flag.value):
             raise UserError(f"--{flag.name}={flag.value}: it must be UTF-8")
+
+
+def _of_system(error: OSError) -> str:
+    """What the system has refused."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"{os.strerror(error.errno)}{where}"
+
+
+def _of_memory(error: Exception) -> str | None:
+    """What there was not enough memory for, if that is what an error is."""
+    if not memory.is_exhausted(error):
+        return None
+    return f"{memory.shortage(error)}: ask for less at once (see --help)"
+
+
+def _of_bucket(error: Exception) -> str | None:
+    """What a bucket has refused, if that is what an error is."""
+    # Whoever reads a bucket has loaded its package.
+    if "gcsfs" not in sys.modules or not buckets.is_of_storage(error):
+        return None
+    return f"the bucket gives no answer: {buckets.refusal(error)}"
 
 
 def _fail(message: object) -> None:

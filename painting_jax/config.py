@@ -148,7 +148,10 @@ _DATASET = Range(
     "BUILDER or BUILDER/NAME, or empty",
     lambda name: bool(re.fullmatch(r"(\w[\w.-]*(/\w[\w.-]*)*)?", name)),
 )
-_START = Range("a local path, or a LoRA's hub id, or empty", _is_local)
+_START = Range(
+    "a local path, gs://BUCKET/FOLDER, or a LoRA's hub id, or empty",
+    lambda text: _is_local(text) or (_is_path(text) and remote_paths.in_bucket(text)),
+)
 _PRETRAINED = Range("a local path, or a hub id, or empty", _is_local)
 _LAYERS = Range("the ends of some layers' names, each once, such as ('to_q',)", _are_layers)
 

@@ -36,9 +36,10 @@ from typing import cast
 
 import jax.numpy as jnp
 from absl import flags
+from etils import epath
 from ml_collections import ConfigDict
 
-from painting_jax import cli
+from painting_jax import cli, remote_paths
 from painting_jax import config as config_lib
 from painting_jax.checkpoints import adapters, conversion, hub
 from painting_jax.errors import UserError
@@ -83,7 +84,8 @@ _COMPONENT = flags.DEFINE_enum(
 def main() -> None:
     """Converts the source that the flags name."""
     cli.refuse_empty(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
-    cli.refuse_remote(_SOURCE, _TARGET, _PRETRAINED, _LORA, _LORA_2)
+    cli.check_runs(_SOURCE)
+    cli.refuse_remote(_TARGET, _PRETRAINED, _LORA, _LORA_2)
     cli.require_given(_SOURCE, _TARGET)
     if _COMPONENT.value and not _PRETRAINED.value:
         raise UserError(
@@ -111,7 +113,7 @@ def _released(config: ConfigDict) -> list[str]:
             "folder for this one, without --format"
         )
     params, step = sampled.restore(
-        source, make_task(config, pathlib.Path(source)), make_mesh({"data": 1})
+        source, make_task(config, epath.Path(source)), make_mesh({"data": 1})
     )
     released.write(target, source, params, step, jnp.dtype(_DTYPE.value or "bfloat16"))
     return [f"released after {step} training steps"]
@@ -121,7 +123,8 @@ def _convert(loras: Sequence[Sequence[adapters.LoraSpec]]) -> list[str]:
     source, pretrained = _SOURCE.value, _PRETRAINED.value
     index: Mapping = {}
     component = _COMPONENT.value
-    if (hub.expanded(source) / "checkpoints").is_dir():
+    in_bucket = remote_paths.in_bucket(source)
+    if ((epath.Path if in_bucket else hub.expanded)(source) / "checkpoints").is_dir():
         # Slow to import, and only needed for a run.
         from painting_jax.tasks import exports, published  # noqa: PLC0415
 
@@ -132,6 +135,8 @@ def _convert(loras: Sequence[Sequence[adapters.LoraSpec]]) -> list[str]:
         component = component or default_component
         if _FORMAT.value == "diffusers":
             pretrained = pretrained or base
+    elif in_bucket:
+        raise UserError(f"--source={source} is no run with checkpoints: copy weights here first")
     return conversion.convert(
         source,
         pathlib.Path(_TARGET.value),

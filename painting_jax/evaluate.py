@@ -223,7 +223,8 @@ def _checked_flags() -> list[Method]:
     if _EXPORT.value and not _PROTOCOL.value:
         raise UserError(f"--export goes with --protocol={loomis_protocol.NAME}")
     cli.refuse_empty(_WORKDIR, _DATA_DIR, _RECORDED, _OUTPUT, _EXPORT)
-    cli.refuse_remote(_WORKDIR, _GENERATED, _RECORDED, _OUTPUT, _EXPORT, _BACKBONES)
+    cli.refuse_remote(_GENERATED, _RECORDED, _OUTPUT, _EXPORT, _BACKBONES)
+    cli.check_runs(_WORKDIR)
     cli.check_readable(_DATA_DIR)
     methods = parse_methods(_GENERATED.value or ())
     inputs = [method.folder for method in methods]

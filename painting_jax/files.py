@@ -1,4 +1,7 @@
-"""Outputs that are written beside their destination and renamed when they are complete."""
+"""Outputs that are written beside their destination and renamed when they are complete.
+
+In a bucket (gs://) they are written on this machine, and copied when they are complete.
+"""
 
 import contextlib
 import errno
@@ -9,7 +12,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from painting_jax import remote_paths
+from etils import epath
+
+from painting_jax import buckets, remote_paths
 from painting_jax.errors import UserError
 from painting_jax.locking import Busy, alone_beside, held, locked
 
@@ -76,6 +81,12 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     If the block raises, the temporary file is removed and an older file at `path` is unchanged.
     The file is on the disk before it gets its name, so that no loss of power leaves an empty one.
     """
+    if remote_paths.in_bucket(path):
+        with tempfile.TemporaryDirectory() as here:
+            copied = pathlib.Path(here, pathlib.PurePath(path).name)
+            yield copied
+            buckets.upload(copied, path)
+        return
     remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,13 +106,25 @@ def written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def folder_written_beside(path: str | os.PathLike, last: str = "") -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`, which replaces `path` when the block succeeds.
 
     If the block raises, the new folder is removed and an older folder at `path` is unchanged. What
     killed programs have left beside `path` is removed first. The contents are on the disk before
     the folder gets its name.
+
+    Args:
+      path: Path of the folder.
+      last: Name of the file by which readers know that the folder is whole. In a bucket, where
+        files are copied one by one, it is the last.
     """
+    if remote_paths.in_bucket(path):
+        with tempfile.TemporaryDirectory() as here:
+            copied = pathlib.Path(here, pathlib.PurePath(path).name)
+            copied.mkdir()
+            yield copied
+            buckets.upload_folder(copied, path, last)
+        return
     remote_paths.refuse("path", path)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,12 +147,56 @@ def folder_written_beside(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         sync(path.parent)
 
 
+@contextlib.contextmanager
+def filled(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a folder for a library that writes to disks alone: the folder itself, or another one.
+
+    From the other one, files are copied to the bucket when the block succeeds.
+    """
+    if not remote_paths.in_bucket(folder):
+        yield pathlib.Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as here:
+        yield pathlib.Path(here)
+        for file in sorted(path for path in pathlib.Path(here).rglob("*") if path.is_file()):
+            buckets.upload(file, f"{os.fspath(folder)}/{file.relative_to(here).as_posix()}")
+
+
+def local(path: str | os.PathLike) -> pathlib.Path:
+    """A file or folder on this machine, for what needs one; what lies in a bucket is copied first.
+
+    Raises:
+      FileNotFoundError: If there is none in the bucket.
+      UserError: If the bucket refuses it.
+    """
+    return buckets.fetched(path) if remote_paths.in_bucket(path) else pathlib.Path(path)
+
+
+def names_in(folder: str | os.PathLike) -> list[str]:
+    """Names of what lies in a folder, which may be in a bucket."""
+    return buckets.names(folder) if remote_paths.in_bucket(folder) else os.listdir(folder)
+
+
+def move_folder(source: epath.Path, target: epath.Path, last: str) -> None:
+    """Moves a folder to a path that is free, or held by an older one; `last` as of
+    `folder_written_beside`.
+    """
+    if remote_paths.in_bucket(source):
+        buckets.move_folder(source, target, last)
+        return
+    if target.exists():
+        target.rmtree()
+    source.rename(target)
+
+
 def remove_unfinished(folder: str | os.PathLike) -> None:
     """Removes what killed programs have left unfinished in a folder, if it exists.
 
     What is still being written is locked, and stays. A folder that was just being replaced is put
-    back. What cannot be removed stays, too.
+    back. What cannot be removed stays, too. In buckets nothing is left unfinished.
     """
+    if remote_paths.in_bucket(folder):
+        return
     folder = pathlib.Path(folder)
     try:
         names = os.listdir(folder)

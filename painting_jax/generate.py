@@ -38,6 +38,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from absl import flags
+from etils import epath
 
 from painting_jax import cli, media, memory
 from painting_jax.compiled_programs import kept
@@ -388,7 +389,7 @@ def _trained(jobs: list[Job]) -> Painter:
     from painting_jax.tasks.published import is_finetuned  # noqa: PLC0415
     from painting_jax.training.released import PACKAGED  # noqa: PLC0415
 
-    workdir = pathlib.Path(_WORKDIR.value or PACKAGED)
+    workdir = epath.Path(_WORKDIR.value or PACKAGED)
     config = read_config(workdir)
     if is_finetuned(config):
         if _SEGMENTS.present:
@@ -467,7 +468,7 @@ def _canvas(job: Job) -> tuple[np.ndarray, tuple[float, float]]:
     return canvas.canvas_HWC, (first, last)
 
 
-def _check_model(config, workdir: pathlib.Path) -> None:
+def _check_model(config, workdir: epath.Path) -> None:
     """Refuses what the model of a run cannot do."""
     if _OTHER_LOOK.value and not config.model.mark_other_looks:
         raise UserError(
@@ -577,7 +578,8 @@ def _check_flags() -> None:
     """Refuses invalid flags, before a model is loaded."""
     cli.refuse_empty(*_PATHS)
     cli.check_readable(_IMAGE)
-    cli.refuse_remote(*(flag for flag in _PATHS if flag is not _IMAGE))
+    cli.check_runs(_WORKDIR)
+    cli.refuse_remote(*(flag for flag in _PATHS if flag is not _IMAGE and flag is not _WORKDIR))
     if _WORKDIR.value and _PRETRAINED.value:
         raise UserError("say what paints: either --workdir=RUN or --pretrained=FOLDER_OR_HUB_ID")
     if _HELD_OUT.value and not _WORKDIR.value and not _PRETRAINED.value:

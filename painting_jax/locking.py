@@ -1,4 +1,7 @@
-"""Locks between processes that write to one folder, on one machine or on several that share it."""
+"""Locks between processes that write to one folder, on one machine or on several that share it.
+
+Folders in buckets have locks of another kind, see `bucket_lock`.
+"""
 
 import contextlib
 import errno
@@ -7,8 +10,9 @@ import os
 import pathlib
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from painting_jax import bucket_lock, remote_paths
 from painting_jax.errors import UserError
 
 NAME = ".lock"  # File in a folder that is being written, or end of the name of one beside it.
@@ -23,7 +27,7 @@ class Busy(Exception):
 
 
 @contextlib.contextmanager
-def alone(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
+def alone(folder: str | os.PathLike, refusal: str) -> Iterator[Callable[[], None]]:
     """Keeps other processes out of a folder while the block runs.
 
     The lock is a file in the folder, so that it does not matter on which machine, for which user or
@@ -34,11 +38,22 @@ def alone(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
       folder: Path of the folder.
       refusal: Message of the error.
 
+    Yields:
+      A function that raises UserError if the lock has been lost, which happens in buckets alone.
+
     Raises:
       UserError: If another process holds the lock, or something else lies in its place.
     """
-    with _alone(pathlib.Path(folder), NAME, refusal):
-        yield
+    if remote_paths.in_bucket(folder):
+        with bucket_lock.held(f"{os.fspath(folder)}/{NAME}", refusal) as check:
+            yield check
+    else:
+        with _alone(pathlib.Path(folder), NAME, refusal):
+            yield _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 @contextlib.contextmanager

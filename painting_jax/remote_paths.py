@@ -1,11 +1,12 @@
-"""Paths on other machines, such as gs://bucket/folder: what is read from there, and what is not.
+"""Paths on other machines, such as gs://bucket/folder: what may lie there, and what may not.
 
 Pictures, recordings and data sets are read through etils.epath, which needs a package for each
-kind of storage. Everything that is written, and everything that is mapped into memory (weights,
-runs), lies on a local disk.
+kind of storage. Runs may lie in buckets of Cloud Storage, too, and are written there. All other
+outputs, and published weights, lie on a local disk.
 """
 
 import importlib.util
+import logging
 import os
 import re
 
@@ -28,6 +29,11 @@ def is_remote(path: str | os.PathLike) -> bool:
     return bool(_REMOTE.match(os.fspath(path)))
 
 
+def in_bucket(path: str | os.PathLike) -> bool:
+    """Whether a path is an address in a bucket of Cloud Storage, gs://bucket/folder."""
+    return os.fspath(path).startswith("gs://")
+
+
 def refuse(name: str, path: str | os.PathLike) -> None:
     """Refuses a path that is not on this machine.
 
@@ -43,6 +49,25 @@ def refuse(name: str, path: str | os.PathLike) -> None:
             f"{name}={os.fspath(path)} is not on this machine: name a local path, and copy to it "
             "first or from it afterwards"
         )
+
+
+def check_run(name: str, path: str | os.PathLike) -> None:
+    """Checks that a run can lie at a path: on this machine, or in a bucket that answers.
+
+    Args:
+      name: What the user wrote before the path.
+      path: Folder of a run, as the user wrote it.
+
+    Raises:
+      UserError: If it is another address, or as of `check_readable`.
+    """
+    if not is_remote(path):
+        return
+    if not re.match(r"gs://[^/]+/+[^/]", os.fspath(path)):
+        raise UserError(
+            f"{name}={os.fspath(path)}: a run lies on this machine or in gs://BUCKET/FOLDER"
+        )
+    check_readable(name, path)
 
 
 def check_readable(name: str, path: str | os.PathLike) -> None:
@@ -71,6 +96,13 @@ def check_readable(name: str, path: str | os.PathLike) -> None:
             f"{name}={text}: reading {scheme}:// needs the package {package} ({install}), or copy "
             "it to a local disk"
         )
+    # Else a process does not see what others have written since its last look.
+    import fsspec  # noqa: PLC0415
+
+    fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
+    # What it logs as an error is raised as well.
+    for logger in (package, "fsspec"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         epath.Path(text).exists()
     # Each storage has errors of its own: no bucket, no permission, no network.

@@ -16,7 +16,7 @@ The configs in configs/wan*.py finetune published weights. With :lora they train
 The following are written to RUN: config.json, checkpoints, TensorBoard files, the tokenizer,
 contact sheets in sheets/ (each recorded process above the painted one), and examples.jsonl (the
 examples that each step used). A LoRA is also written to lora.safetensors, which diffusers and
-ComfyUI can load.
+ComfyUI can load. RUN may be a folder in a bucket, gs://BUCKET/FOLDER.
 """
 
 from painting_jax import interruption
@@ -74,7 +74,7 @@ def main() -> None:
         print(config_lib.listing(cli.experiment(_CONFIG)))
         return
     cli.refuse_empty(_WORKDIR, _DATA_DIR, _COORDINATOR_ADDRESS)
-    cli.refuse_remote(_WORKDIR)
+    cli.check_runs(_WORKDIR)
     cli.check_readable(_DATA_DIR)
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: a folder for the run, new or to be resumed")

@@ -4,7 +4,7 @@ import gc
 import os
 import pathlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests import compiler
 
@@ -39,6 +39,7 @@ jaxtyping.install_import_hook(
 )
 
 from configs import demo
+from tests import bucket as emulator
 from tests.synthetic import build_painted, write_photos
 
 # Folders and modules whose tests compile models or start several programs. `make check` leaves them
@@ -102,6 +103,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(SLOW) and not item.nodeid.startswith(QUICK):
             item.add_marker("slow")
     items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[emulator.Bucket]:
+    """A bucket, gs://bucket: clients keep its address, so that there is one for all tests."""
+    with emulator.emulated() as bucket:
+        yield bucket
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ _NAN, _INF = float("nan"), float("inf")
         ("sampling.guidance", 1e9),
         ("data.data_dir", ""),
         ("data.dataset", "/etc"),
-        ("init_from", "gs://bucket/run"),
+        ("init_from", "s3://bucket/run"),
         ("pretrained.path", "https://host/model"),
         ("pretrained.path", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
         ("pretrained.dtype", "int8"),

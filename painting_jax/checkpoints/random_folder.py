@@ -31,6 +31,8 @@ from painting_jax.models.wan import vae_params as vae_names
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
 from painting_jax.models.wan.vae import WanVAE
 
+# File by which the folder is known to be whole.
+INDEX = "model_index.json"
 _DEVIATION = 0.02  # of parameters outside of linear layers and norms, such as embedding tables
 
 
@@ -73,7 +75,7 @@ def write(
         wan_vae.SIZES[family], encoder_dim=4, decoder_dim=8 if family == "wan22" else 4, depth=1
     )
     encoder = UMT5Config(tokenizer.vocabulary_size, transformer.text_dim, 1, 2, 8, 32)
-    with folder_written_beside(folder) as unfinished:
+    with folder_written_beside(folder, last=INDEX) as unfinished:
         names = TRANSFORMERS[:1] if boundary is None else TRANSFORMERS
         for name, own_seed in zip(names, (seed, seed + 4), strict=False):
             _component(
@@ -115,7 +117,7 @@ def write(
             )
         scheduler = _SCHEDULER | {"flow_shift": shift}
         _json(unfinished / "scheduler" / "scheduler_config.json", scheduler)
-        _json(unfinished / "model_index.json", _index(family, transformer, boundary))
+        _json(unfinished / INDEX, _index(family, transformer, boundary))
 
 
 def random_params(make_model: Callable[[], nnx.Module], seed: int) -> dict:

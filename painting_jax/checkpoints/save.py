@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
+from etils import epath
 from jax.sharding import NamedSharding, PartitionSpec
 
+from painting_jax import remote_paths
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.load import flat
 from painting_jax.checkpoints.safetensors_file import PendingTensor
@@ -18,6 +20,8 @@ from painting_jax.files import folder_written_beside
 from painting_jax.models.tensor_names import Spelling, Table, spellings
 
 METADATA = {"format": "pt"}  # names the layout; other libraries refuse files without it
+# File by which a component's folder is known to be whole.
+CONFIG = "config.json"
 SHARD_BYTES = 5 * 10**9  # largest size of a file, as in diffusers
 
 
@@ -71,11 +75,11 @@ def write_folder(
     check_new(folder)
     shards = _shards(tensors, stem, shard_bytes)
     try:
-        with folder_written_beside(folder) as unfinished:
+        with folder_written_beside(folder, last=CONFIG) as unfinished:
             for file, names in shards.items():
                 shard = {name: tensors[name] for name in names}
                 safetensors_file.write(unfinished / file, shard, METADATA)
-            write_json(unfinished / "config.json", config)
+            write_json(unfinished / CONFIG, config)
             if len(shards) > 1:
                 index = {
                     "metadata": {"total_size": sum(pending.nbytes for pending in tensors.values())},
@@ -92,8 +96,13 @@ def check_new(folder: str | os.PathLike) -> None:
     Raises:
       UserError: if the path is a file or a folder that is not empty.
     """
-    folder = pathlib.Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    folder = epath.Path(folder)
+    # One that is not whole in a bucket is written anew.
+    if remote_paths.in_bucket(folder):
+        taken = (folder / CONFIG).exists()
+    else:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if taken:
         raise UserError(f"{folder} exists and is not empty: name a new folder")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from painting_jax import json_text
+from painting_jax import buckets, json_text, remote_paths
 from painting_jax.evaluation.measures import MeasuredProcess
 from painting_jax.evaluation.result import Strip
 from painting_jax.files import written_beside
@@ -76,8 +76,10 @@ class Cache:
 def file_state(path: str | os.PathLike) -> list:
     """Plain values that change when a file, or any file directly in a folder, changes.
 
-    Only the name if the path is not on a local disk.
+    Only the name if the path is neither on a local disk nor in a bucket.
     """
+    if remote_paths.in_bucket(path):
+        return [os.fspath(path), buckets.generations(path)]
     path = pathlib.Path(path)
     if not path.exists():
         return [str(path)]

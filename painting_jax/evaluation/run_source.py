@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from etils import epath
 
 from painting_jax.data import dataset_folder, painting, pipeline, tones, video
 from painting_jax.data.builders import painted_images
@@ -223,7 +224,7 @@ class RunSource:
             in_buckets = dataclasses.replace(rows, buckets=buckets)
             held_out = HeldOut.load(source, in_buckets, batch_size=1, at_most=examples)
 
-        magnitudes = MagnitudesFile(pathlib.Path(workdir, NAME), f"step {model.step}")
+        magnitudes = MagnitudesFile(epath.Path(workdir, NAME), f"step {model.step}")
         skipping = magnitudes.cache(step_cache)
 
         def generate(batch: pipeline.Batch) -> np.ndarray:

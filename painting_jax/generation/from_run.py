@@ -3,13 +3,13 @@
 import dataclasses
 import math
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tqdm
+from etils import epath
 
 from painting_jax import media
 from painting_jax.checkpoints.adapters import LoraSpec
@@ -235,7 +235,7 @@ def finetuned_painter(
       UserError: If the run has exported nothing yet, or its base model has changed.
     """
     config = read_run(workdir)
-    run = pathlib.Path(workdir)
+    run = epath.Path(workdir)
     folder = open_base(config, run)
     exported = left_by(run, config)
     data, sampling = config.data, config.sampling

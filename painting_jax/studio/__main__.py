@@ -58,7 +58,8 @@ def main() -> None:
     """Serves the studio until it is interrupted."""
     paths = (_OUTPUT, _PASSWORD_FILE, _WORKDIR, _PRETRAINED, _LORA, _LORA_2)
     cli.refuse_empty(*paths, _HOST)
-    cli.refuse_remote(*paths)
+    cli.check_runs(_WORKDIR)
+    cli.refuse_remote(*(flag for flag in paths if flag is not _WORKDIR))
     cli.require_from_to(_PORT, 0, 65535)
     cli.require_from_to(_MAX_AREA, 1)
     check_destination("output", _OUTPUT.value, folder=True)

@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from etils import epath
 
 from painting_jax import media
 from painting_jax.config_checks import read_run
@@ -96,7 +96,7 @@ class OfRun:
       label: Its name on the page.
     """
 
-    def __init__(self, workdir: pathlib.Path, label: str):
+    def __init__(self, workdir: epath.PathLike, label: str):
         config = read_run(workdir)
         self._workdir = workdir
         self._run: Run | None = None

@@ -2,9 +2,10 @@
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Sequence
 from typing import Any
+
+from etils import epath
 
 from painting_jax import media
 from painting_jax.checkpoints import adapters
@@ -53,7 +54,7 @@ class Offers:
         """
         models: dict[str, Offer] = {PACKAGED_KEY: OfRun(PACKAGED, "The package's own model")}
         for number, run in enumerate(runs, start=1):
-            path = pathlib.Path(run)
+            path = epath.Path(run)
             models[f"run{number}"] = _of_run(path)
         if pretrained:
             models["published"] = _published(pretrained, loras, loras_2, max_area)
@@ -108,7 +109,7 @@ class Offers:
         return Size(steps, frames, pixels, small, is_new)
 
 
-def _of_run(path: pathlib.Path) -> Offer:
+def _of_run(path: epath.Path) -> Offer:
     if not is_finetuned(read_run(path)):
         return OfRun(path, f"Run {path.name}")
     make = functools.partial(finetuned_painter, path)

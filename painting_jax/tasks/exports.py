@@ -8,7 +8,9 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from painting_jax.checkpoints.diffusers_folder import FIRST_FRAME, TRANSFORMERS
+from painting_jax.checkpoints.save import CONFIG
 from painting_jax.errors import UserError
+from painting_jax.files import local
 from painting_jax.tasks.published import base_name, expert_index
 from painting_jax.tasks.task import make_model
 
@@ -21,6 +23,8 @@ TRANSFORMER = "transformer"
 def left_by(workdir: epath.PathLike, config: ConfigDict) -> pathlib.Path:
     """Path of a run's export: the file of its LoRA, or the folder of its transformer.
 
+    That of a run in a bucket is copied to this machine first.
+
     Args:
       workdir: Folder of the run.
       config: Config of the run.
@@ -28,11 +32,11 @@ def left_by(workdir: epath.PathLike, config: ConfigDict) -> pathlib.Path:
     Raises:
       UserError: If the run has not written it yet.
     """
-    left = pathlib.Path(workdir) / (LORA_FILE if config.lora.enabled else TRANSFORMER)
-    if not left.exists():
+    left = epath.Path(workdir) / (LORA_FILE if config.lora.enabled else TRANSFORMER)
+    if not (left if config.lora.enabled else left / CONFIG).exists():
         first = "has no checkpoint yet" if config.lora.enabled else "has not come to its end"
         raise UserError(f"{workdir} {first}: train it first")
-    return left
+    return local(left)
 
 
 class Export(NamedTuple):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from ml_collections import ConfigDict
 from painting_jax.checkpoints import lora_files, lora_keys
 from painting_jax.checkpoints.components import load_decoder, load_named, load_transformer
 from painting_jax.checkpoints.diffusers_folder import Folder
-from painting_jax.checkpoints.save import save_folder
+from painting_jax.checkpoints.save import CONFIG, save_folder
 from painting_jax.models import lora
 from painting_jax.models.clip import params as clip_names
 from painting_jax.models.wan import params as wan_names
@@ -167,7 +166,7 @@ class Finetune(Task):
         return self._graph, params
 
     def export(self, params, workdir, *, final):
-        workdir = pathlib.Path(workdir)
+        workdir = epath.Path(workdir)
         if not self.full_finetune:
             # Every process gathers the whole LoRA, however it is sharded.
             everywhere = replicated(jax.tree.leaves(params)[0].sharding.mesh)
@@ -178,6 +177,6 @@ class Finetune(Task):
                 lora_files.write(workdir / LORA_FILE, factors, "diffusers", first_frame=first_frame)
         # If the folder exists, the run wrote it and was interrupted right after. Resuming ends with
         # the same parameters, so that it need not be written again.
-        elif final and not (workdir / TRANSFORMER).exists():
+        elif final and not (workdir / TRANSFORMER / CONFIG).exists():
             config_json = diffusers_config(self.model.config)
             save_folder(params, workdir / TRANSFORMER, wan_names.DIFFUSERS, config_json)

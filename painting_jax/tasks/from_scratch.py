@@ -61,7 +61,7 @@ class FromScratch(Task):
         A new one knows the words of the tokenizer of `init_from` under their ids there.
         """
         folder = workdir / "tokenizer"
-        if folder.exists() or not sources:
+        if Tokenizer.is_in(folder) or not sources:
             return Tokenizer.load(folder)
         captions, size = sources[0].captions(), self.config.model.vocabulary
         # A user may ask for every manner, whichever the captions name.

@@ -6,8 +6,10 @@ from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
+from painting_jax import remote_paths
 from painting_jax.checkpoints import hub, lora_files, lora_keys
 from painting_jax.errors import UserError
+from painting_jax.files import local
 from painting_jax.models import lora
 from painting_jax.models.lora import Branch
 from painting_jax.models.wan.transformer import WanConfig, WanTransformer
@@ -43,7 +45,10 @@ def read(
     bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
     shapes = lora.kernels(bare)
     try:
-        file = lora_files.read(hub.local_lora(name), shapes)
+        path = local(name) if remote_paths.in_bucket(name) else hub.local_lora(name)
+        file = lora_files.read(path, shapes)
+    except FileNotFoundError:
+        raise UserError(f"config.init_from={name} is neither a run nor a LoRA") from None
     except UserError as error:
         raise UserError(f"config.init_from: {error}") from error
     if file.changes:

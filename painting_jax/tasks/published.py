@@ -17,7 +17,7 @@ from painting_jax.checkpoints.lora_keys import targets
 from painting_jax.config import read_config
 from painting_jax.data.records import Records
 from painting_jax.errors import UserError
-from painting_jax.files import written_beside
+from painting_jax.files import local, written_beside
 from painting_jax.models import lora
 from painting_jax.models.family import get_family
 from painting_jax.tasks.task import make_model
@@ -105,7 +105,7 @@ def begin_base(config: ConfigDict, workdir: epath.PathLike, source: Records) -> 
     workdir = epath.Path(workdir)
     record = workdir / _RECORD
     if jax.process_index() == 0 and not record.exists():
-        if not config.pretrained.path and not (workdir / _RANDOM).exists():
+        if not config.pretrained.path and not (workdir / _RANDOM / random_folder.INDEX).exists():
             texts = [*(entry.prompt for entry in media.MEDIA.values()), *source.captions()]
             random_folder.write(
                 workdir / _RANDOM,
@@ -165,8 +165,11 @@ def check_same_base(config: ConfigDict, other: epath.PathLike) -> None:
 
 
 def base_name(config: ConfigDict, workdir: epath.PathLike) -> str:
-    """Path or hub id of the published model that a run finetunes."""
-    return config.pretrained.path or str(epath.Path(workdir) / _RANDOM)
+    """Path or hub id of the published model that a run finetunes.
+
+    A random one of a run in a bucket is copied to this machine.
+    """
+    return config.pretrained.path or str(local(epath.Path(workdir) / _RANDOM))
 
 
 def expert_index(config: ConfigDict) -> int:

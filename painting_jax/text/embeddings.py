@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Float
@@ -25,7 +26,7 @@ from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.components import load_named
 from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
-from painting_jax.files import remove_unfinished
+from painting_jax.files import local, remove_unfinished
 from painting_jax.models.umt5.modeling import UMT5Encoder
 from painting_jax.text import prompts
 from painting_jax.user_cache import user_cache
@@ -199,12 +200,12 @@ def fingerprint(paths: Iterable[str | os.PathLike], **settings) -> str:
     return digest.hexdigest()[:32]
 
 
-def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> pathlib.Path:
+def _path(cache: str | os.PathLike, fingerprint: str, prompt: str) -> epath.Path:
     name = hashlib.sha256(prompt.encode()).hexdigest()[:32]
-    return pathlib.Path(cache) / fingerprint / f"{name}.safetensors"
+    return epath.Path(cache) / fingerprint / f"{name}.safetensors"
 
 
-def _kept(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> bool:
+def _kept(path: epath.Path, prompt: str, embedding_LD: np.ndarray) -> bool:
     """Writes an entry, or warns: a cache that cannot be written costs time, not the work."""
     try:
         _write(path, prompt, embedding_LD)
@@ -214,7 +215,7 @@ def _kept(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> bool:
     return True
 
 
-def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
+def _write(path: epath.Path, prompt: str, embedding_LD: np.ndarray) -> None:
     tensor = safetensors_file.PendingTensor(
         embedding_LD.dtype, embedding_LD.shape, lambda: embedding_LD
     )
@@ -222,10 +223,10 @@ def _write(path: pathlib.Path, prompt: str, embedding_LD: np.ndarray) -> None:
     safetensors_file.write_file(path, {"embedding": tensor}, metadata)
 
 
-def _read(path: pathlib.Path, prompt: str) -> np.ndarray | None:
+def _read(path: epath.Path, prompt: str) -> np.ndarray | None:
     """Reads an entry; None if it is missing or damaged."""
     try:
-        tensors, metadata = safetensors_file.read_header(path)
+        tensors, metadata = safetensors_file.read_header(local(path))
         # A copy, as another process may replace the file.
         embedding_LD = np.array(tensors["embedding"].view())
     except (UserError, KeyError, OSError):

@@ -71,6 +71,11 @@ class Tokenizer:
         """The words of texts that are not in the vocabulary, the most frequent first."""
         return [word for word in _ranked(texts) if word not in self._vocabulary]
 
+    @staticmethod
+    def is_in(folder: epath.PathLike) -> bool:
+        """Whether a folder holds a tokenizer."""
+        return (epath.Path(folder) / _FILE).exists()
+
     @classmethod
     def load(cls, folder: epath.PathLike) -> "Tokenizer":
         """Loads a tokenizer that `save` wrote.
@@ -78,9 +83,9 @@ class Tokenizer:
         Raises:
           UserError: if the folder holds no tokenizer, or a damaged one.
         """
-        path = epath.Path(folder) / _FILE
-        if not path.exists():
+        if not cls.is_in(folder):
             raise UserError(f"{folder} holds no tokenizer: name a run that has begun training")
+        path = epath.Path(folder) / _FILE
         try:
             return cls(tokenizers.Tokenizer.from_str(path.read_text()))
         # The library raises errors of any type for files that it does not understand.
@@ -89,7 +94,7 @@ class Tokenizer:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes a folder that transformers reads, too, beside it and renamed."""
-        with folder_written_beside(folder) as unfinished:
+        with folder_written_beside(folder, last=_FILE) as unfinished:
             self._words.save(os.fspath(unfinished / _FILE))
             (unfinished / "tokenizer_config.json").write_text(json.dumps(_FOR_TRANSFORMERS))
 

@@ -23,8 +23,9 @@ from etils import epath
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from painting_jax import buckets, remote_paths
 from painting_jax.errors import UserError
-from painting_jax.files import sync, sync_folder
+from painting_jax.files import move_folder, sync, sync_folder
 from painting_jax.interruption import held_back
 from painting_jax.tasks.task import Task
 from painting_jax.training import checksums, steady_clock
@@ -35,6 +36,8 @@ _PROBE = 16 << 20  # bytes
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 _SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
 _PARAMS = ("params", "ema_params")
+# File of a whole checkpoint, and of each of its parts.
+_MARK = ocp.path.atomicity.COMMIT_SUCCESS_FILE
 _HALF = ".orbax-checkpoint-tmp"  # End of the name of one that is being written.
 # Folder beside the checkpoints for those that are damaged.
 _ASIDE = "damaged_checkpoints"
@@ -57,13 +60,18 @@ class Checkpoints:
           keep: Number of latest checkpoints to keep.
           read_only: Whether to leave the folder as it is. The run may be training at this moment.
         """
-        self.folder = epath.Path(workdir).resolve() / "checkpoints"
+        run = epath.Path(workdir)
+        # An address is absolute as it is.
+        self._in_bucket = remote_paths.in_bucket(run)
+        self.folder = (run if self._in_bucket else run.resolve()) / "checkpoints"
         self._read_only = read_only
+        # A folder in a bucket has its name from the start, and counts once `_MARK` lies in it.
+        marked = ocp.path.atomicity.CommitFileTemporaryPath
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if read_only else keep,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
-            temporary_path_class=_SyncedPath,
+            temporary_path_class=marked if self._in_bucket else _SyncedPath,
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
             type_handler_registry=ocp.type_handlers.create_type_handler_registry(
@@ -74,6 +82,7 @@ class Checkpoints:
         for args in (ocp.args.PyTreeSave, ocp.args.PyTreeRestore):
             registry.add("state", args, self._state_handler)
         logging.get_absl_logger().addFilter(_not_of_orbax)
+        python_logging.getLogger("asyncio").addFilter(_not_left_by_orbax)
         self._manager = ocp.CheckpointManager(
             self.folder, options=options, handler_registry=registry
         )
@@ -197,8 +206,8 @@ class Checkpoints:
             except UserError:
                 raise
             except Exception as error:  # Orbax raises nothing narrower for corrupt data.
-                if not _may_be_damage(error):
-                    if reason := _refusal(error):
+                if not self._may_be_damage(error):
+                    if reason := self._refusal(error):
                         raise UserError(
                             f"the checkpoint {folder} cannot be read: {reason}"
                         ) from error
@@ -223,9 +232,7 @@ class Checkpoints:
         if jax.process_index() == 0:
             aside.mkdir(exist_ok=True)
             for step in later:
-                if (aside / str(step)).exists():
-                    (aside / str(step)).rmtree()
-                (self.folder / str(step)).rename(aside / str(step))
+                move_folder(self.folder / str(step), aside / str(step), last=_MARK)
             print(f"what is damaged lies in {aside} now, which may be removed", file=sys.stderr)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(_ASIDE)
@@ -258,14 +265,32 @@ class Checkpoints:
         """Turns write errors of the file system into a `UserError`; no half checkpoint is left."""
         try:
             yield
-        except (OSError, ValueError) as error:
-            reason = _refusal(error)
+        except UserError:
+            raise
+        except Exception as error:  # Each storage has errors of its own.
+            reason = self._refusal(error)
             if reason is None:
                 raise
-            if jax.process_count() == 1:  # Others may be writing to it still.
+            # Others may be writing to it still. In a bucket the next training removes it.
+            if jax.process_count() == 1 and not self._in_bucket:
                 for half in self.folder.glob(f"*{_HALF}"):
                     shutil.rmtree(half, ignore_errors=True)
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
+
+    def _refusal(self, error: Exception) -> str | None:
+        """What the file system or the bucket refused; None if the error has another cause."""
+        if self._in_bucket:
+            return buckets.refusal(error)
+        number = _system_error(error)
+        return None if number is None else os.strerror(number)
+
+    def _may_be_damage(self, error: Exception) -> bool:
+        """Whether an error while reading can be the data's fault, not the machine's."""
+        if isinstance(error, MemoryError | jax.errors.JaxRuntimeError):
+            return False
+        if self._in_bucket:
+            return buckets.refusal(error) is None
+        return _system_error(error) not in _NO_DAMAGE
 
 
 class _ArrayHandler(ocp.type_handlers.ArrayHandler):
@@ -326,6 +351,11 @@ def _not_of_orbax(record: python_logging.LogRecord) -> bool:
     return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
+def _not_left_by_orbax(record: python_logging.LogRecord) -> bool:
+    """Filters out what asyncio says of Orbax's tasks that nobody awaits after the first failure."""
+    return f"{os.sep}orbax{os.sep}" not in record.getMessage()
+
+
 def _restore_args(target: dict, **options: bool) -> ocp.args.PyTreeRestore:
     arrays = ocp.checkpoint_utils.construct_restore_args(target)
     return ocp.args.PyTreeRestore(item=target, restore_args=arrays, **options)
@@ -352,24 +382,12 @@ def _check_room(folder: epath.Path, state: TrainState) -> None:
         probe.write(bytes(min(size, _PROBE)))
 
 
-def _refusal(error: Exception) -> str | None:
-    """What the file system refused; None if the error has another cause."""
-    number = _system_error(error)
-    return None if number is None else os.strerror(number)
-
-
 def _system_error(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return error.errno
     # TensorStore raises ValueError with the system's error code in the message.
     match = re.search(r"os_error_code='(\d+)'", f"{error} {error.__cause__}")
     return int(match[1]) if match else None
-
-
-def _may_be_damage(error: Exception) -> bool:
-    """Whether an error while reading can be the data's fault, not the machine's."""
-    of_machine = isinstance(error, MemoryError | jax.errors.JaxRuntimeError)
-    return not of_machine and _system_error(error) not in _NO_DAMAGE
 
 
 def _as_dict(state: TrainState) -> dict:

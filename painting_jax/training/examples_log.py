@@ -5,11 +5,12 @@ A training of several processes has a log of each, with the rows that the proces
 
 import json
 import os
-import pathlib
 
 import jax
 import numpy as np
+from etils import epath
 
+from painting_jax.appended import Appended
 from painting_jax.files import written_beside
 
 _ALONE = "examples.jsonl"
@@ -25,9 +26,8 @@ class ExamplesLog:
     """
 
     def __init__(self, path: str | os.PathLike, step: int):
-        self._path = pathlib.Path(path)
-        _keep_before(step, self._path)
-        self._file = self._path.open("a")
+        _keep_before(step, epath.Path(path))
+        self._file = Appended(path)
 
     @classmethod
     def of_process(cls, folder: str | os.PathLike, step: int) -> "ExamplesLog":
@@ -39,26 +39,26 @@ class ExamplesLog:
         count = jax.process_count()
         names = [_ALONE] if count == 1 else [f"examples-{index}.jsonl" for index in range(count)]
         if jax.process_index() == 0:
-            for path in pathlib.Path(folder).glob("examples*.jsonl"):
+            for path in epath.Path(folder).glob("examples*.jsonl"):
                 if path.name not in names:
                     _keep_before(step, path)
-        return cls(pathlib.Path(folder) / names[jax.process_index()], step)
+        return cls(epath.Path(folder) / names[jax.process_index()], step)
 
     def write(self, step: int, rows_B: np.ndarray) -> None:
         """Logs the rows of the training split that a step uses; steps are counted from 0."""
-        self._file.write(json.dumps({"step": step, "rows": rows_B.tolist()}) + "\n")
-        self._file.flush()
+        line = json.dumps({"step": step, "rows": rows_B.tolist()})
+        self._file.write(f"{line}\n".encode())
 
     def sync(self) -> None:
-        """Waits until all lines are on the disk: a checkpoint is no older than its examples."""
-        os.fsync(self._file.fileno())
+        """Waits until all lines are kept: a checkpoint is no older than its examples."""
+        self._file.sync()
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
 
-def _keep_before(step: int, path: pathlib.Path) -> None:
+def _keep_before(step: int, path: epath.Path) -> None:
     kept = []
     if path.exists():
         # Lines are in the order of their steps. The last ones may be torn.

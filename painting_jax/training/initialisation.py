@@ -10,6 +10,7 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from painting_jax import remote_paths
 from painting_jax.config import read_config
 from painting_jax.errors import UserError
 from painting_jax.tasks import initial_lora
@@ -56,6 +57,7 @@ def check_init_from(config: ConfigDict) -> None:
     """
     if not config.init_from:
         return
+    remote_paths.check_run("config.init_from", config.init_from)
     if initial_lora.is_named(config):
         initial_lora.read(config, make_model(config).config)
         return

@@ -18,6 +18,7 @@ from painting_jax.data import pipeline
 from painting_jax.data.cached_latents import CachedExamples, CachedSource
 from painting_jax.data.records import Records
 from painting_jax.errors import UserError
+from painting_jax.files import filled
 from painting_jax.sharding.batches import global_batch, rows_of_process
 from painting_jax.sharding.mesh import make_mesh
 from painting_jax.sharding.rules import replicated
@@ -234,19 +235,20 @@ def _profiler(folder: epath.Path, start: int, steps: int) -> Iterator[Callable[[
     """Yields a function to call before each step. It traces `steps` steps after compilation."""
     first = start + _PROFILE_AFTER
     running = False
+    with filled(folder / _PROFILE) as trace:
 
-    def before(step: int) -> None:
-        nonlocal running
-        if steps and step == first:
-            jax.profiler.start_trace(folder / _PROFILE)
-            running = True
-        elif running and step == first + steps:
+        def before(step: int) -> None:
+            nonlocal running
+            if steps and step == first:
+                jax.profiler.start_trace(trace)
+                running = True
+            elif running and step == first + steps:
+                jax.profiler.stop_trace()
+                running = False
+
+        yield before
+        if running:
             jax.profiler.stop_trace()
-            running = False
-
-    yield before
-    if running:
-        jax.profiler.stop_trace()
 
 
 def _keep_compiled(folder: epath.Path) -> None:

@@ -20,7 +20,7 @@ from painting_jax import json_text
 from painting_jax.checkpoints import safetensors_file
 from painting_jax.checkpoints.safetensors_file import PendingTensor
 from painting_jax.errors import UserError
-from painting_jax.files import folder_written_beside
+from painting_jax.files import folder_written_beside, local
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.training import checksums
@@ -53,7 +53,7 @@ def write(
       step: Number of training steps done.
       dtype: Dtype of the tensors in the file.
     """
-    run = pathlib.Path(workdir)
+    run = epath.Path(workdir)
     flat = {name: np.asarray(leaf) for name, leaf in _flat(params).items()}
     with folder_written_beside(target) as unfinished:
         config = json_text.read(run / _CONFIG)
@@ -62,7 +62,7 @@ def write(
         config["data"] |= {"data_dir": _DATA_DIR, "dataset": ""}
         config["data"].pop("fingerprint", None)
         (unfinished / _CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-        shutil.copytree(run / _TOKENIZER, unfinished / _TOKENIZER)
+        shutil.copytree(local(run / _TOKENIZER), unfinished / _TOKENIZER)
         safetensors_file.write(unfinished / WEIGHTS, _pending(flat, dtype), {_STEP: str(step)})
 
 
@@ -79,7 +79,7 @@ def restore(workdir: epath.PathLike, task: FromScratch, mesh: Mesh) -> tuple[dic
     Raises:
       UserError: If the file is damaged, or its tensors are not those of the task's model.
     """
-    path = pathlib.Path(workdir) / WEIGHTS
+    path = local(epath.Path(workdir) / WEIGHTS)
     tensors, metadata = safetensors_file.read_header(path)
     shapes = task.params_shapes()
     target = _flat(shapes)

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 
@@ -15,10 +14,11 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from painting_jax import remote_paths
+from painting_jax.checkpoints.save import CONFIG
 from painting_jax.config import OPERATIONAL, added_since, read_config
 from painting_jax.data import dataset_folder
 from painting_jax.errors import UserError
-from painting_jax.files import remove_unfinished, written_beside
+from painting_jax.files import move_folder, names_in, remove_unfinished, written_beside
 from painting_jax.locking import NAME as LOCK
 from painting_jax.locking import alone
 from painting_jax.media import MEDIA
@@ -48,22 +48,25 @@ def claimed(
       data: Folder of the dataset, which is recognised by its fingerprint.
 
     Yields:
-      A function to call once the run has begun.
+      A function to call once the run has begun, and before anything more is written. It raises
+      UserError if another training has taken the folder over, which happens in buckets alone.
 
     Raises:
       UserError: If the folder holds other files, holds a run of another config (the error names the
         fields that differ) or of another dataset, or another training is writing to it.
     """
-    remote_paths.refuse("workdir", workdir)
+    remote_paths.check_run("workdir", workdir)
     folder = epath.Path(workdir)
     begun = threading.Event()
     lengthen: Callable[[], None] = _nothing
+    check_lock: Callable[[], None] = _nothing
     with contextlib.ExitStack() as at_end:
         refusal = None
         if jax.process_index() == 0:
             busy = f"{workdir} is being written by another train: wait for it to end"
             try:
-                at_end.enter_context(alone(folder, f"{busy}, or use another --workdir"))
+                refused_to = f"{busy}, or use another --workdir"
+                check_lock = at_end.enter_context(alone(folder, refused_to))
                 for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
                     remove_unfinished(place)
                 lengthen = at_end.enter_context(_new_until(begun, folder, config, data))
@@ -78,6 +81,7 @@ def claimed(
             raise refusal
 
         def begin() -> None:
+            check_lock()
             if not begun.is_set():
                 begun.set()
                 lengthen()
@@ -130,8 +134,7 @@ def _new_until(
     if path.exists():
         yield _check_same(mine, folder, data)
         return
-    found = [entry for entry in folder.iterdir() if entry.name != LOCK]
-    if found:
+    if set(names_in(folder)) - {LOCK}:
         raise UserError(f"{folder} is not empty and holds no run: use a new --workdir")
     # The folder was empty: from here on, all of its contents belong to this run.
     try:
@@ -154,13 +157,13 @@ def _write(path: epath.Path, record: dict) -> None:
 
 def _empty(folder: epath.Path) -> None:
     # Only the contents are removed: the folder itself may be a link or a mounted disk.
-    for path in folder.iterdir():
-        if path.name == LOCK:
+    for name in names_in(folder):
+        if name == LOCK:
             continue
-        if path.is_dir():
-            shutil.rmtree(path)
+        if (folder / name).is_dir():
+            (folder / name).rmtree()
         else:
-            path.unlink()
+            (folder / name).unlink()
 
 
 def _check_same(mine: dict, folder: epath.Path, data: epath.PathLike) -> Callable[[], None]:
@@ -191,14 +194,15 @@ def _check_same(mine: dict, folder: epath.Path, data: epath.PathLike) -> Callabl
 
 
 def _lengthen(folder: epath.Path, before: int, now: int) -> None:
+    if (folder / TRANSFORMER / CONFIG).exists():
+        # It is what the run came to before. Its name is for what the run comes to.
+        kept = folder / f"{TRANSFORMER}_{before}"
+        move_folder(folder / TRANSFORMER, kept, last=CONFIG)
+        print(f"what {before} steps have come to is kept as {kept}")
+    # After the move, which takes a while in a bucket: until it is done, the run is as it was.
     path = folder / "config.json"
     _write(path, json.loads(path.read_text()) | {"steps": now})
     print(f"lengthened from {before} to {now} steps, with the learning rates of {now} from here on")
-    if (folder / TRANSFORMER).exists():
-        # It is what the run came to before. Its name is for what the run comes to.
-        kept = folder / f"{TRANSFORMER}_{before}"
-        (folder / TRANSFORMER).rename(kept)
-        print(f"what {before} steps have come to is kept as {kept}")
 
 
 def _differences(mine: dict, theirs: dict, prefix: str = "") -> list[str]:

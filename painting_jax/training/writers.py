@@ -11,6 +11,8 @@ import numpy as np
 import tqdm
 from jaxtyping import UInt8
 
+from painting_jax.appended import Appended
+
 _FLUSH_SECONDS = 30  # Longest time until an event is visible.
 
 
@@ -29,11 +31,31 @@ def _hidden(package: str) -> Iterator[None]:
 
 # tensorboardX imports torch if it is installed, which takes seconds and is not needed here.
 with _hidden("torch"):
-    from tensorboardX import summary
+    from tensorboardX import record_writer, summary
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.record_writer import directory_check
+
+
+class _InBuckets:
+    """Opens event files in buckets. tensorboardX's own way sends the whole file at each flush."""
+
+    def open(self, path: str) -> "_EventFile":
+        return _EventFile(path)
+
+    def directory_check(self, path: str) -> None:
+        """Does nothing: buckets have no folders."""
+
+
+class _EventFile(Appended):
+    """A file to append to, as tensorboardX calls it."""
+
+    def flush(self) -> None:
+        self.sync()
+
+
+record_writer.register_writer_factory("gs", _InBuckets())
 
 
 class Writer:

@@ -245,6 +245,7 @@ def test_a_run_may_be_lengthened_and_not_shortened(tiny, tmp_path, capsys, left)
     claim(tmp_path / "run", tiny)
     if left:
         (tmp_path / "run" / "transformer").mkdir()
+        (tmp_path / "run" / "transformer" / "config.json").write_text("{}")
     tiny.steps += 5
     claim(tmp_path / "run", tiny)
     assert read_config(tmp_path / "run").steps == tiny.steps
