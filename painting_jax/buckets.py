@@ -217,6 +217,10 @@ def fetched(path: str | os.PathLike) -> pathlib.Path:
     found = {name: number for name, number in generations(path).items() if name[-1:] != "/"}
     if not found:
         raise FileNotFoundError(os.fspath(path))
+    # Names of objects are free; as paths they could lead out of the folder.
+    for name in found:
+        if not {".", ".."}.isdisjoint(name.split("/")):
+            raise UserError(f"{path} holds an object whose name is no path: {name[:_LONGEST]}")
     place = user_cache("fetched") / _hash(os.fspath(path))
     kept = place / _hash(json.dumps(found)) / pathlib.PurePosixPath(_name(path)).name
     if not kept.exists():

@@ -93,6 +93,14 @@ def test_a_copy_here_follows_the_object(place):
     assert files.local("here/file") == pathlib.Path("here/file")
 
 
+def test_no_name_of_an_object_leads_out_of_its_copy(place, tmp_path, monkeypatch):
+    # The emulator has no such names; Cloud Storage has.
+    monkeypatch.setattr(buckets, "generations", lambda _: {"run/../../../../outside": 1})
+    with pytest.raises(UserError, match=r"holds an object whose name is no path: .*/outside$"):
+        files.local(f"{place}/run")
+    assert not list(tmp_path.rglob("outside"))
+
+
 def test_what_a_library_leaves_in_a_folder_is_copied(place, tmp_path):
     with files.filled(f"{place}/profile") as folder:
         (folder / "trace").mkdir()
