@@ -1,20 +1,17 @@
 """What all tests share: eight fake devices, a tiny data set and a tiny experiment."""
 
-import gc
 import os
 import pathlib
 import signal
 from collections.abc import Callable, Iterator
 
-from tests import compiler
+from tests import compiler, garbage
 
 # A shell's job in the background is deaf to Ctrl-C, and so are the programs that it starts; tests
 # press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tracing makes millions of objects that stay: looking through them all for garbage takes a tenth of
-# the time.
-gc.set_threshold(50_000, 20, 50)
+garbage.look_less()
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -30,9 +27,10 @@ import jaxtyping
 import ml_collections
 import pytest
 
-from tests import shape_check  # noqa: F401  the hook finds it among the loaded modules
+from tests import shape_check
 
-# Before anything of the package is imported.
+# Before anything of the package is imported. The hook's decorators look this name up.
+jaxtyping.jaxtyped = shape_check.where_arrays_are_annotated(jaxtyping.jaxtyped)
 jaxtyping.install_import_hook(
     [f"painting_jax.{folder}" for folder in ("models", "diffusion", "metrics", "sharding")],
     "tests.shape_check.typechecker",
@@ -96,13 +94,27 @@ QUICK = (
     "tests/training/test_throughput.py",
 )
 
+# What takes longest, alone or together.
+LONGEST = (
+    "tests/training/",
+    "tests/launch/test_evaluate_notebook.py",
+    "tests/launch/test_xm_train.py",
+    "tests/test_readme.py",
+    "tests/test_wheel.py",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks slow tests and puts the longest first, so that both workers end together."""
     for item in items:
         if item.nodeid.startswith(SLOW) and not item.nodeid.startswith(QUICK):
             item.add_marker("slow")
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves out of the search for garbage what all modules have made."""
+    garbage.look_less()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ status, and ends as the interpreter does.
 
 import atexit
 import dataclasses
-import gc
 import multiprocessing
 import os
 import pathlib
@@ -18,7 +17,7 @@ from collections.abc import Callable
 
 import jax
 
-from tests import compiler
+from tests import compiler, garbage
 
 _SECONDS = 300.0  # limit of a fork, also on a busy machine
 _context = multiprocessing.get_context("forkserver")
@@ -88,9 +87,7 @@ def _run(function: Callable[..., None], arguments: tuple, folder: str, devices: 
     for name, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ["XLA_FLAGS"] = compiler.flags(devices)
-    # Tracing makes millions of objects that stay, as tests.conftest says.
-    gc.set_threshold(50_000, 20, 50)
-    gc.freeze()
+    garbage.look_less()
     # Even what compiles in an instant is compiled by each.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     status = 0

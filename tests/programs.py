@@ -13,7 +13,7 @@ import subprocess
 import sys
 import traceback
 
-from tests import tiny
+from tests import garbage, tiny
 
 _SECONDS = 300  # limit of a program, also on a busy machine
 
@@ -55,6 +55,7 @@ class Programs:
 def _serve(preloaded: list[str]) -> None:
     for name in preloaded:
         importlib.import_module(name)
+    garbage.look_less()
     for line in sys.stdin:
         read, write = os.pipe()
         child = os.fork()

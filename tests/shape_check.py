@@ -10,6 +10,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import AbstractArray
 
+_ABSENT = object()
+
+
+def where_arrays_are_annotated(decorator: Callable) -> Callable:
+    """`jaxtyping.jaxtyped` for functions that say something of arrays: the others are left alone.
+
+    Its wrapper binds the arguments of each call, and most calls of a model are of such others.
+    """
+
+    def decorated(function: Any = None, **options: Any) -> Any:
+        if function is None:
+            return functools.partial(decorated, **options)
+        if isinstance(function, types.FunctionType) and not any(
+            map(_of_arrays, inspect.get_annotations(function).values())
+        ):
+            return function
+        return decorator(function, **options)
+
+    return decorated
+
 
 def typechecker(function: Callable) -> Callable:
     """A type checker for `jaxtyping.install_import_hook` that looks at arrays alone.
@@ -25,16 +45,45 @@ def typechecker(function: Callable) -> Callable:
     if function.__name__ == "__init__":
         # JAX makes data classes of shapes, shardings, and arrays without their batch.
         return function
+    # jaxtyping asks twice: of the arguments, and once these are known, of the result.
+    result = signature.return_annotation
+    if result is Any:
+        return _with_checked_arguments(function, signature)
+    return _with_checked_result(function, result) if _of_arrays(result) else function
+
+
+def _with_checked_arguments(function: Callable, signature: inspect.Signature) -> Callable:
+    arrays = [
+        (place, parameter.name, parameter.annotation)
+        for place, parameter in enumerate(signature.parameters.values())
+        if _of_arrays(parameter.annotation)
+    ]
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
-            _require(value, signature.parameters[name].annotation, name)
+        for place, name, hint in arrays:
+            value = args[place] if place < len(args) else kwargs.get(name, _ABSENT)
+            if value is not _ABSENT:
+                _require(value, hint, name)
+
+    return checked
+
+
+def _with_checked_result(function: Callable, hint: Any) -> Callable:
+    @functools.wraps(function)
+    def checked(*args, **kwargs):
         result = function(*args, **kwargs)
-        _require(result, signature.return_annotation, "the result")
+        _require(result, hint, "the result")
         return result
 
     return checked
+
+
+def _of_arrays(hint: Any) -> bool:
+    """Whether an annotation says something of arrays, maybe in a string."""
+    if isinstance(hint, type) and issubclass(hint, AbstractArray):
+        return True
+    return isinstance(hint, str) or any(map(_of_arrays, typing.get_args(hint)))
 
 
 def _require(value: object, hint: Any, name: str) -> None:

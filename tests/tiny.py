@@ -27,6 +27,8 @@ FLAGS = (
     "--config.log.samples=2",
     "--config.sampling.steps=1",
 )
+# For tests of what starts a training: its model has no head for pixels, which compiles longest.
+LEAST = (*FLAGS, "--config.model.pixel_layers=0", "--config.objective.structure=0.0")
 
 
 def prepare(data_dir: pathlib.Path, photos: int = 4) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import traceback
 
-from tests import tiny
+from tests import garbage, tiny
 
 _SECONDS = 120  # that a run may take
 
@@ -70,6 +70,7 @@ def _serve(name: str) -> None:
     verb = importlib.import_module(name)
     for late in _LATE.get(name, ()):
         importlib.import_module(late)
+    garbage.look_less()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

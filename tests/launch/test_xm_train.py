@@ -22,9 +22,9 @@ _PRELOADED = ("painting_jax.cli", "painting_jax.training.loop", "launch.slices",
 
 
 @pytest.fixture(scope="module")
-def refused(tmp_path_factory: pytest.TempPathFactory):
-    """Runs the launcher without any credentials, and asserts that it refuses in one line."""
-    folder = tmp_path_factory.mktemp("refused")
+def launch(tmp_path_factory: pytest.TempPathFactory):
+    """Runs the launcher without any credentials, and asserts that it leaves nothing behind."""
+    folder = tmp_path_factory.mktemp("launch")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         patch.setenv("KUBECONFIG", str(folder / "kube"))
@@ -32,15 +32,26 @@ def refused(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "none.json"))
         with Programs(folder, _PRELOADED) as programs:
 
-            def check(*arguments: str, said: str) -> None:
-                status, output = programs(str(_LAUNCHER), *arguments)
-                assert status == 2, output
-                assert output.startswith("error: ")
-                assert output.count("\n") == 1, output
-                assert said in output
+            def run(*arguments: str) -> tuple[int, str]:
+                done = programs(str(_LAUNCHER), *arguments)
                 assert not os.listdir(folder)
+                return done
 
-            yield check
+            yield run
+
+
+@pytest.fixture
+def refused(launch):
+    """Asserts that the launcher refuses in one line."""
+
+    def check(*arguments: str, said: str) -> None:
+        status, output = launch(*arguments)
+        assert status == 2, output
+        assert output.startswith("error: ")
+        assert output.count("\n") == 1, output
+        assert said in output
+
+    return check
 
 
 def _start(folder, *arguments: str, **environment: str) -> subprocess.Popen:
@@ -87,7 +98,7 @@ def test_training_is_stopped_by_ctrl_c_and_resumed(tmp_path):
         f"--config={tiny.ROOT / 'configs' / 'demo.py'}",
         "--data_dir=data",
         "--workdir=run",
-        *tiny.FLAGS,
+        *tiny.LEAST,
         "--config.steps=1000000",
         "--config.checkpoint.every=1",
     )
@@ -147,11 +158,11 @@ def test_the_command_line_is_split_between_launcher_sweep_and_training(argv, own
     assert xm_train.split(argv) == (own, swept, [w for w in argv if w not in [*own, *swept]])
 
 
-def test_help_tells_of_both_sets_of_flags(tmp_path):
-    done = _finished(_start(tmp_path, "--help"))
-    assert done.returncode == 0
+def test_help_tells_of_both_sets_of_flags(launch):
+    status, output = launch("--help")
+    assert status == 0
     for words in ("--target=local", "--accelerator:", "--workdir:", "--config.steps=2000"):
-        assert words in done.stdout
+        assert words in output
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_without_xmanager_the_extra_is_named(tmp_path):
 def test_the_runs_of_a_sweep_are_trained_one_after_the_other(tmp_path):
     tiny.prepare(tmp_path / "data")
     config = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
-    arguments = (config, "--data_dir=data", "--workdir=lr", *tiny.FLAGS, "--sweep.seed=1,2")
+    arguments = (config, "--data_dir=data", "--workdir=lr", *tiny.LEAST, "--sweep.seed=1,2")
     done = _finished(_start(tmp_path, *arguments))
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(tmp_path / "lr")) == ["seed=1", "seed=2"]
@@ -197,16 +208,13 @@ def test_the_runs_of_a_sweep_are_trained_one_after_the_other(tmp_path):
     ]
 
 
-def test_a_dry_run_starts_nothing(tmp_path):
-    done = _finished(
-        _start(tmp_path, "--dry_run", "--workdir=lr", "--sweep.seed=1,2", "--config.steps=3")
-    )
-    assert done.returncode == 0
-    commands = [shlex.split(line) for line in done.stdout.splitlines()]
+def test_a_dry_run_starts_nothing(launch):
+    status, output = launch("--dry_run", "--workdir=lr", "--sweep.seed=1,2", "--config.steps=3")
+    assert status == 0
+    commands = [shlex.split(line) for line in output.splitlines()]
     for seed, command in zip((1, 2), commands, strict=True):
         changed = [f"--workdir=lr/seed={seed}", "--config.steps=3", f"--config.seed={seed}"]
         assert command[1:] == ["-m", "painting_jax.train", *changed]
-    assert not os.listdir(tmp_path)
 
 
 _TO_GKE = ("--target=gke", "--accelerator=h100:8", "--image=registry.example/p/i:1")
