@@ -33,7 +33,8 @@ def sharpened(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t
         lost_HW = light_HW - soft_HW
         variance_HW, covariances = _moments(soft_HW, colours)
         red_HW, blue_HW = (
-            light_HW + colour_HW + covariance_HW / (variance_HW + _NOISE) * lost_HW
+            light_HW
+            + _within(colour_HW + covariance_HW / (variance_HW + _NOISE) * lost_HW, colour_HW)
             for colour_HW, covariance_HW in zip(colours, covariances, strict=True)
         )
         green_HW = (light_HW - _LUMA[0] * red_HW - _LUMA[2] * blue_HW) / _LUMA[1]
@@ -43,6 +44,12 @@ def sharpened(frames_THWC: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t
             sharp_HWC,
         )
     return sharp_THWC
+
+
+def _within(sharp_HW: np.ndarray, colour_HW: np.ndarray) -> np.ndarray:
+    """Colours that go no further than those around: black beside yellow does not turn blue."""
+    square = np.ones((_AROUND, _AROUND), np.uint8)
+    return np.clip(sharp_HW, cv2.erode(colour_HW, square), cv2.dilate(colour_HW, square))
 
 
 def _blur(frames_THWC: np.ndarray) -> float:
