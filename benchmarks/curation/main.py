@@ -45,6 +45,7 @@ _STEPS = {
     "without the overlays": Steps(overlays=False),
     "without the occluders": Steps(occluders=False),
     "without denoising": Steps(noise=False),
+    "without the colours": Steps(colours=False),
     "without the span": Steps(span=False),
 }
 

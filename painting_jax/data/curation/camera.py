@@ -59,11 +59,8 @@ def followed(frames_THWC: np.ndarray, small_THWC: np.ndarray | None = None) -> P
     slopes_THW = _slopes(light_THW)
     zoom = frames_THWC.shape[2] / light_THW.shape[2]
     count = len(frames_THWC)
-    starts = [
-        start
-        for start in shots.starts(slopes_THW)
-        if start == 0 or not _goes_on(frames_THWC, start)
-    ]
+    found = shots.starts(slopes_THW)
+    starts = [0, *(start for start in found if not _goes_on(frames_THWC, start, found[start]))]
     parts = [slice(*ends) for ends in zip(starts, [*starts[1:], count], strict=True)]
     moves_T2 = np.concatenate([zoom * _moves(slopes_THW[part]) for part in parts])
     to_shot_T33 = np.tile(np.eye(3), (count, 1, 1))
@@ -183,13 +180,19 @@ def _moves(slopes_THW: np.ndarray) -> np.ndarray:
     return np.where(np.abs(moves_T2 - near_T2) > _JUMP, near_T2, moves_T2)
 
 
-def _goes_on(frames_THWC: np.ndarray, start: int) -> bool:
-    """Whether the camera stands where it stood before: a bold step of the painting is no cut."""
+def _goes_on(frames_THWC: np.ndarray, start: int, is_plain: bool) -> bool:
+    """Whether the camera stands where it stood before: a bold step of the painting is no cut.
+
+    Args:
+      frames_THWC: uint8 RGB.
+      start: Index of the frame with which a shot may begin.
+      is_plain: Whether it does, if nothing tells how the camera was moved.
+    """
     around = (slice(max(0, start - _NEAR_CUT), start), slice(start, start + _NEAR_CUT))
     views = [medians.median(frames_THWC[part]).astype(np.uint8) for part in around]
     shift_33 = _between(*views)
     if shift_33 is None:
-        return False
+        return not is_plain
     corners_142 = quadrilateral.whole(views[0].shape[:2])[None]
     moved_142 = cv2.perspectiveTransform(corners_142, shift_33) - corners_142
     if np.abs(moved_142).max() < _STAYS * max(views[0].shape):

@@ -13,6 +13,7 @@ from painting_jax.data.quadrilateral import Edges
 _SOUGHT = 320  # longer side in pixels at which the canvas is sought
 _MEASURED = 640  # and at which its corners are measured
 _LOOKED_AT = 48  # frames that are looked at for that
+_EARLY = 6  # part of them in which little is painted yet
 _ASPECTS = (0.65, 1.0, 1.55)  # width by height of canvases; others near them are found
 _MOST = 30  # quadrilaterals of each that are compared
 _CHANGED = 12.0  # levels of 255 by which a painted pixel differs from the beginning to the end
@@ -173,23 +174,29 @@ def _crossing(
 
 
 def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
-    third = max(1, len(still_SHWC) // 3)
+    third, early = (max(1, len(still_SHWC) // n) for n in (3, _EARLY))
     # Medians over time hold no hand.
-    begin_HWC, end_HWC = (
-        medians.median(part_SHWC) for part_SHWC in (still_SHWC[:third], still_SHWC[-third:])
+    early_HWC, begin_HWC, end_HWC = (
+        medians.median(part_SHWC)
+        for part_SHWC in (still_SHWC[:early], still_SHWC[:third], still_SHWC[-third:])
     )
     apart_HW = np.abs(end_HWC - begin_HWC).max(-1)
-    changed_HW = apart_HW > _CHANGED
+    # What is painted first changes little afterwards; a hand may still be seen before it.
+    from_early_HW = np.maximum(apart_HW, np.abs(end_HWC - early_HWC).max(-1))
     # Where an arm often rests, what is seen at the end has not settled; but nor has a canvas that
     # is painted all over to the end.
     moving_HW = medians.median(np.abs(still_SHWC[-third:] - end_HWC)).max(-1) > _SETTLED
     # The border of the canvas is there all the time, what is painted is not; and where the canvas
     # has the colour of the desk, change ends at its border.
-    apart_HWC = np.minimum(apart_HW / _PLAIN, 1)[..., None].repeat(3, -1) * 255
-    pictures = begin_HWC, medians.median(still_SHWC), apart_HWC
+    apart_HWC = np.minimum(from_early_HW / _PLAIN, 1)[..., None].repeat(3, -1) * 255
+    pictures = early_HWC, begin_HWC, medians.median(still_SHWC), apart_HWC
     each = [Edges.of(picture_HWC) for picture_HWC in pictures]
-    settled_42 = _around(changed_HW & ~moving_HW, each)
-    return _around(changed_HW, each) if settled_42 is None else settled_42
+    for changed_HW in (from_early_HW > _CHANGED, apart_HW > _CHANGED):
+        for seen_HW in (changed_HW & ~moving_HW, changed_HW):
+            corners_42 = _around(seen_HW, each)
+            if corners_42 is not None:
+                return corners_42
+    return None
 
 
 def _around(changed_HW: np.ndarray, each: Sequence[Edges]) -> np.ndarray | None:

@@ -8,6 +8,7 @@ import numpy as np
 from painting_jax.data.curation import (
     camera,
     canvas,
+    colours,
     denoising,
     filling,
     light,
@@ -29,6 +30,7 @@ class Steps:
       overlays: Whether logos that stay in a corner of the frame are taken away.
       occluders: Whether hands, tools and their shadows are taken away.
       noise: Whether the noise of the camera and the codec is taken out.
+      colours: Whether colours that a codec has blurred are made as sharp as their lightness.
       span: Whether what lies before and after the painting, and pauses, are dropped.
     """
 
@@ -38,6 +40,7 @@ class Steps:
     overlays: bool = True
     occluders: bool = True
     noise: bool = True
+    colours: bool = True
     span: bool = True
 
 
@@ -101,8 +104,11 @@ def cleaned(
         shown_K = activity(frames_KHWC, occluded_KHW).kept_T
     if steps.noise:
         frames_KHWC = denoising.denoised(frames_KHWC)
+    frames_KHWC = frames_KHWC[shown_K]
+    if steps.colours:
+        frames_KHWC = colours.sharpened(frames_KHWC)
     return Cleaned(
-        frames_KHWC[shown_K],
+        frames_KHWC,
         kept_K[shown_K],
         None if corners_K42 is None else corners_K42[shown_K],
         hidden_KHW[shown_K],

@@ -44,13 +44,15 @@ def occluded(
     reach = min(reach, count - 1)
     if reach < 1:
         return np.zeros((count, height, width), bool)
-    strange_THW, longer_THW, same_THW, ends_THW = _strange(frames_THWC, reach)
+    strange_THW, longer_THW, same_THW, ends_THW, returns_THW = _strange(frames_THWC, reach)
     certain_THW = _large(strange_THW, _SMALLEST)
     shares_T = certain_THW.mean((1, 2))
     # In a short recording nearly every frame is at an end, and no others tell what is usual.
     if count >= _LONG * reach and (shares_T > 0).mean() > _USUAL:
         # A hand in the first frame or the last one is about as large as in the others.
         certain_THW |= _large(ends_THW, _LIKE_OTHERS * float(np.median(shares_T[shares_T > 0])))
+    # Where the canvas is seen again as it was, something lay before it, however long it rested.
+    certain_THW |= _large(returns_THW, _SMALLEST)
     # What rests in one place for long counts if it belongs to something that moves.
     labels_THW = _components(certain_THW | longer_THW)
     # Of what has a label alone: NumPy counts in copies that are twice as large.
@@ -103,16 +105,16 @@ def _strange(frames_THWC: np.ndarray, reach: int) -> tuple[np.ndarray, ...]:
     noise = _usual_step(sums_TCHW) / np.float32(_SHRUNK**2) / np.float32(0.67)
     seen = float(np.maximum(np.float32(_LEAST), np.float32(_NOISE) * noise))
     count, channels, height, width = sums_TCHW.shape
-    found_NTHW = np.empty((4, count, height, width), bool)
+    found_NTHW = np.empty((5, count, height, width), bool)
     step = max(1, _AT_ONCE // (count * channels * width))
     for top in range(0, height, step):
         rows = slice(top, top + step)
         part_TCHW = np.ascontiguousarray(sums_TCHW[:, :, rows])
         found_NTHW[:, :, rows] = _compared(part_TCHW, reach, seen * _SHRUNK**2)
-    strange_THW, longer_THW, ends_THW = (
-        _morphed(found_NTHW[i], cv2.MORPH_OPEN, 1) for i in (0, 1, 3)
+    strange_THW, longer_THW, ends_THW, returns_THW = (
+        _morphed(found_NTHW[i], cv2.MORPH_OPEN, 1) for i in (0, 1, 3, 4)
     )
-    return strange_THW, longer_THW, found_NTHW[2], ends_THW
+    return strange_THW, longer_THW, found_NTHW[2], ends_THW, returns_THW
 
 
 def _sums(frame_HWC: np.ndarray) -> np.ndarray:
@@ -171,14 +173,15 @@ def _compared(sums_TCHW: np.ndarray, reach: int, seen: float) -> tuple[np.ndarra
     # What is usual before one frame was usual after an earlier one.
     near = [usual(believed_N, n, reach) for n in range(around - reach, count + around + 1)]
     far = [usual(believed_N, n, reach, _STRIDE) for n in range(count + around + _STRIDE)]
-    found_NTHW = np.zeros((4, count, *sums_TCHW.shape[2:]), bool)
-    strange_THW, longer_THW, same_THW, ends_THW = found_NTHW
+    found_NTHW = np.zeros((5, count, *sums_TCHW.shape[2:]), bool)
+    strange_THW, longer_THW, same_THW, ends_THW, returns_THW = found_NTHW
     for t, sums_CHW in enumerate(sums_TCHW):
         now_CHW, after = 2 * sums_CHW, t + around + 1
         soon_CHW = usual(believed_N, after, soon)
         strange_THW[t] = strange(now_CHW, near[t], near[t + reach + 1], soon_CHW)
         early_CHW, late_CHW = far[t], far[t + around + _STRIDE]
         longer_THW[t] = differ(now_CHW, early_CHW) & differ(now_CHW, late_CHW)
+        returns_THW[t] = longer_THW[t] & ~differ(early_CHW, late_CHW)
         same_THW[t] = ~differ(now_CHW, 2 * sums_TCHW[max(0, t - 1)])
         if t < reach or t >= count - reach:
             ends_THW[t] = strange(

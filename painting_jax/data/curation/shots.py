@@ -6,12 +6,13 @@ from scipy import ndimage
 from painting_jax.data.curation import medians
 
 _AROUND = 3  # frames before and after a cut that are compared; their median holds no hand
-_ALIKE = 0.6  # likeness below which it is a cut, relative to the usual one
+_UNLIKE = 0.6  # likeness below which it is a plain cut, relative to the usual one,
+_ALIKE = 0.8  # and from which on it is none; the camera may have been moved by little
 _FAINT = 0.1  # share of the usual energy of edges that two empty pictures may differ by
 
 
-def starts(slopes_THW: np.ndarray) -> list[int]:
-    """Indices of the frames with which shots begin, 0 among them.
+def starts(slopes_THW: np.ndarray) -> dict[int, bool]:
+    """Indices of the frames with which shots may begin, and whether each is plainly a cut.
 
     Within a shot, edges stay where they are from a few frames to the next few: those of the desk
     and of the canvas, and most of what is painted. A bold step of a painting may look like a cut.
@@ -29,16 +30,17 @@ def starts(slopes_THW: np.ndarray) -> list[int]:
         after_HW = medians.median(soft_THW[t : t + _AROUND])
         alike_T[t] = _alike(before_HW, after_HW, _FAINT * usual)
     least_T = ndimage.minimum_filter1d(alike_T, 2 * _AROUND - 1)
-    found = np.flatnonzero((alike_T < _ALIKE * np.median(alike_T)) & (alike_T == least_T))
+    usually = np.median(alike_T)
+    found = np.flatnonzero((alike_T < _ALIKE * usually) & (alike_T == least_T))
     # Medians see it a frame too early or too late; two frames tell which it is.
-    exact = {
-        min(
+    exact: dict[int, bool] = {}
+    for t in map(int, found):
+        at = min(
             range(max(1, t - 1), min(count, t + 2)),
             key=lambda at: _alike(soft_THW[at - 1], soft_THW[at], _FAINT * usual),
         )
-        for t in map(int, found)
-    }
-    return [0, *sorted(exact)]
+        exact[at] = exact.get(at, False) or bool(alike_T[t] < _UNLIKE * usually)
+    return dict(sorted(exact.items()))
 
 
 def _alike(one_HW: np.ndarray, other_HW: np.ndarray, faint: float) -> float:

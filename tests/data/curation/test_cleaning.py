@@ -1,5 +1,6 @@
 """A camera saw a desk: what is cleaned of it is measured against the canvas that was filmed."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from painting_jax.data import pictures
 from painting_jax.data.curation import (
     camera,
     canvas,
+    colours,
     denoising,
     filling,
     light,
@@ -283,3 +285,66 @@ def test_a_canvas_that_is_painted_all_over_to_the_end_is_found():
     corners_T42 = canvas.found(frames, np.broadcast_to(np.eye(3), (60, 3, 3)))
     true_42 = np.array([(60, 40), (210, 40), (210, 180), (60, 180)])
     np.testing.assert_allclose(corners_T42[0], true_42, atol=1)
+
+
+def test_a_canvas_whose_border_is_painted_first_is_whole():
+    """The border hardly changes after the first strokes, which are as dark as the desk."""
+    rng = np.random.default_rng(0)
+    desk_HWC = rng.integers(70, 110, (216, 288, 3)).astype(np.uint8)
+    frames = np.stack([desk_HWC] * 60)
+    frames[:, 40:180, 60:210] = 230
+    frames[6:, 40:72, 60:210] = (84, 88, 92)
+    for t in range(20, 38):
+        top = 72 + 6 * (t - 20)
+        frames[t:, top : top + 6, 60:210] = rng.integers(90, 130, 3)
+    corners_T42 = canvas.found(frames, np.broadcast_to(np.eye(3), (60, 3, 3)))
+    true_42 = np.array([(60, 40), (210, 40), (210, 180), (60, 180)])
+    np.testing.assert_allclose(corners_T42[0], true_42, atol=2)
+
+
+def test_a_hand_that_rests_is_found_by_the_canvas_that_comes_back():
+    frames = np.full((90, 96, 96, 3), 210, np.uint8)
+    frames[30:44, 40:, 30:70] = (224, 172, 138)
+    frames[60:, 4:30, 4:60] = (40, 60, 120)  # paint stays
+    found = occluders.occluded(frames)
+    assert found[30:44, 40:, 30:70].all()
+    assert not found[:30].any()
+    assert not found[44:].any()
+    assert (filling.filled(frames, found)[30:44] == 210).all()
+
+
+def test_colours_that_are_softer_than_the_light_are_sharpened():
+    rng = np.random.default_rng(0)
+    painted = np.full((3, 96, 96, 3), 230, np.uint8)
+    for _ in range(40):
+        top, left, height, width = rng.integers((0, 0, 3, 3), (90, 90, 30, 30))
+        painted[:, top : top + height, left : left + width] = rng.integers(20, 235, 3)
+    halved = []
+    for frame in painted:
+        light, *colour = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
+        colour = [cv2.resize(one, (48, 48), interpolation=cv2.INTER_AREA) for one in colour]
+        colour = [cv2.resize(one, (96, 96)) for one in colour]
+        halved.append(cv2.cvtColor(cv2.merge([light, *colour]), cv2.COLOR_YCrCb2RGB))
+    soft = np.stack(halved)
+    sharp = colours.sharpened(soft)
+
+    def error(frames) -> float:
+        return float(np.square(frames.astype(float) - painted).mean())
+
+    assert error(sharp) < 0.8 * error(soft)
+    assert colours.sharpened(painted) is painted
+
+
+def test_a_camera_that_is_moved_along_the_grain_of_a_desk_is_followed():
+    """Most edges lie on each other afterwards; those of a few things tell that it was moved."""
+    rng = np.random.default_rng(0)
+    grain = rng.integers(60, 140, (216, 1, 3)).repeat(320, 1).astype(np.uint8)
+    for _ in range(40):
+        left, top = rng.integers((0, 0), (300, 200))
+        grain[top : top + 10, left : left + 10] = rng.integers(0, 255, (10, 10, 3))
+    frames = np.stack([grain[:, 16:304]] * 14 + [grain[:, 4:292]] * 14)
+    frames = np.clip(frames + rng.normal(0, 1.5, frames.shape), 0, 255).astype(np.uint8)
+    path = camera.followed(frames)
+    assert path.cuts == (14,)
+    moved_2 = path.to_common_T33[20, :2, 2] - path.to_common_T33[7, :2, 2]
+    np.testing.assert_allclose(np.abs(moved_2), (12, 0), atol=0.5)
