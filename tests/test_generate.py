@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -22,6 +23,7 @@ from painting_jax.generation.run import Run
 from painting_jax.sharding.mesh import make_mesh
 from tests import tiny, tiny_run
 from tests.synthetic import scene
+from tests.verbs import Verb
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,13 @@ def run(tmp_path_factory) -> pathlib.Path:
     return root / "run"
 
 
-def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
+@pytest.fixture(scope="module")
+def generate(tmp_path_factory) -> Iterator[Verb]:
+    with Verb("generate", tmp_path_factory.mktemp("generate")) as verb:
+        yield verb
+
+
+def test_a_folder_is_painted_as_often_as_one_likes(run, generate, tmp_path):
     """Whatever its pictures' names, without its own results and what cannot be read."""
     (tmp_path / "broken.jpg").write_text("no picture")
     for name in (b"cat.png", b"bad\xff.png", b"i" * 240 + b".png"):
@@ -41,9 +49,7 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, tmp_path):
     output = tmp_path / "out"
     medium = "--medium=oil:0.7,pencil:0.3"
     for _ in range(2):
-        done = tiny.verb(
-            "generate", f"--workdir={run}", f"--image={tmp_path}", medium, f"--output={output}"
-        )
+        done = generate(f"--workdir={run}", f"--image={tmp_path}", medium, f"--output={output}")
         assert done.returncode == 0, done.stderr
         skipped = f"skipped broken.jpg: {tmp_path}/broken.jpg is not a picture"
         # The model has learned nothing, so it may also be warned of.
@@ -184,30 +190,21 @@ def test_a_process_goes_on_from_the_canvas_that_is_given(run, size):
         (["--canvas=picture.png", "--from=0.5", "--held_out=1"], "--canvas takes one picture"),
     ],
 )
-def test_sizes_parts_and_canvases_out_of_range_end_in_a_line(run, tmp_path, flags, said):
+def test_sizes_parts_and_canvases_out_of_range_end_in_a_line(run, generate, tmp_path, flags, said):
     (tmp_path / "picture.png").write_bytes(pictures.encode(scene(0, 32, 32), "png"))
     noise_HWC = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     (tmp_path / "picture_of_noise.png").write_bytes(pictures.encode(noise_HWC, "png"))
     flags = [flag.replace("=picture", f"={tmp_path}/picture") for flag in flags]
-    done = tiny.verb(
-        "generate",
-        *(
-            f"--workdir={run}",
-            f"--image={tmp_path / 'picture.png'}",
-            f"--output={tmp_path / 'out'}",
-        ),
-        *flags,
-    )
-    tiny.assert_one_line(done, said)
+    paths = f"--image={tmp_path / 'picture.png'}", f"--output={tmp_path / 'out'}"
+    generate.refuses(f"--workdir={run}", *paths, *flags, said=said)
     assert not (tmp_path / "out").exists()
 
 
-def test_how_far_a_canvas_is_gets_estimated_said_and_recorded(run, tmp_path):
+def test_how_far_a_canvas_is_gets_estimated_said_and_recorded(run, generate, tmp_path):
     (tmp_path / "picture.png").write_bytes(pictures.encode(scene(0, 32, 32), "png"))
     picture, output = tmp_path / "picture.png", tmp_path / "out"
-    done = tiny.verb(
-        "generate",
-        *(f"--workdir={run}", f"--image={picture}", f"--canvas={picture}", f"--output={output}"),
+    done = generate(
+        *(f"--workdir={run}", f"--image={picture}", f"--canvas={picture}", f"--output={output}")
     )
     assert done.returncode == 0, done.stderr
     # The finished picture: something is left to paint all the same.

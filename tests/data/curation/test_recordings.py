@@ -35,6 +35,7 @@ def test_a_recording_that_runs_backwards_is_turned_after_it_was_cleaned(tmp_path
             file, max_frames=5, max_side=1280, edits=timelapse.TURN, cleaning=Cleaning()
         )
     assert any("turned round" in note for note in notes)
-    np.testing.assert_allclose(record.progress, np.linspace(0, 1, 5), atol=0.03)
+    # Frames in which nothing changes are left out: what is left is not quite even.
+    np.testing.assert_allclose(record.progress, np.linspace(0, 1, 5), atol=0.05)
     first, last = (pictures.decode(record.frames[at]).astype(int) for at in (0, -1))
     assert first.std() < 0.6 * last.std()
