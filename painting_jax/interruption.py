@@ -7,7 +7,6 @@ Ctrl-C, 143 for SIGTERM. A second Ctrl-C ends the program at once.
 This module is imported before all others and therefore uses the standard library only.
 """
 
-import _thread
 import contextlib
 import os
 import signal
@@ -120,7 +119,8 @@ class _Watcher:
         def send() -> None:
             if not self._closed:
                 self._repeats += 1
-                _thread.interrupt_main(signal.Signals(number))
+                # A signal, which also ends a long wait of the main thread.
+                signal.pthread_kill(threading.main_thread().ident, number)
 
         timer = threading.Timer(_REPEAT, send)
         timer.daemon = True

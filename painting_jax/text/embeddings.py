@@ -4,14 +4,15 @@ The encoder has eleven gigabytes and there are a handful of prompts. It is loade
 that are not in the cache, and freed afterwards.
 """
 
+import contextlib
 import functools
-import gc
 import hashlib
 import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import jax
@@ -65,11 +66,14 @@ def embed_prompts(
     """
     tokenizer, encoder = folder.folder("tokenizer"), folder.folder("text_encoder")
 
-    def open_encoder() -> TextEncoder:
-        return TextEncoder(
+    @contextlib.contextmanager
+    def open_encoder() -> Iterator[TextEncoder]:
+        encoder = TextEncoder(
             prompts.load_tokenizer(tokenizer),
             load_named(folder, "text_encoder", mesh=mesh, dtype=dtype).model(),
         )
+        with contextlib.closing(encoder):
+            yield encoder
 
     return embed_cached(
         texts,
@@ -119,6 +123,11 @@ class TextEncoder:
         mask_1L = np.arange(padded)[None] < len(ids_L)
         return np.asarray(_apply(self._graph, self._state, ids_1L, mask_1L)[0, : len(ids_L)])
 
+    def close(self) -> None:
+        """Frees eleven gigabytes now: the model's objects refer to each other, and stay a while."""
+        for leaf in jax.tree.leaves(self._state):
+            leaf.delete()
+
 
 @functools.partial(jax.jit, static_argnums=0)
 def _apply(graph, state, ids_BL, mask_BL):
@@ -130,7 +139,7 @@ def embed_cached(
     *,
     cache: str | os.PathLike,
     fingerprint: str,
-    open_encoder: Callable[[], Callable[[str], np.ndarray]],
+    open_encoder: Callable[[], AbstractContextManager[Callable[[str], np.ndarray]]],
 ) -> dict[str, np.ndarray]:
     """Embeds each distinct prompt, or reads it from the cache.
 
@@ -139,8 +148,8 @@ def embed_cached(
       cache: cache folder, created if it does not exist. Damaged entries are computed again. Where
         it cannot be written, a warning says so.
       fingerprint: fingerprint of the encoder (see `fingerprint`). Each has entries of its own.
-      open_encoder: loads the encoder (a `TextEncoder`). It is called once, and only if a prompt is
-        not in the cache. No reference to the encoder is kept.
+      open_encoder: opens the encoder (a `TextEncoder`) as a context, at whose end it is closed. It
+        is called once, and only if a prompt is not in the cache.
 
     Returns:
       The embeddings of each prompt's tokens by the prompt as given, float32[L, D], for `pad`.
@@ -151,13 +160,11 @@ def embed_cached(
     missing = [prompt for prompt, embedding_LD in found.items() if embedding_LD is None]
     if missing:
         remove_unfinished(paths[missing[0]].parent)
-        encoder, writable = open_encoder(), True
-        for prompt in missing:
-            found[prompt] = encoder(prompt)
-            writable = writable and _kept(paths[prompt], prompt, found[prompt])
-        # Frees eleven gigabytes now rather than at some later collection.
-        del encoder
-        gc.collect()
+        with open_encoder() as encoder:
+            writable = True
+            for prompt in missing:
+                found[prompt] = encoder(prompt)
+                writable = writable and _kept(paths[prompt], prompt, found[prompt])
     return {text: found[prompt] for text, prompt in cleaned.items()}
 
 

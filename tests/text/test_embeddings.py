@@ -1,10 +1,10 @@
 """Embeddings equal diffusers', and each prompt is computed once unless its entry is damaged."""
 
+import contextlib
 import errno
 import os
 import pathlib
 import types
-import weakref
 
 import jax
 import numpy as np
@@ -13,11 +13,17 @@ import torch
 from diffusers import WanImageToVideoPipeline
 from flax import nnx
 
+from configs import wan21_t2v_1_3b
+from painting_jax.checkpoints import random_folder
+from painting_jax.checkpoints.diffusers_folder import Folder
 from painting_jax.errors import UserError
 from painting_jax.models.umt5.modeling import UMT5Config, UMT5Encoder
 from painting_jax.models.umt5.params import TABLE
+from painting_jax.sharding.mesh import make_mesh
+from painting_jax.tasks.task import make_model
 from painting_jax.text import embeddings
 from painting_jax.text.embeddings import TextEncoder, embed_cached, fingerprint, pad
+from painting_jax.text.tokenizer import Tokenizer
 from tests.checkpoints.filling import fill
 from tests.models.umt5.test_modeling import reference
 from tests.text.wan_text import WORDS, tokenizer
@@ -52,7 +58,7 @@ class Counting:
 
     def open(self):
         self.opened += 1
-        return self
+        return contextlib.nullcontext(self)
 
     def __call__(self, prompt):
         self.asked.append(prompt)
@@ -66,7 +72,8 @@ def test_embeddings_equal_those_of_diffusers(encoder, reference_model, tmp_path)
     )
     with torch.no_grad():
         expected = WanImageToVideoPipeline._get_t5_prompt_embeds(pipeline, list(_PROMPTS)).numpy()
-    found = embed_cached(_PROMPTS, cache=tmp_path, fingerprint="f", open_encoder=lambda: encoder)
+    opened = contextlib.nullcontext(encoder)
+    found = embed_cached(_PROMPTS, cache=tmp_path, fingerprint="f", open_encoder=lambda: opened)
     actual = pad([found[prompt] for prompt in _PROMPTS])
     assert [len(found[prompt]) for prompt in _PROMPTS] == [8, 1, 4, 512]
     np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
@@ -167,26 +174,28 @@ def test_failing_encoder_leaves_what_was_computed(tmp_path):
             raise MemoryError
         return counting(prompt)
 
+    opened = contextlib.nullcontext(failing)
     with pytest.raises(MemoryError):
-        embed_cached(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=lambda: failing)
+        embed_cached(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=lambda: opened)
     embed_cached(["oil", "ink"], cache=tmp_path, fingerprint="f", open_encoder=counting.open)
     assert counting.asked == ["oil", "ink"]
 
 
-def test_encoder_is_freed(reference_model, tmp_path):
-    parameters = []
-
-    def open_encoder():
-        model = fill(
-            lambda: UMT5Encoder(_CONFIG, rngs=nnx.Rngs(0)), TABLE, reference_model.state_dict()
-        )
-        nnx.update(model, jax.tree.map(jax.numpy.asarray, nnx.state(model)))
-        parameters.extend(weakref.ref(leaf) for leaf in jax.tree.leaves(nnx.state(model)))
-        return TextEncoder(tokenizer(), model)
-
-    embed_cached(["a cat"], cache=tmp_path, fingerprint="f", open_encoder=open_encoder)
-    assert len(parameters) == 12
-    assert not any(parameter() is not None for parameter in parameters)
+def test_encoder_is_freed(tmp_path):
+    config = wan21_t2v_1_3b.get_config("tiny")
+    model = make_model(config).config
+    random_folder.write(
+        tmp_path, config.model.family, model, tokenizer=Tokenizer.train(["a"]), seed=0
+    )
+    before = {id(array) for array in jax.live_arrays()}
+    embeddings.embed_prompts(
+        Folder.open(str(tmp_path)),
+        ["a cat"],
+        mesh=make_mesh({}, jax.devices()[:1]),
+        dtype="float32",
+        cache=tmp_path / "cache",
+    )
+    assert [array for array in jax.live_arrays() if id(array) not in before] == []
 
 
 def test_tokenizer_of_another_model_is_refused():
