@@ -48,7 +48,7 @@ class _Unloaded(Finetune):
         section = self.config.model
         frozen = {"empty_text_LD": _array(self.config.data.text_length, section.text_dim)}
         if not self.full_finetune:
-            network = self._abstract()
+            network = nnx.eval_shape(lambda: self._make(adapters=False))
             frozen["transformer"] = self._as_loaded(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
         return frozen
 

@@ -22,7 +22,7 @@ from painting_jax.models.wan.params import diffusers_config
 from painting_jax.sharding.rules import gathered, replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
-from painting_jax.tasks.task import Task, abstract_network, make_model, make_network
+from painting_jax.tasks.task import Task, make_model, make_network
 from painting_jax.text import embeddings
 from painting_jax.text.conditioner import PromptConditioner
 
@@ -71,8 +71,11 @@ class Finetune(Task):
     def boundary(self):
         return self._boundary
 
-    def _abstract(self) -> nnx.Module:
-        return abstract_network(self.config, self.model)
+    def _make(self, *, adapters: bool) -> nnx.Module:
+        transformer = make_network(self.config, self.model, nnx.Rngs(0))
+        if adapters:
+            lora.attach(transformer, self._new_adapters(transformer))
+        return transformer
 
     def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
         key, shapes = jax.random.key(self.config.seed), self._adapted(transformer)
@@ -87,25 +90,22 @@ class Finetune(Task):
         """Paths of the linear layers of the trained transformer whose kernels are in int8."""
         if not published.is_quantised(self.config):
             return ()
-        return tuple(self._adapted(self._abstract()))
+        return tuple(self._adapted(nnx.eval_shape(lambda: self._make(adapters=False))))
 
     @functools.cached_property
     def _graph(self):
-        transformer = self._abstract()
-        if not self.full_finetune:
-            lora.attach(transformer, jax.eval_shape(lambda: self._new_adapters(self._abstract())))
-        return nnx.graphdef(transformer)
+        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=not self.full_finetune)))
 
     @functools.cached_property
     def _frozen_graph(self):
-        return nnx.graphdef(self._abstract())
+        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=False)))
 
     def init_params(self):
         if self.full_finetune:
             # Only the shapes are used: `load_params` provides the values.
-            transformer = make_network(self.config, self.model, nnx.Rngs(0))
-            return nnx.to_pure_dict(nnx.state(transformer, nnx.Param))
-        return lora.as_tree(self._new_adapters(self._abstract()))
+            return nnx.to_pure_dict(nnx.state(self._make(adapters=False), nnx.Param))
+        transformer = nnx.eval_shape(lambda: self._make(adapters=False))
+        return lora.as_tree(self._new_adapters(transformer))
 
     def load_params(self, mesh):
         if self.full_finetune:

@@ -9,12 +9,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from flax import nnx
-from jax.sharding import AbstractMesh, Mesh
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
@@ -26,7 +25,7 @@ from painting_jax.diffusion import cross_media, losses
 from painting_jax.diffusion.flow_matching import NoiseDistribution
 from painting_jax.diffusion.reverse_painting import Objective
 from painting_jax.diffusion.sampling import Network, Sampling
-from painting_jax.models.family import Family, VideoModel, get_family
+from painting_jax.models.family import VideoModel, get_family
 from painting_jax.sharding.attention import Strategy
 from painting_jax.text.conditioner import TextConditioner
 
@@ -216,38 +215,13 @@ def make_network(config: ConfigDict, model: VideoModel, rngs: nnx.Rngs) -> nnx.M
       model: Its model.
       rngs: Random numbers for the initial parameters.
     """
-    return model.family.make_transformer(model.config, rngs=rngs, **_execution(config))
-
-
-def abstract_network(config: ConfigDict, model: VideoModel) -> nnx.Module:
-    """A new `make_network` with shapes in the place of arrays.
-
-    Args:
-      config: Config of the experiment.
-      model: Its model.
-    """
-    execution = tuple(_execution(config).items())
-    return nnx.merge(
-        *_abstract(model.family, model.config, execution, jax.sharding.get_abstract_mesh())
+    return model.family.make_transformer(
+        model.config,
+        rngs=rngs,
+        dtype=jnp.dtype(config.model.dtype),
+        remat=config.model.remat,
+        strategy=Strategy(config.model.attention, config.mesh.ring),
     )
-
-
-@functools.lru_cache(maxsize=16)
-def _abstract(family: Family, sizes: Any, execution: tuple, mesh: AbstractMesh) -> tuple:
-    # To trace the initial values takes most of a second, and a start asks several times.
-    del mesh  # shapes may be laid out over it
-    made = nnx.eval_shape(
-        lambda: family.make_transformer(sizes, rngs=nnx.Rngs(0), **dict(execution))
-    )
-    return nnx.split(made)
-
-
-def _execution(config: ConfigDict) -> dict[str, Any]:
-    return {
-        "dtype": jnp.dtype(config.model.dtype),
-        "remat": config.model.remat,
-        "strategy": Strategy(config.model.attention, config.mesh.ring),
-    }
 
 
 def shapes_of(config: ConfigDict, model: VideoModel) -> Shapes:
