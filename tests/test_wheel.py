@@ -82,7 +82,7 @@ def test_its_verbs_run_beside_other_packages_of_the_repositorys_names(run):
         *("--size=32", "--frames=4", "--variants=1"),
     )
     assert prepared.returncode == 0, prepared.stderr
-    trained = run("-m", "painting_jax.train", "--workdir=run", *tiny.LEAST, "--config.steps=1")
+    trained = run("-m", "painting_jax.train", "--workdir=run", *tiny.FLAGS, "--config.steps=1")
     assert trained.returncode == 0, trained.stderr
     assert (trained.folder / "run" / "checkpoints" / "1").is_dir()
 
