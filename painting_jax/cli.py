@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from absl import app, flags, logging
@@ -144,9 +144,9 @@ def refuse_empty(*names: flags.FlagHolder) -> None:
     Raises:
       UserError: If a flag is empty. The message names the first such flag.
     """
-    for flag in names:
-        if "" in _values(flag):
-            raise UserError(f"--{flag.name}= is empty: say what it names, or leave it out")
+    for name, value in _given(names):
+        if value == "":
+            raise UserError(f"{name}= is empty: say what it names, or leave it out")
 
 
 def require_given(*names: flags.FlagHolder) -> None:
@@ -166,9 +166,8 @@ def refuse_remote(*names: flags.FlagHolder) -> None:
     Raises:
       UserError: If a flag names one. The message names the first such flag.
     """
-    for flag in names:
-        for value in _values(flag):
-            remote_paths.refuse(f"--{flag.name}", value)
+    for name, value in _given(names):
+        remote_paths.refuse(name, value)
 
 
 def check_runs(*names: flags.FlagHolder) -> None:
@@ -177,9 +176,8 @@ def check_runs(*names: flags.FlagHolder) -> None:
     Raises:
       UserError: As in `remote_paths.check_run`.
     """
-    for flag in names:
-        for value in _values(flag):
-            remote_paths.check_run(f"--{flag.name}", value)
+    for name, value in _given(names):
+        remote_paths.check_run(name, value)
 
 
 def check_readable(*names: flags.FlagHolder) -> None:
@@ -188,9 +186,8 @@ def check_readable(*names: flags.FlagHolder) -> None:
     Raises:
       UserError: As in `remote_paths.check_readable`.
     """
-    for flag in names:
-        for value in _values(flag):
-            remote_paths.check_readable(f"--{flag.name}", value)
+    for name, value in _given(names):
+        remote_paths.check_readable(name, value)
 
 
 def require(flag: flags.FlagHolder, holds: Callable[[Any], bool], words: str) -> None:
@@ -213,9 +210,11 @@ def require_from_to(flag: flags.FlagHolder, least: float, most: float = MOST) ->
     require(flag, lambda value: least <= value <= most, f"from {least} to {most}")
 
 
-def _values(flag: flags.FlagHolder) -> list[str]:
-    value = flag.value
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _given(names: Iterable[flags.FlagHolder]) -> Iterator[tuple[str, str]]:
+    """The values of flags, which may have several or none, each with what stands before it."""
+    for flag in names:
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        yield from ((f"--{flag.name}", value) for value in values if value is not None)
 
 
 def refuse_other_than_text(*texts: flags.FlagHolder) -> None:
