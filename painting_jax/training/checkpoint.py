@@ -38,7 +38,7 @@ _SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
 _PARAMS = ("params", "ema_params")
 # File of a whole checkpoint, and of each of its parts.
 _MARK = ocp.path.atomicity.COMMIT_SUCCESS_FILE
-_HALF = ".orbax-checkpoint-tmp"  # End of the name of one that is being written.
+_HALF = ".orbax-checkpoint-tmp"  # In the name of one that is being written.
 # Folder beside the checkpoints for those that are damaged.
 _ASIDE = "damaged_checkpoints"
 # Errors of the system that say nothing about the data.
@@ -70,7 +70,8 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if read_only else keep,
             create=not read_only,
-            cleanup_tmp_directories=not read_only,
+            # Orbax would remove them in the background and not wait for it when it is closed.
+            cleanup_tmp_directories=False,
             temporary_path_class=marked if self._in_bucket else _SyncedPath,
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
@@ -86,6 +87,9 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self.folder, options=options, handler_registry=registry
         )
+        if not read_only and jax.process_index() == 0:
+            with self._refusals_told():
+                self._remove_halves()
 
     def latest(self) -> int | None:
         """Number of steps done in the latest checkpoint; None if there is no checkpoint."""
@@ -273,9 +277,20 @@ class Checkpoints:
                 raise
             # Others may be writing to it still. In a bucket the next training removes it.
             if jax.process_count() == 1 and not self._in_bucket:
-                for half in self.folder.glob(f"*{_HALF}"):
-                    shutil.rmtree(half, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    self._remove_halves()
             raise UserError(f"no checkpoint can be written to {self.folder}: {reason}") from error
+
+    def _remove_halves(self) -> None:
+        """Removes checkpoints that were not written to the end."""
+        if not self._in_bucket:
+            for half in self.folder.glob(f"*{_HALF}*"):
+                shutil.rmtree(half)
+            return
+        for name in buckets.names(self.folder):
+            # Others' folders have no marks.
+            if name.isdecimal() and buckets.read(self.folder / name / _MARK) is None:
+                buckets.remove_folder(self.folder / name, last=_MARK)
 
     def _refusal(self, error: Exception) -> str | None:
         """What the file system or the bucket refused; None if the error has another cause."""
