@@ -403,13 +403,8 @@ def _recorded() -> recorded_processes.Config:
 
 
 def _enrichment() -> Enrichment:
-    for flag, of in (
-        (_MIN_CONFIDENCE, _GUESS_MEDIUM),
-        (_VARIANT_MEDIA, _VARIANTS_MODEL),
-        (_VARIANT_STEPS, _VARIANTS_MODEL),
-    ):
-        if flag.present and of.value is None:
-            raise UserError(f"--{flag.name} is for --{of.name}: name the network")
+    _refuse_without(_GUESS_MEDIUM, _MIN_CONFIDENCE)
+    _refuse_without(_VARIANTS_MODEL, _VARIANT_MEDIA, _VARIANT_STEPS)
     if _GUESS_MEDIUM.value and _MEDIUM.value:
         raise UserError("--medium says what --guess_medium would guess: leave one out")
     return choice.chosen(
@@ -429,13 +424,8 @@ def _networks(config: recorded_processes.Config) -> list[Network]:
 
 
 def _occluders() -> options.Prompted | None:
-    for flag, of in (
-        (_OCCLUDER_MODEL, _CLEAN),
-        (_OCCLUDER_PROMPTS, _OCCLUDER_MODEL),
-        (_MASK_MODEL, _OCCLUDER_MODEL),
-    ):
-        if flag.present and not of.value:
-            raise UserError(f"--{flag.name} is for --{of.name}")
+    _refuse_without(_CLEAN, _OCCLUDER_MODEL)
+    _refuse_without(_OCCLUDER_MODEL, _OCCLUDER_PROMPTS, _MASK_MODEL)
     if not _OCCLUDER_MODEL.value:
         return None
     prompts = [prompt.strip() for prompt in _OCCLUDER_PROMPTS.value]
@@ -447,6 +437,13 @@ def _occluders() -> options.Prompted | None:
         tuple(dict.fromkeys(prompts)),
         Network.named("mask_model", mask_model) if mask_model else None,
     )
+
+
+def _refuse_without(main: flags.FlagHolder, *details: flags.FlagHolder) -> None:
+    """Refuses flags that say more of another one, unless that is given."""
+    for flag in details:
+        if flag.present and not main.value:
+            raise UserError(f"--{flag.name} is for --{main.name}, which is missing")
 
 
 def _sides(text: str) -> tuple[int, int]:
