@@ -5,6 +5,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import measure
 
+from painting_jax.data.gaussian import gaussian
+
 _BAND = 2.0  # pixels of the small map by which a border may move
 _PULL = 0.6  # weight of the small map against the colours
 _NOISE = 8.0  # Lab distance that says little
@@ -27,17 +29,17 @@ def refined(labels_YX: np.ndarray, lab_YXC: np.ndarray, lab_HWC: np.ndarray) -> 
     shape = lab_HWC.shape[:2]
     zoom = shape[0] / labels_YX.shape[0]
     count = int(labels_YX.max()) + 1
-    inside_KYX = (labels_YX == np.arange(count)[:, None, None]).astype(np.float32)
-    weight_KYX = blurred(inside_KYX, 1)
+    inside_YXK = (labels_YX[..., None] == np.arange(count)).astype(np.float32)
+    weight_YXK = blurred(inside_YXK, 1)
     # Colours on the border itself are mixed with those of the neighbour.
-    core_KYX = inside_KYX * weight_KYX**4 + 1e-4 * weight_KYX
-    lab_CYX = np.ascontiguousarray(np.moveaxis(lab_YXC, -1, 0))
-    mean_KCYX = blurred(core_KYX[:, None] * lab_CYX, _BAND)
-    mean_KCYX /= blurred(core_KYX, _BAND)[:, None] + 1e-9
+    core_YXK = inside_YXK * weight_YXK**4 + 1e-4 * weight_YXK
+    sum_YXKC = core_YXK[..., None] * lab_YXC[..., None, :]
+    mean_YXKC = blurred(sum_YXKC.reshape(*labels_YX.shape, -1), _BAND).reshape(sum_YXKC.shape)
+    mean_YXKC /= blurred(core_YXK, _BAND)[..., None] + 1e-9
     best_HW, least_HW = np.zeros(shape, np.uint8), np.full(shape, np.inf, np.float32)
     for label in range(count):
-        near_HW = resized(weight_KYX[label], shape)
-        mean_HWC = resized(np.moveaxis(mean_KCYX[label], 0, -1), shape)
+        near_HW = resized(weight_YXK[..., label], shape)
+        mean_HWC = resized(mean_YXKC[..., label, :], shape)
         apart_HW = ((lab_HWC - mean_HWC) ** 2).sum(-1)
         cost_HW = blurred(np.minimum(apart_HW / _NOISE**2, 4), 0.5 * zoom)
         cost_HW -= _PULL * np.log(near_HW + 0.01)
@@ -60,10 +62,9 @@ def smoothly_resized(labels_YX: np.ndarray, shape: tuple[int, int]) -> np.ndarra
     return best_HW
 
 
-def blurred(maps_xHW: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur over the last two axes."""
-    sigmas = (0,) * (maps_xHW.ndim - 2) + (sigma, sigma)
-    return ndimage.gaussian_filter(maps_xHW, sigmas, mode="nearest", truncate=2)
+def blurred(map_HWx: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur over the first two axes."""
+    return gaussian(map_HWx, sigma, truncate=2)
 
 
 def resized(map_HWx: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Automatic segmentation of a picture into a few regions, numbered in painting order."""
 
+import cv2
 import numpy as np
-from scipy import ndimage
 from skimage import color, segmentation
 
 from painting_jax.data.depth_order import back_to_front
@@ -37,7 +37,7 @@ def segment(picture_HWC: np.ndarray) -> np.ndarray:
     shape = picture_HWC.shape[:2]
     fine_HWC = _at_most(picture_HWC.astype(np.float32) / 255, _FINE)
     # The median keeps edges sharp and removes thin lines, which are not regions.
-    small_YXC = ndimage.median_filter(_at_most(fine_HWC, _SIDE), (3, 3, 1), mode="nearest")
+    small_YXC = cv2.medianBlur(_at_most(fine_HWC, _SIDE), 3)
     lab_YXC = _colours(small_YXC)
     seeds_YX = segmentation.slic(
         lab_YXC,

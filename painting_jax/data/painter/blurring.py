@@ -1,17 +1,19 @@
 """Gaussian blur that stays fast where it is wide."""
 
 import numpy as np
-from scipy import ndimage
+
+from painting_jax.data.gaussian import gaussian
 
 # Sigma, in pixels, up to which every pixel is computed. Wider blurs are smooth enough to be
 # computed on a coarser grid and interpolated.
 _SHARP = 4.0
+_TRUNCATE = 2.5
 
 
 def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur over the first two axes; borders are repeated outwards."""
     if sigma <= _SHARP:
-        return _gaussian(values_HWx, sigma)
+        return gaussian(values_HWx, sigma, _TRUNCATE)
     height, width = values_HWx.shape[:2]
     step = int(sigma / 2)
     margins = [(0, -height % step), (0, -width % step)] + [(0, 0)] * (values_HWx.ndim - 2)
@@ -20,13 +22,8 @@ def blur(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
     sums_yxx = np.add.reduceat(sums_yXx, np.arange(0, padded_YXx.shape[1], step), axis=1)
     # Averages and interpolation blur, too: by boxes and triangles of the step's width.
     narrow = np.sqrt((sigma / step) ** 2 - 1 / 12 - 1 / 6)
-    coarse_yxx = _gaussian(sums_yxx / np.float32(step**2), narrow)
+    coarse_yxx = gaussian(sums_yxx / np.float32(step**2), narrow, _TRUNCATE)
     return _interpolated(_interpolated(coarse_yxx, height, step, 0), width, step, 1)
-
-
-def _gaussian(values_HWx: np.ndarray, sigma: float) -> np.ndarray:
-    sigmas = (sigma, sigma) + (0,) * (values_HWx.ndim - 2)
-    return ndimage.gaussian_filter(values_HWx, sigmas, mode="nearest", truncate=2.5)
 
 
 def _interpolated(coarse: np.ndarray, size: int, step: int, axis: int) -> np.ndarray:

@@ -123,8 +123,10 @@ def composition(photo_HWC: np.ndarray, labels_HW: np.ndarray) -> Lines:
 def _outlines(labels_YX: np.ndarray) -> list[np.ndarray]:
     """Outlines of regions, each where the region lies in front of its neighbour."""
     front_K = np.unique(labels_YX)[1:]
-    inside_KYX = blurred((labels_YX == front_K[:, None, None]).astype(np.float32), 1.0)
-    found_K = [measure.find_contours(inside_YX, 0.5) for inside_YX in inside_KYX]
+    found_K = [
+        measure.find_contours(blurred((labels_YX == label).astype(np.float32), 1.0), 0.5)
+        for label in front_K
+    ]
     curves = [curve for found in found_K for curve in found]
     label_L = np.repeat(front_K, [len(found) for found in found_K])
     lowest_YX = ndimage.minimum_filter(labels_YX, 5)

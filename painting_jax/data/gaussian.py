@@ -1,0 +1,33 @@
+"""Gaussian blur of pictures and maps on the CPU."""
+
+import functools
+
+import cv2
+import numpy as np
+
+
+def gaussian(values_HWx: np.ndarray, sigma: float, truncate: float) -> np.ndarray:
+    """Blurs over the first two axes; borders are repeated outwards.
+
+    It is `scipy.ndimage.gaussian_filter` with mode "nearest", up to rounding, in a tenth of the
+    time.
+
+    Args:
+      values_HWx: float32[H, W] or [H, W, C], C at most 512.
+      sigma: Standard deviation in pixels.
+      truncate: Radius of the kernel, in standard deviations.
+
+    Returns:
+      float32 of the same shape.
+    """
+    kernel = _kernel(float(sigma), truncate)
+    blurred = cv2.sepFilter2D(values_HWx, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+    # OpenCV drops an axis of one channel.
+    return blurred.reshape(values_HWx.shape)
+
+
+@functools.lru_cache(1024)
+def _kernel(sigma: float, truncate: float) -> np.ndarray:
+    radius = int(truncate * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return weights / weights.sum()
