@@ -14,6 +14,14 @@ const MANNERS = {
   order: "Order",
   construction: "Construction",
 };
+// Painters' terms that not everybody knows.
+const MEANINGS = {
+  "alla prima": "everywhere at once",
+  layered: "from back to front",
+  sectional: "region by region",
+  "in perspective": "horizon and vanishing lines first",
+  "in planes": "facets of light and shade first",
+};
 const TUTORIALS = { language: "Language", paper: "Paper", detail: "Outline", paints: "Paints" };
 const TONGUES = { en: "English", de: "Deutsch" };
 const SIZES = [128, 256, 384, 512, 768, 1024, 1536, 2048];
@@ -25,6 +33,8 @@ const field = (label, control, hint) => {
 
 const choice = (options, value = "") =>
   h("select", {}, options.map(([key, label]) => h("option", { value: key, selected: key === value }, label)));
+
+const meant = (name) => (MEANINGS[name] ? `${name}: ${MEANINGS[name]}` : name);
 
 // `from.picture` is an upload; `from.work` gives picture and settings of a work, and `from.canvas`
 // opens the photo of its canvas.
@@ -102,7 +112,7 @@ function settings(about, source, picture, saved, withCanvas) {
   const manner = Object.fromEntries(
     Object.entries(MANNERS).map(([part]) => [
       part,
-      choice([["", "as the model likes"], ...manners[part].map((name) => [name, name])], saved.manner?.[part]),
+      choice([["", "as the model likes"], ...manners[part].map((name) => [name, meant(name)])], saved.manner?.[part]),
     ]),
   );
   const tutorial = Object.fromEntries(
