@@ -40,7 +40,8 @@ def refined(labels_YX: np.ndarray, lab_YXC: np.ndarray, lab_HWC: np.ndarray) -> 
     for label in range(count):
         near_HW = resized(weight_YXK[..., label], shape)
         mean_HWC = resized(mean_YXKC[..., label, :], shape)
-        apart_HW = ((lab_HWC - mean_HWC) ** 2).sum(-1)
+        differ_HWC = lab_HWC - mean_HWC
+        apart_HW = np.einsum("hwc,hwc->hw", differ_HWC, differ_HWC)
         cost_HW = blurred(np.minimum(apart_HW / _NOISE**2, 4), 0.5 * zoom)
         cost_HW -= _PULL * np.log(near_HW + 0.01)
         cost_HW[near_HW < 0.03] = np.inf
