@@ -1019,7 +1019,8 @@ def _cleaned(
 ) -> LoadedProcess:
     """The process of the canvas alone, with so many frames at most."""
     # Imported here, since it takes a second, and only the worker that cleans needs it.
-    from painting_jax.data.curation import occluders, prompted  # noqa: PLC0415
+    from painting_jax.data.curation import prompted  # noqa: PLC0415
+    from painting_jax.data.curation.cleaning import moving_or_shaped  # noqa: PLC0415
     from painting_jax.data.curation.recording import restored  # noqa: PLC0415
 
     is_stated = file.progress is not None
@@ -1032,7 +1033,7 @@ def _cleaned(
         occluders_in=(
             prompted.prompts(cleaning.occluders).occluded
             if cleaning.occluders
-            else occluders.occluded
+            else moving_or_shaped
         ),
     )
     for remark in result.remarks:

@@ -53,14 +53,18 @@ def activity(frames_THWC: np.ndarray, occluded_THW: np.ndarray) -> Activity:
     small_THWC = averaged(frames_THWC, max(frames_THWC.shape[1:3]) // _SHRUNK)
     changed_T = np.array([_changed(small_THWC, t, t) for t in range(count)])
     busy_T = changed_T > _LEAST
-    seen_T = busy_T | (occluded_THW.mean((1, 2)) > _HIDDEN)
+    hand_T = occluded_THW.mean((1, 2)) > _HIDDEN
+    seen_T = busy_T | hand_T
     pauses_T = np.zeros(count, bool)
     if not busy_T.any():
         return Activity(0, count - 1, pauses_T, changed_T)
-    # A single frame that changes little is one in which the codec began anew.
-    steady_T = ndimage.binary_opening(busy_T, np.ones(2)) | (changed_T > _PLAIN)
+    # A single frame that changes little, and shows no hand, is one in which the codec began anew.
+    steady_T = ndimage.binary_opening(busy_T, np.ones(2)) | (changed_T > _PLAIN) | (busy_T & hand_T)
     first = max(0, int(np.flatnonzero(seen_T)[0]) - 1)
     last = max(int(np.flatnonzero(steady_T if steady_T.any() else busy_T)[-1]), first + 1)
+    if last >= count - _AROUND:
+        # It was painted until the recording ends, of whose last frames no median is taken.
+        last = count - 1
     idle_L, _ = ndimage.label(~seen_T)
     for [run] in ndimage.find_objects(idle_L):
         # Slow work adds up, even if no frame shows it.

@@ -11,10 +11,12 @@ from painting_jax.data.curation import (
     colours,
     denoising,
     filling,
+    leaps,
     light,
     occluders,
     overlays,
     screen,
+    step_hands,
 )
 from painting_jax.data.curation.activity import activity
 
@@ -69,10 +71,22 @@ class Cleaned:
     idle: int
 
 
+def moving_or_shaped(frames_THWC: np.ndarray) -> np.ndarray:
+    """Finds hands and tools by motion, or by colour and shape where frames leap: bool[T, H, W].
+
+    Args:
+      frames_THWC: uint8 RGB frames of the canvas from the front, in even light.
+    """
+    occluded_THW = occluders.occluded(frames_THWC)
+    if leaps.is_leaping(frames_THWC, occluded_THW):
+        return step_hands.in_steps(frames_THWC)
+    return occluded_THW
+
+
 def cleaned(
     frames_THWC: np.ndarray,
     steps: Steps = Steps(),
-    occluders_in: Callable[[np.ndarray], np.ndarray] = occluders.occluded,
+    occluders_in: Callable[[np.ndarray], np.ndarray] = moving_or_shaped,
 ) -> Cleaned:
     """Cleans a recording.
 
@@ -80,7 +94,7 @@ def cleaned(
       frames_THWC: uint8 RGB, T >= 2, evenly spaced in time.
       steps: Which steps are taken.
       occluders_in: Where something lies before the canvas in frames that a camera saw, as
-        `occluders.occluded`.
+        `moving_or_shaped`.
     """
     views = screen.found(frames_THWC) if steps.canvas else None
     frames_KHWC, kept_K, corners_K42, cuts, overlaid_KHW = (

@@ -13,7 +13,14 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from painting_jax.data.curation import box_masks, occluders, text_boxes, text_masks, vision_network
+from painting_jax.data.curation import (
+    box_masks,
+    leaps,
+    occluders,
+    text_boxes,
+    text_masks,
+    vision_network,
+)
 from painting_jax.data.curation.options import Prompted
 from painting_jax.data.enrichment.network import refusals_told, torch_device
 
@@ -57,6 +64,8 @@ class Prompts:
                 for n in range(0, len(looked_N), self._at_once)
             ]
         moving_THW = occluders.occluded(frames_THWC, from_outside=False)
+        if leaps.is_leaping(frames_THWC, moving_THW):
+            moving_THW = np.zeros_like(moving_THW)
         return joined(frames_THWC, looked_N, np.concatenate(seen), moving_THW)
 
 

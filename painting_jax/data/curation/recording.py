@@ -6,8 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from painting_jax.data import timelapse, video
-from painting_jax.data.curation import occluders
-from painting_jax.data.curation.cleaning import Cleaned, Steps, cleaned
+from painting_jax.data.curation.cleaning import Cleaned, Steps, cleaned, moving_or_shaped
 from painting_jax.data.curation.distinct import distinct
 from painting_jax.data.curation.options import CHANGE, TIME
 from painting_jax.data.curation.progress import changed
@@ -42,7 +41,7 @@ def restored(
     max_frames: int,
     measure: str = TIME,
     is_stated: bool = False,
-    occluders_in: Callable[[np.ndarray], np.ndarray] = occluders.occluded,
+    occluders_in: Callable[[np.ndarray], np.ndarray] = moving_or_shaped,
 ) -> Restored:
     """Makes a process of a recording.
 
