@@ -11,17 +11,18 @@ read what convert writes. A single file holds a transformer, an autoencoder, a t
 of them, as Wan or ComfyUI publishes it, also with scaled float8 weights (fp8_scaled). With
 --pretrained, the target is a copy of that model with the file's components in place of its own.
 
-A LoRA may have any dialect (diffusers, PEFT, ComfyUI, DiffSynth, musubi, LyCORIS). A DoRA, LoHa or
-LoKr stays one with --format=comfyui; diffusers has no place for it. A text-to-video model becomes
-an image-to-video model by merging a LoRA that was trained here, or one with input channels for a
-picture.
+A LoRA may have the keys of diffusers, PEFT, ComfyUI, DiffSynth, musubi or LyCORIS. A DoRA, LoHa or
+LoKr keeps its kind with --format=comfyui; diffusers cannot represent it. A text-to-video model
+becomes an image-to-video model if a LoRA that was trained here, or one with input channels for a
+picture, is merged into it.
 
-A RUN is a training run. From one that finetuned published weights, its LoRA is converted; after a
-full finetune, the target is a copy of the published model with the finetuned transformer. A run
-with a model of its own becomes a released run: a folder of a few megabytes (in bfloat16, unless
---dtype says otherwise) that generate, evaluate and train read like the run.
+A RUN is a training run. If it finetuned published weights, its LoRA is converted; after a full
+finetune, the target is a copy of the published model with the finetuned transformer. A run with a
+model of its own becomes a released run: a folder of a few megabytes (in bfloat16, unless --dtype
+says otherwise) that generate, evaluate and train read like the run.
 
-Tensors are copied one at a time. Every tensor of the source is written, or the report says why not.
+Tensors are copied one at a time. Every tensor of the source is written, or the report says why it
+is not.
 """
 
 from painting_jax import interruption
@@ -49,7 +50,8 @@ from painting_jax.models.family import Layout
 _SOURCE = flags.DEFINE_string(
     "source",
     None,
-    "Diffusers folder, component's folder, single file or LoRA, or the hub id of one; or a run.",
+    "Diffusers folder, folder of a component, single file or LoRA, or the hub id of one of "
+    "these; or a run.",
 )
 _TARGET = flags.DEFINE_string(
     "target", None, "New folder, or a new .safetensors file for LoRAs and for --format=comfyui."
@@ -61,8 +63,8 @@ _DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ["float32", "bfloat16", "float16"],
-    "Dtype of the weights. A transformer's norms and a whole model's autoencoder keep their "
-    "precision [default: unchanged].",
+    "Dtype of the weights. The norms of a transformer and the autoencoder of a whole model "
+    "keep their precision [default: unchanged].",
 )
 _LORA = flags.DEFINE_multi_string(
     "lora", [], "LoRAs to merge into the transformer, as in a.safetensors:1.0,b.safetensors:0.8."

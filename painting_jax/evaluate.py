@@ -11,26 +11,26 @@ three baselines are compared with the recorded ones: a cross-fade from the blank
 picture, the picture coming into focus, and the process of another picture.
 
 With --generated, the videos of any methods are compared (mp4, mov, webm, mkv, gif, webp, folders of
-numbered pictures, outputs of generate): with the recorded process of the same name, else of the
-same picture and medium, which outputs of generate state; or with --unpaired each with its own last
-frame, and their pace with that of the recorded set. Facts about a
-process can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures:
+numbered pictures, outputs of generate). Each is compared with the recorded process of the same
+name, or else of the same picture and medium, which outputs of generate state. With --unpaired, each
+is compared with its own last frame, and the pace of all with that of the recorded set. Facts about
+a process can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures:
 {"picture": "cat", "medium": "oil", "progress": [0, 0.2, 1]}. Processes of one picture in several
 media are compared across media. The progress is the share of the painting time at each frame.
-Without it, the frames of a video are placed by their time stamps and numbered pictures are spaced
+Without it, the frames of a video are placed by their time stamps, numbered pictures are spaced
 evenly, and the direction of a process is detected.
 
-With --protocol=loomis_painter, methods are compared as the authors of Loomis Painter do it: on the
+With --protocol=loomis_painter, methods are compared as the authors of Loomis Painter do: on the
 videos of the test split, paired by source and id. --recorded is an export of painvidpro, with
-test/SOURCE/ID/frame_data.pkl or frame_data.h5. --generated is what the authors' scripts write,
-test/SOURCE/ID/frame_data.pkl and frame_progress.pkl, or videos named SOURCE/ID, or what generate
-painted of --image="DATA/test/*/*/reference_frame.png". Frames that were padded to squares are
-un-padded. --export writes the generated videos as the authors' scripts do. Pickles are read without
+test/SOURCE/ID/frame_data.pkl or frame_data.h5. --generated is what the authors' scripts write
+(test/SOURCE/ID/frame_data.pkl and frame_progress.pkl), or videos named SOURCE/ID, or what generate
+painted for --image="DATA/test/*/*/reference_frame.png". Padding that made frames square is removed.
+--export writes the generated videos in the layout of the authors' scripts. Pickles are read without
 running anything, as lists of bytes and numbers.
 
 OUT contains index.html (open it), metrics.json, metrics.csv (one row per video), table.md, and with
---workdir the generated videos. Until they are written, OUT.partial holds what was measured: an
-interrupted evaluation resumes from it when it is started again.
+--workdir the generated videos. Until they are written, OUT.partial holds what was measured: when an
+interrupted evaluation is started again, it resumes from there.
 """
 
 from painting_jax import interruption
@@ -64,26 +64,31 @@ from painting_jax.report import folder as report
 from painting_jax.sharding.mesh import make_mesh
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the report; an older report is replaced.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of noise, exchanged conditions and the bootstrap.")
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of the noise, of exchanged conditions and of the bootstrap."
+)
 _BACKBONES = flags.DEFINE_multi_string(
     "backbones",
     None,
-    "Networks to measure with, as KIND=WEIGHTS; several are separated by commas. lpips=vgg:FILE or "
-    "lpips=alex:FILE is the published LPIPS; by default VGG16 weights from an installed package "
-    "serve as a proxy. clip=HUB_ID_OR_FOLDER and dino=HUB_ID_OR_FOLDER add similarities, "
-    "inception=FILE the features of FID and KID, for which LPIPS's network is the default proxy",
+    "Networks to measure with, as KIND=WEIGHTS; several are separated by commas. "
+    "lpips=vgg:FILE or lpips=alex:FILE is the published LPIPS; the default is a proxy, the "
+    "VGG16 weights of an installed package. clip=HUB_ID_OR_FOLDER and dino=HUB_ID_OR_FOLDER "
+    "add similarities. inception=FILE computes the features of FID and KID, for which LPIPS's"
+    " network is the default proxy",
 )
 
 _GENERATED = flags.DEFINE_multi_string(
     "generated",
     None,
-    "Folder of videos to evaluate, or several as name:DIR,name2:DIR2. Write a backslash before a "
-    "comma or a colon that belongs to a path",
+    "Folder of videos to evaluate, or several as name:DIR,name2:DIR2. Write a backslash "
+    "before a comma or a colon that belongs to a path",
 )
 _RECORDED = flags.DEFINE_string("recorded", None, "Folder of recorded processes to compare with.")
-_UNPAIRED = flags.DEFINE_bool("unpaired", False, "Compare with the recorded set as a whole.")
+_UNPAIRED = flags.DEFINE_bool(
+    "unpaired", False, "Compare with the whole set of recorded processes instead of pairs."
+)
 _YARDSTICKS = flags.DEFINE_bool(
-    "yardsticks", False, "Also measure the baselines cross-fade and blur-to-sharp for each pair."
+    "yardsticks", False, "Also measure two baselines for each pair: cross-fade and blur-to-sharp."
 )
 _ORDER = flags.DEFINE_enum(
     "order",
@@ -95,17 +100,18 @@ _EDITS = flags.DEFINE_enum(
     "edits",
     timelapse.KEEP,
     list(timelapse.CHOICES),
-    "What is done when a video shows the finished picture before the canvas, fades in or out, or "
-    "when a recorded one runs backwards. Each is named in the notes. keep measures every video as "
-    "it is, which is safe: no number changes unasked. cut leaves out what is not the process. turn "
-    "also turns recorded videos round; of generated ones --order decides.",
+    "What is done if a video shows the finished picture before the canvas, fades in or out, "
+    "or if a recorded one runs backwards. Each case is named in the notes. keep measures "
+    "every video as it is, which is safe: no number changes unasked. cut leaves out what is "
+    "not the process. turn also turns recorded videos round; for generated ones, --order "
+    "decides.",
 )
 _PROTOCOL = flags.DEFINE_enum(
     "protocol",
     None,
     [loomis_protocol.NAME],
-    "Compare as published: loomis_painter takes the test split of --recorded, pairs by source and "
-    "id, un-pads square frames and measures at up to 512 pixels.",
+    "Compare as published. loomis_painter takes the test split of --recorded, pairs by source"
+    " and id, removes padding that made frames square, and measures at up to 512 pixels.",
 )
 _EXPORT = flags.DEFINE_string(
     "export",
@@ -117,13 +123,15 @@ _FRAMES = flags.DEFINE_integer("frames", 33, "Maximum number of measured frames 
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Longer sides of videos are scaled down to this [default: 256, or the protocol's 512]. With "
-    "--workdir, the longer side in pixels at which a model with a pixel head paints and is "
-    "measured [default: as in training].",
+    "Longer sides of videos are scaled down to this [default: 256, or the protocol's 512]. "
+    "With --workdir: the longer side in pixels at which a model with a pixel head paints and "
+    "is measured [default: as in training].",
 )
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Training run whose model is evaluated.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Data sets, if they moved since training.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the data sets, if they moved since the training."
+)
 _SPLIT = flags.DEFINE_enum(
     "split", "test", ["test", "validation", "train"], "Split to evaluate on."
 )
@@ -133,8 +141,8 @@ _GUIDANCE = flags.DEFINE_float("guidance", None, "Guidance scale [default: the r
 _STEP_CACHE = flags.DEFINE_float(
     "step_cache",
     0.0,
-    "Threshold of the step cache, from 0 to 1, as in generate; 0 computes all steps. The first "
-    "batch of a model is painted twice, since the first time measures it.",
+    "Threshold of the step cache, from 0 to 1, as in generate; 0 computes all steps. The "
+    "first batch of a model is painted twice: the first time measures it.",
 )
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 

@@ -7,21 +7,22 @@
 
 --image takes a picture, a folder or a "pattern*.jpg". --medium takes a medium or a mixture such as
 oil:0.7,pencil:0.3. Both may be repeated. Each picture in each medium gets its own folder in OUT
-with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json, with a tutorial
-(tutorial.html, and outline.pdf and outline.svg to print), and with a small model regions.png.
+with process.mp4, process.webp, contact_sheet.png, steps/NN.png and process.json, and a tutorial
+(tutorial.html, and outline.pdf and outline.svg to print). Small models also write regions.png.
 Unreadable pictures in a folder or pattern are skipped. Frames carry an invisible mark that survives
 re-encoding, cropping and scaling: python -m painting_jax.verify reads it.
 
-By itself, the small model that comes with the package paints; its card is
+Without --workdir and --pretrained, the small model that comes with the package paints; its card is
 painting_jax/weights/README.md.
 
 With --workdir, the model of a training run paints. --held_out=COUNT takes pictures from the test
-split of the run's dataset, which it was not trained on.
+split of the run's data set, which it was not trained on.
 
 With --pretrained, published Wan weights in the diffusers layout paint, with or without LoRAs. The
-image-to-video models of Wan2.1 and Wan2.2 are supported (14B, A14B, TI2V 5B). Settings without a
-flag keep their published values. For a run that finetuned published weights, they keep the values
+image-to-video models of Wan2.1 and Wan2.2 are supported (14B, A14B, TI2V 5B). Settings that no flag
+sets keep their published values. For a run that finetuned published weights, they keep the values
 in its config.
+
 --noise sets the initial latents and --save_frames writes the raw frames of the model, for
 comparison with other implementations.
 """
@@ -75,44 +76,44 @@ _STEPS = flags.DEFINE_integer("steps", None, "Sampling steps [default: the model
 _GUIDANCE = flags.DEFINE_float(
     "guidance",
     None,
-    "Strength of guidance on medium and text, 1 for none: up to 1.5 for the demo's model, which "
-    "spoils the colours above; with published weights from 1 to about 7 [default: the model's].",
+    "Strength of guidance on medium and text; 1 is none. Small models take up to 1.5: above, "
+    "their colours go wrong. Published weights take from 1 to about 7 [default: the model's].",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the noise: the same seed gives the same video.")
 _PROMPT = flags.DEFINE_string(
     "prompt",
     "",
     "What is painted and how, as in 'a cat, on a warm ground, from the left'. With published "
-    "weights this is the whole prompt and replaces the medium's.",
+    "weights this is the whole prompt, and replaces that of the medium.",
 )
 _FPS = flags.DEFINE_float(
-    "fps", None, "Frames per second, from 0.01 to 240 [default: six seconds in all]."
+    "fps", None, "Frames per second, from 0.01 to 240 [default: the video lasts six seconds]."
 )
 
 _MATCH_COLORS = flags.DEFINE_bool(
     "match_colors",
     False,
-    "Carry the picture's colours through the process: the gain and offset of each channel that the "
-    "last frame needs are applied to every frame. For models that shift colours.",
+    "Correct the colours of all frames: the gain and offset of each channel that bring the "
+    "last frame to the picture are applied to every frame. For models that shift colours.",
 )
 _STEP_CACHE = flags.DEFINE_float(
     "step_cache",
     0.0,
-    "Threshold of the step cache (MagCache), from 0 to 1: steps whose predicted error stays below "
-    "it are not computed. 0 computes all; 0.12 is the value of the method's authors for Wan. The "
-    "first use of a model computes all steps of one batch, and measures it.",
+    "Threshold of the step cache (MagCache), from 0 to 1: steps whose predicted error stays "
+    "below it are not computed. 0 computes all; the method's authors give 0.12 for Wan. The "
+    "first batch of a model is computed in full and measured.",
 )
 _MARK = flags.DEFINE_bool(
     "mark",
     True,
-    "Mark every frame invisibly with the day, the model and the medium. --nomark leaves that out, "
-    "and the metadata say so.",
+    "Mark every frame invisibly with the day, the model and the medium. --nomark leaves the "
+    "mark out, and the metadata then say so.",
 )
 _TUTORIAL = flags.DEFINE_bool(
     "tutorial",
     True,
-    "Write a tutorial beside the video: steps in words, a palette with mixes, an outline to print. "
-    "painting_jax.tutorial makes it again with other choices.",
+    "Write a tutorial beside the video: steps in words, a palette with mixes, an outline to "
+    "print. python -m painting_jax.tutorial makes it again with other choices.",
 )
 _LANGUAGE = flags.DEFINE_enum("language", "en", LANGUAGES, "Language of the tutorial.")
 _PAPER = flags.DEFINE_string(
@@ -121,8 +122,8 @@ _PAPER = flags.DEFINE_string(
 _PAINTS = flags.DEFINE_string(
     "paints",
     None,
-    f"Paints of the tutorial: a set ({', '.join(SETS)}) or a file with a list of yours [default: "
-    "by the medium].",
+    f"Paints of the tutorial: a set ({', '.join(SETS)}) or a file with a list of your own "
+    "paints [default: by the medium].",
 )
 _MESH = flags.DEFINE_string("mesh", None, HELP)
 
@@ -137,56 +138,62 @@ _SEGMENTS = flags.DEFINE_string(
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Longer side of the paintings in pixels, from 16 to 4096: the model's tokens see a small "
-    "picture and its head paints a large one [default: the picture's own, up to 1024].",
+    "Longer side of the paintings in pixels, from 16 to 4096. The model's tokens see a small "
+    "picture, and its head paints at this size [default: the picture's own, up to 1024].",
 )
 _FROM = flags.DEFINE_float(
     "from",
     None,
-    "Progress of the first frame, from 0 to 1: a part of the process is painted [default: 0, or "
-    "estimated from --canvas].",
+    "Progress of the first frame, from 0 to 1, to paint a part of the process [default: 0, or"
+    " estimated from --canvas].",
 )
-_UNTIL = flags.DEFINE_float("until", None, "Progress of the last frame, from 0 to 1; see --from.")
+_UNTIL = flags.DEFINE_float(
+    "until",
+    None,
+    "Progress of the last frame, from 0 to 1, to paint a part of the process [default: 1].",
+)
 _ORDER = flags.DEFINE_string(
     "order",
     "",
-    "Order of painting. For small models the numbers of the regions to paint first, as in 3,1,2; "
-    "the others follow in their own order, and regions.png beside each result shows the numbers. "
-    "For published weights words, as in '1. sky 2. far trees 3. water', which the prompt then says "
-    "in the form that VideoSketcher's models are trained with.",
+    "Order of painting. Small models take the numbers of the regions to paint first, as in "
+    "3,1,2; the others follow in their own order, and regions.png beside each result shows "
+    "the numbers. Published weights take words, as in '1. sky 2. far trees 3. water'; the "
+    "prompt then states them in the form that VideoSketcher's models are trained with.",
 )
 _CANVAS = flags.DEFINE_string(
     "canvas",
     None,
-    "Photo of your half-finished canvas, with all its corners: the process goes on from there to "
-    "the picture. --from says how far it is, such as 0.4 [default: estimated]. For one picture. "
-    "Published weights are held to it in the latents of the first frames that are painted.",
+    "Photo of your half-finished canvas, with all its corners: the process goes on from there"
+    " to the picture. --from sets how far the canvas is, such as 0.4 [default: estimated]. "
+    "For one picture. With published weights, the latents of the first frames are held to the"
+    " canvas.",
 )
 _OTHER_LOOK = flags.DEFINE_bool(
     "other_look",
     False,
-    "The pictures are another look of what is painted, such as line drawings or grey photos: the "
-    "model chooses the tones and colours. Otherwise the painting ends in the picture.",
+    "The pictures show another look of what is to be painted, such as line drawings or grey "
+    "photos: the model chooses tones and colours. Without it, the painting ends in the "
+    "picture.",
 )
 
 # Only with --pretrained.
 _LORA = flags.DEFINE_multi_string(
     "lora",
     [],
-    "LoRAs, each with a weight if it is not 1, as in a.safetensors:1.0,owner/repository:0.8. In a "
-    "model with two transformers they apply to the first, the high-noise expert.",
+    "LoRAs, each with a weight if it is not 1, as in a.safetensors:1.0,owner/repository:0.8. "
+    "In a model with two transformers, they apply to the first, the high-noise expert.",
 )
 _LORA_2 = flags.DEFINE_multi_string(
     "lora_2", [], "LoRAs for the second transformer, the low-noise expert."
 )
 _KEEP_LORA_APART = flags.DEFINE_bool(
-    "keep_lora_apart", False, "Keep LoRAs beside the weights instead of merging them."
+    "keep_lora_apart", False, "Keep LoRAs separate from the weights instead of merging them."
 )
 _TRANSFORMER = flags.DEFINE_string(
     "transformer",
     None,
-    "Single file (Wan, ComfyUI), or folder in Wan's own layout, that replaces the folder's "
-    "transformer.",
+    "Single file (Wan, ComfyUI), or a folder in Wan's own layout, that replaces the "
+    "transformer of --pretrained.",
 )
 _TRANSFORMER_2 = flags.DEFINE_string(
     "transformer_2", None, "Single safetensors file that replaces the second transformer."
@@ -212,11 +219,13 @@ _MAX_AREA = flags.DEFINE_integer(
 _GUIDANCE_2 = flags.DEFINE_float(
     "guidance_2",
     None,
-    "Guidance scale of the second transformer [default: that of the first]. It also applies with "
-    "--guidance=1.",
+    "Guidance scale of the second transformer [default: that of the first]. It also applies "
+    "if --guidance=1.",
 )
 _SEQUENTIAL_GUIDANCE = flags.DEFINE_bool(
-    "sequential_guidance", False, "Sequential CFG: two passes, with the memory of one."
+    "sequential_guidance",
+    False,
+    "Compute the two passes of guidance one after the other, in the memory of one.",
 )
 _SAMPLER = flags.DEFINE_enum(
     "sampler",
@@ -235,8 +244,9 @@ _DTYPE = flags.DEFINE_enum(
 _NOISE = flags.DEFINE_string(
     "noise",
     None,
-    "A .npy file of initial latents, floats [1, C, T, H, W], like diffusers' argument `latents`. "
-    "T = (frames - 1) / 4 + 1 is the number of latent frames, in the model's order.",
+    "A .npy file of initial latents, floats [1, C, T, H, W], like the argument `latents` of "
+    "diffusers. T = (frames - 1) / 4 + 1 is the number of latent frames, in the model's "
+    "order.",
 )
 _SAVE_FRAMES = flags.DEFINE_string(
     "save_frames",

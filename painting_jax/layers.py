@@ -3,15 +3,15 @@
   python -m painting_jax.layers --process=out/cat-oil --output=cat.ora
   python -m painting_jax.layers --process=out/cat-oil --output=cat.psd --steps=12
 
-The process is a folder that generate wrote. Krita, GIMP and MyPaint open .ora; Photoshop, Procreate
-and most others, these among them, open .psd. The lowest layer is the first frame. Each other layer
-holds what one step changed and is transparent elsewhere: hide the upper ones to see an earlier
-step, and paint over it.
+The process is a folder that generate wrote. Krita, GIMP and MyPaint open .ora. Photoshop, Procreate
+and most other programs open .psd, and so do Krita and GIMP. The lowest layer is the first frame.
+Each other layer holds what one step changed and is transparent elsewhere: hide the upper layers to
+see an earlier step, and paint over it.
 
-The steps are cut where the way of painting changes, as the tutorial's; with --steps there are so
-many, in each of which about the same is painted. All layers together are the finished picture,
-exactly; up to an earlier one, channels differ by 4 of 255 at most, since smaller changes wait for a
-later step.
+By default, the steps are those of the tutorial, cut where the way of painting changes. With
+--steps, there are that many layers, and about the same amount is painted in each. All layers
+together are exactly the finished picture. With the upper ones hidden, channels differ from the
+frame by 4 of 255 at most, since smaller changes wait for a later step.
 """
 
 from painting_jax import interruption
@@ -35,7 +35,7 @@ from painting_jax.instruction.changes import Changes
 from painting_jax.instruction.layers import cutting, generated, ora, psd
 
 _PROCESS = flags.DEFINE_string("process", None, "Folder of one process, as generate wrote it.")
-_OUTPUT = flags.DEFINE_string("output", None, "File to write, which ends in .ora or .psd.")
+_OUTPUT = flags.DEFINE_string("output", None, "File to write; its name ends in .ora or .psd.")
 _STEPS = flags.DEFINE_integer(
     "steps", None, "Number of layers, the first frame included [default: the tutorial's steps]."
 )

@@ -1,21 +1,22 @@
-"""Says before a training is paid for whether it fits a TPU slice, and how fast it would be.
+"""Says whether a training fits a TPU slice, and how fast it would be, before you pay for it.
 
   python -m painting_jax.plan --config=configs/wan21_i2v_14b.py:lora --topology=v5p:4x4x4
   python -m painting_jax.plan --config=configs/wan22_ti2v_5b.py:lora --topology=v5e:4x4 --search
   python -m painting_jax.plan --config=configs/wan21_t2v_1_3b.py --topology=gpu:8 --memory=80 \\
     --peak=989
 
-The real training step is compiled for the slice, from shapes alone, by the TPU's own compiler. No
-accelerator is needed, and no weights. It takes minutes for a model of 14 billion parameters. The
-latents are those cached beforehand; encoding is not part of the step.
+The TPU's own compiler compiles the real training step for the slice, from shapes alone. It needs no
+accelerator and no weights, but the package libtpu. It takes minutes for a model of 14 billion
+parameters. The latents are assumed to be cached; encoding is not part of the step.
 
-The prediction is calibrated: the compiler's estimate of its cycles, attention kernels at the share
-of the peak that they are known to reach, and the exchanges between devices. The ideal one takes the
-longest of all parts at its peak. Neither was measured on the slice.
+The predicted time of a step adds up the compiler's estimate of its cycles, the attention kernels at
+the share of the peak that they are known to reach, and the exchanges between devices. The ideal
+time is the longest of all parts, each at its peak. Neither was measured on the slice.
 
-An experiment that leaves its mesh open gets the most promising mesh, batch size and policy of
-rematerialisation; they are printed as flags for train. --search ranks them by formulas and compiles
-the best ones. For --topology=gpu:COUNT there is no compiler: formulas alone, and labelled so.
+If an experiment leaves its mesh open, plan chooses the most promising mesh, batch size and policy
+of rematerialisation, and prints them as flags for train. --search ranks them by formulas and
+compiles the best ones. For --topology=gpu:COUNT there is no compiler: formulas alone give the plan,
+and it says so.
 """
 
 from painting_jax import interruption
@@ -49,22 +50,30 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experimen
 _TOPOLOGY = flags.DEFINE_string(
     "topology",
     None,
-    "Slice, as generation and chips along each dimension: v5e:4x4, v5p:4x4x4, v6e:16x16, "
+    "TPU slice, as generation and chips along each dimension: v5e:4x4, v5p:4x4x4, v6e:16x16, "
     "tpu7x:2x2x1; or gpu:COUNT with --memory and --peak.",
 )
-_MODE = flags.DEFINE_enum("mode", "train", MODES, "A training step, or the sampling of a video.")
+_MODE = flags.DEFINE_enum(
+    "mode", "train", MODES, "What is planned: a training step, or the sampling of a video."
+)
 _SEARCH = flags.DEFINE_bool("search", False, "Rank meshes and policies of rematerialisation.")
 _COMPILE = flags.DEFINE_integer(
-    "compile", 1, "Best candidates of --search that are compiled.", lower_bound=0, upper_bound=100
+    "compile",
+    1,
+    "Number of the best candidates of --search that are compiled.",
+    lower_bound=0,
+    upper_bound=100,
 )
-_JSON = flags.DEFINE_bool("json", False, "Print JSON.")
+_JSON = flags.DEFINE_bool("json", False, "Print the plan as JSON.")
 _MEMORY = flags.DEFINE_float("memory", None, "Memory of a GPU in GB.", lower_bound=1)
-_PEAK = flags.DEFINE_float("peak", None, "Dense bfloat16 TFLOP/s of a GPU.", lower_bound=1)
+_PEAK = flags.DEFINE_float(
+    "peak", None, "Peak rate of a GPU in TFLOP/s, dense bfloat16.", lower_bound=1
+)
 _BANDWIDTH = flags.DEFINE_float(
     "bandwidth", 3350, "Memory bandwidth of a GPU in GB/s.", lower_bound=1
 )
 _INTERCONNECT = flags.DEFINE_float(
-    "interconnect", 450, "GB/s that a GPU sends to the others.", lower_bound=1
+    "interconnect", 450, "Bandwidth from a GPU to the others in GB/s.", lower_bound=1
 )
 
 

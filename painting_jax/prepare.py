@@ -4,51 +4,52 @@
   python -m painting_jax.prepare --builder=recorded_processes --source=RECORDINGS --data_dir=DATA
   python -m painting_jax.prepare --cache_latents --config=configs/wan21_i2v_14b.py --data_dir=DATA
 
-painted_images paints photos with the project's own painter. The source is a picture, a folder or a
-"pattern*.jpg". Without a source it paints the photos that ship with scikit-image and scikit-learn.
-A text file beside a photo (cat.txt for cat.jpg) holds its caption.
+painted_images paints photos with the project's own stroke painter. The source is a picture, a
+folder or a "pattern*.jpg". Without a source, it paints the photos that ship with scikit-image and
+scikit-learn. A text file beside a photo (cat.txt for cat.jpg) holds its caption.
 
 recorded_processes reads recordings. A source is a video, an animation (gif, webp, png, avif), a
 tiff of several pages, a folder of numbered pictures, a folder of such recordings, a "pattern*.mp4",
 a "pattern*.png" whose matches are the steps of one recording, or a manifest (.jsonl, .json, .txt).
 Files of painting programs are recordings, too: the time-lapse of a Procreate archive, the layers of
-a psd or ora from the lowest up, the shapes of an svg in their order, and the exports of painvidpro:
-frame_data.h5, or frame_data.pkl with frame_progress.pkl, reference_frame.png and metadata.csv, with
-their media, splits and variants. With --grid=2x2 or 3x3, each picture is a recording whose steps
-lie in a grid in snake order, as MakeAnything publishes them.
+a psd or ora from the lowest up, the shapes of an svg in their order. So are the exports of
+painvidpro, with their media, splits and variants: frame_data.h5, or frame_data.pkl with
+frame_progress.pkl, reference_frame.png and metadata.csv. With --grid=2x2 or 3x3, each picture is a
+recording whose steps lie in a grid in snake order, as MakeAnything publishes them.
 
 Each line of a manifest is one recording: {"path": "cat.mp4", "medium": "oil", "caption": "a cat",
 "licence": "CC0", "crop": [x0, y0, x1, y1], "start": 2.5, "end": 90, "progress": [0, 0.2, 1],
 "split": "test", "grid": "3x3"}.
 The same keys can be given in cat.json beside cat.mp4, or in process.json in a folder of pictures.
 
-A recording that fails, crashes its decoder or takes more than --item_timeout costs itself alone:
-skipped.jsonl in the folder of the data set lists these with their reasons, or in VERSION.unfinished
-beside it if none could be used. What has been read is kept there until the data set is complete: a
-command that was interrupted or killed reads only what is missing when it is repeated.
+A recording that fails, crashes its decoder or takes more than --item_timeout is skipped. All
+skipped recordings are listed with their reasons in skipped.jsonl in the folder of the data set; if
+no recording could be used, the list is in VERSION.unfinished beside it. That folder also keeps what
+has been read until the data set is complete. So a command that was interrupted or killed reads only
+what is missing when it is repeated.
 
 The folder of the data set also gets a page, index.html: what was left out and why, and a few frames
-of each recording above those of its process. README.md is a card of the same facts.
+of each recording above those of its process. README.md is a data set card with the same facts.
 
-Recordings are read by one worker process per core, or by Apache Beam (pip install
-'painting_jax[beam]'): --beam_runner=DirectRunner takes several processes of this machine, other
-runners take other machines, which see --kept_dir and the sources.
+One worker process per core reads the recordings, or Apache Beam does (pip install
+'painting_jax[beam]'). --beam_runner=DirectRunner starts several processes on this machine. Other
+runners use other machines, which must see --kept_dir and the sources.
 
-Networks of yours add to the records of recordings, as folders or ids on the Hugging Face hub:
---segments finds the regions of the finished picture, --captions tells what is painted where no
-caption is given, --guess_medium takes a CLIP for the medium where none is stated, --variants_model
-makes the finished picture in other looks. All but the CLIP take an extra: pip install
-'painting_jax[networks]'. They are loaded once in each worker process; how much memory that takes is
-measured and said, and no more of them work at a time than there is memory for.
+Your own networks can add to the records of recordings; each is a folder or an id on the Hugging
+Face hub. --segments finds the regions of the finished picture. --captions describes what is painted
+if no caption is given. --guess_medium is a CLIP that guesses the medium if none is stated.
+--variants_model makes the finished picture in other looks. All but the CLIP need an extra: pip
+install 'painting_jax[networks]'. Each worker process loads them once. Their memory is measured and
+printed, and only as many workers run as there is memory for.
 
---cache_latents encodes a data set that has been prepared, with the frozen networks of the published
-model that an experiment finetunes: train takes the result with --config.data.cached_latents, and
-does not load these networks. --config and --config.FIELD=VALUE are those of train, such as
---config.pretrained.path=FOLDER. A command that was interrupted goes on when it is repeated.
+--cache_latents encodes a prepared data set with the frozen networks of the published model that an
+experiment finetunes. train reads the result with --config.data.cached_latents, and does not load
+these networks. --config and --config.FIELD=VALUE are those of train, such as
+--config.pretrained.path=FOLDER. An interrupted command goes on when it is repeated.
 
-Files are told by their content, not by their suffix, and converted to sRGB. What cannot be used is
-skipped, what can be used in part is used and noted; both are named and counted. HEIC pictures take
-an extra: pip install 'painting_jax[heif]'.
+Files are recognised by their content, not by their suffix, and converted to sRGB. What cannot be
+used is skipped. What can be used in part is used and noted. Both are named and counted. HEIC
+pictures need an extra: pip install 'painting_jax[heif]'.
 """
 
 from painting_jax import interruption
@@ -87,7 +88,7 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder that datasets are writ
 _NAME = flags.DEFINE_string("name", "default", "Name of the dataset, unique for its builder.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an existing dataset of this name.")
 _SOURCE = flags.DEFINE_multi_string(
-    "source", [], "Photos, or recordings. recorded_processes takes several --source."
+    "source", [], "Photos or recordings; recorded_processes takes several."
 )
 _SIZE = flags.DEFINE_string(
     "size",
@@ -118,43 +119,45 @@ _GRID = flags.DEFINE_enum(
 _CLEAN = flags.DEFINE_bool(
     "clean",
     False,
-    "recorded_processes: clean videos that show more than the canvas. It is found, followed "
-    "and seen from the front. Changes of the light and noise are taken out, and what lies before "
-    "the canvas: hands, tools and their shadows, logos, panels. Title cards, pauses, and what "
-    "comes before the painting and after it are left out. In videos and folders of pictures of a "
-    "screen, the canvas is found among panels, wherever it is scrolled or zoomed "
-    "to. Cleaned frames of videos have up to 854 pixels.",
+    "recorded_processes: clean videos that show more than the canvas. The canvas is found, "
+    "followed and rectified. Changes of the light and noise are removed, and so is what lies "
+    "in front of the canvas: hands, tools and their shadows, logos, panels. Title cards, "
+    "pauses, and what comes before and after the painting are left out. In videos and folders"
+    " of pictures of a screen, the canvas is found among panels, wherever it is scrolled or "
+    "zoomed to. Cleaned frames of videos have up to 854 pixels on the longer side.",
 )
 _PROGRESS = flags.DEFINE_enum(
     "progress",
     options.TIME,
     list(options.MEASURES),
-    "With --clean: what progress is measured by. time is the share of the time without pauses, "
-    "change is the share of what was painted.",
+    "With --clean: what progress is measured by. time: the share of the time without pauses. "
+    "change: the share of what was painted.",
 )
 _MIN_QUALITY = flags.DEFINE_float(
     "min_quality",
     0.1,
-    "With --clean: leave out videos whose quality is lower. It falls below 1 where the canvas is "
-    "small, out of focus, hidden most of the time or hardly changes; 0 uses all.",
+    "With --clean: leave out videos of lower quality. Quality falls below 1 if the canvas is "
+    "small, out of focus, hidden most of the time, or hardly changes; 0 uses all.",
     lower_bound=0.0,
     upper_bound=1.0,
 )
 _OCCLUDER_MODEL = flags.DEFINE_string(
     "occluder_model",
     None,
-    "With --clean: folder or hub id of a network of transformers that finds hands and tools before "
-    "the canvas of videos, beside their motion: a SAM 3, or a detector that takes text, such as a "
-    "Grounding DINO.",
+    "With --clean: folder or hub id of a network of transformers that finds hands and tools "
+    "in front of the canvas of videos. It is used beside their motion. It is a SAM 3, or a "
+    "detector that takes text, such as Grounding DINO.",
 )
 _OCCLUDER_PROMPTS = flags.DEFINE_list(
-    "occluder_prompts", list(options.PROMPTS), "With --occluder_model: what it is asked for."
+    "occluder_prompts",
+    list(options.PROMPTS),
+    "With --occluder_model: names of what the network looks for.",
 )
 _MASK_MODEL = flags.DEFINE_string(
     "mask_model",
     None,
-    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes "
-    "masks of them [default: what differs in colour from the surroundings of its box].",
+    "With an --occluder_model that finds boxes: folder or hub id of a SAM or SAM 2 that makes"
+    " masks of the boxes [default: what differs in colour from the surroundings of its box].",
 )
 _ITEM_TIMEOUT = flags.DEFINE_float(
     "item_timeout",
@@ -176,74 +179,77 @@ _BEAM_OPTIONS = flags.DEFINE_list(
 _KEPT_DIR = flags.DEFINE_string(
     "kept_dir",
     None,
-    "recorded_processes: folder for records that have been read, until the data set is complete. "
-    "All workers of Beam must see it: it may be gs://BUCKET/FOLDER [default: beside the data set].",
+    "recorded_processes: folder for records that have been read, until the data set is "
+    "complete. All workers of Beam must see it, so it may be gs://BUCKET/FOLDER [default: "
+    "beside the data set].",
 )
 _EDITS = flags.DEFINE_enum(
     "edits",
     timelapse.CUT,
     list(timelapse.CHOICES),
-    "recorded_processes: what is done when a recording shows the finished picture before the "
-    "canvas, fades in or out, or runs backwards. Each is named and counted. cut leaves out the "
-    "frames that are not the process, and whole recordings that seem to run backwards: this is "
-    "safe, since what remains is as it was recorded, and nothing is learnt in the wrong order. "
-    "turn also turns backward recordings round, which is wrong where they only look so. keep "
-    "changes nothing.",
+    "recorded_processes: what is done if a recording shows the finished picture before the "
+    "canvas, fades in or out, or runs backwards. Each case is named and counted. cut leaves "
+    "out the frames that are not the process, and whole recordings that seem to run "
+    "backwards. This is safe: what remains is as it was recorded, and nothing is learned in "
+    "the wrong order. turn also turns backward recordings round, which is wrong for those "
+    "that only seem to run backwards. keep changes nothing.",
 )
 
 _SEGMENTS = flags.DEFINE_string(
     "segments",
     None,
-    "recorded_processes: network that finds the regions of the finished picture, a folder or hub "
-    "id of a Mask2Former or another one for panoptic segmentation [default: a method without "
-    "network].",
+    "recorded_processes: network that finds the regions of the finished picture: a folder or "
+    "hub id of Mask2Former or another one for panoptic segmentation [default: a method "
+    "without a network].",
 )
 _CAPTIONS = flags.DEFINE_string(
     "captions",
     None,
-    "recorded_processes: network that tells what is painted where no caption is given, a folder or "
-    "hub id of BLIP, GIT or another one that takes a picture alone.",
+    "recorded_processes: network that describes what is painted if no caption is given: a "
+    "folder or hub id of BLIP, GIT or another one that takes a picture without a question.",
 )
 _GUESS_MEDIUM = flags.DEFINE_string(
     "guess_medium",
     None,
-    "recorded_processes: CLIP that guesses the medium where none is stated, a folder or hub id "
+    "recorded_processes: CLIP that guesses the medium if none is stated: a folder or hub id "
     "such as openai/clip-vit-large-patch14.",
 )
 _MIN_CONFIDENCE = flags.DEFINE_float(
     "min_confidence",
     0.5,
-    "With --guess_medium: leave out recordings of whose medium it is less sure.",
+    "With --guess_medium: leave out recordings whose guess has a lower confidence.",
     lower_bound=0.0,
     upper_bound=1.0,
 )
 _VARIANTS_MODEL = flags.DEFINE_string(
     "variants_model",
     None,
-    "recorded_processes: diffusion model that edits pictures, a folder or hub id such as "
-    "timbrooks/instruct-pix2pix. It makes the finished picture in the looks of --variant_media, "
-    "for training to start from.",
+    "recorded_processes: diffusion model that edits pictures: a folder or hub id such as "
+    "timbrooks/instruct-pix2pix. It makes the finished picture in the looks of "
+    "--variant_media. Training then also starts from these.",
 )
 _VARIANT_MEDIA = flags.DEFINE_list(
     "variant_media",
     ["photo", "pencil", "line_art"],
-    "With --variants_model: looks of the variants, media, photo or line_art.",
+    "With --variants_model: looks of the variants: media, photo or line_art.",
 )
 _VARIANT_STEPS = flags.DEFINE_integer(
     "variant_steps", 30, "With --variants_model: steps of the diffusion model."
 )
 
 _CACHE_LATENTS = flags.DEFINE_bool(
-    "cache_latents", False, "Encode a prepared dataset for an experiment, for train to read."
+    "cache_latents",
+    False,
+    "Encode a prepared data set for an experiment; train then reads the latents.",
 )
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "cache_latents: file of the experiment that latents are made for."
+    "config", None, "cache_latents: file of the experiment that the latents are for."
 )
 _LATENTS_DTYPE = flags.DEFINE_enum(
     "latents_dtype",
     "float32",
     list(packed_arrays.DTYPES),
-    "cache_latents: type that numbers are stored in; bfloat16 takes half the disk space.",
+    "cache_latents: type of the stored numbers; bfloat16 takes half the disk space.",
 )
 
 _ONLY_FOR = {

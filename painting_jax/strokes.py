@@ -2,13 +2,13 @@
 
   python -m painting_jax.strokes --image=cat.jpg --medium=oil --output=strokes.svg
 
-The stroke painter is the program from whose processes the models learn; it needs no weights. The
-SVG has a group for each pass of it and a path for each stroke, so that Inkscape and other programs
-can change them one by one. prepare reads it as a recording, stroke by stroke.
+The stroke painter is the program whose processes the models learn from; it needs no weights. The
+SVG has a group for each pass of the painter and a path for each stroke, so Inkscape and other
+programs can change each stroke. prepare reads the SVG as a recording, stroke by stroke.
 
-A path has the mean colour of its stroke. Not carried is what varies within a stroke: pressure and
-colours that flow, bristles, the tooth of the ground, wet edges; and paint that other strokes of its
-pass cover. Bars around a picture are left out.
+A path has the mean colour of its stroke. The SVG leaves out what varies within a stroke (pressure,
+flowing colours, bristles, the tooth of the ground, wet edges) and paint that other strokes of the
+same pass cover. Bars around a picture are left out, too.
 """
 
 from painting_jax import interruption
@@ -31,14 +31,14 @@ from painting_jax.instruction.layers.strokes import Recorder
 
 _IMAGE = flags.DEFINE_string("image", None, "Picture to paint.")
 _MEDIUM = flags.DEFINE_enum("medium", "oil", list(media.MEDIA), "Medium to paint in.")
-_OUTPUT = flags.DEFINE_string("output", None, "File to write, which ends in .svg.")
+_OUTPUT = flags.DEFINE_string("output", None, "File to write; its name ends in .svg.")
 _SIZE = flags.DEFINE_integer(
     "size",
     None,
-    "Longer side in pixels at which it is painted, at most: a larger picture has more strokes and "
-    "finer detail [default: 384, or less where an svg cannot hold the strokes].",
+    "Longer side in pixels at which the picture is painted, at most. A larger picture has "
+    "more strokes and finer detail [default: 384, or less if an svg cannot hold the strokes].",
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the strokes' places and colours.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the places and colours of the strokes.")
 
 _SIZES = (384, 320, 256, 192, 128)
 

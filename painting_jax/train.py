@@ -7,15 +7,15 @@ result is bit for bit the same as without the interruption. A higher --config.st
 --config.FIELD=VALUE sets any field of the config, as in --config.steps=2000, --config.mesh.fsdp=4
 or --config.init_from=OTHER_RUN; --help_config lists the fields.
 
-Ctrl-C and SIGTERM let the step end and save it; the exit status is then 130 or 143. A second Ctrl-C
-ends the program at once.
+On Ctrl-C or SIGTERM, train finishes its step, saves it, and exits with status 130 or 143. A second
+Ctrl-C ends the program at once.
 
 The configs in configs/wan*.py finetune published weights. With :lora they train only a LoRA, as in
 --config=configs/wan22_ti2v_5b.py:lora,rank=32.
 
-The following are written to RUN: config.json, checkpoints, TensorBoard files, the tokenizer,
-contact sheets in sheets/ (each recorded process above the painted one), and examples.jsonl (the
-examples that each step used). A LoRA is also written to lora.safetensors, which diffusers and
+train writes to RUN: config.json, checkpoints, TensorBoard files, the tokenizer, contact sheets in
+sheets/ (each recorded process above the painted one), and examples.jsonl (the examples that each
+step used). A LoRA is also written to lora.safetensors, which diffusers and
 ComfyUI can load. RUN may be a folder in a bucket, gs://BUCKET/FOLDER.
 """
 
@@ -50,20 +50,24 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. An existing 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
-    "Folder of datasets made by prepare. It may have moved since the run began [default: the "
-    "config's data.data_dir].",
+    "Folder of data sets made by prepare. It may have moved since the run began [default: the"
+    " config's data.data_dir].",
 )
 _HELP_CONFIG = flags.DEFINE_bool(
-    "help_config", False, "List the fields of the experiment with their values and ranges, and end."
+    "help_config",
+    False,
+    "List the fields of the experiment with their values and ranges, and exit.",
 )
 _COORDINATOR_ADDRESS = flags.DEFINE_string(
     "coordinator_address",
     None,
-    "For training on several computers: HOST:PORT of process 0, the same in all of them. A step of "
-    "Slurm, a JobSet and a TPU slice are recognised without it.",
+    "For training in several processes: HOST:PORT of process 0, the same in all of them. Not "
+    "needed in a step of Slurm, a JobSet or a TPU slice.",
 )
 _PROCESS_COUNT = flags.DEFINE_integer(
-    "process_count", None, "Number of processes; 1 = this one trains alone, wherever it is started."
+    "process_count",
+    None,
+    "Number of processes; with 1, this process trains alone, wherever it is started.",
 )
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, from 0.")
 

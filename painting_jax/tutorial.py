@@ -5,13 +5,13 @@
   python -m painting_jax.tutorial --process=recording.mp4 --medium=oil --output=tutorial
 
 The process is a folder that generate wrote, a video, a folder of pictures, or a file of a painting
-program. tutorial.html holds everything and needs no network. outline.pdf and outline.svg have the
-real size: print them without scaling. generate writes these files by itself, with the defaults of
+program. tutorial.html contains everything and needs no network. outline.pdf and outline.svg have
+the real size: print them without scaling. generate already writes these files, with the defaults of
 this program.
 
-The palette's colours are mixed of a set of paints. --paints takes a built-in set or a text file
-with one paint a line: a pigment's name, its Colour Index name, or "my red = PR108" or
-"my pink = #d98a95".
+The palette says how to mix its colours from a set of paints. --paints takes a built-in set, or a
+text file with one paint per line: a pigment's name, its Colour Index name, or your own name and
+what it stands for, as in "my red = PR108" or "my pink = #d98a95".
 """
 
 from painting_jax import interruption
@@ -37,14 +37,17 @@ from painting_jax.instruction.layers import generated
 from painting_jax.instruction.mixing.paint_sets import SETS
 from painting_jax.instruction.outline.detail import NAMES
 
-_PROCESS = flags.DEFINE_string("process", None, "The process: a folder or a file.")
+_PROCESS = flags.DEFINE_string("process", None, "The process: a folder, or a file.")
 _PICTURE = flags.DEFINE_string(
-    "picture", None, "Picture that was painted, to compare with [default: the last frame]."
+    "picture",
+    None,
+    "The picture that the process paints, to compare with [default: the last frame].",
 )
 _SEGMENTS = flags.DEFINE_string(
     "segments",
     None,
-    "Map of its regions, a flat colour each [default: the one generate was given, else found].",
+    "Map of the regions, one flat colour each [default: the map that generate was given, else"
+    " regions are found].",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Folder for the files [default: the folder that generate wrote]."
@@ -59,16 +62,22 @@ _PAPER = flags.DEFINE_string(
 _PAINTS = flags.DEFINE_string(
     "paints",
     None,
-    f"Set of paints ({', '.join(SETS)}) or a file with a list of yours [default: by the medium].",
+    f"Set of paints ({', '.join(SETS)}) or a file with a list of your own [default: by the "
+    "medium].",
 )
 _WIDTH_MM = flags.DEFINE_float(
     "width_mm",
     None,
-    "Width of the painting in mm; larger ones are laid over several sheets [default: one sheet].",
+    "Width of the painting in mm; larger paintings are spread over several sheets [default: "
+    "as fits on one sheet].",
 )
-_CELLS = flags.DEFINE_integer("cells", 0, "Cells of a grid on the outline, side by side.")
+_CELLS = flags.DEFINE_integer(
+    "cells", 0, "Number of grid cells side by side on the outline [default: no grid]."
+)
 _NUMBERS = flags.DEFINE_bool(
-    "numbers", False, "Outline the palette's colours, with their numbers, for painting by numbers."
+    "numbers",
+    False,
+    "Outline the areas of the palette's colours, with their numbers, for painting by numbers.",
 )
 _DETAIL = flags.DEFINE_enum("detail", "normal", NAMES, "Detail of the outline.")
 

@@ -2,12 +2,13 @@
 
   python -m painting_jax.verify FILE...
 
-Each file gets a line. First it says what the invisible mark in the frames states: the day (UTC),
-the model by six digits that follow from its name, and the medium; or that no mark was found. Then
-it says what the metadata state, if they are still there: the model's name and the mixture of media.
+verify prints one line for each file. The line first says what the invisible mark in the frames
+holds: the day (UTC), the model (six hexadecimal digits computed from its name), and the medium; or
+that no mark was found. Then it says what the metadata state, if they are still there: the name of
+the model and the mixture of media.
 
 The mark survives re-encoding, cropping and scaling within limits (docs/mark.md). It is no proof:
-who knows how can remove it, and can put it into any picture. No mark proves nothing either.
+people who know how can remove it, or put it into any picture. A missing mark proves nothing either.
 
 The exit status is 0 if every file could be read, whatever was found, else 2.
 """

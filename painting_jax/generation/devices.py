@@ -14,9 +14,9 @@ from painting_jax.sharding.mesh import AXES, make_mesh
 _RING = "ring"
 HELP = (
     "Devices along the axes of the mesh, as in data=2,sequence=4: data and fsdp share the "
-    "pictures, tensor the matrices, sequence the tokens of a picture; -1 is all that are left. "
-    "ring=N makes the devices along sequence pass keys and values round in N groups [default: the "
-    "fewest]."
+    "pictures, tensor shares the matrices, sequence shares the tokens of a picture; -1 takes all "
+    "devices that are left. With ring=N, the devices along sequence pass keys and values round in "
+    "N groups [default: the fewest]."
 )
 
 

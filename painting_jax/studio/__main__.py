@@ -4,12 +4,13 @@
   python -m painting_jax.studio --output=FOLDER --workdir=RUN
   python -m painting_jax.studio --host=0.0.0.0 --password_file=FILE
 
-Only this machine can reach it, at the address that is printed. With --host, others can, with the
-password in the first line of a file. The studio paints one picture after the other and keeps each
-in --output, where it is found again after a restart; what was being painted is offered again.
+By default, only this machine can reach the studio, at the address that it prints. With --host,
+other machines can, with the password in the first line of a file. The studio paints one picture
+after the other and keeps each in --output, where it is found again after a restart. A painting that
+a restart interrupted is offered again.
 
-The weights that come with the package paint, and those that --workdir and --pretrained name, which
-the page offers by name. A browser can name no file and no model of its own.
+The page offers the weights that come with the package, and those that --workdir and --pretrained
+name. A browser cannot name a file or a model of its own.
 """
 
 from painting_jax import interruption
@@ -32,21 +33,27 @@ from painting_jax.studio import limits
 
 _OUTPUT = flags.DEFINE_string("output", "studio", "Folder of the gallery.")
 _HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "Address to listen at; one that others can reach needs --password_file."
+    "host", "127.0.0.1", "Address to listen at. If others can reach it, --password_file is needed."
 )
-_PORT = flags.DEFINE_integer("port", 8765, "Port to listen at; 0 = any that is free.")
+_PORT = flags.DEFINE_integer("port", 8765, "Port to listen at; 0 takes any free port.")
 _PASSWORD_FILE = flags.DEFINE_string(
     "password_file",
     None,
-    "File whose first line is the password [default: that of the environment variable "
-    "PAINTING_JAX_STUDIO_PASSWORD, else none].",
+    "File whose first line is the password [default: the environment variable "
+    "PAINTING_JAX_STUDIO_PASSWORD, else no password].",
 )
-_WORKDIR = flags.DEFINE_multi_string("workdir", [], "Training run that paints, too.")
+_WORKDIR = flags.DEFINE_multi_string(
+    "workdir", [], "Training run whose model the page offers, too."
+)
 _PRETRAINED = flags.DEFINE_string(
-    "pretrained", None, "Published weights that paint, too: a diffusers folder, or a hub id."
+    "pretrained",
+    None,
+    "Published weights that the page offers, too: a diffusers folder, or a hub id.",
 )
 _LORA = flags.DEFINE_multi_string("lora", [], "LoRAs for --pretrained, as generate takes them.")
-_LORA_2 = flags.DEFINE_multi_string("lora_2", [], "LoRAs for its second transformer.")
+_LORA_2 = flags.DEFINE_multi_string(
+    "lora_2", [], "LoRAs for the second transformer of --pretrained."
+)
 _MAX_AREA = flags.DEFINE_integer(
     "max_area", None, "Maximum pixels per frame of --pretrained [default: as it was trained]."
 )
