@@ -1,7 +1,7 @@
 """The fields of an experiment: defaults, ranges and meaning, in one table.
 
-Derived from `FIELDS` are the demo's config (`base`), which every experiment file starts from; the
-checks of single values, of an experiment (`check_ranges`) and of a run's config.json (`from_json`);
+`FIELDS` gives the default config (`base`), which every experiment file starts from; the checks of
+single values, of an experiment (`check_ranges`) and of a run's config.json (`from_json`);
 `train --help_config` (`listing`); and docs/config.md, which `python -m painting_jax.config` prints.
 `config_checks` checks that values fit together.
 """
@@ -49,7 +49,7 @@ class Field:
 
     Attributes:
       name: Section and name, as in `data.batch_size`.
-      default: Value in the demo. Values of other types are refused.
+      default: Value in configs/demo.py. Values of other types are refused.
       range: Values that the field may have; None = all values of its type, which suffices for
         switches alone.
       meaning: Sentence for the documentation.
@@ -185,9 +185,9 @@ _GUIDED = Range(
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ffn.net.0.proj", "ffn.net.2")
 
-# The defaults are those of the demo: about two million parameters, eight minutes on two CPU cores.
-# It takes many small steps: Adam moves a parameter by about the learning rate per step at most, and
-# the gates of the pixel head have to move far.
+# The defaults are those of configs/demo.py: about two million parameters, eight minutes on two CPU
+# cores. It takes many small steps: Adam moves a parameter by about the learning rate per step at
+# most, and the gates of the pixel head have to move far.
 FIELDS = (
     Field("seed", 0, _SEED, "Seed of the parameters, the noise and the order of the data."),
     Field("steps", 1400, _at_least(1), "Optimizer steps of the run."),
@@ -195,15 +195,15 @@ FIELDS = (
         "init_from",
         "",
         _START,
-        "Workdir of a run whose averaged parameters and tokenizer this one starts from; "
+        "Workdir of a run, from whose averaged parameters and tokenizer this run starts; "
         "a LoRA run also takes a LoRA's file or hub id.",
     ),
-    Field("data.data_dir", "runs/data", _DATA_DIR, "Folder that `prepare` wrote its datasets to."),
+    Field("data.data_dir", "runs/data", _DATA_DIR, "Folder that `prepare` wrote its data sets to."),
     Field(
         "data.dataset",
         "",
         _DATASET,
-        "Dataset in that folder, BUILDER/NAME; empty for the only one.",
+        "Data set in that folder, BUILDER/NAME; empty if it has only one.",
     ),
     Field(
         "data.batch_size",
@@ -218,7 +218,7 @@ FIELDS = (
         "data.buckets",
         (),
         _ASPECTS,
-        "Aspects, width to height, of which each process is trained at the nearest, with about as "
+        "Aspect ratios, width to height. Each process is trained at the nearest one, with about as "
         "many pixels as `data.height` x `data.width`; `()` crops all to that shape.",
     ),
     Field(
@@ -231,27 +231,27 @@ FIELDS = (
         "data.cached_latents",
         False,
         None,
-        "Train on the latents that `prepare --cache_latents` has left in `data.data_dir`.",
+        "Train on the latents that `prepare --cache_latents` wrote to `data.data_dir`.",
     ),
     Field("data.text_length", 24, _at_least(1, 4096), "Tokens that a caption is padded or cut to."),
     Field(
         "data.variant_probability",
         0.2,
         _SHARE,
-        "Probability of a stored look (photo, line art) as the reference.",
+        "Probability that the reference is a stored variant (photo, line art).",
     ),
     Field(
         "data.caption_probability",
         1.0,
         _SHARE,
-        "Probability of a caption beside the medium.",
+        "Probability that the prompt has the caption besides the medium.",
     ),
     Field(
         "data.part_probability",
         0.3,
         _SHARE,
-        "Probability that an example is a part of a process, from a given canvas in half of the "
-        "cases; 0 for models that are not told the progress of a frame.",
+        "Probability that an example is a part of a process; half of these go on from a given "
+        "canvas. 0 for models that do not get the progress of a frame.",
     ),
     Field("model.family", "painting", _one_of(FAMILIES), "Family of the model."),
     Field("model.dim", 128, _at_least(2, 65536), "Width of the tokens."),
@@ -259,7 +259,10 @@ FIELDS = (
     Field("model.heads", 4, _at_least(1, 1024), "Attention heads."),
     Field("model.ffn_dim", 512, _at_least(1, 2**20), "Hidden width of the feed-forward layers."),
     Field(
-        "model.patch", (1, 16, 16), _PATCH, "Size of a token along time, height and width, latents."
+        "model.patch",
+        (1, 16, 16),
+        _PATCH,
+        "Size of a token along time, height and width, in latents.",
     ),
     Field(
         "model.media",
@@ -267,12 +270,12 @@ FIELDS = (
         _MEDIA,
         "Media that the model knows, in the order of the rows of its tables.",
     ),
-    Field("model.vocabulary", 512, _at_least(2, 2**20), "Size of the vocabulary, tokens."),
+    Field("model.vocabulary", 512, _at_least(2, 2**20), "Size of the vocabulary in tokens."),
     Field(
         "model.text_dim",
         64,
         _at_least(1, 65536),
-        "Width of the text embeddings, learned or of the published text encoder.",
+        "Width of the text embeddings: learned ones, or those of the published text encoder.",
     ),
     Field(
         "model.pixel_layers",
@@ -284,38 +287,38 @@ FIELDS = (
         "model.reference_everywhere",
         True,
         None,
-        "Condition every frame on the reference; False conditions the first frame alone.",
+        "Condition every frame on the reference; False conditions only the first frame.",
     ),
     Field(
         "model.mark_other_looks",
         True,
         None,
-        "Tell a pixel model which references are in another look than the painting.",
+        "Flag references in another look than the painting, for pixel models.",
     ),
     Field(
         "model.direction_guides",
         True,
         None,
-        "Guide the pixel head along the direction that the text gives to the strokes.",
+        "Input of the pixel head: the position along the direction that the text gives to strokes.",
     ),
     Field(
         "model.behind_guides",
         True,
         None,
-        "Tell the pixel head what lies behind the regions: it is painted, and covered later.",
+        "Input of the pixel head: what lies behind the regions. It is painted, and covered later.",
     ),
     Field(
         "model.canvas_guides",
         True,
         None,
-        "Tell a pixel model of a given canvas, from which a process goes on.",
+        "Input of a pixel model: a given canvas, from which a process goes on.",
     ),
     Field(
         "model.spatial",
         1,
         _at_least(1, 16),
-        "Pixels of the picture along one side of a pixel that the tokens of a pixel model see: "
-        "above 1, its head is also trained on parts of the picture at its full size.",
+        "Factor by which the picture is larger than what the tokens of a pixel model see. "
+        "Above 1, the head is also trained on parts of the picture at its full size.",
     ),
     Field(
         "model.in_channels",
@@ -330,13 +333,16 @@ FIELDS = (
         "Width of the image embeddings of a published transformer; 0 = none.",
     ),
     Field(
-        "model.dtype", "float32", _DTYPE, "Type of the computation; trained parameters are float32."
+        "model.dtype",
+        "float32",
+        _DTYPE,
+        "Dtype of the computation; trained parameters are float32.",
     ),
     Field(
         "model.remat",
         "none",
         _one_of(remat.POLICIES),
-        "What the blocks keep for the backward pass; the rest is computed again: "
+        "What the blocks keep for the backward pass; they compute the rest again: "
         + ", ".join(f"{name} ({policy.kept})" for name, policy in remat.POLICIES.items())
         + ".",
     ),
@@ -358,15 +364,15 @@ FIELDS = (
         "pretrained.expert",
         "",
         _one_of(("", "high", "low")),
-        "Transformer to train of a model with two, by its noise levels; empty for a model of one.",
+        "Which transformer to train, by its noise levels; empty if the model has only one.",
     ),
     Field(
         "pretrained.dtype",
         "bfloat16",
         _one_of((*_DTYPES, "int8")),
-        "Type of the frozen weights; int8 is of the kernels beside adapters, the rest is bfloat16.",
+        "Dtype of the frozen weights. int8 is for kernels beside adapters; the rest is bfloat16.",
     ),
-    Field("lora.enabled", False, None, "Train adapters alone; False trains the whole transformer."),
+    Field("lora.enabled", False, None, "Train only adapters; False trains the whole transformer."),
     Field("lora.rank", 32, _at_least(1, 65536), "Rank of the adapters."),
     Field(
         "lora.targets",
@@ -398,7 +404,7 @@ FIELDS = (
         "objective.huber",
         0.2,
         _NOT_NEGATIVE,
-        "Threshold above which an error counts linearly instead of squared; 0 squares all.",
+        "Threshold above which an error counts linearly instead of squared; 0 squares all errors.",
     ),
     Field(
         "objective.structure",
@@ -410,7 +416,7 @@ FIELDS = (
         "objective.augment",
         0.2,
         _SHARE,
-        "Probability of another look for the reference, such as grey or line art.",
+        "Probability that the reference gets another look, such as grey or line art.",
     ),
     Field("objective.drop.reference", 0.05, _SHARE, "Probability of dropping the reference."),
     Field("objective.drop.medium", 0.1, _SHARE, "Probability of dropping the medium."),
@@ -435,19 +441,19 @@ FIELDS = (
         "optimizer.ema",
         True,
         None,
-        "Keep the average. Without it, samples use the parameters, and a copy less is in memory.",
+        "Keep the average. If False, samples use the parameters, and memory holds one copy less.",
     ),
     Field(
         "optimizer.momentum_dtype",
         "float32",
         _DTYPE,
-        "Type of Adam's first moment. The second is float32: in less, its changes are lost.",
+        "Dtype of Adam's first moment. The second is float32: less would lose its changes.",
     ),
     Field(
         "optimizer.gradient_accumulation_steps",
         1,
         _at_least(1, 2**20),
-        "Parts that a batch is split into to save memory.",
+        "Number of parts that a batch is split into, to save memory.",
     ),
     Field("sampling.sampler", "rectified_flow", _one_of(SAMPLERS), "Kind of sampler."),
     Field("sampling.steps", 4, _STEPS, "Sampling steps."),
@@ -468,9 +474,9 @@ FIELDS = (
         "sampling.pace",
         (0.5,),
         _PACE,
-        "Progress that a model in picture space is told at even shares of the time, both ends left "
-        "out: `(0.1, 0.3, 0.5)` is for a model that would be ahead, and is told a tenth after a "
-        "quarter of the time.",
+        "Progress that a model in picture space gets as input at even shares of the time, without "
+        "both ends. `(0.1, 0.3, 0.5)` slows a model that would be ahead: after a quarter of the "
+        "time, it gets a progress of a tenth.",
     ),
     *(
         Field(f"mesh.{axis}", -1 if axis == "data" else 1, _DEVICES, meaning)
@@ -480,16 +486,16 @@ FIELDS = (
         "mesh.ring",
         0,
         _at_least(0, 2**20),
-        "Groups of the sequence axis that pass keys and values round; the devices of a group share "
-        "the heads. 0: as few as the heads allow.",
+        "Number of groups of the sequence axis that pass keys and values round; the devices of a "
+        "group share the heads. 0 = as few as the heads allow.",
     ),
     Field("checkpoint.every", 250, _at_least(1), "Steps between checkpoints."),
-    Field("checkpoint.keep", 2, _at_least(1), "Latest checkpoints that are kept."),
+    Field("checkpoint.keep", 2, _at_least(1), "Number of latest checkpoints that are kept."),
     Field("log.every", 50, _at_least(1), "Steps between reports of the metrics."),
     Field("log.samples_every", 500, _at_least(1), "Steps between contact sheets of samples."),
-    Field("log.samples", 4, _at_least(1, 256), "Held-out pictures on a contact sheet."),
+    Field("log.samples", 4, _at_least(1, 256), "Number of held-out pictures on a contact sheet."),
     Field("log.eval_every", 500, _at_least(1), "Steps between measurements of the held-out loss."),
-    Field("profile_steps", 0, _at_least(0), "Steps to profile; 0 = none."),
+    Field("profile_steps", 0, _at_least(0), "Number of steps to profile; 0 = none."),
 )
 
 _NAMES = frozenset(field.name for field in FIELDS)
@@ -568,12 +574,12 @@ _ADDED: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def base() -> ConfigDict:
-    """The demo's config. It has every field, and no others can be added."""
+    """The default config. It has every field, and no others can be added."""
     return _nested({field.name: field.default for field in FIELDS}).lock()
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    """The demo's config, for use as an experiment file. It takes no arguments."""
+    """The default config, for use as an experiment file. It takes no arguments."""
     parse_arg(arg)
     return base()
 
@@ -752,7 +758,7 @@ def documentation() -> str:
         "`--config.FIELD=VALUE` sets a field on the command line of `train`, as in",
         "`--config.data.batch_size=8`. The defaults are those of `configs/demo.py`. Fields that",
         f"begin with {', '.join(f'`{name}`' for name in OPERATIONAL)}",
-        "may change when a run is resumed.",
+        "may change when a run is resumed, `steps` may grow, and `data.data_dir` may have moved.",
         "`python -m painting_jax.config > docs/config.md` writes this page.",
     ]
     for section, title in _SECTIONS.items():

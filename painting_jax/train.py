@@ -44,7 +44,7 @@ from painting_jax.training.loop import train
 # The flag has no default, as a default file would be loaded here, where `cli.run` cannot turn
 # mistakes into one-line errors.
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "File of the experiment to run [default: the demo, configs/demo.py]."
+    "config", None, "File of the experiment to run [default: configs/demo.py, a small model]."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. An existing run is resumed.")
 _DATA_DIR = flags.DEFINE_string(

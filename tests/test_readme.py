@@ -4,6 +4,7 @@ Options that shrink the work are appended. The commands run in the README's orde
 use what earlier ones leave.
 """
 
+import importlib
 import pathlib
 import re
 import shlex
@@ -12,6 +13,7 @@ import tomllib
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from safetensors.numpy import save_file
 
 from configs import wan21_i2v_14b
@@ -111,10 +113,21 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     for folder, seed in (("recordings", 0), ("videos", 1), ("others", 2)):
         write_movie(root / folder / "cat.mp4", recording(seed, count=4, height=32, width=32))
     build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)
-    tiny_run.write(root / "runs" / "demo", root / "runs" / "data", captions=["a cat"])
+    tiny_run.write(
+        root / "runs" / "demo", root / "runs" / "data", captions=["a cat"], config=_of_make_demo()
+    )
     _write_pretrained(root)
     with Programs(root, _PRELOADED) as programs:
         yield programs
+
+
+def _of_make_demo() -> ConfigDict:
+    """The experiment that `make demo` trains: commands that start from its run need its model."""
+    makefile = (tiny.ROOT / "Makefile").read_text()
+    [(name, arguments)] = re.findall(
+        r"--config=configs/(\w+)\.py:(\S+) --data_dir=\$\(DATA\)", makefile
+    )
+    return importlib.import_module(f"configs.{name}").get_config(arguments)
 
 
 def _write_pretrained(root: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ import types
 from collections.abc import Sequence
 
 import jax
+from ml_collections import ConfigDict
 
 from configs import demo
 from painting_jax.data import dataset_folder
@@ -15,9 +16,22 @@ from painting_jax.training.workdir import claimed
 from tests import initial_state, tiny
 
 
-def write(workdir: pathlib.Path, data_dir: pathlib.Path, *, captions: Sequence[str]) -> None:
-    """Writes the smallest model with random parameters as a run, at step 0."""
-    config = demo.get_config()
+def write(
+    workdir: pathlib.Path,
+    data_dir: pathlib.Path,
+    *,
+    captions: Sequence[str],
+    config: ConfigDict | None = None,
+) -> None:
+    """Writes the smallest model with random parameters as a run, at step 0.
+
+    Args:
+      workdir: Folder of the run.
+      data_dir: Folder of its data sets.
+      captions: Texts whose words it knows.
+      config: Experiment whose sizes are shrunk; None = the default one.
+    """
+    config = config or demo.get_config()
     for flag in tiny.FLAGS:
         name, value = flag.removeprefix("--config.").split("=")
         config.update_from_flattened_dict({name: int(value)})
