@@ -133,7 +133,7 @@ class Access:
             return None
         if request.url.path == "/":
             return RedirectResponse("/login", 303)
-        raise Refused(401, "the password is asked again: reload the page")
+        raise Refused(401, "enter the password again: reload the page")
 
     def _check_host(self, request: Request) -> None:
         # A name that an attacker makes point at this machine is not ours (DNS rebinding).

@@ -14,7 +14,7 @@ from painting_jax.errors import UserError, one_line
 from painting_jax.studio import limits
 
 FULL = "the studio's disk is full: nothing was lost, make room on it and try again"
-_FAILED = "the studio failed at this: its console says why"
+_FAILED = "the studio failed: its console says why"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

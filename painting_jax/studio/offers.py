@@ -83,7 +83,7 @@ class Offers:
             raise UserError(f"this model was not trained in {media.in_words(unknown[0])}")
         if len(mixture) > 1 and not traits.mixes:
             raise UserError(
-                "this model paints in one medium: mixtures need the package's, or a run"
+                "this model paints in one medium: for mixtures, choose the package's model or a run"
             )
         for is_asked, can, what in (
             (settings.order or settings.edits, traits.takes_regions, "regions"),

@@ -186,5 +186,5 @@ class PaintingQueue:
                 line = answers.in_a_line(error, {str(work.folder): work.name} | self._names)
             except Exception:
                 traceback.print_exc()
-                line = "the studio failed at this: its console says why"
+                line = "the studio failed: its console says why"
             return FAILED, line

@@ -234,7 +234,7 @@ def test_a_queue_has_an_end(hung, tmp_path, monkeypatch):
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the studio's disk is full"),
         (gallery.UserError("the picture is too grey"), "the picture is too grey"),
-        (RuntimeError("secret /root/path"), "the studio failed at this: its console says why"),
+        (RuntimeError("secret /root/path"), "the studio failed: its console says why"),
         (MemoryError(), "out of memory"),
     ],
 )

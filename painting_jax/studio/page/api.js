@@ -13,10 +13,10 @@ async function answered(request) {
   }
   if (response.status === 401) {
     location.assign("/login");
-    throw new Failure("The password is asked again.");
+    throw new Failure("Enter the password again.");
   }
   const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Failure(sentence(said.error || `The studio says ${response.status}.`));
+  if (!response.ok) throw new Failure(sentence(said.error || `The studio answered with error ${response.status}.`));
   return said;
 }
 
@@ -32,7 +32,7 @@ export const sentence = (line) => line && line[0].toUpperCase() + line.slice(1);
 // Sends a picture; `onShare` learns which share has been sent.
 export function upload(file, most, onShare) {
   if (file.size > most) {
-    const line = `A picture may have ${most >> 20} MB: save it smaller, as jpg.`;
+    const line = `A picture may have at most ${most >> 20} MB: save it as a smaller jpg.`;
     return Promise.reject(new Failure(line));
   }
   return new Promise((resolve, reject) => {
@@ -45,10 +45,10 @@ export function upload(file, most, onShare) {
     request.onload = () => {
       if (request.status === 200) resolve(request.response);
       else if (request.status === 401) location.assign("/login");
-      else reject(new Failure(sentence(request.response?.error || "The studio refused it.")));
+      else reject(new Failure(sentence(request.response?.error || "The studio refused the picture.")));
     };
     request.onerror = () =>
-      reject(new Failure("The studio did not take the picture: the connection ended."));
+      reject(new Failure("The upload failed: the connection ended."));
     request.send(file);
   });
 }

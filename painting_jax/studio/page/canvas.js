@@ -33,7 +33,7 @@ export function canvas({ most, asked, onRead, onMark }) {
   const said = h("div.reading", { role: "status" });
   const zone = dropzone({
     title: "A photo of your canvas",
-    hint: "All four corners in it, from the front or somewhat from the side.",
+    hint: "Take it with all four corners, from the front or slightly from the side.",
     most,
     isSmall: true,
     onUpload: (picture) => {

@@ -5,7 +5,7 @@ import { fill, h, isStill } from "./dom.js";
 import { listen } from "./live.js";
 
 export const STATES = {
-  queued: "waits",
+  queued: "waiting",
   painting: "is being painted",
   failed: "failed",
   cancelled: "cancelled",

@@ -26,7 +26,7 @@ function show(line) {
 async function ask() {
   try {
     take(await get("/api/state"));
-    if (source?.readyState !== EventSource.OPEN) show("asking now and then");
+    if (source?.readyState !== EventSource.OPEN) show("updated every few seconds");
   } catch {
     show("no connection, trying again");
   }

@@ -45,7 +45,7 @@ export function paint(about, from = {}) {
 
   const zone = dropzone({
     title: "Drop a picture",
-    hint: `jpg, png, webp, avif, bmp or tiff, up to ${about.limits.upload >> 20} MB. Pasting works, too.`,
+    hint: `jpg, png, webp, avif, bmp or tiff, up to ${about.limits.upload >> 20} MB. You can also paste one.`,
     most: about.limits.upload,
     takesPaste: true,
     onUpload: (picture) => {
@@ -112,7 +112,7 @@ function settings(about, source, picture, saved, withCanvas) {
   const manner = Object.fromEntries(
     Object.entries(MANNERS).map(([part]) => [
       part,
-      choice([["", "as the model likes"], ...manners[part].map((name) => [name, meant(name)])], saved.manner?.[part]),
+      choice([["", "the model chooses"], ...manners[part].map((name) => [name, meant(name)])], saved.manner?.[part]),
     ]),
   );
   const tutorial = Object.fromEntries(
@@ -149,7 +149,7 @@ function settings(about, source, picture, saved, withCanvas) {
   const ofRegions = h("div", {}, region.element);
   const whole = h("img.whole", { src: picture.shown, alt: "The picture" });
   const fields = {
-    words: field("Order in words", words, "What is painted one after the other."),
+    words: field("Order in words", words, "What to paint, one after the other."),
     size: field("Longer side", size),
     look: h("label.check", {}, look, h("span", {}, "A drawing or a grey photo: the model chooses tones and colours")),
     canvas: h(

@@ -23,12 +23,12 @@ export async function cancel(id) {
 export function stageOf({ progress, place, left }) {
   if (!progress) {
     const before = place === 1 ? "1 before it" : `${place} before it`;
-    return [`Waits`, place && before, left != null && `done in about ${seconds(left)}`]
+    return [`Waiting`, place && before, left != null && `done in about ${seconds(left)}`]
       .filter(Boolean)
       .join(" · ");
   }
   const step = progress.stage === "painting" && `step ${Math.min(progress.done + 1, progress.of)} of ${progress.of}`;
-  const time = progress.left == null ? "time left is known after the first painting" : `${seconds(progress.left)} left`;
+  const time = progress.left == null ? "the time left is known after the first painting" : `${seconds(progress.left)} left`;
   return [STAGES[progress.stage], step, time].filter(Boolean).join(" · ");
 }
 

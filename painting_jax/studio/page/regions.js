@@ -223,8 +223,8 @@ export function regions(source, picture, onChange = () => {}) {
     if (merging) {
       fill(
         tools,
-        h("span", {}, `Choose the region that becomes a part of ${placeOf(selected)}.`),
-        h("button.quiet", { type: "button", onclick: () => ((merging = false), show()) }, "Keep it"),
+        h("span", {}, `Click the region to merge into region ${placeOf(selected)}.`),
+        h("button.quiet", { type: "button", onclick: () => ((merging = false), show()) }, "Do not merge"),
       );
     } else if (selected) {
       const asks = () => ((merging = true), show());

@@ -35,7 +35,7 @@ export function work(id) {
         draw(said);
       }
     } catch (error) {
-      fill(place, h("h1", {}, "Not here"), h("p", {}, error.message), h("a", { href: "#/gallery" }, "To the gallery"));
+      fill(place, h("h1", {}, "There is no such painting"), h("p", {}, error.message), h("a", { href: "#/gallery" }, "Go to the gallery"));
     }
     asked = false;
   }
@@ -100,7 +100,7 @@ export function work(id) {
           files.known.includes("tutorial.html") && h("a.button.primary", { href: file("tutorial.html"), target: "_blank", rel: "noopener" }, "Open the tutorial"),
           files.known.includes("outline.pdf") && h("a.button", { href: file("outline.pdf", true), download: "outline.pdf" }, "Print the outline"),
           h("a.button", { href: `#/canvas/${id}` }, "Go on from a photo of your canvas"),
-          h("a.button", { href: `#/again/${id}` }, "Paint it otherwise"),
+          h("a.button", { href: `#/again/${id}` }, "Paint it differently"),
         ),
         h(
           "div.card",
