@@ -5,6 +5,8 @@ import pathlib
 import signal
 from collections.abc import Callable, Iterator
 
+import threadpoolctl
+
 from tests import compiler, garbage
 
 # A shell's job in the background is deaf to Ctrl-C, and so are the programs that it starts; tests
@@ -15,6 +17,9 @@ garbage.look_less()
 
 # Before JAX starts, or it has one device.
 os.environ["JAX_PLATFORMS"] = "cpu"
+# Threads of small products of matrices wait for each other in loops, most of the time.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+threadpoolctl.threadpool_limits(1, "blas")  # NumPy has been imported by plugins.
 os.environ["XLA_FLAGS"] = compiler.flags(devices=8)
 # The many processes started here share what was compiled.
 _CACHE = pathlib.Path(__file__).parent.parent / ".pytest_cache" / "xla"

@@ -171,14 +171,13 @@ def candidates(edges: Edges, aspect: float, most: int) -> np.ndarray:
     lines_M2 = np.concatenate([level_L2, upright_U2])
     score_N = _supports(edges, lines_M2, sides_N4, quads_N42)
     score_N = score_N - _BENT * np.abs(np.log(_aspects(quads_N42) / aspect))
-    found: list[np.ndarray] = []
-    for index in np.argsort(-score_N):
-        quad_42 = quads_N42[index]
-        if all(np.abs(quad_42 - other).max() > _APART * sum(shape_HW) for other in found):
-            found.append(quad_42)
-        if len(found) == most:
+    found_F42 = np.empty((0, 4, 2))
+    for quad_42 in quads_N42[np.argsort(-score_N)]:
+        if (np.abs(found_F42 - quad_42).max((1, 2)) > _APART * sum(shape_HW)).all():
+            found_F42 = np.concatenate([found_F42, quad_42[None]])
+        if len(found_F42) == most:
             break
-    return np.array(found).reshape(-1, 4, 2)
+    return found_F42
 
 
 def _aspects(quads_N42: np.ndarray) -> np.ndarray:

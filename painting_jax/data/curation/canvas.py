@@ -191,30 +191,35 @@ def _corners(still_SHWC: np.ndarray) -> np.ndarray | None:
     apart_HWC = np.minimum(from_early_HW / _PLAIN, 1)[..., None].repeat(3, -1) * 255
     pictures = early_HWC, begin_HWC, medians.median(still_SHWC), apart_HWC
     each = [Edges.of(picture_HWC) for picture_HWC in pictures]
+    quads_N42 = np.concatenate(
+        [quadrilateral.candidates(edges, aspect, _MOST) for edges in each for aspect in _ASPECTS]
+    )
     for changed_HW in (from_early_HW > _CHANGED, apart_HW > _CHANGED):
         for seen_HW in (changed_HW & ~moving_HW, changed_HW):
-            corners_42 = _around(seen_HW, each)
+            corners_42 = _around(seen_HW, quads_N42, each)
             if corners_42 is not None:
                 return corners_42
     return None
 
 
-def _around(changed_HW: np.ndarray, each: Sequence[Edges]) -> np.ndarray | None:
+def _around(
+    changed_HW: np.ndarray, quads_N42: np.ndarray, each: Sequence[Edges]
+) -> np.ndarray | None:
     """The quadrilateral of the clearest edges around what changes; None if there is none."""
     changed_HW = ndimage.binary_opening(changed_HW, iterations=2)
     if not changed_HW.any():
         return None
     best, best_42 = -np.inf, None
-    for edges in each:
-        for aspect in _ASPECTS:
-            for corners_42 in quadrilateral.candidates(edges, aspect, _MOST):
-                inside_HW = quadrilateral.inside(corners_42, changed_HW.shape)
-                held = changed_HW[inside_HW].sum() / changed_HW.sum()
-                # At one time or the other, the border stands out from what is around it.
-                support = max(quadrilateral.support(one, corners_42) for one in each)
-                if held < _INSIDE or support < _LEAST:
-                    continue
-                density = changed_HW[inside_HW].mean()
-                if density > _ENOUGH and support + 0.5 * density > best:
-                    best, best_42 = support + 0.5 * density, corners_42
+    for corners_42 in quads_N42:
+        inside_HW = quadrilateral.inside(corners_42, changed_HW.shape)
+        held = changed_HW[inside_HW].sum() / changed_HW.sum()
+        if held < _INSIDE:
+            continue
+        density = changed_HW[inside_HW].mean()
+        if density <= _ENOUGH:
+            continue
+        # At one time or the other, the border stands out from what is around it.
+        support = max(quadrilateral.support(one, corners_42) for one in each)
+        if support >= _LEAST and support + 0.5 * density > best:
+            best, best_42 = support + 0.5 * density, corners_42
     return best_42
