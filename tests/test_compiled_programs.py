@@ -3,7 +3,7 @@
 import json
 import os
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -32,19 +32,19 @@ _SQUARES = """
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory) -> Iterator[Callable]:
+def start(tmp_path_factory) -> Callable:
     """A start of the program: how many programs it finds, and what it says."""
     folder = tmp_path_factory.mktemp("programs")
     (folder / "squares.py").write_text(textwrap.dedent(_SQUARES))
-    with Programs(folder, ("painting_jax.compiled_programs",)) as run:
+    run = Programs(folder)
 
-        def started(cache, own="", most=1 << 30) -> tuple[int, str]:
-            status, output = run("squares.py", str(cache), str(own), str(most))
-            assert status == 0, output
-            *said, found = output.splitlines()
-            return json.loads(found), "\n".join(said)
+    def started(cache, own="", most=1 << 30) -> tuple[int, str]:
+        status, output = run("squares.py", str(cache), str(own), str(most))
+        assert status == 0, output
+        *said, found = output.splitlines()
+        return json.loads(found), "\n".join(said)
 
-        yield started
+    return started
 
 
 def test_a_second_start_compiles_nothing_and_a_damaged_program_is_compiled_again(start, tmp_path):

@@ -28,8 +28,7 @@ WEIGHTS = ("transformer", "vae", "text_encoder", "image_encoder")
 
 @pytest.fixture(scope="module")
 def convert(tmp_path_factory):
-    with Verb("convert", tmp_path_factory.mktemp("printed")) as verb:
-        yield verb
+    return Verb("convert", tmp_path_factory.mktemp("printed"))
 
 
 def converted(convert, source, target, *options) -> str:

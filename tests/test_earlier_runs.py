@@ -1,15 +1,13 @@
 """Runs that earlier versions made still paint what they painted; see fixtures/earlier_runs."""
 
 import pathlib
-import subprocess
-import sys
 import tarfile
 
 import numpy as np
 import pytest
 
 from painting_jax.data import pictures
-from tests import tiny
+from tests.programs import Programs
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures" / "earlier_runs"
 
@@ -30,21 +28,14 @@ _AS_THEN = ("--size=16", f"--segments={FIXTURES / 'regions.png'}")
 def test_an_earlier_run_paints_what_it_painted(name, tmp_path):
     run = unpack(name, tmp_path)
     expected = np.load(FIXTURES / f"{name}.npz")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "painting_jax.generate"),
-            *(f"--workdir={run.name}", f"--image={FIXTURES / 'picture.png'}", "--output=out"),
-            *("--seed=3", *(f"--medium={medium}" for medium in expected)),
-            *(_AS_THEN if name == "picture" else ()),
-        ],
-        # The run names its published model relative to the folder that it was trained in.
-        cwd=run.parent,
-        env=tiny.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
+    # The run names its published model relative to the folder that it was trained in.
+    status, output = Programs(run.parent)(
+        *("-m", "painting_jax.generate"),
+        *(f"--workdir={run.name}", f"--image={FIXTURES / 'picture.png'}", "--output=out"),
+        *("--seed=3", *(f"--medium={medium}" for medium in expected)),
+        *(_AS_THEN if name == "picture" else ()),
     )
-    assert done.returncode == 0, done.stderr
+    assert status == 0, output
     for medium, frames_THWC in expected.items():
         steps = sorted((run.parent / "out" / f"picture-{medium}" / "steps").iterdir())
         painted_THWC = np.stack([pictures.decode(path.read_bytes()) for path in steps])

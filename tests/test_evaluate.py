@@ -15,8 +15,7 @@ from tests.verbs import Verb
 
 @pytest.fixture(scope="module")
 def evaluate(tmp_path_factory):
-    with Verb("evaluate", tmp_path_factory.mktemp("evaluate")) as verb:
-        yield verb
+    return Verb("evaluate", tmp_path_factory.mktemp("evaluate"))
 
 
 def test_videos_become_a_report_and_damaged_ones_are_named(evaluate, tmp_path):

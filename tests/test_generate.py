@@ -1,5 +1,6 @@
 """The verb with a run: what it paints of a folder, and what it leaves."""
 
+import functools
 import json
 import os
 import pathlib
@@ -7,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -36,9 +36,8 @@ def run(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def generate(tmp_path_factory) -> Iterator[Verb]:
-    with Verb("generate", tmp_path_factory.mktemp("generate")) as verb:
-        yield verb
+def generate(tmp_path_factory) -> Verb:
+    return Verb("generate", tmp_path_factory.mktemp("generate"))
 
 
 def test_a_folder_is_painted_as_often_as_one_likes(run, generate, tmp_path):
@@ -68,7 +67,7 @@ def test_a_folder_is_painted_as_often_as_one_likes(run, generate, tmp_path):
 
 def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
     painter = RunPainter(
-        Run.load(run, Devices(make_mesh({}, jax.devices()[:1]))),
+        loaded(run),
         steps=6,
         step_cache=1.0,
         magnitudes=MagnitudesFile(tmp_path / "step_cache.json", "tiny"),
@@ -83,8 +82,13 @@ def test_steps_are_skipped_once_a_run_was_measured(run, tmp_path):
         assert {record["step_cache"] for record in records} == {1.0}
 
 
+@functools.cache
+def loaded(run: pathlib.Path) -> Run:
+    return Run.load(run, Devices(make_mesh({}, jax.devices()[:1])))
+
+
 def painted(run: pathlib.Path, picture_HWC: np.ndarray, medium: str = "oil", **asked) -> Painted:
-    painter = RunPainter(Run.load(run, Devices(make_mesh({}, jax.devices()[:1]))), **asked)
+    painter = RunPainter(loaded(run), **asked)
     subject = Subject("picture", "made up", lambda: (picture_HWC, None))
     [process] = painter.generate([Job(subject, medium, pathlib.Path())])
     return process
@@ -104,7 +108,7 @@ def painted(run: pathlib.Path, picture_HWC: np.ndarray, medium: str = "oil", **a
 def test_a_picture_is_painted_at_its_own_size_up_to_a_limit_or_at_the_one_asked_for(
     run, shape, size, expected
 ):
-    process = painted(run, scene(0, *shape), size=size)
+    process = painted(run, scene(0, *shape), size=size, frames=1)
     assert process.frames_THWC.shape[1:3] == expected
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import tiny, tiny_wan
+from tests import tiny_wan
 from tests.verbs import Verb
 
 FRAMES, HEIGHT, WIDTH = 9, 32, 48
@@ -31,7 +31,7 @@ def arguments(root: pathlib.Path, model: object) -> tuple[str, ...]:
     )
 
 
-def test_wan21_image_to_video_paints_what_diffusers_paints(root):
+def test_wan21_image_to_video_paints_what_diffusers_paints(root, verb):
     theirs = tiny_wan.pipeline("wan21_i2v")
     model = tiny_wan.save(theirs, root / "tiny-i2v")
     noise = tiny_wan.noise(theirs, FRAMES, HEIGHT, WIDTH)
@@ -46,8 +46,7 @@ def test_wan21_image_to_video_paints_what_diffusers_paints(root):
         guidance_scale=3.0,
         num_inference_steps=4,
     )
-    done = tiny.verb(
-        "generate",
+    done = verb(
         *arguments(root, model),
         f"--prompt={PROMPT}",
         f"--negative_prompt={NEGATIVE}",
@@ -98,10 +97,7 @@ def test_a_process_goes_on_from_a_photo_of_a_canvas(root, verb):
 
 @pytest.fixture(scope="module")
 def verb(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        with Verb("generate", tmp_path_factory.mktemp("verb")) as verb:
-            yield verb
+    return Verb("generate", tmp_path_factory.mktemp("verb"))
 
 
 @pytest.mark.parametrize(

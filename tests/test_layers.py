@@ -20,8 +20,7 @@ from tests.verbs import Verb
 
 @pytest.fixture(scope="module")
 def layers(tmp_path_factory):
-    with Verb("layers", tmp_path_factory.mktemp("layers")) as verb:
-        yield verb
+    return Verb("layers", tmp_path_factory.mktemp("layers"))
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ needs_compiler = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    with Verb("plan", tmp_path_factory.mktemp("printed")) as verb:
-        yield verb
+    return Verb("plan", tmp_path_factory.mktemp("printed"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
@@ -15,18 +12,12 @@ _RECORDED = ("--builder=recorded_processes", "--data_dir=d", "--source=s")
 _TINY = ("--size=16", "--frames=2", "--variants=1", "--media=oil")
 
 
-def prepare(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "painting_jax.prepare", *map(str, arguments)],
-        cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": str(_ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def prepare(tmp_path_factory) -> Verb:
+    return Verb("prepare", tmp_path_factory.mktemp("printed"))
 
 
-def test_photos_are_prepared_once(tmp_path):
+def test_photos_are_prepared_once(prepare, tmp_path):
     write_photos(tmp_path / "in", 3)
     arguments = (
         "--builder=painted_images",
@@ -61,7 +52,7 @@ def test_photos_are_prepared_once(tmp_path):
     assert prepare(*arguments, "--seed=1", "--name=second").returncode == 0
 
 
-def test_recordings_are_prepared(tmp_path):
+def test_recordings_are_prepared(prepare, tmp_path):
     for seed in range(2):
         video.write_mp4(tmp_path / "in" / f"{seed}.mp4", recording(seed), fps=4)
     run = prepare(
@@ -120,11 +111,5 @@ def test_recordings_are_prepared(tmp_path):
         ),
     ],
 )
-def test_mistakes_end_in_one_line_and_status_2(verb, arguments, message):
-    verb.refuses(*arguments, said=message)
-
-
-@pytest.fixture(scope="module")
-def verb(tmp_path_factory):
-    with Verb("prepare", tmp_path_factory.mktemp("printed")) as made:
-        yield made
+def test_mistakes_end_in_one_line_and_status_2(prepare, arguments, message):
+    prepare.refuses(*arguments, said=message)

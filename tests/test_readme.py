@@ -73,16 +73,6 @@ _ACTIVATION = ". .venv/bin/activate"
 # What `make demo` and `make test` do themselves.
 _SETUP = ("git clone ", "cd ", "python3 -m venv ", "pip install ", _ACTIVATION)
 
-# What the programs share, without flags.
-_PRELOADED = (
-    "painting_jax.cli",
-    "painting_jax.checkpoints.conversion",
-    "painting_jax.data.building",
-    "painting_jax.generation.from_run",
-    "painting_jax.report.folder",
-    "painting_jax.training.loop",
-)
-
 
 def _blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
@@ -117,8 +107,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
         root / "runs" / "demo", root / "runs" / "data", captions=["a cat"], config=_of_make_demo()
     )
     _write_pretrained(root)
-    with Programs(root, _PRELOADED) as programs:
-        yield programs
+    return Programs(root)
 
 
 def _of_make_demo() -> ConfigDict:

@@ -16,6 +16,7 @@ from painting_jax.errors import UserError
 from painting_jax.training.workdir import claimed
 from tests import tiny
 from tests.data.test_kept_records import head, record
+from tests.verbs import Verb
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,8 @@ def test_a_data_set_is_read_from_a_bucket(afar, painted_dir):
 def test_a_training_reads_its_data_from_a_bucket(afar, tmp_path):
     config = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
     workdir = f"--workdir={tmp_path / 'run'}"
-    trained = tiny.verb("train", config, f"--data_dir={afar}", workdir, *tiny.FLAGS)
+    train = Verb("train", tmp_path)
+    trained = train(config, f"--data_dir={afar}", workdir, *tiny.LEAST)
     assert trained.returncode == 0, trained.stderr
     assert "trained 2 steps" in trained.stdout
 

@@ -12,8 +12,7 @@ from tests.verbs import Verb
 
 @pytest.fixture(scope="module")
 def strokes(tmp_path_factory):
-    with Verb("strokes", tmp_path_factory.mktemp("strokes")) as verb:
-        yield verb
+    return Verb("strokes", tmp_path_factory.mktemp("strokes"))
 
 
 @pytest.fixture

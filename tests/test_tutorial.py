@@ -16,8 +16,7 @@ FILES = {"tutorial.html", "outline.pdf", "outline.svg"}
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory):
-    with Verb("tutorial", tmp_path_factory.mktemp("tutorial")) as verb:
-        yield verb
+    return Verb("tutorial", tmp_path_factory.mktemp("tutorial"))
 
 
 @pytest.fixture(scope="module")

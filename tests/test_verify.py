@@ -9,15 +9,13 @@ import pytest
 
 from painting_jax.data import pictures, video
 from painting_jax.generation import outputs
-from tests import tiny
 from tests.synthetic import recording
 from tests.verbs import Verb
 
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
-    with Verb("verify", tmp_path_factory.mktemp("verify")) as verb:
-        yield verb
+    return Verb("verify", tmp_path_factory.mktemp("verify"))
 
 
 @pytest.fixture(scope="module")
@@ -99,5 +97,5 @@ def test_help_says_what_is_printed(verify):
     assert "python -m painting_jax.verify FILE..." in done.stdout
 
 
-def test_generate_takes_no_mark():
-    assert "--[no]mark: Mark every frame" in tiny.verb("generate", "--help").stdout
+def test_generate_takes_no_mark(tmp_path):
+    assert "--[no]mark: Mark every frame" in Verb("generate", tmp_path)("--help").stdout

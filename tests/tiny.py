@@ -2,9 +2,7 @@
 
 import os
 import pathlib
-import resource
 import subprocess
-import sys
 
 from tests import compiler
 from tests.synthetic import build_painted, write_photos
@@ -41,25 +39,6 @@ def environment(**changes: str) -> dict[str, str]:
     """For a program of this tree, started in any folder."""
     own = {"PYTHONPATH": str(ROOT), "XLA_FLAGS": compiler.flags()}
     return os.environ | own | changes
-
-
-def verb(name: str, *arguments, file_limit: int | None = None) -> subprocess.CompletedProcess:
-    """Runs a verb as a user does; with `file_limit` no file can grow beyond so many bytes."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-
-    # What JAX could not keep for the next process is no news of the verb's.
-    quiet = {"JAX_ENABLE_COMPILATION_CACHE": "false"} if file_limit else {}
-    return subprocess.run(
-        [sys.executable, "-m", f"painting_jax.{name}", *map(str, arguments)],
-        env=environment(**quiet),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        preexec_fn=limit if file_limit else None,
-    )
 
 
 def assert_one_line(done: subprocess.CompletedProcess, said: str) -> None:

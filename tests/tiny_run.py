@@ -1,5 +1,6 @@
 """A training run that has not begun to learn: what verbs need of one, without training."""
 
+import json
 import pathlib
 import types
 from collections.abc import Sequence
@@ -21,20 +22,22 @@ def write(
     data_dir: pathlib.Path,
     *,
     captions: Sequence[str],
+    flags: Sequence[str] = tiny.FLAGS,
     config: ConfigDict | None = None,
 ) -> None:
-    """Writes the smallest model with random parameters as a run, at step 0.
+    """Writes a small model with random parameters as a run, at step 0.
 
     Args:
-      workdir: Folder of the run.
+      workdir: New folder of the run.
       data_dir: Folder of its data sets.
       captions: Texts whose words it knows.
-      config: Experiment whose sizes are shrunk; None = the default one.
+      flags: Flags of its training; later ones count.
+      config: Experiment whose fields they set; None = the default one.
     """
     config = config or demo.get_config()
-    for flag in tiny.FLAGS:
+    for flag in flags:
         name, value = flag.removeprefix("--config.").split("=")
-        config.update_from_flattened_dict({name: int(value)})
+        config.update_from_flattened_dict({name: json.loads(value)})
     config.data.data_dir = str(data_dir)
     with claimed(workdir, config, dataset_folder.find(data_dir)):
         task = FromScratch(config)

@@ -17,8 +17,6 @@ _COMMANDS = [
     for line in _BLOCKS.replace("\\\n", "").splitlines()
     if line.startswith("python ")
 ]
-# What the programs share, without flags.
-_PRELOADED = ("painting_jax.cli", "painting_jax.training.loop", "launch.slices", "launch.schemas")
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("launch")
     for name in ("launch", "configs"):
         (root / name).symlink_to(tiny.ROOT / name)
-    with Programs(root, _PRELOADED) as programs:
-        yield programs
+    return Programs(root)
 
 
 def test_the_page_has_a_command_for_each_target():

@@ -17,27 +17,24 @@ from tests.programs import Programs
 _LAUNCHER = tiny.ROOT / "launch" / "xm_train.py"
 
 
-# What the launcher imports once it has read its flags, without flags of its own.
-_PRELOADED = ("painting_jax.cli", "painting_jax.training.loop", "launch.slices", "launch.schemas")
-
-
 @pytest.fixture(scope="module")
 def launch(tmp_path_factory: pytest.TempPathFactory):
     """Runs the launcher without any credentials, and asserts that it leaves nothing behind."""
     folder = tmp_path_factory.mktemp("launch")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(folder))
-        patch.setenv("KUBECONFIG", str(folder / "kube"))
-        patch.setenv("CLOUDSDK_CONFIG", str(folder / "gcloud"))
-        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "none.json"))
-        with Programs(folder, _PRELOADED) as programs:
+    environment = {
+        "HOME": str(folder),
+        "KUBECONFIG": str(folder / "kube"),
+        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "none.json"),
+    }
+    programs = Programs(folder, environment)
 
-            def run(*arguments: str) -> tuple[int, str]:
-                done = programs(str(_LAUNCHER), *arguments)
-                assert not os.listdir(folder)
-                return done
+    def run(*arguments: str) -> tuple[int, str]:
+        done = programs(str(_LAUNCHER), *arguments)
+        assert not os.listdir(folder)
+        return done
 
-            yield run
+    return run
 
 
 @pytest.fixture
@@ -71,12 +68,12 @@ def _finished(program: subprocess.Popen) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
 
-def _processes_of(workdir) -> list[str]:
-    """Ids of the processes that have a folder on their command line."""
+def _processes_in(folder) -> list[str]:
+    """Ids of the processes whose working folder it is."""
     found = []
     for entry in filter(str.isdecimal, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline", "rb") as file:
-            if os.fsencode(workdir) in file.read():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{entry}/cwd") == str(folder):
                 found.append(entry)
     return found
 
@@ -90,39 +87,31 @@ def _stop_once(program: subprocess.Popen, condition) -> subprocess.CompletedProc
     return _finished(program)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/cmdline"), reason="needs a list of processes")
-def test_training_is_stopped_by_ctrl_c_and_resumed(tmp_path):
+@pytest.mark.skipif(not os.path.exists("/proc/self/cwd"), reason="needs a list of processes")
+def test_the_runs_of_a_sweep_are_trained_in_turn_stopped_by_ctrl_c_and_resumed(tmp_path):
     tiny.prepare(tmp_path / "data")
-    workdir = tmp_path / "run"
-    arguments = (
-        f"--config={tiny.ROOT / 'configs' / 'demo.py'}",
-        "--data_dir=data",
-        "--workdir=run",
-        *tiny.LEAST,
-        "--config.steps=1000000",
-        "--config.checkpoint.every=1",
-    )
-
-    def start():
-        cache = str(tmp_path / "compiled")
-        return _start(tmp_path, *arguments, JAX_COMPILATION_CACHE_DIR=cache)
-
-    def saved() -> set[int]:
-        return {int(path.name) for path in workdir.glob("checkpoints/*") if path.name.isdecimal()}
-
-    first = _stop_once(start(), saved)
+    config = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
+    arguments = (config, "--data_dir=data", "--workdir=lr", *tiny.LEAST, "--sweep.seed=1,2")
+    # The first one has two steps. It is stopped in one of them, which it ends and saves.
+    log = tmp_path / "lr" / "seed=1" / "examples.jsonl"
+    first = _stop_once(_start(tmp_path, *arguments), lambda: log.exists() and log.read_text())
     assert first.returncode == 130, first.stderr
     assert "started from random parameters" in first.stdout
     # A slow disk may make Orbax warn that checkpoints this frequent wait for each other.
     assert first.stderr.splitlines()[-1] == "interrupted"
     assert "Traceback" not in first.stderr
-    assert not _processes_of(workdir)
+    assert not _processes_in(tmp_path)
     assert (tmp_path / ".xmanager").is_dir()
+    assert os.listdir(tmp_path / "lr") == ["seed=1"], "the next one is not begun"
 
-    before = max(saved())
-    second = _stop_once(start(), lambda: max(saved()) > before)
-    assert f"resumed after step {before};" in second.stdout
-    assert second.returncode == 130
+    second = _finished(_start(tmp_path, *arguments))
+    assert second.returncode == 0, second.stderr
+    assert "resumed after step 1;" in second.stdout
+    assert sorted(os.listdir(tmp_path / "lr")) == ["seed=1", "seed=2"]
+    assert [line for line in second.stdout.splitlines() if line.startswith("trained")] == [
+        "trained 2 steps: lr/seed=1",
+        "trained 2 steps: lr/seed=2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -193,19 +182,6 @@ def test_without_xmanager_the_extra_is_named(tmp_path):
     path = f"{absent.parent}{os.pathsep}{tiny.ROOT}"
     said = "pip install -c constraints.txt -e '.[launch]'"
     tiny.assert_one_line(_finished(_start(tmp_path, PYTHONPATH=path)), said)
-
-
-def test_the_runs_of_a_sweep_are_trained_one_after_the_other(tmp_path):
-    tiny.prepare(tmp_path / "data")
-    config = f"--config={tiny.ROOT / 'configs' / 'demo.py'}"
-    arguments = (config, "--data_dir=data", "--workdir=lr", *tiny.LEAST, "--sweep.seed=1,2")
-    done = _finished(_start(tmp_path, *arguments))
-    assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(tmp_path / "lr")) == ["seed=1", "seed=2"]
-    assert [line for line in done.stdout.splitlines() if line.startswith("trained")] == [
-        "trained 2 steps: lr/seed=1",
-        "trained 2 steps: lr/seed=2",
-    ]
 
 
 def test_a_dry_run_starts_nothing(launch):

@@ -9,8 +9,14 @@ from painting_jax.errors import UserError
 from painting_jax.studio import access
 from tests import tiny
 from tests.studio import rooms
+from tests.verbs import Verb
 
 _PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory) -> Verb:
+    return Verb("studio", tmp_path_factory.mktemp("printed"))
 
 
 @pytest.fixture
@@ -59,10 +65,9 @@ def test_a_password_that_is_none_is_refused(text, said, tmp_path):
         (("--lora=a.safetensors",), "--lora goes with --pretrained"),
     ],
 )
-def test_mistakes_of_the_command_line_end_in_a_line(arguments, said, tmp_path):
+def test_mistakes_of_the_command_line_end_in_a_line(arguments, said, tmp_path, studio):
     output = () if arguments == ("--output=",) else (f"--output={tmp_path / 'gallery'}",)
-    done = tiny.verb("studio", *output, "--port=0", *arguments)
-    tiny.assert_one_line(done, said)
+    studio.refuses(*output, "--port=0", *arguments, said=said)
     assert not list(tmp_path.iterdir())
 
 
@@ -82,7 +87,7 @@ def test_without_its_extra_it_says_what_to_install(tmp_path):
     tiny.assert_one_line(done, "pip install 'painting_jax[studio]'")
 
 
-def test_it_listens_to_this_machine_alone_and_says_where(tmp_path):
+def test_it_listens_to_this_machine_alone_and_says_where(tmp_path, studio):
     with subprocess.Popen(
         [sys.executable, "-m", "painting_jax.studio", f"--output={tmp_path}", "--port=0"],
         env=tiny.environment(),
@@ -97,10 +102,10 @@ def test_it_listens_to_this_machine_alone_and_says_where(tmp_path):
         with open("/proc/net/tcp") as sockets:
             rows = [line.split() for line in sockets]
         listening = [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
-        second = tiny.verb("studio", f"--output={tmp_path}", "--port=0")
-        tiny.assert_one_line(second, "is being written by another studio")
-        elsewhere = tiny.verb("studio", f"--output={tmp_path / 'other'}", f"--port={port}")
-        tiny.assert_one_line(elsewhere, "Address already in use; name another --port")
+        said = "is being written by another studio"
+        studio.refuses(f"--output={tmp_path}", "--port=0", said=said)
+        said = "Address already in use; name another --port"
+        studio.refuses(f"--output={tmp_path / 'other'}", f"--port={port}", said=said)
         program.terminate()
         _, errors = program.communicate(timeout=30)
     assert [address.partition(":")[0] for address in listening] == ["0100007F"]

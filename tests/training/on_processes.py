@@ -69,6 +69,8 @@ def main(
     address: str, count: int, index: int, data_dir: str, changes: dict, meshes: list[dict]
 ) -> None:
     """Prints what one of several processes measures, for each mesh."""
+    # What the first one compiles all run.
+    jax.config.update("jax_share_binary_between_hosts", True)
     jax.distributed.initialize(address, count, index)
     config = config_of(data_dir, changes)
     print(json.dumps([measure(config, sizes) for sizes in meshes]), flush=True)

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -16,17 +17,24 @@ from painting_jax.sharding.mesh import make_mesh
 from painting_jax.training import released
 from tests import tiny, tiny_run
 from tests.synthetic import scene
+from tests.verbs import Verb
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> pathlib.Path:
+def verb(tmp_path_factory) -> Callable[[str], Verb]:
+    folder = tmp_path_factory.mktemp("printed")
+    return lambda name: Verb(name, folder)
+
+
+@pytest.fixture(scope="module")
+def root(verb, tmp_path_factory) -> pathlib.Path:
     """A run with random parameters, released in two dtypes by the verb."""
     root = tmp_path_factory.mktemp("released")
     tiny.prepare(root / "data")
-    tiny_run.write(root / "run", root / "data", captions=["a cat"])
+    tiny_run.write(root / "run", root / "data", captions=["a cat"], flags=tiny.LEAST)
     for dtype in ("float32", "bfloat16"):
-        done = tiny.verb(
-            "convert", f"--source={root}/run", f"--target={root}/{dtype}", f"--dtype={dtype}"
+        done = verb("convert")(
+            f"--source={root}/run", f"--target={root}/{dtype}", f"--dtype={dtype}"
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"released after 0 training steps\n{root}/{dtype}\n"
@@ -55,14 +63,13 @@ def test_a_released_run_names_no_folder_of_its_maker(root):
         assert str(root) not in file.read_text()
 
 
-def test_training_starts_from_a_released_run(root):
-    done = tiny.verb(
-        "train",
+def test_training_starts_from_a_released_run(verb, root):
+    done = verb("train")(
         "--config=configs/demo.py",
         f"--data_dir={root}/data",
         f"--workdir={root}/more",
         f"--config.init_from={root}/float32",
-        *tiny.FLAGS,
+        *tiny.LEAST,
     )
     assert done.returncode == 0, done.stderr
     assert f"started from {root}/float32" in done.stdout
@@ -97,14 +104,14 @@ def test_other_tensors_are_refused(root, tmp_path, change, said):
         )
 
 
-def test_a_damaged_file_ends_in_one_line(root, tmp_path):
+def test_a_damaged_file_ends_in_one_line(verb, root, tmp_path):
     folder = spoiled(root, tmp_path / "cut", lambda tensors: None)
     with (folder / released.WEIGHTS).open("r+b") as file:
         file.truncate(1000)
     (tmp_path / "cat.png").write_bytes(pictures.encode(scene(0), "png"))
     image, output = f"--image={tmp_path}/cat.png", f"--output={tmp_path}/out"
-    done = tiny.verb("generate", f"--workdir={folder}", image, output)
-    tiny.assert_one_line(done, "model.safetensors is truncated, damaged or not a safetensors file")
+    said = "model.safetensors is truncated, damaged or not a safetensors file"
+    verb("generate").refuses(f"--workdir={folder}", image, output, said=said)
     assert not (tmp_path / "out").exists()
 
 
@@ -115,9 +122,9 @@ def test_a_damaged_file_ends_in_one_line(root, tmp_path):
         (["--lora=a.safetensors"], "--lora: the model of"),
     ],
 )
-def test_what_does_not_fit_a_model_of_ones_own_is_refused(root, tmp_path, flags, said):
-    done = tiny.verb("convert", f"--source={root}/run", f"--target={tmp_path}/new", *flags)
-    tiny.assert_one_line(done, said)
+def test_what_does_not_fit_a_model_of_ones_own_is_refused(verb, root, tmp_path, flags, said):
+    arguments = (f"--source={root}/run", f"--target={tmp_path}/new")
+    verb("convert").refuses(*arguments, *flags, said=said)
     assert not (tmp_path / "new").exists()
 
 

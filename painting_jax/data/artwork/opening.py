@@ -9,22 +9,29 @@ from painting_jax.data.artwork.frame_data import FrameData
 from painting_jax.data.artwork.frame_pickles import FramePickles
 from painting_jax.data.artwork.ora import open_ora
 from painting_jax.data.artwork.procreate import Procreate
-from painting_jax.data.artwork.psd import open_psd
 from painting_jax.data.artwork.states import States
 from painting_jax.data.artwork.svg import open_svg
 from painting_jax.errors import UserError
+
+
+def _open_psd(path: epath.PathLike) -> States:
+    # It takes half a second to import, in every worker, and most recordings are no such files.
+    from painting_jax.data.artwork.psd import open_psd  # noqa: PLC0415
+
+    return open_psd(path)
+
 
 _BY_SUFFIX: dict[str, Callable[[epath.PathLike], States]] = {
     ".ora": open_ora,
     ".procreate": Procreate,
     ".svg": open_svg,
     ".svgz": open_svg,
-    ".psd": open_psd,
-    ".psb": open_psd,
+    ".psd": _open_psd,
+    ".psb": _open_psd,
     ".h5": FrameData,
     ".hdf5": FrameData,
 }
-_BY_CONTENT = ((file_kinds.PHOTOSHOP, open_psd), (file_kinds.HDF5, FrameData))
+_BY_CONTENT = ((file_kinds.PHOTOSHOP, _open_psd), (file_kinds.HDF5, FrameData))
 
 
 def opened(path: epath.PathLike) -> States:
