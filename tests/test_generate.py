@@ -15,6 +15,7 @@ import pytest
 
 from painting_jax.data import pictures, video
 from painting_jax.data.subjects import Subject
+from painting_jax.generation import from_run
 from painting_jax.generation.devices import Devices
 from painting_jax.generation.from_run import RunPainter
 from painting_jax.generation.job import Job, Painted
@@ -100,14 +101,16 @@ def painted(run: pathlib.Path, picture_HWC: np.ndarray, medium: str = "oil", **a
         ((40, 70), None, (40, 70)),
         ((40, 70), 35, (20, 35)),
         ((40, 70), 100, (57, 100)),
-        ((1100, 220), None, (1024, 205)),
+        ((110, 22), None, (96, 19)),
         # One that the tokens see whole is not made smaller than that.
         ((20, 10), None, (32, 16)),
     ],
 )
 def test_a_picture_is_painted_at_its_own_size_up_to_a_limit_or_at_the_one_asked_for(
-    run, shape, size, expected
+    run, shape, size, expected, monkeypatch
 ):
+    # A large painting takes long.
+    monkeypatch.setattr(from_run, "OWN_SIZE", 96)
     process = painted(run, scene(0, *shape), size=size, frames=1)
     assert process.frames_THWC.shape[1:3] == expected
 
