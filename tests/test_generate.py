@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import textwrap
 
 import jax
@@ -23,6 +21,7 @@ from painting_jax.generation.magnitudes_file import MagnitudesFile
 from painting_jax.generation.run import Run
 from painting_jax.sharding.mesh import make_mesh
 from tests import tiny, tiny_run
+from tests.programs import Programs
 from tests.synthetic import scene
 from tests.verbs import Verb
 
@@ -243,12 +242,9 @@ _STOPS = """
 def test_what_is_finished_is_listed_when_a_later_picture_fails(tmp_path):
     (tmp_path / "cat.png").write_bytes(pictures.encode(scene(0), "png"))
     flags = ("--workdir=run", f"--image={tmp_path}", "--medium=oil", "--medium=ink")
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_STOPS), *flags, f"--output={tmp_path / 'out'}"],
-        env=tiny.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    tiny.assert_one_line(done, "the second is too much")
-    assert done.stdout == f"{tmp_path / 'out' / 'cat-oil'}\n"
+    (tmp_path / "stopping.py").write_text(textwrap.dedent(_STOPS))
+    out, err = tmp_path / "printed", tmp_path / "said"
+    program = Programs(tmp_path)
+    status = program.run("stopping.py", *flags, f"--output={tmp_path / 'out'}", out=out, err=err)
+    assert (status, err.read_text()) == (2, "error: the second is too much\n")
+    assert out.read_text() == f"{tmp_path / 'out' / 'cat-oil'}\n"

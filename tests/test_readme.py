@@ -60,7 +60,7 @@ _CHEAP = (
     ("--builder=recorded_processes", ("--size=64", "--item_timeout=0")),
     (":lora,tiny", _WAN),
     ("--config=configs/wan21_i2v_14b.py:lora ", _PUBLISHED),
-    ("painting_jax.train", tiny.FLAGS),
+    ("painting_jax.train", tiny.LEAST),
     ("--workdir=runs/tiny", ("--frames=5",)),
     ("--pretrained=Wan-AI", ("--max_area=1024", "--frames=5", "--steps=1")),
     ("evaluate --workdir", ("--examples=1",)),
@@ -103,9 +103,8 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     for folder, seed in (("recordings", 0), ("videos", 1), ("others", 2)):
         write_movie(root / folder / "cat.mp4", recording(seed, count=4, height=32, width=32))
     build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)
-    tiny_run.write(
-        root / "runs" / "demo", root / "runs" / "data", captions=["a cat"], config=_of_make_demo()
-    )
+    demo = (root / "runs" / "demo", root / "runs" / "data")
+    tiny_run.write(*demo, captions=["a cat"], flags=tiny.LEAST, config=_of_make_demo())
     _write_pretrained(root)
     return Programs(root)
 

@@ -31,7 +31,8 @@ def executed(tmp_path_factory) -> tuple[list[dict], pathlib.Path]:
     root = tmp_path_factory.mktemp("notebook")
     write_photos(root / "photos", 4)
     build_painted(root / "data", root / "photos", frames=4)
-    tiny_run.write(root / "run", root / "data", captions=["oil painting", "a cat"])
+    known = ["oil painting", "a cat"]
+    tiny_run.write(root / "run", root / "data", captions=known, flags=tiny.LEAST)
     for seed, name in enumerate(("cat", "dog")):
         write_pictures(root / "recorded" / name, process(seed, frames=3))
         write_pictures(root / "videos" / name, process(2 * seed, frames=3))

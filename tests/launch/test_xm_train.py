@@ -42,13 +42,17 @@ def refused(launch):
     """Asserts that the launcher refuses in one line."""
 
     def check(*arguments: str, said: str) -> None:
-        status, output = launch(*arguments)
-        assert status == 2, output
-        assert output.startswith("error: ")
-        assert output.count("\n") == 1, output
-        assert said in output
+        _assert_one_line(launch(*arguments), said)
 
     return check
+
+
+def _assert_one_line(done: tuple[int, str], said: str) -> None:
+    status, output = done
+    assert status == 2, output
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1, output
+    assert said in output
 
 
 def _start(folder, *arguments: str, **environment: str) -> subprocess.Popen:
@@ -162,16 +166,8 @@ def test_help_tells_of_both_sets_of_flags(launch):
     ],
 )
 def test_mistakes_of_the_launchers_own_are_one_line(tmp_path, flag, home, said):
-    environment = {"HOME": home} if home else {}
-    done = subprocess.run(
-        [sys.executable, _LAUNCHER, flag, "--workdir=run"],
-        cwd=tmp_path,
-        env=tiny.environment(**environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    tiny.assert_one_line(done, said)
+    programs = Programs(tmp_path, {"HOME": home} if home else {})
+    _assert_one_line(programs(str(_LAUNCHER), flag, "--workdir=run"), said)
     assert not os.listdir(tmp_path)
 
 
