@@ -38,9 +38,9 @@ def test_training_from_a_damaged_checkpoint(run, tmp_path):  # noqa: F811
         f"--config.init_from={tmp_path / 'damaged'}",
     )
     (tmp_path / "said").mkdir()
-    with Verb("train", tmp_path / "said") as train:
-        for _ in range(_TIMES):
-            train.refuses(*arguments, said="damaged/checkpoints/0 is damaged")
+    train = Verb("train", tmp_path / "said")
+    for _ in range(_TIMES):
+        train.refuses(*arguments, said="damaged/checkpoints/0 is damaged")
 
 
 @pytest.mark.parametrize("time", range(_TIMES))

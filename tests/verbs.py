@@ -9,17 +9,11 @@ from tests.programs import Programs
 
 
 class Verb:
-    """A verb, ready to be run; it can be a context."""
+    """A verb, ready to be run."""
 
     def __init__(self, name: str, folder: pathlib.Path):
         """Takes the verb's module name and an empty folder for what its runs print."""
         self._name, self._folder = name, folder
-
-    def __enter__(self) -> "Verb":
-        return self
-
-    def __exit__(self, *_) -> None:
-        pass
 
     def __call__(
         self, *arguments: str | os.PathLike, file_limit: int | None = None
