@@ -216,7 +216,7 @@ def test_what_is_no_picture_or_too_large_is_said_on_the_page(visit, tmp_path):
     with (tmp_path / "large.jpg").open("wb") as file:
         file.truncate(500 << 20)
     page.locator(".begin input[type=file]").set_input_files(tmp_path / "large.jpg")
-    expect(page.locator(".drop .hint")).to_contain_text("A picture may have 64 MB")
+    expect(page.locator(".drop .hint")).to_contain_text("A picture may have at most 64 MB")
 
 
 def test_a_connection_that_is_cut_comes_back_and_a_killed_studio_loses_nothing(visit, studio, cat):
