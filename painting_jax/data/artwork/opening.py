@@ -15,7 +15,7 @@ from painting_jax.errors import UserError
 
 
 def _open_psd(path: epath.PathLike) -> States:
-    # It takes half a second to import, in every worker, and most recordings are no such files.
+    # It takes a quarter of a second to import, and most recordings are no such files.
     from painting_jax.data.artwork.psd import open_psd  # noqa: PLC0415
 
     return open_psd(path)
