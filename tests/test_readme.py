@@ -60,6 +60,7 @@ _CHEAP = (
     ("--builder=recorded_processes", ("--size=64", "--item_timeout=0")),
     (":lora,tiny", _WAN),
     ("--config=configs/wan21_i2v_14b.py:lora ", _PUBLISHED),
+    ("--config=configs/small.py", tiny.FLAGS),  # of the model of `runs/demo`
     ("painting_jax.train", tiny.LEAST),
     ("--workdir=runs/tiny", ("--frames=5",)),
     ("--pretrained=Wan-AI", ("--max_area=1024", "--frames=5", "--steps=1")),
@@ -104,7 +105,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
         write_movie(root / folder / "cat.mp4", recording(seed, count=4, height=32, width=32))
     build_painted(root / "runs" / "data", root / "photos", media=("oil",), frames=4)
     demo = (root / "runs" / "demo", root / "runs" / "data")
-    tiny_run.write(*demo, captions=["a cat"], flags=tiny.LEAST, config=_of_make_demo())
+    tiny_run.write(*demo, captions=["a cat"], config=_of_make_demo())
     _write_pretrained(root)
     return Programs(root)
 
