@@ -40,6 +40,16 @@ class TrainMetrics(metrics.Collection):
     gradient_norm: metrics.Average.from_output("gradient_norm")
 
 
+def output_shardings(state: TrainState, running: TrainMetrics) -> tuple:
+    """Shardings of what the step returns: those of the state and the metrics that it takes.
+
+    Left alone, the compiler chooses them, and the next step, which takes what this one returns,
+    would be compiled as another program.
+    """
+    given = jax.tree.map(lambda leaf: leaf.sharding, (state, running))
+    return *given, None
+
+
 def make_train_step(task: Task) -> Callable:
     """Makes the function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
 

@@ -15,7 +15,7 @@ from painting_jax.sharding.rules import replicated
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
-from painting_jax.training.step import TrainMetrics, make_train_step
+from painting_jax.training.step import TrainMetrics, make_train_step, output_shardings
 from tests import initial_state
 
 STEPS = 2
@@ -47,12 +47,12 @@ def measure(config: ConfigDict, sizes: dict[str, int]) -> dict:
     with jax.set_mesh(mesh):
         task = FromScratch(config)
         state = initial_state.make(task, mesh)
-        step = jax.jit(make_train_step(task))
+        empty = jax.device_put(TrainMetrics.empty(), replicated(mesh))
+        step = jax.jit(make_train_step(task), out_shardings=output_shardings(state, empty))
         on_all = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))
         for number in range(STEPS):
             batch = global_batch(batches[number], rows, data.batch_size, mesh)
             seen = on_all({"ids": batch.pop("index_B"), "pixels": batch["frames_BTHWC"]})
-            empty = jax.device_put(TrainMetrics.empty(), replicated(mesh))
             state, metrics, _ = step(state, empty, batch, {})
             values = metrics.compute()
             # Every device's own copy counts, not the first one's.
@@ -69,8 +69,6 @@ def main(
     address: str, count: int, index: int, data_dir: str, changes: dict, meshes: list[dict]
 ) -> None:
     """Prints what one of several processes measures, for each mesh."""
-    # What the first one compiles all run.
-    jax.config.update("jax_share_binary_between_hosts", True)
     jax.distributed.initialize(address, count, index)
     config = config_of(data_dir, changes)
     print(json.dumps([measure(config, sizes) for sizes in meshes]), flush=True)

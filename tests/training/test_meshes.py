@@ -12,10 +12,10 @@ import pytest
 
 from painting_jax.planning import program
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.sharding.rules import tree_shardings
+from painting_jax.sharding.rules import replicated, tree_shardings
 from painting_jax.training import state as state_lib
 from painting_jax.training import step as step_lib
-from painting_jax.training.step import TrainMetrics, make_train_step
+from painting_jax.training.step import TrainMetrics, make_train_step, output_shardings
 from tests.tiny_sampler import config, random
 
 _STEPS = 5
@@ -62,10 +62,11 @@ def _trained(experiment, sizes, ring=0, devices=None):
         )(params)
         frozen = random(task.frozen(), 1)
         frozen = jax.device_put(frozen, tree_shardings(frozen, mesh))
-        step = jax.jit(make_train_step(task))
+        empty = jax.device_put(TrainMetrics.empty(), replicated(mesh))
+        step = jax.jit(make_train_step(task), out_shardings=output_shardings(state, empty))
         measured = []
         for batch in _batches():
-            state, running, _ = step(state, TrainMetrics.empty(), batch, frozen)
+            state, running, _ = step(state, empty, batch, frozen)
             computed = running.compute()
             measured.append((float(computed["loss"]), float(computed["gradient_norm"])))
     return np.array(measured), jax.tree.map(np.asarray, state.params)
