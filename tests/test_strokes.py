@@ -67,7 +67,7 @@ def test_a_picture_of_too_many_strokes_is_painted_smaller(strokes, tmp_path):
     assert len(open_svg(path)) <= strokes_svg.MOST_STROKES + 2
 
 
-def test_help_says_what_is_not_carried(strokes):
+def test_help_says_what_the_svg_leaves_out(strokes):
     said = strokes("--help").stdout
-    assert "Not carried is what varies within a stroke" in said
+    assert "The SVG leaves out what varies within a stroke" in said
     assert "--medium" in said

@@ -106,7 +106,12 @@ def test_latents_are_those_of_the_reversed_clip_and_not_reversed_latents(batch, 
 def test_conditions_are_those_of_training_and_text_has_no_padding(task, batch, encoders, cached):
     stored = CachedSource(cached, "train").record(0)
     reference_BHWC = to_float(batch["reference_BHWC"])
-    _, expected = reverse_painting.encode(batch, reference_BHWC, task.model, encoders)
+    encode = jax.jit(
+        lambda batch, reference_BHWC: reverse_painting.encode(
+            batch, reference_BHWC, task.model, encoders
+        )
+    )
+    _, expected = encode(batch, reference_BHWC)
     for name, array in stored.pictures[0].conditions.items():
         np.testing.assert_allclose(array, getattr(expected, name)[0], atol=1e-5)
     assert stored.pictures[0].conditions.keys() == {"image_BTHWC", "image_BLE"}

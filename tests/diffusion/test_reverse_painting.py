@@ -31,11 +31,15 @@ OBJECTIVE = reverse_painting.Objective(
 )
 
 
-def drawn(given_batch: dict, objective=OBJECTIVE) -> reverse_painting.Example:
+def drawn(given_batch: dict, objective=OBJECTIVE, model=MODEL) -> reverse_painting.Example:
     """A training example in picture space."""
-    return reverse_painting.draw_example(
-        jax.random.key(0), given_batch, MODEL, MODEL.encoders({}), objective
-    )
+
+    @jax.jit
+    def draw(key, given_batch):
+        encoders = model.encoders({})
+        return reverse_painting.draw_example(key, given_batch, model, encoders, objective)
+
+    return draw(jax.random.key(0), given_batch)
 
 
 def batch(size: int = 2, frames: int = 5) -> dict[str, jnp.ndarray]:
@@ -87,13 +91,7 @@ def marked(given_batch: dict, augment: float = 0.0, *, marks: bool = True) -> np
     """The mask of a training example of a model with or without marks, float32[B]."""
     config = dataclasses.replace(MODEL.config, mark_other_looks=marks)
     model = dataclasses.replace(MODEL, config=config)
-    sample = reverse_painting.draw_example(
-        jax.random.key(0),
-        given_batch,
-        model,
-        model.encoders({}),
-        dataclasses.replace(OBJECTIVE, augment=augment),
-    )
+    sample = drawn(given_batch, dataclasses.replace(OBJECTIVE, augment=augment), model)
     mask_BTHW = np.asarray(sample.conditions.image_BTHWC[..., 0])
     assert (mask_BTHW == mask_BTHW[:, :1, :1, :1]).all()
     return mask_BTHW[:, 0, 0, 0]
@@ -161,9 +159,7 @@ def test_a_head_of_a_larger_size_is_held_to_its_latents_and_to_a_part_of_the_pic
     model = dataclasses.replace(
         MODEL, codec_config=2, config=dataclasses.replace(MODEL.config, canvas_guides=True)
     )
-    example = reverse_painting.draw_example(
-        jax.random.key(0), batch(), model, model.encoders({}), OBJECTIVE
-    )
+    example = drawn(batch(), model=model)
     video = np.asarray(to_float(batch()["frames_BTHWC"]))[:, ::-1]
     latents = video.reshape(2, 5, 4, 2, 4, 2, 3).mean((3, 5))
     np.testing.assert_allclose(example.clean_BTHWC, latents, atol=1e-6)

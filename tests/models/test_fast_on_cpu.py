@@ -80,9 +80,13 @@ def test_values_and_gradients_are_those_of_the_plain_code(piece):
     arguments = [rng.normal(size=shape).astype(np.float32) for shape in piece.shapes]
 
     def both():
-        value, backward = jax.vjp(piece.function, *arguments)
-        weights = np.random.default_rng(1).normal(size=value.shape).astype(np.float32)
-        return value, *backward(weights)
+        @jax.jit
+        def with_gradients(*arguments):
+            value, backward = jax.vjp(piece.function, *arguments)
+            weights = np.random.default_rng(1).normal(size=value.shape).astype(np.float32)
+            return value, *backward(weights)
+
+        return with_gradients(*arguments)
 
     fast = both()
     with on_other_platforms():
@@ -98,9 +102,13 @@ def test_attention_in_halves_is_attention(queries):
     qkv = [rng.normal(size=(1, 2, n, 8)).astype(np.float32) for n in (queries, 50, 50)]
 
     def both(attend):
-        value, backward = jax.vjp(attend, *qkv)
-        weights = np.linspace(-1, 1, value.size, dtype=np.float32)
-        return value, *backward(weights.reshape(value.shape))
+        @jax.jit
+        def attended(*qkv):
+            value, backward = jax.vjp(attend, *qkv)
+            weights = np.linspace(-1, 1, value.size, dtype=np.float32)
+            return value, *backward(weights.reshape(value.shape))
+
+        return attended(*qkv)
 
     fast = both(functools.partial(fast_on_cpu.in_halves, heads_first))
     for actual, expected in zip(fast, both(heads_first), strict=True):

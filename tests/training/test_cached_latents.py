@@ -104,7 +104,7 @@ def test_its_sheet_shows_what_was_recorded_above_what_is_painted(run, config):
     record = source.record(0)
     codec = make_task(config, run.workdir).model.encoders(run.frozen).codec
     clean_BTHWC = record.pictures[0].latents_THWC[None].astype(np.float32)
-    decoded_THWC = np.asarray(codec.decode(clean_BTHWC)[0, ::-1])
+    decoded_THWC = np.asarray(jax.jit(codec.decode)(clean_BTHWC))[0, ::-1]
     shown_THWC = recorded / 127.5 - 1
     np.testing.assert_allclose(shown_THWC, decoded_THWC, atol=0.01)
 

@@ -1,5 +1,8 @@
 """Soft paints in strokes: they keep the colours, follow the medium, and are the same every time."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,16 +18,21 @@ WIDTH = 6.0
 def soft_BHWC():
     blocks_BHWC = np.random.default_rng(0).uniform(-1, 1, (1, 6, 6, 3))
     picture_BHWC = jnp.asarray(blocks_BHWC.repeat(16, 1).repeat(16, 2), jnp.float32)
-    return gaussian_blur(picture_BHWC, WIDTH / 1.5)
+    return jax.jit(gaussian_blur, static_argnums=1)(picture_BHWC, WIDTH / 1.5)
 
 
 OIL = BRUSHES["oil"]
 
 
 def laid(paint_BHWC, brush=OIL, width=WIDTH):
-    brushes = Brush(*(jnp.full(len(paint_BHWC), part) for part in brush))
-    [strokes_BHWC] = in_strokes([paint_BHWC], [width], brushes)
+    brushes = Brush(*(np.full(len(paint_BHWC), part, np.float32) for part in brush))
+    [strokes_BHWC] = _of_widths(width)([paint_BHWC], brushes)
     return np.asarray(strokes_BHWC)
+
+
+@functools.cache
+def _of_widths(*widths):
+    return jax.jit(lambda paints, brushes: in_strokes(paints, widths, brushes))
 
 
 def steepest(paint_BHWC) -> float:
@@ -65,7 +73,7 @@ def test_strokes_are_the_same_every_time_and_alike_in_batches(soft_BHWC):
 
 def test_several_paints_are_each_laid_with_their_own_brush(soft_BHWC):
     brush = Brush(jnp.ones(1), jnp.ones(1), jnp.full(1, 4.5))
-    together = in_strokes([soft_BHWC, soft_BHWC], [WIDTH, 2 * WIDTH], brush)
+    together = _of_widths(WIDTH, 2 * WIDTH)([soft_BHWC, soft_BHWC], brush)
     for strokes_BHWC, width in zip(together, (WIDTH, 2 * WIDTH), strict=True):
         np.testing.assert_allclose(strokes_BHWC, laid(soft_BHWC, width=width), atol=1e-6)
 
