@@ -24,7 +24,7 @@ from painting_jax.tasks.finetune import Finetune
 from painting_jax.tasks.from_scratch import FromScratch
 from painting_jax.tasks.task import Task, make_model
 from painting_jax.training.state import abstract_state
-from painting_jax.training.step import TrainMetrics, make_train_step, output_shardings
+from painting_jax.training.step import TrainMetrics, jit_train_step
 
 _HEAD = 80  # Width of a head of CLIP ViT-H/14, Wan2.1's image encoder, which has 32 layers.
 
@@ -84,11 +84,7 @@ def lowered_step(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
         running = jax.tree.map(
             lambda leaf: _with(leaf, replicated(mesh)), jax.eval_shape(TrainMetrics.empty)
         )
-        step = jax.jit(
-            make_train_step(task),
-            donate_argnums=(0, 1),
-            out_shardings=output_shardings(state, running),
-        )
+        step = jit_train_step(task, state, running)
         return step.lower(state, running, batch, frozen)
 
 

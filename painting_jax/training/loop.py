@@ -31,7 +31,7 @@ from painting_jax.training.checkpoint import Checkpoints
 from painting_jax.training.examples_log import ExamplesLog
 from painting_jax.training.initialisation import check_init_from, start_state
 from painting_jax.training.optimizer import learning_rate
-from painting_jax.training.step import TrainMetrics, make_train_step, output_shardings
+from painting_jax.training.step import TrainMetrics, jit_train_step
 from painting_jax.training.validation import ContactSheets, HeldOutLoss, held_out
 from painting_jax.training.workdir import as_run_began, claimed
 from painting_jax.training.writers import Writer
@@ -156,11 +156,7 @@ def _train(
             if lead and examples.shapes.buckets:
                 progress.write(f"step {done}: compiling for frames of {height}x{width}")
 
-        train_step = jax.jit(
-            make_train_step(task),
-            donate_argnums=(0, 1),
-            out_shardings=output_shardings(state, running),
-        )
+        train_step = jit_train_step(task, state, running)
         train_step = meter.metered(train_step, examples.sides, compiling)
         finite = finite_before = None
         done = start

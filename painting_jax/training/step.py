@@ -50,6 +50,19 @@ def output_shardings(state: TrainState, running: TrainMetrics) -> tuple:
     return *given, None
 
 
+def jit_train_step(task: Task, state: TrainState, running: TrainMetrics) -> jax.stages.Wrapped:
+    """Jits `make_train_step`; the state and the metrics are donated.
+
+    Args:
+      task: Task of the training.
+      state: State, or its shapes and shardings.
+      running: Metrics, or theirs.
+    """
+    return jax.jit(
+        make_train_step(task), donate_argnums=(0, 1), out_shardings=output_shardings(state, running)
+    )
+
+
 def make_train_step(task: Task) -> Callable:
     """Makes the function (state, metrics, batch, frozen) -> (state, metrics, finite), to be jitted.
 

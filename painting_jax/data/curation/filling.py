@@ -1,7 +1,7 @@
 """What lies behind occluders: the clean view of each pixel that is nearest in time."""
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int32, UInt8
 from skimage import restoration
 
 _NEVER = 1 << 20  # frames
@@ -36,17 +36,31 @@ def filled(
     return clean_THWC
 
 
+def clean_views(
+    occluded_THW: Bool[np.ndarray, "t h w"],
+) -> tuple[Int32[np.ndarray, "t h w"], Int32[np.ndarray, "t h w"]]:
+    """Frames in which each pixel was seen last and is seen next: the frame itself if it is clean.
+
+    Where there is none, the first is negative, and the second not less than T.
+
+    Args:
+      occluded_THW: Where occluders are.
+    """
+    index_T11 = np.arange(len(occluded_THW), dtype=np.int32)[:, None, None]
+    last_THW = np.where(occluded_THW, -_NEVER, index_T11)
+    next_THW = np.where(occluded_THW, _NEVER, index_T11)
+    # Frame by frame; `np.maximum.accumulate` goes through memory pixel by pixel.
+    for t in range(1, len(occluded_THW)):
+        np.maximum(last_THW[t - 1], last_THW[t], out=last_THW[t])
+        np.minimum(next_THW[-t], next_THW[-t - 1], out=next_THW[-t - 1])
+    return last_THW, next_THW
+
+
 def _fill(
     clean_THWC: np.ndarray, frames_THWC: np.ndarray, occluded_THW: np.ndarray, prefers_last: bool
 ) -> None:
     """Writes the nearest clean views into the first array; where there is none, the first frame."""
-    index_T11 = np.arange(len(frames_THWC), dtype=np.int32)[:, None, None]
-    last_THW = np.where(occluded_THW, -_NEVER, index_T11)
-    next_THW = np.where(occluded_THW, _NEVER, index_T11)
-    # Frame by frame; `np.maximum.accumulate` goes through memory pixel by pixel.
-    for t in range(1, len(frames_THWC)):
-        np.maximum(last_THW[t - 1], last_THW[t], out=last_THW[t])
-        np.minimum(next_THW[-t], next_THW[-t - 1], out=next_THW[-t - 1])
+    last_THW, next_THW = clean_views(occluded_THW)
     t_P, y_P, x_P = np.nonzero(occluded_THW)
     last_P, next_P = last_THW[t_P, y_P, x_P], next_THW[t_P, y_P, x_P]
     is_last_P = last_P >= 0 if prefers_last else t_P - last_P <= next_P - t_P

@@ -7,6 +7,8 @@ whole background changes at once, what was taken for a hand is followed by somet
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from painting_jax.data.curation.filling import clean_views
+
 _STRIDE = 4  # pixels, in each direction, of which one is looked at
 _CHANGED = 24  # levels of 255
 # Share of what was hidden that has another colour afterwards. It is .03 to .12 in films of hands,
@@ -24,12 +26,10 @@ def is_leaping(
       occluded_THW: What motion took for hands in them, of `occluders.occluded`.
     """
     frames_THWC = frames_THWC[:, ::_STRIDE, ::_STRIDE]
-    seen_THW = ~occluded_THW[:, ::_STRIDE, ::_STRIDE]
-    index_T11 = np.arange(len(frames_THWC), dtype=np.int32)[:, None, None]
-    before_THW = np.maximum.accumulate(np.where(seen_THW, index_T11, -1))
-    never = len(frames_THWC)
-    after_THW = np.minimum.accumulate(np.where(seen_THW, index_T11, never)[::-1])[::-1]
-    t_P, y_P, x_P = np.nonzero(~seen_THW & (before_THW >= 0) & (after_THW < never))
+    occluded_THW = occluded_THW[:, ::_STRIDE, ::_STRIDE]
+    before_THW, after_THW = clean_views(occluded_THW)
+    is_seen_again_THW = (before_THW >= 0) & (after_THW < len(frames_THWC))
+    t_P, y_P, x_P = np.nonzero(occluded_THW & is_seen_again_THW)
     if len(t_P) == 0:
         return False
     before_PC, after_PC = (
