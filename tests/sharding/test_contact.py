@@ -20,6 +20,7 @@ others = rendezvous.meet(address, int(count), int(index), wait=60)
 try:
     with contact.Contact(int(count), others).kept():
         print("met", flush=True)
+        sys.stdin.readline()  # Until all have met.
         exec(deed)
 except UserError:
     sys.exit(2)
@@ -40,16 +41,20 @@ def _ended(*deeds: str) -> list[tuple[int, str]]:
         subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, address, str(len(deeds)), str(index), deed],
             env=tiny.environment(),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for index, deed in enumerate(deeds)
     ]
-    assert programs[0].stdout.readline()
-    met = time.monotonic()
+    assert [program.stdout.readline() for program in programs] == ["met\n"] * len(deeds)
+    for program in programs:
+        program.stdin.write("\n")
+        program.stdin.flush()
+    told = time.monotonic()
     errors = [program.communicate(timeout=60)[1] for program in programs]
-    assert time.monotonic() - met < 20
+    assert time.monotonic() - told < 20
     return [(program.returncode, said) for program, said in zip(programs, errors, strict=True)]
 
 
