@@ -15,6 +15,7 @@ import numpy as np
 
 from painting_jax import media
 from painting_jax.data import bars
+from painting_jax.data.keeping import kept
 from painting_jax.data.painter import canvas as surface
 from painting_jax.data.painter.guides import Guides, line_art, see, see_behind
 from painting_jax.data.painter.laid import Pass
@@ -40,6 +41,8 @@ __all__ = [
     "paint",
 ]
 
+# A picture is painted in one medium after the other.
+_segment = kept(segment)
 _FINE_UP_TO = 384  # largest shorter side, in pixels, at which strokes are antialiased
 
 
@@ -114,7 +117,7 @@ def paint(
             segments_HW=inside.extended(inner.segments_HW, photo_HWC.shape[:2]),
         )
     if segments_HW is None:
-        segments_HW = segment(photo_HWC)
+        segments_HW = _segment(photo_HWC)
     rng = np.random.default_rng([seed, zlib.crc32(medium.encode())])
     scale = 2 if min(segments_HW.shape) <= _FINE_UP_TO else 1
     guides = see(photo_HWC, entry, segments_HW)
