@@ -45,3 +45,20 @@ def test_a_film_of_a_hand_does_not_leap():
     occluded_THW = occluded(frames_THWC)
     assert occluded_THW.mean() > 0.02
     assert not is_leaping(frames_THWC, occluded_THW)
+
+
+def test_a_film_of_large_washes_does_not_leap():
+    """Under a hand, much is painted from one view to the next."""
+    shown = film(
+        "watercolor", titles=True, pause=0.1, still=0.08, crf=23, frames=120, drift=5.0
+    ).frames_THWC
+    fronts = []
+
+    def seen(frames_THWC):
+        fronts.append(frames_THWC)
+        return np.zeros(frames_THWC.shape[:3], bool)
+
+    cleaned(shown, Steps(span=False, noise=False, colours=False), seen)
+    occluded_THW = occluded(fronts[0])
+    assert occluded_THW.mean() > 0.05
+    assert not is_leaping(fronts[0], occluded_THW)
