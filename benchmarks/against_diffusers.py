@@ -289,8 +289,9 @@ def _same(make_model: Callable[[], nnx.Module], theirs: torch.nn.Module, tables)
     mesh = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         theirs.save_pretrained(pathlib.Path(folder))
-        params = load_params(make_model, open_source(folder), tables, mesh=mesh, progress=False)
-    return nnx.graphdef(nnx.eval_shape(make_model)), nnx.State(params)
+        model = nnx.eval_shape(make_model)
+        params = load_params(model, open_source(folder), tables, mesh=mesh, progress=False)
+    return nnx.graphdef(model), nnx.State(params)
 
 
 def _channels_first(x_BTHWC: np.ndarray) -> torch.Tensor:

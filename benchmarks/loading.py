@@ -97,9 +97,8 @@ def _load(folder: str) -> dict[str, float]:
     mesh = make_mesh({"data": -1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
     before, start = _status("VmRSS"), time.monotonic()
     _FORGET_PEAK.write_text("5")
-    params = load_params(
-        lambda: _make(config), source, wan.RULES, mesh=mesh, dtype=_DTYPE, float32=wan.FLOAT32
-    )
+    model = nnx.eval_shape(lambda: _make(config))
+    params = load_params(model, source, wan.RULES, mesh=mesh, dtype=_DTYPE, float32=wan.FLOAT32)
     jax.block_until_ready(params)
     resident = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
     on_host = resident if jax.default_backend() == "cpu" else 0

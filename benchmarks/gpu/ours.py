@@ -17,7 +17,7 @@ from benchmarks.timing import seconds
 from painting_jax.diffusion.sampling import Sampling, paint
 from painting_jax.planning import program
 from painting_jax.sharding.mesh import make_mesh
-from painting_jax.tasks.task import Task, make_network
+from painting_jax.tasks.task import Task, abstract_network
 from painting_jax.training.state import init_state
 from painting_jax.training.step import TrainMetrics, make_train_step
 from painting_jax.training.throughput import step_flops
@@ -81,8 +81,7 @@ def _painting(case: Case, task: Task, mesh: Mesh) -> tuple[Callable, Callable]:
         tuple(config.sampling.guide_on),
         sequential=True,
     )
-    network = nnx.eval_shape(lambda: make_network(config, task.model, nnx.Rngs(0)))
-    graph, shapes = nnx.split(network)
+    graph, shapes = nnx.split(abstract_network(config, task.model))
     dtype = jnp.dtype(config.model.dtype)
     params = _random(nnx.to_pure_dict(shapes), dtype)
     frozen = _random({**program.inputs(task, mesh)[0], **program.encoders_of(task)})

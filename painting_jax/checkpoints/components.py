@@ -15,6 +15,7 @@ from painting_jax.checkpoints.key_matching import match_tensors
 from painting_jax.checkpoints.load import flat, load_params
 from painting_jax.checkpoints.parts import component_of
 from painting_jax.checkpoints.source import Source
+from painting_jax.models.abstract import abstract
 from painting_jax.models.family import Component, Layout, published_components
 from painting_jax.models.lora import kernels
 from painting_jax.models.tensor_names import Table
@@ -62,7 +63,7 @@ class Architecture:
 
     @functools.cached_property
     def _abstract(self) -> nnx.Module:
-        return nnx.eval_shape(lambda: self.component.make(self.sizes, jnp.float32))
+        return abstract(self.component.make, self.sizes, jnp.float32)
 
 
 def architecture(source: Source, component: Component | None = None) -> Architecture:
@@ -132,9 +133,9 @@ def load_component(
       **execution: How it is computed, for `Component.make`.
     """
     tables = list(component.tables(sizes).values())
-    make_model = functools.partial(component.make, sizes, dtype, **execution)
+    model = abstract(component.make, sizes, dtype, **execution)
     params = load_params(
-        make_model,
+        model,
         source,
         tables,
         mesh=mesh,
@@ -143,7 +144,7 @@ def load_component(
         parts=parts,
         quantised=quantised,
     )
-    return Loaded(nnx.graphdef(nnx.eval_shape(make_model)), params)
+    return Loaded(nnx.graphdef(model), params)
 
 
 def load_transformer(

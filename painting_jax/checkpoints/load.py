@@ -29,7 +29,7 @@ _BLOCK = 128  # rows and columns that fit a processor's cache
 
 
 def load_params(
-    make_model: Callable[[], nnx.Module],
+    model: nnx.Module,
     source: Source,
     tables: Sequence[Table],
     *,
@@ -43,7 +43,7 @@ def load_params(
     """The parameters of a model, filled from published weights.
 
     Args:
-      make_model: makes the model. Only its shapes are computed.
+      model: the model with shapes in the place of arrays.
       source: the weights.
       tables: the model's tables of names, such as `wan.RULES`.
       mesh: mesh that `sharding.rules` lay the parameters out on.
@@ -59,7 +59,7 @@ def load_params(
     Raises:
       UserError: if the weights are not those of this model; it names all tensors that do not fit.
     """
-    shapes = nnx.to_pure_dict(nnx.state(nnx.eval_shape(make_model), nnx.Param))
+    shapes = nnx.to_pure_dict(nnx.state(model, nnx.Param))
     shardings = flat(tree_shardings(shapes, mesh))
     targets = {
         path: jax.ShapeDtypeStruct(

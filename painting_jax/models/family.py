@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from painting_jax.models.abstract import abstract
 from painting_jax.models.block_residual import Reuse
 from painting_jax.models.codec import Codec
 from painting_jax.models.tensor_names import NOTHING, PublishedWeights, Table
@@ -345,6 +346,10 @@ class VideoModel:
         """Number of frames at the beginning of a video that the model is given."""
         return self.family.conditioning_frames(self.config, self.codec)
 
+    def abstract_transformer(self, **execution) -> nnx.Module:
+        """The transformer with shapes in the place of arrays; arguments as of the family's."""
+        return abstract(_transformer, self.family, self.config, **execution)
+
     def encoders(self, frozen: Mapping) -> Encoders:
         """The frozen networks with their parameters.
 
@@ -368,12 +373,16 @@ class VideoModel:
 def _codec(family: Family, config: Any) -> Codec:
     codec = family.make_codec
     is_module = family.published and config is not None
-    return nnx.eval_shape(lambda: codec(config)) if is_module else codec(config)
+    return abstract(codec, config) if is_module else codec(config)
 
 
 @functools.cache
 def _image_encoder_graph(family: Family, config: Any) -> Any:
-    return nnx.graphdef(nnx.eval_shape(lambda: family.make_image_encoder(config)))
+    return nnx.graphdef(abstract(family.make_image_encoder, config))
+
+
+def _transformer(family: Family, config: Any, **execution) -> nnx.Module:
+    return family.make_transformer(config, rngs=nnx.Rngs(0), **execution)
 
 
 def drop_randomly(

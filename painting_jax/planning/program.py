@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.diffusion import reverse_painting
 from painting_jax.diffusion.model_velocity import guided_velocity
+from painting_jax.models.abstract import abstract
 from painting_jax.models.clip.modeling import CLIPVisionConfig
 from painting_jax.models.family import negative_conditions
 from painting_jax.models.quantised_kernel import quantised
@@ -48,8 +49,8 @@ class _Unloaded(Finetune):
         section = self.config.model
         frozen = {"empty_text_LD": _array(self.config.data.text_length, section.text_dim)}
         if not self.full_finetune:
-            network = nnx.eval_shape(lambda: self._make(adapters=False))
-            frozen["transformer"] = self._as_loaded(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
+            params = nnx.to_pure_dict(nnx.state(self._abstract, nnx.Param))
+            frozen["transformer"] = self._as_loaded(params)
         return frozen
 
     def _as_loaded(self, params: dict) -> dict:
@@ -151,9 +152,7 @@ def encoders_of(task: Task) -> dict[str, Any]:
     if isinstance(model.codec, nnx.Module):
         params["codec"] = nnx.to_pure_dict(nnx.state(model.codec, nnx.Param))
     if model.image_encoder_config is not None:
-        encoder = nnx.eval_shape(
-            lambda: model.family.make_image_encoder(model.image_encoder_config)
-        )
+        encoder = abstract(model.family.make_image_encoder, model.image_encoder_config)
         params["image_encoder"] = nnx.to_pure_dict(nnx.state(encoder, nnx.Param))
     return params
 

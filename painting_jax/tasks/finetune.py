@@ -22,7 +22,7 @@ from painting_jax.models.wan.params import diffusers_config
 from painting_jax.sharding.rules import gathered, replicated
 from painting_jax.tasks import initial_lora, published
 from painting_jax.tasks.exports import LORA_FILE, TRANSFORMER
-from painting_jax.tasks.task import Task, make_model, make_network
+from painting_jax.tasks.task import Task, abstract_network, make_model, make_network
 from painting_jax.text import embeddings
 from painting_jax.text.conditioner import PromptConditioner
 
@@ -85,12 +85,17 @@ class Finetune(Task):
         """Shapes of the kernels that have an adapter, by path."""
         return lora_keys.targets(self.config.lora.targets, lora.kernels(transformer))
 
+    @property
+    def _abstract(self) -> nnx.Module:
+        """The transformer without adapters, with shapes in the place of arrays."""
+        return abstract_network(self.config, self.model)
+
     @functools.cached_property
     def _quantised(self) -> tuple[str, ...]:
         """Paths of the linear layers of the trained transformer whose kernels are in int8."""
         if not published.is_quantised(self.config):
             return ()
-        return tuple(self._adapted(nnx.eval_shape(lambda: self._make(adapters=False))))
+        return tuple(self._adapted(self._abstract))
 
     @functools.cached_property
     def _graph(self):
@@ -98,14 +103,13 @@ class Finetune(Task):
 
     @functools.cached_property
     def _frozen_graph(self):
-        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=False)))
+        return nnx.graphdef(self._abstract)
 
     def init_params(self):
         if self.full_finetune:
             # Only the shapes are used: `load_params` provides the values.
             return nnx.to_pure_dict(nnx.state(self._make(adapters=False), nnx.Param))
-        transformer = nnx.eval_shape(lambda: self._make(adapters=False))
-        return lora.as_tree(self._new_adapters(transformer))
+        return lora.as_tree(self._new_adapters(self._abstract))
 
     def load_params(self, mesh):
         if self.full_finetune:

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from painting_jax.data import painter
 from painting_jax.data.records import Records
-from painting_jax.tasks.task import Task, make_model, make_network
+from painting_jax.tasks.task import Task, abstract_network, make_model, make_network
 from painting_jax.text.conditioner import TokenConditioner
 from painting_jax.text.tokenizer import Tokenizer
 
@@ -31,8 +31,8 @@ class FromScratch(Task):
 
     @functools.cached_property
     def _abstract(self) -> nnx.Module:
-        """The network with shapes in the place of arrays: making one takes most of a second."""
-        return nnx.eval_shape(lambda: self._make(nnx.Rngs(0)))
+        """The network with shapes in the place of arrays."""
+        return abstract_network(self.config, self.model)
 
     @functools.cached_property
     def _graph(self):

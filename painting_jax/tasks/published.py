@@ -6,7 +6,6 @@ import json
 import jax
 import jax.numpy as jnp
 from etils import epath
-from flax import nnx
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
@@ -20,7 +19,7 @@ from painting_jax.errors import UserError
 from painting_jax.files import local, written_beside
 from painting_jax.models import lora
 from painting_jax.models.family import get_family
-from painting_jax.tasks.task import make_model
+from painting_jax.tasks.task import abstract_network, make_model
 from painting_jax.text.embeddings import fingerprint
 from painting_jax.text.tokenizer import Tokenizer
 
@@ -81,9 +80,8 @@ def check_base(config: ConfigDict) -> None:
             f"{config.model.family}: {error}"
         ) from error
     if config.lora.enabled:
-        bare = nnx.eval_shape(lambda: model.family.make_transformer(model.config, rngs=nnx.Rngs(0)))
         try:
-            adapted = targets(config.lora.targets, lora.kernels(bare))
+            adapted = targets(config.lora.targets, lora.kernels(abstract_network(config, model)))
         except UserError as error:
             raise UserError(f"config.lora.targets: {error}") from error
         highest = min(min(shape[-2:]) for shape in adapted.values())
@@ -222,12 +220,9 @@ def _check_same_sizes(config: ConfigDict, folder: Folder):
                 f"config.model.{name}={ours}: the transformer in {folder.name} has {theirs}; "
                 "take the config of this model, or the model of this config"
             )
-    name = config.model.family
-    family = get_family(name)
-    ours, theirs = (
-        nnx.eval_shape(lambda config=config: family.make_codec(config)).spatial
-        for config in (family.codec_config(config.model), folder.vae()[1])
-    )
+    name, model = config.model.family, make_model(config)
+    ours = model.codec.spatial
+    theirs = dataclasses.replace(model, codec_config=folder.vae()[1]).codec.spatial
     if ours != theirs:
         raise UserError(
             f"config.model.family={name}: the autoencoder in {folder.name} makes latents of "

@@ -215,13 +215,21 @@ def make_network(config: ConfigDict, model: VideoModel, rngs: nnx.Rngs) -> nnx.M
       model: Its model.
       rngs: Random numbers for the initial parameters.
     """
-    return model.family.make_transformer(
-        model.config,
-        rngs=rngs,
-        dtype=jnp.dtype(config.model.dtype),
-        remat=config.model.remat,
-        strategy=Strategy(config.model.attention, config.mesh.ring),
-    )
+    return model.family.make_transformer(model.config, rngs=rngs, **_execution(config))
+
+
+def abstract_network(config: ConfigDict, model: VideoModel) -> nnx.Module:
+    """The network of an experiment with shapes in the place of arrays; see `make_network`."""
+    return model.abstract_transformer(**_execution(config))
+
+
+def _execution(config: ConfigDict) -> dict[str, Any]:
+    """How the config says that the network is computed."""
+    return {
+        "dtype": jnp.dtype(config.model.dtype),
+        "remat": config.model.remat,
+        "strategy": Strategy(config.model.attention, config.mesh.ring),
+    }
 
 
 def shapes_of(config: ConfigDict, model: VideoModel) -> Shapes:

@@ -22,7 +22,7 @@ from painting_jax.models import lora, remat
 from painting_jax.models.family import VideoModel
 from painting_jax.sharding.rules import tree_shardings
 from painting_jax.tasks.published import frozen_dtype, is_finetuned, is_quantised
-from painting_jax.tasks.task import make_model, make_network
+from painting_jax.tasks.task import abstract_network, make_model
 
 _HOST = "this machine"
 # Bytes of a trained parameter, its second moment and its gradient.
@@ -65,7 +65,7 @@ def estimate(config: ConfigDict, mesh: Mesh) -> Needs:
       mesh: Mesh that it will run on.
     """
     model = make_model(config)
-    transformer = nnx.eval_shape(lambda: make_network(config, model, nnx.Rngs(0)))
+    transformer = abstract_network(config, model)
     params = nnx.to_pure_dict(nnx.state(transformer, nnx.Param))
     # Random weights come with a tiny autoencoder. Of that of cached latents, a part is loaded.
     loaded = config.pretrained.path and not config.data.cached_latents

@@ -161,7 +161,7 @@ def test_they_are_scaled_on_their_way_to_the_mesh(form, chunk, devices, tmp_path
             self.kernel = nnx.Param(jax.numpy.zeros((2, 6, 8)))
 
     rules = [Rule(r"blocks\.(?P<layer>[0-9]+)\.layer\.weight", "kernel", "transpose")]
-    params = load.load_params(Stack, source, [rules], mesh=mesh, progress=False)
+    params = load.load_params(nnx.eval_shape(Stack), source, [rules], mesh=mesh, progress=False)
     for layer in np.asarray(params["kernel"]):
         np.testing.assert_allclose(layer, expected.T, rtol=1e-6)
 

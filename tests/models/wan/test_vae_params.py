@@ -74,7 +74,7 @@ class Pair:
 def loaded(source, config: wan_vae.WanVAEConfig) -> dict:
     mesh = make_mesh({"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}, jax.devices()[:1])
     return load.load_params(
-        lambda: wan_vae.WanVAE(config),
+        nnx.eval_shape(lambda: wan_vae.WanVAE(config)),
         open_source(source),
         table.tables(config),
         mesh=mesh,
