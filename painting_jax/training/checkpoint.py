@@ -32,6 +32,9 @@ from painting_jax.training import checksums, steady_clock
 from painting_jax.training.state import TrainState, abstract_state
 
 _PROBE = 16 << 20  # bytes
+# Bytes of an array's part from which on devices that all hold the array write a part each. To cut
+# small arrays takes longer than to write them.
+_LEAST_SLICE = 1 << 20
 # Files of a checkpoint. If one is missing, Orbax assumes that this part was left out on purpose.
 _FILES = ("state/_METADATA", "state/manifest.ocdbt", "data/metadata")
 _SUMS = "checksums"  # Part of a checkpoint; earlier versions did not write it.
@@ -76,7 +79,7 @@ class Checkpoints:
         )
         self._state_handler = ocp.PyTreeCheckpointHandler(
             type_handler_registry=ocp.type_handlers.create_type_handler_registry(
-                (jax.Array, _ArrayHandler())
+                (jax.Array, _ArrayHandler(min_slice_bytes_for_replica_parallel=_LEAST_SLICE))
             )
         )
         registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
