@@ -101,7 +101,7 @@ def lowered_generation(config: ConfigDict, mesh: Mesh) -> jax.stages.Lowered:
     other.data.batch_size = videos
     with jax.set_mesh(mesh):
         task = task_of(other)
-        params = jax.eval_shape(task.init_params)
+        params = task.params_shapes()
         params = _placed(params, tree_shardings(params, mesh))
         frozen, batch = inputs(task, mesh)
         sigma = _with(_array(), replicated(mesh))

@@ -38,8 +38,7 @@ class FromScratch(Task):
     def _graph(self):
         return nnx.graphdef(self._abstract)
 
-    def params_shapes(self) -> dict:
-        """Shapes and dtypes of `init_params`."""
+    def params_shapes(self):
         return nnx.to_pure_dict(nnx.state(self._abstract, nnx.Param))
 
     def init_params(self):

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
@@ -78,6 +79,10 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def init_params(self) -> dict:
         """Initial trained parameters, made from the seed."""
+
+    def params_shapes(self) -> dict:
+        """Shapes and dtypes of `init_params`."""
+        return jax.eval_shape(self.init_params)
 
     def load_params(self, mesh: Mesh) -> dict | None:
         """Initial trained parameters, read from files; None if `init_params` makes them."""

@@ -1,6 +1,7 @@
 """The training state: step, parameters, their average and the optimizer state."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ def init_state(task: Task, params: dict | None = None) -> TrainState:
 
 def abstract_state(task: Task, mesh: Mesh) -> TrainState:
     """Shapes, dtypes and shardings of the state, without allocating it."""
-    shapes = jax.eval_shape(lambda: init_state(task))
+    shapes = jax.eval_shape(functools.partial(init_state, task), task.params_shapes())
     return jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
         shapes,
