@@ -1,4 +1,4 @@
-"""Gaussian blur of pictures and maps on the CPU."""
+"""Gaussian blur and slopes of pictures and maps on the CPU, by OpenCV."""
 
 import functools
 
@@ -24,6 +24,26 @@ def gaussian(values_HWx: np.ndarray, sigma: float, truncate: float) -> np.ndarra
     blurred = cv2.sepFilter2D(values_HWx, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
     # OpenCV drops an axis of one channel.
     return blurred.reshape(values_HWx.shape)
+
+
+def slope(values_HW: np.ndarray) -> np.ndarray:
+    """Magnitude of the gradient after a Gaussian blur of 1 pixel; borders are mirrored.
+
+    It is `scipy.ndimage.gaussian_gradient_magnitude` with a sigma of 1, up to rounding.
+
+    Args:
+      values_HW: float32[H, W].
+
+    Returns:
+      float32[H, W].
+    """
+    blur = _kernel(1.0, 4.0)
+    place = np.arange(len(blur)) - len(blur) // 2
+    down_HW, right_HW = (
+        cv2.sepFilter2D(values_HW, -1, along_x, along_y, borderType=cv2.BORDER_REFLECT)
+        for along_x, along_y in ((blur, place * blur), (place * blur, blur))
+    )
+    return cv2.magnitude(down_HW, right_HW)
 
 
 @functools.lru_cache(1024)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from painting_jax.data.gaussian import gaussian
+from painting_jax.data.gaussian import gaussian, slope
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 40), (40, 5, 1), (64, 48, 3), (30, 30, 24)])
@@ -22,3 +22,10 @@ def test_a_part_of_an_array_is_blurred():
     whole_HWC = np.random.default_rng(0).uniform(size=(20, 30, 8)).astype(np.float32)
     part_HW = gaussian(whole_HWC[..., 2], 1.0, 2)
     np.testing.assert_allclose(part_HW, gaussian(whole_HWC, 1.0, 2)[..., 2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (37, 20), (240, 320)])
+def test_slopes_are_those_of_scipy(shape):
+    values = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    expected = ndimage.gaussian_gradient_magnitude(values, 1.0)
+    np.testing.assert_allclose(slope(values), expected, atol=1e-4, rtol=1e-5)

@@ -10,6 +10,7 @@ from skimage import registration
 
 from painting_jax.data import pictures, quadrilateral
 from painting_jax.data.curation import medians, shots
+from painting_jax.data.gaussian import slope
 
 SIDE = 320  # longer side in pixels at which motion is measured
 _FINE = 16  # steps a pixel to which it is measured
@@ -148,9 +149,7 @@ def aligned(
 
 def _slopes(light_NHW: np.ndarray) -> np.ndarray:
     """Strength of edges, 0..1, float32."""
-    slopes_NHW = np.stack(
-        [ndimage.gaussian_gradient_magnitude(one.astype(np.float32), 1.0) for one in light_NHW]
-    )
+    slopes_NHW = np.stack([slope(one.astype(np.float32)) for one in light_NHW])
     # Bounded, so that the texture of a desk says as much as the contrast of a logo that stays.
     return slopes_NHW / (slopes_NHW + 2 * np.median(slopes_NHW) + 1e-6)
 
