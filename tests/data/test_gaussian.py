@@ -29,3 +29,11 @@ def test_slopes_are_those_of_scipy(shape):
     values = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     expected = ndimage.gaussian_gradient_magnitude(values, 1.0)
     np.testing.assert_allclose(slope(values), expected, atol=1e-4, rtol=1e-5)
+
+
+def test_a_flat_area_has_no_slope():
+    values = np.full((40, 60), 201.7, np.float32)
+    values[:, 30:] = 13.3
+    slopes = slope(values)
+    assert slopes[:, :24].max() == slopes[:, 36:].max() == 0
+    assert slopes[:, 29:31].min() > 10

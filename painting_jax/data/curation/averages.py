@@ -5,7 +5,12 @@ import numpy as np
 
 
 def averaged(frames_THWC: np.ndarray, longer: int) -> np.ndarray:
-    """Frames whose longer side has so many pixels at most, float32[T, h, w, 3], 0..255.
+    """As `shrunk`, float32[T, h, w, 3], 0..255."""
+    return shrunk(frames_THWC, longer).astype(np.float32)
+
+
+def shrunk(frames_THWC: np.ndarray, longer: int) -> np.ndarray:
+    """Frames whose longer side has so many pixels at most, uint8[T, h, w, 3].
 
     Args:
       frames_THWC: uint8 RGB.
@@ -18,4 +23,4 @@ def averaged(frames_THWC: np.ndarray, longer: int) -> np.ndarray:
             cv2.resize(frame_HWC, (width, height), interpolation=cv2.INTER_AREA)
             for frame_HWC in frames_THWC
         ]
-    ).astype(np.float32)
+    )

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import fft, ndimage
 from skimage import registration
 
-from painting_jax.data import pictures, quadrilateral
+from painting_jax.data import quadrilateral
 from painting_jax.data.curation import medians, shots
+from painting_jax.data.curation.averages import shrunk
 from painting_jax.data.gaussian import slope
 
 SIDE = 320  # longer side in pixels at which motion is measured
@@ -122,11 +123,6 @@ def common_view(frames_SHWC: np.ndarray, to_common_S33: np.ndarray, side: int) -
     return aligned(shrunk(frames_SHWC, side), to_common_S33, frames_SHWC.shape[1:3])
 
 
-def shrunk(frames_THWC: np.ndarray, side: int) -> np.ndarray:
-    """Copies of frames whose longer side has so many pixels at most, uint8."""
-    return np.stack([pictures.shrunk(frame_HWC, side) for frame_HWC in frames_THWC])
-
-
 def aligned(
     small_SHWC: np.ndarray, to_common_S33: np.ndarray, shape_HW: tuple[int, int]
 ) -> np.ndarray:
@@ -149,7 +145,7 @@ def aligned(
 
 def _slopes(light_NHW: np.ndarray) -> np.ndarray:
     """Strength of edges, 0..1, float32."""
-    slopes_NHW = np.stack([slope(one.astype(np.float32)) for one in light_NHW])
+    slopes_NHW = np.stack([slope(one) for one in light_NHW])
     # Bounded, so that the texture of a desk says as much as the contrast of a logo that stays.
     return slopes_NHW / (slopes_NHW + 2 * np.median(slopes_NHW) + 1e-6)
 

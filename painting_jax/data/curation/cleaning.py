@@ -19,6 +19,7 @@ from painting_jax.data.curation import (
     step_hands,
 )
 from painting_jax.data.curation.activity import activity
+from painting_jax.data.curation.averages import shrunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _of_screen(frames_THWC: np.ndarray, views: screen.Views) -> _View:
 
 
 def _of_camera(frames_THWC: np.ndarray, steps: Steps) -> _View:
-    small_THWC = camera.shrunk(frames_THWC, camera.SIDE)
+    small_THWC = shrunk(frames_THWC, camera.SIDE)
     path = camera.still(len(frames_THWC))
     if steps.camera:
         path = camera.followed(frames_THWC, small_THWC)
