@@ -164,7 +164,7 @@ def _are_aspects(values: Any) -> bool:
 
 
 _ASPECTS = Range(
-    "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16'), or none, ()", _are_aspects
+    "aspect ratios from 1:4 to 4:1, such as ('16:9', '1:1', '9:16'), or none, ()", _are_aspects
 )
 _DTYPES = ("float32", "bfloat16", "float16")
 _DTYPE = _one_of(_DTYPES)

@@ -121,7 +121,7 @@ def test_a_refusal_says_what_would_be_right():
     config.data.buckets = ("16:9", "1")
     with pytest.raises(UserError) as caught:
         check(config, _MESH)
-    right = "aspects from 1:4 to 4:1, such as ('16:9', '1:1', '9:16')"
+    right = "aspect ratios from 1:4 to 4:1, such as ('16:9', '1:1', '9:16')"
     assert str(caught.value).startswith(f"config.data.buckets=('16:9', '1'): it must be {right}")
 
 
