@@ -14,7 +14,9 @@ from painting_jax.models import fast_on_cpu
 _KEPT = 64  # networks
 
 
-def abstract(make: Callable[..., nnx.Module], *sizes: Hashable, **execution: Hashable):
+def abstract(
+    make: Callable[..., nnx.Module], *sizes: Hashable, **execution: Hashable
+) -> nnx.Module:
     """The network `make(*sizes, **execution)` with a `jax.ShapeDtypeStruct` for each array.
 
     The result may be changed: each call returns a network of its own.
@@ -27,6 +29,7 @@ def abstract(make: Callable[..., nnx.Module], *sizes: Hashable, **execution: Has
     """
     # The network is not the same for all devices.
     graph, state = _split(make, sizes, tuple(execution.items()), fast_on_cpu.enabled())
+    # A copy, since the merged network has the variables of the state that it is merged from.
     return nnx.merge(graph, jax.tree.map(lambda leaf: leaf, state))
 
 

@@ -364,8 +364,8 @@ class VideoModel:
             # Parts that were not loaded stay shapes.
             codec = nnx.merge(graph, nnx.to_pure_dict(shapes) | frozen["codec"])
         if "image_encoder" in frozen:
-            graph = _image_encoder_graph(self.family, self.image_encoder_config)
-            image_encoder = nnx.merge(graph, frozen["image_encoder"])
+            image_encoder = abstract(self.family.make_image_encoder, self.image_encoder_config)
+            image_encoder = nnx.merge(nnx.graphdef(image_encoder), frozen["image_encoder"])
         return Encoders(codec, image_encoder, frozen.get("empty_text_LD"))
 
 
@@ -374,11 +374,6 @@ def _codec(family: Family, config: Any) -> Codec:
     codec = family.make_codec
     is_module = family.published and config is not None
     return abstract(codec, config) if is_module else codec(config)
-
-
-@functools.cache
-def _image_encoder_graph(family: Family, config: Any) -> Any:
-    return nnx.graphdef(abstract(family.make_image_encoder, config))
 
 
 def _transformer(family: Family, config: Any, **execution) -> nnx.Module:

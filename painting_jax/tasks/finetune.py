@@ -71,11 +71,13 @@ class Finetune(Task):
     def boundary(self):
         return self._boundary
 
-    def _make(self, *, adapters: bool) -> nnx.Module:
-        transformer = make_network(self.config, self.model, nnx.Rngs(0))
-        if adapters:
-            lora.attach(transformer, self._new_adapters(transformer))
+    def _with_adapters(self) -> nnx.Module:
+        transformer = self._make()
+        lora.attach(transformer, self._new_adapters(transformer))
         return transformer
+
+    def _make(self) -> nnx.Module:
+        return make_network(self.config, self.model, nnx.Rngs(0))
 
     def _new_adapters(self, transformer: nnx.Module) -> dict[str, lora.Branch]:
         key, shapes = jax.random.key(self.config.seed), self._adapted(transformer)
@@ -99,7 +101,9 @@ class Finetune(Task):
 
     @functools.cached_property
     def _graph(self):
-        return nnx.graphdef(nnx.eval_shape(lambda: self._make(adapters=not self.full_finetune)))
+        if self.full_finetune:
+            return self._frozen_graph
+        return nnx.graphdef(nnx.eval_shape(self._with_adapters))
 
     @functools.cached_property
     def _frozen_graph(self):
@@ -108,7 +112,7 @@ class Finetune(Task):
     def init_params(self):
         if self.full_finetune:
             # Only the shapes are used: `load_params` provides the values.
-            return nnx.to_pure_dict(nnx.state(self._make(adapters=False), nnx.Param))
+            return nnx.to_pure_dict(nnx.state(self._make(), nnx.Param))
         return lora.as_tree(self._new_adapters(self._abstract))
 
     def load_params(self, mesh):

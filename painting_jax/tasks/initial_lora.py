@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from etils import epath
-from flax import nnx
 from ml_collections import ConfigDict
 
 from painting_jax import remote_paths
@@ -11,8 +11,10 @@ from painting_jax.checkpoints import hub, lora_files, lora_keys
 from painting_jax.errors import UserError
 from painting_jax.files import local
 from painting_jax.models import lora
+from painting_jax.models.abstract import abstract
 from painting_jax.models.lora import Branch
-from painting_jax.models.wan.transformer import WanConfig, WanTransformer
+from painting_jax.models.wan.family import TRANSFORMER
+from painting_jax.models.wan.transformer import WanConfig
 
 
 def is_named(config: ConfigDict) -> bool:
@@ -42,8 +44,7 @@ def read(
         another rank.
     """
     name, settings = config.init_from, config.lora
-    bare = nnx.eval_shape(lambda: WanTransformer(transformer, rngs=nnx.Rngs(0)))
-    shapes = lora.kernels(bare)
+    shapes = lora.kernels(abstract(TRANSFORMER.make, transformer, jnp.float32))
     try:
         path = local(name) if remote_paths.in_bucket(name) else hub.local_lora(name)
         file = lora_files.read(path, shapes)
